@@ -1,0 +1,1 @@
+"""The one place where stages meet, a file a command."""

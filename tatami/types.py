@@ -1,0 +1,213 @@
+"""What travels between rooms: plain frozen values over NumPy arrays, no behaviour of a stage.
+
+Coordinates everywhere: pixels of the picture *as shown* (after EXIF orientation), x to the right
+and y down, edges and not centres, so that a picture's own box is (0, 0, width, height) and a box's
+area is (x2 - x1) * (y2 - y1) with no "+ 1".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tatami.errors import TatamiError
+
+Float = NDArray[np.float64]
+Float32 = NDArray[np.float32]
+Int = NDArray[np.int64]
+Bool = NDArray[np.bool_]
+Picture = NDArray[np.uint8]
+"""A picture: uint8, shape (height, width, 3), RGB, upright."""
+
+
+@dataclass(frozen=True, order=True)
+class Size:
+    """Width and height in pixels, typed and printed as ``352x288``: width before height."""
+
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1:
+            raise TatamiError(f"size {self} is empty", mend="give two positive sides, as 352x288")
+
+    @staticmethod
+    def parse(text: str) -> Size:
+        """``352x288`` or, for a square, ``416``. Raises TatamiError for anything else."""
+        match = re.fullmatch(r"(\d{1,6})(?:[xX×](\d{1,6}))?", text.strip())
+        if match is None:
+            raise TatamiError(f"'{text}' is not a size", mend="give width x height, as 352x288")
+        width = int(match[1])
+        return Size(width, int(match[2]) if match[2] else width)
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """The labelled boxes of one picture.
+
+    xyxy: (n, 4) float64, pixel edges.  labels: (n,) int64, index into the class names.
+    difficult: (n,) bool, VOC's mark: neither rewarded nor punished.
+    crowd: (n,) bool, COCO's ``iscrowd``.
+    areas: (n,) float64, COCO's ``area``, else the box's own.
+    """
+
+    xyxy: Float
+    labels: Int
+    difficult: Bool
+    crowd: Bool
+    areas: Float
+
+    @staticmethod
+    def of(
+        xyxy: object,
+        labels: object,
+        difficult: object | None = None,
+        crowd: object | None = None,
+        areas: object | None = None,
+    ) -> Boxes:
+        """Boxes from anything array-like, missing marks filled in: not difficult, not a crowd."""
+        boxes = np.asarray(xyxy, dtype=np.float64).reshape(-1, 4)
+        count = len(boxes)
+        sides = boxes[:, 2:] - boxes[:, :2]
+
+        def mark(value: object | None) -> Bool:
+            return np.asarray(np.zeros(count) if value is None else value, bool).reshape(count)
+
+        own_areas = sides[:, 0] * sides[:, 1]
+        return Boxes(
+            boxes,
+            np.asarray(labels, dtype=np.int64).reshape(count),
+            mark(difficult),
+            mark(crowd),
+            own_areas if areas is None else np.asarray(areas, np.float64).reshape(count),
+        )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def select(self, which: Bool | Int) -> Boxes:
+        """The boxes that a mask (n,) or an index array picks, in that order."""
+        return Boxes(
+            self.xyxy[which],
+            self.labels[which],
+            self.difficult[which],
+            self.crowd[which],
+            self.areas[which],
+        )
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What a detector says of one picture, best first.
+
+    xyxy: (n, 4) float64, pixel edges.  scores: (n,) float64 in [0, 1].  labels: (n,) int64.
+    """
+
+    xyxy: Float
+    scores: Float
+    labels: Int
+
+    @staticmethod
+    def of(xyxy: object, scores: object, labels: object) -> Detections:
+        """Detections from anything array-like."""
+        return Detections(
+            np.asarray(xyxy, dtype=np.float64).reshape(-1, 4),
+            np.asarray(scores, dtype=np.float64).reshape(-1),
+            np.asarray(labels, dtype=np.int64).reshape(-1),
+        )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def select(self, which: Bool | Int) -> Detections:
+        """The detections that a mask (n,) or an index array picks, in that order."""
+        return Detections(self.xyxy[which], self.scores[which], self.labels[which])
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One labelled picture, not yet read: id is unique within its split (VOC's file stem)."""
+
+    id: str
+    path: Path
+    size: Size
+    boxes: Boxes
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One split of a labelled set."""
+
+    root: Path
+    split: str
+    classes: tuple[str, ...]
+    samples: tuple[Sample, ...]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """How a picture becomes a network's input: parameters of the rule in docs/picture-rule.md.
+
+    value = (pixel - mean[c]) * scale[c] in float32, planes in the order of ``channels``.
+    """
+
+    size: Size
+    resize: Literal["letterbox", "stretch"] = "letterbox"
+    channels: Literal["rgb", "bgr"] = "rgb"
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    scale: tuple[float, float, float] = (1 / 255, 1 / 255, 1 / 255)
+    pad: int = 128
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How a raw map becomes detections: see tatami/decoding.py, which is the rule.
+
+    anchors: (width, height) pairs in cells; a cell is ``stride`` input pixels wide and high.
+    """
+
+    kind: Literal["yolov2"]
+    anchors: tuple[tuple[float, float], ...]
+    stride: int = 32
+    score_threshold: float = 0.25
+    iou_threshold: float = 0.45
+    max_candidates: int = 1000
+    max_detections: int = 100
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """What a file must say beside its weights to be used right; it travels in the ONNX metadata."""
+
+    task: Literal["detect"]
+    classes: tuple[str, ...]
+    input: InputSpec
+    decoding: Decoding
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+
+Forward = Callable[[Float32], Float32]
+"""Images (n, 3, height, width) to the raw map (n, channels, rows, columns), both float32."""
+
+
+class Detector(Protocol):
+    """Anything that finds boxes in a picture: a run folder, an ONNX file, a compiled C program."""
+
+    @property
+    def spec(self) -> NetworkSpec: ...
+
+    def detect(self, picture: Picture, score_threshold: float) -> Detections:
+        """Boxes in the picture's own pixels, best first."""
+        ...
