@@ -1,0 +1,88 @@
+"""Boxes as arrays: pure functions, the box format in every name.
+
+xyxy is (left, top, right, bottom) edges, cxcywh is (centre x, centre y, width, height), both in
+pixels and of shape (n, 4). Every function computes in the precision it is given: float32 boxes are
+compared in float32, as the C program compares them, and float64 boxes in float64.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tatami.types import Int, Size
+
+Real = TypeVar("Real", np.float32, np.float64)
+
+
+def xyxy_to_cxcywh(xyxy: NDArray[Real]) -> NDArray[Real]:
+    """Edges (n, 4) to centre and sides (n, 4)."""
+    sides = xyxy[:, 2:] - xyxy[:, :2]
+    return np.concatenate([xyxy[:, :2] + sides / 2, sides], axis=1)
+
+
+def cxcywh_to_xyxy(cxcywh: NDArray[Real]) -> NDArray[Real]:
+    """Centre and sides (n, 4) to edges (n, 4)."""
+    centres, halves = cxcywh[:, :2], cxcywh[:, 2:] / 2
+    return np.concatenate([centres - halves, centres + halves], axis=1)
+
+
+def area_xyxy(xyxy: NDArray[Real]) -> NDArray[Real]:
+    """Areas (n,) in square pixels; 0 for a box whose edges are crossed."""
+    sides = np.maximum(xyxy[:, 2:] - xyxy[:, :2], 0)
+    areas: NDArray[Real] = sides[:, 0] * sides[:, 1]
+    return areas
+
+
+def intersection_xyxy(a: NDArray[Real], b: NDArray[Real]) -> NDArray[Real]:
+    """Areas (n, m) in square pixels that each of a (n, 4) shares with each of b (m, 4)."""
+    # One axis after the other, which needs a third of the memory of (n, m, 4) arrays.
+    width = np.minimum(a[:, None, 2], b[None, :, 2]) - np.maximum(a[:, None, 0], b[None, :, 0])
+    height = np.minimum(a[:, None, 3], b[None, :, 3]) - np.maximum(a[:, None, 1], b[None, :, 1])
+    shared: NDArray[Real] = np.maximum(width, 0) * np.maximum(height, 0)
+    return shared
+
+
+def iou_xyxy(a: NDArray[Real], b: NDArray[Real]) -> NDArray[Real]:
+    """Intersection over union (n, m), in [0, 1], of each of a (n, 4) with each of b (m, 4).
+
+    Two boxes without area have the IoU 0.
+    """
+    shared = intersection_xyxy(a, b)
+    union = area_xyxy(a)[:, None] + area_xyxy(b)[None, :] - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+def clip_xyxy(xyxy: NDArray[Real], size: Size) -> NDArray[Real]:
+    """The part of each box (n, 4) inside a picture of that size; one outside it loses its area."""
+    edges = np.array([size.width, size.height, size.width, size.height], xyxy.dtype)
+    return np.minimum(np.maximum(xyxy, 0), edges)
+
+
+def nms_xyxy(xyxy: NDArray[Real], scores: NDArray[Real], iou_threshold: float) -> Int:
+    """Greedy non-maximum suppression of boxes (n, 4) with scores (n,): the kept indices, best first.
+
+    The best box left is kept, and every box whose IoU with it exceeds the threshold goes; and so on.
+    Of equal scores the lower index is the better.
+    """
+    left = np.argsort(-scores, kind="stable")
+    kept = []
+    while len(left):
+        best, left = left[0], left[1:]
+        kept.append(best)
+        left = left[iou_xyxy(xyxy[best][None], xyxy[left])[0] <= iou_threshold]
+    return np.array(kept, np.int64)
+
+
+def nms_per_class(
+    xyxy: NDArray[Real], scores: NDArray[Real], labels: Int, iou_threshold: float
+) -> Int:
+    """``nms_xyxy`` within each class of labels (n,): the kept indices of all classes, best first."""
+    kept = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        of_class = np.flatnonzero(labels == label)
+        kept[of_class[nms_xyxy(xyxy[of_class], scores[of_class], iou_threshold)]] = True
+    indices = np.flatnonzero(kept)
+    return indices[np.argsort(-scores[indices], kind="stable")].astype(np.int64)
