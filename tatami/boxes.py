@@ -52,7 +52,8 @@ def iou_xyxy(a: NDArray[Real], b: NDArray[Real]) -> NDArray[Real]:
     """
     shared = intersection_xyxy(a, b)
     union = area_xyxy(a)[:, None] + area_xyxy(b)[None, :] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    iou: NDArray[Real] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return iou
 
 
 def clip_xyxy(xyxy: NDArray[Real], size: Size) -> NDArray[Real]:
@@ -62,9 +63,9 @@ def clip_xyxy(xyxy: NDArray[Real], size: Size) -> NDArray[Real]:
 
 
 def nms_xyxy(xyxy: NDArray[Real], scores: NDArray[Real], iou_threshold: float) -> Int:
-    """Greedy non-maximum suppression of boxes (n, 4) with scores (n,): the kept indices, best first.
+    """Greedy non-maximum suppression of boxes (n, 4), scores (n,): the kept indices, best first.
 
-    The best box left is kept, and every box whose IoU with it exceeds the threshold goes; and so on.
+    The best box left is kept, every box whose IoU with it exceeds the threshold goes, and so on.
     Of equal scores the lower index is the better.
     """
     left = np.argsort(-scores, kind="stable")
@@ -79,7 +80,7 @@ def nms_xyxy(xyxy: NDArray[Real], scores: NDArray[Real], iou_threshold: float) -
 def nms_per_class(
     xyxy: NDArray[Real], scores: NDArray[Real], labels: Int, iou_threshold: float
 ) -> Int:
-    """``nms_xyxy`` within each class of labels (n,): the kept indices of all classes, best first."""
+    """``nms_xyxy`` within each class of labels (n,): the kept indices of all, best first."""
     kept = np.zeros(len(labels), bool)
     for label in np.unique(labels):
         of_class = np.flatnonzero(labels == label)

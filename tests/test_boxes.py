@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from tatami.boxes import (
+    area_xyxy,
+    clip_xyxy,
+    cxcywh_to_xyxy,
+    iou_xyxy,
+    nms_per_class,
+    nms_xyxy,
+    xyxy_to_cxcywh,
+)
+from tatami.types import Float, Int, Size
+
+GRID = 12
+
+
+@st.composite
+def integer_boxes(draw: st.DrawFn, most: int = 12) -> Float:
+    """(n, 4) boxes on a small grid, some without area: many touch, nest or coincide."""
+    count = draw(st.integers(0, most))
+    corners = draw(arrays(np.int64, (count, 4), elements=st.integers(0, GRID)))
+    low, high = (
+        np.minimum(corners[:, :2], corners[:, 2:]),
+        np.maximum(corners[:, :2], corners[:, 2:]),
+    )
+    return np.concatenate([low, high], axis=1).astype(np.float64)
+
+
+@st.composite
+def scored_boxes(draw: st.DrawFn) -> tuple[Float, Float, Int]:
+    """Boxes, scores with many ties, and labels of three classes."""
+    boxes = draw(integer_boxes(most=20))
+    scores = draw(arrays(np.float64, len(boxes), elements=st.sampled_from([0.1, 0.5, 0.7, 0.9])))
+    labels = draw(arrays(np.int64, len(boxes), elements=st.integers(0, 2)))
+    return boxes, scores, labels
+
+
+def rasterised(box: Float) -> np.ndarray:
+    canvas = np.zeros((GRID, GRID), bool)
+    x1, y1, x2, y2 = box.astype(int)
+    canvas[y1:y2, x1:x2] = True
+    return canvas
+
+
+@given(integer_boxes(), integer_boxes())
+def test_iou_counts_pixels(a: Float, b: Float) -> None:
+    expected = np.zeros((len(a), len(b)))
+    for i, first in enumerate(map(rasterised, a)):
+        for j, second in enumerate(map(rasterised, b)):
+            union = (first | second).sum()
+            expected[i, j] = (first & second).sum() / union if union else 0
+    np.testing.assert_array_equal(iou_xyxy(a, b), expected)
+
+
+@given(integer_boxes(), integer_boxes())
+def test_iou_is_symmetric_and_bounded(a: Float, b: Float) -> None:
+    iou = iou_xyxy(a, b)
+    np.testing.assert_array_equal(iou, iou_xyxy(b, a).T)
+    assert ((iou >= 0) & (iou <= 1)).all()
+    np.testing.assert_array_equal(np.diag(iou_xyxy(a, a)), area_xyxy(a) > 0)
+
+
+@given(
+    integer_boxes(),
+    integer_boxes(),
+    st.floats(-1000, 1000),
+    st.floats(-1000, 1000),
+    st.floats(0.01, 100),
+)
+def test_iou_does_not_change_with_place_or_scale(
+    a: Float, b: Float, dx: float, dy: float, scale: float
+) -> None:
+    move = np.array([dx, dy, dx, dy])
+    np.testing.assert_allclose(
+        iou_xyxy(a * scale + move, b * scale + move), iou_xyxy(a, b), atol=1e-8
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_precision_given_is_the_precision_used(dtype: type) -> None:
+    boxes = np.array([[0, 0, 3, 1], [1, 0, 7, 1]], dtype)
+    for result in (
+        iou_xyxy(boxes, boxes),
+        xyxy_to_cxcywh(boxes),
+        cxcywh_to_xyxy(boxes),
+        clip_xyxy(boxes, Size(2, 2)),
+        area_xyxy(boxes),
+    ):
+        assert result.dtype == dtype
+
+
+@given(integer_boxes())
+def test_formats_round_trip(boxes: Float) -> None:
+    np.testing.assert_array_equal(cxcywh_to_xyxy(xyxy_to_cxcywh(boxes)), boxes)
+
+
+def test_centre_and_sides_of_a_known_box() -> None:
+    box = np.array([[10.0, 20, 30, 60]])
+    np.testing.assert_array_equal(xyxy_to_cxcywh(box), [[20, 40, 20, 40]])
+
+
+def test_crossed_edges_have_no_area() -> None:
+    np.testing.assert_array_equal(area_xyxy(np.array([[5.0, 5, 2, 2], [5.0, 5, 2, 9]])), [0, 0])
+
+
+@given(integer_boxes(), st.integers(1, GRID), st.integers(1, GRID))
+def test_clipping_keeps_exactly_the_part_inside(boxes: Float, width: int, height: int) -> None:
+    clipped = clip_xyxy(boxes - 3, Size(width, height))
+    picture = np.array([[0.0, 0, width, height]])
+    assert (clipped >= 0).all()
+    assert (clipped <= picture[0, 2:].tolist() * 2).all()
+    for box, part in zip(boxes - 3, clipped, strict=True):
+        inside = [
+            max(0, min(box[2], width) - max(box[0], 0)),
+            max(0, min(box[3], height) - max(box[1], 0)),
+        ]
+        assert area_xyxy(part[None])[0] == inside[0] * inside[1]
+
+
+@given(scored_boxes(), st.sampled_from([0.0, 0.3, 0.5, 1.0]))
+def test_nms_keeps_no_overlap_and_drops_nothing_without_cause(
+    scored: tuple[Float, Float, Int], threshold: float
+) -> None:
+    boxes, scores, labels = scored
+    kept = nms_per_class(boxes, scores, labels, threshold)
+    iou = iou_xyxy(boxes, boxes)
+    rank = np.empty(len(boxes), int)
+    rank[np.lexsort((np.arange(len(boxes)), -scores))] = np.arange(len(boxes))
+
+    assert (np.diff(rank[kept]) > 0).all()  # best first, ties by the lower index
+    for position, i in enumerate(kept):
+        rivals = kept[position + 1 :]
+        assert not (iou[i, rivals] > threshold)[labels[rivals] == labels[i]].any()
+    for i in set(range(len(boxes))) - set(kept.tolist()):
+        suppressors = kept[(labels[kept] == labels[i]) & (rank[kept] < rank[i])]
+        assert (iou[i, suppressors] > threshold).any()
+
+
+@given(scored_boxes())
+def test_nms_of_one_class_is_nms(scored: tuple[Float, Float, Int]) -> None:
+    boxes, scores, _ = scored
+    together = nms_per_class(boxes, scores, np.zeros(len(boxes), np.int64), 0.4)
+    np.testing.assert_array_equal(together, nms_xyxy(boxes, scores, 0.4))
+
+
+def test_nms_is_greedy() -> None:
+    # The second box goes with the first, so that it cannot suppress the third.
+    boxes = np.array([[0.0, 0, 10, 1], [4, 0, 14, 1], [8, 0, 18, 1]])
+    assert nms_xyxy(boxes, np.array([0.9, 0.8, 0.7]), 0.4).tolist() == [0, 2]
+
+
+def test_nms_at_the_threshold_itself_keeps() -> None:
+    boxes = np.array([[0.0, 0, 2, 1], [0, 0, 1, 1]])
+    assert nms_xyxy(boxes, np.array([0.9, 0.8]), 0.5).tolist() == [0, 1]
+    assert nms_xyxy(boxes, np.array([0.9, 0.8]), 0.499).tolist() == [0]
