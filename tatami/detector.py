@@ -1,0 +1,24 @@
+"""A network as a detector: prepare the picture, run the network, decode its map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tatami.decoding import detections
+from tatami.picture import prepare
+from tatami.types import Detections, Forward, NetworkSpec, Picture, Size
+
+
+@dataclass(frozen=True)
+class ForwardDetector:
+    """A ``types.Detector`` around any ``forward``: torch, NumPy, ONNX Runtime or compiled C."""
+
+    spec: NetworkSpec
+    forward: Forward
+
+    def detect(self, picture: Picture, score_threshold: float) -> Detections:
+        """Boxes in the pixels of the picture (height, width, 3), best first."""
+        height, width = picture.shape[:2]
+        images, placement = prepare(picture, self.spec.input)  # (3, H, W)
+        raw = self.forward(images[None])[0]  # (A * (5 + K), rows, cols)
+        return detections(raw, self.spec, placement, Size(width, height), score_threshold)
