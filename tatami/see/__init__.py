@@ -1,0 +1,1 @@
+"""What people look at: drawn pictures, contact sheets, plots and the one-file report."""

@@ -1,0 +1,180 @@
+"""Boxes drawn on a picture, so that the line covers exactly the pixels the box has at its border.
+
+A box (x1, y1, x2, y2) in pixel edges has the pixels x1 ... x2 - 1 across and y1 ... y2 - 1 down;
+its outermost ring of pixels is painted in the colour of its class, inwards by the line's width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from tatami.types import Boxes, Detections, Float, Picture, Size
+
+Colour = tuple[int, int, int]
+
+# Okabe and Ito, "Color universal design" (2008): told apart with any kind of colour vision.
+COLOURS: tuple[Colour, ...] = (
+    (230, 159, 0),  # orange
+    (86, 180, 233),  # sky blue
+    (0, 158, 115),  # bluish green
+    (240, 228, 66),  # yellow
+    (0, 114, 178),  # blue
+    (213, 94, 0),  # vermilion
+    (204, 121, 167),  # reddish purple
+)
+
+
+def class_colour(label: int) -> Colour:
+    """The colour of a class; it comes round again after seven, so a label names the class too."""
+    return COLOURS[label % len(COLOURS)]
+
+
+def class_name(label: int, classes: Sequence[str]) -> str:
+    """The class's name, or ``#7`` where there is none."""
+    return classes[label] if 0 <= label < len(classes) else f"#{label}"
+
+
+def draw_boxes(
+    picture: Picture, boxes: Boxes, classes: Sequence[str], *, labels: bool = True
+) -> Picture:
+    """A copy of the picture (height, width, 3) with labelled boxes drawn on it.
+
+    A difficult box is marked ``name?`` and a crowd ``name*``. ``labels=False`` draws lines only.
+    """
+    marks = zip(boxes.labels.tolist(), boxes.difficult.tolist(), boxes.crowd.tolist(), strict=True)
+    texts = [
+        _printable(label, classes) + "?" * difficult + "*" * crowd
+        for label, difficult, crowd in marks
+    ]
+    return _draw(picture, boxes.xyxy, boxes.labels.tolist(), texts if labels else None)
+
+
+def draw_detections(
+    picture: Picture, detections: Detections, classes: Sequence[str], *, labels: bool = True
+) -> Picture:
+    """A copy of the picture (height, width, 3) with detections drawn on it, the best on top.
+
+    A label is the class's name and the score in hundredths. ``labels=False`` draws lines only.
+    """
+    texts = [
+        f"{_printable(label, classes)} {score:.2f}"
+        for label, score in zip(detections.labels.tolist(), detections.scores.tolist(), strict=True)
+    ]
+    return _draw(picture, detections.xyxy, detections.labels.tolist(), texts if labels else None)
+
+
+def fit(picture: Picture, into: Size) -> tuple[Picture, float, float]:
+    """The picture as large as ``into`` holds, its shape kept, and its two scales (x, y).
+
+    For looking only: what a network sees is resized by tatami/picture.py.
+    """
+    height, width = picture.shape[:2]
+    scale = min(into.width / width, into.height / height)
+    fitted = (max(1, round(width * scale)), max(1, round(height * scale)))
+    # NEAREST keeps the pixels of a tiny picture crisp; BOX averages when it shrinks.
+    method = Image.Resampling.NEAREST if scale >= 2 else Image.Resampling.LANCZOS
+    resized = Image.fromarray(picture).resize(fitted, method)
+    return np.asarray(resized), fitted[0] / width, fitted[1] / height
+
+
+def draw_fitted(
+    picture: Picture, found: Boxes | Detections, classes: Sequence[str], into: Size
+) -> Picture:
+    """The picture fitted into a size, then drawn on: lines and labels keep their thickness."""
+    canvas, scale_x, scale_y = fit(picture, into)
+    xyxy = found.xyxy * np.array([scale_x, scale_y, scale_x, scale_y])
+    if isinstance(found, Detections):
+        return draw_detections(canvas, Detections(xyxy, found.scores, found.labels), classes)
+    moved = Boxes(xyxy, found.labels, found.difficult, found.crowd, found.areas)
+    return draw_boxes(canvas, moved, classes)
+
+
+@cache
+def text_font(pixels: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    """The font that comes inside Pillow: the same on every machine."""
+    return ImageFont.load_default(pixels)
+
+
+def _draw(
+    picture: Picture, xyxy: Float, labels: Sequence[int], texts: Sequence[str] | None
+) -> Picture:
+    height, width = picture.shape[:2]
+    canvas = np.array(picture)
+    line = max(1, round((width + height) / 350))
+    pixels = [_pixels_of(box, width, height) for box in xyxy.tolist()]
+    worst_first = range(len(pixels) - 1, -1, -1)
+    for index in worst_first:
+        x1, y1, x2, y2 = pixels[index]
+        own = canvas[y1:y2, x1:x2]
+        # A thin dark lining inside the line: it shows on a background of the line's own colour.
+        if min(x2 - x1, y2 - y1) > 4 * (line + 1):
+            _paint_ring(own[line:-line, line:-line], 1, (0, 0, 0))
+        _paint_ring(own, line, class_colour(labels[index]))
+    if texts is None:
+        return canvas
+    image = Image.fromarray(canvas)
+    draw = ImageDraw.Draw(image)
+    font = text_font(max(11, (width + height) // 75))
+    for index in worst_first:
+        _write_label(draw, pixels[index], texts[index], class_colour(labels[index]), font)
+    return np.array(image)
+
+
+def _pixels_of(box: Sequence[float], width: int, height: int) -> tuple[int, int, int, int]:
+    """A box's pixels as slices x1:x2 and y1:y2, at least one pixel, all in the picture."""
+    x1 = round(min(max(box[0], 0), width - 1))
+    y1 = round(min(max(box[1], 0), height - 1))
+    x2 = round(min(max(box[2], 0), width))
+    y2 = round(min(max(box[3], 0), height))
+    return x1, y1, max(x1 + 1, x2), max(y1 + 1, y2)
+
+
+def _paint_ring(own: Picture, line: int, colour: Colour) -> None:
+    """Paint the outermost ``line`` pixels of a box, in place (Pillow's outline strays)."""
+    own[:line] = own[-line:] = colour
+    own[:, :line] = own[:, -line:] = colour
+
+
+def _write_label(
+    draw: ImageDraw.ImageDraw,
+    box: tuple[int, int, int, int],
+    text: str,
+    colour: Colour,
+    font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
+) -> None:
+    """A text box above the box, or inside it under its top edge where there is no room above.
+
+    No label where it would hide the picture: in one less than three lines of text high.
+    """
+    across = int(font.getlength(text)) + 5
+    down = int(font.getbbox("Ag")[3]) + 4
+    width, height = draw.im.size
+    if height < 3 * down:
+        return
+    x = max(0, min(box[0], width - across))
+    y = box[1] - down if box[1] >= down else box[1]
+    draw.rectangle((x, y, x + across - 1, y + down - 1), fill=colour)
+    draw.text((x + 2, y + 1), text, fill=ink_on(colour), font=font)
+
+
+def ink_on(colour: Colour) -> Colour:
+    """Black or white, whichever reads better on a colour (ITU-R BT.601 luma)."""
+    luma = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
+    return (0, 0, 0) if luma > 115 else (255, 255, 255)
+
+
+def _printable(label: int, classes: Sequence[str]) -> str:
+    """The class's name, cut at 24 letters; ``#3`` where Pillow's font has no letters for it."""
+    name = " ".join(class_name(label, classes).split())
+    if not has_letters(name):
+        return f"#{label}"
+    return name if len(name) <= 24 else f"{name[:23]}…"
+
+
+def has_letters(text: str) -> bool:
+    """Whether Pillow's own font can write the text: it holds the printable ASCII letters."""
+    return bool(text) and text.isascii() and text.isprintable()
