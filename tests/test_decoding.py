@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tatami.decoding import decode_yolov2, detections
+from tatami.errors import TatamiError
+from tatami.picture import placement
+from tatami.types import Decoding, Detections, Float32, InputSpec, NetworkSpec, Size
+
+ANCHORS = ((1.0, 0.5), (2.0, 3.0))
+CLASSES = ("cup", "hat", "key")
+DEPTH = 5 + len(CLASSES)
+
+
+def spec_of(size: Size = Size(96, 64), **decoding: object) -> NetworkSpec:
+    return NetworkSpec("detect", CLASSES, InputSpec(size), Decoding("yolov2", ANCHORS, **decoding))
+
+
+def random_raw(seed: int, rows: int = 2, columns: int = 3, spread: float = 2.0) -> Float32:
+    rng = np.random.default_rng(seed)
+    return rng.normal(0, spread, (len(ANCHORS) * DEPTH, rows, columns)).astype(np.float32)
+
+
+def sigmoid(value: float) -> float:
+    return 1 / (1 + math.exp(-value))
+
+
+def naive_candidates(raw: Float32, stride: int, threshold: float) -> list[tuple[float, ...]]:
+    """The rule once more, a number at a time, in float64: (score, index, label, x1, y1, x2, y2)."""
+    found = []
+    index = 0
+    _, rows, columns = raw.shape
+    for a, (anchor_width, anchor_height) in enumerate(ANCHORS):
+        for row in range(rows):
+            for column in range(columns):
+                values = [float(v) for v in raw[a * DEPTH : (a + 1) * DEPTH, row, column]]
+                tx, ty, tw, th, to, *logits = values
+                exponentials = [math.exp(v - max(logits)) for v in logits]
+                for k in range(len(logits)):
+                    score = sigmoid(to) * exponentials[k] / sum(exponentials)
+                    if score > threshold:
+                        x = (sigmoid(tx) + column) * stride
+                        y = (sigmoid(ty) + row) * stride
+                        w = anchor_width * math.exp(min(tw, 8)) * stride
+                        h = anchor_height * math.exp(min(th, 8)) * stride
+                        corners = (x - w / 2, y - h / 2, x + w / 2, y + h / 2)
+                        found.append((score, index, k, *corners))
+                    index += 1
+    return sorted(found, key=lambda c: (-c[0], c[1]))
+
+
+@pytest.mark.parametrize("threshold", [0.005, 0.1, 0.3])
+@pytest.mark.parametrize("seed", range(20))
+def test_candidates_are_those_of_a_naive_loop(seed: int, threshold: float) -> None:
+    raw = random_raw(seed)
+    expected = naive_candidates(raw, 32, threshold)
+    found = decode_yolov2(raw, spec_of().decoding, threshold, len(CLASSES))
+    assert found.xyxy.dtype == found.scores.dtype == np.float32
+    assert found.labels.tolist() == [c[2] for c in expected]
+    np.testing.assert_allclose(found.scores, [c[0] for c in expected], rtol=2e-6)
+    np.testing.assert_allclose(
+        found.xyxy, np.reshape([c[3:] for c in expected], (-1, 4)), rtol=1e-5, atol=1e-3
+    )
+
+
+def test_equal_scores_come_in_the_order_of_anchor_row_column_class() -> None:
+    raw = np.zeros((len(ANCHORS) * DEPTH, 2, 3), np.float32)
+    found = decode_yolov2(raw, spec_of().decoding, 0.1, len(CLASSES))
+    assert len(found.scores) == 2 * 2 * 3 * 3
+    assert found.labels.tolist() == [0, 1, 2] * 12
+    centres = (found.xyxy[::3, :2] + found.xyxy[::3, 2:]) / 2
+    row_major = [(x, y) for y in (16, 48) for x in (16, 48, 80)]
+    np.testing.assert_allclose(centres, row_major * 2)
+    np.testing.assert_allclose((found.xyxy[:, 2] - found.xyxy[:, 0]), [32] * 18 + [64] * 18)
+
+
+def test_the_threshold_itself_is_not_exceeded() -> None:
+    raw = np.zeros((len(ANCHORS) * DEPTH, 1, 1), np.float32)
+    score = np.float32(0.5) * (np.float32(1) / np.float32(3))
+    assert len(decode_yolov2(raw, spec_of().decoding, float(score), 3).scores) == 0
+    below = float(np.nextafter(score, np.float32(0)))
+    assert len(decode_yolov2(raw, spec_of().decoding, below, 3).scores) == 6
+
+
+def test_at_most_max_candidates_the_best() -> None:
+    raw = random_raw(1)
+    every = decode_yolov2(raw, spec_of().decoding, 0.01, len(CLASSES))
+    some = decode_yolov2(raw, spec_of(max_candidates=5).decoding, 0.01, len(CLASSES))
+    assert len(every.scores) > 5
+    np.testing.assert_array_equal(some.scores, every.scores[:5])
+    np.testing.assert_array_equal(some.xyxy, every.xyxy[:5])
+
+
+@pytest.mark.parametrize("channel", range(DEPTH))
+def test_a_nan_makes_no_candidate_of_its_cell_and_spares_the_others(channel: int) -> None:
+    raw = random_raw(2)
+    expected = decode_yolov2(raw, spec_of().decoding, -1, len(CLASSES))
+    raw[channel, 0, 0] = np.nan  # anchor 0, the first cell: the candidates with index 0, 1, 2
+    found = decode_yolov2(raw, spec_of().decoding, -1, len(CLASSES))
+    assert len(found.scores) == len(expected.scores) - len(CLASSES)
+    assert np.isfinite(found.xyxy).all()
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, 3e38, -3e38])
+@pytest.mark.parametrize("channel", range(DEPTH))
+def test_huge_numbers_give_sound_boxes_without_warning(channel: int, value: float) -> None:
+    raw = random_raw(3)
+    raw[channel] = value
+    size = Size(96, 64)
+    spec = spec_of(size)
+    found = detections(raw, spec, placement(size, spec.input), size, 0.01)
+    assert np.isfinite(found.xyxy).all()
+    assert np.isfinite(found.scores).all()
+
+
+def test_a_map_of_another_depth_is_refused() -> None:
+    with pytest.raises(TatamiError, match="2 anchors and 3 classes need 16 channels"):
+        decode_yolov2(np.zeros((15, 2, 3), np.float32), spec_of().decoding, 0.1, 3)
+
+
+def one_box(size: Size, spec: NetworkSpec) -> Detections:
+    """The answer to a map with one confident box in the middle of cell (1, 1), of 2 x 3 cells."""
+    raw = np.full((len(ANCHORS) * DEPTH, 2, 3), -20, np.float32)
+    raw[DEPTH : DEPTH + 4, 1, 1] = 0
+    raw[DEPTH + 4 :, 1, 1] = [20, 0, 20, 0]
+    return detections(raw, spec, placement(size, spec.input), size, 0.25)
+
+
+def test_boxes_are_mapped_to_the_picture_and_clipped() -> None:
+    # On a 96x64 canvas the box is centre (48, 48), sides 64 x 96: edges (16, 0, 80, 96).
+    spec = spec_of(Size(96, 64))
+    same = one_box(Size(96, 64), spec)
+    np.testing.assert_allclose(same.xyxy, [[16, 0, 80, 64]], atol=1e-4)
+    assert same.labels.tolist() == [1]
+    assert same.scores[0] == pytest.approx(1, abs=1e-6)
+    # A picture of 300x100 lies at (0, 16) as 96x32: a pixel of the canvas is 3.125 of its own.
+    wide = one_box(Size(300, 100), spec)
+    np.testing.assert_allclose(wide.xyxy, [[50, 0, 250, 100]], atol=1e-3)
+
+
+def test_a_box_in_the_padding_alone_is_dropped() -> None:
+    spec = spec_of(Size(96, 64))
+    raw = np.full((len(ANCHORS) * DEPTH, 2, 3), -20, np.float32)
+    raw[:DEPTH, 0, 1] = [0, 0, 0, -2, 20, 20, 0, 0]  # centre (48, 16), 32 wide and 2 high
+    tall, flat = Size(96, 64), Size(960, 200)  # the flat one's picture starts at row 22
+    assert len(detections(raw, spec, placement(tall, spec.input), tall, 0.25)) == 1
+    assert len(detections(raw, spec, placement(flat, spec.input), flat, 0.25)) == 0
+
+
+@given(st.integers(0, 10_000))
+def test_detections_are_best_first_inside_the_picture_and_capped(seed: int) -> None:
+    spec, size = spec_of(max_detections=4), Size(123, 45)
+    found = detections(random_raw(seed), spec, placement(size, spec.input), size, 0.05)
+    assert len(found) <= 4
+    assert (np.diff(found.scores) <= 0).all()
+    assert (found.xyxy >= 0).all()
+    assert (found.xyxy[:, 2:] <= [123, 45]).all()
+    assert (found.xyxy[:, 2:] > found.xyxy[:, :2]).all()
+
+
+def test_nms_works_within_a_class_only() -> None:
+    spec, size = spec_of(), Size(96, 64)
+    raw = np.full((len(ANCHORS) * DEPTH, 2, 3), -20, np.float32)
+    raw[DEPTH:, 1, 1] = [0, 0, 0, 0, 20, 1, 1, -20]  # one box, half cup and half hat
+    raw[DEPTH:, 1, 2] = [-3, 0, 0, 0, 19, 1, 1, -20]  # nearly the same box from the next cell
+    found = detections(raw, spec, placement(size, spec.input), size, 0.25)
+    assert sorted(found.labels.tolist()) == [0, 1]
