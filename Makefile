@@ -1,0 +1,44 @@
+# Two commands do everything on a fresh machine with Python 3.11, make and a C compiler:
+#   make demo   pictures to a C program that detects, with the proof; opens as demo/report.html
+#   make test   lint, types and the whole test suite
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test test-all lint install-demo install-dev system-packages clean
+
+demo: install-demo
+	$(BIN)/tatami demo --out demo
+
+test: install-dev lint
+	$(BIN)/pytest -q -n 2 -m "not slow"
+
+test-all: install-dev lint
+	$(BIN)/pytest -q
+
+lint: install-dev
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+install-demo: $(VENV)/.demo
+install-dev: $(VENV)/.dev
+
+$(VENV)/.demo: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --editable '.[demo]'
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --editable '.[dev]'
+	touch $@ $(VENV)/.demo
+
+# Tests that need one of these skip, and say so, where it is absent.
+system-packages:
+	apt-get update -qq
+	apt-get install -qq --yes --no-install-recommends clang
+
+clean:
+	rm -rf $(VENV) demo build .mypy_cache .pytest_cache .ruff_cache

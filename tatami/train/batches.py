@@ -1,0 +1,86 @@
+"""Batches for training, each a pure function of (seed, step): that is what makes resuming exact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tatami.train.distributed import Team
+from tatami.train.recipe import Recipe
+from tatami.types import Boxes, InputSpec, Picture, Size
+
+Draw = Callable[[int, Size, bool, np.random.Generator], tuple[Picture, Boxes]]
+"""(sample index, canvas size, closing, random numbers) -> an augmented canvas and its boxes."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """images: (n, 3, H, W) float32, normalized, channels last in memory. targets: n pictures'."""
+
+    images: Tensor
+    targets: list[Boxes]
+
+
+class Batches:
+    """All batches of a run, numbered by step. Each process of a team sees its own share of one."""
+
+    def __init__(self, count: int, draw: Draw, spec: InputSpec, recipe: Recipe, team: Team) -> None:
+        self.count, self.draw, self.spec, self.recipe, self.team = count, draw, spec, recipe, team
+        self.steps_an_epoch = max(1, count // recipe.batch)
+        self.steps = self.steps_an_epoch * recipe.epochs
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step, whoever asks and whenever."""
+        size = self.size_at(step)
+        first = step * self.recipe.batch
+        places = range(first + self.team.rank, first + self.recipe.batch, self.team.world)
+        drawn = [self._picture(place, size, self._closing(step)) for place in places]
+        images = torch.from_numpy(np.stack([picture for picture, _ in drawn]))
+        mean, scale = torch.tensor(self.spec.mean), torch.tensor(self.spec.scale)
+        normalized = (images.to(torch.float32) - mean) * scale  # (n, H, W, 3), RGB
+        if self.spec.channels == "bgr":
+            normalized = normalized.flip(-1)
+        return Batch(normalized.permute(0, 3, 1, 2), [boxes for _, boxes in drawn])
+
+    def from_step(self, start: int) -> Iterator[tuple[int, Batch]]:
+        """The batches from a step to the end, drawn a few ahead by two threads."""
+        ahead = 3
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            waiting = [
+                pool.submit(self.batch, step)
+                for step in range(start, min(start + ahead, self.steps))
+            ]
+            try:
+                for step in range(start, self.steps):
+                    batch = waiting.pop(0).result()
+                    if step + ahead < self.steps:
+                        waiting.append(pool.submit(self.batch, step + ahead))
+                    yield step, batch
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def size_at(self, step: int) -> Size:
+        """The input size of a step: a new one every 10, in steps of 32 pixels."""
+        size, share = self.recipe.size, self.recipe.multi_scale
+        if not share or self._closing(step):
+            return size
+        factor = self._random(2, step // 10).uniform(1 - share, 1 + share)
+        return Size(*(max(32, 32 * round(s * factor / 32)) for s in (size.width, size.height)))
+
+    def _picture(self, place: int, size: Size, closing: bool) -> tuple[Picture, Boxes]:
+        """The picture at a place of the endless row of shuffled epochs."""
+        epoch, rank = divmod(place, self.count)
+        index = int(self._random(0, epoch).permutation(self.count)[rank])
+        return self.draw(index, size, closing, self._random(1, place))
+
+    def _closing(self, step: int) -> bool:
+        return step >= self.steps - self.recipe.closing_epochs * self.steps_an_epoch
+
+    def _random(self, purpose: int, number: int) -> np.random.Generator:
+        return np.random.default_rng([self.recipe.seed, purpose, number])

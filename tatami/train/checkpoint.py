@@ -1,0 +1,112 @@
+"""Checkpoints: whole or absent, checksummed, the previous one kept, no pickle.
+
+    RUN/checkpoints/step-00001200/{state.safetensors, state.json}
+
+The JSON holds the step and the tensors' SHA-256. The folder is written under another name and
+renamed, so a kill leaves either the old checkpoints or the old ones and a new one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+from torch import Tensor, nn
+
+from tatami.errors import TatamiError
+from tatami.files import folder_written_atomically, write_atomically
+
+KEPT = 2
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state after ``step`` steps. Keys of tensors: "model.*", "average.*", "momentum.*"."""
+
+    step: int
+    tensors: dict[str, Tensor]
+
+    def part(self, name: str) -> dict[str, Tensor]:
+        """The tensors of one part, under their own names."""
+        prefix = f"{name}."
+        return {
+            key.removeprefix(prefix): tensor
+            for key, tensor in self.tensors.items()
+            if key.startswith(prefix)
+        }
+
+
+def save(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, then remove all but the last two. Raises OSError with nothing lost."""
+    tensors = {key: tensor.contiguous() for key, tensor in checkpoint.tensors.items()}
+    content = safetensors.torch.save(tensors)
+    state = {"step": checkpoint.step, "sha256": hashlib.sha256(content).hexdigest()}
+    with folder_written_atomically(folder / f"step-{checkpoint.step:08d}") as temporary:
+        write_atomically(temporary / "state.safetensors", content)
+        write_atomically(temporary / "state.json", json.dumps(state))
+    for old in _folders(folder)[:-KEPT]:
+        shutil.rmtree(old)
+
+
+def load_latest(folder: Path) -> Checkpoint | None:
+    """The newest checkpoint, or None where there is none yet.
+
+    Raises TatamiError where the newest is damaged, naming the file; its mend names the older one.
+    """
+    folders = _folders(folder)
+    return load(folders[-1]) if folders else None
+
+
+def load(folder: Path) -> Checkpoint:
+    """Read one checkpoint, held to its checksum. Raises TatamiError."""
+    file = folder / "state.safetensors"
+    mend = f"remove {folder} to go on from the checkpoint before it"
+    try:
+        state = json.loads((folder / "state.json").read_text())
+        step, checksum = int(state["step"]), str(state["sha256"])
+        content = file.read_bytes()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TatamiError(f"damaged checkpoint: {error!r}", file=folder, mend=mend) from error
+    if hashlib.sha256(content).hexdigest() != checksum:
+        raise TatamiError("checkpoint does not match its checksum", file=file, mend=mend)
+    return Checkpoint(step, safetensors.torch.load(content))
+
+
+def save_weights(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write weights alone, as one safetensors file."""
+    contiguous = {key: tensor.contiguous() for key, tensor in tensors.items()}
+    write_atomically(path, safetensors.torch.save(contiguous))
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Fill a model from a safetensors file. Raises TatamiError for names or shapes that differ."""
+    try:
+        tensors = safetensors.torch.load(path.read_bytes())
+    except safetensors.SafetensorError as error:
+        raise TatamiError(
+            f"not a whole safetensors file: {error}", file=path, mend="copy or train it again"
+        ) from error
+    wanted = model.state_dict()
+    for name in sorted(wanted.keys() | tensors.keys()):
+        mine, theirs = wanted.get(name), tensors.get(name)
+        if mine is None or theirs is None or mine.shape != theirs.shape:
+            raise TatamiError(
+                f"weight '{name}' is {_shape(theirs)} in the file and {_shape(mine)} in the model",
+                file=path,
+                mend="load it into the model that it was trained as",
+            )
+    model.load_state_dict(tensors)
+
+
+def _shape(tensor: Tensor | None) -> str:
+    return "absent" if tensor is None else str(tuple(tensor.shape))
+
+
+def _folders(folder: Path) -> list[Path]:
+    """The checkpoints, oldest first; leftovers of a killed write begin with a dot."""
+    return sorted(path for path in folder.glob("step-*") if path.is_dir())

@@ -1,0 +1,177 @@
+"""The training loop, whole. Read it from top to bottom: nothing else happens."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor, nn
+
+from tatami.errors import TatamiError
+from tatami.files import write_atomically
+from tatami.train import checkpoint
+from tatami.train.batches import Batches
+from tatami.train.distributed import (
+    Team,
+    average_gradients,
+    mean_over_team,
+    synchronize_normalization,
+)
+from tatami.train.recipe import Recipe
+from tatami.types import Boxes
+
+
+class Trainable(Protocol):
+    """What a model of Tatami offers to training, besides being an nn.Module."""
+
+    def loss(self, raw: Tensor, targets: Sequence[Boxes]) -> Mapping[str, Tensor]:
+        """The parts of the loss: their sum is what is lowered."""
+        ...
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step did: ``done`` of ``total`` steps are over; ``row`` is its line in the log."""
+
+    done: int
+    total: int
+    row: Mapping[str, float]
+
+
+def train(
+    model: nn.Module, average: nn.Module, batches: Batches, recipe: Recipe, run: Path, team: Team
+) -> Iterator[Step]:
+    """Train ``model``, keep the moving mean of its weights in ``average``, yield every step.
+
+    Goes on from the newest checkpoint in ``run`` and gives the weights, bit for bit, that it would
+    have given without the interruption. Raises TatamiError when the loss is no longer a number.
+    """
+    device = next(model.parameters()).device
+    model.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    average.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    average.load_state_dict(model.state_dict())
+    synchronize_normalization(model, team)
+    optimizer = torch.optim.SGD(_groups(model, recipe), lr=0.0, momentum=recipe.momentum)
+    start = _resume(model, average, optimizer, run)
+    log = Log(run / "log.jsonl", start)
+    saved = time.monotonic()
+
+    for step, batch in batches.from_step(start):
+        rate = recipe.learning_rate_at(step, batches.steps_an_epoch)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+
+        images = batch.images.to(device, memory_format=torch.channels_last)
+        with _autocast(recipe, device):
+            raw = model(images)
+        parts = cast(Trainable, model).loss(raw.float(), batch.targets)
+        loss = torch.stack(tuple(parts.values())).sum()
+
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        average_gradients(model, team)
+        norm = nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
+        optimizer.step()
+        _move_average(average, model, recipe.ema_decay, step)
+
+        row = {name: mean_over_team(float(part.detach()), team) for name, part in parts.items()}
+        row |= {"loss": sum(row.values()), "learning_rate": rate, "gradient_norm": float(norm)}
+        if math.isnan(row["loss"]):
+            raise TatamiError(f"loss is not a number at step {step}", mend="lower --learning-rate")
+        log.add(step, row)
+        done = step + 1
+        due = done == batches.steps or time.monotonic() - saved > recipe.checkpoint_seconds
+        if team.leads and due:
+            log.write()
+            checkpoint.save(run / "checkpoints", _state(done, model, average, optimizer))
+            saved = time.monotonic()
+        yield Step(done, batches.steps, row)
+
+
+def _groups(model: nn.Module, recipe: Recipe) -> list[dict[str, object]]:
+    """Weight decay pulls on convolution weights only: they alone have more than one dimension."""
+    parameters = list(model.parameters())
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _move_average(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
+    """average <- d * average + (1 - d) * model, with a smaller d while the run is young."""
+    decay = min(decay, (1 + step) / (10 + step))
+    with torch.no_grad():
+        for mean, value in zip(
+            average.state_dict().values(), model.state_dict().values(), strict=True
+        ):
+            if mean.is_floating_point():
+                mean.lerp_(value, 1 - decay)
+            else:
+                mean.copy_(value)
+
+
+def native_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 itself (AVX-512 BF16, AMX or Arm BF16)."""
+    abilities = torch.cpu.get_capabilities()
+    return any(abilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+@contextlib.contextmanager
+def _autocast(recipe: Recipe, device: torch.device) -> Iterator[None]:
+    """bfloat16 convolutions where they pay; the loss is always computed in float32."""
+    native = device.type != "cpu" or native_bfloat16()
+    wanted = recipe.precision == "bfloat16" or (recipe.precision == "auto" and native)
+    with torch.autocast(device.type, torch.bfloat16, enabled=wanted):
+        yield
+
+
+def _state(
+    step: int, model: nn.Module, average: nn.Module, optimizer: torch.optim.SGD
+) -> checkpoint.Checkpoint:
+    names: dict[Tensor, str] = {p: name for name, p in model.named_parameters()}
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
+    tensors |= {
+        f"momentum.{names[parameter]}": state["momentum_buffer"]
+        for parameter, state in optimizer.state.items()
+    }
+    return checkpoint.Checkpoint(step, tensors)
+
+
+def _resume(model: nn.Module, average: nn.Module, optimizer: torch.optim.SGD, run: Path) -> int:
+    """Put everything back as it was after the newest checkpoint; return the steps done by then."""
+    latest = checkpoint.load_latest(run / "checkpoints")
+    if latest is None:
+        return 0
+    model.load_state_dict(latest.part("model"))
+    average.load_state_dict(latest.part("average"))
+    momentum = latest.part("momentum")
+    for name, parameter in model.named_parameters():
+        if name in momentum:
+            buffer = torch.empty_like(parameter).copy_(momentum[name])  # the parameter's layout
+            optimizer.state[parameter]["momentum_buffer"] = buffer
+    return latest.step
+
+
+class Log:
+    """One JSON row a step in RUN/log.jsonl, written whole, so that it never holds half a row."""
+
+    def __init__(self, path: Path, start: int) -> None:
+        self.path = path
+        rows = path.read_text().splitlines() if start and path.exists() else []
+        self.rows = rows[:start]
+
+    def add(self, step: int, row: Mapping[str, float]) -> None:
+        self.rows.append(
+            json.dumps({"step": step, **{k: float(f"{v:.6g}") for k, v in row.items()}})
+        )
+
+    def write(self) -> None:
+        write_atomically(self.path, "\n".join(self.rows) + "\n")

@@ -1,0 +1,95 @@
+"""What a training run is: every number that its result depends on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tatami.errors import TatamiError
+from tatami.types import Size
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train. Two runs of one recipe on the same data, threads and machine are equal."""
+
+    size: Size = Size(416, 416)
+    epochs: int = 100
+    batch: int = 16
+    """Pictures a step, over all processes together."""
+
+    learning_rate: float = 2e-3
+    """The highest rate, reached after the warm-up; then a half cosine down to 1 % of it."""
+    warmup_epochs: float = 2.0
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    """On convolution weights alone: biases and normalization are left free."""
+    clip_norm: float = 20.0
+    """The gradient's Euclidean norm is cut to this: the first steps of a new head are wild."""
+    ema_decay: float = 0.998
+    """The averaged weights forget with this factor a step; they are the ones that are kept."""
+
+    multi_scale: float = 0.25
+    """Every 10 steps the input size is drawn within this share of ``size`` (YOLO9000, section 2,
+    "Multi-Scale Training"); 0 keeps it."""
+    closing_epochs: int = 5
+    """The last epochs see whole pictures at the exact size: no mosaic, no multi-scale."""
+
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """auto: bfloat16 autocast where the processor computes it natively, else float32."""
+    checkpoint_seconds: float = 30.0
+    """A checkpoint at least this often (and at each epoch's end when epochs are longer)."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise TatamiError(f"{name} must be above 0", mend=f"give a positive {name}")
+        if self.size.width % 32 or self.size.height % 32:
+            width, height = (max(32, 32 * round(side / 32)) for side in _sides(self.size))
+            raise TatamiError(
+                f"input size {self.size} is not a multiple of the stride, 32",
+                mend=f"give sides that divide by 32, as {width}x{height}",
+            )
+        if not 0 <= self.multi_scale < 1:
+            raise TatamiError("multi_scale must lie in [0, 1)", mend="0.25 is usual")
+
+    def learning_rate_at(self, step: int, steps_an_epoch: int) -> float:
+        """Linear warm-up, then half a cosine (Loshchilov and Hutter 2017) down to 1 %."""
+        warmup = self.warmup_epochs * steps_an_epoch
+        if step < warmup:
+            return self.learning_rate * (step + 1) / warmup
+        total = self.epochs * steps_an_epoch
+        progress = (step - warmup) / max(1.0, total - warmup)
+        return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; the size as ``416x320``."""
+        return dataclasses.asdict(self) | {"size": str(self.size)}
+
+    @staticmethod
+    def from_json(values: dict[str, Any], file: Path | None = None) -> Recipe:
+        """The inverse of to_json; missing keys keep their defaults. Raises TatamiError."""
+        known = {field.name: field.default for field in dataclasses.fields(Recipe)}
+        for name, value in values.items():
+            if name not in known:
+                raise TatamiError(
+                    f"unknown key '{name}' in the recipe", file=file, mend=f"known: {sorted(known)}"
+                )
+            wanted = str if name in ("size", "precision") else type(known[name])
+            if not isinstance(value, wanted) and not (wanted is float and isinstance(value, int)):
+                raise TatamiError(
+                    f"recipe key '{name}' is {json.dumps(value)}",
+                    file=file,
+                    mend=f"give a {wanted.__name__}",
+                )
+        sized = {"size": Size.parse(values["size"])} if "size" in values else {}
+        return Recipe(**{**values, **sized})
+
+
+def _sides(size: Size) -> tuple[int, int]:
+    return size.width, size.height
