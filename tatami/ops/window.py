@@ -1,0 +1,60 @@
+"""Where a sliding window of a convolution or a pool lies, one axis at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tatami.errors import TatamiError
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A window along one axis: ``kernel`` taps, ``dilation`` apart, moved by ``stride``.
+
+    before, after: padding at the two ends, in samples.
+    """
+
+    kernel: int
+    stride: int = 1
+    before: int = 0
+    after: int = 0
+    dilation: int = 1
+
+    def __post_init__(self) -> None:
+        if min(self.kernel, self.stride, self.dilation) < 1 or min(self.before, self.after) < 0:
+            raise TatamiError(
+                f"{self} is not a window",
+                mend="kernel, stride and dilation start at 1, padding at 0",
+            )
+
+    @property
+    def span(self) -> int:
+        """Samples from the first tap to the last, both counted."""
+        return (self.kernel - 1) * self.dilation + 1
+
+    def output(self, length: int) -> int:
+        """How many places the window takes on ``length`` samples: ONNX's floor rule.
+
+        Raises TatamiError where it fits nowhere.
+        """
+        room = length + self.before + self.after - self.span
+        if room < 0:
+            raise TatamiError(
+                f"a window of {self.span} does not fit in {length} samples with its padding",
+                mend="use a larger input or a smaller kernel",
+            )
+        return room // self.stride + 1
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window over both axes of a map."""
+
+    rows: Axis
+    columns: Axis
+
+    @staticmethod
+    def square(kernel: int, stride: int = 1, pad: int = 0, dilation: int = 1) -> Window:
+        """The same along both axes, ``pad`` on all four sides."""
+        axis = Axis(kernel, stride, pad, pad, dilation)
+        return Window(axis, axis)
