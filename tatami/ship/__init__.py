@@ -1,0 +1,1 @@
+"""A network to a program for a device, and the proof that both give the same answer."""

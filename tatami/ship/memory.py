@@ -1,0 +1,101 @@
+"""Where each buffer of a program lies in one arena, planned by lifetime.
+
+A buffer is alive from the step that writes it to the last step that reads it. Two buffers that are
+alive at the same step must not overlap; all others may share their bytes. The smallest arena is an
+NP-hard question (dynamic storage allocation), and the largest sum of buffers alive at one step is a
+lower bound that no plan can beat; both are printed, so that a bad plan shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+ALIGNMENT = 64
+"""Bytes: a cache line, and the widest vector register of today."""
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """``size`` bytes that must stay untouched from step ``first`` to step ``last``, both counted."""
+
+    name: str
+    size: int
+    first: int
+    last: int
+
+    def alive_with(self, other: Buffer) -> bool:
+        """Whether some step needs both."""
+        return self.first <= other.last and other.first <= self.last
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Byte offsets in an arena of ``size`` bytes; no plan can need fewer than ``lower_bound``."""
+
+    offsets: Mapping[str, int]
+    size: int
+    lower_bound: int
+
+
+def plan(buffers: Sequence[Buffer], alignment: int = ALIGNMENT) -> Plan:
+    """Greedy best fit: buffer after buffer, each into the smallest gap that takes it.
+
+    Sizes count rounded up to ``alignment`` bytes, in the lower bound too. Which order is best
+    differs from net to net, so the three usual ones are tried: large first, long-lived first, and
+    in the order of time.
+    """
+    rounded = [Buffer(b.name, _aligned(b.size, alignment), b.first, b.last) for b in buffers]
+    orders = (
+        sorted(rounded, key=lambda b: (-b.size, b.first)),
+        sorted(rounded, key=lambda b: (b.first - b.last, -b.size)),
+        sorted(rounded, key=lambda b: (b.first, -b.size)),
+    )
+    offsets, size = min((_place(order) for order in orders), key=lambda placed: placed[1])
+    return Plan(offsets, size, _lower_bound(rounded))
+
+
+def overlaps(buffers: Sequence[Buffer], offsets: Mapping[str, int]) -> list[tuple[str, str]]:
+    """Every pair of buffers that a plan lets destroy one another; a right plan has none."""
+    return [
+        (a.name, b.name)
+        for i, a in enumerate(buffers)
+        for b in buffers[i + 1 :]
+        if a.alive_with(b)
+        and offsets[a.name] < offsets[b.name] + b.size
+        and offsets[b.name] < offsets[a.name] + a.size
+    ]
+
+
+def _place(order: Sequence[Buffer]) -> tuple[dict[str, int], int]:
+    """Offsets and the size of the arena when buffers are placed in this order."""
+    offsets: dict[str, int] = {}
+    placed: list[Buffer] = []
+    for buffer in order:
+        taken = sorted(
+            (offsets[other.name], offsets[other.name] + other.size)
+            for other in placed
+            if other.alive_with(buffer)
+        )
+        best_offset, best_room, end = -1, -1, 0
+        for start, stop in taken:
+            room = start - end
+            if room >= buffer.size and (best_offset < 0 or room < best_room):
+                best_offset, best_room = end, room
+            end = max(end, stop)
+        offsets[buffer.name] = best_offset if best_offset >= 0 else end
+        placed.append(buffer)
+    size = max((offsets[buffer.name] + buffer.size for buffer in placed), default=0)
+    return offsets, size
+
+
+def _lower_bound(buffers: Sequence[Buffer]) -> int:
+    """The largest sum of buffers alive at one step: some buffer begins where the sum peaks."""
+    return max(
+        (sum(b.size for b in buffers if b.first <= step <= b.last))
+        for step in {b.first for b in buffers} | {0}
+    )
+
+
+def _aligned(size: int, alignment: int) -> int:
+    return -(-size // alignment) * alignment
