@@ -22,7 +22,7 @@ def contact_sheet(
     pictures: Sequence[tuple[str, Picture, Boxes | Detections]],
     classes: Sequence[str],
     columns: int = 4,
-    cell: Size = Size(320, 240),  # noqa: B008 - frozen
+    cell: Size = Size(320, 240),
 ) -> Picture:
     """A sheet (height, width, 3) of (caption, picture, boxes), row by row, ``columns`` across.
 

@@ -12,6 +12,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from tatami.see.text import shortened
 from tatami.types import Boxes, Detections, Float, Picture, Size
 
 Colour = tuple[int, int, int]
@@ -34,8 +35,8 @@ def class_colour(label: int) -> Colour:
 
 
 def class_name(label: int, classes: Sequence[str]) -> str:
-    """The class's name, or ``#7`` where there is none."""
-    return classes[label] if 0 <= label < len(classes) else f"#{label}"
+    """The class's name, or ``class 7`` where there is none."""
+    return classes[label] if 0 <= label < len(classes) else f"class {label}"
 
 
 def draw_boxes(
@@ -168,11 +169,9 @@ def ink_on(colour: Colour) -> Colour:
 
 
 def _printable(label: int, classes: Sequence[str]) -> str:
-    """The class's name, cut at 24 letters; ``#3`` where Pillow's font has no letters for it."""
-    name = " ".join(class_name(label, classes).split())
-    if not has_letters(name):
-        return f"#{label}"
-    return name if len(name) <= 24 else f"{name[:23]}…"
+    """The class's name, cut at 24 letters; ``class 3`` where Pillow's font lacks its letters."""
+    name = class_name(label, classes).strip()
+    return shortened(name, 24) if has_letters(name) else f"class {label}"
 
 
 def has_letters(text: str) -> bool:

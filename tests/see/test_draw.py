@@ -107,7 +107,7 @@ def test_a_label_is_a_box_of_text_above_or_inside() -> None:
 def test_what_the_font_cannot_write_is_written_as_a_number() -> None:
     box = [[50, 100, 200, 200]]
     japanese = draw_boxes(grey(300, 300), Boxes.of(box, [2]), ("cat", "dog", "猫"))
-    numbered = draw_boxes(grey(300, 300), Boxes.of(box, [2]), ("cat", "dog", "#2"))
+    numbered = draw_boxes(grey(300, 300), Boxes.of(box, [2]), ("cat", "dog", "class 2"))
     unnamed = draw_boxes(grey(300, 300), Boxes.of(box, [2]), ("cat", "dog"))
     assert (japanese == numbered).all()
     assert (unnamed == numbered).all()

@@ -1,0 +1,246 @@
+"""Plots as small SVG texts that may stand together in one page: no script, no font, no address.
+
+The ink is ``currentColor`` and the paper is transparent, so that a plot follows its page, light or
+dark. The same input gives the same text. Needs matplotlib: ``pip install tatami[see]``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+from xml.etree import ElementTree
+
+import numpy as np
+
+from tatami.errors import TatamiError
+from tatami.see.draw import COLOURS
+from tatami.see.text import count, readable, shortened
+from tatami.types import Float
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MAX_POINTS = 400
+MAX_LEGEND = 20
+SVG = "http://www.w3.org/2000/svg"
+XLINK = "http://www.w3.org/1999/xlink"
+INK = "#010203"  # a colour nobody chooses; it becomes currentColor
+YELLOW, DARK_YELLOW = (240, 228, 66), (184, 170, 0)  # a line, unlike a box, may lie on white
+FONT = "DejaVu Sans"  # comes with matplotlib, which measures with it; the page's own is shown
+STYLE: dict[str, Any] = {
+    "backend": "svg",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "tatami",
+    "text.parse_math": False,  # a class may be called "$x$"
+    "font.family": FONT,
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.alpha": 0.15,
+    "grid.color": INK,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.linewidth": 1.5,
+}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One plot of a training log: which columns it shows, over the column ``step``."""
+
+    title: str
+    keys: tuple[str, ...]
+    logarithmic: bool = False
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The precision-recall curve of one class.
+
+    recall, precision: (n,) float64 in [0, 1], by falling score.  ap: average precision, in [0, 1].
+    """
+
+    name: str
+    recall: Float
+    precision: Float
+    ap: float
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one layer costs: for one picture its multiply-adds, and the bytes of its parameters."""
+
+    name: str
+    operator: str
+    output_shape: tuple[int, ...]
+    multiply_adds: int
+    parameters: int
+    bytes: int
+
+
+def training_curve(rows: Sequence[Mapping[str, float]], panel: Panel) -> str:
+    """A panel of a training log as SVG.
+
+    rows: as logged, each with ``step``; a row may lack a column (mAP is measured now and then).
+    Long logs are averaged in up to MAX_POINTS groups of following rows.
+    """
+    figure, axes = _figure(4.6, 2.7, panel.title)
+    with _style():
+        for index, key in enumerate(panel.keys):
+            points = [(row["step"], row[key]) for row in rows if key in row]
+            finite = np.array([p for p in points if np.isfinite(p).all()], float).reshape(-1, 2)
+            if len(finite) == 0:
+                continue
+            groups = np.array_split(finite, min(len(finite), MAX_POINTS))
+            steps, values = np.array([group.mean(axis=0) for group in groups]).T
+            marker = "o" if len(values) < 25 else ""
+            label = f" {readable(key)}"  # matplotlib hides a label that begins with "_"
+            axes.plot(steps, values, color=_line_colour(index), label=label, marker=marker, ms=3)
+        if panel.logarithmic:
+            axes.set_yscale("log")
+        axes.set_xlabel("step")
+        axes.margins(x=0.02)
+        if len(axes.lines) > 1:
+            axes.legend(loc="upper right")
+        for axis in (axes.xaxis, axes.yaxis):  # plain numbers, not powers in TeX
+            axis.set_major_formatter(
+                lambda value, _: f"{value:g}" if abs(value) < 1e4 else count(value)
+            )
+            axis.set_minor_formatter(lambda value, _: "")
+    return _svg(figure, panel.title)
+
+
+def precision_recall(curves: Sequence[Curve]) -> str:
+    """The precision-recall curves of all classes as SVG; the legend gives each one's AP."""
+    title = "Precision against recall"
+    listed = min(len(curves), MAX_LEGEND)
+    figure, axes = _figure(5.6, max(3.4, 0.75 + 0.19 * listed), title)
+    with _style():
+        for index, curve in enumerate(curves):
+            name = shortened(readable(curve.name), 22)
+            label = f"{curve.ap:.3f}  {name}" if index < MAX_LEGEND else "_"
+            dashes = ("-", "--", ":")[index // len(COLOURS) % 3]
+            colour = _line_colour(index)
+            points = len(curve.recall)
+            shown = np.linspace(0, points - 1, min(points, MAX_POINTS)).round().astype(int)
+            recall, precision = curve.recall[shown], curve.precision[shown]
+            axes.plot(recall, precision, color=colour, ls=dashes, label=label)
+        axes.set(xlim=(0, 1.005), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
+        if curves:
+            more = f", {len(curves) - listed} more" if len(curves) > listed else ""
+            axes.legend(
+                loc="upper left",
+                bbox_to_anchor=(1.01, 1.02),
+                title=f"AP, class{more}",
+                alignment="left",
+            )
+    return _svg(figure, title)
+
+
+def layer_bars(layers: Sequence[Layer], cost: Literal["multiply_adds", "parameters"]) -> str:
+    """What each layer costs, as horizontal bars in SVG; layers that cost nothing are left out."""
+    costs = [(shortened(readable(layer.name), 28), getattr(layer, cost)) for layer in layers]
+    costly = [(name, value) for name, value in costs if value]
+    total = sum(value for _, value in costly)
+    title = f"{'Multiply-adds' if cost == 'multiply_adds' else 'Parameters'}: {count(total)}"
+    figure, axes = _figure(4.6, 0.8 + 0.21 * max(4, len(costly)), title)
+    with _style():
+        places = range(len(costly))
+        values = [value for _, value in costly]
+        colour = _line_colour(4 if cost == "multiply_adds" else 2)
+        bars = axes.barh(places, values, color=colour, height=0.72)
+        axes.bar_label(bars, [count(value) for value in values], padding=3, fontsize=8)
+        axes.set_yticks(places, [name for name, _ in costly])
+        axes.invert_yaxis()
+        axes.set_xlim(0, 1.18 * max(values, default=1))
+        axes.set_xticks([])
+        axes.grid(visible=False)
+        axes.spines["bottom"].set_visible(False)
+    return _svg(figure, title)
+
+
+def _style() -> Any:
+    """matplotlib's settings as a context: ours, whatever the user's own file says."""
+    import matplotlib as mpl
+
+    settings: Any = {**mpl.rcParamsDefault, **STYLE}
+    return mpl.rc_context(settings)
+
+
+def _figure(width: float, height: float, title: str) -> tuple[Figure, Axes]:
+    """An empty plot, inches wide and high. Raises TatamiError where matplotlib is missing."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise TatamiError(
+            "plots need matplotlib", mend="install it with: pip install 'tatami[see]'"
+        ) from error
+    with _style():
+        figure = Figure(figsize=(width, height), layout="constrained")
+        axes = figure.add_subplot()
+        axes.set_title(readable(title))
+    return figure, axes
+
+
+def _svg(figure: Figure, title: str) -> str:
+    """The figure as an SVG element, its ids unlike those of any other plot in the page."""
+    out = io.StringIO()
+    with _style(), warnings.catch_warnings():
+        # The reader's browser has the letters that matplotlib's own font lacks.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
+    root = ElementTree.fromstring(out.getvalue())
+    _remove(root, "metadata")
+    _remove(root, "style")  # it would style the whole page
+    for size in ("width", "height"):  # the page decides; viewBox keeps the shape
+        root.attrib.pop(size)
+    root.set("role", "img")
+    root.set("aria-label", readable(title))
+    root.set("style", "stroke-linejoin: round; stroke-linecap: butt")
+    prefix = f"p{hashlib.sha256(out.getvalue().encode()).hexdigest()[:8]}-"
+    referred = set(re.findall(r'(?:url\(#|href="#)([^")]+)', out.getvalue()))
+    for element in root.iter():
+        own = element.attrib.pop("id", "")
+        if own in referred:
+            element.set("id", prefix + own)
+        for name, value in element.items():
+            if name == "style":
+                value = value.replace(INK, "currentColor").replace(f"'{FONT}'", "inherit")
+            elif name == "clip-path":
+                value = value.replace("url(#", f"url(#{prefix}")
+            elif name == f"{{{XLINK}}}href":
+                value = f"#{prefix}{value[1:]}"
+            element.set(name, value)
+    ElementTree.register_namespace("", SVG)
+    ElementTree.register_namespace("xlink", XLINK)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _remove(root: ElementTree.Element, tag: str) -> None:
+    for parent in list(root.iter()):
+        for child in parent.findall(f"{{{SVG}}}{tag}"):
+            parent.remove(child)
+
+
+def _line_colour(index: int) -> tuple[float, float, float]:
+    """The colour of a class's boxes, with yellow darkened."""
+    red, green, blue = (
+        DARK_YELLOW if COLOURS[index % len(COLOURS)] == YELLOW else COLOURS[index % len(COLOURS)]
+    )
+    return red / 255, green / 255, blue / 255
