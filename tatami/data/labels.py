@@ -1,0 +1,203 @@
+"""What every label format shares: bounded reading, numbers, and the checks of pictures and boxes.
+
+The checks append what they find to a list of problems and leave the faulty thing out.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from tatami.data.pictures import SUFFIXES, picture_size
+from tatami.data.problems import Problem
+from tatami.errors import TatamiError
+from tatami.types import Boxes, Size
+
+TOLERANCE = 0.02
+"""Pixels by which a box may reach over the edge and is then clipped: what rounding to two decimals
+of a pixel (as COCO's files do) or to six decimals of a side (as YOLO's do) can add up to."""
+
+MAX_LABEL_BYTES = 4 * 2**20
+"""Size of one picture's label file, or of a list of pictures times sixteen."""
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One labelled box as a file states it: pixel edges, and where it stands.
+
+    name: how a reason calls it ("box 3", "annotation 17").
+    """
+
+    xyxy: tuple[float, float, float, float]
+    label: int
+    name: str
+    line: int | None = None
+    difficult: bool = False
+    crowd: bool = False
+    area: float | None = None
+
+
+def read_bytes(path: Path, limit: int) -> bytes:
+    """A whole file of at most ``limit`` bytes; TatamiError for a larger or an unreadable one."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+    except OSError as error:
+        raise TatamiError(
+            f"cannot be read: {error.strerror or error}", mend="check the file", file=path
+        ) from error
+    if len(content) > limit:
+        raise TatamiError(
+            f"larger than {limit} bytes, the bound for a file of its kind",
+            mend="check that it is what its name says, or split it",
+            file=path,
+        )
+    return content
+
+
+def read_lines(path: Path, limit: int = MAX_LABEL_BYTES) -> list[str]:
+    """The lines of a UTF-8 file without blanks at their ends; BOM and Windows line ends are fine.
+
+    Raises TatamiError for a file that is too large, unreadable or not UTF-8.
+    """
+    try:
+        text = read_bytes(path, limit).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TatamiError("not UTF-8 text", mend="save it as UTF-8", file=path) from error
+    return [line.strip() for line in text.split("\n")]
+
+
+def number(text: str) -> float:
+    """A finite decimal number, or ValueError: not NaN, not infinite, no digit separators."""
+    if _NUMBER.fullmatch(text) is None or not math.isfinite(float(text)):
+        raise ValueError(f"'{text[:40]}' is not a finite number")
+    return float(text)
+
+
+def class_name(text: str, file: Path, line: int | None = None) -> str:
+    """A class name, trimmed; TatamiError for an empty or unprintable one."""
+    name = text.strip()
+    if not name or not name.isprintable():
+        raise TatamiError(
+            f"{name!r} is no class name", mend="write a printable name", file=file, line=line
+        )
+    return name
+
+
+def read_class_names(path: Path) -> tuple[str, ...]:
+    """A list of class names, one a line; blank lines at the end are fine.
+
+    Raises TatamiError for an empty list, a blank name or one that stands twice.
+    """
+    lines = read_lines(path)
+    while lines and not lines[-1]:
+        lines.pop()
+    return checked_names([class_name(text, path, at) for at, text in enumerate(lines, 1)], path)
+
+
+def checked_names(names: Iterable[str], file: Path) -> tuple[str, ...]:
+    """Class names as a tuple; TatamiError where there is none or one stands twice."""
+    found = tuple(names)
+    if not found:
+        raise TatamiError("no class names", mend="name at least one class", file=file)
+    twice = next((name for at, name in enumerate(found) if name in found[:at]), None)
+    if twice is not None:
+        raise TatamiError(
+            f"class '{twice}' stands twice", mend="give every class its own name", file=file
+        )
+    return found
+
+
+def stays_inside(name: str) -> bool:
+    """Whether a file name from a label is relative and does not climb out of its folder."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    return bool(name) and "\0" not in name and not path.is_absolute() and ".." not in path.parts
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The picture files directly in a folder, sorted by name; none where there is no folder."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if is_picture_name(path))
+
+
+def is_picture_name(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def checked_size(
+    picture: Path,
+    stated: tuple[float, float] | None,
+    label: Path,
+    line: int | None,
+    problems: list[Problem],
+) -> Size | None:
+    """The picture's size from its header, held to the (width, height) that its label states."""
+    if not picture.is_file():
+        problems.append(
+            Problem("missing-picture", picture, None, "no such picture", f"named by {label.name}")
+        )
+        return None
+    try:
+        size = picture_size(picture)
+    except TatamiError as error:
+        problems.append(Problem.of("unreadable-picture", error, picture))
+        return None
+    if stated is None:
+        return size
+    width, height = stated
+    if width == size.width and height == size.height:
+        return size
+    reason = f"the label states {width:g}x{height:g}, the picture is {size}"
+    if width == size.height and height == size.width:
+        reason += " as shown: was it labelled before its EXIF rotation?"
+    problems.append(Problem("size-mismatch", label, line, reason, "label the picture as it is now"))
+    return None
+
+
+def checked_boxes(rows: Iterable[Row], size: Size, label: Path, problems: list[Problem]) -> Boxes:
+    """The sound boxes of one picture, clipped where they exceed it by no more than rounding."""
+    seen: dict[tuple[object, ...], Row] = {}
+    for row in rows:
+        x1, y1, x2, y2 = row.xyxy
+        clipped = (max(x1, 0.0), max(y1, 0.0), min(x2, size.width), min(y2, size.height))
+        over = max(abs(a - b) for a, b in zip(row.xyxy, clipped, strict=True))
+        key = (row.label, row.xyxy)
+        if x2 <= x1 or y2 <= y1:
+            problems.append(degenerate(row.name, x2 - x1, y2 - y1, label, row.line))
+        elif over > TOLERANCE or clipped[2] <= clipped[0] or clipped[3] <= clipped[1]:
+            edges = ", ".join(f"{value:g}" for value in row.xyxy)
+            reason = f"{row.name} ({edges}) reaches {over:.3g} px over the {size} picture's edge"
+            problems.append(
+                Problem("box-outside-picture", label, row.line, reason, "clip or redraw the box")
+            )
+        elif key in seen:
+            reason = f"{row.name} repeats {seen[key].name}"
+            problems.append(Problem("duplicate-box", label, row.line, reason, "delete one"))
+        else:
+            seen[key] = Row(
+                clipped, row.label, row.name, row.line, row.difficult, row.crowd, row.area
+            )
+    sound = list(seen.values())
+    return Boxes.of(
+        [row.xyxy for row in sound],
+        [row.label for row in sound],
+        difficult=[row.difficult for row in sound],
+        crowd=[row.crowd for row in sound],
+        areas=[
+            (row.xyxy[2] - row.xyxy[0]) * (row.xyxy[3] - row.xyxy[1])
+            if row.area is None
+            else row.area
+            for row in sound
+        ],
+    )
+
+
+def degenerate(name: str, width: float, height: float, label: Path, line: int | None) -> Problem:
+    reason = f"{name} is {width:g} wide and {height:g} high"
+    return Problem("degenerate-box", label, line, reason, "delete or redraw the box")

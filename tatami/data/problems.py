@@ -1,0 +1,71 @@
+"""What can be wrong with a labelled set: a fixed table of kinds, and one value for one finding.
+
+Reading a set never repairs and never raises for a finding: it leaves out what the finding touches
+(the box, or the whole picture) and reports it. Whoever opens the set then decides: refuse, or,
+where the user accepted that kind with ``--skip``, go on and print the count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from tatami.errors import TatamiError
+from tatami.types import Dataset
+
+KINDS: dict[str, str] = {
+    # findings that leave out one box
+    "degenerate-box": "a box without width or height",
+    "box-outside-picture": "a box that reaches over the picture's edge by more than rounding",
+    "duplicate-box": "the same box with the same class twice in one picture",
+    "class-out-of-range": "a class number that the set's class list does not reach",
+    "unknown-class": "a class name or category that the set does not declare",
+    # findings that leave out one picture, or the one label or line that cannot be understood
+    "bad-label": "a label that cannot be understood: malformed, not a number, or hostile",
+    "missing-label": "a picture without a label file (a picture without objects has an empty one)",
+    "missing-picture": "a picture that the set lists but does not hold",
+    "unreadable-picture": "a picture that cannot be decoded, is truncated, or is too large",
+    "size-mismatch": "a label that states another size than its picture has",
+    "duplicate-picture": "the same picture in two splits, or twice in one",
+    # findings that touch no picture of the split
+    "orphan-label": "a label whose picture is not there",
+    "missing-split": "a split that the set names but does not hold",
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One finding: its kind (a key of KINDS), where it stands, and how to mend it."""
+
+    kind: str
+    file: Path
+    line: int | None
+    reason: str
+    mend: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:" if self.line is None else f"{self.file}:{self.line}:"
+        return " ".join(f"{where} {self.kind}: {self.reason} ({self.mend})".split())
+
+    @staticmethod
+    def of(kind: str, error: TatamiError, file: Path) -> Problem:
+        """A refusal of one file, as a finding of the set that holds it."""
+        return Problem(kind, error.file or file, error.line, error.reason, error.mend)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One split as its format's file reads it: what is sound, and what was left out and why."""
+
+    dataset: Dataset
+    problems: tuple[Problem, ...]
+
+
+def check_kinds(kinds: Collection[str]) -> None:
+    """Raise TatamiError for a kind that is not in the table."""
+    for kind in kinds:
+        if kind not in KINDS:
+            raise TatamiError(
+                f"'{kind}' is not a kind of problem", mend=f"the kinds are {', '.join(KINDS)}"
+            )
