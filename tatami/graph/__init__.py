@@ -1,0 +1,8 @@
+"""A network as data: an ONNX file read, checked, changed by passes, run with tatami.ops, written."""
+
+from tatami.graph.network import Network
+from tatami.graph.read import read
+from tatami.graph.run import run, values
+from tatami.graph.write import write
+
+__all__ = ["Network", "read", "run", "values", "write"]

@@ -1,0 +1,106 @@
+"""What a node says beside its inputs: attributes with ONNX's defaults, constant inputs, windows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from tatami.errors import TatamiError
+from tatami.graph.network import shape_of
+from tatami.ops.window import Axis, Window
+
+
+def integer(node: ir.Node, name: str, default: int) -> int:
+    attribute = node.attributes.get(name)
+    return default if attribute is None else attribute.as_int()
+
+
+def integers(node: ir.Node, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
+    attribute = node.attributes.get(name)
+    return default if attribute is None else tuple(attribute.as_ints())
+
+
+def real(node: ir.Node, name: str, default: float) -> float:
+    attribute = node.attributes.get(name)
+    return default if attribute is None else attribute.as_float()
+
+
+def text(node: ir.Node, name: str, default: str) -> str:
+    attribute = node.attributes.get(name)
+    return default if attribute is None else attribute.as_string()
+
+
+def constant(node: ir.Node, index: int) -> NDArray[Any] | None:
+    """The ``index``-th input as an array; None where it is absent or is not a constant."""
+    if index >= len(node.inputs):
+        return None
+    value = node.inputs[index]
+    if value is None or value.const_value is None or value.is_graph_input():
+        return None
+    return value.const_value.numpy()
+
+
+def place(node: ir.Node) -> str:
+    """How an error names a node: its operator and the value that it makes."""
+    return f"{node.op_type} '{node.outputs[0].name}'"
+
+
+def window_of(node: ir.Node) -> Window:
+    """The window of a Conv, MaxPool or AveragePool, automatic padding resolved.
+
+    Raises TatamiError for what is not a two-dimensional window.
+    """
+    image = node.inputs[0]
+    assert image is not None
+    if len(shape_of(image)) != 4:
+        raise TatamiError(
+            f"{place(node)} works on {len(shape_of(image))} axes, Tatami knows pictures with four",
+            mend="export a two-dimensional network",
+        )
+    if node.op_type == "Conv":
+        weight = node.inputs[1]
+        assert weight is not None
+        kernel = shape_of(weight)[2:]
+    else:
+        kernel = integers(node, "kernel_shape", ())
+    strides = integers(node, "strides", (1, 1))
+    dilations = integers(node, "dilations", (1, 1))
+    pads = integers(node, "pads", (0, 0, 0, 0))  # top, left, bottom, right
+    if (len(kernel), len(strides), len(dilations), len(pads)) != (2, 2, 2, 4):
+        raise TatamiError(
+            f"{place(node)} has a window that is not two-dimensional",
+            mend="give kernel, strides and dilations two numbers, pads four",
+        )
+    rule = text(node, "auto_pad", "NOTSET")
+    axes = []
+    for axis, length in enumerate(shape_of(image)[2:]):
+        if rule == "NOTSET":
+            before, after = pads[axis], pads[axis + 2]
+        elif rule == "VALID":
+            before, after = 0, 0
+        else:  # SAME: as many outputs as strides fit, the odd sample of padding at one end
+            span = (kernel[axis] - 1) * dilations[axis] + 1
+            outputs = -(-length // strides[axis])
+            total = max(0, (outputs - 1) * strides[axis] + span - length)
+            before = total // 2 if rule == "SAME_UPPER" else total - total // 2
+            after = total - before
+        axes.append(Axis(kernel[axis], strides[axis], before, after, dilations[axis]))
+    return Window(*axes)
+
+
+def pad_widths(node: ir.Node) -> list[tuple[int, int]]:
+    """A Pad node's (before, after) for every axis of its input, from its constant inputs."""
+    image = node.inputs[0]
+    pads = constant(node, 1)
+    assert image is not None
+    assert pads is not None
+    rank = len(shape_of(image))
+    axes = constant(node, 3)
+    chosen = np.arange(rank) if axes is None else axes.astype(np.int64) % rank
+    widths = [(0, 0)] * rank
+    for position, axis in enumerate(chosen):
+        widths[int(axis)] = (int(pads[position]), int(pads[position + len(chosen)]))
+    return widths

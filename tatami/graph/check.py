@@ -1,0 +1,206 @@
+"""What a network must be to be run and shipped: refused here, by name, before anything runs.
+
+ONNX's own checker has looked at the form; these are the rules that it does not hold.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from tatami.errors import TatamiError
+from tatami.graph.attributes import (
+    constant,
+    integer,
+    integers,
+    pad_widths,
+    place,
+    real,
+    text,
+    window_of,
+)
+from tatami.graph.network import shape_of
+from tatami.types import NetworkSpec
+
+MAX_ELEMENTS = 2**28
+"""No value may have more elements (1 GiB of float32): the bound before memory is taken."""
+
+AGAIN = "export the network again"
+
+
+def check_graph(graph: ir.Graph) -> None:
+    """Raise TatamiError for a network that Tatami cannot run as it is meant."""
+    if len(graph.inputs) != 1:
+        raise TatamiError(
+            f"the network has {len(graph.inputs)} inputs, Tatami runs networks with one",
+            mend="export it with the images as its only input",
+        )
+    for value in graph.initializers.values():
+        _check_constant(value)
+    for value in (graph.inputs[0], *(output for node in graph for output in node.outputs)):
+        _check_activation(value)
+    for node in graph:
+        if len(node.outputs) != 1 and any(value.name for value in node.outputs[1:]):
+            raise _wrong(node, "makes several outputs", "export the network in inference mode")
+        rule = _RULES.get(node.op_type)
+        if rule is not None:
+            rule(node)
+
+
+def check_spec(graph: ir.Graph, spec: NetworkSpec) -> None:
+    """Raise TatamiError where the metadata and the graph tell different stories."""
+    size, decoding = spec.input.size, spec.decoding
+    expected = (3, size.height, size.width)
+    found = shape_of(graph.inputs[0])
+    if len(found) != 4 or found[1:] != expected:
+        raise TatamiError(
+            f"the metadata says an input of {size}, the network takes {found}", mend=AGAIN
+        )
+    channels = len(decoding.anchors) * (5 + len(spec.classes))
+    expected = (channels, size.height // decoding.stride, size.width // decoding.stride)
+    for output in graph.outputs:
+        if shape_of(output)[1:] != expected:
+            raise TatamiError(
+                f"{len(decoding.anchors)} anchors, {len(spec.classes)} classes and stride "
+                f"{decoding.stride} ask for a raw map of {expected}, the network makes "
+                f"{shape_of(output)[1:]}",
+                mend=AGAIN,
+            )
+
+
+def _check_constant(value: ir.Value) -> None:
+    """Finite float32, or the whole numbers that say a shape."""
+    assert value.const_value is not None
+    try:
+        array = value.const_value.numpy()
+    except (ValueError, TypeError) as error:
+        raise TatamiError(f"weight '{value.name}' cannot be read: {error}", mend=AGAIN) from None
+    if array.dtype == np.int64:
+        return
+    if array.dtype != np.float32:
+        raise TatamiError(
+            f"weight '{value.name}' is {value.const_value.dtype.name}, not FLOAT",
+            mend="export the network in float32",
+        )
+    # Minus infinity is how a Pad in front of a max pool is written.
+    if np.isnan(array).any() or (array.ndim > 0 and np.isinf(array).any()):
+        raise TatamiError(
+            f"weight '{value.name}' holds a NaN or an infinity",
+            mend="train again with a lower learning rate, or take an earlier checkpoint",
+        )
+
+
+def _check_activation(value: ir.Value) -> None:
+    shape = value.shape
+    if shape is None or not shape.is_static():
+        raise TatamiError(
+            f"value '{value.name}' has no fixed shape ({shape})",
+            mend="export the network for one input size and a batch of 1",
+        )
+    if value.dtype != ir.DataType.FLOAT:
+        kind = None if value.dtype is None else value.dtype.name
+        raise TatamiError(
+            f"value '{value.name}' is {kind}, not FLOAT", mend="export the network in float32"
+        )
+    if not 0 < int(np.prod([float(side) for side in shape_of(value)])) <= MAX_ELEMENTS:
+        raise TatamiError(
+            f"value '{value.name}' has the shape {shape_of(value)}, empty or beyond "
+            f"{MAX_ELEMENTS} elements",
+            mend="export the network for a smaller input",
+        )
+
+
+def _conv(node: ir.Node) -> None:
+    image, weight = shape_of(_value(node, 0)), _weight(node, 1).shape
+    if len(weight) != 4:
+        raise _wrong(node, f"has a weight of {len(weight)} axes, not 4")
+    window_of(node)
+    groups = integer(node, "group", 1)
+    if groups < 1 or image[1] != weight[1] * groups or weight[0] % groups:
+        raise _wrong(
+            node, f"has a weight of shape {weight} in {groups} groups for {image[1]} channels"
+        )
+    if integers(node, "kernel_shape", weight[2:]) != weight[2:]:
+        raise _wrong(node, f"says another kernel_shape than its weight of shape {weight}")
+    if len(node.inputs) > 2 and node.inputs[2] is not None:
+        bias = _weight(node, 2).shape
+        if bias != (weight[0],):
+            raise _wrong(node, f"has a bias of shape {bias} for {weight[0]} outputs")
+
+
+def _batch_normalization(node: ir.Node) -> None:
+    if integer(node, "training_mode", 0):
+        raise _wrong(node, "is in training mode", "export the network in inference mode")
+    image = shape_of(_value(node, 0))
+    if len(image) != 4:
+        raise _wrong(node, f"works on {len(image)} axes, Tatami knows pictures with four")
+    for index, name in enumerate(("scale", "bias", "mean", "variance"), start=1):
+        shape = _weight(node, index).shape
+        if shape != (image[1],):
+            raise _wrong(node, f"has a {name} of shape {shape} for {image[1]} channels")
+    variance = _weight(node, 4)
+    if not (variance.astype(float) + real(node, "epsilon", 1e-5) > 0).all():
+        raise _wrong(node, "has a variance that is negative beyond its epsilon")
+
+
+def _pool(node: ir.Node) -> None:
+    if integer(node, "ceil_mode", 0) or integer(node, "storage_order", 0):
+        raise _wrong(node, "uses ceil_mode or storage_order", "export it with ceil_mode=False")
+    window = window_of(node)
+    for axis in (window.rows, window.columns):
+        if max(axis.before, axis.after) >= axis.span:
+            raise _wrong(node, "pads by its whole window: a place would see nothing")
+
+
+def _pad(node: ir.Node) -> None:
+    if text(node, "mode", "constant") not in ("constant", "edge", "reflect"):
+        raise _wrong(node, f"has the mode {text(node, 'mode', '')}")
+    for index in range(1, len(node.inputs)):
+        if node.inputs[index] is not None:
+            _weight(node, index)
+    _weight(node, 1)
+    if any(min(width) < 0 for width in pad_widths(node)):
+        raise _wrong(node, "crops (a negative pad)")
+
+
+def _clip(node: ir.Node) -> None:
+    for index in range(1, len(node.inputs)):
+        if node.inputs[index] is not None:
+            _weight(node, index)
+
+
+def _reshape(node: ir.Node) -> None:
+    _weight(node, 1)
+
+
+_RULES = {
+    "AveragePool": _pool,
+    "BatchNormalization": _batch_normalization,
+    "Clip": _clip,
+    "Conv": _conv,
+    "MaxPool": _pool,
+    "Pad": _pad,
+    "Reshape": _reshape,
+}
+
+
+def _value(node: ir.Node, index: int) -> ir.Value:
+    value = node.inputs[index]
+    if value is None:
+        raise _wrong(node, f"lacks its input {index}")
+    return value
+
+
+def _weight(node: ir.Node, index: int) -> NDArray[Any]:
+    """The constant that a node needs at ``index``."""
+    array = constant(node, index)
+    if array is None:
+        raise _wrong(node, f"has an input {index} that is not a constant")
+    return array
+
+
+def _wrong(node: ir.Node, reason: str, mend: str = AGAIN) -> TatamiError:
+    return TatamiError(f"{place(node)} {reason}", mend=mend)

@@ -1,0 +1,164 @@
+"""A NetworkSpec in an ONNX file's metadata: five keys of JSON text, read back strictly.
+
+tatami.task        "detect"
+tatami.classes     ["aeroplane", ...]
+tatami.input       {"size": "416x320", "resize": "letterbox", "channels": "rgb", ...}
+tatami.decoding    {"kind": "yolov2", "anchors": [[1.08, 1.19], ...], "stride": 32, ...}
+tatami.provenance  {"recipe": "...", "folded": "...", ...}
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any, Literal, get_args
+
+from tatami.errors import TatamiError
+from tatami.types import Decoding, InputSpec, NetworkSpec, Size
+
+PREFIX = "tatami."
+KEYS = ("task", "classes", "input", "decoding", "provenance")
+
+
+def to_metadata(spec: NetworkSpec) -> dict[str, str]:
+    """The metadata entries that say ``spec``. Raises TatamiError for one that cannot be read back."""
+    content: dict[str, Any] = {
+        "task": spec.task,
+        "classes": list(spec.classes),
+        "input": {**asdict(spec.input), "size": str(spec.input.size)},
+        "decoding": asdict(spec.decoding),
+        "provenance": dict(spec.provenance),
+    }
+    entries = {PREFIX + key: json.dumps(content[key], ensure_ascii=False) for key in KEYS}
+    from_metadata(entries)
+    return entries
+
+
+def from_metadata(entries: Mapping[str, str]) -> NetworkSpec | None:
+    """The spec that a file's metadata says; None where it has no ``tatami.`` entry at all.
+
+    Raises TatamiError for a missing or unknown key, and for any value that is not as it should be.
+    """
+    found = {key.removeprefix(PREFIX) for key in entries if key.startswith(PREFIX)}
+    if not found:
+        return None
+    for key in sorted(set(KEYS) - found):
+        raise _bad(PREFIX + key, "is missing")
+    for key in sorted(found - set(KEYS)):
+        raise _bad(PREFIX + key, "is not a key that Tatami knows")
+    content = {key: _json(PREFIX + key, entries[PREFIX + key]) for key in KEYS}
+    if content["task"] != "detect":
+        raise _bad("tatami.task", f"is {content['task']!r}, not 'detect'")
+    return NetworkSpec(
+        "detect",
+        _classes(content["classes"]),
+        _input(_members("tatami.input", content["input"], InputSpec)),
+        _decoding(_members("tatami.decoding", content["decoding"], Decoding)),
+        _provenance(content["provenance"]),
+    )
+
+
+def _classes(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise _bad("tatami.classes", "is not a list of names")
+    if not all(isinstance(name, str) and name for name in value) or len(set(value)) < len(value):
+        raise _bad("tatami.classes", "has a name that is empty, doubled or not text")
+    return tuple(value)
+
+
+def _input(members: dict[str, Any]) -> InputSpec:
+    key = "tatami.input"
+    if not isinstance(members["size"], str):
+        raise _bad(key, "has a size that is not text as '416x320'")
+    mean = _numbers(key, "mean", members["mean"], 3)
+    scale = _numbers(key, "scale", members["scale"], 3)
+    return InputSpec(
+        Size.parse(members["size"]),
+        _one_of(key, "resize", members["resize"], ("letterbox", "stretch")),
+        _one_of(key, "channels", members["channels"], ("rgb", "bgr")),
+        (mean[0], mean[1], mean[2]),
+        (scale[0], scale[1], scale[2]),
+        _whole(key, "pad", members["pad"], 0, 255),
+    )
+
+
+def _decoding(members: dict[str, Any]) -> Decoding:
+    key = "tatami.decoding"
+    pairs = members["anchors"]
+    if not isinstance(pairs, list) or not pairs:
+        raise _bad(key, "has no anchors")
+    anchors = [_numbers(key, "anchors", pair, 2) for pair in pairs]
+    if min(min(pair) for pair in anchors) <= 0:
+        raise _bad(key, "has an anchor that is not positive")
+    shares = {
+        name: _numbers(key, name, [members[name]], 1)[0]
+        for name in ("score_threshold", "iou_threshold")
+    }
+    for name, share in shares.items():
+        if not 0 <= share <= 1:
+            raise _bad(key, f"has a {name} outside 0 to 1")
+    return Decoding(
+        _one_of(key, "kind", members["kind"], get_args(Literal["yolov2"])),
+        tuple((width, height) for width, height in anchors),
+        _whole(key, "stride", members["stride"], 1, 1024),
+        shares["score_threshold"],
+        shares["iou_threshold"],
+        _whole(key, "max_candidates", members["max_candidates"], 1, 10**6),
+        _whole(key, "max_detections", members["max_detections"], 1, 10**6),
+    )
+
+
+def _provenance(value: object) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise _bad("tatami.provenance", "is not a table of texts")
+    return dict(value)
+
+
+def _json(key: str, text: str) -> Any:
+    def refuse(constant: str) -> Any:
+        raise ValueError(f"{constant} is not a number")
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise _bad(key, f"is not JSON: {error}") from None
+
+
+def _members(key: str, value: object, kind: type[InputSpec] | type[Decoding]) -> dict[str, Any]:
+    """The members of a JSON object, exactly those of the dataclass."""
+    if not isinstance(value, dict):
+        raise _bad(key, "is not a JSON object")
+    names = {field.name for field in fields(kind)}
+    for name in sorted(names ^ set(value)):
+        raise _bad(key, f"{'lacks' if name in names else 'has an unknown'} member '{name}'")
+    return value
+
+
+def _one_of(key: str, name: str, value: object, allowed: tuple[Any, ...]) -> Any:
+    if value not in allowed:
+        raise _bad(key, f"has {name} {value!r}, not one of {', '.join(allowed)}")
+    return value
+
+
+def _whole(key: str, name: str, value: object, low: int, high: int) -> int:
+    if type(value) is not int or not low <= value <= high:
+        raise _bad(key, f"has a {name} that is not a whole number from {low} to {high}")
+    return value
+
+
+def _numbers(key: str, name: str, value: object, count: int) -> tuple[float, ...]:
+    if (
+        not isinstance(value, list)
+        or len(value) != count
+        or not all(type(one) in (int, float) and math.isfinite(one) for one in value)
+    ):
+        raise _bad(key, f"has a {name} that is not {count} finite number{'s' * (count > 1)}")
+    return tuple(float(one) for one in value)
+
+
+def _bad(key: str, reason: str) -> TatamiError:
+    return TatamiError(
+        f"the metadata entry {key} {reason}", mend="export the network again with tatami"
+    )

@@ -1,0 +1,44 @@
+"""The network that passes between stages: a standard ONNX model and what is needed to use it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from tatami.errors import TatamiError
+from tatami.types import NetworkSpec
+
+
+@dataclass(frozen=True)
+class Network:
+    """model: ONNX as onnx_ir holds it.  spec: None for a file that another program wrote.
+
+    After graph.read: one float32 input, static shapes everywhere, only operators of the table in
+    graph/operators.py, weights finite and fitting, constants held as initializers.
+    A stage that changes a network works on ``model.clone()`` and gives a new Network.
+    """
+
+    model: ir.Model
+    spec: NetworkSpec | None
+
+    @property
+    def graph(self) -> ir.Graph:
+        return self.model.graph
+
+    def output(self) -> ir.Value:
+        """The raw map. Raises TatamiError for a network with several outputs."""
+        outputs = self.graph.outputs
+        if len(outputs) != 1:
+            names = ", ".join(str(value.name) for value in outputs)
+            raise TatamiError(
+                f"the network has {len(outputs)} outputs ({names}), a detector has one raw map",
+                mend="export it with one output",
+            )
+        return outputs[0]
+
+
+def shape_of(value: ir.Value) -> tuple[int, ...]:
+    """A value's static shape; graph.read has made sure that it has one."""
+    assert value.shape is not None, f"{value.name} has no shape"
+    return tuple(int(side) for side in value.shape.numpy())

@@ -1,0 +1,190 @@
+"""Read an ONNX file into a Network, or say in one line why not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import onnx_ir as ir
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnx.external_data_helper import load_external_data_for_model
+
+from tatami.errors import TatamiError
+from tatami.graph.check import check_graph, check_spec
+from tatami.graph.metadata import from_metadata
+from tatami.graph.network import Network
+from tatami.graph.operators import OPERATORS
+from tatami.graph.passes.lift_constants import lift_constants
+
+MAX_BYTES = 1 << 30
+"""The largest file, and the largest sum of external data, that is read."""
+OPSETS = range(13, 24)
+"""Versions of the ONNX operator set whose meaning of the table's operators is the same."""
+
+AGAIN = "export the network again"
+
+_PLAIN = ("value_float", "value_floats", "value_int", "value_ints")
+
+
+def read(path: Path) -> Network:
+    """Read and check an ONNX file; shapes are inferred and constants become initializers.
+
+    A file that another program wrote has no Tatami metadata: its spec is None.
+    Raises TatamiError for a file that is not ONNX, is cut short or too large, uses an operator
+    outside the table (named first of all), has no fixed shapes, has weights that do not fit or
+    are not finite, lacks its external data, or says nonsense in its metadata; OSError where it
+    cannot be opened.
+    """
+    try:
+        proto = _parse(path)
+        _check_operators(proto)
+        _load_external_data(proto, path.parent)
+        return _network(proto)
+    except TatamiError as error:
+        raise TatamiError(error.reason, mend=error.mend, file=path, line=error.line) from error
+
+
+def _parse(path: Path) -> onnx.ModelProto:
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise TatamiError(
+            f"the file has {size} bytes, more than {MAX_BYTES}", mend="give a smaller network"
+        )
+    if size == 0:
+        raise TatamiError("the file is empty", mend=AGAIN)
+    data = path.read_bytes()
+    try:
+        proto: onnx.ModelProto | None = onnx.ModelProto.FromString(data)
+    except DecodeError:
+        proto = None
+    if proto is None and data[0] == 0x08:  # the tag of ir_version, which comes first
+        raise TatamiError("the file is cut short or damaged", mend="copy or export it again")
+    if proto is None or not proto.HasField("ir_version"):
+        raise TatamiError("the file is not an ONNX file", mend="give a network in ONNX format")
+    if not proto.HasField("graph") or not proto.opset_import:
+        raise TatamiError("the file is cut short or damaged", mend="copy or export it again")
+    return proto
+
+
+def _check_operators(proto: onnx.ModelProto) -> None:
+    """Name every operator outside the table, before anything else is done."""
+    unknown = {
+        f"{node.domain}::{node.op_type}" if node.domain not in ("", "ai.onnx") else node.op_type
+        for node in proto.graph.node
+        if node.op_type not in (*OPERATORS, "Constant") or node.domain not in ("", "ai.onnx")
+    }
+    if unknown:
+        known = ", ".join(sorted(OPERATORS))
+        raise TatamiError(
+            f"the network uses {', '.join(sorted(unknown))}, which Tatami does not know",
+            mend=f"use only {known}",
+        )
+    version = max(
+        (opset.version for opset in proto.opset_import if opset.domain in ("", "ai.onnx")),
+        default=0,
+    )
+    if version not in OPSETS:
+        raise TatamiError(
+            f"the network uses ONNX operator set {version}",
+            mend=f"export it with operator set {OPSETS.start} to {OPSETS.stop - 1}, best 18",
+        )
+
+
+def _load_external_data(proto: onnx.ModelProto, folder: Path) -> None:
+    """Load weights kept beside the file, only from its own folder, and only within the bound."""
+    total = 0
+    for tensor in proto.graph.initializer:
+        if tensor.data_location != onnx.TensorProto.EXTERNAL:
+            continue
+        entries = {entry.key: entry.value for entry in tensor.external_data}
+        location = entries.get("location", "")
+        source = (folder / location).resolve()
+        if not location or not source.is_relative_to(folder.resolve()):
+            raise TatamiError(
+                f"weight '{tensor.name}' points to '{location}', outside the network's folder",
+                mend="keep external data beside the ONNX file",
+            )
+        if not source.is_file():
+            raise TatamiError(
+                f"weight '{tensor.name}' needs the file '{location}', which is missing",
+                mend="copy it beside the ONNX file",
+            )
+        offset, length = entries.get("offset", "0"), entries.get("length", "")
+        if not offset.isdecimal() or not (length.isdecimal() or not length):
+            raise TatamiError(f"weight '{tensor.name}' has a bad place in its file", mend=AGAIN)
+        held = source.stat().st_size
+        needed = int(length) if length else held - int(offset)
+        total += max(0, needed)
+        if needed < 0 or int(offset) + needed > held:
+            raise TatamiError(
+                f"weight '{tensor.name}' needs more than '{location}' holds: it is cut short",
+                mend="copy it again",
+            )
+        if total > MAX_BYTES:
+            raise TatamiError(
+                f"the external data has more than {MAX_BYTES} bytes", mend="give a smaller network"
+            )
+    if total:
+        try:
+            load_external_data_for_model(proto, str(folder))
+        except (onnx.checker.ValidationError, ValueError) as error:
+            raise TatamiError(f"external data: {_first_line(error)}", mend=AGAIN) from None
+
+
+def _network(proto: onnx.ModelProto) -> Network:
+    if proto.graph.sparse_initializer:
+        raise TatamiError("the network has sparse weights", mend="export it with dense weights")
+    _check_sizes(proto)
+    try:
+        # Shapes that the file says are kept only where inference finds the same.
+        del proto.graph.value_info[:]
+        onnx.checker.check_model(proto)
+        proto = onnx.shape_inference.infer_shapes(
+            proto, check_type=True, strict_mode=True, data_prop=True
+        )
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise TatamiError(f"ONNX refuses the network: {_first_line(error)}", mend=AGAIN) from None
+    entries = {entry.key: entry.value for entry in proto.metadata_props}
+    model = ir.from_proto(proto)
+    lift_constants(model)
+    check_graph(model.graph)
+    spec = from_metadata(entries)
+    if spec is not None:
+        check_spec(model.graph, spec)
+    return Network(model, spec)
+
+
+def _check_sizes(proto: onnx.ModelProto) -> None:
+    """A weight has as many numbers as its shape says; ONNX's checker trusts it."""
+    tensors = list(proto.graph.initializer)
+    for node in proto.graph.node:
+        if node.op_type == "Constant":
+            kinds = [attribute.name for attribute in node.attribute]
+            if kinds not in (["value"], *([kind] for kind in _PLAIN)):
+                raise TatamiError(
+                    f"Constant '{', '.join(node.output)}' holds no plain numbers", mend=AGAIN
+                )
+            tensors += [attribute.t for attribute in node.attribute if attribute.name == "value"]
+    for tensor in tensors:
+        count = 1
+        for side in tensor.dims:
+            count *= side
+        if tensor.data_type == onnx.TensorProto.FLOAT:
+            held = len(tensor.raw_data) // 4 if tensor.raw_data else len(tensor.float_data)
+        elif tensor.data_type == onnx.TensorProto.INT64:
+            held = len(tensor.raw_data) // 8 if tensor.raw_data else len(tensor.int64_data)
+        else:
+            known = dict(map(reversed, onnx.TensorProto.DataType.items()))
+            raise TatamiError(
+                f"weight '{tensor.name}' is {known.get(tensor.data_type, 'nothing')}, not FLOAT",
+                mend="export the network in float32",
+            )
+        if held != count or min(tensor.dims, default=1) < 0:
+            raise TatamiError(
+                f"weight '{tensor.name}' of shape {tuple(tensor.dims)} holds {held} numbers",
+                mend=AGAIN,
+            )
+
+
+def _first_line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -1,0 +1,78 @@
+"""Run a network with tatami.ops in float32: slow, plain, and what everything else is held to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import onnx_ir as ir
+
+from tatami.errors import TatamiError
+from tatami.graph.network import Network, shape_of
+from tatami.graph.operators import OPERATORS, Array
+from tatami.types import Float32
+
+
+def run(network: Network, images: Float32) -> Float32:
+    """The raw map of some images.
+
+    images: (n, 3, height, width) float32, for any n that the network's own batch (mostly 1)
+    divides: the pictures are run one batch after the other, so that a picture's answer never
+    depends on its neighbours and memory does not grow with n. Returns (n, channels, rows, columns).
+
+    Raises TatamiError for images of another shape and for a network with several outputs.
+    """
+    name = str(network.output().name)
+    maps = []
+    for batch in _batches(network, images):
+        computed = _forward(network.graph, batch, forget=True)
+        maps.append(computed[name])
+    return np.concatenate(maps)
+
+
+def values(network: Network, images: Float32) -> dict[str, Float32]:
+    """Every activation by name, in the order in which the network computes them, input first.
+
+    images: as for ``run``. Each array has n along its first axis. Weights are left out.
+    Raises TatamiError for images of another shape.
+    """
+    batches = [_forward(network.graph, batch) for batch in _batches(network, images)]
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+
+
+def _batches(network: Network, images: Float32) -> Iterator[Float32]:
+    """The images, as many at a time as the network was exported for."""
+    shape = shape_of(network.graph.inputs[0])
+    if images.shape[1:] != shape[1:] or not len(images) or len(images) % shape[0]:
+        raise TatamiError(
+            f"images of shape {images.shape} do not fit a network for {shape}",
+            mend="prepare the pictures with the network's own input description",
+        )
+    for start in range(0, len(images), shape[0]):
+        yield np.asarray(images[start : start + shape[0]], np.float32)
+
+
+def _forward(graph: ir.Graph, images: Array, forget: bool = False) -> dict[str, Array]:
+    """Every activation of one batch; with ``forget``, only those that are outputs are kept."""
+    waiting = {value: len(value.uses()) for node in graph for value in node.outputs}
+    computed: dict[ir.Value, Array] = {graph.inputs[0]: images}
+
+    def array(value: ir.Value | None) -> Array | None:
+        if value is None:
+            return None
+        if value in computed:
+            return computed[value]
+        assert value.const_value is not None, f"{value.name} is neither computed nor constant"
+        return value.const_value.numpy()
+
+    for node in graph:
+        inputs = [array(value) for value in node.inputs]
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # as torch: inf, nan
+            computed[node.outputs[0]] = OPERATORS[node.op_type](node, inputs)
+        if forget:
+            for value in node.inputs:
+                if value in waiting and value is not None:
+                    waiting[value] -= 1
+                    if waiting[value] <= 0 and not value.is_graph_output():
+                        computed.pop(value, None)
+    return {str(value.name): result for value, result in computed.items()}

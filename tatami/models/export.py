@@ -1,0 +1,103 @@
+"""From torch to the standard file: what the network computes, and nothing of how it was written."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+import onnx_ir as ir
+import torch
+from torch import nn
+
+from tatami.graph.check import check_graph, check_spec
+from tatami.graph.network import Network
+from tatami.graph.passes.drop_identity import drop_identity, drop_unused
+from tatami.graph.passes.drop_zero_bias import drop_zero_bias
+from tatami.graph.passes.fold_constants import fold_constants
+from tatami.graph.passes.lift_constants import lift_constants
+from tatami.graph.passes.merge_pad import merge_pad
+from tatami.graph.passes.name_values import name_values
+from tatami.graph.write import write
+from tatami.types import NetworkSpec
+
+OPSET = 18
+"""The ONNX operator set: ONNX Runtime from 1.14 on and Netron read it."""
+
+
+def export_onnx(module: nn.Module, spec: NetworkSpec, path: Path) -> None:
+    """Write ``module.forward`` as an ONNX file with ``spec`` in its metadata, whole or not at all.
+
+    module: images (1, 3, height, width) -> raw map; its mode (train or eval) is as before
+    afterwards. Batch normalization stays a node of its own: ``tatami fold`` folds it.
+
+    Raises TatamiError for a module with operators that Tatami cannot run or with weights that are
+    not finite, and OSError where the file cannot be written.
+    """
+    write(to_network(module, spec), path)
+
+
+def to_network(module: nn.Module, spec: NetworkSpec) -> Network:
+    """The network that export_onnx writes. Raises TatamiError as it does."""
+    size = spec.input.size
+    device = next(module.parameters()).device
+    images = torch.zeros(1, 3, size.height, size.width, device=device)
+    with _in_eval_mode(module), _quiet():
+        program = torch.onnx.export(
+            module,
+            (images,),
+            dynamo=True,
+            optimize=False,  # it would fold batch normalization with an epsilon that nobody sees
+            opset_version=OPSET,
+            input_names=["images"],
+            output_names=["map"],
+            verbose=False,
+        )
+    assert program is not None
+    # Through bytes, so that the network holds NumPy weights and shares nothing with the module.
+    proto = onnx.ModelProto.FromString(program.model_proto.SerializeToString())
+    proto.ClearField("doc_string")
+    model = ir.from_proto(proto)
+    lift_constants(model)
+    fold_constants(model)
+    drop_zero_bias(model)
+    drop_identity(model)
+    merge_pad(model)
+    drop_unused(model)
+    name_values(model)
+    check_graph(model.graph)
+    check_spec(model.graph, spec)
+    return Network(model, spec)
+
+
+@contextlib.contextmanager
+def _in_eval_mode(module: nn.Module) -> Iterator[None]:
+    modes = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes.items():
+            part.training = training
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter prints and warns about itself; none of it is for the user."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
