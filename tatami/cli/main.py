@@ -12,6 +12,7 @@ import sys
 import typer
 
 from tatami import __version__
+from tatami.cli.fold import fold
 from tatami.errors import TatamiError
 
 app = typer.Typer(
@@ -35,6 +36,9 @@ def _root(
         False, "--version", callback=_print_version, is_eager=True, help="Print the version."
     ),
 ) -> None: ...
+
+
+app.command("fold")(fold)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""A network as data: an ONNX file read, checked, changed by passes, run with tatami.ops, written."""
+"""A network as data: ONNX read and checked, changed by passes, run with tatami.ops, written."""
 
 from tatami.graph.network import Network
 from tatami.graph.read import read

@@ -23,7 +23,7 @@ KEYS = ("task", "classes", "input", "decoding", "provenance")
 
 
 def to_metadata(spec: NetworkSpec) -> dict[str, str]:
-    """The metadata entries that say ``spec``. Raises TatamiError for one that cannot be read back."""
+    """The entries that say ``spec``. Raises TatamiError for one that could not be read back."""
     content: dict[str, Any] = {
         "task": spec.task,
         "classes": list(spec.classes),

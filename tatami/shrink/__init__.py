@@ -1,0 +1,1 @@
+"""Graph in, smaller or faster graph out, with the same answer."""

@@ -1,0 +1,311 @@
+"""Fold convolution => normalize => scale => bias into one convolution with a bias.
+
+S. Ioffe and C. Szegedy, "Batch Normalization", ICML 2015: at inference (Algorithm 2, line 11) the
+normalization is a fixed line per channel, y = s * x + t, and a convolution followed by a line per
+output channel is a convolution with weights s * W and bias s * b + t. docs/folding.md derives it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import onnx_ir as ir
+from onnx_ir import convenience
+
+from tatami.errors import TatamiError
+from tatami.graph.attributes import constant, integer, place, real
+from tatami.graph.network import Network, shape_of
+from tatami.graph.passes.drop_identity import drop_identity, drop_unused
+from tatami.types import Float, Float32
+
+
+@dataclass(frozen=True)
+class Epsilon:
+    """The small number that keeps a normalization from dividing by zero, and where it is added.
+
+    place "variance": sqrt(variance + value), the paper's, ONNX's, torch's and Keras's way.
+    place "root": sqrt(variance) + value, the way of pjreddie's darknet (value 1e-6).
+    """
+
+    value: float
+    place: Literal["variance", "root"] = "variance"
+
+    @staticmethod
+    def parse(text: str) -> Epsilon:
+        """``1e-5``, or ``darknet:1e-6`` for one that is added to the square root.
+
+        Raises TatamiError for anything else.
+        """
+        match = re.fullmatch(r"(darknet:)?(\d+(?:\.\d*)?(?:[eE]-?\d+)?)", text.strip())
+        if match is None or not np.isfinite(float(match[2])):
+            raise TatamiError(
+                f"'{text}' is not an epsilon", mend="give a number as 1e-5, or darknet:1e-6"
+            )
+        return Epsilon(float(match[2]), "root" if match[1] else "variance")
+
+    def __str__(self) -> str:
+        return f"{'darknet:' if self.place == 'root' else ''}{self.value:.6g}"
+
+    def deviation(self, variance: Float) -> Float:
+        """What the normalization divides by; NaN where it would be a root of less than nothing."""
+        with np.errstate(invalid="ignore"):
+            if self.place == "root":
+                return np.asarray(np.sqrt(variance) + self.value)
+            return np.asarray(np.sqrt(variance + self.value))
+
+
+@dataclass(frozen=True)
+class Folded:
+    """What became of one convolution.
+
+    conv: the name of the value that the convolution made, which is no more.
+    output: the name of the value that it makes now: that of the chain's last node.
+    nodes: the folded nodes, each as ``BatchNormalization 'conv1/norm'``, in their order.
+    epsilon: that of the (last) normalization, None where the chain had none.
+    largest_scale: the largest |factor| that a channel's weights were multiplied by.
+    operations: additions, multiplications and divisions for one picture that are no longer done,
+    counted as the equations are written (normalize 2, scale 1, bias 1 an element).
+    """
+
+    conv: str
+    output: str
+    nodes: tuple[str, ...]
+    epsilon: Epsilon | None
+    largest_scale: float
+    operations: int
+
+
+@dataclass(frozen=True)
+class _Line:
+    """y = scale * x + shift, one of each per channel: (c,) float64."""
+
+    scale: Float
+    shift: Float
+
+    def then(self, after: _Line) -> _Line:
+        """after(self(x))."""
+        return _Line(after.scale * self.scale, after.scale * self.shift + after.shift)
+
+
+def fold(network: Network, epsilon: Epsilon | None = None) -> tuple[Network, list[Folded]]:
+    """Fold every normalization, and per-channel scale and bias, into the convolution before it.
+
+    Each convolution takes up the whole chain of BatchNormalization and of Mul, Div, Add and Sub by
+    one constant per channel that follows it, in float64, rounded once to float32. The value that
+    the chain made keeps its name. ``epsilon`` replaces the nodes' own. The network given is left
+    as it is; a network with nothing to fold comes back equal, with no records.
+
+    Raises TatamiError, naming the nodes, where folding would be wrong: a normalization that does
+    not follow a convolution, a convolution whose output is also used elsewhere, a normalization in
+    training mode, a variance that is negative beyond epsilon, a constant that differs within a
+    channel, weights that leave the range of float32.
+    """
+    model = network.model.clone()
+    drop_identity(model)  # so that a normalization is seen to follow its convolution
+    records = []
+    for node in list(model.graph):
+        if node.op_type == "Conv" and (chain := _chain(node)):
+            records.append(_fold_chain(model.graph, node, chain, epsilon))
+    for node in model.graph:
+        if node.op_type == "BatchNormalization":
+            raise _unfoldable(node)
+    drop_unused(model)
+    spec = network.spec
+    if spec is not None and records:
+        used = "the nodes' own" if epsilon is None else str(epsilon)
+        note = f"{len(records)} convolutions, epsilon: {used}"
+        spec = replace(spec, provenance={**spec.provenance, "folded": note})
+    return Network(model, spec), records
+
+
+def _chain(conv: ir.Node) -> list[ir.Node]:
+    """The nodes behind a convolution that are a line per channel and that alone use it."""
+    chain: list[ir.Node] = []
+    value = conv.outputs[0]
+    while not value.is_graph_output() and len(value.uses()) == 1:
+        node = next(iter(value.uses())).node
+        if node.op_type == "BatchNormalization":
+            if value is not node.inputs[0]:
+                break
+        elif node.op_type not in ("Add", "Sub", "Mul", "Div") or _other(node, value) is None:
+            break
+        elif node.op_type == "Div" and node.inputs[0] is not value:
+            break  # constant / x is no line
+        chain.append(node)
+        value = node.outputs[0]
+    return chain
+
+
+def _other(node: ir.Node, value: ir.Value) -> Float | None:
+    """The constant that an arithmetic node joins with ``value``; None where it is no constant."""
+    array = constant(node, 1 if node.inputs[0] is value else 0)
+    return None if array is None else array.astype(np.float64)
+
+
+def _fold_chain(
+    graph: ir.Graph, conv: ir.Node, chain: list[ir.Node], epsilon: Epsilon | None
+) -> Folded:
+    weight, given_bias = constant(conv, 1), constant(conv, 2)
+    if weight is None or (given_bias is None and len(conv.inputs) > 2 and conv.inputs[2]):
+        raise TatamiError(
+            f"{place(conv)} has weights that are computed, not constant",
+            mend="export the network again",
+        )
+    outputs = len(weight)
+    line = _Line(np.ones(outputs), np.zeros(outputs))
+    used: Epsilon | None = None
+    operations = 0
+    value = conv.outputs[0]
+    for node in chain:
+        elements = int(np.prod(shape_of(node.outputs[0]), dtype=np.int64))
+        if node.op_type == "BatchNormalization":
+            used = epsilon or Epsilon(_written(real(node, "epsilon", 1e-5)))
+            line = line.then(_normalization(node, used))
+            operations += 4 * elements  # subtract the mean, divide, scale, add the bias
+        else:
+            line = line.then(_arithmetic(node, value, outputs))
+            operations += elements
+        value = node.outputs[0]
+
+    bias = np.zeros(outputs) if given_bias is None else given_bias.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        new_weight = (weight.astype(np.float64) * line.scale[:, None, None, None]).astype("f4")
+        new_bias = (bias * line.scale + line.shift).astype(np.float32)
+    if not (np.isfinite(new_weight).all() and np.isfinite(new_bias).all()):
+        raise TatamiError(
+            f"folding {_names(chain)} into {place(conv)} leaves the range of float32",
+            mend="look at its variance and scale: a channel is dead or was never trained",
+        )
+    weights = {"weight": new_weight}
+    if given_bias is not None or new_bias.any():
+        weights["bias"] = new_bias
+    if given_bias is None and "bias" in weights:
+        operations -= int(np.prod(shape_of(value), dtype=np.int64))  # the bias is added now
+    _replace(graph, conv, chain, weights)
+    return Folded(
+        conv=str(conv.outputs[0].name),
+        output=str(value.name),
+        nodes=tuple(place(node) for node in chain),
+        epsilon=used,
+        largest_scale=float(np.abs(line.scale).max()),
+        operations=operations,
+    )
+
+
+def _written(value: float) -> float:
+    """A float32 attribute as it was written: 1e-5 and not 9.999999747378752e-06.
+
+    The shortest decimal that float32 rounds to it; the two differ by less than one part in 1e7.
+    """
+    return float(str(np.float32(value)))
+
+
+def _normalization(node: ir.Node, epsilon: Epsilon) -> _Line:
+    """scale * (x - mean) / deviation + bias as a line."""
+    if integer(node, "training_mode", 0):
+        raise TatamiError(
+            f"{place(node)} is in training mode: its statistics change with every batch",
+            mend="export the network in inference mode",
+        )
+    arrays = [constant(node, index) for index in range(1, 5)]
+    if any(array is None for array in arrays):
+        raise TatamiError(
+            f"{place(node)} has statistics that are computed, not constant",
+            mend="export the network in inference mode",
+        )
+    channels = shape_of(node.outputs[0])[1]
+    scale, bias, mean, variance = (np.asarray(array, np.float64) for array in arrays)
+    for name, array in (("scale", scale), ("bias", bias), ("mean", mean), ("variance", variance)):
+        if array.shape != (channels,):
+            raise TatamiError(
+                f"{place(node)} has a {name} of shape {array.shape} for {channels} channels",
+                mend="export the network again",
+            )
+    deviation = epsilon.deviation(variance)
+    if not (deviation > 0).all():
+        channel = int(np.argmin(np.where(deviation > 0, np.inf, variance)))
+        raise TatamiError(
+            f"{place(node)} has the variance {variance[channel]:.6g} in channel {channel}: "
+            f"with epsilon {epsilon} it has no positive square root",
+            mend="give the epsilon of the framework that trained it with --epsilon",
+        )
+    factor = scale / deviation
+    return _Line(factor, bias - mean * factor)
+
+
+def _arithmetic(node: ir.Node, value: ir.Value, channels: int) -> _Line:
+    """x * k, x / k, x + k, x - k or k - x as a line, k one number per channel."""
+    array = _other(node, value)
+    assert array is not None
+    shape = (1,) * (4 - array.ndim) + array.shape
+    if len(shape) != 4 or shape not in ((1, channels, 1, 1), (1, 1, 1, 1)):
+        raise TatamiError(
+            f"{place(node)} has a constant of shape {array.shape}: not one number per channel "
+            f"({channels}, 1, 1), so no convolution can hold it",
+            mend="fold by hand what can be folded, or keep this network unfolded",
+        )
+    k = np.broadcast_to(array.reshape(-1), (channels,))
+    one, zero = np.ones(channels), np.zeros(channels)
+    if node.op_type == "Mul":
+        return _Line(k, zero)
+    if node.op_type == "Div":
+        if not k.all():
+            raise TatamiError(f"{place(node)} divides by zero", mend="export the network again")
+        return _Line(1 / k, zero)
+    if node.op_type == "Add":
+        return _Line(one, k)
+    return _Line(one, -k) if node.inputs[0] is value else _Line(-one, k)
+
+
+def _replace(
+    graph: ir.Graph, conv: ir.Node, chain: list[ir.Node], weights: dict[str, Float32]
+) -> None:
+    """Put one convolution in the place of ``conv`` and its chain, under the chain's last name."""
+    last = chain[-1].outputs[0]
+    inputs = [conv.inputs[0]]
+    for kind, array in weights.items():
+        name = f"{last.name}.folded_{kind}"
+        tensor = ir.tensor(array, name=name)
+        kind_of_value = ir.TensorType(tensor.dtype)
+        value = ir.Value(
+            name=name, shape=ir.Shape(array.shape), type=kind_of_value, const_value=tensor
+        )
+        graph.register_initializer(value)
+        inputs.append(value)
+    output = ir.Value(name=last.name, shape=last.shape, type=last.type)
+    new = ir.Node("", "Conv", inputs, conv.attributes.values(), outputs=[output], name=last.name)
+    old = [conv, *chain]
+    convenience.replace_nodes_and_values(graph, conv, old, [new], [last], [output])
+
+
+def _unfoldable(node: ir.Node) -> TatamiError:
+    """Why a normalization is still there: what stands before it, or who else wants it."""
+    value = node.inputs[0]
+    before = None if value is None else value.producer()
+    leave = "keep this network unfolded, or train one that normalizes right after convolutions"
+    if value is None or before is None:
+        return TatamiError(
+            f"{place(node)} normalizes the network's input and not a convolution's output: "
+            "folded forward into a convolution it would be wrong at zero-padded borders",
+            mend="put it into the input's mean and scale",
+        )
+    if before.op_type == "Conv":
+        users = [place(use.node) for use in value.uses() if use.node is not node]
+        users += ["the network's output"] * value.is_graph_output()
+        return TatamiError(
+            f"{place(before)} is used twice: by {place(node)} and by {', '.join(users)}, which "
+            "would see the normalized value instead",
+            mend=leave,
+        )
+    return TatamiError(
+        f"{place(node)} follows {place(before)} and not a convolution: a fold across it would "
+        "change the network",
+        mend=leave,
+    )
+
+
+def _names(nodes: list[ir.Node]) -> str:
+    return ", ".join(place(node) for node in nodes)
