@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -75,16 +76,16 @@ def read_lines(path: Path, limit: int = MAX_LABEL_BYTES) -> list[str]:
 def number(text: str) -> float:
     """A finite decimal number, or ValueError: not NaN, not infinite, no digit separators."""
     if _NUMBER.fullmatch(text) is None or not math.isfinite(float(text)):
-        raise ValueError(f"'{text[:40]}' is not a finite number")
+        raise ValueError(f"{text[:40]!r} is not a finite number")
     return float(text)
 
 
 def class_name(text: str, file: Path, line: int | None = None) -> str:
     """A class name, trimmed; TatamiError for an empty or unprintable one."""
     name = text.strip()
-    if not name or not name.isprintable():
+    if not name or not printable(name):
         raise TatamiError(
-            f"{name!r} is no class name", mend="write a printable name", file=file, line=line
+            f"{name[:40]!r} is no class name", mend="write a printable name", file=file, line=line
         )
     return name
 
@@ -113,10 +114,22 @@ def checked_names(names: Iterable[str], file: Path) -> tuple[str, ...]:
     return found
 
 
-def stays_inside(name: str) -> bool:
-    """Whether a file name from a label is relative and does not climb out of its folder."""
-    path = PurePosixPath(name.replace("\\", "/"))
-    return bool(name) and "\0" not in name and not path.is_absolute() and ".." not in path.parts
+def printable(text: str) -> bool:
+    """Whether a text holds no control characters, line separators or halves of characters."""
+    return all(unicodedata.category(letter) not in ("Cc", "Cs", "Zl", "Zp") for letter in text)
+
+
+def names_a_path(text: str) -> bool:
+    """Whether a text from a label can be a path at all: printable, and no longer than they are."""
+    if not text or not printable(text) or len(text) > 2000:
+        return False
+    return all(len(part.encode()) <= 255 for part in PurePosixPath(text).parts)
+
+
+def stays_inside(text: str) -> bool:
+    """Whether a text is a relative path that does not climb out of its folder."""
+    path = PurePosixPath(text.replace("\\", "/"))
+    return names_a_path(text) and not path.is_absolute() and ".." not in path.parts
 
 
 def pictures_in(folder: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tatami.data import voc
+from tatami.data import coco, voc, yolo
 from tatami.data.problems import Problem, Reading, check_kinds
 from tatami.errors import TatamiError
 from tatami.types import Dataset
@@ -25,7 +25,7 @@ class Format(Protocol):
     def strays(self, root: Path, /) -> list[Problem]: ...
 
 
-FORMATS: dict[str, Format] = {"voc": voc}
+FORMATS: dict[str, Format] = {"voc": voc, "coco": coco, "yolo": yolo}
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def open_dataset(
     """
     check_kinds(skip)
     name = format_of(root, format)
-    reading = FORMATS[name].read(root, _chosen(root, split, FORMATS[name].splits(root)))
+    reading = FORMATS[name].read(root, chosen_split(root, split, FORMATS[name].splits(root)))
     refused = [problem for problem in reading.problems if problem.kind not in skip]
     if refused:
         raise _refusal(root, refused)
@@ -95,7 +95,8 @@ def format_of(root: Path, format: str | None = None) -> str:
     return found[0]
 
 
-def _chosen(root: Path, split: str | None, names: tuple[str, ...]) -> str:
+def chosen_split(root: Path, split: str | None, names: tuple[str, ...]) -> str:
+    """The split asked for, or the only one. Raises TatamiError, naming them, for anything else."""
     if split is None and len(names) == 1:
         return names[0]
     if split is None or split not in names:

@@ -46,7 +46,8 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.file}:" if self.line is None else f"{self.file}:{self.line}:"
-        return " ".join(f"{where} {self.kind}: {self.reason} ({self.mend})".split())
+        text = " ".join(f"{where} {self.kind}: {self.reason} ({self.mend})".split())
+        return text.encode(errors="backslashreplace").decode()  # a file name may be no Unicode
 
     @staticmethod
     def of(kind: str, error: TatamiError, file: Path) -> Problem:

@@ -29,6 +29,7 @@ from tatami.data.labels import (
     degenerate,
     number,
     pictures_in,
+    printable,
     read_bytes,
     read_class_names,
     read_lines,
@@ -88,7 +89,7 @@ def classes(root: Path) -> tuple[str, ...]:
             continue  # reported when its split is read
         for thing in annotation.children:
             named = thing.first("name") if thing.name == "object" else None
-            if named is not None and named.text.strip().isprintable():
+            if named is not None and printable(named.text.strip()):
                 found.add(named.text.strip())
     return checked_names(sorted(found - {""}), root / "Annotations")
 
@@ -227,7 +228,7 @@ def _identities(
         if not text:
             continue
         if not stays_inside(text):
-            reason = f"'{text[:80]}' is no picture's id"
+            reason = f"{text[:80]!r} is no picture's id"
             problems.append(Problem("bad-label", list_file, line, reason, "write the file's stem"))
         elif text in first:
             reason = f"'{text}' stands in line {first[text]} already"

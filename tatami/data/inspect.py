@@ -1,0 +1,169 @@
+"""Look at a whole labelled set: decode every picture, compare the splits, count and measure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from tatami.data.fingerprint import file_digest
+from tatami.data.open import FORMATS, chosen_split, format_of
+from tatami.data.pictures import read_picture
+from tatami.data.problems import Problem
+from tatami.errors import TatamiError
+from tatami.types import Dataset, Float, Int, Sample
+
+SIZE_EDGES = (0.0, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0)
+"""Bins of a box's size: the square root of its share of the picture's area."""
+
+ASPECT_EDGES = (0.0, 1 / 4, 1 / 2, 2 / 3, 4 / 5, 5 / 4, 3 / 2, 2.0, 4.0, float("inf"))
+"""Bins of a box's width over its height."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A set's splits as far as they are sound, and everything that is wrong with them."""
+
+    root: Path
+    format: str
+    classes: tuple[str, ...]
+    datasets: dict[str, Dataset]
+    problems: tuple[Problem, ...]
+
+
+def inspect(
+    root: Path,
+    *,
+    split: str | None = None,
+    format: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Inspection:
+    """Read every split (or the one named), decode its pictures, and find the same one twice.
+
+    progress: called with (pictures done, pictures in all) after each.
+    Raises TatamiError only for a set that cannot be recognised or of which no split can be read.
+    """
+    name = format_of(root, format)
+    reader = FORMATS[name]
+    every = reader.splits(root)
+    asked = every if split is None else (chosen_split(root, split, every),)
+    problems: list[Problem] = []
+    datasets: dict[str, Dataset] = {}
+    refused: TatamiError | None = None
+    for wanted in asked:
+        try:
+            reading = reader.read(root, wanted)
+        except TatamiError as error:
+            refused = refused or error
+            problems.append(Problem.of("bad-label", error, root))
+            continue
+        datasets[wanted] = reading.dataset
+        problems += reading.problems
+    if refused is not None and not datasets:
+        raise refused
+    classes = next(iter(datasets.values())).classes
+    for other, dataset in datasets.items():
+        if dataset.classes != classes:
+            reason = f"split '{other}' declares other classes than '{next(iter(datasets))}'"
+            mend = "give all splits one class list, or their numbers differ"
+            problems.append(Problem("unknown-class", root, None, reason, mend))
+    if split is None:
+        problems += reader.strays(root)
+
+    damaged, digests = _decoded(datasets, problems, progress)
+    problems += _twice(datasets, digests)
+    sound = {
+        key: replace(dataset, samples=tuple(s for s in dataset.samples if s.path not in damaged))
+        for key, dataset in datasets.items()
+    }
+    # train and trainval report the same file twice
+    return Inspection(root, name, classes, sound, tuple(dict.fromkeys(problems)))
+
+
+def box_counts(dataset: Dataset) -> tuple[Int, Int]:
+    """Boxes of each class, and pictures that hold at least one: both (classes,) int64."""
+    boxes = np.zeros(len(dataset.classes), np.int64)
+    pictures = np.zeros(len(dataset.classes), np.int64)
+    for sample in dataset.samples:
+        found = np.bincount(sample.boxes.labels, minlength=len(dataset.classes))
+        boxes += found
+        pictures += found > 0
+    return boxes, pictures
+
+
+def relative_sizes(datasets: Sequence[Dataset]) -> Float:
+    """(n,) square root of each box's share of its picture's area, in (0, 1]."""
+    shares = [
+        sides.prod(axis=1) / (sample.size.width * sample.size.height)
+        for sample, sides in _sides(datasets)
+    ]
+    return np.sqrt(np.concatenate([np.zeros(0), *shares]))
+
+
+def aspect_ratios(datasets: Sequence[Dataset]) -> Float:
+    """(n,) width over height of each box."""
+    ratios = [sides[:, 0] / sides[:, 1] for _, sides in _sides(datasets)]
+    return np.concatenate([np.zeros(0), *ratios])
+
+
+def histogram(values: Float, edges: Sequence[float]) -> list[int]:
+    """How many values lie in each bin [edge, next edge), the last one closed."""
+    bins = np.searchsorted(np.asarray(edges[1:-1]), values, side="right")
+    return [int(count) for count in np.bincount(bins, minlength=len(edges) - 1)]
+
+
+def _sides(datasets: Sequence[Dataset]) -> list[tuple[Sample, Float]]:
+    """Each picture with the (n, 2) widths and heights of its boxes."""
+    return [
+        (sample, sample.boxes.xyxy[:, 2:] - sample.boxes.xyxy[:, :2])
+        for dataset in datasets
+        for sample in dataset.samples
+    ]
+
+
+def _decoded(
+    datasets: dict[str, Dataset],
+    problems: list[Problem],
+    progress: Callable[[int, int], None] | None,
+) -> tuple[set[Path], dict[Path, bytes]]:
+    """Decode each picture once: those that are damaged, and the digests of the others' files."""
+    paths = list(dict.fromkeys(s.path for data in datasets.values() for s in data.samples))
+    damaged: set[Path] = set()
+    digests: dict[Path, bytes] = {}
+    for done, path in enumerate(paths, 1):
+        try:
+            read_picture(path)
+            digests[path] = file_digest(path)
+        except TatamiError as error:
+            damaged.add(path)
+            problems.append(Problem.of("unreadable-picture", error, path))
+        if progress is not None:
+            progress(done, len(paths))
+    return damaged, digests
+
+
+def _twice(datasets: dict[str, Dataset], digests: dict[Path, bytes]) -> list[Problem]:
+    """Pictures of the same bytes in one split, or in two of which neither is part of the other.
+
+    A split is part of another by its name, as train and val are of VOC's trainval.
+    """
+    seen: dict[bytes, list[tuple[str, Path]]] = {}
+    reported: set[frozenset[Path]] = set()
+    problems = []
+    for split, dataset in datasets.items():
+        for path in (sample.path for sample in dataset.samples if sample.path in digests):
+            earlier = seen.setdefault(digests[path], [])
+            for other, twin in earlier:
+                nested = split in other or other in split
+                if frozenset((path, twin)) in reported or (path == twin and nested):
+                    continue
+                reported.add(frozenset((path, twin)))
+                where = f"split '{other}'" if path == twin else f"{twin} (split '{other}')"
+                reason = f"the picture of split '{split}' is also that of {where}"
+                mend = "keep it in one split only, or its figures mean nothing"
+                problems.append(Problem("duplicate-picture", path, None, reason, mend))
+                break
+            earlier.append((split, path))
+    return problems
