@@ -1,0 +1,53 @@
+"""What happens as the score threshold falls: counts, precision and recall, one detection a step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tatami.types import Bool, Float, Int
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Detections that count, best first; those matched to a difficult truth are left out.
+
+    scores: (n,) float64, falling.  true_positives: (n,) int64, how many of the first 1, 2, ... n
+    found a truth.  truths: how many there are to find.
+    """
+
+    scores: Float
+    true_positives: Int
+    truths: int
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    @property
+    def precision(self) -> Float:
+        """(n,) float64: of the first 1, 2, ... n detections, the part that is right."""
+        return self.true_positives / np.arange(1, len(self) + 1)
+
+    @property
+    def recall(self) -> Float:
+        """(n,) float64: the part of the truths that the first 1, 2, ... n find; NaN without any."""
+        if self.truths == 0:
+            return np.full(len(self), np.nan)
+        return self.true_positives / self.truths
+
+
+def curve(scores: Float, hits: Bool, truths: int) -> Curve:
+    """A curve from detections (n,), best first, and whether each found a truth."""
+    return Curve(scores, np.cumsum(hits, dtype=np.int64), truths)
+
+
+def merged(curves: Sequence[Curve]) -> Curve:
+    """One curve over all classes: every detection counts alike (the micro average)."""
+    scores = np.concatenate([np.empty(0), *(c.scores for c in curves)])
+    hits = np.concatenate(
+        [np.empty(0, np.int64), *(np.diff(c.true_positives, prepend=0) for c in curves)]
+    )
+    order = np.argsort(-scores, kind="stable")
+    return curve(scores[order], hits[order] == 1, sum(c.truths for c in curves))

@@ -1,0 +1,167 @@
+"""Detections held against the truth by every metric at once: ``evaluate``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from tatami.evaluate.coco import Coco, coco
+from tatami.evaluate.curve import Curve, merged
+from tatami.evaluate.pool import pool
+from tatami.evaluate.threshold import OperatingPoint, at_threshold, best_f1
+from tatami.evaluate.voc import all_point, curves, eleven_point
+from tatami.types import Boxes, Detections
+
+
+@dataclass(frozen=True)
+class ClassEvaluation:
+    """One class. Average precisions are NaN where the class has no truth to find.
+
+    truths: those to find.  difficult: VOC's difficult ones and COCO's crowds, which are not.
+    """
+
+    name: str
+    truths: int
+    difficult: int
+    detections: int
+    ap_voc07: float
+    ap_voc10: float
+    ap_coco: float
+    ap50_coco: float
+    at: OperatingPoint
+    best: OperatingPoint
+    curve: Curve
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a detector is worth on some pictures.
+
+    iou_threshold: of everything but COCO's numbers.  map_voc07, map_voc10: means over the classes
+    with truths, NaN if none has.  at: the point at the score threshold that was asked for.  best:
+    the point of the best F1.  Both, and the curve, are over the detections of all classes alike.
+    """
+
+    pictures: int
+    iou_threshold: float
+    classes: tuple[ClassEvaluation, ...]
+    map_voc07: float
+    map_voc10: float
+    coco: Coco
+    at: OperatingPoint
+    best: OperatingPoint
+    curve: Curve
+
+    def to_json(self, *, with_curves: bool = False) -> dict[str, Any]:
+        """A tree that json.dumps takes: NaN, for what does not exist, becomes None."""
+        numbers = [f.name for f in fields(Coco) if f.name != "class_ap"]
+        return {
+            "pictures": self.pictures,
+            "iou_threshold": self.iou_threshold,
+            "map_voc07": _number(self.map_voc07),
+            "map_voc10": _number(self.map_voc10),
+            "coco": {name: _number(getattr(self.coco, name)) for name in numbers},
+            "at": _point(self.at),
+            "best": _point(self.best),
+            "classes": [_class(c, with_curves) for c in self.classes],
+            **({"curve": _curve(self.curve)} if with_curves else {}),
+        }
+
+
+def evaluate(
+    truths: Sequence[Boxes],
+    detections: Sequence[Detections],
+    classes: Sequence[str],
+    *,
+    iou_threshold: float = 0.5,
+    at: float = 0.25,
+) -> Evaluation:
+    """All metrics of the detections of some pictures, held against their truths in the same order.
+
+    iou_threshold: for VOC's numbers and for precision, recall and F1.  at: the score that
+    detections must exceed to enter precision, recall and F1.
+    Raises ValueError where lengths, labels or numbers make no sense.
+    """
+    table = pool(truths, detections, len(classes))
+    by_class = curves(table, iou_threshold)
+    everything = merged(by_class)
+    coco_numbers = coco(table)
+    ignored = table.truths.difficult | table.truths.crowd
+    difficult = np.bincount(table.truths.labels[ignored], minlength=len(classes))
+    found = np.bincount(table.detections.labels, minlength=len(classes))
+    evaluations = tuple(
+        ClassEvaluation(
+            name=name,
+            truths=curve.truths,
+            difficult=int(difficult[label]),
+            detections=int(found[label]),
+            ap_voc07=eleven_point(curve),
+            ap_voc10=all_point(curve),
+            ap_coco=float(coco_numbers.class_ap[label].mean()),
+            ap50_coco=float(coco_numbers.class_ap[label, 0]),
+            at=at_threshold(curve, at),
+            best=best_f1(curve),
+            curve=curve,
+        )
+        for label, (name, curve) in enumerate(zip(classes, by_class, strict=True))
+    )
+    return Evaluation(
+        pictures=len(truths),
+        iou_threshold=iou_threshold,
+        classes=evaluations,
+        map_voc07=_mean([c.ap_voc07 for c in evaluations]),
+        map_voc10=_mean([c.ap_voc10 for c in evaluations]),
+        coco=coco_numbers,
+        at=at_threshold(everything, at),
+        best=best_f1(everything),
+        curve=everything,
+    )
+
+
+def _mean(values: list[float]) -> float:
+    present = [value for value in values if not math.isnan(value)]
+    return sum(present) / len(present) if present else math.nan
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _point(point: OperatingPoint) -> dict[str, Any]:
+    return {
+        "threshold": point.threshold,
+        "precision": _number(point.precision),
+        "recall": _number(point.recall),
+        "f1": _number(point.f1),
+        "true_positives": point.true_positives,
+        "false_positives": point.false_positives,
+        "truths": point.truths,
+    }
+
+
+def _class(result: ClassEvaluation, with_curves: bool) -> dict[str, Any]:
+    return {
+        "name": result.name,
+        "truths": result.truths,
+        "difficult": result.difficult,
+        "detections": result.detections,
+        "ap_voc07": _number(result.ap_voc07),
+        "ap_voc10": _number(result.ap_voc10),
+        "ap_coco": _number(result.ap_coco),
+        "ap50_coco": _number(result.ap50_coco),
+        "at": _point(result.at),
+        "best": _point(result.best),
+        **({"curve": _curve(result.curve)} if with_curves else {}),
+    }
+
+
+def _curve(curve: Curve) -> dict[str, Any]:
+    return {
+        "scores": curve.scores.tolist(),
+        "true_positives": curve.true_positives.tolist(),
+        "truths": curve.truths,
+    }

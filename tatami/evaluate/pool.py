@@ -1,0 +1,133 @@
+"""The boxes and detections of all pictures in one table, and which of them overlap.
+
+Every metric family here asks the same first question: which detections could have found which
+truths, and how well do they fit? ``pool`` answers it once, for all pictures together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tatami.boxes import area_xyxy
+from tatami.types import Boxes, Detections, Float, Int
+
+T = TypeVar("T", bound=np.generic)
+
+_BLOCK = 1 << 16  # detections paired at a time, so that memory stays bounded
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Every detection with every truth of its picture and class that it shares a pixel with.
+
+    detection, truth: (p,) int64, rows of the pool, in the order of the detections and then of the
+    truths.  iou: (p,) float64.  cover: (p,) float64, the part of the detection's area inside the
+    truth: what COCO takes in place of IoU for a crowd.
+    """
+
+    detection: Int
+    truth: Int
+    iou: Float
+    cover: Float
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Truths (n) and detections (m) of all pictures.
+
+    Truths are in the order of the pictures. Detections are in the order of the classes, best first
+    within a class, ties in the order of the pictures and then as given: the order in which every
+    devkit goes through them.
+    truth_picture: (n,) int64.  detection_picture: (m,) int64.
+    """
+
+    classes: int
+    truths: Boxes
+    truth_picture: Int
+    detections: Detections
+    detection_picture: Int
+    pairs: Pairs
+
+    def detections_of(self, label: int) -> slice:
+        """The rows of one class."""
+        first, stop = np.searchsorted(self.detections.labels, [label, label + 1])
+        return slice(int(first), int(stop))
+
+
+def pool(truths: Sequence[Boxes], detections: Sequence[Detections], classes: int) -> Pool:
+    """The table of pictures whose truths and detections are given in the same order.
+
+    Raises ValueError where the two differ in length, a label is not below ``classes``, or a number
+    is NaN or infinite.
+    """
+    if len(truths) != len(detections):
+        raise ValueError(f"{len(truths)} pictures have truths but {len(detections)} detections")
+    all_truths = Boxes(
+        _joined([t.xyxy for t in truths], np.empty((0, 4))),
+        _joined([t.labels for t in truths], np.empty(0, np.int64)),
+        _joined([t.difficult for t in truths], np.empty(0, np.bool_)),
+        _joined([t.crowd for t in truths], np.empty(0, np.bool_)),
+        _joined([t.areas for t in truths], np.empty(0)),
+    )
+    found = Detections(
+        _joined([d.xyxy for d in detections], np.empty((0, 4))),
+        _joined([d.scores for d in detections], np.empty(0)),
+        _joined([d.labels for d in detections], np.empty(0, np.int64)),
+    )
+    for labels in (all_truths.labels, found.labels):
+        if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
+            raise ValueError(f"labels {labels.min()} to {labels.max()} in {classes} classes")
+    for numbers in (all_truths.xyxy, all_truths.areas, found.xyxy, found.scores):
+        if not np.isfinite(numbers).all():
+            raise ValueError("a box or a score is NaN or infinite")
+
+    order = np.lexsort((-found.scores, found.labels))  # stable: ties stay as they came
+    found = found.select(order)
+    truth_picture = _picture_numbers([len(t) for t in truths])
+    detection_picture = _picture_numbers([len(d) for d in detections])[order]
+    pairs = _pairs(
+        all_truths.xyxy,
+        truth_picture * classes + all_truths.labels,
+        found.xyxy,
+        detection_picture * classes + found.labels,
+    )
+    return Pool(classes, all_truths, truth_picture, found, detection_picture, pairs)
+
+
+def _joined(arrays: list[NDArray[T]], none: NDArray[T]) -> NDArray[T]:
+    return np.concatenate([none, *arrays])
+
+
+def _picture_numbers(counts: list[int]) -> Int:
+    return np.repeat(np.arange(len(counts), dtype=np.int64), np.array(counts, np.int64))
+
+
+def _pairs(truths: Float, truth_groups: Int, detections: Float, detection_groups: Int) -> Pairs:
+    """Pairs of one group (a picture and a class); boxes (n, 4) and (m, 4), groups (n,) and (m,)."""
+    order = np.argsort(truth_groups, kind="stable")
+    sorted_groups = truth_groups[order]
+    first = np.searchsorted(sorted_groups, detection_groups, side="left")
+    count = np.searchsorted(sorted_groups, detection_groups, side="right") - first
+    truth_areas, detection_areas = area_xyxy(truths), area_xyxy(detections)
+
+    blocks = []
+    for start in range(0, len(detections), _BLOCK):
+        counts = count[start : start + _BLOCK]
+        detection = np.repeat(np.arange(start, start + len(counts)), counts)
+        within = np.arange(len(detection)) - np.repeat(np.cumsum(counts) - counts, counts)
+        truth = order[first[detection] + within]
+        a, b = detections[detection], truths[truth]
+        sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
+        overlap = np.flatnonzero((sides > 0).all(axis=1))
+        detection, truth = detection[overlap], truth[overlap]
+        shared = sides[overlap, 0] * sides[overlap, 1]
+        union = detection_areas[detection] + truth_areas[truth] - shared
+        blocks.append((detection, truth, shared / union, shared / detection_areas[detection]))
+    if not blocks:
+        return Pairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0))
+    return Pairs(*(np.concatenate(column) for column in zip(*blocks, strict=True)))
