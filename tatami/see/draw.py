@@ -110,11 +110,11 @@ def _draw(
     worst_first = range(len(pixels) - 1, -1, -1)
     for index in worst_first:
         x1, y1, x2, y2 = pixels[index]
-        own = canvas[y1:y2, x1:x2]
-        # A thin dark lining inside the line: it shows on a background of the line's own colour.
+        own, colour = canvas[y1:y2, x1:x2], class_colour(labels[index])
+        # A thin lining of the opposite lightness: the line shows on a background of its own colour.
         if min(x2 - x1, y2 - y1) > 4 * (line + 1):
-            _paint_ring(own[line:-line, line:-line], 1, (0, 0, 0))
-        _paint_ring(own, line, class_colour(labels[index]))
+            _paint_ring(own[line:-line, line:-line], 1, ink_on(colour))
+        _paint_ring(own, line, colour)
     if texts is None:
         return canvas
     image = Image.fromarray(canvas)

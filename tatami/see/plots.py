@@ -100,7 +100,7 @@ def training_curve(rows: Sequence[Mapping[str, float]], panel: Panel) -> str:
     rows: as logged, each with ``step``; a row may lack a column (mAP is measured now and then).
     Long logs are averaged in up to MAX_POINTS groups of following rows.
     """
-    figure, axes = _figure(4.6, 2.7, panel.title)
+    figure, axes = _figure(4.0, 2.6, panel.title)
     with _style():
         for index, key in enumerate(panel.keys):
             points = [(row["step"], row[key]) for row in rows if key in row]
@@ -110,14 +110,16 @@ def training_curve(rows: Sequence[Mapping[str, float]], panel: Panel) -> str:
             groups = np.array_split(finite, min(len(finite), MAX_POINTS))
             steps, values = np.array([group.mean(axis=0) for group in groups]).T
             marker = "o" if len(values) < 25 else ""
-            label = f" {readable(key)}"  # matplotlib hides a label that begins with "_"
+            label = (
+                f" {shortened(readable(key), 22)}"  # matplotlib hides a label that begins with "_"
+            )
             axes.plot(steps, values, color=_line_colour(index), label=label, marker=marker, ms=3)
         if panel.logarithmic:
             axes.set_yscale("log")
         axes.set_xlabel("step")
         axes.margins(x=0.02)
         if len(axes.lines) > 1:
-            axes.legend(loc="upper right")
+            axes.legend(loc="best")
         for axis in (axes.xaxis, axes.yaxis):  # plain numbers, not powers in TeX
             axis.set_major_formatter(
                 lambda value, _: f"{value:g}" if abs(value) < 1e4 else count(value)
@@ -130,11 +132,11 @@ def precision_recall(curves: Sequence[Curve]) -> str:
     """The precision-recall curves of all classes as SVG; the legend gives each one's AP."""
     title = "Precision against recall"
     listed = min(len(curves), MAX_LEGEND)
-    figure, axes = _figure(5.6, max(3.4, 0.75 + 0.19 * listed), title)
+    figure, axes = _figure(4.0, 3.4 + 0.17 * -(-listed // 2), title)
     with _style():
         for index, curve in enumerate(curves):
             name = shortened(readable(curve.name), 22)
-            label = f"{curve.ap:.3f}  {name}" if index < MAX_LEGEND else "_"
+            label = f"{curve.ap:.3f}  {name}"
             dashes = ("-", "--", ":")[index // len(COLOURS) % 3]
             colour = _line_colour(index)
             points = len(curve.recall)
@@ -144,11 +146,14 @@ def precision_recall(curves: Sequence[Curve]) -> str:
         axes.set(xlim=(0, 1.005), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
         if curves:
             more = f", {len(curves) - listed} more" if len(curves) > listed else ""
-            axes.legend(
-                loc="upper left",
-                bbox_to_anchor=(1.01, 1.02),
+            handles = axes.lines[:listed]
+            figure.legend(
+                handles,
+                [str(line.get_label()) for line in handles],
+                loc="outside lower left",
                 title=f"AP, class{more}",
                 alignment="left",
+                ncols=2,
             )
     return _svg(figure, title)
 
@@ -194,7 +199,7 @@ def _figure(width: float, height: float, title: str) -> tuple[Figure, Axes]:
     with _style():
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.add_subplot()
-        axes.set_title(readable(title))
+        axes.set_title(shortened(readable(title), 44))
     return figure, axes
 
 

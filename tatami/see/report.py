@@ -1,0 +1,397 @@
+"""The report: one HTML file that tells the whole story, and needs no network, script or folder.
+
+Its input is plain data, so that whoever has numbers can fill it in; a part left empty is left out.
+Names from a user's files are escaped, and the page forbids itself scripts and any outside address.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image
+
+from tatami import __version__
+from tatami.files import write_atomically
+from tatami.see import text
+from tatami.see.draw import class_colour, draw_fitted
+from tatami.see.plots import (
+    Curve,
+    Layer,
+    Panel,
+    layer_bars,
+    precision_recall,
+    training_curve,
+)
+from tatami.types import Boxes, Detections, Picture, Size
+
+PICTURE_SIZE = Size(480, 480)  # the largest a picture is embedded
+JPEG_QUALITY = 85
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One artefact on the way: mAP@0.5 in [0, 1], its size in bytes, milliseconds a picture."""
+
+    name: str
+    artefact: str
+    map: float | None = None
+    bytes: int | None = None
+    milliseconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Held:
+    """A row of the proof: one stage held to another, and how far apart they were at worst.
+
+    worst, bound: in the unit that ``measure`` names ("relative", "absolute", "mAP", ...).
+    """
+
+    stage: str
+    held_to: str
+    worst: float
+    bound: float
+    passed: bool
+    measure: str = ""
+    first_differing: str = ""
+    map: float | None = None
+    bytes: int | None = None
+    milliseconds: float | None = None
+
+
+@dataclass(frozen=True)
+class ClassResult:
+    """How one class is found; precision, recall and F1 are those at the report's threshold."""
+
+    name: str
+    truths: int
+    ap: float
+    precision: float | None = None
+    recall: float | None = None
+    f1: float | None = None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One picture (height, width, 3), what is labelled in it and what was found."""
+
+    caption: str
+    picture: Picture
+    truths: Boxes
+    detections: Detections
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a report may tell, in the order of the page.
+
+    summary: the few figures to see first, name to value.  log: rows as logged, each with ``step``;
+    panels: which of its columns are plotted.  classes: the names that boxes' labels index.
+    pictures_note: which pictures, and the score above which detections are drawn.
+    provenance: what is needed to repeat it all (recipe, data hash, seed, command, version).
+    """
+
+    title: str
+    lead: str = ""
+    summary: Mapping[str, str] = field(default_factory=dict)
+    stages: Sequence[Stage] = ()
+    ledger: Sequence[Held] = ()
+    classes: Sequence[str] = ()
+    pictures: Sequence[Shown] = ()
+    pictures_note: str = ""
+    log: Sequence[Mapping[str, float]] = ()
+    panels: Sequence[Panel] = ()
+    curves: Sequence[Curve] = ()
+    per_class: Sequence[ClassResult] = ()
+    layers: Sequence[Layer] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_report(report: Report, path: Path) -> None:
+    """Write the report, whole or not at all. Raises OSError; TatamiError without matplotlib."""
+    write_atomically(path, render(report))
+
+
+def render(report: Report) -> str:
+    """The report as HTML. Raises TatamiError where there is something to plot and no matplotlib."""
+    parts = [
+        ("Stages", _stages(report.stages)),
+        ("The proof", _ledger(report.ledger)),
+        ("Pictures", _pictures(report)),
+        ("Training", _training(report)),
+        ("Classes", _classes(report.curves, report.per_class)),
+        ("Layers", _layers(report.layers)),
+        ("Provenance", _pairs("origin", report.provenance)),
+    ]
+    told = [(title, part) for title, part in parts if part]
+    anchors = [title.lower().replace(" ", "-") for title, _ in told]
+    links = "\n".join(
+        f'<a href="#{anchor}">{_escaped(title)}</a>'
+        for anchor, (title, _) in zip(anchors, told, strict=True)
+    )
+    sections = "\n".join(
+        f'<section id="{anchor}">\n<h2>{_escaped(title)}</h2>\n{part}\n</section>'
+        for anchor, (title, part) in zip(anchors, told, strict=True)
+    )
+    lead = f'<p class="lead">{_escaped(report.lead)}</p>' if report.lead else ""
+    style = resources.files("tatami.see").joinpath("report.css").read_text("utf-8")
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{_escaped(report.title)}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<header>
+<h1>{_escaped(report.title)}</h1>
+{lead}
+{_pairs("facts", report.summary)}
+<nav aria-label="Parts">
+{links}
+</nav>
+</header>
+<main>
+{sections}
+</main>
+<footer>Made by tatami {_escaped(__version__)}; this one file needs nothing else.</footer>
+</body>
+</html>
+"""
+
+
+def _stages(stages: Sequence[Stage]) -> str:
+    columns = (
+        ("stage", "name"),
+        ("artefact", "name"),
+        ("mAP@0.5", "number"),
+        ("size", "number"),
+        ("ms a picture", "number"),
+    )
+    rows = [
+        (s.name, s.artefact, _share(s.map), _size(s.bytes), _milliseconds(s.milliseconds))
+        for s in stages
+    ]
+    return _table(columns, rows)
+
+
+def _ledger(ledger: Sequence[Held]) -> str:
+    if not ledger:
+        return ""
+    columns = (
+        ("stage", "name"),
+        ("held to", "name"),
+        ("verdict", "verdict"),
+        ("worst |Δ|", "number"),
+        ("bound", "number"),
+        ("measure", "name"),
+        ("first differing layer", "name"),
+        ("mAP@0.5", "number"),
+        ("size", "number"),
+        ("ms a picture", "number"),
+    )
+    rows = [
+        (
+            row.stage,
+            row.held_to,
+            "held" if row.passed else "outside",
+            _difference(row.worst),
+            _difference(row.bound),
+            row.measure,
+            row.first_differing,
+            _share(row.map),
+            _size(row.bytes),
+            _milliseconds(row.milliseconds),
+        )
+        for row in ledger
+    ]
+    failed = sum(not row.passed for row in ledger)
+    verdict = (
+        f'<p class="outside">✗ {failed} of {len(ledger)} rows outside their bound.</p>'
+        if failed
+        else f'<p class="held">✓ All {len(ledger)} rows within their bounds.</p>'
+    )
+    return verdict + _table(columns, rows)
+
+
+def _pictures(report: Report) -> str:
+    if not report.pictures:
+        return ""
+    note = f'<p class="note">{_escaped(report.pictures_note)}</p>' if report.pictures_note else ""
+    legend = "".join(
+        f'<li><span style="background: rgb{class_colour(label)}"></span>{_escaped(name)}</li>'
+        for label, name in enumerate(report.classes)
+    )
+    figures = "\n".join(_figure(shown, report.classes) for shown in report.pictures)
+    return f'{note}\n<ul class="legend">{legend}</ul>\n<div class="pictures">\n{figures}\n</div>'
+
+
+def _figure(shown: Shown, classes: Sequence[str]) -> str:
+    caption = _escaped(shown.caption)
+    sides = "\n".join(
+        f"<div>{_image(shown.picture, boxes, classes, f'{caption}, {what}')}\n"
+        f"{what}: {len(boxes)}</div>"
+        for what, boxes in (("labelled", shown.truths), ("found", shown.detections))
+    )
+    return (
+        f"<figure>\n<figcaption>{caption}</figcaption>\n"
+        f'<div class="pair">\n{sides}\n</div>\n</figure>'
+    )
+
+
+def _image(
+    picture: Picture, boxes: Boxes | Detections, classes: Sequence[str], escaped_caption: str
+) -> str:
+    drawn = draw_fitted(picture, boxes, classes, PICTURE_SIZE)
+    out = io.BytesIO()
+    # 4:4:4 keeps thin coloured lines in their colour; the default would halve it each way.
+    Image.fromarray(drawn).save(out, "JPEG", quality=JPEG_QUALITY, subsampling=0, optimize=True)
+    height, width = drawn.shape[:2]
+    data = base64.b64encode(out.getvalue()).decode()
+    return (
+        f'<img alt="{escaped_caption}" width="{width}" height="{height}" '
+        f'src="data:image/jpeg;base64,{data}">'
+    )
+
+
+def _training(report: Report) -> str:
+    if not report.log:
+        return ""
+    return _plots([training_curve(report.log, panel) for panel in report.panels])
+
+
+def _classes(curves: Sequence[Curve], results: Sequence[ClassResult]) -> str:
+    columns = (
+        ("class", "name"),
+        ("labelled", "number"),
+        ("AP@0.5", "share"),
+        ("precision", "number"),
+        ("recall", "number"),
+        ("F1", "number"),
+    )
+    rows = [
+        (c.name, f"{c.truths:,}", _share(c.ap), _share(c.precision), _share(c.recall), _share(c.f1))
+        for c in results
+    ]
+    table = _table(columns, rows)
+    plot = _plots([precision_recall(curves)]) if curves else ""
+    return f'<div class="beside">\n{plot}\n{table}\n</div>' if plot and table else plot or table
+
+
+def _layers(layers: Sequence[Layer]) -> str:
+    if not layers:
+        return ""
+    columns = (
+        ("layer", "name"),
+        ("operator", "name"),
+        ("output", "number"),
+        ("multiply-adds", "number"),
+        ("parameters", "number"),
+        ("bytes", "number"),
+    )
+    rows = [
+        (
+            layer.name,
+            layer.operator,
+            "x".join(str(side) for side in layer.output_shape),
+            *(
+                f"{cost:,}" if cost else ""
+                for cost in (layer.multiply_adds, layer.parameters, layer.bytes)
+            ),
+        )
+        for layer in layers
+    ]
+    total = (
+        "total",
+        "",
+        "",
+        f"{sum(layer.multiply_adds for layer in layers):,}",
+        f"{sum(layer.parameters for layer in layers):,}",
+        f"{sum(layer.bytes for layer in layers):,}",
+    )
+    bars = _plots([layer_bars(layers, "multiply_adds"), layer_bars(layers, "parameters")])
+    return f"{bars}\n<p></p>\n{_table(columns, rows, total)}"
+
+
+def _plots(svgs: Sequence[str]) -> str:
+    if not svgs:
+        return ""
+    inside = "\n".join(f"<div>{svg}</div>" for svg in svgs)
+    return f'<div class="plots">\n{inside}\n</div>'
+
+
+def _pairs(kind: Literal["facts", "origin"], pairs: Mapping[str, str]) -> str:
+    if not pairs:
+        return ""
+    inside = "\n".join(
+        f"<dt>{_escaped(name)}</dt><dd>{_escaped(value)}</dd>"
+        if kind == "origin"
+        else f"<div><dt>{_escaped(name)}</dt><dd>{_escaped(value)}</dd></div>"
+        for name, value in pairs.items()
+    )
+    return f'<dl class="{kind}">\n{inside}\n</dl>'
+
+
+def _table(
+    columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], total: Sequence[str] = ()
+) -> str:
+    """A table of plain texts, escaped here; a column with nothing in it is left out.
+
+    columns: (title, kind), the kind "name", "number", "share" (a number and its bar) or "verdict".
+    """
+    if not rows:
+        return ""
+    told = [index for index in range(len(columns)) if any(row[index] for row in rows)]
+    head = "".join(_cell("th", columns[index][1], columns[index][0]) for index in told)
+    body = "\n".join(
+        "<tr>" + "".join(_cell("td", columns[index][1], row[index]) for index in told) + "</tr>"
+        for row in rows
+    )
+    foot = "".join(_cell("td", columns[index][1], total[index]) for index in told) if total else ""
+    foot = f"\n<tfoot><tr>{foot}</tr></tfoot>" if foot else ""
+    return (
+        '<div class="scroll" tabindex="0"><table>\n'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>{foot}\n</table></div>"
+    )
+
+
+def _cell(tag: Literal["th", "td"], kind: str, content: str) -> str:
+    inside = _escaped(content)
+    if tag == "td" and kind == "share" and content:
+        filled = f'<span style="width: {100 * float(content):.1f}%"></span>'
+        inside = f'<span class="bar">{filled}</span>{inside}'
+    if tag == "td" and kind == "verdict":
+        kind = content
+        inside = {"held": "✓ held", "outside": "✗ outside"}[content]
+    return f'<{tag} class="{kind}">{inside}</{tag}>'
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:.3f}"
+
+
+def _size(octets: int | None) -> str:
+    return "" if octets is None else text.size(octets)
+
+
+def _milliseconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
+
+
+def _difference(value: float) -> str:
+    return "0" if value == 0 else f"{value:.1e}" if abs(value) < 1e-3 else f"{value:.4g}"
+
+
+def _escaped(content: str) -> str:
+    return html.escape(text.readable(content))

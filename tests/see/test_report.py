@@ -1,0 +1,223 @@
+"""The report: whole, well-formed, closed to the outside, and deaf to hostile names."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tatami.see.draw import class_colour
+from tatami.see.plots import Curve, Layer, Panel
+from tatami.see.report import (
+    PICTURE_SIZE,
+    ClassResult,
+    Held,
+    Report,
+    Shown,
+    Stage,
+    render,
+    write_report,
+)
+from tatami.types import Boxes, Detections
+
+HOSTILE = (
+    "</td></style><script>alert(1)</script><img src=x onerror='alert(2)'>\"\x00\ud800\u202e&amp;"
+)
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+SAMPLE = Report(
+    title="Digits",
+    lead="One sentence.",
+    summary={"mAP@0.5": "0.912"},
+    stages=[Stage("trained", "run", 0.9123, 1_000_000, 12.34), Stage("C99", "net.c", 0.9123)],
+    ledger=[Held("onnx", "torch", 1.1e-6, 1e-4, True, "relative")],
+    classes=("0", "1"),
+    pictures=[
+        Shown(
+            "a.png",
+            np.zeros((30, 40, 3), np.uint8),
+            Boxes.of([[8, 6, 32, 24]], [0]),
+            Detections.of([], [], []),
+        )
+    ],
+    pictures_note="Above 0.25.",
+    log=[{"step": float(step), "loss": 1 / (step + 1)} for step in range(9)],
+    panels=[Panel("Loss", ("loss",))],
+    curves=[Curve("0", np.array([0.0, 1.0]), np.array([1.0, 0.5]), 0.75)],
+    per_class=[ClassResult("0", 1234, 0.75, 0.8, 0.7, 0.747)],
+    layers=[Layer("conv1", "Conv", (1, 16, 32, 32), 442_368, 448, 1792)],
+    provenance={"seed": "0"},
+)
+
+
+class Page(HTMLParser):
+    """Every start tag with its attributes, and the text; fails on a tag that does not close."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.text += data
+
+    def named(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def assert_closed(page: str) -> None:
+    outside = re.findall(r"(?:https?:)?//[\w.]+[^\s\"<]*", re.sub(r"base64,[^\"]*", "", page))
+    assert set(outside) <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    parsed = Page(page)
+    assert not parsed.named("script")
+    assert not parsed.named("link")
+    for tag, attributes in parsed.tags:
+        assert not [name for name in attributes if name.startswith("on")], tag
+        for name in ("src", "href", "xlink:href"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("#", "data:image/jpeg;base64,")), value
+
+
+def test_well_formed_and_closed() -> None:
+    page = render(SAMPLE)
+    assert_closed(page)
+    assert page.startswith("<!DOCTYPE html>")
+    assert "default-src 'none'" in page
+
+
+def test_it_says_what_it_was_given() -> None:
+    text = Page(render(SAMPLE)).text
+    for told in ("Digits", "One sentence.", "0.912", "977 KiB", "12.3", "1.1e-06", "1.0e-04"):
+        assert told in text
+    for told in (
+        "held",
+        "Above 0.25.",
+        "1,234",
+        "442,368",
+        "1x16x32x32",
+        "labelled: 1",
+        "found: 0",
+    ):
+        assert told in text
+
+
+def test_links_lead_to_parts_and_ids_are_unique() -> None:
+    parsed = Page(render(SAMPLE))
+    ids = [attributes["id"] for _, attributes in parsed.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    links = [attributes["href"] for attributes in parsed.named("a")]
+    assert len(links) == 7
+    assert {str(link)[1:] for link in links} <= set(ids)
+
+
+def test_empty_parts_are_left_out() -> None:
+    page = render(Report(title="Nothing yet"))
+    assert_closed(page)
+    assert not Page(page).named("section")
+    assert not Page(page).named("svg")
+
+
+def test_columns_with_nothing_are_left_out() -> None:
+    page = render(Report(title="t", stages=[Stage("trained", "run", map=0.5)]))
+    assert "mAP@0.5" in page
+    assert "ms a picture" not in page
+
+
+def test_hostile_names_are_only_text() -> None:
+    picture = replace(SAMPLE.pictures[0], caption=HOSTILE)
+    page = render(
+        Report(
+            title=HOSTILE,
+            lead=HOSTILE,
+            summary={HOSTILE: HOSTILE},
+            stages=[Stage(HOSTILE, HOSTILE)],
+            ledger=[Held(HOSTILE, HOSTILE, 1, 0, False, HOSTILE, HOSTILE)],
+            classes=(HOSTILE,),
+            pictures=[picture],
+            pictures_note=HOSTILE,
+            log=[{"step": 0.0, HOSTILE: 1.0, "b": 2.0}],
+            panels=[Panel(HOSTILE, (HOSTILE, "b"))],
+            curves=[Curve(HOSTILE, np.array([0.5]), np.array([0.5]), 0.5)],
+            per_class=[ClassResult(HOSTILE, 1, 0.5)],
+            layers=[Layer(HOSTILE, HOSTILE, (1,), 1, 1, 1)],
+            provenance={HOSTILE: HOSTILE},
+        )
+    )
+    assert_closed(page)
+    parsed = Page(page)
+    assert len(parsed.named("img")) == 2
+    assert parsed.text.count("<script>alert(1)</script>") >= 14
+    assert "\x00" not in page
+    page.encode("utf-8")  # no lone surrogate
+
+
+def test_a_failed_row_is_loud() -> None:
+    ledger = [Held("C99", "folded", 0.5, 1e-4, False, first_differing="conv4")]
+    text = Page(render(Report(title="t", ledger=ledger))).text
+    assert "1 of 1 rows outside" in text
+    assert "✗ outside" in text
+    assert "conv4" in text
+
+
+def test_pictures_are_bounded_jpegs_with_their_boxes() -> None:
+    truths = Boxes.of([[100, 100, 900, 700]], [0])
+    large = Shown("b", np.full((800, 1000, 3), 90, np.uint8), truths, Detections.of([], [], []))
+    images = Page(render(Report(title="t", classes=("x",), pictures=[large]))).named("img")
+    drawn, plain = (
+        Image.open(io.BytesIO(base64.b64decode(str(image["src"]).partition(",")[2])))
+        for image in images
+    )
+    assert drawn.format == "JPEG"
+    assert drawn.size == (PICTURE_SIZE.width, 384)
+    assert (images[0]["width"], images[0]["height"]) == ("480", "384")
+    colour = np.asarray(drawn)[200, 48].astype(int)  # the left edge: 100 * 480 / 1000
+    assert np.abs(colour - class_colour(0)).max() < 40
+    assert np.abs(np.asarray(plain)[200, 48].astype(int) - 90).max() < 5
+
+
+def test_no_number_is_left_blank() -> None:
+    page = render(Report(title="t", per_class=[ClassResult("a", 0, float("nan"), 0.5)]))
+    assert "nan" not in Page(page).text
+
+
+def test_the_same_report_twice() -> None:
+    assert render(SAMPLE) == render(SAMPLE)
+
+
+def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "report.html"
+    write_report(SAMPLE, path)
+    assert path.read_text("utf-8") == render(SAMPLE)
+
+    def full_disk(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        write_report(replace(SAMPLE, title="second"), path)
+    monkeypatch.undo()
+    assert path.read_text("utf-8") == render(SAMPLE)
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
