@@ -12,6 +12,7 @@ import sys
 import typer
 
 from tatami import __version__
+from tatami.cli.data import data_app
 from tatami.cli.fold import fold
 from tatami.errors import TatamiError
 
@@ -38,6 +39,7 @@ def _root(
 ) -> None: ...
 
 
+app.add_typer(data_app, name="data")
 app.command("fold")(fold)
 
 

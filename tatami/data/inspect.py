@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -61,6 +61,9 @@ def inspect(
             continue
         datasets[wanted] = reading.dataset
         problems += reading.problems
+        if not reading.dataset.samples and not reading.problems:
+            reason, mend = f"split '{wanted}' holds no picture", "add them, or take the split out"
+            problems.append(Problem("missing-split", root, None, reason, mend))
     if refused is not None and not datasets:
         raise refused
     classes = next(iter(datasets.values())).classes
@@ -82,30 +85,38 @@ def inspect(
     return Inspection(root, name, classes, sound, tuple(dict.fromkeys(problems)))
 
 
-def box_counts(dataset: Dataset) -> tuple[Int, Int]:
+def unique_samples(datasets: Iterable[Dataset]) -> tuple[Sample, ...]:
+    """Each picture once, though VOC's trainval repeats train and val."""
+    return tuple({s.path: s for dataset in datasets for s in dataset.samples}.values())
+
+
+def box_counts(samples: Sequence[Sample], classes: int) -> tuple[Int, Int]:
     """Boxes of each class, and pictures that hold at least one: both (classes,) int64."""
-    boxes = np.zeros(len(dataset.classes), np.int64)
-    pictures = np.zeros(len(dataset.classes), np.int64)
-    for sample in dataset.samples:
-        found = np.bincount(sample.boxes.labels, minlength=len(dataset.classes))
+    boxes = np.zeros(classes, np.int64)
+    pictures = np.zeros(classes, np.int64)
+    for sample in samples:
+        found = np.bincount(sample.boxes.labels, minlength=classes)
         boxes += found
         pictures += found > 0
     return boxes, pictures
 
 
-def relative_sizes(datasets: Sequence[Dataset]) -> Float:
+def relative_sizes(samples: Sequence[Sample]) -> Float:
     """(n,) square root of each box's share of its picture's area, in (0, 1]."""
-    shares = [
-        sides.prod(axis=1) / (sample.size.width * sample.size.height)
-        for sample, sides in _sides(datasets)
-    ]
-    return np.sqrt(np.concatenate([np.zeros(0), *shares]))
+    found = [np.zeros(0)]
+    for sample in samples:
+        width, height = _sides(sample)
+        found.append(np.sqrt(width * height / (sample.size.width * sample.size.height)))
+    return np.concatenate(found)
 
 
-def aspect_ratios(datasets: Sequence[Dataset]) -> Float:
+def aspect_ratios(samples: Sequence[Sample]) -> Float:
     """(n,) width over height of each box."""
-    ratios = [sides[:, 0] / sides[:, 1] for _, sides in _sides(datasets)]
-    return np.concatenate([np.zeros(0), *ratios])
+    found = [np.zeros(0)]
+    for sample in samples:
+        width, height = _sides(sample)
+        found.append(width / height)
+    return np.concatenate(found)
 
 
 def histogram(values: Float, edges: Sequence[float]) -> list[int]:
@@ -114,13 +125,9 @@ def histogram(values: Float, edges: Sequence[float]) -> list[int]:
     return [int(count) for count in np.bincount(bins, minlength=len(edges) - 1)]
 
 
-def _sides(datasets: Sequence[Dataset]) -> list[tuple[Sample, Float]]:
-    """Each picture with the (n, 2) widths and heights of its boxes."""
-    return [
-        (sample, sample.boxes.xyxy[:, 2:] - sample.boxes.xyxy[:, :2])
-        for dataset in datasets
-        for sample in dataset.samples
-    ]
+def _sides(sample: Sample) -> tuple[Float, Float]:
+    xyxy = sample.boxes.xyxy
+    return xyxy[:, 2] - xyxy[:, 0], xyxy[:, 3] - xyxy[:, 1]
 
 
 def _decoded(

@@ -124,9 +124,9 @@ def _layout(root: Path) -> _Layout:
     if root.is_dir() and not (files := _yaml_files(root)):
         return _darknet_layout(root)
     if root.is_dir() and len(files) > 1:
-        names = ", ".join(path.name for path in files)
+        several = ", ".join(path.name for path in files)
         raise TatamiError(
-            f"holds several sets: {names}", mend="name one of these files as the path", file=root
+            f"holds several sets: {several}", mend="name one of these files as the path", file=root
         )
     file = files[0] if root.is_dir() else root
     content = _yaml(file)

@@ -1,0 +1,256 @@
+"""``tatami data``: look at a labelled set before training on it, and make the embedded one."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+from PIL import Image
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from tatami.data.digits import write_digits
+from tatami.data.inspect import (
+    ASPECT_EDGES,
+    SIZE_EDGES,
+    Inspection,
+    aspect_ratios,
+    box_counts,
+    histogram,
+    inspect,
+    relative_sizes,
+    unique_samples,
+)
+from tatami.data.pictures import read_picture
+from tatami.data.problems import KINDS, Problem, check_kinds
+from tatami.errors import TatamiError
+from tatami.files import write_atomically
+from tatami.see.contact_sheet import contact_sheet
+from tatami.types import Sample, Size
+
+data_app = typer.Typer(
+    help="Look at a labelled set, or make the embedded one.", no_args_is_help=True
+)
+
+_WIDTH = 80
+_SHEET_PICTURES = 24
+
+
+@data_app.command("show")
+def show(
+    data: Path = typer.Argument(..., help="Folder, .yaml or .json of a labelled set."),
+    split: str | None = typer.Option(None, help="One split; else all."),
+    format: str | None = typer.Option(None, help="voc, coco or yolo; else recognised."),
+    skip: list[str] = typer.Option([], help="Accept this kind of problem; may be repeated."),
+    draw: Path | None = typer.Option(None, help="Write a contact sheet, as sheet.png."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON instead of tables."),
+) -> None:
+    """Print classes, counts, sizes and everything wrong; exit with 2 if anything is."""
+    check_kinds(skip)
+    if draw is not None and draw.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise TatamiError("not a name for a picture", mend="name it sheet.png", file=draw)
+    with _progress("Checking") as progress:
+        found = inspect(data, split=split, format=format, progress=progress)
+    refused = [problem for problem in found.problems if problem.kind not in skip]
+    skipped = Counter(problem.kind for problem in found.problems if problem.kind in skip)
+    if as_json:
+        print(json.dumps(_as_json(found, skip), indent=2, ensure_ascii=True))
+    else:
+        _print_tables(found)
+        print()
+        _print_problems(refused, skipped)
+    if draw is not None:
+        _write_sheet(found, draw)
+    if refused:
+        raise typer.Exit(2)
+
+
+@data_app.command("digits")
+def digits(
+    out: Path = typer.Argument(..., help="Folder to write, in PASCAL VOC layout."),
+    train: int = typer.Option(2000, help="Pictures to train on."),
+    test: int = typer.Option(300, help="Pictures to test on."),
+    size: str = typer.Option("192x160", help="Of every picture, width x height."),
+    seed: int = typer.Option(0, help="The same seed writes the same bytes."),
+) -> None:
+    """Write the embedded set: real handwritten digits drawn onto real photos."""
+    with _progress("Drawing") as progress:
+        write_digits(
+            out, train=train, test=test, size=Size.parse(size), seed=seed, progress=progress
+        )
+    print(f"{out}: {train} pictures to train on, {test} to test on")
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error, only where that is a terminal."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _print_tables(found: Inspection) -> None:
+    console = Console(width=min(_WIDTH, Console().width), highlight=False)
+    samples = unique_samples(found.datasets.values())
+    boxes, pictures = box_counts(samples, len(found.classes))
+    console.print(
+        f"{escape(str(found.root))}: {found.format}, {len(samples)} pictures, "
+        f"{boxes.sum()} boxes, {len(found.classes)} classes",
+        soft_wrap=True,
+    )
+    table = _table("class", "name", "boxes", "pictures", title="Classes")
+    for at, name in enumerate(found.classes):
+        table.add_row(str(at), escape(name), str(boxes[at]), str(pictures[at]))
+    console.print(table)
+
+    table = _table(
+        "split", "pictures", "without boxes", "boxes", "difficult", "crowd", title="Splits"
+    )
+    for split, dataset in found.datasets.items():
+        own = dataset.samples
+        table.add_row(
+            escape(split),
+            str(len(own)),
+            str(sum(len(sample.boxes) == 0 for sample in own)),
+            str(sum(len(sample.boxes) for sample in own)),
+            str(sum(int(sample.boxes.difficult.sum()) for sample in own)),
+            str(sum(int(sample.boxes.crowd.sum()) for sample in own)),
+        )
+    console.print(table)
+
+    sizes = _picture_sizes(samples)
+    table = _table("size", "pictures", title="Picture sizes")
+    for size, count in list(sizes.items())[:10]:
+        table.add_row(size, str(count))
+    if len(sizes) > 10:
+        table.add_row(f"and {len(sizes) - 10} more", str(sum(list(sizes.values())[10:])))
+    console.print(table)
+
+    shares = histogram(relative_sizes(samples), SIZE_EDGES)
+    names = [f"{low:.0%} to {high:.0%}" for low, high in _bins(SIZE_EDGES)]
+    _print_histogram(console, "Box size: square root of its share of the picture", names, shares)
+    ratios = histogram(aspect_ratios(samples), ASPECT_EDGES)
+    names = [f"{low:.2f} to {high:.2f}" for low, high in _bins(ASPECT_EDGES)]
+    names[-1] = f"{ASPECT_EDGES[-2]:.2f} and more"
+    _print_histogram(console, "Box aspect: width over height", names, ratios)
+
+
+def _table(*columns: str, title: str) -> Table:
+    """A plain table, numbers to the right."""
+    table = Table(
+        title=f"\n{title}", title_justify="left", title_style="bold", box=None, pad_edge=False
+    )
+    for column in columns:
+        words = column in ("name", "split", "size", "bar")
+        table.add_column(column, justify="left" if words else "right", overflow="fold")
+    return table
+
+
+def _print_histogram(
+    console: Console, title: str, names: Sequence[str], counts: Sequence[int]
+) -> None:
+    longest = max(*counts, 1)
+    ink = "█" if console.encoding.startswith("utf") else "#"
+    table = _table("bin", "count", "bar", title=title)
+    table.show_header = False
+    for name, count in zip(names, counts, strict=True):
+        # a bin that holds anything shows a bar
+        table.add_row(name, str(count), ink * -(-count * 44 // longest))
+    console.print(table)
+
+
+def _bins(edges: Sequence[float]) -> list[tuple[float, float]]:
+    return list(itertools.pairwise(edges))
+
+
+def _picture_sizes(samples: Sequence[Sample]) -> dict[str, int]:
+    """Pictures of each size, the commonest first."""
+    return dict(Counter(str(sample.size) for sample in samples).most_common())
+
+
+def _print_problems(refused: Sequence[Problem], skipped: Counter[str]) -> None:
+    """One line a problem, as a compiler prints them, then what the kinds mean."""
+    for problem in refused:
+        print(problem)
+    for kind, count in Counter(problem.kind for problem in refused).items():
+        print(f"{count} {kind}: {KINDS[kind]}")
+    for kind, count in skipped.items():
+        print(f"skipped {count} {kind}: {KINDS[kind]}")
+    if not refused:
+        print("nothing else is wrong" if skipped else "nothing is wrong")
+
+
+def _as_json(found: Inspection, skip: Sequence[str]) -> dict[str, object]:
+    samples = unique_samples(found.datasets.values())
+    shares, ratios = relative_sizes(samples), aspect_ratios(samples)
+    return {
+        "root": str(found.root),
+        "format": found.format,
+        "classes": list(found.classes),
+        "pictures": len(samples),
+        "boxes": sum(len(sample.boxes) for sample in samples),
+        "splits": {
+            split: {
+                "pictures": len(dataset),
+                "boxes": sum(len(sample.boxes) for sample in dataset.samples),
+                "classes": {
+                    name: {"boxes": int(boxes), "pictures": int(pictures)}
+                    for name, boxes, pictures in zip(
+                        dataset.classes,
+                        *box_counts(dataset.samples, len(dataset.classes)),
+                        strict=True,
+                    )
+                },
+            }
+            for split, dataset in found.datasets.items()
+        },
+        "picture_sizes": _picture_sizes(samples),
+        "box_size": {"edges": SIZE_EDGES, "counts": histogram(shares, SIZE_EDGES)},
+        "box_aspect": {
+            "edges": [*ASPECT_EDGES[:-1], None],
+            "counts": histogram(ratios, ASPECT_EDGES),
+        },
+        "problems": [
+            {
+                "kind": problem.kind,
+                "file": str(problem.file),
+                "line": problem.line,
+                "reason": problem.reason,
+                "mend": problem.mend,
+                "skipped": problem.kind in skip,
+            }
+            for problem in found.problems
+        ],
+    }
+
+
+def _write_sheet(found: Inspection, path: Path) -> None:
+    """A contact sheet of at most 24 pictures, evenly over the set."""
+    samples = unique_samples(found.datasets.values())
+    if not samples:
+        raise TatamiError("no sound picture to draw", mend="mend the set first", file=found.root)
+    count = min(_SHEET_PICTURES, len(samples))
+    chosen = [samples[at * len(samples) // count] for at in range(count)]
+    sheet = contact_sheet(
+        [(sample.id, read_picture(sample.path), sample.boxes) for sample in chosen],
+        found.classes,
+        columns=4,
+        cell=Size(320, 240),
+    )
+    out = io.BytesIO()
+    Image.fromarray(sheet).save(out, "PNG" if path.suffix.lower() == ".png" else "JPEG")
+    write_atomically(path, out.getvalue())
+    print(f"{path}: {count} pictures drawn", file=sys.stderr)
