@@ -17,7 +17,7 @@ ALIGNMENT = 64
 
 @dataclass(frozen=True)
 class Buffer:
-    """``size`` bytes that must stay untouched from step ``first`` to step ``last``, both counted."""
+    """``size`` bytes that must stay untouched from step ``first`` to step ``last``, inclusive."""
 
     name: str
     size: int

@@ -1,0 +1,19 @@
+/* The weights, as they are: float32, little-endian. Ship with --weights array for a machine that
+ * is not, or for a compiler that does not know .incbin. */
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "this machine is not little-endian: ship with --weights array"
+#endif
+#if defined(__APPLE__)
+    .const
+    .balign 64
+    .globl _net_weights
+_net_weights:
+    .incbin "net_weights.bin"
+#else
+    .section .rodata
+    .balign 64
+    .globl net_weights
+net_weights:
+    .incbin "net_weights.bin"
+    .section .note.GNU-stack, "", %progbits
+#endif

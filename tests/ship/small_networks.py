@@ -1,0 +1,94 @@
+"""Small detectors as ONNX, built node by node: no training, no torch."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from tatami.graph import Network, read
+from tatami.graph.metadata import to_metadata
+from tatami.types import Decoding, InputSpec, NetworkSpec, Size
+
+
+class Builder:
+    """Collects nodes and weights; ``seed`` decides every weight."""
+
+    def __init__(self, seed=0):
+        self.rng = np.random.default_rng(seed)
+        self.nodes = []
+        self.weights = []
+
+    def constant(self, array):
+        name = f"w{len(self.weights)}.weight"
+        self.weights.append(numpy_helper.from_array(np.asarray(array, np.float32), name))
+        return name
+
+    def node(self, op, *inputs, **attributes):
+        output = f"v{len(self.nodes)}_{op.lower()}"
+        self.nodes.append(helper.make_node(op, list(inputs), [output], **attributes))
+        return output
+
+    def conv(self, x, channels, outputs, kernel=(3, 3), group=1, bias=True, **attributes):
+        shape = (outputs, channels // group, *kernel)
+        spread = (2.0 / np.prod(shape[1:])) ** 0.5
+        inputs = [x, self.constant(self.rng.normal(0, spread, shape))]
+        if bias:
+            inputs.append(self.constant(self.rng.normal(0, 0.1, outputs)))
+        return self.node("Conv", *inputs, group=group, **attributes)
+
+    def network(self, path: Path, spec: NetworkSpec | None, output, size: Size, result) -> Network:
+        """Write the file, whose map ``output`` has the shape ``result``, and read it back."""
+        graph = helper.make_graph(
+            self.nodes,
+            "small",
+            [
+                helper.make_tensor_value_info(
+                    "images", TensorProto.FLOAT, (1, 3, size.height, size.width)
+                )
+            ],
+            [helper.make_tensor_value_info(output, TensorProto.FLOAT, (1, *result))],
+            self.weights,
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+        if spec is not None:
+            for key, text in to_metadata(spec).items():
+                entry = model.metadata_props.add()
+                entry.key, entry.value = key, text
+        onnx.save(model, path)
+        return read(path)
+
+
+def small_spec(size=Size(64, 32), classes=("cat", "dog", 'a "b" \\ ??/ 畳 net_x'), **changes):
+    """A spec for the small detector below, stride 8."""
+    pictures = {
+        name: changes.pop(name) for name in list(changes) if name in InputSpec.__annotations__
+    }
+    return NetworkSpec(
+        "detect",
+        tuple(classes),
+        InputSpec(size, **pictures),
+        Decoding("yolov2", ((1.5, 1.0), (3.0, 4.0)), **{"stride": 8, **changes}),
+    )
+
+
+def small_detector(path: Path, spec=None, seed=0, spread=3.0) -> Network:
+    """conv, pool, conv, pool, conv, size-2 stride-1 pool, conv: YOLOv2-tiny in small, stride 8."""
+    spec = spec or small_spec()
+    size = spec.input.size
+    b = Builder(seed)
+    x = b.conv("images", 3, 6, pads=[1, 1, 1, 1])
+    x = b.node("MaxPool", b.node("LeakyRelu", x, alpha=0.1), kernel_shape=[2, 2], strides=[2, 2])
+    x = b.conv(x, 6, 9, pads=[1, 1, 1, 1], bias=False)
+    x = b.node("MaxPool", b.node("LeakyRelu", x, alpha=0.1), kernel_shape=[2, 2], strides=[2, 2])
+    x = b.conv(x, 9, 12, pads=[1, 1, 1, 1], strides=[2, 2])
+    x = b.node("MaxPool", b.node("LeakyRelu", x, alpha=0.1), kernel_shape=[2, 2], pads=[0, 0, 1, 1])
+    channels = len(spec.decoding.anchors) * (5 + len(spec.classes))
+    x = b.node(
+        "Conv",
+        x,
+        b.constant(b.rng.normal(0, spread, (channels, 12, 1, 1))),
+        b.constant(b.rng.normal(0, 1, channels)),
+    )
+    rows, columns = size.height // 8, size.width // 8
+    return b.network(path, spec, x, size, (channels, rows, columns))
