@@ -13,7 +13,9 @@ import typer
 
 from tatami import __version__
 from tatami.cli.data import data_app
+from tatami.cli.evaluate import evaluate
 from tatami.cli.fold import fold
+from tatami.cli.predict import predict
 from tatami.errors import TatamiError
 
 app = typer.Typer(
@@ -40,7 +42,9 @@ def _root(
 
 
 app.add_typer(data_app, name="data")
+app.command("evaluate")(evaluate)
 app.command("fold")(fold)
+app.command("predict")(predict)
 
 
 def main() -> None:

@@ -1,0 +1,281 @@
+"""``tatami evaluate``: a detector, or detections in a file, held against labelled pictures."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import track
+from rich.table import Table
+
+from tatami.cli.artefact import open_detector
+from tatami.data import coco as coco_format
+from tatami.data.open import format_of, open_dataset
+from tatami.data.pictures import read_picture
+from tatami.errors import TatamiError
+from tatami.evaluate.detections import Evaluation
+from tatami.evaluate.detections import evaluate as evaluate_detections
+from tatami.evaluate.results import read_results, write_results
+from tatami.types import Dataset, Detections, Detector, Int, Sample
+
+WIDTH = 80
+
+
+def evaluate(
+    artefact: Annotated[
+        Path | None,
+        typer.Argument(help="A run folder, an ONNX file or a shipped C folder."),
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="The labelled set.")] = None,
+    detections: Annotated[
+        Path | None, typer.Option(help="In place of an artefact: COCO's results format.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="The set's split, as test.")] = None,
+    format: Annotated[str | None, typer.Option(help="voc, coco or yolo; else recognised.")] = None,
+    skip: Annotated[
+        list[str] | None, typer.Option(help="Accept this kind of problem; may be repeated.")
+    ] = None,
+    score: Annotated[
+        float, typer.Option(help="The artefact reports what scores above this.")
+    ] = 0.005,
+    at: Annotated[
+        float, typer.Option(help="Precision, recall and F1 are of what scores above this.")
+    ] = 0.25,
+    iou: Annotated[float, typer.Option(help="From this IoU on a box is found (not COCO).")] = 0.5,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, no tables.")] = False,
+    save: Annotated[
+        Path | None, typer.Option(help="Write the detections, in COCO's results format.")
+    ] = None,
+) -> None:
+    """Average precision (VOC 2007, VOC 2010, COCO), precision, recall, F1, pictures a second."""
+    if data is None:
+        raise TatamiError("no labelled set given", mend="name it with --data")
+    if (artefact is None) == (detections is None):
+        raise TatamiError(
+            "one thing is evaluated at a time", mend="give an artefact or --detections FILE"
+        )
+    check_share("--score", score)
+    check_share("--at", at)
+    check_share("--iou", iou)
+    if iou == 0:
+        raise TatamiError("--iou is 0, which every box reaches", mend="give 0.5")
+    kinds = skip or []
+
+    detector = None if artefact is None else open_detector(artefact)
+    opened = open_dataset(data, split=split, format=format, skip=kinds)
+    dataset, skipped = opened.dataset, Counter(opened.skipped)
+    categories = _category_ids(data, format, dataset)
+    if detector is not None:
+        found = detect_all(detector, dataset, score, skip=kinds, title="Detecting")
+        skipped["unreadable-picture"] += found.unreadable
+    else:
+        assert detections is not None
+        ids = [sample.id for sample in dataset.samples]
+        found = Found(dataset.samples, read_results(detections, ids, categories), 0, 0.0)
+    result = evaluate_detections(
+        [sample.boxes for sample in found.samples],
+        found.detections,
+        dataset.classes,
+        iou_threshold=iou,
+        at=at,
+    )
+    if save is not None:
+        write_results(save, [s.id for s in found.samples], found.detections, categories)
+
+    counts = {kind: count for kind, count in sorted(skipped.items()) if count}
+    if as_json:
+        answer: dict[str, Any] = {
+            "evaluated": str(artefact or detections),
+            "data": str(data),
+            "split": dataset.split,
+            "skipped": counts,
+            "pictures_per_second": found.pictures_per_second,
+            **result.to_json(),
+        }
+        print(json.dumps(answer, indent=2, allow_nan=False))
+        return
+    console = Console(width=WIDTH, highlight=False)
+    console.print(table(result))
+    for line in summary(result):
+        console.print(line, markup=False)
+    speed = found.pictures_per_second
+    if speed is not None:
+        console.print(f"{speed:.1f} pictures a second, from pixels to boxes", markup=False)
+    for kind, count in counts.items():
+        console.print(f"skipped {count} x {kind}", markup=False)
+    if save is not None:
+        console.print(f"wrote {save}", markup=False, soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a detector found: its detections in the classes of the data, a picture each.
+
+    samples: those that could be read.  unreadable: how many could not.  seconds: in the detector
+    alone, from decoded pixels to boxes.
+    """
+
+    samples: tuple[Sample, ...]
+    detections: tuple[Detections, ...]
+    unreadable: int
+    seconds: float
+
+    @property
+    def pictures_per_second(self) -> float | None:
+        """None where nothing was run."""
+        return len(self.samples) / self.seconds if self.seconds > 0 else None
+
+
+def detect_all(
+    detector: Detector,
+    dataset: Dataset,
+    score: float,
+    *,
+    skip: Collection[str] = (),
+    title: str | None = None,
+) -> Found:
+    """Run a detector over a split, with a progress bar where a title is given.
+
+    Raises TatamiError where the classes differ, and for the first picture that cannot be read,
+    unless ``skip`` holds unreadable-picture.
+    """
+    to_data = class_order(detector.spec.classes, dataset.classes)
+    samples, detections, unreadable, seconds = [], [], 0, 0.0
+    console = Console(stderr=True, quiet=title is None)
+    for sample in track(dataset.samples, title or "", console=console, transient=True):
+        try:
+            picture = read_picture(sample.path)
+        except TatamiError:
+            if "unreadable-picture" not in skip:
+                raise
+            unreadable += 1
+            continue
+        started = time.perf_counter()
+        found = detector.detect(picture, score)
+        seconds += time.perf_counter() - started
+        samples.append(sample)
+        detections.append(replace(found, labels=to_data[found.labels]))
+    if not samples:
+        raise TatamiError("not one picture can be read", mend="check the set", file=dataset.root)
+    return Found(tuple(samples), tuple(detections), unreadable, seconds)
+
+
+def evaluate_detector(
+    detector: Detector,
+    dataset: Dataset,
+    *,
+    score: float = 0.005,
+    at: float = 0.25,
+    iou: float = 0.5,
+    title: str | None = None,
+) -> Evaluation:
+    """Run a detector over a split and hold what it finds against the labels."""
+    found = detect_all(detector, dataset, score, title=title)
+    truths = [sample.boxes for sample in found.samples]
+    return evaluate_detections(truths, found.detections, dataset.classes, iou_threshold=iou, at=at)
+
+
+def class_order(network: Sequence[str], data: Sequence[str]) -> Int:
+    """(K,) int64: for each class of the network its place among the data's.
+
+    Raises TatamiError, naming the difference, where they are not the same names.
+    """
+    unknown = [name for name in network if name not in data]
+    missing = [name for name in data if name not in network]
+    if unknown or missing:
+        parts = []
+        if unknown:
+            parts.append(f"the network knows {_names(unknown)}, which the data do not have")
+        if missing:
+            parts.append(f"the data have {_names(missing)}, which the network does not know")
+        raise TatamiError(
+            "; ".join(parts), mend="evaluate on data with the classes it was trained on"
+        )
+    return np.array([data.index(name) for name in network], np.int64)
+
+
+def check_share(name: str, value: float) -> None:
+    """Raise TatamiError unless an option's value lies in 0 to 1."""
+    if not 0 <= value <= 1:
+        raise TatamiError(f"{name} is {value:g}", mend="give a number from 0 to 1")
+
+
+def table(result: Evaluation) -> Table:
+    """A row a class and one for all, at most 80 columns wide."""
+    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0), width=WIDTH)
+    table.add_column("class", overflow="ellipsis", no_wrap=True, ratio=1)
+    for name in ("VOC07", "VOC10", "AP50", "prec.", "recall", "F1", "truths", "found"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for c in result.classes:
+        table.add_row(
+            escape(c.name),
+            *map(_figure, (c.ap_voc07, c.ap_voc10, c.ap50_coco)),
+            *map(_figure, (c.at.precision, c.at.recall, c.at.f1)),
+            str(c.truths),
+            str(c.detections),
+        )
+    table.add_section()
+    table.add_row(
+        "all",
+        *map(_figure, (result.map_voc07, result.map_voc10, result.coco.ap50)),
+        *map(_figure, (result.at.precision, result.at.recall, result.at.f1)),
+        str(sum(c.truths for c in result.classes)),
+        str(sum(c.detections for c in result.classes)),
+    )
+    table.caption = (
+        f"VOC, precision, recall, F1 at IoU {result.iou_threshold:g}; "
+        f"the last three of scores above {result.at.threshold:g}"
+    )
+    return table
+
+
+def summary(result: Evaluation) -> list[str]:
+    """The figures over all classes, a line each."""
+    coco, best = result.coco, result.best
+    lines = [
+        f"{result.pictures} pictures",
+        f"mAP  VOC 2007 {_figure(result.map_voc07)}   VOC 2010 {_figure(result.map_voc10)}",
+        f"COCO AP {_figure(coco.ap)}   AP50 {_figure(coco.ap50)}   AP75 {_figure(coco.ap75)}",
+        f"COCO AR 1, 10, 100 detections {_figures(coco.ar1, coco.ar10, coco.ar100)}",
+        "COCO small, medium, large "
+        f"AP {_figures(coco.ap_small, coco.ap_medium, coco.ap_large)}   "
+        f"AR {_figures(coco.ar_small, coco.ar_medium, coco.ar_large)}",
+    ]
+    if best.true_positives:
+        lines.append(
+            f"best F1 {_figure(best.f1)} at a score above {best.threshold:.3f}: "
+            f"precision {_figure(best.precision)}, recall {_figure(best.recall)}"
+        )
+    return lines
+
+
+def _figure(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.4f}"
+
+
+def _figures(*values: float) -> str:
+    return " ".join(_figure(value) for value in values)
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = [f"'{name}'" for name in names[:5]]
+    return ", ".join(shown) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _category_ids(data: Path, format: str | None, dataset: Dataset) -> list[int]:
+    """The category id of each class: a COCO set's own, otherwise counted from 1."""
+    if format_of(data, format) == "coco":
+        file = coco_format._files(data)[dataset.split]
+        return list(coco_format._categories(coco_format._content(file)["categories"], file))
+    return list(range(1, len(dataset.classes) + 1))

@@ -1,0 +1,209 @@
+"""``tatami predict``: run a detector on pictures; write them with the boxes drawn, and JSON."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from PIL import Image
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import track
+from rich.table import Table
+
+from tatami.cli.artefact import open_detector
+from tatami.cli.evaluate import WIDTH, check_share
+from tatami.data.pictures import SUFFIXES, read_picture
+from tatami.errors import TatamiError
+from tatami.files import folder_written_atomically, write_atomically
+from tatami.see.draw import draw_detections
+from tatami.types import Detections, NetworkSpec, Size
+
+RESULT = "detections.json"
+
+
+def predict(
+    artefact: Annotated[
+        Path, typer.Argument(help="A run folder, an ONNX file or a shipped C folder.")
+    ],
+    pictures: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for the drawn pictures and the JSON.")
+    ] = Path("predictions"),
+    score: Annotated[float, typer.Option(help="Report what scores above this.")] = 0.25,
+    skip: Annotated[
+        list[str] | None, typer.Option(help="Accept a kind of problem: unreadable-picture.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, no table.")] = False,
+) -> None:
+    """Find boxes in pictures; write OUT/detections.json and the pictures with the boxes drawn."""
+    check_share("--score", score)
+    for kind in skip or []:
+        if kind != "unreadable-picture":
+            raise TatamiError(
+                f"'{kind}' cannot be skipped here", mend="only unreadable-picture can"
+            )
+    detector = open_detector(artefact)
+    paths = listed(pictures)
+    _check_replaceable(out)
+
+    predictions: list[Prediction] = []
+    unreadable: list[Path] = []
+    names = _drawn_names(paths)
+    # Everything is written beside OUT and moved there at the end: an error leaves nothing behind.
+    with folder_written_atomically(out) as folder:
+        for path in track(paths, "Detecting", console=Console(stderr=True), transient=True):
+            try:
+                picture = read_picture(path)
+            except TatamiError:
+                if not skip:
+                    raise
+                unreadable.append(path)
+                continue
+            started = time.perf_counter()
+            found = detector.detect(picture, score)
+            seconds = time.perf_counter() - started
+            drawn = draw_detections(picture, found, detector.spec.classes)
+            Image.fromarray(drawn).save(folder / names[path], "PNG", compress_level=1)
+            size = Size(picture.shape[1], picture.shape[0])
+            predictions.append(Prediction(path, names[path], size, found, seconds))
+        if not predictions:
+            raise TatamiError("not one picture can be read", mend="check them", file=paths[0])
+        answer = to_json(artefact, detector.spec, score, predictions, unreadable)
+        write_atomically(folder / RESULT, json.dumps(answer, indent=1, allow_nan=False) + "\n")
+
+    if as_json:
+        print(json.dumps(answer, indent=2, allow_nan=False))
+        return
+    console = Console(width=WIDTH, highlight=False)
+    console.print(table(predictions, detector.spec.classes))
+    if unreadable:
+        console.print(f"skipped {len(unreadable)} x unreadable-picture", markup=False)
+    console.print(f"wrote {_printable(out)}: {len(predictions)} pictures, {RESULT}", markup=False)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was found in one picture. drawn: the name of its file in the output folder."""
+
+    path: Path
+    drawn: str
+    size: Size
+    detections: Detections
+    seconds: float
+
+
+def listed(inputs: list[Path]) -> list[Path]:
+    """The pictures named, and those directly in the folders named, each once, in order.
+
+    Raises TatamiError for a path that is not there and for a folder without pictures.
+    """
+    found: dict[Path, None] = {}
+    for path in inputs:
+        if path.is_dir():
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+            if not inside:
+                raise TatamiError(
+                    "no picture in this folder", mend="name the folder that holds them", file=path
+                )
+            found.update(dict.fromkeys(inside))
+        elif path.exists():
+            found[path] = None
+        else:
+            raise TatamiError("no such picture or folder", mend="check the path", file=path)
+    return list(found)
+
+
+def to_json(
+    artefact: Path,
+    spec: NetworkSpec,
+    score: float,
+    predictions: list[Prediction],
+    unreadable: list[Path],
+) -> dict[str, Any]:
+    """What detections.json holds; a box is [x1, y1, x2, y2], edges in the picture's pixels."""
+    return {
+        "artefact": str(artefact),
+        "classes": list(spec.classes),
+        "score": score,
+        "unreadable": [str(path) for path in unreadable],
+        "pictures": [
+            {
+                "picture": str(p.path),
+                "drawn": p.drawn,
+                "size": str(p.size),
+                "detections": [
+                    {"class": spec.classes[label], "score": confidence, "box": xyxy}
+                    for xyxy, confidence, label in zip(
+                        p.detections.xyxy.tolist(),
+                        p.detections.scores.tolist(),
+                        p.detections.labels.tolist(),
+                        strict=True,
+                    )
+                ],
+            }
+            for p in predictions
+        ],
+    }
+
+
+def table(predictions: list[Prediction], classes: tuple[str, ...]) -> Table:
+    """A row a picture, at most 80 columns wide."""
+    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0), width=WIDTH)
+    table.add_column("picture", overflow="ellipsis", no_wrap=True, ratio=1)
+    table.add_column("size", justify="right", no_wrap=True)
+    table.add_column("ms", justify="right", no_wrap=True)
+    table.add_column("found", overflow="ellipsis", no_wrap=True, ratio=1)
+    for p in predictions:
+        counts = Counter(classes[label] for label in p.detections.labels.tolist())
+        found = ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "nothing"
+        table.add_row(
+            escape(_printable(p.path.name)), str(p.size), f"{1000 * p.seconds:.0f}", escape(found)
+        )
+    return table
+
+
+def _drawn_names(paths: list[Path]) -> dict[Path, str]:
+    """A file name for each picture's drawing; of equal stems, the later ones are numbered."""
+    names: dict[Path, str] = {}
+    taken: set[str] = set()
+    for path in paths:
+        name, number = f"{path.stem}.png", 1
+        while name.lower() in taken:  # some file systems do not tell upper case from lower
+            number += 1
+            name = f"{path.stem}-{number}.png"
+        taken.add(name.lower())
+        names[path] = name
+    return names
+
+
+def _printable(path: Path | str) -> str:
+    """A file name may hold bytes that are no Unicode; a terminal takes none."""
+    return str(path).encode(errors="backslashreplace").decode()
+
+
+def _check_replaceable(out: Path) -> None:
+    """Raise TatamiError if replacing the folder would lose anything but older predictions."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise TatamiError("is a file", mend="name a folder with --out", file=out)
+    held = {path.name for path in out.iterdir()}
+    ours: set[str] = set()
+    try:
+        older = json.loads((out / RESULT).read_bytes())
+        ours = {RESULT, *(entry["drawn"] for entry in older["pictures"])}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        pass  # not written by us: then nothing in the folder is
+    if held - ours:
+        raise TatamiError(
+            f"the folder holds '{min(held - ours)}', which is no older prediction",
+            mend="name a new folder with --out",
+            file=out,
+        )

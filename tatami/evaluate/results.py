@@ -1,0 +1,145 @@
+"""Detections as a file: COCO's results format, a list of one object a detection.
+
+``{"image_id": ..., "category_id": ..., "bbox": [x, y, width, height], "score": ...}``, in pixels.
+Its sides come from subtracting edges, so an edge that is read back may differ in its last bit.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tatami.errors import TatamiError
+from tatami.files import write_atomically
+from tatami.types import Detections
+
+MAX_JSON_BYTES = 2**30
+"""Ten million detections of four figures a number."""
+
+
+def write_results(
+    path: Path,
+    pictures: Sequence[str],
+    detections: Sequence[Detections],
+    categories: Sequence[int],
+) -> None:
+    """Write the detections of pictures, whose ids are ``pictures``, atomically.
+
+    An id that is a plain whole number is written as one, as COCO has them.
+    categories: the category id of each class.
+    """
+    rows = []
+    for picture, found in zip(pictures, detections, strict=True):
+        number = picture.isascii() and picture.isdigit() and str(int(picture)) == picture
+        for xyxy, score, label in zip(
+            found.xyxy.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True
+        ):
+            x1, y1, x2, y2 = xyxy
+            rows.append(
+                {
+                    "image_id": int(picture) if number else picture,
+                    "category_id": categories[label],
+                    "bbox": [x1, y1, x2 - x1, y2 - y1],
+                    "score": score,
+                }
+            )
+    write_atomically(path, json.dumps(rows, allow_nan=False) + "\n")
+
+
+def read_results(
+    path: Path, pictures: Sequence[str], categories: Sequence[int]
+) -> tuple[Detections, ...]:
+    """The detections of each picture, in the order of the ids ``pictures``; none for most is fine.
+
+    An ``image_id`` is a picture's id, or, for ids such as 000012, its number.
+    categories: the category id of each class.
+    Raises TatamiError for a file that is not such a list, or speaks of another picture or category.
+    """
+    place: dict[object, int] = {}
+    for index, picture in enumerate(pictures):
+        place[picture] = index
+        if picture.isascii() and picture.isdigit():
+            place.setdefault(int(picture), index)
+    label = {category: index for index, category in enumerate(categories)}
+    rows: list[list[tuple[list[float], float, int]]] = [[] for _ in pictures]
+    for number, row in enumerate(_rows(path)):
+        try:
+            index, box, score, category = _parsed(row, place, label)
+        except ValueError as error:
+            raise TatamiError(
+                f"detection {number}: {error}", mend="write it in COCO's results format", file=path
+            ) from error
+        rows[index].append((box, score, category))
+    return tuple(
+        Detections.of([r[0] for r in found], [r[1] for r in found], [r[2] for r in found])
+        for found in rows
+    )
+
+
+def _rows(path: Path) -> list[object]:
+    if not path.is_file():
+        raise TatamiError("no such file", mend="check the path", file=path)
+    if path.stat().st_size > MAX_JSON_BYTES:
+        raise TatamiError(
+            f"larger than {MAX_JSON_BYTES >> 20} MiB", mend="leave out low scores", file=path
+        )
+    try:
+        rows = json.loads(path.read_bytes())
+    except json.JSONDecodeError as error:
+        raise TatamiError(
+            f"malformed JSON: {error.msg}", mend="export it again", file=path, line=error.lineno
+        ) from error
+    except (ValueError, RecursionError) as error:  # not UTF-8, endless digits, nested without end
+        raise TatamiError(f"malformed JSON: {error}", mend="export it again", file=path) from error
+    if not isinstance(rows, list):
+        raise TatamiError("not a list of detections", mend="give COCO's results format", file=path)
+    return rows
+
+
+def _parsed(
+    row: object, place: Mapping[object, int], label: Mapping[int, int]
+) -> tuple[int, list[float], float, int]:
+    """Picture index, xyxy, score and class of one row. Raises ValueError saying what is wrong."""
+    if not isinstance(row, dict):
+        raise ValueError("not an object")
+    picture, category = row.get("image_id"), row.get("category_id")
+    if isinstance(picture, bool) or not isinstance(picture, int | str) or picture not in place:
+        raise ValueError(f"image_id {_shown(picture)} is no picture of the data")
+    if isinstance(category, bool) or not isinstance(category, int) or category not in label:
+        raise ValueError(f"category_id {_shown(category)} is not one of {_some(label)}")
+    bbox = row.get("bbox")
+    if not isinstance(bbox, list) or len(bbox) != 4:
+        raise ValueError("bbox is not [x, y, width, height]")
+    x, y, width, height = (_finite(value, "bbox") for value in bbox)
+    if width < 0 or height < 0:
+        raise ValueError("bbox has a negative side")
+    return (
+        place[picture],
+        [x, y, x + width, y + height],
+        _finite(row.get("score"), "score"),
+        label[category],
+    )
+
+
+def _finite(value: object, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{what} holds {_shown(value)}, not a number")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{what} is not finite")
+    return number
+
+
+def _shown(value: object) -> str:
+    simple = value is None or isinstance(value, str | int | float)
+    return repr(value)[:60] if simple else f"a {type(value).__name__}"
+
+
+def _some(values: Mapping[int, int]) -> str:
+    shown = [str(value) for value in sorted(values)]
+    return ", ".join(shown if len(shown) <= 10 else [*shown[:4], "...", shown[-1]])
