@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import tempfile
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -38,6 +39,9 @@ class CompiledDetector:
         self.folder = folder
         self.name, self._spec, self.shapes, self.output = _description(folder)
         self._temporary = tempfile.TemporaryDirectory(prefix="tatami-")
+        self._processes: list[_Process] = []
+        # Called by close, or when the detector is forgotten: no process outlives it.
+        self._end = weakref.finalize(self, _end, self._processes, self._temporary)
         self._detecting: tuple[float, _Process] | None = None
         self._proving: _Process | None = None
 
@@ -50,9 +54,10 @@ class CompiledDetector:
         if self._detecting is None or self._detecting[0] != score_threshold:
             if self._detecting is not None:
                 self._detecting[1].close()
+                self._processes.remove(self._detecting[1])
             threshold = repr(float(score_threshold))
-            command = [str(self._program()), "--threshold", threshold, "-"]
-            self._detecting = (score_threshold, _Process(command, self.folder))
+            process = self._start([str(self._program()), "--threshold", threshold, "-"])
+            self._detecting = (score_threshold, process)
         process = self._detecting[1]
         height, width = picture.shape[:2]
         process.send(b"P6 %d %d 255\n" % (width, height) + np.ascontiguousarray(picture).tobytes())
@@ -101,12 +106,7 @@ class CompiledDetector:
 
     def close(self) -> None:
         """End the processes and remove what was compiled for the time being."""
-        if self._detecting is not None:
-            self._detecting[1].close()
-        if self._proving is not None:
-            self._proving.close()
-        self._detecting = self._proving = None
-        self._temporary.cleanup()
+        self._end()
 
     def __enter__(self) -> CompiledDetector:
         return self
@@ -140,8 +140,19 @@ class CompiledDetector:
             program = Path(self._temporary.name) / "proof"
             trace = f"-D{self.name.upper()}_TRACE={self.name}_trace"
             build(self.folder, self.name, program, main="proof.c", options=("-O3", trace))
-            self._proving = _Process([str(program)], self.folder)
+            self._proving = self._start([str(program)])
         return self._proving
+
+    def _start(self, command: list[str]) -> _Process:
+        process = _Process(command, self.folder)
+        self._processes.append(process)
+        return process
+
+
+def _end(processes: list[_Process], temporary: tempfile.TemporaryDirectory[str]) -> None:
+    for process in processes:
+        process.close()
+    temporary.cleanup()
 
 
 class _Process:

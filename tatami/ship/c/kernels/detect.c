@@ -142,24 +142,17 @@ static float net_iou(const net_detection *a, const net_detection *b)
     return all > 0.0f ? shared / all : 0.0f;
 }
 
-int net_detect(const uint8_t *rgb, int width, int height, float score_threshold,
-               net_detection *out, int capacity)
+/* What the map says of a picture of width x height: the best `capacity` detections. */
+static int net_read_map(const float *map, int width, int height, float score_threshold,
+                        net_detection *out, int capacity)
 {
     static net_detection kept[NET_MAX_DETECTIONS];
-    int candidates, count = 0, i, j;
-    net_placement place;
-    double across, down;
+    const int candidates = net_decode(map, score_threshold);
+    const net_placement place = net_place(width, height);
+    const double across = (double)width / (double)place.width;
+    const double down = (double)height / (double)place.height;
+    int count = 0, i, j;
 
-    if (rgb == NULL || width < 1 || height < 1 || width > NET_MAX_SIDE || height > NET_MAX_SIDE ||
-        capacity < 0 || (out == NULL && capacity > 0) || isnan(score_threshold))
-        return -1;
-    net_prepare(rgb, width, height, NET_IMAGES);
-    net_run();
-    candidates = net_decode(NET_MAP, score_threshold);
-
-    place = net_place(width, height);
-    across = (double)width / (double)place.width;
-    down = (double)height / (double)place.height;
     for (i = 0; i < candidates && count < NET_MAX_DETECTIONS; i++) {
         const net_candidate *candidate = &net_heap[i];
         net_detection box;
@@ -179,4 +172,15 @@ int net_detect(const uint8_t *rgb, int width, int height, float score_threshold,
     if (count > capacity) count = capacity;
     for (i = 0; i < count; i++) out[i] = kept[i];
     return count;
+}
+
+int net_detect(const uint8_t *rgb, int width, int height, float score_threshold,
+               net_detection *out, int capacity)
+{
+    if (rgb == NULL || width < 1 || height < 1 || width > NET_MAX_SIDE || height > NET_MAX_SIDE ||
+        capacity < 0 || (out == NULL && capacity > 0) || isnan(score_threshold))
+        return -1;
+    net_prepare(rgb, width, height, NET_IMAGES);
+    net_run();
+    return net_read_map(NET_MAP, width, height, score_threshold, out, capacity);
 }

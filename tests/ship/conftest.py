@@ -1,17 +1,22 @@
-"""Small detectors as ONNX, built node by node: no training, no torch."""
+"""Small detectors as ONNX, built node by node, and folders of the C emitted for them."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import onnx
+import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tatami.graph import Network, read
 from tatami.graph.metadata import to_metadata
+from tatami.ship.c.emit import emit
+from tatami.ship.program import lower
 from tatami.types import Decoding, InputSpec, NetworkSpec, Size
 
 
-class Builder:
+class _Builder:
     """Collects nodes and weights; ``seed`` decides every weight."""
 
     def __init__(self, seed=0):
@@ -59,7 +64,7 @@ class Builder:
         return read(path)
 
 
-def small_spec(size=Size(64, 32), classes=("cat", "dog", 'a "b" \\ ??/ 畳 net_x'), **changes):
+def _spec(size=Size(64, 32), classes=("cat", "dog", 'a "b" \\ ??/ 畳 net_x'), **changes):
     """A spec for the small detector below, stride 8."""
     pictures = {
         name: changes.pop(name) for name in list(changes) if name in InputSpec.__annotations__
@@ -72,11 +77,11 @@ def small_spec(size=Size(64, 32), classes=("cat", "dog", 'a "b" \\ ??/ 畳 net_x
     )
 
 
-def small_detector(path: Path, spec=None, seed=0, spread=3.0) -> Network:
+def _detector(path: Path, spec=None, seed=0, spread=3.0) -> Network:
     """conv, pool, conv, pool, conv, size-2 stride-1 pool, conv: YOLOv2-tiny in small, stride 8."""
-    spec = spec or small_spec()
+    spec = spec or _spec()
     size = spec.input.size
-    b = Builder(seed)
+    b = _Builder(seed)
     x = b.conv("images", 3, 6, pads=[1, 1, 1, 1])
     x = b.node("MaxPool", b.node("LeakyRelu", x, alpha=0.1), kernel_shape=[2, 2], strides=[2, 2])
     x = b.conv(x, 6, 9, pads=[1, 1, 1, 1], bias=False)
@@ -92,3 +97,46 @@ def small_detector(path: Path, spec=None, seed=0, spread=3.0) -> Network:
     )
     rows, columns = size.height // 8, size.width // 8
     return b.network(path, spec, x, size, (channels, rows, columns))
+
+
+@pytest.fixture
+def builder():
+    """Makes a builder of networks: ``b = builder(seed)``."""
+    return _Builder
+
+
+@pytest.fixture(scope="session")
+def small_spec():
+    """``small_spec(size, classes, **changes)``, of InputSpec or Decoding."""
+    return _spec
+
+
+@pytest.fixture(scope="session")
+def small_detector():
+    """``small_detector(path, spec, seed, spread)``: an ONNX file at path, read back."""
+    return _detector
+
+
+@pytest.fixture
+def ship_to(tmp_path):
+    """Write a network as a folder of C and return it: ``ship_to(network, weights="array")``."""
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+
+    def write(network, name="net", weights="auto"):
+        folder = tmp_path / f"c{len(list(tmp_path.iterdir()))}"
+        folder.mkdir()
+        for file, content in emit(lower(network), name, weights).files.items():
+            (folder / file).write_bytes(content)
+        return folder
+
+    return write
+
+
+@pytest.fixture(params=["gcc", "clang"])
+def each_compiler(request):
+    """gcc, then clang: as a command that works."""
+    if shutil.which(request.param) is None:
+        pytest.skip(f"{request.param} is not installed")
+    subprocess.run([request.param, "--version"], check=True, capture_output=True)
+    return [request.param]

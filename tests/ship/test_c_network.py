@@ -1,0 +1,147 @@
+"""Emitted C against the NumPy run of the same graph: float32, so within rounding."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tatami.graph import run, values
+from tatami.ship.c import conv
+from tatami.ship.c.run import CompiledDetector
+from tatami.ship.program import lower
+from tatami.types import Size
+
+TOLERANCE = 1e-5  # of the largest magnitude of the map: rounding in another order of addition
+
+
+def assert_close(found, expected):
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() <= TOLERANCE * max(np.abs(expected).max(), 1e-30)
+
+
+def images_of(network, seed=0):
+    shape = network.graph.inputs[0].shape.numpy()
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def check(network, folder):
+    images = images_of(network)
+    with CompiledDetector(folder) as compiled:
+        assert_close(compiled.forward(images), run(network, images))
+        expected = values(network, images)
+        for name, value in compiled.values(images).items():
+            assert_close(value, expected[name])
+
+
+@pytest.fixture
+def network_around(tmp_path, builder, small_spec):
+    """``body(builder, 'images')`` gives (name, channels, (rows, columns)); then a 1x1 map of 20."""
+
+    def network(size, body):
+        b = builder(3)
+        x, channels, (rows, columns) = body(b, "images")
+        x = b.conv(x, channels, 20, kernel=(1, 1))
+        spec = small_spec(size, classes="abcde", stride=size.height // rows)
+        return b.network(tmp_path / "n.onnx", spec, x, size, (20, rows, columns))
+
+    return network
+
+
+CONVOLUTIONS = {
+    # name: (outputs, kernel, groups, attributes, rows and columns of a 24x16 input)
+    "same": (5, (3, 3), 1, {"pads": [1, 1, 1, 1]}, (24, 16)),
+    "stride": (8, (3, 3), 1, {"pads": [1, 1, 1, 1], "strides": [2, 2]}, (12, 8)),
+    "one": (9, (1, 1), 1, {}, (24, 16)),
+    "groups": (6, (3, 3), 3, {"pads": [1, 1, 1, 1]}, (24, 16)),
+    "dilated": (4, (3, 3), 1, {"pads": [2, 2, 2, 2], "dilations": [2, 2]}, (24, 16)),
+    "asymmetric": (7, (2, 5), 1, {"pads": [0, 3, 1, 1]}, (24, 16)),
+    "far": (4, (3, 3), 1, {"pads": [9, 9, 9, 9], "dilations": [9, 9]}, (24, 16)),
+    "same upper": (3, (4, 4), 1, {"auto_pad": "SAME_UPPER", "strides": [2, 2]}, (12, 8)),
+    "same lower": (3, (4, 4), 1, {"auto_pad": "SAME_LOWER", "strides": [2, 2]}, (12, 8)),
+    "tall stride": (4, (5, 3), 1, {"pads": [2, 1, 2, 1], "strides": [4, 4]}, (6, 4)),
+}
+
+
+@pytest.mark.parametrize("kind", CONVOLUTIONS)
+def test_convolution(kind, network_around, ship_to):
+    outputs, kernel, groups, attributes, grid = CONVOLUTIONS[kind]
+
+    def body(b, x):
+        return b.conv(x, 3, outputs, kernel, groups, **attributes), outputs, grid
+
+    network = network_around(Size(16, 24), body)
+    check(network, ship_to(network))
+
+
+def test_a_convolution_of_many_blocks(network_around, ship_to):
+    # Deeper than one block of weights, wider than one block of positions, tiles that do not fit.
+    def body(b, x):
+        x = b.conv(x, 3, 45, pads=[1, 1, 1, 1])
+        return b.conv(x, 45, 37, pads=[1, 1, 1, 1]), 37, (17, 29)
+
+    network = network_around(Size(29, 17), body)
+    check(network, ship_to(network))
+
+
+POOLS = {
+    "two": ({"kernel_shape": [2, 2], "strides": [2, 2]}, (12, 8)),
+    "yolo": ({"kernel_shape": [2, 2], "pads": [0, 0, 1, 1]}, (24, 16)),
+    "upper left": ({"kernel_shape": [2, 3], "pads": [1, 2, 0, 0]}, (24, 16)),
+    "three": ({"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [2, 2]}, (12, 8)),
+    "dilated": ({"kernel_shape": [2, 2], "dilations": [3, 3], "pads": [1, 1, 2, 2]}, (24, 16)),
+}
+
+
+@pytest.mark.parametrize("kind", POOLS)
+def test_max_pool_is_exact(kind, network_around, ship_to):
+    attributes, grid = POOLS[kind]
+
+    def body(b, x):
+        return b.node("MaxPool", x, **attributes), 3, grid
+
+    network = network_around(Size(16, 24), body)
+    folder = ship_to(network)
+    check(network, folder)
+    images = images_of(network) - 5  # negative throughout: a padding of zeros would win
+    with CompiledDetector(folder) as compiled:
+        (pooled, *_) = compiled.values(images)
+        np.testing.assert_array_equal(
+            compiled.values(images)[pooled], values(network, images)[pooled]
+        )
+
+
+def test_branches_activations_and_steps_in_place(network_around, ship_to):
+    def body(b, x):
+        stem = b.conv(x, 3, 8, pads=[1, 1, 1, 1])
+        low, high = b.constant(0.0), b.constant(0.6)
+        relu = b.node("Relu", stem)  # the convolution is read twice: not folded
+        clip = b.node("Clip", stem, low, high)
+        both = b.node("Add", relu, clip)
+        again = b.node("Add", both, stem)
+        leaky = b.node("LeakyRelu", b.node("Identity", again), alpha=0.2)
+        folded = b.node("Clip", b.conv(leaky, 8, 4, pads=[1, 1, 1, 1]), "", high)
+        return b.node("Concat", leaky, folded, relu, axis=1), 20, (24, 16)
+
+    network = network_around(Size(16, 24), body)
+    kinds = [type(step).__name__ for step in lower(network).steps]
+    assert kinds == ["Conv", "Activate", "Activate", "Add", "Add", "Activate", "Conv", "Concat",
+                     "Conv"]  # fmt: skip
+    check(network, ship_to(network))
+
+
+def test_array_and_binary_weights_are_the_same_numbers(tmp_path, small_detector, ship_to):
+    network = small_detector(tmp_path / "n.onnx")
+    images = images_of(network)
+    maps = []
+    for weights in ("array", "binary"):
+        folder = ship_to(network, "yolo_2", weights)
+        assert (folder / "yolo_2_weights.c").exists() == (weights == "array")
+        with CompiledDetector(folder) as compiled:
+            maps.append(compiled.forward(images))
+    np.testing.assert_array_equal(*maps)
+
+
+def test_python_and_c_agree_on_the_blocks():
+    source = Path(conv.__file__).with_name("kernels").joinpath("conv.c").read_text()
+    assert f"#define NET_PITCH {conv.PITCH} " in source
+    assert f"#define NET_DEPTH {conv.DEPTH} " in source
