@@ -70,6 +70,10 @@ def evaluate(
     check_share("--iou", iou)
     if iou == 0:
         raise TatamiError("--iou is 0, which every box reaches", mend="give 0.5")
+    if artefact is not None and at < score:
+        raise TatamiError(
+            "--at is below --score, where nothing is reported", mend="lower --score or raise --at"
+        )
     kinds = skip or []
 
     detector = None if artefact is None else open_detector(artefact)

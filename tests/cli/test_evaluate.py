@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tatami.cli.evaluate import class_order, evaluate_detector
+from tatami.data.open import open_dataset
+from tatami.errors import TatamiError
+from tatami.types import Decoding, Detections, InputSpec, NetworkSpec, Picture, Size
+
+Command = Callable[..., int]
+
+
+def test_figures_of_a_network_that_knows_the_classes_in_another_order(
+    command: Command, square_finder: Path, squares_set: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("evaluate", square_finder, "--data", squares_set, "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    green, red = answer["classes"]
+    assert (green["name"], green["truths"], green["ap_voc10"]) == ("green", 3, 1)
+    # The stray square is wrong, and as sure as the two right ones: they came first, ties stand.
+    assert (red["name"], red["truths"], red["detections"]) == ("red", 2, 3)
+    assert answer["at"]["precision"] == pytest.approx(5 / 6)
+    assert answer["at"]["recall"] == 1
+    assert answer["pictures"] == 4
+    assert answer["skipped"] == {}
+    assert answer["pictures_per_second"] > 0
+
+
+def test_the_tables_fit_80_columns_and_no_markup_is_read_in_names(
+    command: Command, square_finder: Path, squares_set: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("evaluate", square_finder, "--data", squares_set) == 0
+    out = capsys.readouterr().out
+    assert all(len(line) <= 80 for line in out.splitlines())
+    assert "VOC 2007" in out
+    assert "AR 1, 10, 100" in out
+    assert "pictures a second" in out
+
+
+def test_saved_detections_evaluate_to_the_same_figures(
+    command: Command,
+    square_finder: Path,
+    squares_set: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    saved = tmp_path / "found.json"
+    command("evaluate", square_finder, "--data", squares_set, "--json", "--save", saved)
+    direct = json.loads(capsys.readouterr().out)
+    row = json.loads(saved.read_text())[0]
+    assert row["image_id"] == "000000"
+    assert row["category_id"] in (1, 2)
+    assert row["bbox"] == pytest.approx([0, 0, 32, 32], abs=1e-4)
+    assert command("evaluate", "--detections", saved, "--data", squares_set, "--json") == 0
+    again = json.loads(capsys.readouterr().out)
+    for key in ("map_voc07", "map_voc10", "coco", "at", "best", "classes"):
+        assert again[key] == direct[key]
+    assert again["pictures_per_second"] is None
+
+
+def test_a_coco_set_is_spoken_of_by_its_own_category_ids(
+    command: Command, square_finder: Path, tmp_path: Path, write_squares: Callable[..., None]
+) -> None:
+    root = tmp_path / "coco"
+    write_squares(root / "images" / "a.jpg", [("red", 0, 0), ("green", 1, 1)])
+    content = {
+        "images": [{"id": 7, "file_name": "a.jpg", "width": 96, "height": 64}],
+        "categories": [{"id": 90, "name": "red"}, {"id": 13, "name": "green"}],
+        "annotations": [
+            {"id": 1, "image_id": 7, "category_id": 90, "bbox": [0, 0, 32, 32], "area": 1024},
+            {"id": 2, "image_id": 7, "category_id": 13, "bbox": [32, 32, 32, 32], "area": 1024},
+        ],
+    }
+    (root / "annotations").mkdir()
+    (root / "annotations" / "instances_val.json").write_text(json.dumps(content))
+    saved = tmp_path / "found.json"
+    assert command("evaluate", square_finder, "--data", root, "--save", saved, "--at", "0.5") == 0
+    rows = json.loads(saved.read_text())
+    strong = {
+        (r["image_id"], r["category_id"], round(r["bbox"][0])) for r in rows if r["score"] > 0.5
+    }
+    assert strong == {(7, 90, 0), (7, 13, 32)}
+
+
+def test_other_class_names_are_refused_and_named(
+    command: Command,
+    square_finder: Path,
+    tmp_path: Path,
+    write_squares: Callable[..., None],
+    write_labels: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    root = tmp_path / "other"
+    write_squares(root / "JPEGImages" / "a.jpg", [("red", 0, 0)])
+    write_labels(root / "Annotations" / "a.xml", [("blue", 0, 0), ("red", 1, 1)])
+    assert command("evaluate", square_finder, "--data", root) == 2
+    error = capsys.readouterr().err
+    assert "knows 'green', which the data do not have" in error
+    assert "data have 'blue'" in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_class_order_maps_the_networks_labels_to_the_datas() -> None:
+    assert class_order(("a", "b", "c"), ("c", "a", "b")).tolist() == [1, 2, 0]
+    with pytest.raises(TatamiError, match="and 2 more"):
+        class_order([str(i) for i in range(7)], ())
+
+
+def test_a_truncated_picture_stops_or_is_counted(
+    command: Command, square_finder: Path, squares_set: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut = squares_set / "JPEGImages" / "000001.jpg"
+    cut.write_bytes(cut.read_bytes()[:-200])
+    assert command("evaluate", square_finder, "--data", squares_set) == 2
+    assert "000001.jpg" in capsys.readouterr().err
+    skip = ("--skip", "unreadable-picture", "--json")
+    assert command("evaluate", square_finder, "--data", squares_set, *skip) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["pictures"], answer["skipped"]) == (3, {"unreadable-picture": 1})
+    assert answer["classes"][1]["truths"] == 1
+
+
+GOOD = {"image_id": "000000", "category_id": 1, "bbox": [0, 0, 9, 9], "score": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[", "malformed JSON"),
+        ("[" * 100_000, "malformed JSON"),
+        ("\xff", "malformed JSON"),
+        ('{"a": 1}', "not a list"),
+        ("[3]", "not an object"),
+        (json.dumps([{**GOOD, "image_id": "x"}]), "'x' is no picture"),
+        (json.dumps([{**GOOD, "image_id": [1]}]), "a list is no picture"),
+        (json.dumps([GOOD, {**GOOD, "category_id": 9}]), "detection 1: category_id 9"),
+        (json.dumps([{**GOOD, "category_id": True}]), "category_id True"),
+        (json.dumps([{**GOOD, "bbox": [0, 0, 9]}]), "not [x, y, width, height]"),
+        (json.dumps([{**GOOD, "bbox": [0, 0, 9, -1]}]), "negative side"),
+        (json.dumps([{**GOOD, "bbox": [0, 0, 9, float("nan")]}]), "bbox is not finite"),
+        (json.dumps([{**GOOD, "score": float("inf")}]), "score is not finite"),
+        (json.dumps([{**GOOD, "score": 10**400}]), "score is not finite"),
+        (json.dumps([{**GOOD, "score": "0.5"}]), "score holds '0.5'"),
+    ],
+)
+def test_bad_results_files_are_refused_on_one_line(
+    command: Command,
+    squares_set: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    content: str,
+    message: str,
+) -> None:
+    file = tmp_path / "found.json"
+    file.write_bytes(content.encode("latin-1"))
+    assert command("evaluate", "--detections", file, "--data", squares_set) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert str(file) in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_a_picture_may_be_called_by_its_number(
+    command: Command, squares_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "found.json"
+    file.write_text(json.dumps([{**GOOD, "image_id": 2, "bbox": [32, 0, 32, 32]}]))
+    assert command("evaluate", "--detections", file, "--data", squares_set, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["at"]["true_positives"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["net.onnx"], "--data"),
+        (["--data", "d"], "give an artefact"),
+        (["net.onnx", "--data", "d", "--detections", "f.json"], "give an artefact"),
+        (["net.onnx", "--data", "d", "--score", "1.5"], "--score is 1.5"),
+        (["net.onnx", "--data", "d", "--at", "nan"], "--at is nan"),
+        (["net.onnx", "--data", "d", "--iou", "0"], "--iou is 0"),
+        (["net.onnx", "--data", "d", "--score", "0.5"], "--at is below --score"),
+        (["net.onnx", "--data", "d"], "net.onnx: no such file"),
+        (["--detections", "none.json", "--data", "SET"], "none.json: no such file"),
+        (["--detections", "none.json", "--data", "SET", "--skip", "rain"], "'rain' is not a kind"),
+    ],
+)
+def test_impossible_requests_are_refused(
+    command: Command,
+    squares_set: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    known = [str(squares_set) if argument == "SET" else argument for argument in arguments]
+    assert command("evaluate", *known) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_nothing_is_saved_where_the_data_are_bad(
+    command: Command, square_finder: Path, squares_set: Path, tmp_path: Path
+) -> None:
+    cut = squares_set / "JPEGImages" / "000003.jpg"
+    cut.write_bytes(cut.read_bytes()[:-200])
+    before = sorted(tmp_path.iterdir())
+    saved = tmp_path / "found.json"
+    assert command("evaluate", square_finder, "--data", squares_set, "--save", saved) == 2
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_evaluate_detector_reads_each_picture_and_asks_at_the_score(squares_set: Path) -> None:
+    asked = []
+
+    class Blind:
+        spec = NetworkSpec(
+            "detect", ("red", "green"), InputSpec(Size(32, 32)), Decoding("yolov2", ((1.0, 1.0),))
+        )
+
+        def detect(self, picture: Picture, score_threshold: float) -> Detections:
+            asked.append((picture.shape, picture.dtype, score_threshold))
+            return Detections.of([], [], [])
+
+    result = evaluate_detector(Blind(), open_dataset(squares_set).dataset, score=0.125)
+    assert asked == [((64, 96, 3), np.dtype(np.uint8), 0.125)] * 4
+    assert (result.map_voc10, result.pictures) == (0, 4)
