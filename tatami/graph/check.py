@@ -5,6 +5,7 @@ ONNX's own checker has looked at the form; these are the rules that it does not 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,11 @@ MAX_ELEMENTS = 2**28
 AGAIN = "export the network again"
 
 
-def check_graph(graph: ir.Graph) -> None:
-    """Raise TatamiError for a network that Tatami cannot run as it is meant."""
+def check_graph(graph: ir.Graph, contradiction: str | None = None) -> None:
+    """Raise TatamiError for a network that Tatami cannot run as it is meant.
+
+    contradiction: why ONNX's shape inference gave up, where it did; then this always raises.
+    """
     if len(graph.inputs) != 1:
         raise TatamiError(
             f"the network has {len(graph.inputs)} inputs, Tatami runs networks with one",
@@ -40,14 +44,16 @@ def check_graph(graph: ir.Graph) -> None:
         )
     for value in graph.initializers.values():
         _check_constant(value)
-    for value in (graph.inputs[0], *(output for node in graph for output in node.outputs)):
-        _check_activation(value)
-    for node in graph:
-        if len(node.outputs) != 1 and any(value.name for value in node.outputs[1:]):
+    _check_activation(graph.inputs[0], None)
+    for node in graph:  # in order, so that a node's inputs are known to be good
+        if any(value.name for value in node.outputs[1:]):
             raise _wrong(node, "makes several outputs", "export the network in inference mode")
         rule = _RULES.get(node.op_type)
         if rule is not None:
             rule(node)
+        _check_activation(node.outputs[0], contradiction)
+    if contradiction is not None:
+        raise TatamiError(f"ONNX refuses the network: {contradiction}", mend=AGAIN)
 
 
 def check_spec(graph: ir.Graph, spec: NetworkSpec) -> None:
@@ -93,8 +99,12 @@ def _check_constant(value: ir.Value) -> None:
         )
 
 
-def _check_activation(value: ir.Value) -> None:
+def _check_activation(value: ir.Value, contradiction: str | None) -> None:
     shape = value.shape
+    if contradiction is not None and (shape is None or not shape.is_static()):
+        raise TatamiError(
+            f"value '{value.name}' has no shape that fits its inputs: {contradiction}", mend=AGAIN
+        )
     if shape is None or not shape.is_static():
         raise TatamiError(
             f"value '{value.name}' has no fixed shape ({shape})",
@@ -105,10 +115,15 @@ def _check_activation(value: ir.Value) -> None:
         raise TatamiError(
             f"value '{value.name}' is {kind}, not FLOAT", mend="export the network in float32"
         )
-    if not 0 < int(np.prod([float(side) for side in shape_of(value)])) <= MAX_ELEMENTS:
+    sides = shape_of(value)
+    if min(sides, default=1) < 1:
         raise TatamiError(
-            f"value '{value.name}' has the shape {shape_of(value)}, empty or beyond "
-            f"{MAX_ELEMENTS} elements",
+            f"value '{value.name}' has the shape {sides}: the input is too small",
+            mend="export the network for a larger input",
+        )
+    if math.prod(sides) > MAX_ELEMENTS:
+        raise TatamiError(
+            f"value '{value.name}' has the shape {sides}, beyond {MAX_ELEMENTS} elements",
             mend="export the network for a smaller input",
         )
 
@@ -161,7 +176,11 @@ def _pad(node: ir.Node) -> None:
     for index in range(1, len(node.inputs)):
         if node.inputs[index] is not None:
             _weight(node, index)
-    _weight(node, 1)
+    pads, axes = _weight(node, 1), constant(node, 3)
+    rank = len(shape_of(_value(node, 0)))
+    chosen = np.arange(rank) if axes is None else axes
+    if pads.shape != (2 * len(chosen),) or not all(-rank <= axis < rank for axis in chosen):
+        raise _wrong(node, f"has pads that do not fit {rank} axes")
     if any(min(width) < 0 for width in pad_widths(node)):
         raise _wrong(node, "crops (a negative pad)")
 

@@ -37,6 +37,7 @@ def read(path: Path) -> Network:
     """
     try:
         proto = _parse(path)
+        _check_text(proto)
         _check_operators(proto)
         _load_external_data(proto, path.parent)
         return _network(proto)
@@ -64,6 +65,29 @@ def _parse(path: Path) -> onnx.ModelProto:
     if not proto.HasField("graph") or not proto.opset_import:
         raise TatamiError("the file is cut short or damaged", mend="copy or export it again")
     return proto
+
+
+def _check_text(proto: onnx.ModelProto) -> None:
+    """Names are UTF-8; protobuf hands over as bytes what is not, and others trip over it."""
+    graph = proto.graph
+    texts: list[str | bytes] = [value.name for value in (*graph.input, *graph.output)]
+    texts += [tensor.name for tensor in graph.initializer]
+    texts += [text for entry in proto.metadata_props for text in (entry.key, entry.value)]
+    texts += [opset.domain for opset in proto.opset_import]
+    for node in graph.node:
+        texts += [node.op_type, node.domain, node.name, *node.input, *node.output]
+        texts += [attribute.name for attribute in node.attribute]
+    try:
+        for text in texts:
+            if isinstance(text, bytes):
+                text.decode()
+        for node in graph.node:
+            for attribute in node.attribute:
+                attribute.s.decode()
+    except UnicodeDecodeError:
+        raise TatamiError(
+            "the file holds a name that is not UTF-8: it is damaged", mend="copy or export it again"
+        ) from None
 
 
 def _check_operators(proto: onnx.ModelProto) -> None:
@@ -135,23 +159,32 @@ def _network(proto: onnx.ModelProto) -> Network:
     if proto.graph.sparse_initializer:
         raise TatamiError("the network has sparse weights", mend="export it with dense weights")
     _check_sizes(proto)
+    del proto.graph.value_info[:]  # shapes that the file claims: they are found anew
     try:
-        # Shapes that the file says are kept only where inference finds the same.
-        del proto.graph.value_info[:]
         onnx.checker.check_model(proto)
-        proto = onnx.shape_inference.infer_shapes(
-            proto, check_type=True, strict_mode=True, data_prop=True
-        )
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        proto, contradiction = _infer_shapes(proto)
+        entries = {entry.key: entry.value for entry in proto.metadata_props}
+        model = ir.from_proto(proto)
+    except (onnx.checker.ValidationError, ValueError, ir.serde.SerdeError) as error:
         raise TatamiError(f"ONNX refuses the network: {_first_line(error)}", mend=AGAIN) from None
-    entries = {entry.key: entry.value for entry in proto.metadata_props}
-    model = ir.from_proto(proto)
     lift_constants(model)
-    check_graph(model.graph)
+    check_graph(model.graph, contradiction)
     spec = from_metadata(entries)
     if spec is not None:
         check_spec(model.graph, spec)
     return Network(model, spec)
+
+
+def _infer_shapes(proto: onnx.ModelProto) -> tuple[onnx.ModelProto, str | None]:
+    """The model with every shape that can be known, and why inference stopped, where it did."""
+    try:
+        strict = onnx.shape_inference.infer_shapes(
+            proto, check_type=True, strict_mode=True, data_prop=True
+        )
+    except onnx.shape_inference.InferenceError as error:
+        # The node where shapes stop is what the user must hear of: graph/check.py finds it.
+        return onnx.shape_inference.infer_shapes(proto), _first_line(error)
+    return strict, None
 
 
 def _check_sizes(proto: onnx.ModelProto) -> None:
