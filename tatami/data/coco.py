@@ -22,7 +22,7 @@ from tatami.data.labels import (
     read_bytes,
     stays_inside,
 )
-from tatami.data.problems import Problem, Reading
+from tatami.data.problems import Problem, Reading, in_order
 from tatami.errors import TatamiError
 from tatami.types import Dataset, Sample
 
@@ -83,7 +83,7 @@ def read(root: Path, split: str) -> Reading:
         if size is not None:
             boxes = checked_boxes(rows[identity], size, file, problems)
             samples.append(Sample(str(identity), picture, size, boxes))
-    return Reading(Dataset(root, split, names, tuple(samples)), tuple(problems))
+    return Reading(Dataset(root, split, names, tuple(samples)), in_order(problems))
 
 
 def _files(root: Path) -> dict[str, Path]:

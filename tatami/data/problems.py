@@ -7,7 +7,7 @@ where the user accepted that kind with ``--skip``, go on and print the count.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +61,13 @@ class Reading:
 
     dataset: Dataset
     problems: tuple[Problem, ...]
+
+
+def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The problems file by file, as the files first came up, and each file's by line."""
+    found = list(problems)
+    first = {problem.file: at for at, problem in reversed(list(enumerate(found)))}
+    return tuple(sorted(found, key=lambda problem: (first[problem.file], problem.line or 0)))
 
 
 def check_kinds(kinds: Collection[str]) -> None:

@@ -35,7 +35,7 @@ from tatami.data.labels import (
     read_lines,
     stays_inside,
 )
-from tatami.data.problems import Problem, Reading
+from tatami.data.problems import Problem, Reading, in_order
 from tatami.errors import TatamiError
 from tatami.types import Dataset, Sample
 
@@ -128,7 +128,7 @@ def read(root: Path, split: str) -> Reading:
         sample = _sample(identity, picture, annotation, names, label, problems)
         if sample is not None:
             samples.append(sample)
-    return Reading(Dataset(root, split, names, tuple(samples)), tuple(problems))
+    return Reading(Dataset(root, split, names, tuple(samples)), in_order(problems))
 
 
 def strays(root: Path) -> list[Problem]:

@@ -35,7 +35,7 @@ from tatami.data.labels import (
     read_class_names,
     read_lines,
 )
-from tatami.data.problems import Problem, Reading
+from tatami.data.problems import Problem, Reading, in_order
 from tatami.errors import TatamiError
 from tatami.types import Dataset, Sample, Size
 
@@ -116,7 +116,7 @@ def read(root: Path, split: str) -> Reading:
                 boxes = checked_boxes(rows, size, label, problems)
                 samples.append(Sample(identity, picture, size, boxes))
     problems += _orphans(layout.sources[split], label_of)
-    return Reading(Dataset(root, split, layout.classes, tuple(samples)), tuple(problems))
+    return Reading(Dataset(root, split, layout.classes, tuple(samples)), in_order(problems))
 
 
 def _layout(root: Path) -> _Layout:
