@@ -6,6 +6,7 @@ ONNX's own checker has looked at the form; these are the rules that it does not 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,27 @@ from tatami.graph.attributes import (
     window_of,
 )
 from tatami.graph.network import shape_of
+from tatami.graph.operators import OPERATORS
 from tatami.types import NetworkSpec
 
 MAX_ELEMENTS = 2**28
 """No value may have more elements (1 GiB of float32): the bound before memory is taken."""
 
 AGAIN = "export the network again"
+
+
+def check_operators(operators: Iterable[tuple[str, str]]) -> None:
+    """Raise TatamiError that names every (domain, operator) outside the table."""
+    unknown = {
+        name if domain in ("", "ai.onnx") else f"{domain}::{name}"
+        for domain, name in operators
+        if name not in (*OPERATORS, "Constant") or domain not in ("", "ai.onnx")
+    }
+    if unknown:
+        raise TatamiError(
+            f"the network uses {', '.join(sorted(unknown))}, which Tatami does not know",
+            mend=f"use only {', '.join(sorted(OPERATORS))}",
+        )
 
 
 def check_graph(graph: ir.Graph, contradiction: str | None = None) -> None:
@@ -48,6 +64,8 @@ def check_graph(graph: ir.Graph, contradiction: str | None = None) -> None:
     for node in graph:  # in order, so that a node's inputs are known to be good
         if any(value.name for value in node.outputs[1:]):
             raise _wrong(node, "makes several outputs", "export the network in inference mode")
+        if node.op_type == "Constant":  # lift_constants leaves only one that is an output
+            raise _wrong(node, "is an output of the network that no image changes")
         rule = _RULES.get(node.op_type)
         if rule is not None:
             rule(node)

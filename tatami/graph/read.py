@@ -10,10 +10,9 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx.external_data_helper import load_external_data_for_model
 
 from tatami.errors import TatamiError
-from tatami.graph.check import check_graph, check_spec
+from tatami.graph.check import check_graph, check_operators, check_spec
 from tatami.graph.metadata import from_metadata
 from tatami.graph.network import Network
-from tatami.graph.operators import OPERATORS
 from tatami.graph.passes.lift_constants import lift_constants
 
 MAX_BYTES = 1 << 30
@@ -38,7 +37,8 @@ def read(path: Path) -> Network:
     try:
         proto = _parse(path)
         _check_text(proto)
-        _check_operators(proto)
+        check_operators((node.domain, node.op_type) for node in proto.graph.node)
+        _check_opset(proto)
         _load_external_data(proto, path.parent)
         return _network(proto)
     except TatamiError as error:
@@ -90,19 +90,7 @@ def _check_text(proto: onnx.ModelProto) -> None:
         ) from None
 
 
-def _check_operators(proto: onnx.ModelProto) -> None:
-    """Name every operator outside the table, before anything else is done."""
-    unknown = {
-        f"{node.domain}::{node.op_type}" if node.domain not in ("", "ai.onnx") else node.op_type
-        for node in proto.graph.node
-        if node.op_type not in (*OPERATORS, "Constant") or node.domain not in ("", "ai.onnx")
-    }
-    if unknown:
-        known = ", ".join(sorted(OPERATORS))
-        raise TatamiError(
-            f"the network uses {', '.join(sorted(unknown))}, which Tatami does not know",
-            mend=f"use only {known}",
-        )
+def _check_opset(proto: onnx.ModelProto) -> None:
     version = max(
         (opset.version for opset in proto.opset_import if opset.domain in ("", "ai.onnx")),
         default=0,

@@ -14,7 +14,7 @@ import onnx_ir as ir
 import torch
 from torch import nn
 
-from tatami.graph.check import check_graph, check_spec
+from tatami.graph.check import check_graph, check_operators, check_spec
 from tatami.graph.network import Network
 from tatami.graph.passes.drop_identity import drop_identity, drop_unused
 from tatami.graph.passes.drop_zero_bias import drop_zero_bias
@@ -69,6 +69,7 @@ def to_network(module: nn.Module, spec: NetworkSpec) -> Network:
     merge_pad(model)
     drop_unused(model)
     name_values(model)
+    check_operators((node.domain, node.op_type) for node in model.graph)
     check_graph(model.graph)
     check_spec(model.graph, spec)
     return Network(model, spec)

@@ -348,3 +348,35 @@ def test_a_folder_that_cannot_be_written_leaves_the_old_file(saved, tmp_path, mo
         graph.write(Network(network.model, SPEC), path)
     assert path.read_bytes() == before
     assert sorted(file.name for file in tmp_path.iterdir()) == ["kept.onnx", "net.onnx"]
+
+
+def test_a_file_with_damaged_bytes_is_read_or_refused_never_worse(saved):
+    nodes = [
+        helper.make_node("Conv", ["images", "w"], ["a"], pads=[1, 1, 1, 1], name="conv"),
+        helper.make_node("Pad", ["a", "p"], ["padded"], mode="edge"),
+        helper.make_node("MaxPool", ["padded"], ["b"], kernel_shape=[2, 2]),
+        helper.make_node("Constant", [], ["two"], value_float=2.0),
+        helper.make_node("Mul", ["b", "two"], ["c"]),
+        helper.make_node("Reshape", ["c", "r"], ["map"]),
+    ]
+    weights = {
+        "w": np.ones((2, 3, 3, 3), np.float32),
+        "p": np.array([0, 0, 0, 0, 0, 0, 1, 1]),
+        "r": np.array([1, 4, -1, 4]),
+    }
+    path = saved(nodes, weights, (1, 3, 8, 8))
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    read = 0
+    for _ in range(250):
+        damaged = bytearray(whole)
+        damaged[rng.integers(len(whole))] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged)
+        try:
+            network = graph.read(path)
+        except TatamiError:
+            continue
+        read += 1
+        shape = tuple(network.graph.inputs[0].shape.numpy())
+        graph.values(network, np.zeros(shape, np.float32))
+    assert 20 < read < 230  # both happen: a weight's bit is still a weight

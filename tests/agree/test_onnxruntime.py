@@ -1,0 +1,178 @@
+"""tatami.graph.run against ONNX Runtime: the same file, another program.
+
+Bound everywhere: |difference| <= 1e-5 of the largest |value| of the activation.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from onnx import helper
+
+from tatami import graph
+from tatami.graph.write import to_bytes
+
+onnxruntime = pytest.importorskip("onnxruntime")
+node = helper.make_node
+rng = np.random.default_rng(11)
+BOUND = 1e-5
+
+
+def peer(network, images):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        to_bytes(network), options, providers=["CPUExecutionProvider"]
+    )
+    return np.concatenate([session.run(None, {"images": one[None]})[0] for one in images])
+
+
+def agrees(network, images):
+    ours, theirs = graph.run(network, images), peer(network, images)
+    assert ours.shape == theirs.shape
+    assert ours.dtype == theirs.dtype == np.float32
+    assert np.abs(ours - theirs).max() <= BOUND * max(np.abs(theirs).max(), 1e-30)
+
+
+def normal(*shape):
+    return rng.standard_normal(shape).astype(np.float32)
+
+
+POOL = {"kernel_shape": [3, 2]}
+CHANNEL = normal(4, 1, 1)
+CASES = {
+    "conv": (
+        [node("Conv", ["images", "w", "b"], ["map"])],
+        {"w": normal(5, 4, 3, 2), "b": normal(5)},
+    ),
+    "conv asymmetric": (
+        [
+            node(
+                "Conv",
+                ["images", "w"],
+                ["map"],
+                pads=[0, 2, 1, 0],
+                strides=[2, 1],
+                dilations=[1, 2],
+            )
+        ],
+        {"w": normal(5, 4, 3, 2)},
+    ),
+    "conv groups": ([node("Conv", ["images", "w"], ["map"], group=2)], {"w": normal(6, 2, 3, 3)}),
+    "conv depthwise": (
+        [node("Conv", ["images", "w"], ["map"], group=4, pads=[1, 1, 1, 1])],
+        {"w": normal(8, 1, 3, 3)},
+    ),
+    "conv pointwise": (
+        [node("Conv", ["images", "w"], ["map"], strides=[2, 2])],
+        {"w": normal(6, 4, 1, 1)},
+    ),
+    "conv same upper": (
+        [node("Conv", ["images", "w"], ["map"], auto_pad="SAME_UPPER", strides=[2, 3])],
+        {"w": normal(6, 4, 2, 4)},
+    ),
+    "conv same lower": (
+        [node("Conv", ["images", "w"], ["map"], auto_pad="SAME_LOWER", strides=[2, 1])],
+        {"w": normal(6, 4, 2, 4)},
+    ),
+    "conv valid": (
+        [node("Conv", ["images", "w"], ["map"], auto_pad="VALID")],
+        {"w": normal(6, 4, 2, 4)},
+    ),
+    "normalize": (
+        [node("BatchNormalization", ["images", "s", "b", "m", "v"], ["map"], epsilon=1e-3)],
+        {"s": normal(4), "b": normal(4), "m": normal(4), "v": np.abs(normal(4))},
+    ),
+    "leaky": ([node("LeakyRelu", ["images"], ["map"], alpha=0.1)], {}),
+    "leaky default": ([node("LeakyRelu", ["images"], ["map"])], {}),
+    "relu": ([node("Relu", ["images"], ["map"])], {}),
+    "clip": ([node("Clip", ["images", "", "high"], ["map"])], {"high": np.array(0.5, np.float32)}),
+    "relu6": (
+        [node("Clip", ["images", "low", "high"], ["map"])],
+        {"low": np.array(0, np.float32), "high": np.array(6, np.float32)},
+    ),
+    "sigmoid": ([node("Sigmoid", ["images"], ["map"])], {}),
+    "max pool": ([node("MaxPool", ["images"], ["map"], strides=[2, 2], **POOL)], {}),
+    "max pool tiny": (
+        [node("MaxPool", ["images"], ["map"], kernel_shape=[2, 2], pads=[0, 0, 1, 1])],
+        {},
+    ),
+    "max pool dilated": ([node("MaxPool", ["images"], ["map"], dilations=[2, 3], **POOL)], {}),
+    "max pool same": (
+        [node("MaxPool", ["images"], ["map"], auto_pad="SAME_UPPER", strides=[2, 2], **POOL)],
+        {},
+    ),
+    "average pool": ([node("AveragePool", ["images"], ["map"], pads=[1, 0, 2, 1], **POOL)], {}),
+    "average pool counted": (
+        [node("AveragePool", ["images"], ["map"], pads=[1, 0, 2, 1], count_include_pad=1, **POOL)],
+        {},
+    ),
+    "pad": ([node("Pad", ["images", "p"], ["map"])], {"p": np.array([0, 0, 1, 2, 0, 1, 0, 3])}),
+    "pad value": (
+        [node("Pad", ["images", "p", "k", "axes"], ["map"])],
+        {"p": np.array([1, 2, 3, 0]), "k": np.array(7, np.float32), "axes": np.array([3, 2])},
+    ),
+    "pad edge": (
+        [node("Pad", ["images", "p"], ["map"], mode="edge")],
+        {"p": np.array([0, 0, 1, 2, 0, 0, 0, 3])},
+    ),
+    "pad reflect": (
+        [node("Pad", ["images", "p"], ["map"], mode="reflect")],
+        {"p": np.array([0, 0, 1, 2, 0, 0, 0, 3])},
+    ),
+    "add": ([node("Add", ["images", "k"], ["map"])], {"k": CHANNEL}),
+    "sub": ([node("Sub", ["k", "images"], ["map"])], {"k": CHANNEL}),
+    "mul": ([node("Mul", ["images", "images"], ["map"])], {}),
+    "div": ([node("Div", ["images", "k"], ["map"])], {"k": CHANNEL}),
+    "concat": (
+        [node("Relu", ["images"], ["r"]), node("Concat", ["r", "images"], ["map"], axis=-3)],
+        {},
+    ),
+    "identity": ([node("Identity", ["images"], ["map"])], {}),
+    "reshape": (
+        [node("Reshape", ["images", "shape"], ["map"])],
+        {"shape": np.array([0, -1, 9, 2])},
+    ),
+    "flatten": (
+        [
+            node("Flatten", ["images"], ["flat"], axis=2),
+            node("Reshape", ["flat", "shape"], ["map"]),
+        ],
+        {"shape": np.array([1, 4, 9, 10])},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_operator_of_the_table_agrees(network_of, name):
+    network = network_of(*CASES[name], image=(1, 4, 9, 10))
+    agrees(network, 4 * normal(2, 4, 9, 10))
+
+
+def test_every_operator_of_the_table_is_tried():
+    from tatami.graph.operators import OPERATORS
+
+    tried = {one.op_type for nodes, _ in CASES.values() for one in nodes}
+    assert tried == set(OPERATORS)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_convolution_agrees_for_any_window(network_of, data):
+    kernel = data.draw(st.tuples(st.integers(1, 4), st.integers(1, 4)), "kernel")
+    groups = data.draw(st.sampled_from([1, 2, 4]), "groups")
+    attributes = {
+        "strides": data.draw(st.tuples(st.integers(1, 3), st.integers(1, 3)), "strides"),
+        "dilations": data.draw(st.tuples(st.integers(1, 2), st.integers(1, 2)), "dilations"),
+        "pads": data.draw(st.tuples(*[st.integers(0, 3)] * 4), "pads"),
+        "group": groups,
+    }
+    weights = {"w": normal(8, 4 // groups, *kernel), "b": normal(8)}
+    network = network_of(
+        [node("Conv", ["images", "w", "b"], ["map"], **attributes)], weights, (1, 4, 9, 10)
+    )
+    agrees(network, normal(1, 4, 9, 10))

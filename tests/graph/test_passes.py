@@ -1,0 +1,193 @@
+"""Each pass: what it removes, and that the network's answer is the same, bit for bit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from onnx import helper
+
+from tatami import graph
+from tatami.graph.passes.drop_identity import drop_identity, drop_unused
+from tatami.graph.passes.drop_zero_bias import drop_zero_bias
+from tatami.graph.passes.fold_constants import fold_constants
+from tatami.graph.passes.lift_constants import lift_constants
+from tatami.graph.passes.merge_pad import merge_pad
+from tatami.graph.passes.name_values import SCOPES, name_values
+
+rng = np.random.default_rng(5)
+IMAGES = rng.standard_normal((2, 3, 8, 8)).astype(np.float32) - 3  # mostly negative: 0 would win
+WEIGHT = rng.standard_normal((4, 3, 3, 3)).astype(np.float32)
+node = helper.make_node
+
+
+def same_after(network, change):
+    """The operators left by a pass that must not change the answer."""
+    before = graph.run(network, IMAGES)
+    change(network.model)
+    assert np.array_equal(graph.run(network, IMAGES), before)
+    return [one.op_type for one in network.graph]
+
+
+def test_lift_constants_also_takes_weights_out_of_the_inputs(model_of):
+    import onnx_ir as ir
+
+    proto = model_of(
+        [node("Constant", [], ["k"], value_floats=[2.0]), node("Mul", ["images", "k"], ["map"])], {}
+    )
+    model = ir.from_proto(proto)
+    lift_constants(model)
+    assert [one.op_type for one in model.graph] == ["Mul"]
+    assert model.graph.initializers["k"].const_value.numpy().tolist() == [2.0]
+
+
+def test_the_exporters_zero_bias_is_computed_and_then_dropped(model_of):
+    import onnx_ir as ir
+
+    proto = model_of(
+        [
+            node("Shape", ["w"], ["count"], start=0, end=1),
+            node("Constant", [], ["zero"], value_float=0.0),
+            node("CastLike", ["zero", "images"], ["zero_like"]),
+            node("Expand", ["zero_like", "count"], ["bias"]),
+            node("Conv", ["images", "w", "bias"], ["map"]),
+        ],
+        {"w": WEIGHT},
+    )
+    model = ir.from_proto(proto)
+    lift_constants(model)
+    fold_constants(model)
+    assert [one.op_type for one in model.graph] == ["Conv"]
+    bias = model.graph.node(0).inputs[2].const_value.numpy()
+    assert bias.dtype == np.float32
+    assert bias.tolist() == [0, 0, 0, 0]
+    drop_zero_bias(model)
+    drop_unused(model)
+    assert len(model.graph.node(0).inputs) == 2
+    assert list(model.graph.initializers) == ["w"]
+
+
+def test_what_depends_on_the_images_is_not_folded(network_of):
+    network = network_of([node("Relu", ["images"], ["map"])], {})
+    assert same_after(network, fold_constants) == ["Relu"]
+
+
+def test_drop_zero_bias(network_of):
+    conv = [node("Conv", ["images", "w", "b"], ["map"])]
+    zero = network_of(conv, {"w": WEIGHT, "b": np.zeros(4, np.float32)})
+    same_after(zero, drop_zero_bias)
+    assert len(zero.graph.node(0).inputs) == 2
+    other = network_of(conv, {"w": WEIGHT, "b": np.array([0, 0, 1e-30, 0], np.float32)})
+    same_after(other, drop_zero_bias)
+    assert len(other.graph.node(0).inputs) == 3
+
+
+def test_drop_identity_between_and_at_the_ends(network_of):
+    network = network_of(
+        [
+            node("Identity", ["images"], ["a"]),
+            node("Relu", ["a"], ["b"]),
+            node("Identity", ["b"], ["map"]),
+        ],
+        {},
+    )
+    assert same_after(network, drop_identity) == ["Relu"]
+    assert network.output().name == "map"
+
+
+def test_drop_unused(network_of):
+    network = network_of(
+        [node("Relu", ["images"], ["map"]), node("Conv", ["images", "w"], ["idle"])], {"w": WEIGHT}
+    )
+    assert same_after(network, drop_unused) == ["Relu"]
+    assert not network.graph.initializers
+
+
+LOW = np.array(-np.inf, np.float32)
+ZERO = np.array(0, np.float32)
+
+
+def pool(**attributes):
+    return node("MaxPool", ["padded"], ["map"], **{"kernel_shape": [3, 3], **attributes})
+
+
+@pytest.mark.parametrize(
+    ("pad_inputs", "mode", "pool_node", "expected"),
+    [
+        (["pads", "low"], "constant", pool(), (1, 0, 2, 1)),
+        (["pads", "low"], "constant", pool(strides=[2, 1]), (1, 0, 2, 1)),
+        (["pads", "low"], "constant", pool(pads=[1, 1, 0, 1]), (2, 1, 2, 2)),
+        (["pads", "low"], "constant", pool(dilations=[2, 1]), (1, 0, 2, 1)),
+        (["pads"], "edge", pool(), (1, 0, 2, 1)),
+        (["pads"], "edge", pool(strides=[1, 3]), (1, 0, 2, 1)),
+        (["spatial", "low", "axes"], "constant", pool(), (1, 0, 2, 1)),
+        # Not the same, or not allowed in a pool: left as they are.
+        (["pads", "zero"], "constant", pool(), None),
+        (["pads"], "constant", pool(), None),
+        (["pads"], "edge", pool(dilations=[2, 1]), None),
+        (["pads"], "edge", pool(pads=[1, 1, 1, 1]), None),
+        (["pads"], "reflect", pool(), None),
+        (["pads", "low"], "constant", pool(pads=[0, 0, 1, 0]), None),  # 3 below a kernel of 3
+        (["channels", "low"], "constant", pool(), None),
+    ],
+)
+def test_merge_pad(network_of, pad_inputs, mode, pool_node, expected):
+    weights = {
+        "pads": np.array([0, 0, 1, 0, 0, 0, 2, 1]),
+        "channels": np.array([0, 1, 1, 0, 0, 0, 0, 1]),
+        "spatial": np.array([1, 0, 2, 1]),
+        "axes": np.array([2, -1]),
+        "low": LOW,
+        "zero": ZERO,
+    }
+    inputs = ["images", *pad_inputs]
+    if pad_inputs[-1] == "axes":
+        inputs = ["images", "spatial", "low", "axes"]
+    network = network_of([node("Pad", inputs, ["padded"], mode=mode), pool_node], weights)
+    left = same_after(network, merge_pad)
+    if expected is None:
+        assert left == ["Pad", "MaxPool"]
+    else:
+        assert left == ["MaxPool"]
+        assert tuple(network.graph.node(0).attributes["pads"].as_ints()) == expected
+
+
+def test_a_pad_that_is_used_twice_stays(network_of):
+    nodes = [
+        node("Pad", ["images", "pads", "low"], ["padded"]),
+        node("MaxPool", ["padded"], ["a"], kernel_shape=[2, 2]),
+        node("MaxPool", ["padded"], ["b"], kernel_shape=[2, 2]),
+        node("Add", ["a", "b"], ["map"]),
+    ]
+    network = network_of(nodes, {"pads": np.array([0] * 6 + [1, 1]), "low": LOW})
+    assert same_after(network, merge_pad) == ["Pad", "MaxPool", "MaxPool", "Add"]
+
+
+def test_values_are_named_after_their_modules_and_the_notes_are_forgotten(network_of):
+    nodes = [
+        node("Conv", ["images", "w"], ["val_1"]),
+        node("LeakyRelu", ["val_1"], ["val_2"]),
+        node("Relu", ["val_2"], ["val_3"]),
+        node("MaxPool", ["val_3"], ["val_4"], kernel_shape=[2, 2]),
+        node("MaxPool", ["val_4"], ["map"], kernel_shape=[2, 2]),
+    ]
+    network = network_of(nodes, {"w": WEIGHT})
+    scopes = [
+        ["", "stem", "stem.conv", "conv2d"],
+        ["", "stem", "leaky_relu"],
+        ["", "head.0", "relu"],
+        ["", "max_pool2d"],
+        ["", "max_pool2d_1"],
+    ]
+    for one, scope in zip(network.graph, scopes, strict=True):
+        one.metadata_props[SCOPES] = str(scope)
+        one.metadata_props["pkg.torch.onnx.stack_trace"] = "File /home/somebody/net.py"
+    same_after(network, name_values)
+    assert [one.outputs[0].name for one in network.graph] == [
+        "stem/conv",
+        "stem",
+        "head/0",
+        "max_pool_1",
+        "map",
+    ]
+    assert [one.name for one in network.graph][-1] == "max_pool_2"
+    assert not any(one.metadata_props for one in network.graph)
