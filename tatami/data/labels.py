@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -106,7 +107,7 @@ def checked_names(names: Iterable[str], file: Path) -> tuple[str, ...]:
     found = tuple(names)
     if not found:
         raise TatamiError("no class names", mend="name at least one class", file=file)
-    twice = next((name for at, name in enumerate(found) if name in found[:at]), None)
+    twice = next((name for name, count in Counter(found).items() if count > 1), None)
     if twice is not None:
         raise TatamiError(
             f"class '{twice}' stands twice", mend="give every class its own name", file=file
