@@ -77,7 +77,7 @@ def _spec(size=Size(64, 32), classes=("cat", "dog", 'a "b" \\ ??/ 畳 net_x'), *
     )
 
 
-def _detector(path: Path, spec=None, seed=0, spread=3.0) -> Network:
+def _detector(path: Path, spec=None, seed=0, spread=0.5) -> Network:
     """conv, pool, conv, pool, conv, size-2 stride-1 pool, conv: YOLOv2-tiny in small, stride 8."""
     spec = spec or _spec()
     size = spec.input.size
@@ -93,7 +93,7 @@ def _detector(path: Path, spec=None, seed=0, spread=3.0) -> Network:
         "Conv",
         x,
         b.constant(b.rng.normal(0, spread, (channels, 12, 1, 1))),
-        b.constant(b.rng.normal(0, 1, channels)),
+        b.constant(b.rng.normal(1, 1, channels)),
     )
     rows, columns = size.height // 8, size.width // 8
     return b.network(path, spec, x, size, (channels, rows, columns))
@@ -117,18 +117,30 @@ def small_detector():
     return _detector
 
 
-@pytest.fixture
-def ship_to(tmp_path):
-    """Write a network as a folder of C and return it: ``ship_to(network, weights="array")``."""
+def _ship(network, folder, name, weights):
     if shutil.which("cc") is None:
         pytest.skip("no C compiler")
+    for file, content in emit(lower(network), name, weights).files.items():
+        (folder / file).write_bytes(content)
+    return folder
+
+
+@pytest.fixture
+def ship_to(tmp_path_factory):
+    """Write a network as a folder of C and return it: ``ship_to(network, weights="array")``."""
 
     def write(network, name="net", weights="auto"):
-        folder = tmp_path / f"c{len(list(tmp_path.iterdir()))}"
-        folder.mkdir()
-        for file, content in emit(lower(network), name, weights).files.items():
-            (folder / file).write_bytes(content)
-        return folder
+        return _ship(network, tmp_path_factory.mktemp("c"), name, weights)
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def module_ship_to(tmp_path_factory):
+    """The same, for folders that a module's tests share."""
+
+    def write(network, name="net", weights="auto"):
+        return _ship(network, tmp_path_factory.mktemp("c"), name, weights)
 
     return write
 

@@ -1,0 +1,44 @@
+"""The picture rule in C and in NumPy: the same bits, whatever the sizes."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tatami.picture import prepare
+from tatami.ship.c.run import CompiledDetector
+from tatami.types import Size
+
+SPECS = {
+    "letterbox": (Size(64, 32), {}),
+    "tall": (Size(24, 56), {"pad": 7, "channels": "bgr", "mean": (1.5, 100.1, 255.0)}),
+    "stretch": (Size(40, 48), {"resize": "stretch", "scale": (1 / 58.4, 0.017, 1.0)}),
+}
+
+
+@pytest.fixture(params=SPECS, scope="module")
+def compiled(request, tmp_path_factory, small_spec, small_detector, module_ship_to):
+    size, changes = SPECS[request.param]
+    path = tmp_path_factory.mktemp("picture") / "n.onnx"
+    network = small_detector(path, small_spec(size, **changes))
+    with CompiledDetector(module_ship_to(network)) as detector:
+        yield detector
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(width=st.integers(1, 200), height=st.integers(1, 200), seed=st.integers(0, 99))
+def test_bit_for_bit(compiled, width, height, seed):
+    rng = np.random.default_rng(seed)
+    picture = rng.integers(0, 256, (height, width, 3), np.uint8)
+    if seed % 3 == 0:
+        picture[...] = 255  # the largest sums
+    expected, _ = prepare(picture, compiled.spec.input)
+    assert compiled.prepare(picture).tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("size", [(16384, 1), (1, 16384), (16384, 3), (5, 16384), (4001, 2999)])
+def test_bit_for_bit_at_the_extremes(compiled, size):
+    width, height = size
+    picture = np.random.default_rng(0).integers(250, 256, (height, width, 3), np.uint8)
+    expected, _ = prepare(picture, compiled.spec.input)
+    assert compiled.prepare(picture).tobytes() == expected.tobytes()
