@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from PIL import Image
 
 from tatami.data import augment
 from tatami.data.augment import Augmentation, augmented
@@ -140,8 +141,6 @@ def test_flip_alone_mirrors_pixels_and_boxes(index: int) -> None:
 @given(seed=seeds, index=st.integers(0, 3))
 def test_pixels_are_those_of_the_whole_picture_resized(seed: int, index: int) -> None:
     """Only what is seen is computed; it must not differ from resizing all and cutting then."""
-    from PIL import Image
-
     size, options = Size(96, 64), GEOMETRY["all"]
     sample = FOUR.samples[index]
     canvas, boxes = augmented(
@@ -316,3 +315,20 @@ wrong: list[tuple[str, Callable[[], Augmentation]]] = [
 def test_impossible_options_are_refused(name: str, build: Callable[[], Augmentation]) -> None:
     with pytest.raises(TatamiError, match=name):
         build()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_colour_table_is_the_distortion_of_each_pixel(seed: int) -> None:
+    """Between its nodes the table is interpolated, so a pixel may be off; most are hardly."""
+    options = replace(NOTHING, hue=0.3, saturation=1.5, exposure=1.5)
+    table = augment._colour_table(options, np.random.default_rng(seed))
+    assert table is not None
+    rng = np.random.default_rng(seed)
+    hue = rng.uniform(-0.3, 0.3)
+    saturation, exposure = (1.5 ** (2 * rng.random() - 1) for _ in range(2))
+    pixels = noise(one_rectangle(seed, Size(50, 40), (0, 0, 1, 1)))
+    colours = (pixels.reshape(-1, 3) / 255).astype(np.float32)
+    expected = 255 * augment._distorted(colours, hue, saturation, exposure)
+    seen = np.asarray(Image.fromarray(pixels).filter(table)).reshape(-1, 3)
+    assert np.abs(seen - expected).mean() < 2
+    assert np.abs(seen - expected).max() < 40
