@@ -1,0 +1,91 @@
+"""Arrows point down only: the import rules of the house, read from the source."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tatami
+
+ROOT = Path(tatami.__file__).parent
+STAGES = ("data", "models", "train", "evaluate", "shrink", "ship", "see")
+FILES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
+
+
+def imports(file: Path) -> list[tuple[str, bool]]:
+    """Every imported module in full, and whether importing the file leaves it alone.
+
+    That is so inside a function, and under ``if TYPE_CHECKING``.
+    """
+    tree = ast.parse((ROOT / file).read_text())
+    found: list[tuple[str, bool]] = []
+
+    def visit(part: ast.AST, lazy: bool) -> None:
+        if isinstance(part, ast.Import):
+            found.extend((alias.name, lazy) for alias in part.names)
+        elif isinstance(part, ast.ImportFrom):
+            assert part.level == 0, f"{file}: a relative import hides where it points"
+            found.extend((f"{part.module}.{alias.name}", lazy) for alias in part.names)
+        inside = lazy or isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)
+        if isinstance(part, ast.If) and ast.unparse(part.test) == "TYPE_CHECKING":
+            inside = True
+        for child in ast.iter_child_nodes(part):
+            visit(child, inside)
+
+    visit(tree, False)
+    return found
+
+
+def is_in(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_imports(file):
+    room = file.parts[0]
+    for module, lazy in imports(file):
+        where = f"{file} imports {module}"
+        if is_in(module, "tatami.cli"):
+            assert room in ("cli", "__main__.py"), where
+        for stage in STAGES:
+            if is_in(module, f"tatami.{stage}"):
+                assert room in (stage, "cli"), f"{where}: stages never import one another"
+        if is_in(module, "torch") or is_in(module, "torchvision"):
+            assert room in ("models", "train") or (room == "cli" and lazy), where
+        if is_in(module, "matplotlib"):
+            assert file == Path("see/plots.py"), where
+        if is_in(module, "sklearn") or is_in(module, "skimage"):
+            assert file == Path("data/digits.py"), where
+        if room == "cli" and any(is_in(module, f"tatami.{stage}") for stage in ("models", "train")):
+            assert lazy, f"{where} at the top, and torch with it"
+        for low in ("types.py", "errors.py", "files.py", "ops"):
+            if room == low and is_in(module, "tatami"):
+                allowed = ("tatami.ops", "tatami.types", "tatami.errors")
+                assert any(is_in(module, name) for name in allowed), where
+        if room == "graph" and is_in(module, "tatami"):
+            allowed = ("graph", "ops", "types", "errors", "files")
+            assert any(is_in(module, f"tatami.{name}") for name in allowed), where
+
+
+def test_the_reader_of_imports_sees_them():
+    """The rules above would pass for a reader that finds nothing."""
+    assert ("torch", False) in imports(Path("models/export.py"))
+    assert ("tatami.shrink.fold.fold", False) in imports(Path("cli/fold.py"))
+
+
+def test_everything_but_training_works_without_torch():
+    """Every module outside models/ and train/, and the command line itself."""
+    free = [
+        file for file in FILES if file.parts[0] not in ("models", "train", "cli", "__main__.py")
+    ]
+    names = [".".join(("tatami", *file.with_suffix("").parts)) for file in free]
+    lines = ["import sys", "sys.modules['torch'] = None  # an import of torch now fails"]
+    lines += [f"import {name.removesuffix('.__init__')}" for name in [*names, "tatami.cli.main"]]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", "\n".join(lines)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
