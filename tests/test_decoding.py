@@ -79,6 +79,30 @@ def test_equal_scores_come_in_the_order_of_anchor_row_column_class() -> None:
     np.testing.assert_allclose((found.xyxy[:, 2] - found.xyxy[:, 0]), [32] * 18 + [64] * 18)
 
 
+def test_ties_among_many_scores_stand_in_that_order() -> None:
+    rows, columns = 8, 9
+    raw = np.zeros((len(ANCHORS) * DEPTH, rows, columns), np.float32)
+    objectness = np.random.default_rng(0).integers(0, 3, (len(ANCHORS), rows, columns))
+    raw[4::DEPTH] = objectness
+    found = decode_yolov2(raw, spec_of().decoding, 0.1, len(CLASSES))
+    order = np.argsort(-np.repeat(objectness.reshape(-1), 3), kind="stable")
+    _, row, column, label = np.unravel_index(order, (len(ANCHORS), rows, columns, 3))
+    assert found.labels.tolist() == label.tolist()
+    centres = (found.xyxy[:, :2] + found.xyxy[:, 2:]) / 2
+    np.testing.assert_allclose(centres, np.stack([column, row], axis=1) * 32 + 16, atol=1e-3)
+
+
+@pytest.mark.parametrize("channel", [2, 3])
+def test_log_sides_are_cut_at_8(channel: int) -> None:
+    raw = np.zeros((len(ANCHORS) * DEPTH, 1, 1), np.float32)
+    raw[channel::DEPTH] = 8
+    at_8 = decode_yolov2(raw, spec_of().decoding, 0.1, len(CLASSES)).xyxy
+    raw[channel::DEPTH] = 50
+    beyond = decode_yolov2(raw, spec_of().decoding, 0.1, len(CLASSES)).xyxy
+    np.testing.assert_array_equal(beyond, at_8)
+    assert at_8[0, channel] - at_8[0, channel - 2] > 30_000
+
+
 def test_the_threshold_itself_is_not_exceeded() -> None:
     raw = np.zeros((len(ANCHORS) * DEPTH, 1, 1), np.float32)
     score = np.float32(0.5) * (np.float32(1) / np.float32(3))

@@ -74,3 +74,11 @@ def test_merging_keeps_every_detection_and_truth(parts: list[Curve]) -> None:
         assert at_threshold(whole, threshold).true_positives == sum(
             p.true_positives for p in points
         )
+
+
+def test_equal_scores_are_merged_in_the_order_of_the_classes() -> None:
+    scores = np.repeat([0.9, 0.5, 0.1], 50)
+    whole = merged([curve(scores, np.full(150, right), 150) for right in (True, False)])
+    hits = np.diff(whole.true_positives, prepend=0).reshape(3, 2, 50)
+    assert (hits[:, 0] == 1).all()
+    assert (hits[:, 1] == 0).all()
