@@ -16,6 +16,8 @@ from tatami.cli.data import data_app
 from tatami.cli.evaluate import evaluate
 from tatami.cli.fold import fold
 from tatami.cli.predict import predict
+from tatami.cli.prove import prove
+from tatami.cli.ship import ship
 from tatami.errors import TatamiError
 
 app = typer.Typer(
@@ -45,6 +47,8 @@ app.add_typer(data_app, name="data")
 app.command("evaluate")(evaluate)
 app.command("fold")(fold)
 app.command("predict")(predict)
+app.command("prove")(prove)
+app.command("ship")(ship)
 
 
 def main() -> None:

@@ -1,0 +1,130 @@
+"""``tatami ship``: a network as a program for a device."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal, cast
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tatami import graph
+from tatami.errors import TatamiError
+from tatami.files import folder_written_atomically
+from tatami.ship.c.build import build
+from tatami.ship.c.emit import Shipped, c_name, emit
+from tatami.ship.program import lower
+
+WIDTH = 80
+
+
+def ship(
+    network: Annotated[Path, typer.Argument(help="The network, a folded ONNX file.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The folder.")] = None,
+    to: Annotated[str, typer.Option(help="What for: c, portable C99 in float32.")] = "c",
+    name: Annotated[
+        str | None, typer.Option(help="Begins every C name; else made of the file's name.")
+    ] = None,
+    weights: Annotated[
+        str, typer.Option(help="auto, array (a C array) or binary (included by the assembler).")
+    ] = "auto",
+    no_build: Annotated[bool, typer.Option("--no-build", help="Do not compile it.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, no table.")] = False,
+) -> None:
+    """Write a network as C that goes from pixels to boxes, and compile its example."""
+    if to != "c":
+        raise TatamiError(f"nothing ships to '{to}'", mend="give --to c")
+    if weights not in ("auto", "array", "binary"):
+        raise TatamiError(
+            f"no weights are written as '{weights}'", mend="give auto, array or binary"
+        )
+    if output is None:
+        raise TatamiError("no folder given to write to", mend="name it with -o")
+    _refuse_to_replace(output)
+    opened = graph.read(network)
+    try:
+        program = lower(opened)
+    except TatamiError as error:
+        raise TatamiError(error.reason, mend=error.mend, file=network) from error
+    how = cast(Literal["auto", "array", "binary"], weights)
+    shipped = emit(program, name or c_name(network.stem), how)
+    with folder_written_atomically(output) as folder:
+        for file, content in shipped.files.items():
+            (folder / file).write_bytes(content)
+        if not no_build:
+            build(folder, shipped.name, folder / f"{shipped.name}_detect")
+    if as_json:
+        typer.echo(json.dumps(_json(shipped, output), indent=2, ensure_ascii=False))
+    else:
+        _print(shipped, output, built=not no_build)
+
+
+def _refuse_to_replace(folder: Path) -> None:
+    """Only an empty folder, or one that an earlier ``tatami ship`` wrote, is written over."""
+    if folder.is_dir() and (folder / "network.json").is_file():
+        return
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise TatamiError(
+            "is there already, and `tatami ship` did not write it",
+            mend="name another folder",
+            file=folder,
+        )
+
+
+def _sizes(shipped: Shipped) -> dict[str, int]:
+    """Bytes of memory and of files."""
+    weights = sum(len(c) for f, c in shipped.files.items() if f.startswith(f"{shipped.name}_we"))
+    code = len(shipped.files[f"{shipped.name}.c"]) + len(shipped.files[f"{shipped.name}.h"])
+    return {
+        "arena": shipped.layout.plan.size,
+        "lower_bound": shipped.layout.plan.lower_bound,
+        "weights": shipped.layout.constants.nbytes,
+        "weights_files": weights,
+        "code_files": code,
+    }
+
+
+def _json(shipped: Shipped, output: Path) -> dict[str, object]:
+    return {
+        "output": str(output),
+        "name": shipped.name,
+        **_sizes(shipped),
+        "steps": [asdict(row) for row in shipped.table],
+    }
+
+
+def _print(shipped: Shipped, output: Path, built: bool) -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), width=WIDTH)
+    table.add_column("layer", overflow="ellipsis", no_wrap=True, ratio=1)
+    table.add_column("step", no_wrap=True)
+    for title in ("output", "multiply-adds", "parameters", "at byte"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in shipped.table:
+        table.add_row(
+            escape(row.layer),
+            row.operator,
+            "x".join(map(str, row.shape)),
+            f"{row.multiply_adds:,}" if row.multiply_adds else "",
+            f"{row.parameters:,}" if row.parameters else "",
+            f"{row.offset:,}",
+        )
+    table.add_section()
+    multiply_adds = sum(row.multiply_adds for row in shipped.table)
+    parameters = sum(row.parameters for row in shipped.table)
+    table.add_row("all", "", "", f"{multiply_adds:,}", f"{parameters:,}", "")
+    sizes = _sizes(shipped)
+    console = Console(width=WIDTH, highlight=False)
+    console.print(table)
+    ratio = sizes["arena"] / max(1, sizes["lower_bound"])
+    console.print(
+        f"arena {sizes['arena']:,} bytes; no plan needs fewer than {sizes['lower_bound']:,} "
+        f"({ratio:.2f} x)"
+    )
+    console.print(f"weights {sizes['weights']:,} bytes, source {sizes['code_files']:,} bytes")
+    done = f", compiled to {output / (shipped.name + '_detect')}" if built else ""
+    console.print(f"wrote {output}{done}", markup=False, soft_wrap=True)

@@ -1,0 +1,224 @@
+"""The ledger: each stage of a network held to the one before it, on real pictures.
+
+Float stages cannot be equal bit for bit, because each adds in another order. The bound is on the
+worst difference over the largest magnitude of the map: a sum of n products in float32 wanders from
+the exact one by about sqrt(n) * 2^-24 of its terms, which is 6e-6 for the 9,216 products behind one
+sample of YOLOv2-tiny's widest layer; nine layers add up to a few times that. A real mistake (a
+padding, an epsilon, a channel order) is larger by orders of magnitude. The picture rule is integer
+arithmetic and one multiplication: its bound is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from tatami.types import Detections, Detector, Float32, Forward, NetworkSpec, Picture
+
+FLOAT_BOUND = 3e-5
+"""Worst |difference| of a float map, over the largest |value| of the map that it is held to."""
+BOX_BOUND = 1e-3
+"""Worst difference of an edge, in pixels: the last bits of exp() and of a float32 above 1024."""
+MAP_BOUND = 5e-4
+"""mAP must be equal to three decimals."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One form of a network. forward: images to raw maps.  values: every activation by name.
+
+    prepare: the stage's own picture rule, (h, w, 3) to (3, H, W).  size: bytes of what it is.
+    """
+
+    name: str
+    spec: NetworkSpec
+    detector: Detector
+    forward: Forward
+    values: Callable[[Float32], Mapping[str, Float32]] | None
+    prepare: Callable[[Picture], Float32] | None
+    size: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """A stage in numbers; None is "not measured", or "nothing to hold it to".
+
+    worst: the difference, in ``unit``: "rel" of the largest magnitude, "px", or "" for plain.
+    layer: the first whose difference exceeds the bound.  mean_ap: mAP@0.5.  size: bytes.
+    milliseconds: a picture, from pixels to boxes.
+    """
+
+    stage: str
+    held_to: str | None = None
+    worst: float | None = None
+    unit: str = ""
+    bound: float | None = None
+    layer: str | None = None
+    mean_ap: float | None = None
+    mean_ap_held_to: float | None = None
+    size: int | None = None
+    milliseconds: float | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Within the bound, and of the same mAP to three decimals. A NaN never passes."""
+        near = self.worst is None or self.bound is None or self.worst <= self.bound
+        if self.mean_ap is None or self.mean_ap_held_to is None:
+            return near
+        both_undefined = bool(np.isnan(self.mean_ap) and np.isnan(self.mean_ap_held_to))
+        return near and (both_undefined or abs(self.mean_ap - self.mean_ap_held_to) <= MAP_BOUND)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The rows in the order of the stages."""
+
+    rows: tuple[Row, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(row.passed for row in self.rows)
+
+    def table(self) -> Table:
+        """At most 80 columns; a row outside its bound is red and marked."""
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), width=80)
+        table.add_column("stage", overflow="ellipsis", no_wrap=True, ratio=3)
+        table.add_column("held to", overflow="ellipsis", no_wrap=True, ratio=2)
+        table.add_column("worst |Δ|", justify="right", no_wrap=True)
+        table.add_column("bound", justify="right", no_wrap=True)
+        table.add_column("differs at", overflow="ellipsis", no_wrap=True, ratio=2)
+        for name in ("mAP", "size", "ms"):
+            table.add_column(name, justify="right", no_wrap=True)
+        for row in self.rows:
+            table.add_row(
+                escape(row.stage),
+                escape(row.held_to or "-"),
+                "-" if row.worst is None else f"{_short(row.worst)} {row.unit}".strip(),
+                "-" if row.bound is None else _short(row.bound),
+                "-" if row.layer is None else escape(row.layer),
+                "" if row.mean_ap is None else f"{row.mean_ap:.4f}",
+                "" if row.size is None else _bytes(row.size),
+                "" if row.milliseconds is None else f"{row.milliseconds:.1f}",
+                style=None if row.passed else "bold red",
+            )
+        return table
+
+    def failures(self) -> list[str]:
+        """A line for each row outside its bound, saying by how much."""
+        lines = []
+        for row in self.rows:
+            if row.passed:
+                continue
+            text = f"{row.stage} against {row.held_to}: "
+            if row.worst is not None and row.bound is not None and not row.worst <= row.bound:
+                text += f"{_short(row.worst)} {row.unit}".strip() + f" exceeds {row.bound:g}"
+                text += f", first at {row.layer}" if row.layer else ""
+            else:
+                text += f"mAP {row.mean_ap:.4f}, not {row.mean_ap_held_to:.4f}"
+            lines.append(text)
+        return lines
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; a number that is not finite becomes text."""
+        rows = [{**asdict(row), "passed": row.passed} for row in self.rows]
+        for row in rows:
+            for key, value in row.items():
+                if isinstance(value, float) and not np.isfinite(value):
+                    row[key] = str(value)
+        return {"passed": self.passed, "rows": rows}
+
+
+def hold_maps(
+    stage: Stage, reference: Stage, images: Iterable[Float32], bound: float = FLOAT_BOUND
+) -> Row:
+    """Hold the raw maps of a stage to those of the one before, and find the layer at fault.
+
+    images: one (1, 3, H, W) after another. Layers are compared where both stages tell their values,
+    by name, in the order in which the stage computes them.
+    """
+    worst = 0.0
+    layer: str | None = None
+    for image in images:
+        worst = _worse(worst, difference(stage.forward(image), reference.forward(image)))
+        if layer is None and stage.values is not None and reference.values is not None:
+            layer = first_difference(stage.values(image), reference.values(image), bound)
+    return Row(stage.name, reference.name, worst, "rel", bound, layer)
+
+
+def hold_pictures(stage: Stage, pictures: Iterable[Picture], expected: Iterable[Float32]) -> Row:
+    """Hold the stage's own picture rule to the written one: bit for bit, so the bound is 0.
+
+    expected: for each picture (h, w, 3), what the written rule makes of it, (3, H, W).
+    """
+    assert stage.prepare is not None
+    worst = 0.0
+    for picture, image in zip(pictures, expected, strict=True):
+        found = stage.prepare(picture)
+        if found.shape != image.shape:
+            worst = float("inf")
+        elif found.tobytes() != image.tobytes():  # equal numbers of other bits do not pass either
+            worst = _worse(worst, float(np.abs(found - image).max()) or float("inf"))
+    return Row(f"{stage.name} picture rule", "NumPy", worst, "", 0.0)
+
+
+def hold_boxes(
+    stage: Stage, detector: Detector, pictures: Iterable[Picture], score_threshold: float
+) -> Row:
+    """Hold the boxes of a stage to those of a detector: the same labels in the same order.
+
+    The difference is the worst of any edge in pixels; infinite where a box is missing.
+    """
+    worst = 0.0
+    for picture in pictures:
+        found = stage.detector.detect(picture, score_threshold)
+        worst = _worse(worst, box_difference(found, detector.detect(picture, score_threshold)))
+    return Row(f"{stage.name} boxes", "NumPy", worst, "px", BOX_BOUND)
+
+
+def difference(found: Float32, expected: Float32) -> float:
+    """The worst |difference| over the largest |expected|; 0 where all is equal, NaN stays NaN."""
+    if found.shape != expected.shape:
+        return float("inf")
+    if np.array_equal(found, expected):
+        return 0.0
+    largest = float(np.abs(expected).max())
+    worst = float(np.abs(found.astype(np.float64) - expected.astype(np.float64)).max())
+    return worst / largest if largest > 0 else float("inf")
+
+
+def first_difference(
+    found: Mapping[str, Float32], expected: Mapping[str, Float32], bound: float
+) -> str | None:
+    """The first value of ``found`` that lies further than the bound from its namesake."""
+    for name, value in found.items():
+        if name in expected and not difference(value, expected[name]) <= bound:
+            return name
+    return None
+
+
+def box_difference(found: Detections, expected: Detections) -> float:
+    """The worst difference of an edge in pixels; infinite unless the labels are the same."""
+    if len(found) != len(expected) or not np.array_equal(found.labels, expected.labels):
+        return float("inf")
+    return float(np.abs(found.xyxy - expected.xyxy).max()) if len(found) else 0.0
+
+
+def _worse(a: float, b: float) -> float:
+    """The larger; a NaN is worse than anything."""
+    return a if np.isnan(a) or a >= b else b
+
+
+def _short(value: float) -> str:
+    return "0" if value == 0 else f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e+")
+
+
+def _bytes(size: int) -> str:
+    if size < 10_000:
+        return f"{size} B"
+    return f"{size / 1e3:.0f} kB" if size < 1_000_000 else f"{size / 1e6:.1f} MB"
