@@ -6,10 +6,10 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 import typer
@@ -28,6 +28,8 @@ from tatami.evaluate.detections import Evaluation
 from tatami.evaluate.detections import evaluate as evaluate_detections
 from tatami.evaluate.results import read_results, write_results
 from tatami.types import Dataset, Detections, Detector, Int, Sample
+
+T = TypeVar("T")
 
 WIDTH = 80
 
@@ -156,8 +158,7 @@ def detect_all(
     """
     to_data = class_order(detector.spec.classes, dataset.classes)
     samples, detections, unreadable, seconds = [], [], 0, 0.0
-    console = Console(stderr=True, quiet=title is None)
-    for sample in track(dataset.samples, title or "", console=console, transient=True):
+    for sample in shown_progress(dataset.samples, title):
         try:
             picture = read_picture(sample.path)
         except TatamiError:
@@ -207,6 +208,13 @@ def class_order(network: Sequence[str], data: Sequence[str]) -> Int:
             "; ".join(parts), mend="evaluate on data with the classes it was trained on"
         )
     return np.array([data.index(name) for name in network], np.int64)
+
+
+def shown_progress(items: Sequence[T], title: str | None) -> Iterable[T]:
+    """The items, with a progress bar on standard error where it is a terminal and has a title."""
+    console = Console(stderr=True)
+    hidden = title is None or not console.is_terminal
+    return track(items, title or "", console=console, transient=True, disable=hidden)
 
 
 def check_share(name: str, value: float) -> None:

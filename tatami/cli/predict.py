@@ -14,16 +14,15 @@ from PIL import Image
 from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import track
 from rich.table import Table
 
 from tatami.cli.artefact import open_detector
-from tatami.cli.evaluate import WIDTH, check_share
+from tatami.cli.evaluate import WIDTH, check_share, shown_progress
 from tatami.data.pictures import SUFFIXES, read_picture
 from tatami.errors import TatamiError
 from tatami.files import folder_written_atomically, write_atomically
 from tatami.see.draw import draw_detections
-from tatami.types import Detections, NetworkSpec, Size
+from tatami.types import Detections, NetworkSpec, Picture, Size
 
 RESULT = "detections.json"
 
@@ -58,7 +57,7 @@ def predict(
     names = _drawn_names(paths)
     # Everything is written beside OUT and moved there at the end: an error leaves nothing behind.
     with folder_written_atomically(out) as folder:
-        for path in track(paths, "Detecting", console=Console(stderr=True), transient=True):
+        for path in shown_progress(paths, "Detecting"):
             try:
                 picture = read_picture(path)
             except TatamiError:
@@ -70,7 +69,7 @@ def predict(
             found = detector.detect(picture, score)
             seconds = time.perf_counter() - started
             drawn = draw_detections(picture, found, detector.spec.classes)
-            Image.fromarray(drawn).save(folder / names[path], "PNG", compress_level=1)
+            _save(drawn, folder / names[path], out)
             size = Size(picture.shape[1], picture.shape[0])
             predictions.append(Prediction(path, names[path], size, found, seconds))
         if not predictions:
@@ -167,6 +166,14 @@ def table(predictions: list[Prediction], classes: tuple[str, ...]) -> Table:
             escape(_printable(p.path.name)), str(p.size), f"{1000 * p.seconds:.0f}", escape(found)
         )
     return table
+
+
+def _save(drawn: Picture, file: Path, out: Path) -> None:
+    try:
+        Image.fromarray(drawn).save(file, "PNG", compress_level=1)
+    except OSError as error:
+        error.filename = str(out)  # the name that the user knows
+        raise
 
 
 def _drawn_names(paths: list[Path]) -> dict[Path, str]:

@@ -102,7 +102,7 @@ def test_other_class_names_are_refused_and_named(
     error = capsys.readouterr().err
     assert "knows 'green', which the data do not have" in error
     assert "data have 'blue'" in error
-    assert len(error.strip().splitlines()) == 1
+    assert len(error.splitlines()) == 1
 
 
 def test_class_order_maps_the_networks_labels_to_the_datas() -> None:
@@ -162,7 +162,7 @@ def test_bad_results_files_are_refused_on_one_line(
     error = capsys.readouterr().err
     assert message in error
     assert str(file) in error
-    assert len(error.strip().splitlines()) == 1
+    assert len(error.splitlines()) == 1
 
 
 def test_a_picture_may_be_called_by_its_number(
@@ -200,7 +200,7 @@ def test_impossible_requests_are_refused(
     assert command("evaluate", *known) == 2
     error = capsys.readouterr().err
     assert message in error
-    assert len(error.strip().splitlines()) == 1
+    assert len(error.splitlines()) == 1
 
 
 def test_nothing_is_saved_where_the_data_are_bad(

@@ -119,7 +119,7 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert command("predict", square_finder, photos / "a.jpg", path, "-o", out) == 2
     error = capsys.readouterr().err
     assert f"{path}:" in error
-    assert len(error.strip().splitlines()) == 1
+    assert len(error.splitlines()) == 1
     assert sorted(tmp_path.iterdir()) == before
 
 
