@@ -13,7 +13,7 @@ from pathlib import Path
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Write a file beside ``path``, flush it to the disk, then rename it into place.
 
-    Raises OSError (disk full, read-only folder, ...), with ``path`` untouched and nothing left over.
+    Raises OSError (disk full, read-only folder, ...): ``path`` is untouched, nothing left over.
     """
     data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from tatami.cli.fold import fold
 from tatami.cli.predict import predict
 from tatami.cli.prove import prove
 from tatami.cli.ship import ship
+from tatami.cli.train import train
 from tatami.errors import TatamiError
 
 app = typer.Typer(
@@ -49,6 +50,7 @@ app.command("fold")(fold)
 app.command("predict")(predict)
 app.command("prove")(prove)
 app.command("ship")(ship)
+app.command("train")(train)
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ from tatami.train.distributed import (
     synchronize_normalization,
 )
 from tatami.train.recipe import Recipe
+from tatami.train.run import CHECKPOINTS, LOG
 from tatami.types import Boxes
 
 
@@ -60,7 +61,7 @@ def train(
     synchronize_normalization(model, team)
     optimizer = torch.optim.SGD(_groups(model, recipe), lr=0.0, momentum=recipe.momentum)
     start = _resume(model, average, optimizer, run)
-    log = Log(run / "log.jsonl", start)
+    log = Log(run / LOG, start)
     saved = time.monotonic()
 
     for step, batch in batches.from_step(start):
@@ -90,7 +91,7 @@ def train(
         due = done == batches.steps or time.monotonic() - saved > recipe.checkpoint_seconds
         if team.leads and due:
             log.write()
-            checkpoint.save(run / "checkpoints", _state(done, model, average, optimizer))
+            checkpoint.save(run / CHECKPOINTS, _state(done, model, average, optimizer))
             saved = time.monotonic()
         yield Step(done, batches.steps, row)
 
@@ -147,7 +148,7 @@ def _state(
 
 def _resume(model: nn.Module, average: nn.Module, optimizer: torch.optim.SGD, run: Path) -> int:
     """Put everything back as it was after the newest checkpoint; return the steps done by then."""
-    latest = checkpoint.load_latest(run / "checkpoints")
+    latest = checkpoint.load_latest(run / CHECKPOINTS)
     if latest is None:
         return 0
     model.load_state_dict(latest.part("model"))

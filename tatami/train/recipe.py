@@ -22,7 +22,7 @@ class Recipe:
     batch: int = 16
     """Pictures a step, over all processes together."""
 
-    learning_rate: float = 2e-3
+    learning_rate: float = 0.01
     """The highest rate, reached after the warm-up; then a half cosine down to 1 % of it."""
     warmup_epochs: float = 2.0
     momentum: float = 0.9
@@ -43,6 +43,8 @@ class Recipe:
     """auto: bfloat16 autocast where the processor computes it natively, else float32."""
     checkpoint_seconds: float = 30.0
     """A checkpoint at least this often (and at each epoch's end when epochs are longer)."""
+    evaluate_every: int = 0
+    """Epochs between evaluations on the test split while training; 0: at the end only."""
     seed: int = 0
 
     def __post_init__(self) -> None:

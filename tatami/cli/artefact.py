@@ -1,0 +1,99 @@
+"""Open whatever a stage left behind: a run folder, an ONNX file or a compiled C folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tatami.detector import ForwardDetector
+from tatami.errors import TatamiError
+from tatami.types import Detector, Float32, Forward, NetworkSpec
+
+if TYPE_CHECKING:  # torch is heavy, and absent where only ONNX files are used
+    from torch import nn
+
+    from tatami.train.run import Run
+
+
+def open_detector(path: Path) -> Detector:
+    """The detector that a path holds. Raises TatamiError for anything that is not one."""
+    if (path / "run.json").is_file():
+        return open_run(path)
+    if (path / "network.json").is_file():
+        from tatami.ship.c.run import CompiledDetector
+
+        return CompiledDetector(path)
+    if path.is_file():
+        return open_onnx(path)
+    if not path.exists():
+        raise TatamiError("no such file or folder", file=path, mend="check the path")
+    raise TatamiError(
+        "neither a run folder, nor an ONNX file, nor a shipped C folder",
+        file=path,
+        mend="give what `tatami train`, `fold` or `ship` wrote",
+    )
+
+
+def open_onnx(path: Path) -> ForwardDetector:
+    """An ONNX file of Tatami's, run by the executable specification in NumPy."""
+    from tatami.graph.read import read
+    from tatami.graph.run import run
+
+    network = read(path)
+    if network.spec is None:
+        raise TatamiError(
+            "no tatami metadata: classes, input and decoding are unknown",
+            file=path,
+            mend="export it with `tatami train`",
+        )
+    return ForwardDetector(network.spec, lambda images: run(network, images))
+
+
+def open_run(folder: Path) -> ForwardDetector:
+    """The trained network of a run folder, run by torch."""
+    from tatami.train.checkpoint import load_weights
+    from tatami.train.run import WEIGHTS, load_run
+
+    run = load_run(folder)
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        raise TatamiError(
+            "the run is not over: it has no weights yet",
+            file=folder,
+            mend=f"go on with `tatami train --resume {folder}`",
+        )
+    model = build_model(run)
+    load_weights(model, weights)
+    return torch_detector(model, run.spec)
+
+
+def torch_detector(model: nn.Module, spec: NetworkSpec) -> ForwardDetector:
+    """A torch model as a detector; the model is put in evaluation mode for each forward."""
+    return ForwardDetector(spec, torch_forward(model))
+
+
+def torch_forward(model: nn.Module) -> Forward:
+    """A torch model as a function of NumPy arrays, in float32."""
+    import torch
+
+    device = next(model.parameters()).device
+
+    def forward(images: Float32) -> Float32:
+        with torch.inference_mode():
+            raw = model.eval()(torch.from_numpy(np.ascontiguousarray(images)).to(device))
+        return np.asarray(raw.cpu().numpy(), np.float32)
+
+    return forward
+
+
+def build_model(run: Run) -> nn.Module:
+    """A new model of a run, with its classes, anchors and width. Raises TatamiError."""
+    from tatami.models import MODELS
+
+    if run.model not in MODELS:
+        raise TatamiError(
+            f"no model '{run.model}'", mend=f"the models are {', '.join(sorted(MODELS))}"
+        )
+    return MODELS[run.model](len(run.spec.classes), run.spec.decoding.anchors, run.width)

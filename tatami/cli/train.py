@@ -1,0 +1,309 @@
+"""``tatami train``: a labelled set in, a run folder with a trained network out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+import tatami
+from tatami.cli.artefact import build_model, open_run, torch_detector
+from tatami.cli.evaluate import evaluate_detector, summary, table
+from tatami.data.anchors import kmeans_anchors
+from tatami.data.augment import Augmentation, augmented
+from tatami.data.cache import PictureCache
+from tatami.data.fingerprint import fingerprint
+from tatami.data.open import open_dataset, splits
+from tatami.data.pictures import read_picture
+from tatami.errors import TatamiError
+from tatami.files import write_atomically
+from tatami.types import Boxes, Dataset, Decoding, InputSpec, NetworkSpec, Picture, Size
+
+if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
+    from tatami.train.distributed import Team
+    from tatami.train.loop import Step
+    from tatami.train.recipe import Recipe
+    from tatami.train.run import Run
+
+console = Console(stderr=True, highlight=False)
+
+
+def train(
+    model: Annotated[str | None, typer.Argument(help="The network, as yolov2-tiny.")] = None,
+    data: Annotated[Path | None, typer.Option(help="The labelled set.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The run folder.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with this run folder; it says all the rest.")
+    ] = None,
+    size: Annotated[str, typer.Option(help="Input, width x height, multiples of 32.")] = "416x416",
+    width: Annotated[float, typer.Option(help="Multiplies every layer's channels.")] = 1.0,
+    epochs: Annotated[int, typer.Option(help="Times that every picture is seen.")] = 100,
+    batch: Annotated[int, typer.Option(help="Pictures a step, over all processes.")] = 16,
+    learning_rate: Annotated[float, typer.Option(help="The highest, after warm-up.")] = 0.01,
+    anchors: Annotated[
+        str, typer.Option(help="How many to find by k-means, or 'w,h w,h ...' in cells.")
+    ] = "5",
+    multi_scale: Annotated[
+        float, typer.Option(help="Share by which the input size varies; 0: not.")
+    ] = 0.25,
+    mosaic: Annotated[float, typer.Option(help="Share of pictures made of four.")] = 0.5,
+    flip: Annotated[
+        float, typer.Option(help="Share mirrored left to right; 0 for digits and letters.")
+    ] = 0.5,
+    closing_epochs: Annotated[
+        int, typer.Option(help="Last epochs, without mosaic and multi-scale.")
+    ] = 5,
+    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    checkpoint_seconds: Annotated[float, typer.Option(help="Save the state this often.")] = 30.0,
+    evaluate_every: Annotated[
+        int, typer.Option(help="Epochs between evaluations on the test split; 0: at the end only.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
+    threads: Annotated[int, typer.Option(help="Of torch, a process; 0: torch chooses.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    train_split: Annotated[str | None, typer.Option(help="Else trainval, else train.")] = None,
+    test_split: Annotated[str | None, typer.Option(help="Else test, else val.")] = None,
+    format: Annotated[str | None, typer.Option(help="voc, coco or yolo; else recognised.")] = None,
+    skip: Annotated[
+        list[str] | None, typer.Option(help="Accept this kind of problem; may be repeated.")
+    ] = None,
+) -> None:
+    """Train a network on labelled pictures, evaluate it, and leave it as an ONNX file."""
+    from tatami.train.distributed import join_team, leave_team
+    from tatami.train.recipe import Recipe
+    from tatami.train.run import load_run
+
+    team = join_team()
+    try:
+        if resume is not None:
+            run, folder = load_run(resume), resume
+            dataset = reopen_data(run)
+        elif model is None or data is None:
+            raise TatamiError("no model or no data", mend="tatami train yolov2-tiny --data FOLDER")
+        else:
+            recipe = Recipe.from_json(
+                {
+                    "size": str(Size.parse(size)),
+                    "epochs": epochs,
+                    "batch": batch,
+                    "learning_rate": learning_rate,
+                    "multi_scale": multi_scale,
+                    "closing_epochs": closing_epochs,
+                    "precision": precision,
+                    "checkpoint_seconds": checkpoint_seconds,
+                    "evaluate_every": evaluate_every,
+                    "seed": seed,
+                }
+            )
+            augmentation = dataclasses.replace(Augmentation(), mosaic=mosaic, flip=flip)
+            source = Source(data, train_split, test_split, format, tuple(skip or ()))
+            folder = out or Path("runs") / f"{model}-{data.name}"
+            if team.leads:
+                refuse_a_second_run(folder)
+            run, dataset = plan(model, width, anchors, recipe, augmentation, source, threads)
+            if team.leads:
+                run.save(folder)
+        show_progress(carry_out(run, dataset, folder, team, device), team)
+        held_out = test_data(run) if team.leads else None
+        if held_out:
+            result = evaluate_detector(open_run(folder), held_out, title="Evaluating")
+            plain = Console(width=80, highlight=False)
+            plain.print(table(result))
+            for line in summary(result):
+                plain.print(line, markup=False)
+        if team.leads:
+            console.print(f"wrote {folder}", markup=False, soft_wrap=True)
+    finally:
+        leave_team(team)
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where the labelled pictures are, as typed by the user."""
+
+    root: Path
+    train_split: str | None = None
+    test_split: str | None = None
+    format: str | None = None
+    skip: tuple[str, ...] = ()
+
+
+def plan(
+    model: str,
+    width: float,
+    anchors: str,
+    recipe: Recipe,
+    augmentation: Augmentation,
+    source: Source,
+    threads: int,
+) -> tuple[Run, Dataset]:
+    """Open the data, find the anchors, and write down everything the run will depend on."""
+    import torch
+
+    from tatami.train.run import DataSource, Run
+
+    names = splits(source.root, source.format)
+    train_split = source.train_split or _first_of(("trainval", "train"), names)
+    test_split = source.test_split or _first_of(("test", "val"), names)
+    opened = open_dataset(source.root, split=train_split, format=source.format, skip=source.skip)
+    for kind, count in sorted(opened.skipped.items()):
+        console.print(f"skipped {count} x {kind}", highlight=False)
+    dataset = opened.dataset
+    marks = fingerprint(dataset)
+    spec = NetworkSpec(
+        task="detect",
+        classes=dataset.classes,
+        input=InputSpec(recipe.size),
+        decoding=Decoding("yolov2", _anchors(anchors, dataset, recipe)),
+        provenance={
+            "made by": f"tatami {tatami.__version__}",
+            "model": f"{model} width {width:g}",
+            "data": f"{source.root.name} {dataset.split}, sha256 {marks}",
+        },
+    )
+    if threads:
+        torch.set_num_threads(threads)
+    run = Run(
+        model=model,
+        width=width,
+        spec=spec,
+        recipe=recipe,
+        data=DataSource(
+            str(source.root.resolve()), dataset.split, source.format, source.skip, marks, test_split
+        ),
+        augmentation=dataclasses.asdict(augmentation),
+        threads=torch.get_num_threads(),
+        versions={
+            "tatami": tatami.__version__,
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    )
+    return run, dataset
+
+
+def refuse_a_second_run(folder: Path) -> None:
+    """Raise TatamiError where the folder holds a run already."""
+    if (folder / "run.json").exists():
+        raise TatamiError(
+            "a run is there already",
+            file=folder,
+            mend=f"go on with --resume {folder}, or choose another --out",
+        )
+
+
+def carry_out(
+    run: Run, dataset: Dataset, folder: Path, team: Team, device: str = "cpu"
+) -> Iterator[Step]:
+    """Train, evaluate now and then, and leave the weights and the ONNX file in the run folder."""
+    import torch
+
+    from tatami.models.export import export_onnx
+    from tatami.train.batches import Batches
+    from tatami.train.checkpoint import save_weights
+    from tatami.train.loop import train
+    from tatami.train.run import EVALUATIONS, NETWORK, WEIGHTS, read_rows
+
+    torch.set_num_threads(run.threads)
+    torch.use_deterministic_algorithms(True)
+    torch.manual_seed(run.recipe.seed)
+    model, average = build_model(run).to(device), build_model(run).to(device)
+    usual = Augmentation(**run.augmentation)
+    closing = dataclasses.replace(usual, mosaic=0.0)
+    load = PictureCache(read_picture)
+
+    def draw(
+        index: int, size: Size, closing_now: bool, rng: np.random.Generator
+    ) -> tuple[Picture, Boxes]:
+        options = closing if closing_now else usual
+        canvas, boxes = augmented(dataset, index, size, options, rng, load)
+        return canvas, boxes.select(~boxes.crowd)  # a crowd is no one object to learn
+
+    batches = Batches(len(dataset), draw, run.spec.input, run.recipe, team)
+    held_out = test_data(run) if team.leads and run.recipe.evaluate_every else None
+    for step in train(model, average, batches, run.recipe, folder, team):
+        epoch, within = divmod(step.done, batches.steps_an_epoch)
+        if held_out and not within and epoch % run.recipe.evaluate_every == 0:
+            result = evaluate_detector(torch_detector(average, run.spec), held_out)
+            rows = [row for row in read_rows(folder / EVALUATIONS) if row["step"] < step.done]
+            rows.append({"step": step.done, "mAP": round(result.map_voc07, 5)})
+            text = "".join(json.dumps(row) + "\n" for row in rows)
+            write_atomically(folder / EVALUATIONS, text)
+        yield step
+    if team.leads:
+        save_weights(folder / WEIGHTS, average.state_dict())
+        export_onnx(average.cpu(), run.spec, folder / NETWORK)
+
+
+def show_progress(steps: Iterator[Step], team: Team) -> None:
+    """Run the steps to the end under a progress bar: loss, pictures' worth of time, rate."""
+    columns = (
+        TextColumn("Training"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}  loss {task.fields[loss]:.3f}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not team.leads) as progress:
+        bar = progress.add_task("", total=None, loss=float("nan"))
+        loss, shown = None, 0.0
+        for step in steps:
+            loss = step.row["loss"] if loss is None else 0.95 * loss + 0.05 * step.row["loss"]
+            if time.monotonic() - shown > 0.2 or step.done == step.total:
+                progress.update(bar, completed=step.done, total=step.total, loss=loss)
+                shown = time.monotonic()
+
+
+def test_data(run: Run) -> Dataset | None:
+    """The split held out for evaluation, or None where the set has none."""
+    if run.data.test_split is None:
+        return None
+    data = run.data
+    return open_dataset(
+        Path(data.root), split=data.test_split, format=data.format, skip=data.skip
+    ).dataset
+
+
+def reopen_data(run: Run) -> Dataset:
+    """The split a run was trained on. Raises TatamiError where it is not the same any more."""
+    data = run.data
+    root = Path(data.root)
+    dataset = open_dataset(root, split=data.split, format=data.format, skip=data.skip).dataset
+    if fingerprint(dataset) != data.fingerprint:
+        raise TatamiError(
+            "the labelled set has changed since the run began",
+            file=root,
+            mend="restore it, or start a new run",
+        )
+    return dataset
+
+
+def _first_of(wanted: tuple[str, ...], names: tuple[str, ...]) -> str | None:
+    return next((name for name in wanted if name in names), None)
+
+
+def _anchors(text: str, dataset: Dataset, recipe: Recipe) -> tuple[tuple[float, float], ...]:
+    """Anchors as typed, or as many as asked for, by k-means over the boxes."""
+    if text.strip().isdecimal():
+        found = kmeans_anchors(dataset, recipe.size, int(text), recipe.seed)
+        return tuple((round(w, 4), round(h, 4)) for w, h in found.pairs)
+    try:
+        pairs = [[float(side) for side in pair.split(",")] for pair in text.split()]
+        given = tuple((width, height) for width, height in pairs)
+    except ValueError:
+        given = ()
+    if not given or not all(0 < side < 1000 for pair in given for side in pair):
+        raise TatamiError(
+            f"'{text}' are no anchors", mend="give a number, or pairs in cells as '1.08,1.19 3,4'"
+        )
+    return given

@@ -1,0 +1,101 @@
+"""A run folder: everything needed to repeat a training, and what came of it.
+
+RUN/run.json              what was asked: model, recipe, data and its fingerprint, versions
+RUN/log.jsonl             a line a step: losses, learning rate, gradient norm
+RUN/evaluations.jsonl     a line an evaluation while training
+RUN/checkpoints/          the last two states, for --resume
+RUN/weights.safetensors   the averaged weights, when the run is over
+RUN/network.onnx          the network itself: what every later stage takes
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from tatami.errors import TatamiError
+from tatami.files import write_atomically
+from tatami.graph.metadata import from_metadata, to_metadata
+from tatami.train.recipe import Recipe
+from tatami.types import NetworkSpec
+
+SETTINGS, LOG, EVALUATIONS = "run.json", "log.jsonl", "evaluations.jsonl"
+CHECKPOINTS, WEIGHTS, NETWORK = "checkpoints", "weights.safetensors", "network.onnx"
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """The split that was trained on; the fingerprint is of its pictures and labels."""
+
+    root: str
+    split: str
+    format: str | None
+    skip: tuple[str, ...]
+    fingerprint: str
+    test_split: str | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was asked of a training, as RUN/run.json holds it."""
+
+    model: str
+    width: float
+    spec: NetworkSpec
+    recipe: Recipe
+    data: DataSource
+    augmentation: Mapping[str, Any]
+    threads: int
+    versions: Mapping[str, str]
+
+    def save(self, folder: Path) -> None:
+        """Write RUN/run.json. Raises OSError."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values["spec"] = to_metadata(self.spec)
+        values["recipe"] = self.recipe.to_json()
+        values["data"] = asdict(self.data)
+        write_atomically(folder / SETTINGS, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+def load_run(folder: Path) -> Run:
+    """Read RUN/run.json. Raises TatamiError where it is absent or not what ``save`` wrote."""
+    file = folder / SETTINGS
+    if not file.is_file():
+        raise TatamiError("no run.json: not a run folder", file=folder, mend="name a run's folder")
+    try:
+        values = json.loads(file.read_text())
+        spec = from_metadata(values["spec"])
+        if spec is None:
+            raise KeyError("spec")
+        return Run(
+            model=str(values["model"]),
+            width=float(values["width"]),
+            spec=spec,
+            recipe=Recipe.from_json(values["recipe"], file),
+            data=DataSource(**{**values["data"], "skip": tuple(values["data"]["skip"])}),
+            augmentation=dict(values["augmentation"]),
+            threads=int(values["threads"]),
+            versions=dict(values["versions"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TatamiError(
+            f"not as it was written: {error!r}", file=file, mend="restore it, or train again"
+        ) from error
+
+
+def read_rows(file: Path) -> list[dict[str, float]]:
+    """The rows of a log, oldest first; none where there is no file yet. Raises TatamiError."""
+    if not file.exists():
+        return []
+    rows = []
+    for number, line in enumerate(file.read_text().splitlines(), start=1):
+        try:
+            rows.append({str(key): float(value) for key, value in json.loads(line).items()})
+        except (ValueError, TypeError, AttributeError) as error:
+            raise TatamiError(
+                f"not a log row: {error}", file=file, line=number, mend="remove the line"
+            ) from error
+    return rows
