@@ -13,10 +13,12 @@ import typer
 
 from tatami import __version__
 from tatami.cli.data import data_app
+from tatami.cli.demo import demo
 from tatami.cli.evaluate import evaluate
 from tatami.cli.fold import fold
 from tatami.cli.predict import predict
 from tatami.cli.prove import prove
+from tatami.cli.report import report
 from tatami.cli.ship import ship
 from tatami.cli.train import train
 from tatami.errors import TatamiError
@@ -45,11 +47,13 @@ def _root(
 
 
 app.add_typer(data_app, name="data")
+app.command("demo")(demo)
 app.command("evaluate")(evaluate)
 app.command("fold")(fold)
 app.command("predict")(predict)
 app.command("prove")(prove)
 app.command("ship")(ship)
+app.command("report")(report)
 app.command("train")(train)
 
 

@@ -1,0 +1,114 @@
+"""``tatami demo``: the whole journey on the embedded set, each stage with its own command."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from tatami.cli.fold import fold
+from tatami.cli.prove import ledger, open_stage, stages_of
+from tatami.cli.report import build_report
+from tatami.cli.ship import ship
+from tatami.cli.train import refuse_a_second_run, test_data, train
+from tatami.data.digits import write_digits
+from tatami.see.report import write_report
+from tatami.ship.prove import Ledger
+from tatami.train.run import load_run
+from tatami.types import Size
+
+PICTURES = Size(160, 128)
+TRAIN, TEST = 2000, 300
+EPOCHS, BATCH, WIDTH, LEARNING_RATE = 24, 16, 0.5, 0.02
+
+console = Console(highlight=False)
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="The folder to write.")] = Path("demo"),
+    epochs: Annotated[int, typer.Option(help="Fewer are quicker and worse.")] = EPOCHS,
+    seed: Annotated[int, typer.Option(help="Of the pictures and of the training.")] = 0,
+) -> None:
+    """Digits in photos: make them, train, fold, ship as C, prove, and write report.html."""
+    started = time.monotonic()
+    digits, run = out / "digits", out / "run"
+    refuse_a_second_run(run)
+
+    _say(f"tatami data digits {digits} --train {TRAIN} --test {TEST} --size {PICTURES}")
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("Drawing")
+
+        def drawn(done: int, total: int) -> None:
+            progress.update(bar, completed=done, total=total)
+
+        write_digits(digits, train=TRAIN, test=TEST, size=PICTURES, seed=seed, progress=drawn)
+
+    _say(
+        f"tatami train yolov2-tiny --data {digits} --size {PICTURES} --width {WIDTH} "
+        f"--epochs {epochs} --batch {BATCH} --learning-rate {LEARNING_RATE} --flip 0 --mosaic 0 "
+        f"--multi-scale 0 --evaluate-every 4 --out {run}"
+    )
+    train(
+        "yolov2-tiny",
+        digits,
+        run,
+        size=str(PICTURES),
+        width=WIDTH,
+        epochs=epochs,
+        batch=BATCH,
+        learning_rate=LEARNING_RATE,
+        flip=0.0,
+        mosaic=0.0,
+        multi_scale=0.0,
+        evaluate_every=4,
+        seed=seed,
+    )
+
+    network, folded = run / "network.onnx", run / "network-folded.onnx"
+    _say(f"tatami fold {network}")
+    fold(network)
+    _say(f"tatami ship {folded} --to c --output {run / 'c'}")
+    ship(folded, run / "c")
+
+    _say(f"tatami prove {run} --data {digits} --split test")
+    settings = load_run(run)
+    dataset = test_data(settings)
+    assert dataset is not None
+    proof = ledger([open_stage(path) for path in stages_of(run)], dataset, progress=True)
+    console.print(proof.table())
+    for line in proof.failures():
+        console.print(line, markup=False, soft_wrap=True, style="red")
+    console.print(_stages(proof))
+
+    page = out / "report.html"
+    _say(f"tatami report {run} --output {page}")
+    write_report(build_report(run, settings, dataset, proof), page)
+    program = next((run / "c").glob("*_detect"))
+    console.print(f"{time.monotonic() - started:.0f} seconds in all", markup=False)
+    console.print(f"look at  {page}\nand run  {program} PICTURE.ppm", markup=False, soft_wrap=True)
+    if not proof.passed:
+        raise typer.Exit(1)
+
+
+def _say(command: str) -> None:
+    """Show the command that the next stage stands for."""
+    console.print(f"\n$ {command}", markup=False, soft_wrap=True, style="bold")
+
+
+def _stages(proof: Ledger) -> Table:
+    """A row a stage: its mAP, size and time."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Stages", title_justify="left")
+    for title in ("stage", "mAP@0.5", "bytes", "ms a picture"):
+        table.add_column(title, justify="left" if title == "stage" else "right")
+    for row in proof.rows:
+        if row.mean_ap is not None and row.size is not None and row.milliseconds is not None:
+            table.add_row(
+                row.stage, f"{row.mean_ap:.4f}", f"{row.size:,}", f"{row.milliseconds:.1f}"
+            )
+    return table

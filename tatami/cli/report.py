@@ -1,0 +1,165 @@
+"""``tatami report``: what came of a run, on one page that needs no network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tatami import graph
+from tatami.cli.evaluate import Found, detect_all
+from tatami.cli.prove import ledger, open_stage, stages_of
+from tatami.cli.train import test_data
+from tatami.data.pictures import read_picture
+from tatami.errors import TatamiError
+from tatami.evaluate.detections import Evaluation, evaluate
+from tatami.see.plots import Curve, Layer, Panel
+from tatami.see.report import ClassResult, Held, Report, Shown, write_report
+from tatami.see.report import Stage as StageRow
+from tatami.ship.program import Step, lower, parameters
+from tatami.ship.prove import Ledger
+from tatami.train.run import EVALUATIONS, LOG, Run, load_run, read_rows
+from tatami.types import Dataset, Detector
+
+SHOWN = 12
+"""Pictures on the page, evenly spread over the split."""
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="A run folder, with what came of it.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The page; RUN/report.html if left out.")
+    ] = None,
+) -> None:
+    """Write report.html: pictures with boxes, curves, the ledger, the layers, the provenance."""
+    settings = load_run(run)
+    dataset = test_data(settings)
+    if dataset is None:
+        raise TatamiError("the run has no test split", file=run, mend="train with --test-split")
+    proof = ledger([open_stage(path) for path in stages_of(run)], dataset, progress=True)
+    page = output or run / "report.html"
+    write_report(build_report(run, settings, dataset, proof), page)
+    Console(stderr=True, highlight=False).print(f"wrote {page}", markup=False, soft_wrap=True)
+
+
+def build_report(folder: Path, run: Run, dataset: Dataset, proof: Ledger) -> Report:
+    """The page of a run: its last artefact looked at on the test split, and all before it."""
+    paths = stages_of(folder)
+    last = open_stage(paths[-1])
+    found = detect_all(last.detector, dataset, 0.005, title="Looking")
+    truths = [sample.boxes for sample in found.samples]
+    result = evaluate(truths, found.detections, dataset.classes)
+    measured = [row for row in proof.rows if row.mean_ap is not None]
+    speed = found.pictures_per_second or 0.0
+    return Report(
+        title=f"{run.model} on {Path(run.data.root).name}",
+        lead=f"Trained on {run.data.split}, measured on {dataset.split}: {len(dataset)} pictures.",
+        summary={
+            "mAP@0.5 (VOC 2007)": f"{result.map_voc07:.4f}",
+            "COCO AP": f"{result.coco.ap:.4f}",
+            "best F1": f"{result.best.f1:.4f}",
+            "pictures a second": f"{speed:.1f}",
+            "proof": "passed" if proof.passed else "FAILED",
+        },
+        stages=[
+            StageRow(row.stage, path.name, row.mean_ap, row.size, row.milliseconds)
+            for row, path in zip(measured, paths, strict=True)
+        ],
+        ledger=_held(proof),
+        classes=dataset.classes,
+        pictures=_shown(found, last.detector),
+        pictures_note=f"Found by {last.name}, above a score of "
+        f"{last.spec.decoding.score_threshold:g}.",
+        log=[*read_rows(folder / LOG), *read_rows(folder / EVALUATIONS)],
+        panels=(
+            Panel(
+                "Loss",
+                ("loss", "coordinates", "objectness", "background", "classes"),
+                logarithmic=True,
+            ),
+            Panel("Learning rate", ("learning_rate",)),
+            Panel("mAP@0.5", ("mAP",)),
+        ),
+        curves=_curves(result),
+        per_class=_per_class(result),
+        layers=_layers(paths),
+        provenance=_provenance(run, last.spec.provenance),
+    )
+
+
+def _held(proof: Ledger) -> list[Held]:
+    """The ledger's rows; the first stage is held to nothing and is left out."""
+    return [
+        Held(
+            row.stage,
+            row.held_to,
+            row.worst or 0.0,
+            row.bound or 0.0,
+            row.passed,
+            {"rel": "relative", "px": "pixels"}.get(row.unit, row.unit),
+            row.layer or "",
+            row.mean_ap,
+            row.size,
+            row.milliseconds,
+        )
+        for row in proof.rows
+        if row.held_to is not None
+    ]
+
+
+def _shown(found: Found, detector: Detector) -> list[Shown]:
+    """Some of the pictures, with the truth and what was found in them."""
+    every = max(1, len(found.samples) // SHOWN)
+    threshold = detector.spec.decoding.score_threshold
+    pictures = []
+    for sample, all_found in list(zip(found.samples, found.detections, strict=True))[::every]:
+        sure = all_found.select(all_found.scores > threshold)
+        pictures.append(Shown(sample.id, read_picture(sample.path), sample.boxes, sure))
+    return pictures[:SHOWN]
+
+
+def _curves(result: Evaluation) -> list[Curve]:
+    return [
+        Curve(one.name, one.curve.recall, one.curve.precision, one.ap_voc07)
+        for one in result.classes
+        if one.truths
+    ]
+
+
+def _per_class(result: Evaluation) -> list[ClassResult]:
+    return [
+        ClassResult(one.name, one.truths, one.ap_voc07, one.at.precision, one.at.recall, one.at.f1)
+        for one in result.classes
+    ]
+
+
+def _layers(paths: list[Path]) -> list[Layer]:
+    """Operations and parameters a layer, of the last ONNX file: what is shipped."""
+    files = [path for path in paths if path.suffix == ".onnx"]
+    if not files:
+        return []
+    try:
+        program = lower(graph.read(files[-1]))
+    except TatamiError:  # not folded yet: there is no program to describe
+        return []
+
+    def layer(step: Step) -> Layer:
+        return Layer(
+            step.name,
+            type(step).__name__,
+            program.shapes[step.output],
+            program.multiply_adds(step),
+            parameters(step),
+            4 * parameters(step),
+        )
+
+    return [layer(step) for step in program.steps]
+
+
+def _provenance(run: Run, network: Mapping[str, str]) -> dict[str, str]:
+    recipe = {f"recipe {key}": str(value) for key, value in run.recipe.to_json().items()}
+    versions = {f"{name}": version for name, version in run.versions.items()}
+    return {**network, **recipe, **versions, "threads": str(run.threads)}
