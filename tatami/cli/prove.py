@@ -126,7 +126,7 @@ def stages_of(artefact: Path) -> list[Path]:
 
 def open_stage(path: Path) -> Stage:
     """A run folder, an ONNX file or a shipped C folder as a stage of the ledger."""
-    name = path.name or path.resolve().name
+    name = path.resolve().stem
     detector = open_detector(path)
     if isinstance(detector, CompiledDetector):
         source = sum(
@@ -135,9 +135,14 @@ def open_stage(path: Path) -> Stage:
             if file.name.startswith(detector.name) and file.suffix in (".c", ".h", ".S", ".bin")
         )
         return Stage(
-            f"C {name}", detector.spec, detector, detector.forward, detector.values,
-            detector.prepare, source,
-        )  # fmt: skip
+            "C" if name == "c" else f"C {name}",
+            detector.spec,
+            detector,
+            detector.forward,
+            detector.values,
+            detector.prepare,
+            source,
+        )
     assert isinstance(detector, ForwardDetector)
     if path.is_dir():
         weights = path / "weights.safetensors"

@@ -49,7 +49,7 @@ class Stage:
 class Row:
     """A stage in numbers; None is "not measured", or "nothing to hold it to".
 
-    worst: the difference, in ``unit``: "rel" of the largest magnitude, "px", or "" for plain.
+    worst: the difference, in ``unit``: "" relative to the largest magnitude, or "px".
     layer: the first whose difference exceeds the bound.  mean_ap: mAP@0.5.  size: bytes.
     milliseconds: a picture, from pixels to boxes.
     """
@@ -88,11 +88,11 @@ class Ledger:
     def table(self) -> Table:
         """At most 80 columns; a row outside its bound is red and marked."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), width=80)
-        table.add_column("stage", overflow="ellipsis", no_wrap=True, ratio=3)
-        table.add_column("held to", overflow="ellipsis", no_wrap=True, ratio=2)
+        table.add_column("stage", overflow="ellipsis", no_wrap=True, ratio=4)
+        table.add_column("held to", overflow="ellipsis", no_wrap=True, ratio=3)
         table.add_column("worst |Δ|", justify="right", no_wrap=True)
         table.add_column("bound", justify="right", no_wrap=True)
-        table.add_column("differs at", overflow="ellipsis", no_wrap=True, ratio=2)
+        table.add_column("first layer", overflow="ellipsis", no_wrap=True, ratio=3)
         for name in ("mAP", "size", "ms"):
             table.add_column(name, justify="right", no_wrap=True)
         for row in self.rows:
@@ -148,7 +148,7 @@ def hold_maps(
         worst = _worse(worst, difference(stage.forward(image), reference.forward(image)))
         if layer is None and stage.values is not None and reference.values is not None:
             layer = first_difference(stage.values(image), reference.values(image), bound)
-    return Row(stage.name, reference.name, worst, "rel", bound, layer)
+    return Row(stage.name, reference.name, worst, "", bound, layer)
 
 
 def hold_pictures(stage: Stage, pictures: Iterable[Picture], expected: Iterable[Float32]) -> Row:

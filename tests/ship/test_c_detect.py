@@ -154,7 +154,8 @@ def test_detections_equal_those_of_the_numpy_detector(
                 expected = reference.detect(picture, threshold)
                 np.testing.assert_array_equal(found.labels, expected.labels)
                 np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)
-                np.testing.assert_allclose(found.xyxy, expected.xyxy, rtol=1e-6, atol=1e-4)
+                enlarged = max(1, width / 64, height / 32)  # a pixel of the network's, in these
+                np.testing.assert_allclose(found.xyxy, expected.xyxy, rtol=0, atol=1e-4 * enlarged)
                 boxes += len(found)
     assert boxes > 50
 

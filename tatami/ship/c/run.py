@@ -69,9 +69,10 @@ class CompiledDetector:
                 file=self.folder,
             )
         rows = [process.line().split(maxsplit=6) for _ in range(count)]
+        # Nine digits give every float32 back: float32 first, as the program computed it.
         return Detections.of(
-            [[float(edge) for edge in row[1:5]] for row in rows],
-            [float(row[0]) for row in rows],
+            np.array([row[1:5] for row in rows], np.float32),
+            np.array([row[0] for row in rows], np.float32),
             [int(row[5]) for row in rows],
         )
 

@@ -1,0 +1,95 @@
+"""``tatami ship`` as a person runs it."""
+
+import json
+import shutil
+import subprocess
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+
+
+def test_a_folder_that_finds_squares(command, square_finder, tmp_path, write_squares, capsys):
+    folder = tmp_path / "out" / "c"
+    assert command("ship", square_finder, "-o", folder) == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines()[:-1])) <= 80
+    assert "1.00 x" in text
+    assert f"{7 * 3 * 32 * 32 * 6:,}" in text  # multiply-adds
+    files = {file.name for file in folder.iterdir()}
+    assert files == {
+        "squares.h", "squares.c", "squares_weights.c", "main.c", "proof.c", "Makefile",
+        "network.json", "squares_detect",
+    }  # fmt: skip
+
+    write_squares(tmp_path / "one.jpg", [("green", 1, 2)])
+    Image.open(tmp_path / "one.jpg").save(tmp_path / "one.ppm")
+    result = subprocess.run(
+        [folder / "squares_detect", tmp_path / "one.ppm"], capture_output=True, text=True
+    )
+    (title, box) = result.stdout.splitlines()
+    assert title.endswith("one.ppm 1")
+    score, *edges, label, name = box.split()
+    assert float(score) > 0.9
+    np.testing.assert_allclose([float(edge) for edge in edges], [64, 32, 96, 64], atol=1e-3)
+    assert (label, name) == ("1", "green")
+
+
+def test_json_name_and_binary_weights_without_a_compiler(
+    command, square_finder, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("CC", "no-such-compiler")
+    folder = tmp_path / "c"
+    options = ("--name", "finder", "--weights", "binary", "--json", "--no-build")
+    assert command("ship", square_finder, "-o", folder, *options) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["name"], answer["output"]) == ("finder", str(folder))
+    assert answer["arena"] >= answer["lower_bound"] > 4 * 3 * 64 * 96
+    assert (folder / "finder_weights.bin").stat().st_size == answer["weights"]
+    assert answer["steps"][0]["parameters"] == 7 * 3 * 32 * 32 + 7
+
+
+def test_an_older_folder_is_replaced_and_a_stranger_is_not(
+    command, square_finder, tmp_path, capsys
+):
+    folder = tmp_path / "c"
+    assert command("ship", square_finder, "-o", folder, "--no-build") == 0
+    assert command("ship", square_finder, "-o", folder, "--no-build", "--name", "b") == 0
+    assert not (folder / "squares.c").exists()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("all of it")
+    assert command("ship", square_finder, "-o", tmp_path / "mine") == 2
+    assert "did not write it" in capsys.readouterr().err
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "all of it"
+
+
+def test_bad_requests_are_one_line_and_leave_nothing(
+    command, square_finder, tmp_path, capsys, monkeypatch
+):
+    folder = tmp_path / "c"
+    model = onnx.load(square_finder)
+    del model.metadata_props[:]
+    onnx.save(model, tmp_path / "bare.onnx")
+    (tmp_path / "cut.onnx").write_bytes(square_finder.read_bytes()[:5000])
+    cases = [
+        (("ship", square_finder), "-o"),
+        (("ship", square_finder, "-o", folder, "--to", "fpga"), "--to c"),
+        (("ship", square_finder, "-o", folder, "--weights", "text"), "binary"),
+        (("ship", square_finder, "-o", folder, "--name", "stdio"), "stdio"),
+        (("ship", tmp_path / "none.onnx", "-o", folder), "none.onnx"),
+        (("ship", tmp_path / "bare.onnx", "-o", folder), "metadata"),
+        (("ship", tmp_path / "cut.onnx", "-o", folder), "cut.onnx"),
+    ]
+    for arguments, named in cases:
+        assert command(*arguments) == 2
+        error = capsys.readouterr().err
+        assert named in error
+        assert error.count("\n") == 1
+    monkeypatch.setenv("CC", "no-such-compiler")
+    assert command("ship", square_finder, "-o", folder) == 2
+    assert "no C compiler" in capsys.readouterr().err
+    assert not folder.exists()
+    assert not [file for file in tmp_path.iterdir() if file.name.startswith(".")]
