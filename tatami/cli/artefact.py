@@ -92,8 +92,13 @@ def build_model(run: Run) -> nn.Module:
     """A new model of a run, with its classes, anchors and width. Raises TatamiError."""
     from tatami.models import MODELS
 
-    if run.model not in MODELS:
-        raise TatamiError(
-            f"no model '{run.model}'", mend=f"the models are {', '.join(sorted(MODELS))}"
-        )
+    check_model(run.model)
     return MODELS[run.model](len(run.spec.classes), run.spec.decoding.anchors, run.width)
+
+
+def check_model(name: str) -> None:
+    """Raise TatamiError, naming those that there are, for a model that there is not."""
+    from tatami.models import MODELS
+
+    if name not in MODELS:
+        raise TatamiError(f"no model '{name}'", mend=f"the models are {', '.join(sorted(MODELS))}")

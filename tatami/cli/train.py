@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import inspect
 import json
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,8 +18,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 import tatami
-from tatami.cli.artefact import build_model, open_run, torch_detector
-from tatami.cli.evaluate import evaluate_detector, summary, table
+from tatami.cli.artefact import build_model, check_model, open_run, torch_detector
+from tatami.cli.evaluate import class_order, evaluate_detector, summary, table
 from tatami.data.anchors import kmeans_anchors
 from tatami.data.augment import Augmentation, augmented
 from tatami.data.cache import PictureCache
@@ -78,50 +80,65 @@ def train(
     ] = None,
 ) -> None:
     """Train a network on labelled pictures, evaluate it, and leave it as an ONNX file."""
-    from tatami.train.distributed import join_team, leave_team
+    typed = locals()
+    from tatami.train.distributed import all_or_none, join_team, leave_team
     from tatami.train.recipe import Recipe
-    from tatami.train.run import load_run
+    from tatami.train.run import held, load_run
 
     team = join_team()
+    console.quiet = not team.leads  # a team speaks with one voice
     try:
-        if resume is not None:
-            run, folder = load_run(resume), resume
-            dataset = reopen_data(run)
-        elif model is None or data is None:
-            raise TatamiError("no model or no data", mend="tatami train yolov2-tiny --data FOLDER")
-        else:
-            recipe = Recipe.from_json(
-                {
-                    "size": str(Size.parse(size)),
-                    "epochs": epochs,
-                    "batch": batch,
-                    "learning_rate": learning_rate,
-                    "multi_scale": multi_scale,
-                    "closing_epochs": closing_epochs,
-                    "precision": precision,
-                    "checkpoint_seconds": checkpoint_seconds,
-                    "evaluate_every": evaluate_every,
-                    "seed": seed,
-                }
-            )
-            augmentation = dataclasses.replace(Augmentation(), mosaic=mosaic, flip=flip)
-            source = Source(data, train_split, test_split, format, tuple(skip or ()))
-            folder = out or Path("runs") / f"{model}-{data.name}"
-            if team.leads:
+        with all_or_none(team):
+            if resume is not None:
+                refuse_settings_beside_resume(typed)
+                run, folder = load_run(resume), resume
+                check_machine(run, team)
+                dataset = reopen_data(run)
+            elif model is None or data is None:
+                raise TatamiError(
+                    "no model or no data", mend="tatami train yolov2-tiny --data FOLDER"
+                )
+            else:
+                recipe = Recipe.from_json(
+                    {
+                        "size": str(Size.parse(size)),
+                        "epochs": epochs,
+                        "batch": batch,
+                        "learning_rate": learning_rate,
+                        "multi_scale": multi_scale,
+                        "closing_epochs": closing_epochs,
+                        "precision": precision,
+                        "checkpoint_seconds": checkpoint_seconds,
+                        "evaluate_every": evaluate_every,
+                        "seed": seed,
+                    }
+                )
+                augmentation = dataclasses.replace(Augmentation(), mosaic=mosaic, flip=flip)
+                source = Source(data, train_split, test_split, format, tuple(skip or ()))
+                folder = out or Path("runs") / f"{model}-{data.resolve().name}"
                 refuse_a_second_run(folder)
-            run, dataset = plan(model, width, anchors, recipe, augmentation, source, threads)
-            if team.leads:
-                run.save(folder)
-        show_progress(carry_out(run, dataset, folder, team, device), team)
-        held_out = test_data(run) if team.leads else None
-        if held_out:
+                run, dataset = plan(
+                    model, width, anchors, recipe, augmentation, source, threads, device, team
+                )
+            held_out = test_data(run)
+            if held_out:  # now, and not when the training is over
+                class_order(run.spec.classes, held_out.classes)
+        with contextlib.ExitStack() as stack:
+            with all_or_none(team):
+                if team.leads:
+                    folder.mkdir(parents=True, exist_ok=True)
+                    stack.enter_context(held(folder))
+                    if resume is None:
+                        refuse_a_second_run(folder)
+                        run.save(folder)
+            show_progress(carry_out(run, dataset, held_out, folder, team), team)
+        if held_out and team.leads:
             result = evaluate_detector(open_run(folder), held_out, title="Evaluating")
             plain = Console(width=80, highlight=False)
             plain.print(table(result))
             for line in summary(result):
                 plain.print(line, markup=False)
-        if team.leads:
-            console.print(f"wrote {folder}", markup=False, soft_wrap=True)
+        console.print(f"wrote {folder}", markup=False, soft_wrap=True)
     finally:
         leave_team(team)
 
@@ -145,12 +162,17 @@ def plan(
     augmentation: Augmentation,
     source: Source,
     threads: int,
+    device: str,
+    team: Team,
 ) -> tuple[Run, Dataset]:
     """Open the data, find the anchors, and write down everything the run will depend on."""
     import torch
 
     from tatami.train.run import DataSource, Run
 
+    check_model(model)
+    if not 0 <= threads <= 1024:
+        raise TatamiError(f"{threads} threads", mend="give their number, or 0 to let torch choose")
     names = splits(source.root, source.format)
     train_split = source.train_split or _first_of(("trainval", "train"), names)
     test_split = source.test_split or _first_of(("test", "val"), names)
@@ -181,6 +203,8 @@ def plan(
             str(source.root.resolve()), dataset.split, source.format, source.skip, marks, test_split
         ),
         augmentation=dataclasses.asdict(augmentation),
+        device=device,
+        processes=team.world,
         threads=torch.get_num_threads(),
         versions={
             "tatami": tatami.__version__,
@@ -189,7 +213,37 @@ def plan(
             "python": platform.python_version(),
         },
     )
+    check_machine(run, team)
+    build_model(run)  # what cannot be built is refused before anything is written
     return run, dataset
+
+
+def check_machine(run: Run, team: Team) -> None:
+    """Raise TatamiError where the run cannot be carried out, or gone on with, as it was asked."""
+    import torch
+
+    from tatami.train.batches import check_shares
+
+    check_shares(run.recipe.batch, team.world)
+    if run.device not in ("cpu", "cuda"):
+        raise TatamiError(f"no device '{run.device}'", mend="the devices are cpu and cuda")
+    if run.device == "cuda" and not torch.cuda.is_available():
+        raise TatamiError("torch finds no CUDA device", mend="use --device cpu")
+    if run.processes != team.world:
+        raise TatamiError(
+            f"the run began with {run.processes} processes, not {team.world}",
+            mend=f"torchrun --nproc-per-node {run.processes} -m tatami train --resume ...",
+        )
+
+
+def refuse_settings_beside_resume(typed: Mapping[str, object]) -> None:
+    """Raise TatamiError where a setting was typed that a resumed run would not obey."""
+    for name, parameter in inspect.signature(train).parameters.items():
+        if name != "resume" and (typed[name] or None) != (parameter.default or None):
+            raise TatamiError(
+                f"--resume goes on as the run began: it takes no {name.replace('_', '-')}",
+                mend="leave it out, or start a new run",
+            )
 
 
 def refuse_a_second_run(folder: Path) -> None:
@@ -203,7 +257,7 @@ def refuse_a_second_run(folder: Path) -> None:
 
 
 def carry_out(
-    run: Run, dataset: Dataset, folder: Path, team: Team, device: str = "cpu"
+    run: Run, dataset: Dataset, held_out: Dataset | None, folder: Path, team: Team
 ) -> Iterator[Step]:
     """Train, evaluate now and then, and leave the weights and the ONNX file in the run folder."""
     import torch
@@ -217,7 +271,7 @@ def carry_out(
     torch.set_num_threads(run.threads)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(run.recipe.seed)
-    model, average = build_model(run).to(device), build_model(run).to(device)
+    model, average = build_model(run).to(run.device), build_model(run).to(run.device)
     usual = Augmentation(**run.augmentation)
     closing = dataclasses.replace(usual, mosaic=0.0)
     load = PictureCache(read_picture)
@@ -230,10 +284,10 @@ def carry_out(
         return canvas, boxes.select(~boxes.crowd)  # a crowd is no one object to learn
 
     batches = Batches(len(dataset), draw, run.spec.input, run.recipe, team)
-    held_out = test_data(run) if team.leads and run.recipe.evaluate_every else None
+    every = run.recipe.evaluate_every if held_out and team.leads else 0
     for step in train(model, average, batches, run.recipe, folder, team):
         epoch, within = divmod(step.done, batches.steps_an_epoch)
-        if held_out and not within and epoch % run.recipe.evaluate_every == 0:
+        if held_out and every and not within and epoch % every == 0:
             result = evaluate_detector(torch_detector(average, run.spec), held_out)
             rows = [row for row in read_rows(folder / EVALUATIONS) if row["step"] < step.done]
             rows.append({"step": step.done, "mAP": round(result.map_voc07, 5)})
@@ -250,17 +304,18 @@ def show_progress(steps: Iterator[Step], team: Team) -> None:
     columns = (
         TextColumn("Training"),
         BarColumn(),
-        TextColumn("{task.completed}/{task.total}  loss {task.fields[loss]:.3f}"),
+        TextColumn("{task.completed}/{task.total}  {task.fields[loss]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not team.leads) as progress:
-        bar = progress.add_task("", total=None, loss=float("nan"))
+        bar = progress.add_task("", total=0, loss="")
         loss, shown = None, 0.0
         for step in steps:
             loss = step.row["loss"] if loss is None else 0.95 * loss + 0.05 * step.row["loss"]
             if time.monotonic() - shown > 0.2 or step.done == step.total:
-                progress.update(bar, completed=step.done, total=step.total, loss=loss)
+                text = f"loss {loss:.3f}"
+                progress.update(bar, completed=step.done, total=step.total, loss=text)
                 shown = time.monotonic()
 
 

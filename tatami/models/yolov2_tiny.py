@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from tatami.boxes import iou_xyxy
 from tatami.decoding import Candidates, decode_yolov2
+from tatami.errors import TatamiError
 from tatami.models.blocks import ConvNormLeaky, max_pool_same
 from tatami.types import Boxes, Decoding, Float, Int
 
@@ -25,7 +26,8 @@ class YoloV2Tiny(nn.Module):
     """The network: images (n, 3, H, W) in, H and W multiples of 32, raw map out.
 
     anchors: (width, height) pairs in cells (32 pixels).  width: multiplies every layer's channels,
-    rounded to a multiple of 8 so that vector units stay full.
+    rounded to a multiple of 8 so that vector units stay full.  Raises TatamiError for a width that
+    is not in 0 to 8.
     """
 
     stride = 32
@@ -34,6 +36,8 @@ class YoloV2Tiny(nn.Module):
         self, classes: int, anchors: Sequence[tuple[float, float]], width: float = 1.0
     ) -> None:
         super().__init__()
+        if not 0 < width <= 8:
+            raise TatamiError(f"width is {width:g}", mend="give a factor as 0.5, at most 8")
         self.classes = classes
         self.anchors = tuple((float(w), float(h)) for w, h in anchors)
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tatami.errors import TatamiError
 from tatami.train.distributed import Team
 from tatami.train.recipe import Recipe
 from tatami.types import Boxes, InputSpec, Picture, Size
@@ -27,9 +28,13 @@ class Batch:
 
 
 class Batches:
-    """All batches of a run, numbered by step. Each process of a team sees its own share of one."""
+    """All batches of a run, numbered by step. Each process of a team sees its own share of one.
+
+    Raises TatamiError where the team does not divide the batch: its shares must weigh the same.
+    """
 
     def __init__(self, count: int, draw: Draw, spec: InputSpec, recipe: Recipe, team: Team) -> None:
+        check_shares(recipe.batch, team.world)
         self.count, self.draw, self.spec, self.recipe, self.team = count, draw, spec, recipe, team
         self.steps_an_epoch = max(1, count // recipe.batch)
         self.steps = self.steps_an_epoch * recipe.epochs
@@ -40,11 +45,11 @@ class Batches:
         first = step * self.recipe.batch
         places = range(first + self.team.rank, first + self.recipe.batch, self.team.world)
         drawn = [self._picture(place, size, self._closing(step)) for place in places]
-        images = torch.from_numpy(np.stack([picture for picture, _ in drawn]))
-        mean, scale = torch.tensor(self.spec.mean), torch.tensor(self.spec.scale)
-        normalized = (images.to(torch.float32) - mean) * scale  # (n, H, W, 3), RGB
+        images = torch.from_numpy(np.stack([picture for picture, _ in drawn]))  # (n, H, W, 3), RGB
         if self.spec.channels == "bgr":
-            normalized = normalized.flip(-1)
+            images = images.flip(-1)  # first, for mean[0] then belongs to blue
+        mean, scale = torch.tensor(self.spec.mean), torch.tensor(self.spec.scale)
+        normalized = (images.to(torch.float32) - mean) * scale  # as tatami.picture.normalize
         return Batch(normalized.permute(0, 3, 1, 2), [boxes for _, boxes in drawn])
 
     def from_step(self, start: int) -> Iterator[tuple[int, Batch]]:
@@ -84,3 +89,13 @@ class Batches:
 
     def _random(self, purpose: int, number: int) -> np.random.Generator:
         return np.random.default_rng([self.recipe.seed, purpose, number])
+
+
+def check_shares(batch: int, processes: int) -> None:
+    """Raise TatamiError where a batch cannot be shared evenly, and name the nearest that can."""
+    if batch % processes:
+        nearest = processes * max(1, round(batch / processes))
+        raise TatamiError(
+            f"a batch of {batch} cannot be shared evenly by {processes} processes",
+            mend=f"give a --batch that {processes} divides, as {nearest}",
+        )

@@ -42,14 +42,17 @@ class Checkpoint:
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint, then remove all but the last two. Raises OSError with nothing lost."""
+    """Write a checkpoint, then remove all but the last two, and what a killed writer left.
+
+    One process writes to a folder at a time. Raises OSError with nothing lost.
+    """
     tensors = {key: tensor.contiguous() for key, tensor in checkpoint.tensors.items()}
     content = safetensors.torch.save(tensors)
     state = {"step": checkpoint.step, "sha256": hashlib.sha256(content).hexdigest()}
-    with folder_written_atomically(folder / f"step-{checkpoint.step:08d}") as temporary:
+    with folder_written_atomically(folder / _name(checkpoint.step)) as temporary:
         write_atomically(temporary / "state.safetensors", content)
         write_atomically(temporary / "state.json", json.dumps(state))
-    for old in _folders(folder)[:-KEPT]:
+    for old in [*_folders(folder)[:-KEPT], *folder.glob(".step-*")]:
         shutil.rmtree(old)
 
 
@@ -70,11 +73,13 @@ def load(folder: Path) -> Checkpoint:
         state = json.loads((folder / "state.json").read_text())
         step, checksum = int(state["step"]), str(state["sha256"])
         content = file.read_bytes()
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise TatamiError(f"damaged checkpoint: {error!r}", file=folder, mend=mend) from error
+    if folder.name != _name(step):
+        raise TatamiError(f"state.json says step {step}", file=folder, mend=mend)
     if hashlib.sha256(content).hexdigest() != checksum:
         raise TatamiError("checkpoint does not match its checksum", file=file, mend=mend)
-    return Checkpoint(step, safetensors.torch.load(content))
+    return Checkpoint(step, _tensors(content, file, mend))
 
 
 def save_weights(path: Path, tensors: dict[str, Tensor]) -> None:
@@ -84,27 +89,48 @@ def save_weights(path: Path, tensors: dict[str, Tensor]) -> None:
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
-    """Fill a model from a safetensors file. Raises TatamiError for names or shapes that differ."""
-    try:
-        tensors = safetensors.torch.load(path.read_bytes())
-    except safetensors.SafetensorError as error:
-        raise TatamiError(
-            f"not a whole safetensors file: {error}", file=path, mend="copy or train it again"
-        ) from error
+    """Fill a model from a safetensors file.
+
+    Raises TatamiError for names or shapes that differ and for numbers that are not finite, and
+    OSError where there is no such file.
+    """
+    fill(model, _tensors(path.read_bytes(), path, "copy or train it again"), path)
+
+
+def fill(model: nn.Module, tensors: dict[str, Tensor], file: Path) -> None:
+    """Fill a model with tensors that were read from ``file``, or raise TatamiError as above."""
     wanted = model.state_dict()
     for name in sorted(wanted.keys() | tensors.keys()):
         mine, theirs = wanted.get(name), tensors.get(name)
         if mine is None or theirs is None or mine.shape != theirs.shape:
             raise TatamiError(
                 f"weight '{name}' is {_shape(theirs)} in the file and {_shape(mine)} in the model",
-                file=path,
+                file=file,
                 mend="load it into the model that it was trained as",
+            )
+        if not theirs.isfinite().all():
+            raise TatamiError(
+                f"weight '{name}' holds numbers that are not finite",
+                file=file,
+                mend="train it again, at a lower --learning-rate",
             )
     model.load_state_dict(tensors)
 
 
+def _tensors(content: bytes, file: Path, mend: str) -> dict[str, Tensor]:
+    try:
+        return safetensors.torch.load(content)
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
+        reason = f"not a whole safetensors file: {error}"
+        raise TatamiError(reason, file=file, mend=mend) from error
+
+
 def _shape(tensor: Tensor | None) -> str:
     return "absent" if tensor is None else str(tuple(tensor.shape))
+
+
+def _name(step: int) -> str:
+    return f"step-{step:08d}"
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -5,13 +5,17 @@ Started by ``torchrun --nproc-per-node N -m tatami train ...``; the gloo back en
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from tatami.errors import TatamiError
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,27 @@ def leave_team(team: Team) -> None:
     """Take leave of the other processes."""
     if team.world > 1 and dist.is_initialized():
         dist.destroy_process_group()
+
+
+@contextlib.contextmanager
+def all_or_none(team: Team) -> Iterator[None]:
+    """What every process prepares: where it fails in one, none goes on, and one says why.
+
+    The lowest rank that met a TatamiError or OSError raises it; the others leave in silence with
+    exit code 0, for torchrun ends its other processes when one fails, even one about to speak.
+    """
+    error: TatamiError | OSError | None = None
+    try:
+        yield
+    except (TatamiError, OSError) as met:
+        error = met
+    first = torch.tensor(team.world if error is None else team.rank)
+    if team.world > 1:
+        dist.all_reduce(first, dist.ReduceOp.MIN)
+    if error is not None and int(first) == team.rank:
+        raise error
+    if int(first) < team.world:
+        raise SystemExit(0)
 
 
 def average_gradients(model: nn.Module, team: Team) -> None:
@@ -84,8 +109,9 @@ class _TeamBatchNorm2d(nn.BatchNorm2d):
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
         count = x.numel() // x.shape[1] * dist.get_world_size()
-        mean = _sum_over_team(x.sum((0, 2, 3))) / count
-        centred = x - mean[:, None, None]
+        wide = x.float()  # statistics of bfloat16 need more than its 8 bits, as torch's own have
+        mean = _sum_over_team(wide.sum((0, 2, 3))) / count
+        centred = wide - mean[:, None, None]
         variance = _sum_over_team((centred * centred).sum((0, 2, 3))) / count
         with torch.no_grad():
             momentum = 0.1 if self.momentum is None else self.momentum
@@ -94,7 +120,7 @@ class _TeamBatchNorm2d(nn.BatchNorm2d):
             self.running_var.lerp_(variance * count / (count - 1), momentum)
         scale = self.weight * torch.rsqrt(variance + self.eps)
         normalized: Tensor = centred * scale[:, None, None] + self.bias[:, None, None]
-        return normalized
+        return normalized.to(x.dtype)
 
 
 def _sum_over_team(value: Tensor) -> Tensor:

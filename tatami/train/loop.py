@@ -52,7 +52,8 @@ def train(
     """Train ``model``, keep the moving mean of its weights in ``average``, yield every step.
 
     Goes on from the newest checkpoint in ``run`` and gives the weights, bit for bit, that it would
-    have given without the interruption. Raises TatamiError when the loss is no longer a number.
+    have given without the interruption. Raises TatamiError when the loss or its gradient is no
+    longer a number (the weights are still sound then) and for a damaged checkpoint.
     """
     device = next(model.parameters()).device
     model.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
@@ -78,22 +79,22 @@ def train(
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         average_gradients(model, team)
-        norm = nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
+        norm = float(nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm))
+        row = {name: mean_over_team(float(part.detach()), team) for name, part in parts.items()}
+        row |= {"loss": sum(row.values()), "learning_rate": rate, "gradient_norm": norm}
+        if not (math.isfinite(row["loss"]) and math.isfinite(norm)):
+            raise TatamiError(f"loss is not a number at step {step}", mend="lower --learning-rate")
         optimizer.step()
         _move_average(average, model, recipe.ema_decay, step)
-
-        row = {name: mean_over_team(float(part.detach()), team) for name, part in parts.items()}
-        row |= {"loss": sum(row.values()), "learning_rate": rate, "gradient_norm": float(norm)}
-        if math.isnan(row["loss"]):
-            raise TatamiError(f"loss is not a number at step {step}", mend="lower --learning-rate")
         log.add(step, row)
+
         done = step + 1
-        due = done == batches.steps or time.monotonic() - saved > recipe.checkpoint_seconds
+        yield Step(done, batches.steps, row)  # before the checkpoint: a kill loses no evaluation
+        due = done == batches.steps or time.monotonic() - saved >= recipe.checkpoint_seconds
         if team.leads and due:
             log.write()
             checkpoint.save(run / CHECKPOINTS, _state(done, model, average, optimizer))
             saved = time.monotonic()
-        yield Step(done, batches.steps, row)
 
 
 def _groups(model: nn.Module, recipe: Recipe) -> list[dict[str, object]]:
@@ -151,8 +152,8 @@ def _resume(model: nn.Module, average: nn.Module, optimizer: torch.optim.SGD, ru
     latest = checkpoint.load_latest(run / CHECKPOINTS)
     if latest is None:
         return 0
-    model.load_state_dict(latest.part("model"))
-    average.load_state_dict(latest.part("average"))
+    for part, module in (("model", model), ("average", average)):
+        checkpoint.fill(module, latest.part(part), run / CHECKPOINTS)
     momentum = latest.part("momentum")
     for name, parameter in model.named_parameters():
         if name in momentum:
@@ -167,6 +168,12 @@ class Log:
     def __init__(self, path: Path, start: int) -> None:
         self.path = path
         rows = path.read_text().splitlines() if start and path.exists() else []
+        if len(rows) < start:
+            raise TatamiError(
+                f"holds {len(rows)} rows, though {start} steps are done",
+                file=path,
+                mend="restore it, or remove the checkpoints to begin again",
+            )
         self.rows = rows[:start]
 
     def add(self, step: int, row: Mapping[str, float]) -> None:

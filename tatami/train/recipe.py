@@ -7,10 +7,19 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from tatami.errors import TatamiError
 from tatami.types import Size
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+_POSITIVE = ("epochs", "batch", "learning_rate", "clip_norm")
+_FROM_ZERO = (
+    *("warmup_epochs", "weight_decay", "closing_epochs"),
+    *("checkpoint_seconds", "evaluate_every", "seed"),
+)
+_SHARES = ("momentum", "ema_decay", "multi_scale")
 
 
 @dataclass(frozen=True)
@@ -39,26 +48,34 @@ class Recipe:
     closing_epochs: int = 5
     """The last epochs see whole pictures at the exact size: no mosaic, no multi-scale."""
 
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Precision = "auto"
     """auto: bfloat16 autocast where the processor computes it natively, else float32."""
     checkpoint_seconds: float = 30.0
-    """A checkpoint at least this often (and at each epoch's end when epochs are longer)."""
+    """A checkpoint after the first step that ends this long after the last; 0: after each."""
     evaluate_every: int = 0
     """Epochs between evaluations on the test split while training; 0: at the end only."""
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "learning_rate"):
-            if not getattr(self, name) > 0:
-                raise TatamiError(f"{name} must be above 0", mend=f"give a positive {name}")
+        """Raise TatamiError, with the mend, for a number out of its range."""
+        for name in (*_POSITIVE, *_FROM_ZERO, *_SHARES):
+            value = getattr(self, name)
+            if name in _POSITIVE and not 0 < value < math.inf:
+                raise TatamiError(f"{name} is {value}", mend="give a number above 0")
+            if name in _FROM_ZERO and not 0 <= value < 2**63:
+                raise TatamiError(f"{name} is {value}", mend="give 0 or a number above it")
+            if name in _SHARES and not 0 <= value < 1:
+                raise TatamiError(f"{name} is {value}", mend="give a number from 0 to below 1")
+        if self.precision not in get_args(Precision):
+            raise TatamiError(
+                f"no precision '{self.precision}'", mend=f"give {', '.join(get_args(Precision))}"
+            )
         if self.size.width % 32 or self.size.height % 32:
             width, height = (max(32, 32 * round(side / 32)) for side in _sides(self.size))
             raise TatamiError(
                 f"input size {self.size} is not a multiple of the stride, 32",
                 mend=f"give sides that divide by 32, as {width}x{height}",
             )
-        if not 0 <= self.multi_scale < 1:
-            raise TatamiError("multi_scale must lie in [0, 1)", mend="0.25 is usual")
 
     def learning_rate_at(self, step: int, steps_an_epoch: int) -> float:
         """Linear warm-up, then half a cosine (Loshchilov and Hutter 2017) down to 1 %."""
@@ -83,7 +100,7 @@ class Recipe:
                     f"unknown key '{name}' in the recipe", file=file, mend=f"known: {sorted(known)}"
                 )
             wanted = str if name in ("size", "precision") else type(known[name])
-            if not isinstance(value, wanted) and not (wanted is float and isinstance(value, int)):
+            if type(value) is not wanted and not (wanted is float and type(value) is int):
                 raise TatamiError(
                     f"recipe key '{name}' is {json.dumps(value)}",
                     file=file,

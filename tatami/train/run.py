@@ -10,8 +10,10 @@ RUN/network.onnx          the network itself: what every later stage takes
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -48,7 +50,10 @@ class Run:
     recipe: Recipe
     data: DataSource
     augmentation: Mapping[str, Any]
+    device: str
+    processes: int
     threads: int
+    """Of torch, in each process."""
     versions: Mapping[str, str]
 
     def save(self, folder: Path) -> None:
@@ -77,13 +82,40 @@ def load_run(folder: Path) -> Run:
             recipe=Recipe.from_json(values["recipe"], file),
             data=DataSource(**{**values["data"], "skip": tuple(values["data"]["skip"])}),
             augmentation=dict(values["augmentation"]),
+            device=str(values.get("device", "cpu")),
+            processes=int(values.get("processes", 1)),
             threads=int(values["threads"]),
             versions=dict(values["versions"]),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise TatamiError(
             f"not as it was written: {error!r}", file=file, mend="restore it, or train again"
         ) from error
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep a run folder to this process, and remove the half-written files of one that was killed.
+
+    The system ends the hold with the process, however that ends. Raises TatamiError where another
+    process holds the folder.
+    """
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TatamiError(
+                "another process is training in it", file=folder, mend="let it end, or end it"
+            ) from None
+        for name in (SETTINGS, LOG, EVALUATIONS, WEIGHTS, NETWORK):
+            for left in folder.glob(f".{name}.*"):
+                left.unlink()
+        yield
+    finally:
+        os.close(handle)
 
 
 def read_rows(file: Path) -> list[dict[str, float]]:
