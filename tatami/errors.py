@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
+
+
+def printable(text: object) -> str:
+    """A text, or a path, that any terminal can show on one line.
+
+    A file's name is any bytes: controls, line ends and bytes that are no Unicode are escaped.
+    """
+    return "".join(
+        letter.encode("unicode_escape").decode()
+        if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp")
+        else letter
+        for letter in str(text)
+    )
 
 
 class TatamiError(Exception):
@@ -26,8 +40,9 @@ class TatamiError(Exception):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        where = "" if self.file is None else f"{self.file}:"
+        where = "" if self.file is None else f"{printable(self.file)}:"
         if self.line is not None:
             where += f"{self.line}:"
-        text = f"{where} {self.reason} ({self.mend})".strip()
-        return " ".join(text.split())  # one line, whatever a parser's message held
+        # One line, whatever a parser's message held.
+        text = " ".join(f"{self.reason} ({self.mend})".split())
+        return f"{where} {printable(text)}".strip()

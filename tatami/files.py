@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from tatami.errors import TatamiError
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Write a file beside ``path``, flush it to the disk, then rename it into place.
 
-    Raises OSError (disk full, read-only folder, ...): ``path`` is untouched, nothing left over.
+    Folders that are missing are made. Raises OSError (disk full, read-only folder, ...), which
+    names ``path``: it is untouched, nothing left over.
     """
     data = content.encode() if isinstance(content, str) else content
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
+    with _beside(path) as workshop:
+        temporary = workshop / "content"
+        with temporary.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101 - mkstemp made it private
-        Path(temporary).replace(path)
-    except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            error.filename = str(path)  # the name that the user knows
-        raise
+        temporary.replace(path)
     _flush_folder(path.parent)
 
 
@@ -37,30 +34,77 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 def folder_written_atomically(path: Path) -> Iterator[Path]:
     """Give a temporary folder to fill; on success it becomes ``path``, on failure it is removed.
 
-    An older folder at ``path`` is replaced only at the end.
+    Folders that are missing above it are made. An older folder at ``path`` is replaced only at the
+    end. An OSError or TatamiError that comes of the temporary folder names ``path`` in its place.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    try:
-        yield temporary
-        temporary.chmod(0o777 & ~_umask())
-        old = None
+    with _beside(path) as workshop:
+        new, old = workshop / "new", workshop / "old"
+        if path.exists() and not path.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+        new.mkdir()
+        yield new
         if path.exists():
-            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old.")) / "old"
             path.rename(old)
-        temporary.rename(path)
-        if old is not None:
-            shutil.rmtree(old.parent)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+        try:
+            new.rename(path)
+        except BaseException:
+            if old.exists():
+                old.rename(path)
+            raise
     _flush_folder(path.parent)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """A hidden folder to work in, on the same disk as ``path``; it is gone afterwards.
+
+    Whatever is made in it has the permissions that it would have at ``path``: only the hidden
+    folder itself is private.
+    """
+    made: list[Path] = []
+    workshop = None
+    try:
+        _make_folders(path.parent, made)
+        workshop = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name[:40]}."))
+        yield workshop
+        shutil.rmtree(workshop, ignore_errors=True)
+    except BaseException as error:
+        if workshop is not None:
+            shutil.rmtree(workshop, ignore_errors=True)
+        for folder in reversed(made):
+            with suppress(OSError):  # somebody else has put something there meanwhile
+                folder.rmdir()
+        _name_what_the_user_knows(error, path, workshop)
+        raise
+
+
+def _make_folders(folder: Path, made: list[Path]) -> None:
+    """Make a folder and those above it; ``made`` lists them, the highest first."""
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    for each in reversed(missing):
+        each.mkdir(exist_ok=True)
+        made.append(each)
+
+
+def _name_what_the_user_knows(error: BaseException, path: Path, workshop: Path | None) -> None:
+    """Put ``path`` in place of the temporary names in an error that passes by."""
+    if isinstance(error, OSError):
+        named = error.filename if isinstance(error.filename, str) else None
+        if workshop is None:
+            foreign = named is not None and Path(named).exists()  # a file where a folder is wanted
+        else:
+            foreign = named is not None and not named.startswith(str(workshop))
+        if not foreign:  # a full disk comes without any name
+            error.filename = str(path)
+    elif isinstance(error, TatamiError) and workshop is not None:
+        if error.file is not None and error.file.is_relative_to(workshop):
+            error.file = path
+        error.reason = error.reason.replace(str(workshop / "new"), str(path))
 
 
 def _flush_folder(folder: Path) -> None:

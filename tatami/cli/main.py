@@ -1,15 +1,21 @@
 """``tatami``: the table of commands, and where an error becomes one line and an exit code.
 
-Exit codes: 0 done, 1 a proof or a threshold failed, 2 bad input or usage.
+Exit codes: 0 done, 1 a proof or a threshold failed, 2 bad input or usage, 130 stopped by Ctrl-C,
+141 the reader of the output went away.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import io
 import os
+import signal
 import sys
+from typing import Any, NoReturn
 
 import typer
+import typer.main
 
 from tatami import __version__
 from tatami.cli.data import data_app
@@ -59,31 +65,75 @@ app.command("train")(train)
 
 def main() -> None:
     """Run the command line; never show a traceback for what a user can mend."""
+    for stream in (sys.stdout, sys.stderr):  # an ASCII terminal, a file name that is no Unicode
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        code = _run(sys.argv[1:])
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here a full disk can still be told
     except TatamiError as error:
-        _refuse(str(error))
+        _leave(2, str(error))
+    except (BrokenPipeError, SystemExit):  # whoever read our output, as head, has enough;
+        _leave(128 + signal.SIGPIPE)  # Rich makes a SystemExit of it
     except OSError as error:
-        _refuse(_of_system(error))
+        _leave(2, _of_system(error))
+    except MemoryError as error:
+        _leave(2, f"not enough memory: {error} (close other programs, or ask for less at once)")
     except KeyboardInterrupt:
-        print("tatami: stopped", file=sys.stderr)
-        sys.exit(130)
+        _leave(130, "stopped")
+    sys.exit(code)
 
 
-def _refuse(message: str) -> None:
-    print(f"tatami: {message}", file=sys.stderr)
-    sys.exit(2)
+def _run(arguments: list[str]) -> int:
+    """Run one command and give its exit code; a faulty option is a TatamiError as all others."""
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("tatami", arguments) as context:
+            command.invoke(context)
+    except typer.Exit as exit:
+        return exit.exit_code
+    except _UsageError as error:
+        message = error.format_message()
+        if not message:  # nothing was asked for, and the help has been printed
+            return 2
+        path = error.ctx.command_path if error.ctx else "tatami"
+        raise TatamiError(message, mend=f"see `{path} --help`") from error
+    return 0
+
+
+_UsageError: Any = typer.BadParameter.__bases__[0]  # typer does not name it itself
+
+
+def _leave(code: int, message: str | None = None) -> NoReturn:
+    """Exit, after at most one line on standard error, even where nobody reads it."""
+    for stream, text in ((sys.stdout, ""), (sys.stderr, message and f"tatami: {message}\n")):
+        if stream is None:
+            continue
+        try:
+            print(text or "", end="", file=stream, flush=True)
+        except OSError:  # it would fail once more, with a traceback, when Python flushes it
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(code)
+
+
+_MENDS = {
+    errno.ENOSPC: "free some space or write elsewhere",
+    errno.EDQUOT: "free some space or write elsewhere",
+    errno.EROFS: "write to another folder",
+    errno.EACCES: "check the permissions or write elsewhere",
+    errno.EPERM: "check the permissions or write elsewhere",
+    errno.ENOENT: "check the path",
+    errno.EISDIR: "name a file, not a folder",
+    errno.ENOTDIR: "name a folder, not a file",
+    errno.ENAMETOOLONG: "give a shorter name",
+}
 
 
 def _of_system(error: OSError) -> str:
     """A disk that is full or a folder that is read-only, said with its mend."""
-    mends = {
-        errno.ENOSPC: "free some space or write elsewhere",
-        errno.EROFS: "write to another folder",
-        errno.EACCES: "check the permissions or write elsewhere",
-        errno.ENOENT: "check the path",
-    }
-    mend = mends.get(error.errno or 0, "check the path and the disk")
+    mend = _MENDS.get(error.errno or 0, "check the path and the disk")
     reason = os.strerror(error.errno) if error.errno else str(error)
-    where = f"{error.filename}: " if error.filename else ""
-    return f"{where}{reason} ({mend})"
+    where = "" if error.filename is None else os.fsdecode(error.filename)
+    return str(TatamiError(reason, mend=mend, file=where or None))
