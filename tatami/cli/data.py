@@ -71,6 +71,9 @@ def show(
     if draw is not None:
         _write_sheet(found, draw)
     if refused:
+        text = "1 problem" if len(refused) == 1 else f"{len(refused)} problems"
+        verdict = TatamiError(text, mend="mend the set, or accept kinds with --skip", file=data)
+        typer.echo(f"tatami: {verdict}", err=True)  # the list itself is what was asked for
         raise typer.Exit(2)
 
 

@@ -20,7 +20,7 @@ from rich.progress import track
 from rich.table import Table
 
 from tatami.cli.artefact import open_detector
-from tatami.data import coco as coco_format
+from tatami.data.coco import category_ids
 from tatami.data.open import format_of, open_dataset
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
@@ -81,7 +81,7 @@ def evaluate(
     detector = None if artefact is None else open_detector(artefact)
     opened = open_dataset(data, split=split, format=format, skip=kinds)
     dataset, skipped = opened.dataset, Counter(opened.skipped)
-    categories = _category_ids(data, format, dataset)
+    categories = _categories(data, format, dataset)
     if detector is not None:
         found = detect_all(detector, dataset, score, skip=kinds, title="Detecting")
         skipped["unreadable-picture"] += found.unreadable
@@ -285,9 +285,8 @@ def _names(names: Sequence[str]) -> str:
     return ", ".join(shown) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def _category_ids(data: Path, format: str | None, dataset: Dataset) -> list[int]:
+def _categories(data: Path, format: str | None, dataset: Dataset) -> Sequence[int]:
     """The category id of each class: a COCO set's own, otherwise counted from 1."""
     if format_of(data, format) == "coco":
-        file = coco_format._files(data)[dataset.split]
-        return list(coco_format._categories(coco_format._content(file)["categories"], file))
-    return list(range(1, len(dataset.classes) + 1))
+        return category_ids(data, dataset.split)
+    return range(1, len(dataset.classes) + 1)

@@ -43,6 +43,15 @@ def splits(root: Path) -> tuple[str, ...]:
     return tuple(sorted(_files(root)))
 
 
+def category_ids(root: Path, split: str) -> tuple[int, ...]:
+    """The category id of each class, in the order of the classes. Raises TatamiError as ``read``.
+
+    Detections in COCO's results format speak of these and not of our class numbers.
+    """
+    file = _files(root)[split]
+    return tuple(_categories(_content(file)["categories"], file))
+
+
 def strays(_root: Path) -> list[Problem]:
     """None: each file lists its split, and reading it reports the rest."""
     return []

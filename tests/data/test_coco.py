@@ -51,6 +51,7 @@ def test_classes_follow_the_category_id(root: Path) -> None:
     assert sample.boxes.labels.tolist() == [1]
     assert sample.boxes.areas.tolist() == [14]
     assert sample.boxes.crowd.tolist() == [False]
+    assert coco.category_ids(root, "val") == (3, 18)
 
 
 def test_crowd_and_area_are_kept_and_rounding_is_clipped(root: Path) -> None:
