@@ -19,7 +19,7 @@ from rich.table import Table
 from tatami.cli.artefact import open_detector
 from tatami.cli.evaluate import WIDTH, check_share, shown_progress
 from tatami.data.pictures import SUFFIXES, read_picture
-from tatami.errors import TatamiError
+from tatami.errors import TatamiError, printable
 from tatami.files import folder_written_atomically, write_atomically
 from tatami.see.draw import draw_detections
 from tatami.types import Detections, NetworkSpec, Picture, Size
@@ -84,7 +84,7 @@ def predict(
     console.print(table(predictions, detector.spec.classes))
     if unreadable:
         console.print(f"skipped {len(unreadable)} x unreadable-picture", markup=False)
-    console.print(f"wrote {_printable(out)}: {len(predictions)} pictures, {RESULT}", markup=False)
+    console.print(f"wrote {printable(out)}: {len(predictions)} pictures, {RESULT}", markup=False)
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def table(predictions: list[Prediction], classes: tuple[str, ...]) -> Table:
         counts = Counter(classes[label] for label in p.detections.labels.tolist())
         found = ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "nothing"
         table.add_row(
-            escape(_printable(p.path.name)), str(p.size), f"{1000 * p.seconds:.0f}", escape(found)
+            escape(printable(p.path.name)), str(p.size), f"{1000 * p.seconds:.0f}", escape(found)
         )
     return table
 
@@ -188,11 +188,6 @@ def _drawn_names(paths: list[Path]) -> dict[Path, str]:
         taken.add(name.lower())
         names[path] = name
     return names
-
-
-def _printable(path: Path | str) -> str:
-    """A file name may hold bytes that are no Unicode; a terminal takes none."""
-    return str(path).encode(errors="backslashreplace").decode()
 
 
 def _check_replaceable(out: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tatami.errors import TatamiError
+from tatami.errors import TatamiError, printable
 from tatami.types import Dataset
 
 KINDS: dict[str, str] = {
@@ -45,9 +45,9 @@ class Problem:
     mend: str
 
     def __str__(self) -> str:
-        where = f"{self.file}:" if self.line is None else f"{self.file}:{self.line}:"
-        text = " ".join(f"{where} {self.kind}: {self.reason} ({self.mend})".split())
-        return text.encode(errors="backslashreplace").decode()  # a file name may be no Unicode
+        where = printable(self.file) + (":" if self.line is None else f":{self.line}:")
+        text = " ".join(f"{self.kind}: {self.reason} ({self.mend})".split())
+        return f"{where} {printable(text)}"
 
     @staticmethod
     def of(kind: str, error: TatamiError, file: Path) -> Problem:
