@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -112,7 +113,7 @@ def held(folder: Path) -> Iterator[None]:
             ) from None
         for name in (SETTINGS, LOG, EVALUATIONS, WEIGHTS, NETWORK):
             for left in folder.glob(f".{name}.*"):
-                left.unlink()
+                shutil.rmtree(left)
         yield
     finally:
         os.close(handle)
