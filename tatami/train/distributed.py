@@ -60,7 +60,7 @@ def all_or_none(team: Team) -> Iterator[None]:
         error = met
     first = torch.tensor(team.world if error is None else team.rank)
     if team.world > 1:
-        dist.all_reduce(first, dist.ReduceOp.MIN)
+        _all_reduce(first, dist.ReduceOp.MIN)
     if error is not None and int(first) == team.rank:
         raise error
     if int(first) < team.world:
@@ -73,7 +73,7 @@ def average_gradients(model: nn.Module, team: Team) -> None:
         return
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     flat = torch.cat([gradient.flatten() for gradient in gradients])
-    dist.all_reduce(flat)
+    _all_reduce(flat)
     flat /= team.world
     for gradient, part in zip(
         gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True
@@ -86,7 +86,7 @@ def mean_over_team(value: float, team: Team) -> float:
     if team.world == 1:
         return value
     total = torch.tensor([value], dtype=torch.float64)
-    dist.all_reduce(total)
+    _all_reduce(total)
     return float(total) / team.world
 
 
@@ -109,7 +109,7 @@ class _TeamBatchNorm2d(nn.BatchNorm2d):
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
         count = x.numel() // x.shape[1] * dist.get_world_size()
-        wide = x.float()  # statistics of bfloat16 need more than its 8 bits, as torch's own have
+        wide = x.to(self.running_mean.dtype)  # bfloat16's 8 bits are too few for statistics
         mean = _sum_over_team(wide.sum((0, 2, 3))) / count
         centred = wide - mean[:, None, None]
         variance = _sum_over_team((centred * centred).sum((0, 2, 3))) / count
@@ -123,6 +123,15 @@ class _TeamBatchNorm2d(nn.BatchNorm2d):
         return normalized.to(x.dtype)
 
 
+def _all_reduce(value: Tensor, operation: Any = dist.ReduceOp.SUM) -> None:
+    try:
+        dist.all_reduce(value, operation)
+    except RuntimeError as error:
+        raise TatamiError(
+            "another process of the team has stopped", mend="mend what it names, then --resume"
+        ) from error
+
+
 def _sum_over_team(value: Tensor) -> Tensor:
     total: Tensor = _SumOverTeam.apply(value)  # type: ignore[no-untyped-call]
     return total
@@ -134,11 +143,11 @@ class _SumOverTeam(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:
         total = value.clone()
-        dist.all_reduce(total)
+        _all_reduce(total)
         return total
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         total = gradients[0].clone()
-        dist.all_reduce(total)
+        _all_reduce(total)
         return total

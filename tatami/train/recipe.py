@@ -81,7 +81,7 @@ class Recipe:
         """Linear warm-up, then half a cosine (Loshchilov and Hutter 2017) down to 1 %."""
         warmup = self.warmup_epochs * steps_an_epoch
         if step < warmup:
-            return self.learning_rate * (step + 1) / warmup
+            return min(self.learning_rate, self.learning_rate * (step + 1) / warmup)
         total = self.epochs * steps_an_epoch
         progress = (step - warmup) / max(1.0, total - warmup)
         return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))

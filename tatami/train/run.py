@@ -63,7 +63,9 @@ class Run:
         values["spec"] = to_metadata(self.spec)
         values["recipe"] = self.recipe.to_json()
         values["data"] = asdict(self.data)
-        write_atomically(folder / SETTINGS, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+        text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+        # Bytes of a folder's name that are no Unicode become JSON's own escapes.
+        write_atomically(folder / SETTINGS, text.encode(errors="backslashreplace"))
 
 
 def load_run(folder: Path) -> Run:
@@ -72,10 +74,12 @@ def load_run(folder: Path) -> Run:
     if not file.is_file():
         raise TatamiError("no run.json: not a run folder", file=folder, mend="name a run's folder")
     try:
-        values = json.loads(file.read_text())
+        values = json.loads(file.read_bytes())
         spec = from_metadata(values["spec"])
         if spec is None:
             raise KeyError("spec")
+        if not isinstance(values["data"]["root"], str):
+            raise ValueError("the data's root is no text")
         return Run(
             model=str(values["model"]),
             width=float(values["width"]),
@@ -88,6 +92,8 @@ def load_run(folder: Path) -> Run:
             threads=int(values["threads"]),
             versions=dict(values["versions"]),
         )
+    except TatamiError as error:  # of the recipe or the spec, which know no file
+        raise TatamiError(error.reason, mend="restore it, or train again", file=file) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise TatamiError(
             f"not as it was written: {error!r}", file=file, mend="restore it, or train again"
