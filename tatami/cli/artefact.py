@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tatami.data.augment import Augmentation
 from tatami.detector import ForwardDetector
 from tatami.errors import TatamiError
 from tatami.types import Detector, Float32, Forward, NetworkSpec
@@ -54,9 +55,9 @@ def open_onnx(path: Path) -> ForwardDetector:
 def open_run(folder: Path) -> ForwardDetector:
     """The trained network of a run folder, run by torch."""
     from tatami.train.checkpoint import load_weights
-    from tatami.train.run import WEIGHTS, load_run
+    from tatami.train.run import WEIGHTS
 
-    run = load_run(folder)
+    run = read_run(folder)
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise TatamiError(
@@ -67,6 +68,28 @@ def open_run(folder: Path) -> ForwardDetector:
     model = build_model(run)
     load_weights(model, weights)
     return torch_detector(model, run.spec)
+
+
+def read_run(folder: Path) -> Run:
+    """A run folder's run.json, held to the models and augmentations that there are.
+
+    Raises TatamiError, naming the file.
+    """
+    from tatami.train.run import SETTINGS, load_run
+
+    run = load_run(folder)
+    try:
+        check_model(run.model)
+        Augmentation(**run.augmentation)
+    except TatamiError as error:
+        raise TatamiError(error.reason, mend=error.mend, file=folder / SETTINGS) from error
+    except TypeError as error:
+        raise TatamiError(
+            f"not an augmentation: {error}",
+            mend="restore it, or train again",
+            file=folder / SETTINGS,
+        ) from error
+    return run
 
 
 def torch_detector(model: nn.Module, spec: NetworkSpec) -> ForwardDetector:

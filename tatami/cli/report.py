@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from tatami import graph
+from tatami.cli.artefact import read_run
 from tatami.cli.evaluate import Found, detect_all
 from tatami.cli.prove import ledger, open_stage, stages_of
 from tatami.cli.train import test_data
@@ -21,7 +22,7 @@ from tatami.see.report import ClassResult, Held, Report, Shown, write_report
 from tatami.see.report import Stage as StageRow
 from tatami.ship.program import Step, lower, parameters
 from tatami.ship.prove import Ledger
-from tatami.train.run import EVALUATIONS, LOG, Run, load_run, read_rows
+from tatami.train.run import EVALUATIONS, LOG, Run, read_rows
 from tatami.types import Dataset, Detector
 
 SHOWN = 12
@@ -35,7 +36,7 @@ def report(
     ] = None,
 ) -> None:
     """Write report.html: pictures with boxes, curves, the ledger, the layers, the provenance."""
-    settings = load_run(run)
+    settings = read_run(run)
     dataset = test_data(settings)
     if dataset is None:
         raise TatamiError("the run has no test split", file=run, mend="train with --test-split")

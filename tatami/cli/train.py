@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 import tatami
-from tatami.cli.artefact import build_model, check_model, open_run, torch_detector
+from tatami.cli.artefact import build_model, check_model, open_run, read_run, torch_detector
 from tatami.cli.evaluate import class_order, evaluate_detector, summary, table
 from tatami.data.anchors import kmeans_anchors
 from tatami.data.augment import Augmentation, augmented
@@ -26,7 +26,7 @@ from tatami.data.cache import PictureCache
 from tatami.data.fingerprint import fingerprint
 from tatami.data.open import open_dataset, splits
 from tatami.data.pictures import read_picture
-from tatami.errors import TatamiError
+from tatami.errors import TatamiError, printable
 from tatami.files import write_atomically
 from tatami.types import Boxes, Dataset, Decoding, InputSpec, NetworkSpec, Picture, Size
 
@@ -83,7 +83,7 @@ def train(
     typed = locals()
     from tatami.train.distributed import all_or_none, join_team, leave_team
     from tatami.train.recipe import Recipe
-    from tatami.train.run import held, load_run
+    from tatami.train.run import held
 
     team = join_team()
     console.quiet = not team.leads  # a team speaks with one voice
@@ -91,7 +91,7 @@ def train(
         with all_or_none(team):
             if resume is not None:
                 refuse_settings_beside_resume(typed)
-                run, folder = load_run(resume), resume
+                run, folder = read_run(resume), resume
                 check_machine(run, team)
                 dataset = reopen_data(run)
             elif model is None or data is None:
@@ -126,6 +126,8 @@ def train(
         with contextlib.ExitStack() as stack:
             with all_or_none(team):
                 if team.leads:
+                    if resume is None:
+                        stack.enter_context(taken_back(folder))
                     folder.mkdir(parents=True, exist_ok=True)
                     stack.enter_context(held(folder))
                     if resume is None:
@@ -189,7 +191,7 @@ def plan(
         provenance={
             "made by": f"tatami {tatami.__version__}",
             "model": f"{model} width {width:g}",
-            "data": f"{source.root.name} {dataset.split}, sha256 {marks}",
+            "data": f"{printable(source.root.name)} {dataset.split}, sha256 {marks}",
         },
     )
     if threads:
@@ -256,6 +258,29 @@ def refuse_a_second_run(folder: Path) -> None:
         )
 
 
+@contextlib.contextmanager
+def taken_back(folder: Path) -> Iterator[None]:
+    """Remove a new run that fails before its first checkpoint, and nothing else.
+
+    There is nothing to go on from, and its run.json would stand in the way of another attempt.
+    """
+    from tatami.train.run import CHECKPOINTS, LOG, SETTINGS
+
+    new = [each for each in (folder, *folder.parents) if not each.exists()]
+    files = [file for file in (folder / SETTINGS, folder / LOG) if not file.exists()]
+    try:
+        yield
+    except (TatamiError, OSError):
+        with contextlib.suppress(OSError):
+            if not any((folder / CHECKPOINTS).glob("step-*")):
+                for file in files:
+                    file.unlink(missing_ok=True)
+        for each in new:
+            with contextlib.suppress(OSError):  # never made, or with something in it
+                each.rmdir()
+        raise
+
+
 def carry_out(
     run: Run, dataset: Dataset, held_out: Dataset | None, folder: Path, team: Team
 ) -> Iterator[Step]:
@@ -308,7 +333,8 @@ def show_progress(steps: Iterator[Step], team: Team) -> None:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not team.leads) as progress:
+    hidden = not (team.leads and console.is_terminal)
+    with Progress(*columns, console=console, disable=hidden) as progress:
         bar = progress.add_task("", total=0, loss="")
         loss, shown = None, 0.0
         for step in steps:
