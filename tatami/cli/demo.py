@@ -19,6 +19,7 @@ from tatami.cli.ship import ship
 from tatami.cli.train import refuse_a_second_run, test_data, train
 from tatami.data.digits import write_digits
 from tatami.see.report import write_report
+from tatami.ship.c.build import compiler
 from tatami.ship.prove import Ledger
 from tatami.train.run import load_run
 from tatami.types import Size
@@ -32,16 +33,18 @@ console = Console(highlight=False)
 
 def demo(
     out: Annotated[Path, typer.Option(help="The folder to write.")] = Path("demo"),
-    epochs: Annotated[int, typer.Option(help="Fewer are quicker and worse.")] = EPOCHS,
+    epochs: Annotated[int, typer.Option(min=1, help="Fewer are quicker and worse.")] = EPOCHS,
     seed: Annotated[int, typer.Option(help="Of the pictures and of the training.")] = 0,
 ) -> None:
     """Digits in photos: make them, train, fold, ship as C, prove, and write report.html."""
     started = time.monotonic()
     digits, run = out / "digits", out / "run"
     refuse_a_second_run(run)
+    compiler()  # better missed now than after the training
 
     _say(f"tatami data digits {digits} --train {TRAIN} --test {TEST} --size {PICTURES}")
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    errors = Console(stderr=True)
+    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
         bar = progress.add_task("Drawing")
 
         def drawn(done: int, total: int) -> None:

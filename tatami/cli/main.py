@@ -127,6 +127,7 @@ _MENDS = {
     errno.ENOENT: "check the path",
     errno.EISDIR: "name a file, not a folder",
     errno.ENOTDIR: "name a folder, not a file",
+    errno.EEXIST: "name another path",
     errno.ENAMETOOLONG: "give a shorter name",
 }
 
