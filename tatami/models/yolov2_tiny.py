@@ -124,7 +124,7 @@ class YoloV2Tiny(nn.Module):
 
     def _start_near_the_anchors(self) -> None:
         """Boxes start at their anchors in the middle of their cells, and sure of little."""
-        nn.init.normal_(self.conv9.weight, std=0.01)
+        nn.init.normal_(self.conv9.weight, std=0.03)
         assert self.conv9.bias is not None
         with torch.no_grad():
             self.conv9.bias.zero_()
