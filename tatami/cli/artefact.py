@@ -83,7 +83,7 @@ def read_run(folder: Path) -> Run:
         Augmentation(**run.augmentation)
     except TatamiError as error:
         raise TatamiError(error.reason, mend=error.mend, file=folder / SETTINGS) from error
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise TatamiError(
             f"not an augmentation: {error}",
             mend="restore it, or train again",

@@ -78,8 +78,11 @@ def load_run(folder: Path) -> Run:
         spec = from_metadata(values["spec"])
         if spec is None:
             raise KeyError("spec")
-        if not isinstance(values["data"]["root"], str):
-            raise ValueError("the data's root is no text")
+        data = values["data"]
+        texts = [data["root"], data["split"], data["fingerprint"], *data["skip"]]
+        texts += [data[name] for name in ("format", "test_split") if data[name] is not None]
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError("the data are not named in text")
         return Run(
             model=str(values["model"]),
             width=float(values["width"]),

@@ -156,7 +156,7 @@ RUNS: dict[str, tuple[str, str]] = {
     "run.json has an unknown recipe key": ("run.json", "unknown key 'magic'"),
     "run.json has a bad size": ("run.json", "not a size"),
     "run.json has bad anchors": ("run.json", "anchors"),
-    "run.json has a root that is no text": ("run.json", "no text"),
+    "run.json has a root that is no text": ("run.json", "not named in text"),
     "run.json has an unknown augmentation": ("run.json", "not an augmentation"),
     "run.json has another width": ("weights.safetensors", "conv"),
     "no weights": ("run", "no weights"),
