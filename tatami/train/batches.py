@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 from tatami.errors import TatamiError
 from tatami.train.distributed import Team
 from tatami.train.recipe import Recipe
-from tatami.types import Boxes, InputSpec, Picture, Size
+from tatami.types import Boxes, InputSpec, Int, Picture, Size
 
 Draw = Callable[[int, Size, bool, np.random.Generator], tuple[Picture, Boxes]]
 """(sample index, canvas size, closing, random numbers) -> an augmented canvas and its boxes."""
@@ -75,20 +76,28 @@ class Batches:
         size, share = self.recipe.size, self.recipe.multi_scale
         if not share or self._closing(step):
             return size
-        factor = self._random(2, step // 10).uniform(1 - share, 1 + share)
+        factor = _random(self.recipe.seed, 2, step // 10).uniform(1 - share, 1 + share)
         return Size(*(max(32, 32 * round(s * factor / 32)) for s in (size.width, size.height)))
 
     def _picture(self, place: int, size: Size, closing: bool) -> tuple[Picture, Boxes]:
         """The picture at a place of the endless row of shuffled epochs."""
         epoch, rank = divmod(place, self.count)
-        index = int(self._random(0, epoch).permutation(self.count)[rank])
-        return self.draw(index, size, closing, self._random(1, place))
+        index = int(_epoch_order(self.recipe.seed, epoch, self.count)[rank])
+        return self.draw(index, size, closing, _random(self.recipe.seed, 1, place))
 
     def _closing(self, step: int) -> bool:
         return step >= self.steps - self.recipe.closing_epochs * self.steps_an_epoch
 
-    def _random(self, purpose: int, number: int) -> np.random.Generator:
-        return np.random.default_rng([self.recipe.seed, purpose, number])
+
+def _random(seed: int, purpose: int, number: int) -> np.random.Generator:
+    """Random numbers for one purpose (0 order, 1 augmentation, 2 size) and one place in the run."""
+    return np.random.default_rng([seed, purpose, number])
+
+
+@lru_cache(maxsize=4)
+def _epoch_order(seed: int, epoch: int, count: int) -> Int:
+    """The order of the pictures in an epoch: (count,) int64."""
+    return _random(seed, 0, epoch).permutation(count)
 
 
 def check_shares(batch: int, processes: int) -> None:
