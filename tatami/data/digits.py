@@ -54,12 +54,12 @@ TEST_PHOTOS = (
 
 INK = 64
 MAX_HIDDEN = 0.08
-MAX_SHARED = 0.25
+MAX_SHARED = 0.15
 CLEAR = 0.8
 CONTRAST = 50.0
 
-_MOST_DIGITS = 8
-_HEIGHTS = (20.0, 72.0)  # pixels, before slant; drawn log-uniformly
+_MOST_DIGITS = 5
+_HEIGHTS = (28.0, 72.0)  # pixels, before slant; drawn log-uniformly; a cell is 32 high
 _TRIES = 12
 _MARKER = "digits.json"
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
@@ -232,7 +232,7 @@ def _glyph(label: int, samples: NDArray[np.uint8], size: Size, rng: np.random.Ge
     sample = samples[int(rng.integers(len(samples)))]
     margin = 2
     source = Image.fromarray(np.pad(sample * 15, margin))  # 0..240; blank around for the cubic
-    tallest = min(_HEIGHTS[1], 0.45 * min(size.width, size.height))
+    tallest = min(_HEIGHTS[1], 0.6 * min(size.width, size.height))
     scale_y = float(np.exp(rng.uniform(np.log(_HEIGHTS[0]), np.log(tallest)))) / 8
     scale_x = scale_y * rng.uniform(0.75, 1.15)
     turn, shear = radians(rng.uniform(-10, 10)), rng.uniform(-0.25, 0.25)
