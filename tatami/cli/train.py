@@ -170,6 +170,7 @@ def plan(
     """Open the data, find the anchors, and write down everything the run will depend on."""
     import torch
 
+    from tatami.train.loop import chosen_precision
     from tatami.train.run import DataSource, Run
 
     check_model(model)
@@ -196,6 +197,7 @@ def plan(
     )
     if threads:
         torch.set_num_threads(threads)
+    recipe = dataclasses.replace(recipe, precision=chosen_precision(recipe, device))
     run = Run(
         model=model,
         width=width,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Literal, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -125,13 +124,17 @@ def native_bfloat16() -> bool:
     return any(abilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
-@contextlib.contextmanager
-def _autocast(recipe: Recipe, device: torch.device) -> Iterator[None]:
+def chosen_precision(recipe: Recipe, device: str) -> Literal["float32", "bfloat16"]:
+    """What ``auto`` means on this device: bfloat16 only where it is the faster one."""
+    if recipe.precision != "auto":
+        return recipe.precision
+    return "bfloat16" if device != "cpu" or native_bfloat16() else "float32"
+
+
+def _autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
     """bfloat16 convolutions where they pay; the loss is always computed in float32."""
-    native = device.type != "cpu" or native_bfloat16()
-    wanted = recipe.precision == "bfloat16" or (recipe.precision == "auto" and native)
-    with torch.autocast(device.type, torch.bfloat16, enabled=wanted):
-        yield
+    wanted = chosen_precision(recipe, device.type) == "bfloat16"
+    return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
 
 
 def _state(
