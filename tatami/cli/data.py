@@ -80,9 +80,9 @@ def show(
 @data_app.command("digits")
 def digits(
     out: Path = typer.Argument(..., help="Folder to write, in PASCAL VOC layout."),
-    train: int = typer.Option(2000, help="Pictures to train on."),
+    train: int = typer.Option(3000, help="Pictures to train on."),
     test: int = typer.Option(300, help="Pictures to test on."),
-    size: str = typer.Option("192x160", help="Of every picture, width x height."),
+    size: str = typer.Option("128x128", help="Of every picture, width x height."),
     seed: int = typer.Option(0, help="The same seed writes the same bytes."),
 ) -> None:
     """Write the embedded set: real handwritten digits drawn onto real photos."""

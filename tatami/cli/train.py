@@ -6,9 +6,10 @@ import contextlib
 import dataclasses
 import inspect
 import json
+import os
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,10 +58,10 @@ def train(
     multi_scale: Annotated[
         float, typer.Option(help="Share by which the input size varies; 0: not.")
     ] = 0.25,
-    mosaic: Annotated[float, typer.Option(help="Share of pictures made of four.")] = 0.5,
-    flip: Annotated[
-        float, typer.Option(help="Share mirrored left to right; 0 for digits and letters.")
-    ] = 0.5,
+    augment: Annotated[
+        list[str] | None,
+        typer.Option(help="As flip=0 for digits, mosaic=0, scale=0.8,1.25; may be repeated."),
+    ] = None,
     closing_epochs: Annotated[
         int, typer.Option(help="Last epochs, without mosaic and multi-scale.")
     ] = 5,
@@ -81,6 +82,9 @@ def train(
 ) -> None:
     """Train a network on labelled pictures, evaluate it, and leave it as an ONNX file."""
     typed = locals()
+    # Threads of torch that wait for each other must sleep, not spin: on a machine that does
+    # something else beside, spinning was measured to make a training three times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from tatami.train.distributed import all_or_none, join_team, leave_team
     from tatami.train.recipe import Recipe
     from tatami.train.run import held
@@ -113,7 +117,7 @@ def train(
                         "seed": seed,
                     }
                 )
-                augmentation = dataclasses.replace(Augmentation(), mosaic=mosaic, flip=flip)
+                augmentation = _augmentation(augment or ())
                 source = Source(data, train_split, test_split, format, tuple(skip or ()))
                 folder = out or Path("runs") / f"{model}-{data.resolve().name}"
                 refuse_a_second_run(folder)
@@ -369,6 +373,26 @@ def reopen_data(run: Run) -> Dataset:
             mend="restore it, or start a new run",
         )
     return dataset
+
+
+def _augmentation(settings: Sequence[str]) -> Augmentation:
+    """The usual augmentation with these settings, as ``flip=0`` or ``scale=0.8,1.25``."""
+    known = dataclasses.asdict(Augmentation())
+    chosen: dict[str, object] = {}
+    for setting in settings:
+        name, _, text = setting.partition("=")
+        try:
+            numbers = tuple(float(number) for number in text.split(","))
+        except ValueError:
+            numbers = ()
+        pair = isinstance(known.get(name), tuple)
+        if name not in known or len(numbers) != (2 if pair else 1):
+            raise TatamiError(
+                f"--augment {setting} is not understood",
+                mend=f"give NAME=VALUE (two values for a range) with one of {', '.join(known)}",
+            )
+        chosen[name] = numbers if pair else type(known[name])(numbers[0])
+    return dataclasses.replace(Augmentation(), **chosen)  # type: ignore[arg-type]
 
 
 def _first_of(wanted: tuple[str, ...], names: tuple[str, ...]) -> str | None:

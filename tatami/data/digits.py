@@ -54,12 +54,12 @@ TEST_PHOTOS = (
 
 INK = 64
 MAX_HIDDEN = 0.08
-MAX_SHARED = 0.15
+MAX_SHARED = 0.1
 CLEAR = 0.8
-CONTRAST = 50.0
+CONTRAST = 70.0
 
-_MOST_DIGITS = 5
-_HEIGHTS = (28.0, 72.0)  # pixels, before slant; drawn log-uniformly; a cell is 32 high
+_MOST_DIGITS = 4
+_HEIGHTS = (44.0, 92.0)  # pixels, before slant; drawn log-uniformly
 _TRIES = 12
 _MARKER = "digits.json"
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
@@ -77,7 +77,7 @@ class _Glyph:
 def write_digits(
     root: Path,
     *,
-    train: int = 2000,
+    train: int = 3000,
     test: int = 300,
     size: Size | None = None,
     seed: int = 0,
@@ -85,12 +85,12 @@ def write_digits(
 ) -> None:
     """Write the set to the folder ``root`` in PASCAL VOC layout, whole or not at all.
 
-    train, test: numbers of pictures.  size: of every picture, 192x160 when None.
+    train, test: numbers of pictures.  size: of every picture, 128x128 when None.
     progress: called with (pictures done, pictures in all) after each.
     Raises TatamiError for an impossible request, when scikit-learn or scikit-image is missing, or
     when ``root`` is a folder of something else (an older set of digits is replaced).
     """
-    size = size or Size(192, 160)
+    size = size or Size(128, 128)
     if train < 1 or test < 1:
         raise TatamiError(
             f"{train} train and {test} test pictures asked for", mend="ask for at least 1 of each"
@@ -223,7 +223,8 @@ def _background(photos: Sequence[Image.Image], size: Size, rng: np.random.Genera
     if rng.random() < 0.5:
         canvas = canvas[:, ::-1]
     mean = canvas.mean()
-    varied = mean + (canvas - mean) * rng.uniform(0.5, 1.0) + rng.uniform(-32, 32)
+    # Paler than the photo, so that the ink stands out for a person, too.
+    varied = mean + (canvas - mean) * rng.uniform(0.3, 0.7) + rng.uniform(-32, 32)
     return np.ascontiguousarray(np.clip(varied, 0, 255))
 
 
@@ -232,7 +233,7 @@ def _glyph(label: int, samples: NDArray[np.uint8], size: Size, rng: np.random.Ge
     sample = samples[int(rng.integers(len(samples)))]
     margin = 2
     source = Image.fromarray(np.pad(sample * 15, margin))  # 0..240; blank around for the cubic
-    tallest = min(_HEIGHTS[1], 0.6 * min(size.width, size.height))
+    tallest = min(_HEIGHTS[1], 0.7 * min(size.width, size.height))
     scale_y = float(np.exp(rng.uniform(np.log(_HEIGHTS[0]), np.log(tallest)))) / 8
     scale_x = scale_y * rng.uniform(0.75, 1.15)
     turn, shear = radians(rng.uniform(-10, 10)), rng.uniform(-0.25, 0.25)

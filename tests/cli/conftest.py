@@ -243,7 +243,7 @@ def huge_png() -> bytes:
 
 TRAIN = (
     *("train", "yolov2-tiny", "--size", "64x64", "--width", "0.1", "--batch", "2", "--epochs", "1"),
-    *("--anchors", "1,1", "--threads", "1", "--mosaic", "0", "--checkpoint-seconds", "0"),
+    *("--anchors", "1,1", "--threads", "1", "--augment", "mosaic=0", "--checkpoint-seconds", "0"),
 )
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 TRAIN = ("train", "yolov2-tiny", "--size", "64x64", "--width", "0.1", "--batch", "2")
-TRAIN += ("--epochs", "1", "--anchors", "1,1", "--threads", "1", "--mosaic", "0")
+TRAIN += ("--epochs", "1", "--anchors", "1,1", "--threads", "1", "--augment", "mosaic=0")
 DIGITS = ("data", "digits", "--train", "40", "--test", "2", "--size", "96x96")
 
 

@@ -179,7 +179,9 @@ def test_a_picture_that_breaks_while_training_ends_the_team(
     shutil.copytree(rectangles, data)
     picture = data / "JPEGImages" / "0003.png"
     picture.write_bytes(picture.read_bytes()[:2000])
-    result = torchrun(*training(tmp_path / "run", "--data", data, "--epochs", 2, "--mosaic", 0))
+    result = torchrun(
+        *training(tmp_path / "run", "--data", data, "--epochs", 2, "--augment", "mosaic=0")
+    )
     assert result.returncode != 0
     assert f"tatami: {picture}:" in result.stdout + result.stderr
     spoken = lines_of(0, result) + lines_of(1, result)
