@@ -100,7 +100,7 @@ def _held(proof: Ledger) -> list[Held]:
             row.worst or 0.0,
             row.bound or 0.0,
             row.passed,
-            {"rel": "relative", "px": "pixels"}.get(row.unit, row.unit),
+            "pixels" if row.unit == "px" else "relative",
             row.layer or "",
             row.mean_ap,
             row.size,
