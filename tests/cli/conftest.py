@@ -519,3 +519,13 @@ def _bad_coco(root: Path, what: str) -> None:
     elif what == "nested without end":
         text = "[" * 100_000
     (root / "annotations.json").write_text(text)
+
+
+@pytest.fixture
+def halves(squares_set: Path) -> Path:
+    """The squares as a train and a test split of two pictures each."""
+    folder = squares_set / "ImageSets" / "Main"
+    folder.mkdir(parents=True)
+    (folder / "train.txt").write_text("000000\n000001\n")
+    (folder / "test.txt").write_text("000002\n000003\n")
+    return squares_set

@@ -23,16 +23,6 @@ SMALL = (
 
 
 @pytest.fixture
-def halves(squares_set: Path) -> Path:
-    """The squares as a train and a test split of two pictures each."""
-    folder = squares_set / "ImageSets" / "Main"
-    folder.mkdir(parents=True)
-    (folder / "train.txt").write_text("000000\n000001\n")
-    (folder / "test.txt").write_text("000002\n000003\n")
-    return squares_set
-
-
-@pytest.fixture
 def refused(
     command: Command, halves: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., str]:
