@@ -13,7 +13,7 @@ from tatami import graph
 from tatami.cli.artefact import read_run
 from tatami.cli.evaluate import Found, detect_all
 from tatami.cli.prove import ledger, open_stage, stages_of
-from tatami.cli.train import test_data
+from tatami.cli.training import test_data
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 from tatami.evaluate.detections import Evaluation, evaluate

@@ -62,6 +62,7 @@ def overlaps(buffers: Sequence[Buffer], offsets: Mapping[str, int]) -> list[tupl
         for i, a in enumerate(buffers)
         for b in buffers[i + 1 :]
         if a.alive_with(b)
+        and a.size > 0 < b.size  # an empty buffer destroys nothing
         and offsets[a.name] < offsets[b.name] + b.size
         and offsets[b.name] < offsets[a.name] + a.size
     ]

@@ -92,7 +92,7 @@ class Ledger:
         table.add_column("held to", overflow="ellipsis", no_wrap=True, ratio=3)
         table.add_column("worst |Δ|", justify="right", no_wrap=True)
         table.add_column("bound", justify="right", no_wrap=True)
-        table.add_column("first layer", overflow="ellipsis", no_wrap=True, ratio=3)
+        table.add_column("at layer", overflow="ellipsis", no_wrap=True, ratio=3)
         for name in ("mAP", "size", "ms"):
             table.add_column(name, justify="right", no_wrap=True)
         for row in self.rows:

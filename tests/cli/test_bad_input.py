@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -578,7 +579,10 @@ def test_a_bad_option_and_a_bad_file_as_processes(house: Path, tmp_path: Path):
 
 def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path):
     pytest.importorskip("skimage")
-    found = process(*DIGITS[:3], "5000", *DIGITS[4:], tmp_path / "digits", cwd=tmp_path)
+    # A shell's background job hands on that Ctrl-C is ignored; a terminal's program hears it.
+    heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    asked = (*DIGITS[:3], "5000", *DIGITS[4:], tmp_path / "digits")
+    found = process(*asked, cwd=tmp_path, preexec_fn=heard)
     waited = time.monotonic() + 60
     while not any(tmp_path.rglob("*.png")):
         assert time.monotonic() < waited
