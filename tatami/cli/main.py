@@ -53,14 +53,14 @@ def _root(
 
 
 app.add_typer(data_app, name="data")
-app.command("demo")(demo)
+app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("fold")(fold)
-app.command("predict")(predict)
-app.command("prove")(prove)
 app.command("ship")(ship)
+app.command("prove")(prove)
+app.command("predict")(predict)
 app.command("report")(report)
-app.command("train")(train)
+app.command("demo")(demo)
 
 
 def main() -> None:
