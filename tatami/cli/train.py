@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import inspect
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -74,9 +73,6 @@ def train(
 ) -> None:
     """Train a network on labelled pictures, evaluate it, and leave it as an ONNX file."""
     typed = locals()
-    # Threads of torch that wait for each other must sleep, not spin: on a machine that does
-    # something else beside, spinning was measured to make a training three times slower.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from tatami.train.distributed import all_or_none, join_team, leave_team
     from tatami.train.recipe import Recipe
     from tatami.train.run import held
