@@ -85,3 +85,18 @@ def test_everything_but_training_works_without_torch():
         [sys.executable, "-W", "error", "-c", "\n".join(lines)], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_training_without_torch_says_what_to_install():
+    lines = (
+        "import sys",
+        "sys.modules['torch'] = None",
+        "sys.argv = ['tatami', 'train', 'yolov2-tiny', '--data', 'x']",
+        "from tatami.cli.main import main",
+        "main()",
+    )
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "tatami: this needs torch (install it with pip install 'tatami[train]')\n"
+    )

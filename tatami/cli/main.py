@@ -29,6 +29,9 @@ from tatami.cli.ship import ship
 from tatami.cli.train import train
 from tatami.errors import TatamiError
 
+EXTRAS = {"torch": "train", "onnxscript": "train", "matplotlib": "see"}
+"""What an installation of the core may lack, and the extra that brings it."""
+
 app = typer.Typer(
     name="tatami",
     help="Labelled pictures to a convolutional network on small hardware, proved at every step.",
@@ -81,6 +84,11 @@ def main() -> None:
         _leave(128 + signal.SIGPIPE)  # Rich makes a SystemExit of it
     except OSError as error:
         _leave(2, _of_system(error))
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRAS:
+            raise  # ours
+        extra = EXTRAS[error.name]
+        _leave(2, f"this needs {error.name} (install it with pip install 'tatami[{extra}]')")
     except MemoryError as error:
         _leave(2, f"not enough memory: {error} (close other programs, or ask for less at once)")
     except KeyboardInterrupt:

@@ -24,6 +24,7 @@ from tatami.cli.training import (
     reopen_data,
     show_progress,
     taken_back,
+    tell_other_versions,
     test_data,
 )
 from tatami.data.augment import Augmentation
@@ -85,6 +86,7 @@ def train(
                 refuse_settings_beside_resume(typed)
                 run, folder = read_run(resume), resume
                 check_machine(run, team)
+                tell_other_versions(run)
                 dataset = reopen_data(run)
             elif model is None or data is None:
                 raise TatamiError(

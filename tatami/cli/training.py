@@ -135,6 +135,17 @@ def check_machine(run: Run, team: Team) -> None:
         )
 
 
+def tell_other_versions(run: Run) -> None:
+    """Say where a resumed run goes on with another torch or NumPy: its last bits may differ."""
+    import torch
+
+    for name, now in (("torch", torch.__version__), ("numpy", np.__version__)):
+        then = run.versions.get(name)
+        if then != now:
+            text = f"the run began with {name} {then}, this is {now}: its last bits may differ"
+            console.print(text, markup=False)
+
+
 def refuse_a_second_run(folder: Path) -> None:
     """Raise TatamiError where the folder holds a run already."""
     if (folder / "run.json").exists():

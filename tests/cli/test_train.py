@@ -191,7 +191,12 @@ def test_resuming(
         assert f"it takes no {name} (" in refused("--resume", run, f"--{name}", value)
 
     assert command("train", "--resume", run) == 0
-    capsys.readouterr()
+    assert "began with" not in capsys.readouterr().err
+    settings = json.loads((run / "run.json").read_text())
+    settings["versions"]["torch"] = "0.1"
+    (run / "run.json").write_text(json.dumps(settings))
+    assert command("train", "--resume", run) == 0
+    assert "the run began with torch 0.1, this is" in capsys.readouterr().err
     newest = run / "checkpoints" / "step-00000002" / "state.safetensors"
     content = newest.read_bytes()
     newest.write_bytes(content[: len(content) // 2])
