@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from tatami.errors import TatamiError
 
@@ -28,6 +30,18 @@ def write_atomically(path: Path, content: bytes | str) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     _flush_folder(path.parent)
+
+
+def parse_json(content: bytes, file: Path) -> Any:
+    """The value of a JSON text that was read from ``file``. Raises TatamiError, naming the line."""
+    try:
+        return json.loads(content)
+    except json.JSONDecodeError as error:
+        raise TatamiError(
+            f"malformed JSON: {error.msg}", mend="export it again", file=file, line=error.lineno
+        ) from error
+    except (ValueError, RecursionError) as error:  # not UTF-8, endless digits, nested without end
+        raise TatamiError(f"malformed JSON: {error}", mend="export it again", file=file) from error
 
 
 @contextmanager

@@ -48,7 +48,9 @@ def demo(
     refuse_a_second_run(run)
     compiler()  # better missed now than after the training
 
-    _say(f"tatami data digits {digits} --train {TRAIN} --test {TEST} --size {PICTURES}")
+    _say(
+        f"tatami data digits {digits} --train {TRAIN} --test {TEST} --size {PICTURES} --seed {seed}"
+    )
     errors = Console(stderr=True)
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
         bar = progress.add_task("Drawing")
@@ -62,7 +64,8 @@ def demo(
     _say(
         f"tatami train yolov2-tiny --data {digits} --size {PICTURES} --width {WIDTH} "
         f"--epochs {epochs} --batch {BATCH} --learning-rate {LEARNING_RATE} --multi-scale 0 "
-        f"--closing-epochs 1 --evaluate-every {EVALUATE_EVERY} --threads 1 {augment} --out {run}"
+        f"--closing-epochs 1 --evaluate-every {EVALUATE_EVERY} --threads 1 "
+        f"--seed {seed} {augment} --out {run}"
     )
     train(
         "yolov2-tiny",

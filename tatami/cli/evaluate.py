@@ -32,6 +32,8 @@ from tatami.types import Dataset, Detections, Detector, Int, Sample
 T = TypeVar("T")
 
 WIDTH = 80
+SCORE = 0.005
+"""Detections above this score count for average precision."""
 
 
 def evaluate(
@@ -50,7 +52,7 @@ def evaluate(
     ] = None,
     score: Annotated[
         float, typer.Option(help="The artefact reports what scores above this.")
-    ] = 0.005,
+    ] = SCORE,
     at: Annotated[
         float, typer.Option(help="Precision, recall and F1 are of what scores above this.")
     ] = 0.25,
@@ -180,7 +182,7 @@ def evaluate_detector(
     detector: Detector,
     dataset: Dataset,
     *,
-    score: float = 0.005,
+    score: float = SCORE,
     at: float = 0.25,
     iou: float = 0.5,
     title: str | None = None,

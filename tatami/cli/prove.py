@@ -15,7 +15,7 @@ from rich.console import Console
 
 from tatami import graph
 from tatami.cli.artefact import open_detector
-from tatami.cli.evaluate import detect_all
+from tatami.cli.evaluate import SCORE, detect_all
 from tatami.data.open import open_dataset
 from tatami.data.pictures import read_picture
 from tatami.detector import ForwardDetector
@@ -29,8 +29,6 @@ from tatami.types import Dataset, Float32, NetworkSpec, Picture
 WIDTH = 80
 LOOKED_AT = 8
 """Pictures whose maps, layers and boxes are compared number by number; mAP is of all."""
-SCORE = 0.005
-"""Detections above this score count for mAP, as in ``tatami evaluate``."""
 
 
 def prove(

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tatami import graph
 from tatami.cli.artefact import read_run
-from tatami.cli.evaluate import Found, detect_all
+from tatami.cli.evaluate import SCORE, Found, detect_all
 from tatami.cli.prove import ledger, open_stage, stages_of
 from tatami.cli.training import test_data
 from tatami.data.pictures import read_picture
@@ -50,7 +50,7 @@ def build_report(folder: Path, run: Run, dataset: Dataset, proof: Ledger) -> Rep
     """The page of a run: its last artefact looked at on the test split, and all before it."""
     paths = stages_of(folder)
     last = open_stage(paths[-1])
-    found = detect_all(last.detector, dataset, 0.005, title="Looking")
+    found = detect_all(last.detector, dataset, SCORE, title="Looking")
     truths = [sample.boxes for sample in found.samples]
     result = evaluate(truths, found.detections, dataset.classes)
     measured = [row for row in proof.rows if row.mean_ap is not None]

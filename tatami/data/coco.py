@@ -9,7 +9,6 @@ picture without objects. Classes follow the category id; a sample's id is its im
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from tatami.data.labels import (
 )
 from tatami.data.problems import Problem, Reading, in_order
 from tatami.errors import TatamiError
+from tatami.files import parse_json
 from tatami.types import Dataset, Sample
 
 LOOKED_FOR = "annotations/*.json, SPLIT/_annotations.coco.json or a .json file"
@@ -125,14 +125,7 @@ def _bases(root: Path, file: Path, split: str) -> list[Path]:
 
 def _content(file: Path) -> dict[str, list[object]]:
     """The file's three lists."""
-    try:
-        content = json.loads(read_bytes(file, MAX_JSON_BYTES))
-    except json.JSONDecodeError as error:
-        raise TatamiError(
-            f"malformed JSON: {error.msg}", mend="export it again", file=file, line=error.lineno
-        ) from error
-    except (ValueError, RecursionError) as error:  # not UTF-8, endless digits, nested without end
-        raise TatamiError(f"malformed JSON: {error}", mend="export it again", file=file) from error
+    content = parse_json(read_bytes(file, MAX_JSON_BYTES), file)
     for name in ("images", "annotations", "categories"):
         if not isinstance(content, dict) or not isinstance(content.get(name), list):
             raise TatamiError(f"has no list '{name}'", mend="give a COCO detection file", file=file)

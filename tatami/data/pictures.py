@@ -18,11 +18,11 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from tatami.errors import TatamiError
+from tatami.picture import MAX_SIDE
 from tatami.types import Picture, Size
 
 MAX_PIXELS = 100_000_000
-MAX_SIDE = 16_384
-"""Bounds of a picture's header: the resize rule's integers are proved up to this side."""
+"""Beside MAX_SIDE, up to which the picture rule is proved, the bound of a picture's header."""
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"})
 """File names that count as pictures when a folder is listed, in lower case."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tatami.errors import TatamiError
-from tatami.files import write_atomically
+from tatami.files import parse_json, write_atomically
 from tatami.types import Detections
 
 MAX_JSON_BYTES = 2**30
@@ -85,14 +85,7 @@ def _rows(path: Path) -> list[object]:
         raise TatamiError(
             f"larger than {MAX_JSON_BYTES >> 20} MiB", mend="leave out low scores", file=path
         )
-    try:
-        rows = json.loads(path.read_bytes())
-    except json.JSONDecodeError as error:
-        raise TatamiError(
-            f"malformed JSON: {error.msg}", mend="export it again", file=path, line=error.lineno
-        ) from error
-    except (ValueError, RecursionError) as error:  # not UTF-8, endless digits, nested without end
-        raise TatamiError(f"malformed JSON: {error}", mend="export it again", file=path) from error
+    rows = parse_json(path.read_bytes(), path)
     if not isinstance(rows, list):
         raise TatamiError("not a list of detections", mend="give COCO's results format", file=path)
     return rows
