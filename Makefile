@@ -38,7 +38,10 @@ $(VENV)/.dev: pyproject.toml constraints.txt
 # Tests that need one of these skip, and say so, where it is absent.
 system-packages:
 	apt-get update -qq
-	apt-get install -qq --yes --no-install-recommends clang
+	apt-get install -qq --yes --no-install-recommends clang libclang-rt-14-dev \
+		gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross \
+		gcc-riscv64-linux-gnu libc6-dev-riscv64-cross qemu-user \
+		gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 
 clean:
 	rm -rf $(VENV) demo build .mypy_cache .pytest_cache .ruff_cache

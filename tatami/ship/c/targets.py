@@ -1,0 +1,110 @@
+"""The machines that a program can be shipped for, and how a proof runs on each.
+
+A target names the kernels that its program may hold, the compiler that makes it, and, where this
+machine is another one, the emulator that runs it. Tests and ``tatami prove --on`` skip or refuse a
+target whose compiler or emulator is absent, and say which Debian package brings it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+
+from tatami.errors import TatamiError
+
+
+@dataclass(frozen=True)
+class Target:
+    """One kind of machine.
+
+    what: a line for people.
+    variants: the kernel variants that may be in its program, the best first (kernels/variant.c).
+    compiler: the command; empty is the machine's own ($CC, else cc).  options: for this processor.
+    runner: what runs the program here; empty where this machine runs it itself.
+    package: the Debian packages that bring compiler and runner.
+    alignment: bytes to which buffers in the arena are aligned.
+    scratch: bytes that one step may take for itself where it has the choice.
+    array: whether the weights are a C array by default, whatever their size.
+    board: files of kernels/board/ that a machine without an operating system starts with.
+    """
+
+    name: str
+    what: str
+    variants: tuple[str, ...]
+    compiler: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    runner: tuple[str, ...] = ()
+    package: str = ""
+    alignment: int = 64
+    scratch: int = 256 * 1024
+    array: bool = False
+    board: tuple[str, ...] = ()
+
+
+_X86 = ("avx512vnni", "avx512", "avx2")
+_TARGETS = (
+    Target("any", "every kernel there is, the best chosen at run time", (*_X86, "dotprod", "neon")),
+    Target("portable", "plain C99 alone, on any machine", ()),
+    Target("x86-64", "AVX2, AVX-512 and AVX-512 VNNI, chosen at run time", _X86),
+    Target(
+        "aarch64",
+        "64-bit Arm as in Raspberry Pi 3 to 5: NEON, and dotprod chosen at run time",
+        ("dotprod", "neon"),
+        ("aarch64-linux-gnu-gcc",),
+        (),
+        ("qemu-aarch64",),
+        "gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user",
+    ),
+    Target(
+        "armhf",
+        "32-bit Arm with NEON, as in Raspberry Pi 2",
+        ("neon",),
+        ("arm-linux-gnueabihf-gcc",),
+        ("-mfpu=neon-vfpv4",),
+        ("qemu-arm",),
+        "gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user",
+        scratch=128 * 1024,
+    ),
+    Target(
+        "riscv64",
+        "64-bit RISC-V, plain C99",
+        (),
+        ("riscv64-linux-gnu-gcc",),
+        (),
+        ("qemu-riscv64",),
+        "gcc-riscv64-linux-gnu libc6-dev-riscv64-cross qemu-user",
+    ),
+    Target(
+        "cortex-m7",
+        "a microcontroller: Arm Cortex-M4, M7 and M33 with the DSP extension",
+        ("dsp",),
+        ("arm-none-eabi-gcc",),
+        ("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-d16"),
+        (
+            *("qemu-system-arm", "-M", "mps2-an500", "-nographic", "-monitor", "none"),
+            *("-serial", "none", "-semihosting-config", "enable=on,target=native", "-kernel"),
+        ),
+        "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm",
+        alignment=8,
+        scratch=8 * 1024,
+        array=True,
+        board=("cortex_m.c", "mps2_an500.ld"),
+    ),
+)
+TARGETS = {target.name: target for target in _TARGETS}
+"""The visible table of targets, by name."""
+
+
+def target_of(name: str) -> Target:
+    """The target of that name. Raises TatamiError, naming those that there are."""
+    if name not in TARGETS:
+        raise TatamiError(f"no target '{name}'", mend=f"give one of {', '.join(TARGETS)}")
+    return TARGETS[name]
+
+
+def missing(target: Target) -> str | None:
+    """The command that this machine lacks to build and run a target's program, or None."""
+    for command in (target.compiler[:1], target.runner[:1]):
+        if command and shutil.which(command[0]) is None:
+            return command[0]
+    return None
