@@ -43,6 +43,42 @@ def constant(node: ir.Node, index: int) -> NDArray[Any] | None:
     return value.const_value.numpy()
 
 
+def weight(node: ir.Node, index: int) -> NDArray[Any] | None:
+    """As ``constant``, and also where a DequantizeLinear makes it of constants, in float32."""
+    value = node.inputs[index] if index < len(node.inputs) else None
+    maker = None if value is None else value.producer()
+    if maker is None or maker.op_type != "DequantizeLinear":
+        return constant(node, index)
+    found = dequantized(maker)
+    if found is None:
+        return None
+    stored, scale, axis = found
+    shape = [1] * stored.ndim
+    if scale.size > 1:
+        shape[axis] = scale.size
+    result: NDArray[Any] = stored.astype(np.float32) * scale.reshape(shape)
+    return result
+
+
+def dequantized(node: ir.Node) -> tuple[NDArray[np.int64], NDArray[np.float32], int] | None:
+    """(stored less zero point, scale (1,) or (n,), its axis) of a DequantizeLinear of constants.
+
+    None where it works on what the images change.
+    """
+    stored, scale, zero = constant(node, 0), constant(node, 1), constant(node, 2)
+    if stored is None or scale is None:
+        return None
+    axis = integer(node, "axis", 1) % max(1, stored.ndim)
+    wide = stored.astype(np.int64)
+    if zero is not None and zero.size > 1:
+        wide = wide - zero.astype(np.int64).reshape(
+            [-1 if i == axis else 1 for i in range(stored.ndim)]
+        )
+    elif zero is not None:
+        wide = wide - int(zero.reshape(()))
+    return wide, np.asarray(scale, np.float32).reshape(-1), axis
+
+
 def place(node: ir.Node) -> str:
     """How an error names a node: its operator and the value that it makes."""
     return f"{node.op_type} '{node.outputs[0].name}'"

@@ -22,6 +22,7 @@ from tatami.graph.attributes import (
     place,
     real,
     text,
+    weight,
     window_of,
 )
 from tatami.graph.network import shape_of
@@ -102,7 +103,7 @@ def _check_constant(value: ir.Value) -> None:
         array = value.const_value.numpy()
     except (ValueError, TypeError) as error:
         raise TatamiError(f"weight '{value.name}' cannot be read: {error}", mend=AGAIN) from None
-    if array.dtype == np.int64:
+    if array.dtype in (np.int64, np.int32, np.int8, np.uint8):  # shapes, and quantized weights
         return
     if array.dtype != np.float32:
         raise TatamiError(
@@ -128,7 +129,11 @@ def _check_activation(value: ir.Value, contradiction: str | None) -> None:
             f"value '{value.name}' has no fixed shape ({shape})",
             mend="export the network for one input size and a batch of 1",
         )
-    if value.dtype != ir.DataType.FLOAT:
+    maker = value.producer()
+    quantized = maker is not None and maker.op_type == "QuantizeLinear"
+    if value.dtype != ir.DataType.FLOAT and not (
+        quantized and value.dtype in (ir.DataType.UINT8, ir.DataType.INT8)
+    ):
         kind = None if value.dtype is None else value.dtype.name
         raise TatamiError(
             f"value '{value.name}' is {kind}, not FLOAT", mend="export the network in float32"
@@ -147,21 +152,21 @@ def _check_activation(value: ir.Value, contradiction: str | None) -> None:
 
 
 def _conv(node: ir.Node) -> None:
-    image, weight = shape_of(_value(node, 0)), _weight(node, 1).shape
-    if len(weight) != 4:
-        raise _wrong(node, f"has a weight of {len(weight)} axes, not 4")
+    image, kernel = shape_of(_value(node, 0)), _weight(node, 1).shape
+    if len(kernel) != 4:
+        raise _wrong(node, f"has a weight of {len(kernel)} axes, not 4")
     window_of(node)
     groups = integer(node, "group", 1)
-    if groups < 1 or image[1] != weight[1] * groups or weight[0] % groups:
+    if groups < 1 or image[1] != kernel[1] * groups or kernel[0] % groups:
         raise _wrong(
-            node, f"has a weight of shape {weight} in {groups} groups for {image[1]} channels"
+            node, f"has a weight of shape {kernel} in {groups} groups for {image[1]} channels"
         )
-    if integers(node, "kernel_shape", weight[2:]) != weight[2:]:
-        raise _wrong(node, f"says another kernel_shape than its weight of shape {weight}")
+    if integers(node, "kernel_shape", kernel[2:]) != kernel[2:]:
+        raise _wrong(node, f"says another kernel_shape than its weight of shape {kernel}")
     if len(node.inputs) > 2 and node.inputs[2] is not None:
         bias = _weight(node, 2).shape
-        if bias != (weight[0],):
-            raise _wrong(node, f"has a bias of shape {bias} for {weight[0]} outputs")
+        if bias != (kernel[0],):
+            raise _wrong(node, f"has a bias of shape {bias} for {kernel[0]} outputs")
 
 
 def _batch_normalization(node: ir.Node) -> None:
@@ -209,6 +214,15 @@ def _clip(node: ir.Node) -> None:
             _weight(node, index)
 
 
+def _quantized(node: ir.Node) -> None:
+    """A scale that is a positive constant, and a zero point that is one too."""
+    scale = constant(node, 1)
+    if scale is None or not (scale > 0).all():
+        raise _wrong(node, "has a scale that is not a positive constant")
+    if len(node.inputs) > 2 and node.inputs[2] is not None and constant(node, 2) is None:
+        raise _wrong(node, "has a zero point that is not a constant")
+
+
 def _reshape(node: ir.Node) -> None:
     _weight(node, 1)
 
@@ -218,8 +232,10 @@ _RULES = {
     "BatchNormalization": _batch_normalization,
     "Clip": _clip,
     "Conv": _conv,
+    "DequantizeLinear": _quantized,
     "MaxPool": _pool,
     "Pad": _pad,
+    "QuantizeLinear": _quantized,
     "Reshape": _reshape,
 }
 
@@ -233,7 +249,7 @@ def _value(node: ir.Node, index: int) -> ir.Value:
 
 def _weight(node: ir.Node, index: int) -> NDArray[Any]:
     """The constant that a node needs at ``index``."""
-    array = constant(node, index)
+    array = weight(node, index)
     if array is None:
         raise _wrong(node, f"has an input {index} that is not a constant")
     return array

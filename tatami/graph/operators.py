@@ -80,6 +80,31 @@ def _flatten(node: ir.Node, inputs: Inputs) -> Array:
     return cast("Array", x.reshape(int(np.prod(x.shape[:axis], dtype=np.int64)), -1))
 
 
+def _along(node: ir.Node, x: Array, of_channels: Array) -> Array:
+    """A scale or a zero point, of the whole or of each slice along the node's axis, beside x."""
+    if of_channels.size == 1:
+        return of_channels.reshape(())
+    axis = integer(node, "axis", 1) % x.ndim
+    return of_channels.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
+
+
+def _quantize_linear(node: ir.Node, inputs: Inputs) -> Array:
+    x, scale = inputs[:2]
+    zero = inputs[2] if len(inputs) > 2 and inputs[2] is not None else np.zeros(1, np.uint8)
+    limits = np.iinfo(zero.dtype)
+    steps = np.rint(x / _along(node, x, scale))
+    steps = np.where(np.isnan(steps), np.float32(0), steps) + _along(node, x, zero)
+    return np.clip(steps, limits.min, limits.max).astype(zero.dtype)
+
+
+def _dequantize_linear(node: ir.Node, inputs: Inputs) -> Array:
+    x, scale = inputs[:2]
+    wide = x.astype(np.int64)
+    if len(inputs) > 2 and inputs[2] is not None:
+        wide = wide - _along(node, x, inputs[2]).astype(np.int64)
+    return np.asarray(wide.astype(np.float32) * _along(node, x, scale), np.float32)
+
+
 OPERATORS: dict[str, Evaluate] = {
     "Add": lambda node, inputs: cast("Array", inputs[0] + inputs[1]),
     "AveragePool": _average_pool,
@@ -87,6 +112,7 @@ OPERATORS: dict[str, Evaluate] = {
     "Clip": _clip,
     "Concat": lambda node, inputs: np.concatenate(inputs, axis=integer(node, "axis", 0)),
     "Conv": _conv,
+    "DequantizeLinear": _dequantize_linear,
     "Div": lambda node, inputs: cast("Array", inputs[0] / inputs[1]),
     "Flatten": _flatten,
     "Identity": lambda node, inputs: cast("Array", inputs[0]),
@@ -94,6 +120,7 @@ OPERATORS: dict[str, Evaluate] = {
     "MaxPool": _max_pool,
     "Mul": lambda node, inputs: cast("Array", inputs[0] * inputs[1]),
     "Pad": _pad,
+    "QuantizeLinear": _quantize_linear,
     "Relu": lambda node, inputs: relu(inputs[0]),
     "Reshape": _reshape,
     "Sigmoid": lambda node, inputs: sigmoid(inputs[0]),

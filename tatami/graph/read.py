@@ -22,6 +22,15 @@ OPSETS = range(13, 24)
 
 AGAIN = "export the network again"
 
+_KINDS = {
+    onnx.TensorProto.FLOAT: (4, "float_data"),
+    onnx.TensorProto.INT64: (8, "int64_data"),
+    onnx.TensorProto.INT32: (4, "int32_data"),
+    onnx.TensorProto.INT8: (1, "int32_data"),
+    onnx.TensorProto.UINT8: (1, "int32_data"),
+}
+"""What a weight may be: bytes of a number, and the field that holds plain ones."""
+
 _PLAIN = ("value_float", "value_floats", "value_int", "value_ints")
 
 
@@ -190,10 +199,10 @@ def _check_sizes(proto: onnx.ModelProto) -> None:
         count = 1
         for side in tensor.dims:
             count *= side
-        if tensor.data_type == onnx.TensorProto.FLOAT:
-            held = len(tensor.raw_data) // 4 if tensor.raw_data else len(tensor.float_data)
-        elif tensor.data_type == onnx.TensorProto.INT64:
-            held = len(tensor.raw_data) // 8 if tensor.raw_data else len(tensor.int64_data)
+        kind = _KINDS.get(tensor.data_type)
+        if kind is not None:
+            bytes_each, plain = kind
+            held = len(tensor.raw_data) // bytes_each or len(getattr(tensor, plain))
         else:
             known = dict(map(reversed, onnx.TensorProto.DataType.items()))
             raise TatamiError(

@@ -1,27 +1,54 @@
 """The lowered network: steps with static shapes, in order, and the lifetime of every value.
 
-What a back end obeys. Batch 1 is gone: every value is (channels, rows, columns), float32. An
-activation that alone reads a convolution's output is folded into that convolution's step, which
-changes no bit of the result; an operator outside the closed set below is refused by name.
+The one thing that every back end obeys: the interpreter in NumPy (ship/interpret.py), the emitted
+C, the RTL. Batch 1 is gone: a value is (channels, rows, columns), either float32 or, where it has a
+``Quantization``, uint8. ship/lower.py makes a program of an ONNX network. The arithmetic of the
+steps whose name begins with Quantized is docs/integer-arithmetic.md.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
-import onnx_ir as ir
+from numpy.typing import NDArray
 
-from tatami.errors import TatamiError
-from tatami.graph.attributes import constant, integer, place, real, window_of
-from tatami.graph.network import Network, shape_of
 from tatami.ops.window import Window
 from tatami.types import Float32, NetworkSpec
 
 Shape = tuple[int, int, int]
 """(channels, rows, columns)."""
+Int8 = NDArray[np.int8]
+Int32 = NDArray[np.int32]
+UInt8 = NDArray[np.uint8]
+UInt32 = NDArray[np.uint32]
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """What a uint8 stands for: real = scale * (stored - zero_point); scale is a float32."""
+
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True)
+class Value:
+    """What travels between two steps: float32, or uint8 where there is a quantization."""
+
+    shape: Shape
+    quantization: Quantization | None = None
+
+    @property
+    def bytes(self) -> int:
+        """What it takes in memory."""
+        return math.prod(self.shape) * (4 if self.quantization is None else 1)
+
+
+# What may follow a sum ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -39,12 +66,87 @@ class Clamp:
     high: float
 
 
-Activation = Leaky | Clamp
+@dataclass(frozen=True)
+class Function:
+    """A function of one number that is no piece of a line."""
+
+    name: Literal["sigmoid", "exp", "tanh"]
+
+
+Activation = Leaky | Clamp | Function
+
+
+@dataclass(frozen=True, eq=False)
+class Requantize:
+    """From an int32 sum to uint8, a channel at a time: see docs/integer-arithmetic.md, section 3.
+
+    y = clamp(zero_point + ((sum * m + 2^(shift - 1)) >> shift), low, high), where m is
+    ``multiplier`` for sum >= 0 and ``negative_multiplier`` below (that is leaky ReLU; without it
+    the two are equal). All three arrays: (outputs,). ReLU and ReLU6 are ``low`` and ``high``.
+    """
+
+    multiplier: Int32
+    negative_multiplier: Int32
+    shift: Int32
+    zero_point: int
+    low: int = 0
+    high: int = 255
+
+
+@dataclass(frozen=True, eq=False)
+class ToFloat:
+    """From an int32 sum to float32: y = float32(sum) * scale of the channel, (outputs,)."""
+
+    scale: Float32
+
+
+# Steps -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
 class Conv:
-    """weights: (outputs, channels / groups, kernel rows, kernel columns).  bias: (outputs,)."""
+    """weights: (outputs, channels / groups, kernel rows, kernel columns).  bias: (outputs,).
+
+    pool: a max pool of what the convolution and its activation give, in the same step.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    weights: Float32
+    bias: Float32
+    window: Window
+    groups: int
+    activation: Activation | None = None
+    pool: Window | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedConv:
+    """Sums in int32 of weights * (x - the input's zero point), padding being x = zero point.
+
+    weights: int8 (outputs, channels / groups, kernel rows, kernel columns).  bias: (outputs,).
+    pool: a max pool of the result, in the same step; never with ToFloat.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    weights: Int8
+    bias: Int32
+    window: Window
+    groups: int
+    result: Requantize | ToFloat
+    pool: Window | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ConvTranspose:
+    """weights: (channels, outputs / groups, kernel rows, kernel columns).  bias: (outputs,).
+
+    Input (y, x) reaches outputs (y * stride + u * dilation - before, ...), tap (u, v); the window's
+    ``before`` and ``after`` crop. The output's shape is that of its value.
+    """
 
     name: str
     inputs: tuple[str, ...]
@@ -56,9 +158,23 @@ class Conv:
     activation: Activation | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class QuantizedConvTranspose:
+    """As ConvTranspose, with int8 weights, int32 sums and bias."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    weights: Int8
+    bias: Int32
+    window: Window
+    groups: int
+    result: Requantize | ToFloat
+
+
 @dataclass(frozen=True)
 class MaxPool:
-    """The largest sample under each place of the window; padding never wins."""
+    """The largest sample under each place of the window; padding never wins. Either kind."""
 
     name: str
     inputs: tuple[str, ...]
@@ -67,8 +183,35 @@ class MaxPool:
 
 
 @dataclass(frozen=True)
+class AveragePool:
+    """The mean under each place of the window; ``count_padding``: its zeros count as samples."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    window: Window
+    count_padding: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedAveragePool:
+    """y = clamp(zero point + ((sum of (x - zero point) * multiplier[n] + 2^(shift-1)) >> shift)).
+
+    n: samples that count.  multiplier: int32 (kernel area + 1,); 0 where n does not occur.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    window: Window
+    count_padding: bool
+    multiplier: Int32
+    shift: int
+
+
+@dataclass(frozen=True)
 class Activate:
-    """An activation that could not be folded into a convolution."""
+    """An activation that could not be made part of the step before."""
 
     name: str
     inputs: tuple[str, ...]
@@ -76,32 +219,191 @@ class Activate:
     activation: Activation
 
 
-@dataclass(frozen=True)
-class Add:
-    """The sum of two values of one shape."""
+@dataclass(frozen=True, eq=False)
+class Table:
+    """y = table[x]: any function of one uint8.  table: (256,)."""
 
     name: str
     inputs: tuple[str, ...]
     output: str
+    table: UInt8
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """Two float values, sample by sample; an axis of length 1 is repeated, as in NumPy."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    operation: Literal["add", "subtract", "multiply", "divide"]
+    activation: Activation | None = None
+
+
+@dataclass(frozen=True)
+class QuantizedAdd:
+    """y = clamp(z + (((a - za) * ma + (b - zb) * mb + 2^(shift - 1)) >> shift), low, high).
+
+    multipliers: (ma, mb), each at most 2^21, so that all fits int32.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    multipliers: tuple[int, int]
+    shift: int
+    low: int = 0
+    high: int = 255
 
 
 @dataclass(frozen=True)
 class Concat:
-    """Values after one another along the channels."""
+    """Values after one another along an axis of (channels, rows, columns). Either kind.
+
+    Quantized values have the quantization of the output: a Table step has seen to it.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    axis: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Sampling:
+    """Where an output index of one axis looks: first * (1 - weight) + second * weight.
+
+    first, second: int32 (length,).  weight: float32 (length,) in [0, 1], or for a quantized value
+    int32 in [0, 2^11].
+    """
+
+    first: Int32
+    second: Int32
+    weight: Float32 | Int32
+
+
+@dataclass(frozen=True, eq=False)
+class Resize:
+    """Nearest (all weights 0) or bilinear, in either kind.
+
+    Quantized bilinear: (sum of row weight * column weight * x + 2^21) >> 22.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    rows: Sampling
+    columns: Sampling
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """exp(x - max) / sum of exp(x - max), along an axis of (channels, rows, columns); float."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    axis: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedSoftmax:
+    """y = clamp(z + (e * ratio + sum * 2^15) // (sum * 2^16)), e = table[max - x].
+
+    table: uint32 (256,), round(2^20 * exp(-scale * d)).  ratio: round(2^16 / the output's scale).
+    sum: of e along the axis.  docs/integer-arithmetic.md, section 8.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    table: UInt32
+    ratio: int
+    axis: int = 0
+
+
+@dataclass(frozen=True)
+class Reshape:
+    """The same samples in the order of (channels, rows, columns), under another shape."""
 
     name: str
     inputs: tuple[str, ...]
     output: str
 
 
-Step = Conv | MaxPool | Activate | Add | Concat
+@dataclass(frozen=True)
+class Transpose:
+    """Output axis i is input axis order[i]."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    order: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Pad:
+    """widths: (before, after) of each axis.  value: a real, or for a quantized value a uint8."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    widths: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+    mode: Literal["constant", "edge", "reflect"]
+    value: float = 0.0
+
+
+@dataclass(frozen=True)
+class Quantize:
+    """float32 to uint8: clamp(round half to even(x / scale) + zero point, 0, 255)."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+
+
+@dataclass(frozen=True)
+class Dequantize:
+    """uint8 to float32: float32(x - zero point) * scale."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+
+
+Step = (
+    Conv
+    | QuantizedConv
+    | ConvTranspose
+    | QuantizedConvTranspose
+    | MaxPool
+    | AveragePool
+    | QuantizedAveragePool
+    | Activate
+    | Table
+    | Arithmetic
+    | QuantizedAdd
+    | Concat
+    | Resize
+    | Softmax
+    | QuantizedSoftmax
+    | Reshape
+    | Transpose
+    | Pad
+    | Quantize
+    | Dequantize
+)
+Convolution = Conv | QuantizedConv | ConvTranspose | QuantizedConvTranspose
+
+
+# The whole ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Lifetime:
-    """A value is written by step ``first`` (the input: -1) and last read by step ``last``.
+    """A value is written by step ``first`` (an input: -1) and last read by step ``last``.
 
-    The output is read after the last step.
+    An output is read after the last step.
     """
 
     first: int
@@ -110,190 +412,44 @@ class Lifetime:
 
 @dataclass(frozen=True)
 class Program:
-    """Steps in the order in which they run; shapes of all values by name."""
+    """Steps in the order in which they run, and what every value is, by name.
+
+    constants: values that no input changes and that steps read as they read others; float32, of
+    the shape of their value. They lie with the weights, not in the arena.
+    spec: None for a network that another program wrote: it ships without picture and box rules.
+    """
 
     steps: tuple[Step, ...]
-    shapes: Mapping[str, Shape]
-    input: str
-    output: str
-    spec: NetworkSpec
+    values: Mapping[str, Value]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    spec: NetworkSpec | None = None
+    constants: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def lifetimes(self) -> dict[str, Lifetime]:
-        """When each value is alive, in the order in which they are born."""
-        born = {self.input: -1} | {step.output: i for i, step in enumerate(self.steps)}
+        """When each value is alive, in the order in which they are born; constants are left out."""
+        born = dict.fromkeys(self.inputs, -1)
+        born |= {step.output: index for index, step in enumerate(self.steps)}
         died = dict(born)
         for index, step in enumerate(self.steps):
-            for name in step.inputs:
-                died[name] = index
-        died[self.output] = len(self.steps)
+            died |= {name: index for name in step.inputs if name in born}
+        died |= dict.fromkeys(self.outputs, len(self.steps))
         return {name: Lifetime(born[name], died[name]) for name in born}
 
     def multiply_adds(self, step: Step) -> int:
         """Multiplications that are added up: those of the convolutions; the rest count 0."""
-        if not isinstance(step, Conv):
-            return 0
-        _, rows, columns = self.shapes[step.output]
-        return step.weights.size * rows * columns
+        if isinstance(step, Conv | QuantizedConv):
+            _, rows, columns = self.values[step.output].shape
+            if step.pool is not None:  # the convolution's own map
+                _, height, width = self.values[step.inputs[0]].shape
+                rows, columns = step.window.rows.output(height), step.window.columns.output(width)
+            return int(step.weights.size) * rows * columns
+        if isinstance(step, ConvTranspose | QuantizedConvTranspose):
+            _, rows, columns = self.values[step.inputs[0]].shape
+            return int(step.weights.size) * rows * columns
+        return 0
 
 
 def parameters(step: Step) -> int:
     """Weights and biases of a step."""
-    return step.weights.size + step.bias.size if isinstance(step, Conv) else 0
-
-
-def lower(network: Network) -> Program:
-    """The program of a network that ``graph.read`` has checked, with a batch of 1.
-
-    Raises TatamiError, before anything is written, for what no back end could run: an operator
-    outside the table below (named, with the mend), a map that is not (1, channels, rows, columns),
-    a network without a spec.
-    """
-    if network.spec is None:
-        raise TatamiError(
-            "the network's file does not say how to use it (no tatami.* metadata)",
-            mend="export it with tatami",
-        )
-    graph = network.graph
-    for node in graph:
-        if node.op_type == "BatchNormalization":
-            raise TatamiError(
-                f"{place(node)} is not folded", mend="run `tatami fold` first, then ship its file"
-            )
-        if node.op_type not in _LOWER and node.op_type != "Identity":
-            raise TatamiError(
-                f"{place(node)} cannot be shipped", mend=f"use only {', '.join(sorted(_LOWER))}"
-            )
-
-    name_of: dict[ir.Value, str] = {graph.inputs[0]: str(graph.inputs[0].name)}
-    shapes = {str(graph.inputs[0].name): _shape(graph.inputs[0])}
-    steps: list[Step] = []
-    for node in graph:
-        output = node.outputs[0]
-        inputs = []
-        for value in node.inputs[:1] if node.op_type in ("Conv", "Clip") else node.inputs:
-            if value is None or value not in name_of:
-                raise TatamiError(
-                    f"{place(node)} takes a constant where only a value can be shipped",
-                    mend="fold the constant into a convolution's bias",
-                )
-            inputs.append(name_of[value])
-        if node.op_type == "Identity":  # a second name for a value is no step
-            name_of[output] = inputs[0]
-            continue
-        name_of[output] = str(output.name)
-        shapes[name_of[output]] = _shape(output)
-        steps.append(_LOWER[node.op_type](node, tuple(inputs)))
-        if isinstance(steps[-1], Add | Concat):
-            _check_join(node, [shapes[name] for name in inputs])
-    if not steps:
-        raise TatamiError("the network has no layers", mend="export the network again")
-    result = name_of[network.output()]
-    return _fuse(Program(tuple(steps), shapes, str(graph.inputs[0].name), result, network.spec))
-
-
-def _conv(node: ir.Node, inputs: tuple[str, ...]) -> Conv:
-    weights, bias = constant(node, 1), constant(node, 2)
-    assert weights is not None
-    if bias is None:
-        bias = np.zeros(len(weights), np.float32)
-    groups = integer(node, "group", 1)
-    return Conv(_label(node), inputs, _output(node), weights, bias, window_of(node), groups)
-
-
-def _max_pool(node: ir.Node, inputs: tuple[str, ...]) -> MaxPool:
-    return MaxPool(_label(node), inputs, _output(node), window_of(node))
-
-
-def _leaky_relu(node: ir.Node, inputs: tuple[str, ...]) -> Activate:
-    return Activate(_label(node), inputs, _output(node), Leaky(real(node, "alpha", 0.01)))
-
-
-def _relu(node: ir.Node, inputs: tuple[str, ...]) -> Activate:
-    return Activate(_label(node), inputs, _output(node), Clamp(0.0, math.inf))
-
-
-def _clip(node: ir.Node, inputs: tuple[str, ...]) -> Activate:
-    low, high = constant(node, 1), constant(node, 2)
-    bounds = Clamp(
-        -math.inf if low is None else float(low), math.inf if high is None else float(high)
-    )
-    return Activate(_label(node), inputs, _output(node), bounds)
-
-
-def _add(node: ir.Node, inputs: tuple[str, ...]) -> Add:
-    return Add(_label(node), inputs, _output(node))
-
-
-def _concat(node: ir.Node, inputs: tuple[str, ...]) -> Concat:
-    return Concat(_label(node), inputs, _output(node))
-
-
-_LOWER: Mapping[str, Callable[[ir.Node, tuple[str, ...]], Step]] = {
-    "Add": _add,
-    "Clip": _clip,
-    "Concat": _concat,
-    "Conv": _conv,
-    "LeakyRelu": _leaky_relu,
-    "MaxPool": _max_pool,
-    "Relu": _relu,
-}
-
-
-def _check_join(node: ir.Node, shapes: list[Shape]) -> None:
-    """Maps that are added have one shape; maps that are joined differ in their channels alone."""
-    text = " and ".join("x".join(map(str, shape)) for shape in shapes)
-    if node.op_type == "Add" and len(set(shapes)) > 1:
-        raise TatamiError(
-            f"{place(node)} adds maps of {text}", mend="only maps of one shape can be shipped"
-        )
-    if node.op_type == "Concat" and integer(node, "axis", 0) not in (1, -3):
-        raise TatamiError(
-            f"{place(node)} joins maps of {text} along axis {integer(node, 'axis', 0)}",
-            mend="only joining along the channels can be shipped",
-        )
-
-
-def _fuse(program: Program) -> Program:
-    """Fold each activation into the convolution before it, where nothing else reads that."""
-    readers: dict[str, int] = {program.output: 1}
-    for step in program.steps:
-        for name in step.inputs:
-            readers[name] = readers.get(name, 0) + 1
-    steps: list[Step] = []
-    for step in program.steps:
-        last = steps[-1] if steps else None
-        if (
-            isinstance(step, Activate)
-            and isinstance(last, Conv)
-            and last.activation is None
-            and step.inputs == (last.output,)
-            and readers[last.output] == 1
-        ):
-            steps[-1] = replace(last, output=step.output, activation=step.activation)
-        else:
-            steps.append(step)
-    alive = {program.input, *(step.output for step in steps)}
-    shapes = {name: shape for name, shape in program.shapes.items() if name in alive}
-    return replace(program, steps=tuple(steps), shapes=shapes)
-
-
-def _shape(value: ir.Value) -> Shape:
-    shape = shape_of(value)
-    if len(shape) != 4 or shape[0] != 1:
-        raise TatamiError(
-            f"value '{value.name}' has the shape {shape}, not (1, channels, rows, columns)",
-            mend="export a convolutional network with a fixed batch of 1",
-        )
-    return shape[1], shape[2], shape[3]
-
-
-def _output(node: ir.Node) -> str:
-    return str(node.outputs[0].name)
-
-
-def _label(node: ir.Node) -> str:
-    """A layer's name: that of its weight without the last part, else that of its output."""
-    for value in node.inputs[1:]:
-        if value is not None and value.name and value.name.endswith(".weight"):
-            return value.name.removesuffix(".weight")
-    return _output(node)
+    return step.weights.size + step.bias.size if isinstance(step, Convolution) else 0
