@@ -15,6 +15,8 @@ from tatami.types import Detector, Float32, Forward, NetworkSpec
 if TYPE_CHECKING:  # torch is heavy, and absent where only ONNX files are used
     from torch import nn
 
+    from tatami.graph.network import Network
+    from tatami.ship.program import Program
     from tatami.train.run import Run
 
 
@@ -38,9 +40,13 @@ def open_detector(path: Path) -> Detector:
 
 
 def open_onnx(path: Path) -> ForwardDetector:
-    """An ONNX file of Tatami's, run by the executable specification in NumPy."""
+    """An ONNX file of Tatami's, run by the executable specification in NumPy.
+
+    A quantized one is run as the program of integers that it means, not as float arithmetic.
+    """
     from tatami.graph.read import read
     from tatami.graph.run import run
+    from tatami.ship.lower import lower
 
     network = read(path)
     if network.spec is None:
@@ -49,7 +55,22 @@ def open_onnx(path: Path) -> ForwardDetector:
             file=path,
             mend="export it with `tatami train`",
         )
+    if is_quantized(network):
+        program = lower(network)
+        return ForwardDetector(network.spec, lambda images: run_program(program, images))
     return ForwardDetector(network.spec, lambda images: run(network, images))
+
+
+def is_quantized(network: Network) -> bool:
+    """Whether a network holds integers, in the form of QDQ."""
+    return any(node.op_type == "QuantizeLinear" for node in network.graph)
+
+
+def run_program(program: Program, images: Float32) -> Float32:
+    """The raw maps (n, channels, rows, columns) of images (n, 3, H, W), picture after picture."""
+    from tatami.ship import interpret
+
+    return np.stack([interpret.run(program, [image])[0] for image in images])
 
 
 def open_run(folder: Path) -> ForwardDetector:

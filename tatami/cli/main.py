@@ -24,6 +24,7 @@ from tatami.cli.evaluate import evaluate
 from tatami.cli.fold import fold
 from tatami.cli.predict import predict
 from tatami.cli.prove import prove
+from tatami.cli.quantize import quantize
 from tatami.cli.report import report
 from tatami.cli.ship import ship
 from tatami.cli.train import train
@@ -59,6 +60,7 @@ app.add_typer(data_app, name="data")
 app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("fold")(fold)
+app.command("quantize")(quantize)
 app.command("ship")(ship)
 app.command("prove")(prove)
 app.command("predict")(predict)

@@ -140,3 +140,18 @@ def pad_widths(node: ir.Node) -> list[tuple[int, int]]:
     for position, axis in enumerate(chosen):
         widths[int(axis)] = (int(pads[position]), int(pads[position + len(chosen)]))
     return widths
+
+
+def label(node: ir.Node) -> str:
+    """A layer's name: that of its weight without the last part, else that of its output."""
+    for value in node.inputs[1:]:
+        source = value
+        if value is not None and value.const_value is None:
+            producer = value.producer()
+            if producer is not None and producer.op_type == "DequantizeLinear":
+                source = producer.inputs[0]
+        name = "" if source is None else str(source.name or "")
+        for ending in (".weight_quantized", ".weight"):
+            if name.endswith(ending):
+                return name.removesuffix(ending)
+    return str(node.outputs[0].name)

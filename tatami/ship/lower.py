@@ -24,6 +24,7 @@ from tatami.graph.attributes import (
     constant,
     integer,
     integers,
+    label,
     pad_widths,
     place,
     real,
@@ -225,21 +226,6 @@ def constant_shape(node: ir.Node, array: Array) -> Shape:
 def output_name(node: ir.Node) -> str:
     """The ONNX name of what a node makes."""
     return str(node.outputs[0].name)
-
-
-def label(node: ir.Node) -> str:
-    """A layer's name: that of its weight without the last part, else that of its output."""
-    for value in node.inputs[1:]:
-        source = value
-        if value is not None and value.const_value is None:
-            producer = value.producer()
-            if producer is not None and producer.op_type == "DequantizeLinear":
-                source = producer.inputs[0]
-        name = "" if source is None else str(source.name or "")
-        for ending in (".weight_quantized", ".weight"):
-            if name.endswith(ending):
-                return name.removesuffix(ending)
-    return output_name(node)
 
 
 def activation_of(node: ir.Node) -> Activation | None:

@@ -15,7 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from tatami.errors import TatamiError
-from tatami.graph.attributes import constant, dequantized, integer, place, text, window_of
+from tatami.graph.attributes import constant, dequantized, integer, label, place, text, window_of
 from tatami.ops.fixed_point import LARGEST_SUM, multiplier_of, negative_multiplier_of, sum_bounds
 from tatami.ops.quantized import add_multipliers, softmax_table, table
 from tatami.ops.window import Window
@@ -25,7 +25,6 @@ from tatami.ship.lower import (
     activation_of,
     axis_of,
     batch_axes,
-    label,
     matrix_of,
     order_of,
     output_name,

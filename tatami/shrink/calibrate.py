@@ -1,0 +1,152 @@
+"""The range of every activation, seen on calibration pictures.
+
+A byte has 256 steps, so a range must be chosen: what lies outside is clipped, and the wider it is,
+the coarser the steps. Three ways: all that was seen (min-max), all but a share (percentile), or
+the range that loses least in squared error (MSE). What was seen is kept as histograms, so memory
+does not grow with the pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from tatami.errors import TatamiError
+from tatami.graph.network import Network
+from tatami.graph.run import values
+from tatami.types import Float, Float32, Int
+
+Method = Literal["minmax", "percentile", "mse"]
+METHODS: tuple[Method, ...] = ("minmax", "percentile", "mse")
+BINS = 2048
+PERCENTILE = 99.99
+"""The share of all samples, in percent, that stays inside, half of the rest at each end."""
+CANDIDATES = 80
+"""Ranges that MSE tries at each end."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One activation on all pictures: (BINS,) counts between low and high, and channel means.
+
+    means: (channels,) of its first axis after the batch.
+    """
+
+    low: float
+    high: float
+    counts: Int
+    means: Float
+
+
+@dataclass(frozen=True)
+class Range:
+    """What eight bits are spread over; 0 is always inside."""
+
+    low: float
+    high: float
+
+
+def observe(
+    network: Network,
+    images: Iterable[Float32],
+    count: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Seen]:
+    """Every activation by name. images: ``count`` arrays (1, 3, H, W), run through twice.
+
+    First for the extremes, then for the histograms between them. Raises TatamiError where there is
+    no picture, or where an activation is not finite.
+    """
+    pictures = list(images)
+    if not pictures:
+        raise TatamiError("no picture to calibrate with", mend="give at least one")
+    low: dict[str, float] = {}
+    high: dict[str, float] = {}
+    sums: dict[str, Float] = {}
+    counts: dict[str, Int] = {}
+    for turn in range(2):
+        for done, image in enumerate(pictures):
+            for name, array in values(network, image).items():
+                if turn == 0:
+                    low[name] = min(low.get(name, 0.0), float(array.min()))
+                    high[name] = max(high.get(name, 0.0), float(array.max()))
+                    if not np.isfinite(low[name] + high[name]):
+                        raise TatamiError(
+                            f"the activation '{name}' is not finite on a calibration picture",
+                            mend="train again with a lower learning rate",
+                        )
+                    axes = tuple(axis for axis in range(array.ndim) if axis != 1)
+                    mean = array.mean(axis=axes, dtype=np.float64)
+                    sums[name] = sums.get(name, np.zeros_like(mean)) + mean
+                else:
+                    width = max(high[name] - low[name], 1e-30)
+                    found, _ = np.histogram(array, BINS, (low[name], low[name] + width))
+                    counts[name] = counts.get(name, np.zeros(BINS, np.int64)) + found
+            if progress is not None:
+                progress(turn * count + done + 1, 2 * count)
+    return {
+        name: Seen(low[name], high[name], counts[name], sums[name] / len(pictures))
+        for name in counts
+    }
+
+
+def joined(several: Iterable[Seen]) -> Seen:
+    """Activations that must share one range, as one."""
+    given = list(several)
+    if len(given) == 1:
+        return given[0]
+    low, high = min(seen.low for seen in given), max(seen.high for seen in given)
+    counts = np.zeros(BINS, np.int64)
+    for seen in given:
+        found, _ = np.histogram(
+            _centres(seen), BINS, (low, max(high, low + 1e-30)), weights=seen.counts
+        )
+        counts += found.astype(np.int64)
+    return Seen(low, high, counts, given[0].means)
+
+
+def choose(seen: Seen, method: Method) -> Range:
+    """The range of one activation. It holds 0, and is never empty."""
+    low, high = min(seen.low, 0.0), max(seen.high, 0.0)
+    if high - low <= 0:
+        return Range(0.0, 1.0)
+    if method == "percentile":
+        share = np.cumsum(seen.counts) / seen.counts.sum()
+        outside = (100 - PERCENTILE) / 200
+        edges = np.linspace(seen.low, seen.high, BINS + 1)
+        low = max(low, min(0.0, float(edges[np.searchsorted(share, outside)])))
+        high = min(high, max(0.0, float(edges[np.searchsorted(share, 1 - outside) + 1])))
+    if method == "mse":
+        low, high = _least_squares(seen, low, high)
+    return Range(low, high) if high > low else Range(min(seen.low, 0.0), max(seen.high, 0.0))
+
+
+def _least_squares(seen: Seen, low: float, high: float) -> tuple[float, float]:
+    """Try narrower ranges, both ends together and then each, and keep the least squared error."""
+    centres, weights = _centres(seen), seen.counts.astype(np.float64)
+
+    def error(low: float, high: float) -> float:
+        scale = (high - low) / 255
+        zero = np.round(-low / scale)
+        steps = np.clip(np.round(centres / scale) + zero, 0, 255)
+        return float((weights * (centres - (steps - zero) * scale) ** 2).sum())
+
+    factors = np.linspace(1.0, 0.2, CANDIDATES)
+    _, best = min((error(low * f, high * f), -f) for f in factors)
+    low, high = low * -best, high * -best
+    if high > 0:
+        high = -min((error(low, high * f), -high * f) for f in np.linspace(1.3, 0.6, CANDIDATES))[1]
+        high = min(high, max(seen.high, 0.0))
+    if low < 0:
+        low = min((error(low * f, high), low * f) for f in np.linspace(1.3, 0.6, CANDIDATES))[1]
+        low = max(low, min(seen.low, 0.0))
+    return low, high
+
+
+def _centres(seen: Seen) -> Float:
+    edges = np.linspace(seen.low, max(seen.high, seen.low + 1e-30), BINS + 1)
+    centres: Float = (edges[:-1] + edges[1:]) / 2
+    return centres

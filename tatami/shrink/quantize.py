@@ -1,0 +1,388 @@
+"""Post-training quantization: a float network to a standard QDQ network of 8 bits.
+
+Weights become int8, symmetric, a scale a channel (B. Jacob et al., "Quantization and Training of
+Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018; R. Krishnamoorthi,
+"Quantizing deep convolutional networks for efficient inference", 2018), activations uint8 with a
+zero point, from ranges seen on calibration pictures. The arithmetic that follows is
+docs/integer-arithmetic.md. Outputs stay float32: no value is rounded that need not be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from tatami.errors import TatamiError
+from tatami.graph.attributes import constant, integer, label, place
+from tatami.graph.network import Network
+from tatami.graph.passes.drop_identity import drop_identity, drop_unused
+from tatami.graph.run import values
+from tatami.shrink.calibrate import Method, Range, Seen, choose, joined
+from tatami.types import Float, Float32, InputSpec
+
+WITH_WEIGHTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+ACTIVATIONS = ("LeakyRelu", "Relu", "Clip")
+"""They join the sum before them, so nothing is rounded between."""
+SAME_RANGE = (
+    *("MaxPool", "GlobalMaxPool", "Concat", "Reshape", "Flatten", "Transpose", "Pad"),
+    *("Squeeze", "Unsqueeze"),
+)
+"""They move samples and do not change them: all of their values share one range."""
+OTHERS = ("Add", "AveragePool", "GlobalAveragePool", "Sigmoid", "Tanh")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What quantization did to one layer.
+
+    sqnr: signal to quantization noise of its output, dB: 10 log10(sum x^2 / sum (x - q)^2), all
+    layers before it quantized too.  weight_sqnr: of its weights by themselves; None without.
+    """
+
+    name: str
+    operator: str
+    output: str
+    sqnr: float
+    weight_sqnr: float | None
+
+
+def quantize(
+    network: Network,
+    seen: Mapping[str, Seen],
+    *,
+    method: Method = "mse",
+    bias_correction: bool = True,
+    keep_float: Collection[str] = (),
+    note: str = "",
+) -> Network:
+    """The QDQ network. seen: of every activation, from ``calibrate.observe`` on this network.
+
+    bias_correction: what rounding a layer's weights adds on average to its outputs is taken off
+    its bias (M. Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias
+    Correction", ICCV 2019, section 4.2, with measured means).  keep_float: layers that stay float.
+    note: how it was calibrated, for the provenance.
+
+    Raises TatamiError for a network with normalizations that are not folded, for one that is
+    quantized already, and for a layer to keep that there is not.
+    """
+    model = network.model.clone()
+    drop_identity(model)
+    graph = model.graph
+    _refuse(graph, keep_float)
+    chosen = [node for node in graph if _is_integer(node, keep_float)]
+    pictures = None if network.spec is None else network.spec.input
+    work = _Work(graph, _ranges(chosen, seen, method), pictures)
+    for node in chosen:
+        if _joins_the_sum(node, chosen):
+            continue
+        inputs = 1 if node.op_type in (*WITH_WEIGHTS, "Pad", "Reshape") else len(node.inputs)
+        inputs = 1 if node.op_type in ("Clip", "Squeeze", "Unsqueeze") else inputs
+        for value in node.inputs[:inputs]:
+            assert value is not None
+            work.quantize(value)
+        if node.op_type in WITH_WEIGHTS:
+            _quantize_weights(work, node, seen if bias_correction else {})
+        if node.op_type in SAME_RANGE and node.outputs[0].uses():  # its result is bytes already
+            work.quantize(node.outputs[0])
+    drop_unused(model)
+    spec = network.spec
+    if spec is not None:
+        text = f"8 bits, {method}{', bias correction' if bias_correction else ''}"
+        text += f", {note}" if note else ""
+        if keep_float:
+            text += f", float: {', '.join(sorted(keep_float))}"
+        spec = replace(spec, provenance={**spec.provenance, "quantized": text})
+    return Network(model, spec)
+
+
+def measure(network: Network, quantized: Network, images: Iterable[Float32]) -> list[Layer]:
+    """The signal to noise ratio of every layer with weights, in order, on (1, 3, H, W) images."""
+    signal: dict[str, float] = {}
+    noise: dict[str, float] = {}
+    layers = _outputs_of_layers(network, quantized)
+    for image in images:
+        expected, found = values(network, image), values(quantized, image)
+        for _, name, twin in layers:
+            difference = (found[twin] - expected[name]).astype(np.float64)
+            signal[name] = signal.get(name, 0.0) + float((expected[name] ** 2).sum())
+            noise[name] = noise.get(name, 0.0) + float((difference**2).sum())
+    return [
+        Layer(label(node), node.op_type, name, _decibel(signal[name], noise[name]), _weights(node))
+        for node, name, _ in layers
+    ]
+
+
+def _decibel(signal: float, noise: float) -> float:
+    if noise == 0:
+        return float("inf")
+    return float("-inf") if signal == 0 else 10 * float(np.log10(signal / noise))
+
+
+def _refuse(graph: ir.Graph, keep_float: Collection[str]) -> None:
+    labels = [label(node) for node in graph if node.op_type in WITH_WEIGHTS]
+    for node in graph:
+        if node.op_type == "BatchNormalization":
+            raise TatamiError(f"{place(node)} is not folded", mend="run `tatami fold` first")
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            raise TatamiError(
+                "the network is quantized already", mend="give the float network it was made of"
+            )
+    for name in keep_float:
+        if name not in labels:
+            raise TatamiError(
+                f"there is no layer '{name}'", mend=f"the layers are {', '.join(labels)}"
+            )
+
+
+def _is_integer(node: ir.Node, keep_float: Collection[str]) -> bool:
+    if node.op_type in WITH_WEIGHTS:
+        return label(node) not in keep_float and constant(node, 1) is not None
+    if node.op_type == "Add":
+        return constant(node, 0) is None and constant(node, 1) is None
+    return node.op_type in (*ACTIVATIONS, *SAME_RANGE, *OTHERS)
+
+
+def _joins_the_sum(node: ir.Node, chosen: Collection[ir.Node]) -> bool:
+    """Whether a node is an activation that alone reads an integer convolution or sum."""
+    value = node.inputs[0]
+    maker = None if value is None else value.producer()
+    if node.op_type not in ACTIVATIONS or maker is None or value is None:
+        return False
+    kinds = WITH_WEIGHTS if node.op_type == "LeakyRelu" else (*WITH_WEIGHTS, "Add")
+    alone = len(value.uses()) == 1 and not value.is_graph_output()
+    return alone and maker in chosen and maker.op_type in kinds
+
+
+# Ranges and the nodes that say them --------------------------------------------------------------
+
+
+def _ranges(
+    chosen: Collection[ir.Node], seen: Mapping[str, Seen], method: Method
+) -> dict[str, Range]:
+    """The range of every value; values that a node only moves share one."""
+    group: dict[str, str] = {name: name for name in seen}
+
+    def root(name: str) -> str:
+        while group[name] != name:
+            name = group[name]
+        return name
+
+    for node in chosen:
+        if node.op_type in SAME_RANGE:
+            count = len(node.inputs) if node.op_type == "Concat" else 1
+            names = [str(value.name) for value in node.inputs[:count] if value is not None]
+            for name in names:
+                group[root(str(node.outputs[0].name))] = root(name)
+    members: dict[str, list[str]] = {}
+    for name in seen:
+        members.setdefault(root(name), []).append(name)
+    made = {str(node.outputs[0].name) for node in chosen if node.op_type in SAME_RANGE}
+    result = {}
+    for names in members.values():
+        sources = [name for name in names if name not in made] or names
+        shared = choose(joined(seen[name] for name in sources), method)
+        result.update(dict.fromkeys(names, shared))
+    return result
+
+
+def scale_of(range: Range) -> tuple[np.float32, int]:
+    """(scale, zero point) of uint8 over a range that holds 0."""
+    scale = np.float32((range.high - range.low) / 255)
+    if scale <= np.finfo(np.float32).tiny:
+        scale = np.float32(1 / 255)
+    return scale, int(np.clip(np.round(-range.low / float(scale)), 0, 255))
+
+
+def input_scale(spec: InputSpec) -> tuple[np.float32, int] | None:
+    """What takes the 256 levels of a picture to 256 bytes, where one scale can do it."""
+    mean, scale = set(spec.mean), set(spec.scale)
+    if len(mean) > 1 or len(scale) > 1:
+        return None
+    (middle,), (factor,) = mean, scale
+    if not (middle == round(middle) and 0 <= middle <= 255 and factor > 0):
+        return None
+    return np.float32(factor), int(middle)
+
+
+class _Work:
+    """A graph in which values get their pairs of QuantizeLinear and DequantizeLinear.
+
+    scales: of every value that a DequantizeLinear of a pair makes.
+    """
+
+    def __init__(
+        self, graph: ir.Graph, ranges: Mapping[str, Range], pictures: InputSpec | None
+    ) -> None:
+        self.graph = graph
+        self.ranges = ranges
+        self.pictures = pictures
+        self.scales: dict[ir.Value, np.float32] = {}
+
+    def quantize(self, value: ir.Value) -> None:
+        """Put a pair behind a value, unless it stands behind one; all who read it read the pair."""
+        if value not in self.scales:
+            self._add_pair(value)
+
+    def _add_pair(self, value: ir.Value) -> None:
+        name = str(value.name)
+        scale, zero = scale_of(self.ranges[name])
+        if value.is_graph_input() and self.pictures is not None:
+            scale, zero = input_scale(self.pictures) or (scale, zero)
+        constants = [
+            self.initializer(f"{name}_scale", np.array(scale, np.float32)),
+            self.initializer(f"{name}_zero_point", np.array(zero, np.uint8)),
+        ]
+        q = ir.Node("", "QuantizeLinear", [value, *constants], num_outputs=1)
+        q.outputs[0].name = f"{name}_quantized"
+        q.outputs[0].shape, q.outputs[0].dtype = value.shape, ir.DataType.UINT8
+        dq = ir.Node("", "DequantizeLinear", [q.outputs[0], *constants], num_outputs=1)
+        dq.outputs[0].name = f"{name}_dequantized"
+        dq.outputs[0].shape, dq.outputs[0].dtype = value.shape, ir.DataType.FLOAT
+        maker = value.producer()
+        if maker is None:
+            self.graph.insert_before(self.graph[0], [q, dq])
+        else:
+            self.graph.insert_after(maker, [q, dq])
+        for use in list(value.uses()):
+            if use.node is not q:
+                use.node.replace_input_with(use.idx, dq.outputs[0])
+        self.scales[dq.outputs[0]] = scale
+
+    def initializer(self, name: str, array: NDArray[Any]) -> ir.Value:
+        tensor = ir.tensor(array, name=name)
+        value = ir.Value(
+            name=name,
+            shape=ir.Shape(array.shape),
+            type=ir.TensorType(tensor.dtype),
+            const_value=tensor,
+        )
+        self.graph.register_initializer(value)
+        return value
+
+    def dequantized(
+        self, before: ir.Node, name: str, array: NDArray[Any], scale: Float32, axis: int
+    ) -> ir.Value:
+        """A constant as integers with a DequantizeLinear behind it."""
+        inputs = [
+            self.initializer(f"{name}_quantized", array),
+            self.initializer(f"{name}_scale", scale),
+        ]
+        if array.dtype == np.int8:
+            zeros = np.zeros(scale.shape, np.int8)
+            inputs.append(self.initializer(f"{name}_zero_point", zeros))
+        dq = ir.Node("", "DequantizeLinear", inputs, [ir.AttrInt64("axis", axis)], num_outputs=1)
+        dq.outputs[0].name = f"{name}_dequantized"
+        dq.outputs[0].shape = ir.Shape(array.shape)
+        dq.outputs[0].dtype = ir.DataType.FLOAT
+        self.graph.insert_before(before, dq)
+        return dq.outputs[0]
+
+
+# Weights -----------------------------------------------------------------------------------------
+
+
+def output_axis(node: ir.Node) -> int:
+    """The axis of a layer's weights that counts its outputs."""
+    if node.op_type == "Conv" or (node.op_type == "Gemm" and integer(node, "transB", 0)):
+        return 0
+    return 1
+
+
+def to_integers(weights: Float32, axis: int) -> tuple[NDArray[np.int8], Float32]:
+    """int8 weights and the scale of each slice along ``axis``: symmetric, largest at 127."""
+    others = tuple(i for i in range(weights.ndim) if i != axis)
+    largest = np.abs(weights).max(axis=others)
+    scale = np.maximum(largest / 127, 1e-12).astype(np.float32)
+    steps = np.rint(weights / _along(scale, axis, weights.ndim))
+    return np.clip(steps, -127, 127).astype(np.int8), scale
+
+
+def _along(array: Float32, axis: int, rank: int) -> Float32:
+    return array.reshape([-1 if i == axis else 1 for i in range(rank)])
+
+
+def _quantize_weights(work: _Work, node: ir.Node, seen: Mapping[str, Seen]) -> None:
+    """Weights and bias as integers. seen: for bias correction; empty without."""
+    weights = constant(node, 1)
+    bias = constant(node, 2)
+    assert weights is not None
+    assert node.inputs[1] is not None
+    assert node.inputs[0] is not None
+    axis = output_axis(node)
+    if node.op_type == "ConvTranspose" and integer(node, "group", 1) > 1:
+        scale = np.float32(max(float(np.abs(weights).max()) / 127, 1e-12))
+        steps = np.clip(np.rint(weights / scale), -127, 127).astype(np.int8)
+        stored, scales = steps, np.array([scale], np.float32)
+        axis_scale = np.broadcast_to(scales, (weights.shape[1] * integer(node, "group", 1),))
+    else:
+        stored, scales = to_integers(weights, axis)
+        axis_scale = scales
+    name = str(node.inputs[1].name)
+    dq = work.dequantized(node, name, stored, scales if scales.size > 1 else scales[:1], axis)
+    node.replace_input_with(1, dq)
+    outputs = len(axis_scale)
+    shift = np.zeros(outputs) if bias is None else np.broadcast_to(bias.reshape(-1), (outputs,))
+    correction = np.zeros(outputs)
+    source = str(node.inputs[0].name).removesuffix("_dequantized")
+    if node.op_type == "Conv" and source in seen:
+        changed = stored.astype(np.float64) * _along(scales, 0, 4) - weights
+        correction = _mean_of(changed, seen[source].means, integer(node, "group", 1))
+    if bias is None and not correction.any():
+        return
+    bias_scale = work.scales[node.inputs[0]] * axis_scale.astype(np.float32)
+    steps = np.rint((shift.astype(np.float64) - correction) / bias_scale.astype(np.float64))
+    limit = 2**31 - 1
+    integers = np.clip(steps, -limit, limit).astype(np.int32)
+    named = node.inputs[2] if len(node.inputs) > 2 else None
+    bias_name = f"{label(node)}.bias" if named is None else str(named.name)
+    value = work.dequantized(node, bias_name, integers, bias_scale.astype(np.float32), 0)
+    if len(node.inputs) > 2:
+        node.replace_input_with(2, value)
+    else:
+        node.resize_inputs(3)
+        node.replace_input_with(2, value)
+
+
+def _mean_of(changed: Float, means: Float, groups: int) -> Float:
+    """What a change of weights (o, c / groups, ...) adds to outputs, for inputs of mean (c,)."""
+    by_tap = changed.sum(axis=(2, 3))  # (o, c / groups)
+    outputs = len(by_tap) // groups
+    seen = np.repeat(means.reshape(groups, -1), outputs, axis=0)  # (o, c / groups)
+    total: Float = (by_tap * seen).sum(axis=1)
+    return total
+
+
+# Measuring ---------------------------------------------------------------------------------------
+
+
+def _outputs_of_layers(network: Network, quantized: Network) -> list[tuple[ir.Node, str, str]]:
+    """(layer, its output after its activation, that value's twin in the quantized network)."""
+    names = {str(value.name) for node in quantized.graph for value in node.outputs}
+    found = []
+    for node in network.graph:
+        if node.op_type not in WITH_WEIGHTS:
+            continue
+        value = node.outputs[0]
+        uses = list(value.uses())
+        if len(uses) == 1 and uses[0].node.op_type in ACTIVATIONS and not value.is_graph_output():
+            value = uses[0].node.outputs[0]
+        name = str(value.name)
+        twin = f"{name}_dequantized" if f"{name}_dequantized" in names else name
+        if twin in names:
+            found.append((node, name, twin))
+    return found
+
+
+def _weights(node: ir.Node) -> float | None:
+    weights = constant(node, 1)
+    if weights is None:
+        return None
+    axis = output_axis(node)
+    stored, scale = to_integers(weights, axis)
+    error = stored * _along(scale, axis, weights.ndim) - weights
+    return _decibel(float((weights**2).sum()), float((error.astype(np.float64) ** 2).sum()))
