@@ -1,7 +1,8 @@
 """The decoding rule: a network's raw map to boxes in the picture's pixels.
 
 This is YOLO9000 (Redmon and Farhadi 2017), section 2, "Direct location prediction", in float32,
-with every order and every tie fixed, so that the emitted C program can follow it step by step:
+with every order, every tie and exp itself (ops/exponential.py) fixed, so that the emitted C program
+follows it step by step to the same bits:
 
 1. Channel ``a * (5 + K) + k`` of the map is for anchor a: tx, ty, tw, th, to, then K class scores.
 2. In cell (row, col) of stride s, with the anchor (pw, ph) in cells:
@@ -23,6 +24,7 @@ import numpy as np
 
 from tatami.boxes import clip_xyxy, cxcywh_to_xyxy, nms_per_class
 from tatami.errors import TatamiError
+from tatami.ops.exponential import exp, sigmoid, softmax
 from tatami.picture import Placement
 from tatami.types import Decoding, Detections, Float32, Int, NetworkSpec, Size
 
@@ -61,7 +63,7 @@ def decode_yolov2(
     maps = raw.astype(np.float32, copy=False).reshape(len(anchors), 5 + classes, rows, columns)
 
     with np.errstate(over="ignore", invalid="ignore"):  # infinities and NaN are sorted out below
-        scores = _sigmoid(maps[:, 4:5]) * _softmax(maps[:, 5:])  # (A, K, rows, cols)
+        scores = sigmoid(maps[:, 4:5]) * softmax(maps[:, 5:])  # (A, K, rows, cols)
         anchor, row, column, label = np.nonzero(
             scores.transpose(0, 2, 3, 1) > np.float32(score_threshold)
         )
@@ -70,10 +72,10 @@ def decode_yolov2(
         stride = np.float32(decoding.stride)
         cxcywh = np.stack(
             [
-                (_sigmoid(tx) + column.astype(np.float32)) * stride,
-                (_sigmoid(ty) + row.astype(np.float32)) * stride,
-                anchors[anchor, 0] * np.exp(np.minimum(tw, np.float32(LARGEST_LOG_SIDE))) * stride,
-                anchors[anchor, 1] * np.exp(np.minimum(th, np.float32(LARGEST_LOG_SIDE))) * stride,
+                (sigmoid(tx) + column.astype(np.float32)) * stride,
+                (sigmoid(ty) + row.astype(np.float32)) * stride,
+                anchors[anchor, 0] * exp(np.minimum(tw, np.float32(LARGEST_LOG_SIDE))) * stride,
+                anchors[anchor, 1] * exp(np.minimum(th, np.float32(LARGEST_LOG_SIDE))) * stride,
             ],
             axis=1,
         )
@@ -102,16 +104,3 @@ def detections(
     xyxy, scores, labels = xyxy[solid], candidates.scores[solid], candidates.labels[solid]
     kept = nms_per_class(xyxy, scores, labels, decoding.iou_threshold)[: decoding.max_detections]
     return Detections.of(xyxy[kept], scores[kept], labels[kept])
-
-
-def _sigmoid(values: Float32) -> Float32:
-    one = np.float32(1)
-    result: Float32 = one / (one + np.exp(-values))
-    return result
-
-
-def _softmax(values: Float32) -> Float32:
-    """Over axis 1, summed in the order of the classes, as a loop would."""
-    exponentials = np.exp(values - values.max(axis=1, keepdims=True))
-    result: Float32 = exponentials / exponentials.sum(axis=1, keepdims=True)
-    return result

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tatami.graph import Network, read
 from tatami.graph.metadata import to_metadata
 from tatami.ship.c.emit import emit
-from tatami.ship.program import lower
+from tatami.ship.lower import lower
 from tatami.types import Decoding, InputSpec, NetworkSpec, Size
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from tatami.ship.c.operator import Decision, Places, activation, count
+from tatami.ship.c.operator import Decision, Options, Places, activation, count
 from tatami.ship.program import Activate, Program
 
 
-def decide(program: Program, step: Activate) -> Decision:
+def decide(program: Program, step: Activate, options: Options) -> Decision:
     """Sample by sample, so in place."""
     return Decision(kernels=("activate",), in_place=True)
 
 
-def emit(program: Program, step: Activate, places: Places) -> str:
+def emit(program: Program, step: Activate, places: Places, options: Options) -> str:
     """The call of the kernel."""
     return (
         f"net_activate({activation(step.activation)},\n"
-        f"        {places.values[step.inputs[0]]}, {count(program.shapes[step.output])},"
+        f"        {places.values[step.inputs[0]]}, {count(program.values[step.output].shape)},"
         f" {places.values[step.output]});"
     )

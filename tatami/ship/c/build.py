@@ -1,4 +1,4 @@
-"""Compile a shipped folder with the machine's own C compiler."""
+"""Compile a shipped folder: with the machine's own C compiler, or with a target's."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tatami.errors import TatamiError
+from tatami.ship.c.targets import Target
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
+BOARDS = Path(__file__).parent / "kernels" / "board"
 
 
 def compiler() -> list[str]:
@@ -33,9 +35,11 @@ def build(
     main: str = "main.c",
     options: Sequence[str] = ("-O3",),
     command: Sequence[str] | None = None,
+    threads: int = 1,
 ) -> None:
     """Compile ``main`` (main.c or proof.c) of the folder to the file ``program``.
 
+    threads: those that the folder was shipped for; more than one need a library.
     Raises TatamiError where there is no compiler or the code does not compile.
     """
     weights = f"{name}_weights.c"
@@ -45,13 +49,52 @@ def build(
     for source in sources:
         if not (folder / source).is_file():
             raise TatamiError(f"{source} is missing", mend="ship again", file=folder)
+    libraries = ["-lm", "-lpthread"] if threads > 1 else ["-lm"]
     line = [*(command or compiler()), "-std=c99", *options, "-o", str(program.resolve())]
     # The folder is where the compiler runs, so that the assembler finds the weights.
     result = subprocess.run(
-        [*line, *sources, "-lm"], cwd=folder, capture_output=True, text=True, check=False
+        [*line, *sources, *libraries], cwd=folder, capture_output=True, text=True, check=False
     )
     if result.returncode != 0:
         message = next((m for m in result.stderr.splitlines() if "error" in m), result.stderr)
         raise TatamiError(
             f"the C compiler failed: {message.strip()[:300]}", mend="ship again", file=folder
         )
+
+
+def build_for(
+    target: Target,
+    folder: Path,
+    name: str,
+    program: Path,
+    *,
+    main: str = "main.c",
+    options: Sequence[str] = ("-O3",),
+    threads: int = 1,
+) -> None:
+    """``build`` for a target: for one with a compiler of its own a program that needs no library of
+    this machine's, and for a board one that starts by itself."""
+    if not target.compiler:
+        build(folder, name, program, main=main, options=options, threads=threads)
+        return
+    if shutil.which(target.compiler[0]) is None:
+        raise TatamiError(
+            f"there is no C compiler '{target.compiler[0]}' for {target.name}",
+            mend=f"apt-get install {target.package}",
+        )
+    alone: tuple[str, ...] = ("-static",)
+    if target.board:
+        scripts = [str(BOARDS / file) for file in target.board if file.endswith(".ld")]
+        starts = [str(BOARDS / file) for file in target.board if file.endswith(".c")]
+        alone = ("--specs=rdimon.specs", "-nostartfiles", *(f"-T{s}" for s in scripts), *starts)
+        threads = 1
+        alone = (f"-D{name.upper()}_THREADS=1", *alone)
+    build(
+        folder,
+        name,
+        program,
+        main=main,
+        options=(*target.options, *options, *alone),
+        command=target.compiler,
+        threads=threads,
+    )

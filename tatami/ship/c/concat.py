@@ -1,24 +1,35 @@
-"""Concatenation along the channels in C: kernels/concat.c."""
+"""Concatenation along any axis in C, of either kind: kernels/concat.c."""
 
 from __future__ import annotations
 
-from tatami.ship.c.operator import Decision, Places, count
-from tatami.ship.program import Concat, Program
+from tatami.ship.c.operator import Decision, Options, Places, sample_bytes
+from tatami.ship.program import Concat, Program, Shape
 
 
-def decide(program: Program, step: Concat) -> Decision:
+def decide(program: Program, step: Concat, options: Options) -> Decision:
     """Nothing but the kernel."""
     return Decision(kernels=("concat",))
 
 
-def emit(program: Program, step: Concat, places: Places) -> str:
+def emit(program: Program, step: Concat, places: Places, options: Options) -> str:
     """A copy for each part."""
+    result = program.values[step.output]
+    size = sample_bytes(result)
     calls = []
     offset = 0
     for name in step.inputs:
-        size = count(program.shapes[name])
+        runs, run = _runs(program.values[name].shape, step.axis)
+        _, out_run = _runs(result.shape, step.axis)
         calls.append(
-            f"net_copy({places.values[name]}, {size}, {places.values[step.output]} + {offset});"
+            f"net_concat({places.values[name]}, {runs}, {run * size},"
+            f" (uint8_t *){places.values[step.output]} + {offset}, {out_run * size});"
         )
-        offset += size
+        offset += run * size
     return "\n    ".join(calls)
+
+
+def _runs(shape: Shape, axis: int) -> tuple[int, int]:
+    """How many pieces of memory a value is to others along that axis, and samples of one."""
+    channels, rows, columns = shape
+    runs = (rows * columns, 1, rows)[axis]
+    return runs, channels * rows * columns // runs

@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tatami import __version__
 from tatami.errors import TatamiError
 from tatami.graph.metadata import to_metadata
-from tatami.picture import MAX_SIDE
-from tatami.ship.c.layout import Layout, emit_step, lay_out
-from tatami.ship.c.operator import Places, count, number
-from tatami.ship.program import Conv, Program, Step, parameters
-from tatami.types import Float32
+from tatami.ops.fixed_point import quantize
+from tatami.picture import MAX_SIDE, normalize
+from tatami.ship.c import operators
+from tatami.ship.c.layout import Constant, Layout, lay_out
+from tatami.ship.c.operator import DEFAULT, Options, Places, c_type, count, number
+from tatami.ship.c.targets import TARGETS, Target, target_of
+from tatami.ship.program import Convolution, Program, Step, Value, parameters
+from tatami.types import InputSpec, NetworkSpec
 
 ARRAY_LIMIT = 2 * 2**20
-"""Bytes of weights up to which ``auto`` writes them as a C array; see docs/decisions."""
+"""Bytes of weights up to which ``auto`` writes them as C arrays; see docs/decisions."""
+FORMAT = 2
+"""Of network.json."""
 
 Weights = Literal["auto", "array", "binary"]
 
 _HEADERS = ("ctype", "errno", "limits", "main", "math", "proof", "stddef", "stdint", "stdio")
-_TAKEN = (*_HEADERS, "stdlib", "string", "time")
+_TAKEN = (*_HEADERS, "stdlib", "string", "time", "pthread")
+_FIRST = ("variant", "threads", "exponential")
+"""Kernels that every program has."""
+_VARIANTS = frozenset(name for target in TARGETS.values() for name in target.variants)
 
 
 @dataclass(frozen=True)
@@ -50,29 +61,33 @@ class Row:
     offset: int
 
 
-def emit(program: Program, name: str, weights: Weights = "auto") -> Shipped:
+def emit(
+    program: Program,
+    name: str,
+    weights: Weights = "auto",
+    options: Options = DEFAULT,
+) -> Shipped:
     """The files of a program.
 
     name: begins every C name and file name, as ``net`` does in kernels/.
-    weights: as a C ``array`` (compiles anywhere, slowly), as a ``binary`` file that the assembler
-    includes, or ``auto``: the array up to ARRAY_LIMIT.
-    Raises TatamiError for a name that is not a C identifier or is taken by the C library.
+    weights: as C ``array`` (compiles anywhere, slowly), as a ``binary`` file that the assembler
+    includes, or ``auto``: arrays up to ARRAY_LIMIT, or where the target wants them.
+    Raises TatamiError for a name that is not a C identifier or is taken by the C library, and for a
+    detector that C cannot serve: an input of an illegal size, or more than one input or map.
     """
     _check_name(name)
-    size = program.spec.input.size
-    if min(size.width, size.height) < 4 or max(size.width, size.height) > MAX_SIDE:
-        raise TatamiError(
-            f"an input of {size} cannot be shipped", mend=f"give it sides from 4 to {MAX_SIDE}"
-        )
-    layout = lay_out(program)
-    blob = layout.constants
-    as_array = weights == "array" or (weights == "auto" and blob.nbytes <= ARRAY_LIMIT)
+    if program.spec is not None:
+        _check_detector(program, program.spec)
+    target = target_of(options.target)
+    layout = lay_out(program, options)
+    fits = target.array or layout.constant_bytes <= ARRAY_LIMIT
+    as_array = weights == "array" or (weights == "auto" and fits)
     table = tuple(
         Row(
             step.name,
             type(step).__name__,
             step.output,
-            program.shapes[step.output],
+            program.values[step.output].shape,
             program.multiply_adds(step),
             parameters(step),
             layout.offsets[step.output],
@@ -82,18 +97,17 @@ def emit(program: Program, name: str, weights: Weights = "auto") -> Shipped:
     weights_file = f"{name}_weights.{'c' if as_array else 'S'}"
     texts = {
         f"{name}.h": _header(program, layout, name),
-        f"{name}.c": _source(program, layout, name),
-        weights_file: (
-            _weights_array(program, layout, name) if as_array else _kernel("weights.S", name)
-        ),
-        "main.c": _kernel("main.c", name),
-        "proof.c": _kernel("proof.c", name),
-        "Makefile": _makefile(name, weights_file),
-        "network.json": _description(program, layout, name, table),
+        f"{name}.c": _source(program, layout, name, options, as_array),
+        weights_file: _arrays(layout, name, target) if as_array else _kernel("weights.S", name),
+        "proof.c": _proof(program, name),
+        "Makefile": _makefile(program, name, weights_file, options),
+        "network.json": _description(program, layout, name, options, table),
     }
+    if program.spec is not None:
+        texts["main.c"] = _kernel("main.c", name)
     encoded = {file: text.encode() for file, text in texts.items()}
     if not as_array:
-        encoded[f"{name}_weights.bin"] = blob.astype("<f4").tobytes()
+        encoded[f"{name}_weights.bin"] = _blob(layout)
     return Shipped(name, encoded, layout, table)
 
 
@@ -112,23 +126,64 @@ def _check_name(name: str) -> None:
         )
 
 
+def _check_detector(program: Program, spec: NetworkSpec) -> None:
+    size = spec.input.size
+    if min(size.width, size.height) < 4 or max(size.width, size.height) > MAX_SIDE:
+        raise TatamiError(
+            f"an input of {size} cannot be shipped", mend=f"give it sides from 4 to {MAX_SIDE}"
+        )
+    if len(program.inputs) != 1 or len(program.outputs) != 1:
+        raise TatamiError(
+            f"a detector has one input and one map, not {len(program.inputs)} and "
+            f"{len(program.outputs)}",
+            mend="ship a network whose metadata is for what it is",
+        )
+    if program.values[program.outputs[0]].quantization is not None:
+        raise TatamiError(
+            "the detector's map is quantized, which costs its boxes their precision",
+            mend="leave the graph's output in float32, as `tatami quantize` does",
+        )
+
+
 def _renamed(text: str, name: str) -> str:
     """kernels/ and the operators say ``net``; a shipped folder says the network's own name."""
     text = re.sub(r"(?<![A-Za-z0-9])net(?=_|\.[hc]\b)", name, text)
     return re.sub(r"\bNET_", f"{name.upper()}_", text)
 
 
+def _text(file: str) -> str:
+    return files("tatami.ship.c").joinpath("kernels", file).read_text(encoding="utf-8")
+
+
 def _kernel(file: str, name: str) -> str:
-    text = files("tatami.ship.c").joinpath("kernels", file).read_text(encoding="utf-8")
-    return _renamed(text, name)
+    return _renamed(_text(file), name)
+
+
+# The header --------------------------------------------------------------------------------------
 
 
 def _header(program: Program, layout: Layout, name: str) -> str:
+    lines = [
+        f"#define NET_{key} {value}" + (f" /* {comment} */" if comment else "")
+        for key, value, comment in _public(program, layout)
+    ]
+    functions = _text("detect.h").rstrip() if program.spec is not None else _forward_alone(program)
+    text = _text("head.h").replace("@constants@", "\n".join(lines))
+    return _banner() + _renamed(text.replace("@functions@", functions), name)
+
+
+def _public(program: Program, layout: Layout) -> list[tuple[str, object, str]]:
+    """What a caller may want to know, as macros: name, value, comment."""
+    arena = ("ARENA", layout.plan.size, "bytes")
+    if program.spec is None:
+        return [arena]
     spec = program.spec
-    channels, rows, columns = program.shapes[program.output]
-    constants = [
+    channels, rows, columns = program.values[program.outputs[0]].shape
+    return [
         ("WIDTH", spec.input.size.width, "of the network's input, in pixels"),
         ("HEIGHT", spec.input.size.height, ""),
+        ("INPUT", c_type(program.values[program.inputs[0]]), "a sample of the network's input"),
+        ("OUTPUT", c_type(program.values[program.outputs[0]]), "a sample of the raw map"),
         ("CLASSES", len(spec.classes), ""),
         ("MAP_CHANNELS", channels, "of the raw map"),
         ("MAP_ROWS", rows, ""),
@@ -136,111 +191,254 @@ def _header(program: Program, layout: Layout, name: str) -> str:
         ("MAX_DETECTIONS", spec.decoding.max_detections, "a picture never has more"),
         ("MAX_SIDE", MAX_SIDE, "of a picture, in pixels"),
         ("SCORE_THRESHOLD", number(spec.decoding.score_threshold), "a fair one to begin with"),
-        ("ARENA", layout.plan.size, "bytes"),
+        arena,
     ]
-    lines = [
-        f"#define {name.upper()}_{key} {value}" + (f" /* {comment} */" if comment else "")
-        for key, value, comment in constants
-    ]
-    return _banner() + _kernel("head.h", name).replace("@constants@", "\n".join(lines))
 
 
-def _source(program: Program, layout: Layout, name: str) -> str:
-    kernels = dict.fromkeys(kernel for one in layout.decisions for kernel in one.kernels)
-    classes = ",\n    ".join(_c_string(text) for text in program.spec.classes)
-    before = f"""
+def _forward_alone(program: Program) -> str:
+    """The one function of a network without rules for pictures and boxes."""
+    lines = ["/* Run the network. Every value lies as (rows, columns, channels)."]
+    for ends, kind in ((program.inputs, "in"), (program.outputs, "out")):
+        for index, value in enumerate(ends):
+            lines.append(f" * {kind}{index}: {_in_comment(value)}, {_described(program, value)}")
+    lines[-1] += "."
+    lines.append(" * Not reentrant: one static arena of NET_ARENA bytes serves all calls. */")
+    return "\n".join([*lines, _signature(program) + ";"])
+
+
+def _described(program: Program, name: str) -> str:
+    value = program.values[name]
+    channels, rows, columns = value.shape
+    text = f"{c_type(value)} [{rows}][{columns}][{channels}]"
+    if value.quantization is not None:
+        text += f" = {value.quantization.scale:.9g} * (byte - {value.quantization.zero_point})"
+    return text
+
+
+def _signature(program: Program) -> str:
+    if program.spec is not None:
+        return "void net_forward(const NET_INPUT *images, NET_OUTPUT *map)"
+    inputs = [f"const {c_type(program.values[v])} *in{i}" for i, v in enumerate(program.inputs)]
+    outputs = [f"{c_type(program.values[v])} *out{i}" for i, v in enumerate(program.outputs)]
+    return f"void net_forward({', '.join(inputs + outputs)})"
+
+
+# The source --------------------------------------------------------------------------------------
+
+
+def _source(program: Program, layout: Layout, name: str, options: Options, as_array: bool) -> str:
+    target = target_of(options.target)
+    needed = (*_FIRST, *(kernel for one in layout.decisions for kernel in one.kernels))
+    kernels = [kernel for kernel in dict.fromkeys(needed) if _wanted(kernel, target)]
+    addresses = _Addresses(program, layout, as_array)
+    parts = [
+        _banner() + _renamed(_beginning(options, target), name).lstrip(),
+        _renamed(_data(program, layout, target, as_array), name),
+    ]
+    if program.spec is not None:
+        # What the user named is put in as it is.
+        classes = ",\n    ".join(_c_string(text) for text in program.spec.classes)
+        names = f"{name}_class_names[{name.upper()}_CLASSES]"
+        parts.append(f"const char *const {names} = {{\n    {classes},\n}};\n")
+        parts.append(_renamed(_rules(program, program.spec, addresses), name) + "\n")
+    parts += [_kernel(f"{kernel}.c", name) for kernel in kernels]
+    parts += [
+        _run(program, layout, name, options, addresses),
+        _renamed(_forward(program, addresses), name),
+    ]
+    if program.spec is not None:
+        parts += [_kernel("picture.c", name), _kernel("detect.c", name)]
+    return "\n".join(parts)
+
+
+def _wanted(kernel: str, target: Target) -> bool:
+    """Whether a file of kernels/ is of use: one named after a processor only where that may be."""
+    variant = kernel.rpartition("_")[2]
+    return variant not in _VARIANTS or variant in target.variants
+
+
+def _beginning(options: Options, target: Target) -> str:
+    """What the compiler must know before all else."""
+    kinds = {
+        "X86": any(variant.startswith("avx") for variant in target.variants),
+        "NEON": "neon" in target.variants,
+        "DOTPROD": "dotprod" in target.variants,
+        "DSP": "dsp" in target.variants,
+    }
+    written_for = "\n".join(f"#define NET_FOR_{key} {int(yes)}" for key, yes in kinds.items())
+    return f"""
+/* Threads: with -DNET_THREADS=1 none but the caller's. */
+#ifndef NET_THREADS
+#define NET_THREADS {options.threads}
+#endif
+#if NET_THREADS > {options.threads}
+#error "the arena has scratch memory for {options.threads} threads: ship with more --threads"
+#endif
+#if NET_THREADS > 1 && !defined(_POSIX_C_SOURCE)
+#define _POSIX_C_SOURCE 200112L
+#endif
+
 #include "net.h"
 
 #include <math.h>
 #include <stddef.h>
 #include <string.h>
 
-{_constants(program, layout)}
+#if defined(__GNUC__)
+/* Kernels serve many networks: not every function of theirs is of use in each. */
+#pragma GCC diagnostic ignored "-Wunused-function"
+#endif
+/* A product and a sum are two roundings, on every machine. With -std=c99, GCC knows. */
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__) && !defined(__STRICT_ANSI__)
+#pragma GCC optimize("fp-contract=off")
+#endif
+#if defined(__FAST_MATH__)
+#error "-ffast-math changes what the network computes: compile without it"
+#endif
+
+#if defined(__GNUC__)
+#define NET_ALIGNED __attribute__((aligned({target.alignment})))
+/* Memory of the arena changes its type between two steps: nothing moves across. */
+#define NET_BARRIER() __asm__ volatile("" ::: "memory")
+#else
+#define NET_ALIGNED
+#define NET_BARRIER() ((void)0)
+#endif
 
 /* Called after every step where -DNET_TRACE=function is given; else nothing. */
 #ifdef NET_TRACE
-void NET_TRACE(int step, const float *values, size_t count);
+void NET_TRACE(int step, const void *value, size_t bytes);
 #else
-#define NET_TRACE(step, values, count) ((void)0)
+#define NET_TRACE(step, value, bytes) ((void)0)
 #endif
 
-extern const float net_weights[{max(1, layout.constants.size)}];
+{written_for}
+"""
+
+
+def _data(program: Program, layout: Layout, target: Target, as_array: bool) -> str:
+    """The weights, which lie in a file of their own, and the arena."""
+    if as_array:
+        weights = "\n".join(f"{_declaration(constant)};" for constant in layout.constants)
+    else:
+        weights = f"extern const unsigned char net_weights[{max(1, layout.constant_bytes)}];"
+    return f"""{weights}
 
 /* All values and scratch, where the plan by lifetime puts them. */
-#if defined(__GNUC__)
-__attribute__((aligned(64)))
-#endif
-static float net_arena[NET_ARENA / 4];
+NET_ALIGNED static uint8_t net_arena[{max(1, layout.plan.size)}];
 """
-    forward = """
-void net_forward(const float *images, float *map)
-{
-    memcpy(NET_IMAGES, images, (size_t)3 * NET_HEIGHT * NET_WIDTH * sizeof *images);
-    net_run();
-    memcpy(map, NET_MAP,
-           (size_t)NET_MAP_CHANNELS * NET_MAP_ROWS * NET_MAP_COLUMNS * sizeof *map);
-}
-"""
-    parts = [
-        _banner() + _renamed(before, name).lstrip(),
-        # What the user named is put in as it is.
-        f"const char *const {name}_class_names[{name.upper()}_CLASSES] = {{\n    {classes},\n}};\n",
-        *(_kernel(f"{kernel}.c", name) for kernel in kernels),
-        _run(program, layout, name),
-        _renamed(forward, name).lstrip(),
-        _kernel("picture.c", name),
-        _kernel("detect.c", name),
+
+
+class _Addresses:
+    """Where everything lies, as C expressions."""
+
+    def __init__(self, program: Program, layout: Layout, as_array: bool) -> None:
+        self.layout = layout
+        self.as_array = as_array
+        self.values = {
+            name: f"({c_type(program.values[name])} *)(net_arena + {offset})"
+            for name, offset in layout.offsets.items()
+        }
+        self.values |= {
+            name: self.constant(constant) for name, constant in layout.value_constants.items()
+        }
+
+    def constant(self, constant: Constant) -> str:
+        if self.as_array:
+            return constant.name
+        return f"(const {_number_type(constant.array)} *)(net_weights + {constant.offset})"
+
+    def of_step(self, index: int) -> Places:
+        scratch = self.layout.scratch
+        return Places(
+            self.values,
+            f"(net_arena + {scratch[index]})" if index in scratch else "",
+            {key: self.constant(one) for key, one in self.layout.step_constants[index].items()},
+        )
+
+
+def _run(
+    program: Program, layout: Layout, name: str, options: Options, addresses: _Addresses
+) -> str:
+    """The function that runs the steps: each a comment, a call, and the hook of the proof."""
+    lines = [
+        "static void net_run(void)",
+        "{",
+        "    if (net_variant == NET_UNKNOWN) net_kernels(NULL);",
+        "    NET_BARRIER();",
     ]
-    return "\n".join(parts)
+    lines = [_renamed(line, name) for line in lines]
+    for index, step in enumerate(program.steps):
+        call = operators.emit(program, step, addresses.of_step(index), options)
+        value = addresses.values[step.output]
+        after = f"NET_BARRIER();\n    NET_TRACE({index}, {value}, {_bytes(program, step.output)});"
+        lines += [
+            f"    /* {index}. {_comment(program, step)} */",
+            "    " + _renamed(call, name),
+            "    " + _renamed(after, name),
+        ]
+    return "\n".join([*lines, "}", ""])
 
 
-def _constants(program: Program, layout: Layout) -> str:
+def _forward(program: Program, addresses: _Addresses) -> str:
+    """From the caller's memory to the arena, and back."""
+    if program.spec is not None:
+        ends = {"images": program.inputs[0]}, {"map": program.outputs[0]}
+    else:
+        ends = (
+            {f"in{i}": name for i, name in enumerate(program.inputs)},
+            {f"out{i}": name for i, name in enumerate(program.outputs)},
+        )
+    copies = [
+        f"    memcpy({addresses.values[value]}, {parameter}, {_bytes(program, value)});"
+        for parameter, value in ends[0].items()
+    ]
+    results = [
+        f"    memcpy({parameter}, {addresses.values[value]}, {_bytes(program, value)});"
+        for parameter, value in ends[1].items()
+    ]
+    lines = [_signature(program), "{", *copies, "    net_run();", *results, "}", ""]
+    return "\n".join(lines)
+
+
+def _rules(program: Program, spec: NetworkSpec, addresses: _Addresses) -> str:
     """What the picture rule and the decoding rule need, and where the ends of the network lie."""
-    pictures, decoding = program.spec.input, program.spec.decoding
-    planes = "{0, 1, 2}" if pictures.channels == "rgb" else "{2, 1, 0}"
+    pictures, decoding = spec.input, spec.decoding
     anchors = ", ".join(f"{{{number(w)}, {number(h)}}}" for w, h in decoding.anchors)
     values = {
         "LETTERBOX": int(pictures.resize == "letterbox"),
         "PAD": pictures.pad,
-        "MEAN": _numbers(pictures.mean),
-        "SCALE": _numbers(pictures.scale),
-        "PLANES": planes,
+        "LEVELS": _levels(pictures, program.values[program.inputs[0]]),
+        "PLANES": "{0, 1, 2}" if pictures.channels == "rgb" else "{2, 1, 0}",
         "ANCHORS": len(decoding.anchors),
         "ANCHOR_SIZES": f"{{{anchors}}}",
         "STRIDE": decoding.stride,
         "IOU_THRESHOLD": number(decoding.iou_threshold),
         "MAX_CANDIDATES": decoding.max_candidates,
-        "IMAGES": f"({_address(layout.offsets[program.input])})",
-        "MAP": f"({_address(layout.offsets[program.output])})",
+        "IMAGES": f"({addresses.values[program.inputs[0]]})",
+        "MAP": f"({addresses.values[program.outputs[0]]})",
     }
     return "\n".join(f"#define NET_{key} {value}" for key, value in values.items())
 
 
-def _run(program: Program, layout: Layout, name: str) -> str:
-    """The function that runs the steps: each a comment, a call, and the hook of the proof."""
-    values = {value: _address(offset) for value, offset in layout.offsets.items()}
-    lines = [f"static void {name}_run(void)", "{"]
-    for index, step in enumerate(program.steps):
-        places = Places(
-            values,
-            _address(layout.scratch[index]) if index in layout.scratch else "",
-            [f"net_weights + {start}" for start in layout.constant_offsets[index]],
-        )
-        trace = f"NET_TRACE({index}, {values[step.output]}, {count(program.shapes[step.output])});"
-        lines += [
-            f"    /* {index}. {_comment(program, step)} */",
-            "    " + _renamed(emit_step(program, step, places), name),
-            "    " + _renamed(trace, name),
-        ]
-    return "\n".join([*lines, "}", ""])
+def _levels(spec: InputSpec, value: Value) -> str:
+    """What each of the 256 bytes becomes in each plane, by the picture rule."""
+    every = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)  # (1, 256, 3)
+    levels: NDArray[Any] = normalize(every, spec)
+    if value.quantization is not None:
+        levels = quantize(levels, value.quantization.scale, value.quantization.zero_point)
+    planes = ["{ \\\n" + " \\\n".join(_lines(plane.ravel())) + " \\\n}" for plane in levels]
+    return "{" + ", ".join(planes) + "}"
 
 
 def _comment(program: Program, step: Step) -> str:
     """``conv1: Conv 3x416x416 -> 16x416x416, 3x3, 74.8 M multiply-adds``."""
-    shapes = [program.shapes[name] for name in (*step.inputs, step.output)]
+    shapes = [program.values[name].shape for name in (*step.inputs, step.output)]
     *sources, result = ["x".join(map(str, shape)) for shape in shapes]
     text = f"{step.name}: {type(step).__name__} {', '.join(sources)} -> {result}"
-    if isinstance(step, Conv):
+    if isinstance(step, Convolution):
         text += f", {step.weights.shape[2]}x{step.weights.shape[3]}"
         text += f", {program.multiply_adds(step) / 1e6:.4g} M multiply-adds"
     return _in_comment(text)
@@ -253,58 +451,143 @@ def _in_comment(text: str) -> str:
     return plain.encode("ascii", "replace").decode()
 
 
-def _weights_array(program: Program, layout: Layout, name: str) -> str:
-    """The weights as one C array, in decimal digits enough to give every float32 back."""
-    size = max(1, layout.constants.size)
-    lines = [
-        _banner(),
-        f"extern const float {name}_weights[{size}];",
-        "",
-        f"const float {name}_weights[{size}] = {{",
+def _bytes(program: Program, name: str) -> str:
+    """The size of a value as C: ``3 * 32 * 64 * sizeof(float)`` as a size_t."""
+    value = program.values[name]
+    return f"{count(value.shape)} * sizeof({c_type(value)})"
+
+
+# Weights -----------------------------------------------------------------------------------------
+
+
+def _number_type(array: NDArray[Any]) -> str:
+    """The C type of a constant's numbers."""
+    kinds = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t",
+             "uint32": "uint32_t", "float32": "float"}  # fmt: skip
+    return kinds[array.dtype.name]
+
+
+def _declaration(constant: Constant) -> str:
+    size = max(1, constant.array.size)
+    return f"extern NET_ALIGNED const {_number_type(constant.array)} {constant.name}[{size}]"
+
+
+def _arrays(layout: Layout, name: str, target: Target) -> str:
+    """The weights as C arrays, in decimal digits enough to give every float32 back."""
+    parts = [
+        f"""
+#include <math.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define NET_ALIGNED __attribute__((aligned({target.alignment})))
+#else
+#define NET_ALIGNED
+#endif
+
+typedef int net_weights_follow; /* or none: a network may have no weights */
+""".lstrip()
     ]
-    for index, (step, decision) in enumerate(zip(program.steps, layout.decisions, strict=True)):
-        for part, values in zip(("weights", "bias"), decision.constants, strict=False):
-            lines.append(f"    /* {index}. {_in_comment(step.name)}: {part} */")
-            lines += _array_lines(values)
-    if not layout.constants.size:
-        lines.append("    0.0f")
-    return "\n".join([*lines, "};", ""])
+    for constant in layout.constants:
+        declaration = _declaration(constant)
+        numbers = "\n".join(_lines(constant.array)) or "    0"
+        definition = declaration.removeprefix("extern ")
+        parts.append(f"{declaration};\n{definition} = {{\n{numbers}\n}};\n")
+    return _banner() + _renamed("\n".join(parts), name)
 
 
-def _array_lines(values: Float32) -> list[str]:
-    texts = [number(float(value)) for value in values]
-    return ["    " + ",".join(texts[i : i + 12]) + "," for i in range(0, len(texts), 12)]
+def _lines(numbers: NDArray[Any]) -> list[str]:
+    """Lines of the numbers of an array, for between the braces."""
+    if numbers.dtype == np.float32:
+        texts = [number(value) for value in numbers.tolist()]
+    else:
+        suffix = "u" if numbers.dtype == np.uint32 else ""
+        texts = [f"{value}{suffix}" for value in numbers.tolist()]
+        texts = ["(-2147483647 - 1)" if text == "-2147483648" else text for text in texts]
+    width = 12 if numbers.dtype.itemsize == 4 else 24
+    return ["    " + ",".join(texts[i : i + width]) + "," for i in range(0, len(texts), width)]
 
 
-def _makefile(name: str, weights: str) -> str:
+def _blob(layout: Layout) -> bytes:
+    """The weights as one file, little-endian, every array where its offset says."""
+    blob = bytearray(max(1, layout.constant_bytes))
+    for constant in layout.constants:
+        data = constant.array.astype(constant.array.dtype.newbyteorder("<"), copy=False).tobytes()
+        blob[constant.offset : constant.offset + len(data)] = data
+    return bytes(blob)
+
+
+# Beside the source -------------------------------------------------------------------------------
+
+
+def _proof(program: Program, name: str) -> str:
+    """The program that answers for the parts, with memory for the ends of this network."""
+    ends = {f"in{i}": value for i, value in enumerate(program.inputs)}
+    results = {f"out{i}": value for i, value in enumerate(program.outputs)}
+    lines = [
+        f"static {c_type(program.values[value])} {key}[{count(program.values[value].shape)}];"
+        for key, value in (ends | results).items()
+    ]
+    reads = " &&\n           ".join(f"fread({key}, sizeof {key}, 1, requests) == 1" for key in ends)
+    writes = [f"    fwrite({key}, sizeof {key}, 1, answers);" for key in results]
+    lines += ["", "static int read_inputs(void)", "{", f"    return {reads};", "}", ""]
+    lines += ["static void write_outputs(void)", "{", *writes, "}", ""]
+    lines.append(f"static void run(void) {{ net_forward({', '.join([*ends, *results])}); }}")
+    return _renamed(_text("proof.c").replace("@ends@", "\n".join(lines)), name)
+
+
+def _makefile(program: Program, name: str, weights: str, options: Options) -> str:
+    libraries = "-lm -lpthread" if options.threads > 1 else "-lm"
+    compile_ = "$(CC) -std=c99 $(CFLAGS)"
+    if program.spec is None:
+        return f"""# `make` compiles the network to link with; another way: make CC=clang
+CC = cc
+CFLAGS = -O3
+
+all: {name}.o {name}_weights.o
+
+{name}.o: {name}.c {name}.h
+\t{compile_} -c -o $@ {name}.c
+
+{name}_weights.o: {weights}
+\t{compile_} -c -o $@ {weights}
+"""
     return f"""# `make` builds the example; another way: make CC=clang CFLAGS='-O3 -march=native'
 CC = cc
 CFLAGS = -O3
 
 {name}_detect: main.c {name}.c {weights} {name}.h
-\t$(CC) -std=c99 $(CFLAGS) -o $@ main.c {name}.c {weights} -lm
+\t{compile_} -o $@ main.c {name}.c {weights} {libraries}
 """
 
 
-def _description(program: Program, layout: Layout, name: str, table: tuple[Row, ...]) -> str:
+def _description(
+    program: Program, layout: Layout, name: str, options: Options, table: Sequence[Row]
+) -> str:
     """network.json: what Tatami needs to open the folder again."""
     content = {
         "tatami": __version__,
-        "format": 1,
+        "format": FORMAT,
         "name": name,
-        "metadata": to_metadata(program.spec),
+        "target": options.target,
+        "threads": options.threads,
+        "metadata": None if program.spec is None else to_metadata(program.spec),
         "arena": layout.plan.size,
         "lower_bound": layout.plan.lower_bound,
-        "output": program.output,
+        "weights": layout.constant_bytes,
+        "inputs": list(program.inputs),
+        "outputs": list(program.outputs),
+        "values": [
+            _value(value, program.values[value], layout.offsets[value])
+            for value in (*program.inputs, *(step.output for step in program.steps))
+        ],
         "steps": [
             {
                 "layer": row.layer,
                 "operator": row.operator,
                 "output": row.output,
-                "shape": list(row.shape),
                 "multiply_adds": row.multiply_adds,
                 "parameters": row.parameters,
-                "offset": row.offset,
             }
             for row in table
         ],
@@ -312,16 +595,23 @@ def _description(program: Program, layout: Layout, name: str, table: tuple[Row, 
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
+def _value(name: str, value: Value, offset: int) -> dict[str, object]:
+    quantization = value.quantization
+    return {
+        "name": name,
+        "shape": list(value.shape),
+        "quantization": None
+        if quantization is None
+        else {
+            "scale": float(np.float32(quantization.scale)),
+            "zero_point": quantization.zero_point,
+        },
+        "offset": offset,
+    }
+
+
 def _banner() -> str:
     return f"/* Written by tatami {__version__}; ship the network again instead of editing. */\n"
-
-
-def _address(offset: int) -> str:
-    return f"net_arena + {offset // 4}"
-
-
-def _numbers(values: tuple[float, ...]) -> str:
-    return "{" + ", ".join(number(value) for value in values) + "}"
 
 
 def _c_string(text: str) -> str:

@@ -1,49 +1,73 @@
-"""Where everything of a program lies: values and scratch in the arena, constants in one blob."""
+"""Where everything of a program lies: values and scratch in the arena, constants beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tatami.ship.c import activate, add, concat, conv, max_pool
-from tatami.ship.c.operator import Decision, Places, count
+from tatami.ship.c.operator import DEFAULT, Decision, Options
+from tatami.ship.c.operators import decide
+from tatami.ship.c.targets import target_of
 from tatami.ship.memory import Buffer, Plan, overlaps, plan
-from tatami.ship.program import Activate, Add, Concat, Conv, MaxPool, Program, Step
-from tatami.types import Float32
+from tatami.ship.program import Program
+
+
+@dataclass(frozen=True)
+class Constant:
+    """Numbers that steps read.  name: in C, of its own.  offset: bytes, in the binary file."""
+
+    name: str
+    array: NDArray[Any]
+    offset: int
 
 
 @dataclass(frozen=True)
 class Layout:
     """decisions: of each step.  plan: of the arena.  offsets: bytes in it, by name of the value.
 
-    scratch: bytes in the arena, by index of the step.  constants: float32, flat, one blob.
-    constant_offsets: for each step, where its constants begin in that blob, in numbers.
+    scratch: bytes in the arena, by index of the step.  constants: of all steps, in their order;
+    step_constants: those of each step by the step's own name for them; value_constants: by name of
+    the value.  constant_bytes: what all take, each aligned.
     """
 
     decisions: tuple[Decision, ...]
     plan: Plan
     offsets: Mapping[str, int]
     scratch: Mapping[int, int]
-    constants: Float32
-    constant_offsets: tuple[tuple[int, ...], ...]
+    constants: tuple[Constant, ...]
+    step_constants: tuple[Mapping[str, Constant], ...]
+    value_constants: Mapping[str, Constant]
+    constant_bytes: int
 
 
-def lay_out(program: Program) -> Layout:
+def lay_out(program: Program, options: Options = DEFAULT) -> Layout:
     """Decide every step, then plan the arena by lifetime."""
-    decisions = tuple(_decide(program, step) for step in program.steps)
+    decisions = tuple(decide(program, step, options) for step in program.steps)
+    alignment = target_of(options.target).alignment
     buffer_of, buffers = _buffers(program, decisions)
-    planned = plan(buffers)
+    planned = plan(buffers, alignment)
     assert not overlaps(buffers, planned.offsets), "the memory plan is wrong"
-    parts: list[Float32] = []
-    starts = []
+    constants: list[Constant] = []
     end = 0
-    for decision in decisions:
-        starts.append(tuple(end + sum(map(len, decision.constants[:i])) for i in range(9)))
-        starts[-1] = starts[-1][: len(decision.constants)]
-        parts += decision.constants
-        end += sum(map(len, decision.constants))
+
+    def keep(name: str, array: NDArray[Any]) -> Constant:
+        nonlocal end
+        constants.append(Constant(name, np.ascontiguousarray(array).ravel(), end))
+        end += -(-array.nbytes // 64) * 64
+        return constants[-1]
+
+    step_constants = tuple(
+        {key: keep(f"net_c{index}_{key}", array) for key, array in decision.constants.items()}
+        for index, decision in enumerate(decisions)
+    )
+    value_constants = {
+        name: keep(f"net_v{index}", channels_last(np.asarray(array, np.float32)))
+        for index, (name, array) in enumerate(program.constants.items())
+    }
     return Layout(
         decisions,
         planned,
@@ -53,38 +77,16 @@ def lay_out(program: Program) -> Layout:
             for index, decision in enumerate(decisions)
             if decision.scratch
         },
-        np.concatenate(parts) if parts else np.zeros(0, np.float32),
-        tuple(starts),
+        tuple(constants),
+        step_constants,
+        value_constants,
+        end,
     )
 
 
-def emit_step(program: Program, step: Step, places: Places) -> str:
-    """The C statements of a step."""
-    match step:
-        case Conv():
-            return conv.emit(program, step, places)
-        case MaxPool():
-            return max_pool.emit(program, step, places)
-        case Activate():
-            return activate.emit(program, step, places)
-        case Add():
-            return add.emit(program, step, places)
-        case Concat():
-            return concat.emit(program, step, places)
-
-
-def _decide(program: Program, step: Step) -> Decision:
-    match step:
-        case Conv():
-            return conv.decide(program, step)
-        case MaxPool():
-            return max_pool.decide(program, step)
-        case Activate():
-            return activate.decide(program, step)
-        case Add():
-            return add.decide(program, step)
-        case Concat():
-            return concat.decide(program, step)
+def channels_last(array: NDArray[Any]) -> NDArray[Any]:
+    """(channels, rows, columns) as it lies in C: (rows, columns, channels)."""
+    return np.ascontiguousarray(array.transpose(1, 2, 0))
 
 
 def _buffers(
@@ -97,17 +99,17 @@ def _buffers(
         dying = [
             name
             for name in step.inputs
-            if lifetimes[name].last == index
-            and count(program.shapes[name]) == count(program.shapes[step.output])
+            if name in lifetimes
+            and lifetimes[name].last == index
+            and program.values[name].bytes == program.values[step.output].bytes
         ]
         if decision.in_place and dying:
             buffer_of[step.output] = buffer_of[dying[0]]
     buffers = []
     for buffer in dict.fromkeys(buffer_of.values()):
         sharing = [lifetimes[name] for name in lifetimes if buffer_of[name] == buffer]
-        size = count(program.shapes[buffer]) * 4
         first, last = min(life.first for life in sharing), max(life.last for life in sharing)
-        buffers.append(Buffer(buffer, size, first, last))
+        buffers.append(Buffer(buffer, program.values[buffer].bytes, first, last))
     for index, decision in enumerate(decisions):
         if decision.scratch:
             buffers.append(Buffer(_scratch_name(index), decision.scratch, index, index))

@@ -1,33 +1,22 @@
-"""Max pool in C: kernels/max_pool.c."""
+"""Max pool in C, of float32 or of bytes: kernels/float32/max_pool.c, kernels/int8/max_pool.c."""
 
 from __future__ import annotations
 
-from tatami.ship.c.operator import Decision, Places, structure
+from tatami.ship.c.operator import Decision, Options, Places, structure, window_rows
 from tatami.ship.program import MaxPool, Program
 
 
-def decide(program: Program, step: MaxPool) -> Decision:
+def decide(program: Program, step: MaxPool, options: Options) -> Decision:
     """Nothing but the kernel."""
-    return Decision(kernels=("max_pool",))
+    kind = "float32" if program.values[step.output].quantization is None else "int8"
+    return Decision(kernels=("window", f"{kind}/max_pool"))
 
 
-def emit(program: Program, step: MaxPool, places: Places) -> str:
+def emit(program: Program, step: MaxPool, places: Places, options: Options) -> str:
     """The call of the kernel."""
-    channels, rows, columns = program.shapes[step.inputs[0]]
-    _, out_rows, out_columns = program.shapes[step.output]
-    y, x = step.window.rows, step.window.columns
-    shape = structure(
-        "net_max_pool_shape",
-        [
-            {"channels": channels, "rows": rows, "columns": columns},
-            {"out_rows": out_rows, "out_columns": out_columns},
-            {"kernel_rows": y.kernel, "kernel_columns": x.kernel},
-            {"stride_rows": y.stride, "stride_columns": x.stride},
-            {"dilation_rows": y.dilation, "dilation_columns": x.dilation},
-            {"top": y.before, "left": x.before},
-        ],
-    )
+    source, result = program.values[step.inputs[0]], program.values[step.output]
+    window = structure("net_window", window_rows(step.window, source.shape, result.shape))
+    name = "net_max_pool" if result.quantization is None else "net_max_pool_u8"
     return (
-        f"net_max_pool({shape},\n"
-        f"        {places.values[step.inputs[0]]}, {places.values[step.output]});"
+        f"{name}({window},\n        {places.values[step.inputs[0]]}, {places.values[step.output]});"
     )

@@ -1,4 +1,8 @@
-"""A shipped folder as a detector: its own program, run as a process that answers over pipes."""
+"""A shipped folder, run: its own program, as a process that answers over pipes.
+
+``CompiledNetwork`` runs the network of any shipped folder, on this machine or on an emulated one,
+with the kernels that are asked for. ``CompiledDetector`` is a ``types.Detector`` around it.
+"""
 
 from __future__ import annotations
 
@@ -7,107 +11,272 @@ import os
 import subprocess
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tatami.errors import TatamiError
 from tatami.graph.metadata import from_metadata
-from tatami.ship.c.build import build
+from tatami.ops.fixed_point import quantize
+from tatami.ship.c.build import build, build_for
+from tatami.ship.c.emit import FORMAT
+from tatami.ship.c.targets import TARGETS, Target, missing, target_of
+from tatami.ship.program import Quantization, Value
 from tatami.types import Detections, Float32, NetworkSpec, Picture
 
 DESCRIPTION = "network.json"
+HOST = "host"
+"""The target that is this machine itself."""
+
+Array = NDArray[Any]
+_DETECTION = np.dtype([("xyxy", "<f4", 4), ("score", "<f4"), ("label", "<i4")])
+
+
+@dataclass(frozen=True)
+class Description:
+    """What network.json says.  values: of inputs and of every step's output, in order, by name.
+
+    steps: the value that each step makes, in order.  target, threads: what it was shipped for.
+    """
+
+    name: str
+    target: str
+    threads: int
+    spec: NetworkSpec | None
+    values: Mapping[str, Value]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    steps: tuple[str, ...]
+
+
+class CompiledNetwork:
+    """The network of a folder that ``tatami ship`` wrote, compiled for the time being.
+
+    variant: the kernels to use, as "portable" or "avx2" (kernels/variant.c); None: the best.
+    target: "host", or one of ship/c/targets.py, whose program runs in its emulator.
+    threads: None: as many as it was shipped for.  options: for the compiler.
+
+    ``close`` it, or use it in a ``with`` statement. Raises TatamiError for a folder that is not a
+    shipped one, where a compiler or an emulator is missing, for kernels that the build or the
+    processor has not got, and for a program that dies.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        variant: str | None = None,
+        target: str = HOST,
+        threads: int | None = None,
+        options: Sequence[str] = ("-O3",),
+    ) -> None:
+        self.folder = folder
+        self.description = describe(folder)
+        self.variant = variant
+        self.target = target
+        self.threads = threads or self.description.threads
+        self._options = tuple(options)
+        self._temporary = tempfile.TemporaryDirectory(prefix="tatami-")
+        self._processes: list[_Process] = []
+        # Called by close, or when the network is forgotten: no process outlives it.
+        self._end = weakref.finalize(self, _end, self._processes, self._temporary)
+        self._channel: _Channel | None = None
+        self._kernels = ""
+
+    @property
+    def kernels(self) -> str:
+        """The name of the kernels in use."""
+        self._proof()
+        return self._kernels
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """The outputs for one picture, as ship/interpret.py gives them: (channels, rows, columns)
+        each, float32 or uint8. An input that the network takes as bytes may be float32."""
+        values = [self.description.values[name] for name in self.description.outputs]
+        answer = self.ask(b"F" + self._packed(inputs), sum(value.bytes for value in values))
+        return _unpacked(answer, values)
+
+    def values(self, inputs: Sequence[Array]) -> dict[str, Array]:
+        """The output of every step for one picture, by the name that it has in ONNX, in order."""
+        values = [self.description.values[name] for name in self.description.steps]
+        answer = self.ask(b"T" + self._packed(inputs), sum(value.bytes for value in values))
+        return dict(zip(self.description.steps, _unpacked(answer, values), strict=True))
+
+    def ask(self, request: bytes, size: int) -> bytes:
+        """So many bytes of what proof.c answers."""
+        return self._proof().ask(request, size)
+
+    def close(self) -> None:
+        """End the processes and remove what was compiled."""
+        self._end()
+
+    def __enter__(self) -> CompiledNetwork:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def start(self, command: Sequence[str]) -> _Process:
+        """A process that ends with this network."""
+        process = _Process(command, self.folder)
+        self._processes.append(process)
+        return process
+
+    def stop(self, process: _Process) -> None:
+        """End one of them now."""
+        process.close()
+        self._processes.remove(process)
+
+    def detecting_program(self) -> Path:
+        """The example: that in the folder where there is one, else compiled for the time being."""
+        shipped = self.folder / f"{self.description.name}_detect"
+        if shipped.is_file() and os.access(shipped, os.X_OK):
+            return shipped.resolve()
+        program = Path(self._temporary.name) / "detect"
+        if not program.exists():
+            build(self.folder, self.description.name, program, threads=self.description.threads)
+        return program
+
+    def _packed(self, inputs: Sequence[Array]) -> bytes:
+        """The inputs as proof.c reads them: channels last, in the network's own types."""
+        if len(inputs) != len(self.description.inputs):
+            raise ValueError(f"{len(self.description.inputs)} inputs, not {len(inputs)}")
+        parts = []
+        for name, array in zip(self.description.inputs, inputs, strict=True):
+            value = self.description.values[name]
+            if array.shape != value.shape:
+                raise ValueError(f"input '{name}' is {value.shape}, not {array.shape}")
+            parts.append(np.ascontiguousarray(native(array, value).transpose(1, 2, 0)).tobytes())
+        return b"".join(parts)
+
+    def _proof(self) -> _Channel:
+        """What answers for the parts: the same net.c, with its trace compiled in."""
+        if self._channel is None:
+            about = self.description
+            program = Path(self._temporary.name) / "proof"
+            options = [
+                *self._options,
+                f"-D{about.name.upper()}_TRACE={about.name}_trace",
+                f"-D{about.name.upper()}_THREADS={self.threads}",
+            ]
+            target = TARGETS["any"] if self.target == HOST else target_of(self.target)
+            lacking = missing(target)
+            if lacking is not None:
+                raise TatamiError(
+                    f"there is no '{lacking}' for {target.name}",
+                    mend=f"apt-get install {target.package}",
+                )
+            build_for(
+                target,
+                self.folder,
+                about.name,
+                program,
+                main="proof.c",
+                options=options,
+                threads=self.threads,
+            )
+            channel: _Channel
+            if target.board:
+                channel = _Board(target, program, self.variant, self.folder)
+            else:
+                channel = self.start([*target.runner, str(program)])
+            self._kernels = channel.choose(self.variant)
+            if self._kernels == "-":
+                raise TatamiError(
+                    f"this machine or program has no kernels '{self.variant}'",
+                    mend="leave the choice to the program",
+                    file=self.folder,
+                )
+            self._channel = channel
+        return self._channel
 
 
 class CompiledDetector:
     """Implements ``types.Detector`` with the C program of a folder that ``tatami ship`` wrote.
 
-    The program in the folder is used where there is one, else it is compiled for the time being.
-    Pictures go to it as PPM, one process for all of one threshold. ``close`` it, or use it in a
-    ``with`` statement.
-
-    shapes: (channels, rows, columns) of the output of every step, by its name in ONNX, in order.
-    output: the name of the raw map.
-
-    Raises TatamiError for a folder that is not a shipped one, for one without a program where
-    there is no compiler either, and for a program that dies.
+    On this machine, with the best kernels, the program in the folder is used where there is one,
+    and pictures go to it as PPM, one process for all of one threshold. All else: CompiledNetwork.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        variant: str | None = None,
+        target: str = HOST,
+        threads: int | None = None,
+    ) -> None:
+        self.network = CompiledNetwork(folder, variant=variant, target=target, threads=threads)
         self.folder = folder
-        self.name, self._spec, self.shapes, self.output = _description(folder)
-        self._temporary = tempfile.TemporaryDirectory(prefix="tatami-")
-        self._processes: list[_Process] = []
-        # Called by close, or when the detector is forgotten: no process outlives it.
-        self._end = weakref.finalize(self, _end, self._processes, self._temporary)
+        self.name = self.network.description.name
+        spec = self.network.description.spec
+        if spec is None:
+            raise TatamiError(
+                "the folder holds a network without rules for pictures and boxes",
+                mend="run it as a network, not as a detector",
+                file=folder,
+            )
+        self._spec = spec
+        self._as_shipped = variant is None and target == HOST and threads is None
         self._detecting: tuple[float, _Process] | None = None
-        self._proving: _Process | None = None
 
     @property
     def spec(self) -> NetworkSpec:
         return self._spec
 
+    @property
+    def input(self) -> Value:
+        """What the network takes: float32, or bytes."""
+        return self.network.description.values[self.network.description.inputs[0]]
+
     def detect(self, picture: Picture, score_threshold: float) -> Detections:
         """Boxes in the pixels of the picture (height, width, 3), best first."""
-        if self._detecting is None or self._detecting[0] != score_threshold:
-            if self._detecting is not None:
-                self._detecting[1].close()
-                self._processes.remove(self._detecting[1])
-            threshold = repr(float(score_threshold))
-            process = self._start([str(self._program()), "--threshold", threshold, "-"])
-            self._detecting = (score_threshold, process)
-        process = self._detecting[1]
         height, width = picture.shape[:2]
-        process.send(b"P6 %d %d 255\n" % (width, height) + np.ascontiguousarray(picture).tobytes())
-        count = int(process.line().split()[1])
+        if self._as_shipped:
+            return self._detect_as_shipped(picture, score_threshold)
+        sides = np.array([width, height], "<i4").tobytes()
+        request = b"D" + np.float32(score_threshold).tobytes() + sides
+        request += np.ascontiguousarray(picture).tobytes()
+        channel = self.network
+        count = int(np.frombuffer(channel.ask(request, 4), "<i4")[0])
         if count < 0:
-            raise TatamiError(
-                f"the program refuses a picture of {width}x{height}",
-                mend="give a score threshold that is a number, and a smaller picture",
-                file=self.folder,
-            )
-        rows = [process.line().split(maxsplit=6) for _ in range(count)]
-        # Nine digits give every float32 back: float32 first, as the program computed it.
-        return Detections.of(
-            np.array([row[1:5] for row in rows], np.float32),
-            np.array([row[0] for row in rows], np.float32),
-            [int(row[5]) for row in rows],
-        )
+            raise self._refused(width, height)
+        found = np.frombuffer(channel.ask(b"", _DETECTION.itemsize * count), _DETECTION)
+        return Detections.of(found["xyxy"], found["score"], found["label"])
 
-    def prepare(self, picture: Picture) -> Float32:
-        """The C picture rule alone: (height, width, 3) to the network's input (3, H, W)."""
+    def prepare(self, picture: Picture) -> Array:
+        """The C picture rule alone: (height, width, 3) to the network's input (3, H, W), float32 or
+        uint8."""
         height, width = picture.shape[:2]
-        sides = np.array([width, height], np.int32).tobytes()
-        process = self._proof()
-        process.send(b"P" + sides + np.ascontiguousarray(picture).tobytes())
-        size = self._spec.input.size
-        return process.numbers((3, size.height, size.width))
+        sides = np.array([width, height], "<i4").tobytes()
+        request = b"P" + sides + np.ascontiguousarray(picture).tobytes()
+        return _unpacked(self.network.ask(request, self.input.bytes), [self.input])[0]
 
     def forward(self, images: Float32) -> Float32:
         """The C network alone: images (n, 3, H, W) to raw maps (n, channels, rows, columns)."""
-        shape = self.shapes[self.output]
-        maps = np.empty((len(images), *shape), np.float32)
-        process = self._proof()
-        for index, image in enumerate(images):
-            process.send(b"F" + self._checked(image).tobytes())
-            maps[index] = process.numbers(shape)
+        maps: Float32 = np.stack([self.network.run([image])[0] for image in images])
         return maps
 
-    def values(self, images: Float32) -> dict[str, Float32]:
-        """The output of every step for images (n, 3, H, W), by the name that it has in ONNX."""
-        process = self._proof()
-        results: dict[str, list[Float32]] = {name: [] for name in self.shapes}
-        for image in images:
-            process.send(b"T" + self._checked(image).tobytes())
-            for name, shape in self.shapes.items():
-                results[name].append(process.numbers(shape))
-        return {name: np.stack(arrays) for name, arrays in results.items()}
+    def values(self, images: Float32) -> dict[str, Array]:
+        """The output of every step for images (n, 3, H, W), by the name that it has in ONNX: each
+        (n, channels, rows, columns), float32 or uint8."""
+        found = [self.network.values([image]) for image in images]
+        names = self.network.description.steps
+        return {name: np.stack([values[name] for values in found]) for name in names}
 
     def close(self) -> None:
         """End the processes and remove what was compiled for the time being."""
-        self._end()
+        self.network.close()
 
     def __enter__(self) -> CompiledDetector:
         return self
@@ -120,46 +289,77 @@ class CompiledDetector:
     ) -> None:
         self.close()
 
-    def _checked(self, image: Float32) -> Float32:
-        size = self._spec.input.size
-        if image.shape != (3, size.height, size.width):
-            raise ValueError(f"an image is (3, {size.height}, {size.width}), not {image.shape}")
-        return np.ascontiguousarray(image, np.float32)
+    def _detect_as_shipped(self, picture: Picture, score_threshold: float) -> Detections:
+        if self._detecting is None or self._detecting[0] != score_threshold:
+            if self._detecting is not None:
+                self.network.stop(self._detecting[1])
+            threshold = repr(float(score_threshold))
+            program = str(self.network.detecting_program())
+            process = self.network.start([program, "--threshold", threshold, "-"])
+            self._detecting = (score_threshold, process)
+        process = self._detecting[1]
+        height, width = picture.shape[:2]
+        process.send(b"P6 %d %d 255\n" % (width, height) + np.ascontiguousarray(picture).tobytes())
+        count = int(process.line().split()[1])
+        if count < 0:
+            raise self._refused(width, height)
+        rows = [process.line().split(maxsplit=6) for _ in range(count)]
+        # Nine digits give every float32 back: float32 first, as the program computed it.
+        return Detections.of(
+            np.array([row[1:5] for row in rows], np.float32),
+            np.array([row[0] for row in rows], np.float32),
+            [int(row[5]) for row in rows],
+        )
 
-    def _program(self) -> Path:
-        shipped = self.folder / f"{self.name}_detect"
-        if shipped.is_file() and os.access(shipped, os.X_OK):
-            return shipped.resolve()
-        program = Path(self._temporary.name) / "detect"
-        if not program.exists():
-            build(self.folder, self.name, program)
-        return program
-
-    def _proof(self) -> _Process:
-        """The process that answers for the parts: the same net.c, with its trace compiled in."""
-        if self._proving is None:
-            program = Path(self._temporary.name) / "proof"
-            trace = f"-D{self.name.upper()}_TRACE={self.name}_trace"
-            build(self.folder, self.name, program, main="proof.c", options=("-O3", trace))
-            self._proving = self._start([str(program)])
-        return self._proving
-
-    def _start(self, command: list[str]) -> _Process:
-        process = _Process(command, self.folder)
-        self._processes.append(process)
-        return process
+    def _refused(self, width: int, height: int) -> TatamiError:
+        return TatamiError(
+            f"the program refuses a picture of {width}x{height}",
+            mend="give a score threshold that is a number, and a smaller picture",
+            file=self.folder,
+        )
 
 
-def _end(processes: list[_Process], temporary: tempfile.TemporaryDirectory[str]) -> None:
-    for process in processes:
-        process.close()
-    temporary.cleanup()
+def native(array: Array, value: Value) -> Array:
+    """An input in the network's own type: float32, or bytes, which float32 is quantized to."""
+    if value.quantization is None:
+        return np.asarray(array, np.float32)
+    if array.dtype == np.uint8:
+        return array
+    quantization = value.quantization
+    return quantize(np.asarray(array, np.float32), quantization.scale, quantization.zero_point)
+
+
+def _unpacked(answer: bytes, values: Sequence[Value]) -> list[Array]:
+    """Arrays (channels, rows, columns) from values one after another, channels last."""
+    arrays = []
+    at = 0
+    for value in values:
+        channels, rows, columns = value.shape
+        kind = np.float32 if value.quantization is None else np.uint8
+        flat: Array = np.frombuffer(answer, kind, channels * rows * columns, at)
+        arrays.append(
+            np.ascontiguousarray(flat.reshape(rows, columns, channels).transpose(2, 0, 1))
+        )
+        at += value.bytes
+    return arrays
+
+
+class _Channel(Protocol):
+    """A way to proof.c."""
+
+    def choose(self, variant: str | None) -> str:
+        """Use those kernels from now on; the name of those in use, or "-"."""
+        ...
+
+    def ask(self, request: bytes, size: int) -> bytes:
+        """The next so many bytes of the answer."""
+        ...
 
 
 class _Process:
     """A program that takes requests on its standard input and answers on its standard output."""
 
-    def __init__(self, command: list[str], folder: Path) -> None:
+    def __init__(self, command: Sequence[str], folder: Path) -> None:
         self.folder = folder
         try:
             self.process = subprocess.Popen(
@@ -171,6 +371,18 @@ class _Process:
                 mend="compile it on this machine: run `make` there",
                 file=folder,
             ) from None
+
+    def choose(self, variant: str | None) -> str:
+        self.send(b"K" + (variant or "").encode() + b"\n")
+        return self.line().strip()
+
+    def ask(self, request: bytes, size: int) -> bytes:
+        self.send(request)
+        assert self.process.stdout is not None
+        data = self.process.stdout.read(size)
+        if len(data) != size:
+            raise self._dead()
+        return data
 
     def send(self, data: bytes) -> None:
         assert self.process.stdin is not None
@@ -186,14 +398,6 @@ class _Process:
         if not line.endswith(b"\n"):
             raise self._dead()
         return line.decode(errors="replace")
-
-    def numbers(self, shape: tuple[int, ...]) -> Float32:
-        assert self.process.stdout is not None
-        size = 4 * int(np.prod(shape))
-        data = self.process.stdout.read(size)
-        if len(data) != size:
-            raise self._dead()
-        return np.frombuffer(data, np.float32).reshape(shape)
 
     def close(self) -> None:
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
@@ -211,15 +415,61 @@ class _Process:
     def _dead(self) -> TatamiError:
         self.process.kill()
         _, message = self.process.communicate()
-        text = message.decode(errors="replace").strip().splitlines()
-        reason = text[-1] if text else f"exit code {self.process.returncode}"
-        return TatamiError(
-            f"the program died: {reason[:300]}", mend="ship it again", file=self.folder
+        return _died(self.folder, self.process.returncode, message)
+
+
+class _Board:
+    """A machine without an operating system, started anew for every request: it reads one file and
+    writes another."""
+
+    def __init__(self, target: Target, program: Path, variant: str | None, folder: Path) -> None:
+        self.command = [*target.runner, str(program)]
+        self.variant = variant
+        self.place = program.parent
+        self.folder = folder
+        self._unread = b""
+
+    def choose(self, variant: str | None) -> str:
+        return self._started(b"K" + (variant or "").encode() + b"\n").decode().strip()
+
+    def ask(self, request: bytes, size: int) -> bytes:
+        if request:
+            choice = b"K" + (self.variant or "").encode() + b"\n"
+            self._unread = self._started(choice + request).split(b"\n", 1)[1]
+        answer, self._unread = self._unread[:size], self._unread[size:]
+        if len(answer) != size:
+            raise TatamiError(
+                "the board's program answers too little",
+                mend="ship a smaller network: it may not fit its memory",
+                file=self.folder,
+            )
+        return answer
+
+    def _started(self, requests: bytes) -> bytes:
+        (self.place / "requests.bin").write_bytes(requests)
+        (self.place / "answers.bin").write_bytes(b"")
+        result = subprocess.run(
+            self.command, cwd=self.place, capture_output=True, check=False, timeout=600
         )
+        if result.returncode != 0:
+            raise _died(self.folder, result.returncode, result.stderr)
+        return (self.place / "answers.bin").read_bytes()
 
 
-def _description(folder: Path) -> tuple[str, NetworkSpec, Mapping[str, tuple[int, ...]], str]:
-    """Name, spec, shapes and output's name of network.json, checked."""
+def _died(folder: Path, code: int, message: bytes) -> TatamiError:
+    text = message.decode(errors="replace").strip().splitlines()
+    reason = text[-1] if text else f"exit code {code}"
+    return TatamiError(f"the program died: {reason[:300]}", mend="ship it again", file=folder)
+
+
+def _end(processes: list[_Process], temporary: tempfile.TemporaryDirectory[str]) -> None:
+    for process in processes:
+        process.close()
+    temporary.cleanup()
+
+
+def describe(folder: Path) -> Description:
+    """network.json, checked. Raises TatamiError where it is missing, damaged or of another time."""
     path = folder / DESCRIPTION
     if not path.is_file():
         raise TatamiError(
@@ -229,15 +479,47 @@ def _description(folder: Path) -> tuple[str, NetworkSpec, Mapping[str, tuple[int
         )
     try:
         content = json.loads(path.read_bytes())
-        spec = from_metadata(content["metadata"])
-        shapes = {str(step["output"]): tuple(map(int, step["shape"])) for step in content["steps"]}
-        name, output = content["name"], content["output"]
-        if spec is None or content["format"] != 1 or output not in shapes:
-            raise ValueError
-        if not isinstance(name, str) or not name.replace("_", "a").isalnum() or "/" in name:
-            raise ValueError
-        if any(len(shape) != 3 or min(shape) < 1 for shape in shapes.values()):
-            raise ValueError
+        if content["format"] != FORMAT:
+            raise TatamiError(
+                f"network.json has the format {content['format']!r}, not {FORMAT}",
+                mend="ship again with this version",
+                file=path,
+            )
+        return _checked(content)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise TatamiError("network.json is damaged", mend="ship again", file=path) from None
-    return name, spec, shapes, output
+
+
+def _checked(content: Mapping[str, Any]) -> Description:
+    """Raises ValueError, KeyError, TypeError or AttributeError for what is not as it should be."""
+    metadata = content["metadata"]
+    values = {str(entry["name"]): _value(entry) for entry in content["values"]}
+    about = Description(
+        name=content["name"],
+        target=str(content["target"]),
+        threads=int(content["threads"]),
+        spec=None if metadata is None else from_metadata(metadata),
+        values=values,
+        inputs=tuple(map(str, content["inputs"])),
+        outputs=tuple(map(str, content["outputs"])),
+        steps=tuple(str(step["output"]) for step in content["steps"]),
+    )
+    name = about.name
+    if not isinstance(name, str) or not name.replace("_", "a").isalnum() or not name.isascii():
+        raise ValueError
+    if not {*about.inputs, *about.outputs, *about.steps} <= set(values) or about.threads < 1:
+        raise ValueError
+    if metadata is not None and (about.spec is None or len(about.inputs) != 1):
+        raise ValueError
+    return about
+
+
+def _value(entry: Mapping[str, Any]) -> Value:
+    channels, rows, columns = map(int, entry["shape"])
+    if min(channels, rows, columns) < 1:
+        raise ValueError
+    found = entry["quantization"]
+    if found is None:
+        return Value((channels, rows, columns))
+    quantization = Quantization(float(found["scale"]), int(found["zero_point"]))
+    return Value((channels, rows, columns), quantization)

@@ -1,6 +1,13 @@
 /* y = x where low <= x <= high. Below, y = alpha * x for a leaky rectifier, else y = low; above,
- * y = high. A NaN stays a NaN. */
-typedef enum { NET_LINEAR, NET_LEAKY, NET_CLAMP } net_activation_kind;
+ * y = high. Or a function that is no piece of a line. A NaN stays a NaN. */
+typedef enum {
+    NET_LINEAR,
+    NET_LEAKY,
+    NET_CLAMP,
+    NET_SIGMOID,
+    NET_EXP,
+    NET_TANH
+} net_activation_kind;
 
 typedef struct {
     net_activation_kind kind;
@@ -26,6 +33,15 @@ static void net_activate(net_activation activation, const float *in, int count, 
             const float raised = in[i] < low ? low : in[i];
             out[i] = raised > high ? high : raised;
         }
+        break;
+    case NET_SIGMOID:
+        for (i = 0; i < count; i++) out[i] = net_sigmoid(in[i]);
+        break;
+    case NET_EXP:
+        for (i = 0; i < count; i++) out[i] = net_exp(in[i]);
+        break;
+    case NET_TANH:
+        for (i = 0; i < count; i++) out[i] = tanhf(in[i]);
         break;
     }
 }

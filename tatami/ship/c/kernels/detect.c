@@ -64,9 +64,7 @@ static void net_sort(int count)
     }
 }
 
-static float net_sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
-
-/* Every candidate of the map [anchors * (5 + classes)][rows][columns], best first. */
+/* Every candidate of the map [rows][columns][anchors * (5 + classes)], best first. */
 static int net_decode(const float *map, float score_threshold)
 {
     static const float anchors[NET_ANCHORS][2] = NET_ANCHOR_SIZES; /* in cells */
@@ -76,26 +74,26 @@ static int net_decode(const float *map, float score_threshold)
 
     for (a = 0; a < NET_ANCHORS; a++) {
         for (cell = 0; cell < area; cell++) {
-            const float *t = map + a * (5 + NET_CLASSES) * area + cell;
-            const float *classes = t + 5 * area;
-            const float objectness = net_sigmoid(t[4 * area]);
+            const float *t = map + cell * NET_MAP_CHANNELS + a * (5 + NET_CLASSES);
+            const float *classes = t + 5;
+            const float objectness = net_sigmoid(t[4]);
             const int row = cell / NET_MAP_COLUMNS, column = cell % NET_MAP_COLUMNS;
-            const float tw = t[2 * area] > 8.0f ? 8.0f : t[2 * area];
-            const float th = t[3 * area] > 8.0f ? 8.0f : t[3 * area];
+            const float tw = t[2] > 8.0f ? 8.0f : t[2];
+            const float th = t[3] > 8.0f ? 8.0f : t[3];
             float chances[NET_CLASSES], largest = classes[0], sum = 0.0f;
             float cx, cy, half_width, half_height;
 
             if (!(objectness > score_threshold)) continue; /* no class can score more */
             for (k = 1; k < NET_CLASSES; k++)
-                if (classes[k * area] > largest) largest = classes[k * area];
+                if (classes[k] > largest) largest = classes[k];
             for (k = 0; k < NET_CLASSES; k++) {
-                chances[k] = expf(classes[k * area] - largest);
+                chances[k] = net_exp(classes[k] - largest);
                 sum += chances[k];
             }
             cx = (net_sigmoid(t[0]) + (float)column) * stride;
-            cy = (net_sigmoid(t[area]) + (float)row) * stride;
-            half_width = anchors[a][0] * expf(tw) * stride / 2.0f;
-            half_height = anchors[a][1] * expf(th) * stride / 2.0f;
+            cy = (net_sigmoid(t[1]) + (float)row) * stride;
+            half_width = anchors[a][0] * net_exp(tw) * stride / 2.0f;
+            half_height = anchors[a][1] * net_exp(th) * stride / 2.0f;
             if (isnan(cx) || isnan(cy) || isnan(half_width) || isnan(half_height)) continue;
 
             for (k = 0; k < NET_CLASSES; k++) {
@@ -181,6 +179,6 @@ int net_detect(const uint8_t *rgb, int width, int height, float score_threshold,
         capacity < 0 || (out == NULL && capacity > 0) || isnan(score_threshold))
         return -1;
     net_prepare(rgb, width, height, NET_IMAGES);
-    net_run();
+    net_run(); /* which begins with a barrier */
     return net_read_map(NET_MAP, width, height, score_threshold, out, capacity);
 }

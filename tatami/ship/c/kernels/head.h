@@ -9,26 +9,13 @@ extern "C" {
 
 @constants@
 
-/* A box in pixels of the picture, edges and not centres; label counts from 0. */
-typedef struct {
-    float x1, y1, x2, y2;
-    float score;
-    int label;
-} net_detection;
+@functions@
 
-extern const char *const net_class_names[NET_CLASSES];
-
-/* Find boxes in a picture: rgb is height lines of width pixels of three bytes, upright.
- * Writes at most `capacity` detections, best first, and returns how many; -1 where an argument is
- * bad (a side outside 1 ... NET_MAX_SIDE, a null pointer, a negative capacity).
- * Nothing here is reentrant: one static arena of NET_ARENA bytes serves all calls. */
-int net_detect(const uint8_t *rgb, int width, int height, float score_threshold,
-               net_detection *out, int capacity);
-
-/* The parts of it. images: [3][NET_HEIGHT][NET_WIDTH].
- * map: [NET_MAP_CHANNELS][NET_MAP_ROWS][NET_MAP_COLUMNS]. */
-void net_prepare(const uint8_t *rgb, int width, int height, float *images);
-void net_forward(const float *images, float *map);
+/* Choose the kernels by name: "portable", "avx2", "avx512", "avx512vnni", "neon", "dotprod", "dsp";
+ * NULL is the best that this processor has, and what the first call of anything else chooses.
+ * Returns the name in use, or NULL, and changes nothing, where this build or processor has not got
+ * it. Kernels of whole numbers all give the same bits. */
+const char *net_kernels(const char *name);
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,5 @@
-/* The picture rule, in integers alone until the very last step: the same bytes on every machine. */
+/* The picture rule, in integers alone until the very last step, which is a table: the same on every
+ * machine. */
 
 typedef struct {
     int left, top, width, height; /* where the resized picture lies on the network's input */
@@ -29,54 +30,56 @@ typedef struct {
     int first, last;
     int64_t centre, reach; /* weight(j) = reach - |(2j + 1) m - centre|, where that is positive */
     uint64_t sum;          /* of the weights */
-} net_taps;
+} net_filter;
 
-static int64_t net_weight(const net_taps *taps, int m, int j)
+static int64_t net_filter_weight(const net_filter *taps, int m, int j)
 {
     const int64_t distance = (int64_t)(2 * j + 1) * m - taps->centre;
 
     return taps->reach - (distance < 0 ? -distance : distance);
 }
 
-static net_taps net_taps_of(int n, int m, int i)
+static net_filter net_filter_of(int n, int m, int i)
 {
-    net_taps taps;
+    net_filter taps;
     int j;
 
     taps.centre = (int64_t)(2 * i + 1) * n;
     taps.reach = 2 * (int64_t)(n > m ? n : m);
     taps.first = taps.centre > taps.reach ? (int)((taps.centre - taps.reach) / (2 * m)) : 0;
-    while (net_weight(&taps, m, taps.first) <= 0) taps.first++;
+    while (net_filter_weight(&taps, m, taps.first) <= 0) taps.first++;
     taps.sum = 0;
-    for (j = taps.first; j < n && net_weight(&taps, m, j) > 0; j++)
-        taps.sum += (uint64_t)net_weight(&taps, m, j);
+    for (j = taps.first; j < n && net_filter_weight(&taps, m, j) > 0; j++)
+        taps.sum += (uint64_t)net_filter_weight(&taps, m, j);
     taps.last = j - 1;
     return taps;
 }
 
-/* One line of the resized picture, as three lines of the network's input. */
+/* What a byte of the canvas becomes in the network's input, plane by plane; and the plane of red,
+ * green and blue. */
+static const NET_INPUT net_levels[3][256] = NET_LEVELS;
+static const int net_plane[3] = NET_PLANES;
+
+/* One line of the resized picture, in the network's input: [NET_WIDTH][3]. */
 static void net_resize_line(const uint8_t *rgb, int width, int height, net_placement place, int y,
-                            float *images)
+                            NET_INPUT *images)
 {
-    static const float mean[3] = NET_MEAN, scale[3] = NET_SCALE;
-    static const int plane[3] = NET_PLANES; /* of red, green and blue */
-    const int area = NET_WIDTH * NET_HEIGHT;
-    const net_taps down = net_taps_of(height, place.height, y);
-    float *line = images + (place.top + y) * NET_WIDTH + place.left;
+    const net_filter down = net_filter_of(height, place.height, y);
+    NET_INPUT *pixels = images + ((place.top + y) * NET_WIDTH + place.left) * 3;
     int x, c, i, j;
 
-    for (x = 0; x < place.width; x++) {
-        const net_taps across = net_taps_of(width, place.width, x);
+    for (x = 0; x < place.width; x++, pixels += 3) {
+        const net_filter across = net_filter_of(width, place.width, x);
         const uint64_t weight = down.sum * across.sum;
         uint64_t total[3] = {weight / 2, weight / 2, weight / 2}; /* to round to the nearest */
 
         for (i = down.first; i <= down.last; i++) {
-            const uint64_t row_weight = (uint64_t)net_weight(&down, place.height, i);
+            const uint64_t row_weight = (uint64_t)net_filter_weight(&down, place.height, i);
             const uint8_t *pixel = rgb + 3 * ((size_t)i * (size_t)width + (size_t)across.first);
             uint64_t sum[3] = {0, 0, 0};
 
             for (j = across.first; j <= across.last; j++, pixel += 3) {
-                const uint64_t w = (uint64_t)net_weight(&across, place.width, j);
+                const uint64_t w = (uint64_t)net_filter_weight(&across, place.width, j);
                 sum[0] += w * pixel[0];
                 sum[1] += w * pixel[1];
                 sum[2] += w * pixel[2];
@@ -84,15 +87,12 @@ static void net_resize_line(const uint8_t *rgb, int width, int height, net_place
             for (c = 0; c < 3; c++) total[c] += row_weight * sum[c];
         }
         for (c = 0; c < 3; c++)
-            line[plane[c] * area + x] =
-                ((float)(total[c] / weight) - mean[plane[c]]) * scale[plane[c]];
+            pixels[net_plane[c]] = net_levels[net_plane[c]][total[c] / weight];
     }
 }
 
-void net_prepare(const uint8_t *rgb, int width, int height, float *images)
+void net_prepare(const uint8_t *rgb, int width, int height, NET_INPUT *images)
 {
-    static const float mean[3] = NET_MEAN, scale[3] = NET_SCALE;
-    const int area = NET_WIDTH * NET_HEIGHT;
     net_placement place;
     int c, i;
 
@@ -101,9 +101,8 @@ void net_prepare(const uint8_t *rgb, int width, int height, float *images)
         return;
     place = net_place(width, height);
     if (place.width < NET_WIDTH || place.height < NET_HEIGHT)
-        for (c = 0; c < 3; c++)
-            for (i = 0; i < area; i++)
-                images[c * area + i] = ((float)NET_PAD - mean[c]) * scale[c];
+        for (i = 0; i < NET_WIDTH * NET_HEIGHT; i++)
+            for (c = 0; c < 3; c++) images[3 * i + c] = net_levels[c][NET_PAD];
     for (i = 0; i < place.height; i++)
         net_resize_line(rgb, width, height, place, i, images);
 }

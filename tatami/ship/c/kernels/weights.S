@@ -1,5 +1,5 @@
-/* The weights, as they are: float32, little-endian. Ship with --weights array for a machine that
- * is not, or for a compiler that does not know .incbin. */
+/* The weights, as they are: little-endian, each array at a multiple of 64 bytes. Ship with --weights
+ * array for a machine that is not, or for a compiler that does not know .incbin. */
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "this machine is not little-endian: ship with --weights array"
 #endif

@@ -1,0 +1,43 @@
+"""Average pool in C: kernels/float32/average_pool.c and kernels/int8/average_pool.c."""
+
+from __future__ import annotations
+
+from tatami.ship.c.operator import (
+    Decision,
+    Options,
+    Places,
+    quantization_of,
+    structure,
+    window_rows,
+)
+from tatami.ship.program import AveragePool, Program, QuantizedAveragePool
+
+
+def decide(
+    program: Program, step: AveragePool | QuantizedAveragePool, options: Options
+) -> Decision:
+    """Bytes need the sums of one output place: an int32 a channel."""
+    if isinstance(step, AveragePool):
+        return Decision(kernels=("window", "float32/average_pool"))
+    return Decision(
+        kernels=("window", "int8/average_pool"),
+        scratch=4 * program.values[step.output].shape[0],
+        constants={"multiplier": step.multiplier},
+    )
+
+
+def emit(
+    program: Program, step: AveragePool | QuantizedAveragePool, places: Places, options: Options
+) -> str:
+    """The call of the kernel."""
+    source, result = program.values[step.inputs[0]], program.values[step.output]
+    window = structure("net_window", window_rows(step.window, source.shape, result.shape))
+    ends = f"{places.values[step.inputs[0]]}, {places.values[step.output]}"
+    if isinstance(step, AveragePool):
+        return f"net_average_pool({window},\n        {int(step.count_padding)}, {ends});"
+    return (
+        f"net_average_pool_u8({window},\n"
+        f"        {int(step.count_padding)}, {places.constants['multiplier']}, {step.shift},\n"
+        f"        {quantization_of(source).zero_point}, {quantization_of(result).zero_point},\n"
+        f"        (int32_t *){places.scratch}, {ends});"
+    )

@@ -1,0 +1,26 @@
+/* From float32 to bytes, round(x / scale) + zero_point with halves to even, and back: as ONNX has
+ * them. docs/integer-arithmetic.md, section 9. A NaN becomes the zero point. */
+static void net_quantize(float scale, int zero_point, const float *in, int count, uint8_t *out)
+{
+    const float low = (float)-zero_point, high = (float)(255 - zero_point);
+    int i;
+
+    for (i = 0; i < count; i++) {
+        const float steps = in[i] / scale;
+        const float known = steps == steps ? steps : 0.0f;
+        const float raised = known < low ? low : known;
+        const float held = raised > high ? high : raised;
+        const float shifted = held + 12582912.0f; /* 1.5 * 2^23: the sum is rounded to whole */
+        int32_t whole;
+
+        memcpy(&whole, &shifted, sizeof whole);
+        out[i] = (uint8_t)(whole - 0x4B400000 + zero_point);
+    }
+}
+
+static void net_dequantize(float scale, int zero_point, const uint8_t *in, int count, float *out)
+{
+    int i;
+
+    for (i = 0; i < count; i++) out[i] = (float)(in[i] - zero_point) * scale;
+}

@@ -1,0 +1,31 @@
+/* Bilinear on bytes, with weights of 11 bits and one rounding: docs/integer-arithmetic.md, section
+ * 7. Output row y is (2^11 - down[y]) times input row row[y] and down[y] times row2[y]. */
+typedef struct {
+    int channels, columns;
+    int out_rows, out_columns;
+    const int32_t *row, *row2, *down;
+    const int32_t *column, *column2, *across;
+} net_sampling_u8;
+
+/* in: [rows][columns][channels].  out: [out_rows][out_columns][channels]. */
+static void net_resize_u8(const net_sampling_u8 *s, const uint8_t *in, uint8_t *out)
+{
+    const int channels = s->channels, pitch = s->columns * s->channels;
+    int y, x, c;
+
+    for (y = 0; y < s->out_rows; y++) {
+        const uint8_t *upper = in + s->row[y] * pitch, *lower = in + s->row2[y] * pitch;
+        const int32_t down = s->down[y], up = 2048 - down;
+
+        for (x = 0; x < s->out_columns; x++, out += channels) {
+            const int left = s->column[x] * channels, right = s->column2[x] * channels;
+            const int32_t across = s->across[x], back = 2048 - across;
+
+            for (c = 0; c < channels; c++) {
+                const int32_t first = upper[left + c] * up + lower[left + c] * down;
+                const int32_t second = upper[right + c] * up + lower[right + c] * down;
+                out[c] = (uint8_t)((first * back + second * across + (1 << 21)) >> 22);
+            }
+        }
+    }
+}

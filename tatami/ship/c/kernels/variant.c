@@ -1,0 +1,104 @@
+/* Which kernels may be here, and which of them run. NET_FOR_X86 and the like say what the program
+ * is written for; the compiler's own macros say what it is being compiled for. */
+#if NET_FOR_X86 && defined(__x86_64__) && defined(__GNUC__)
+#define NET_X86 1
+#else
+#define NET_X86 0
+#endif
+#if NET_FOR_NEON && defined(__GNUC__) && (defined(__aarch64__) || defined(__ARM_NEON)) && \
+    defined(__ARMEL__) + defined(__AARCH64EL__)
+#define NET_ARM_NEON 1
+#else
+#define NET_ARM_NEON 0
+#endif
+#if NET_FOR_DOTPROD && NET_ARM_NEON && defined(__aarch64__)
+#define NET_ARM_DOTPROD 1
+#else
+#define NET_ARM_DOTPROD 0
+#endif
+#if NET_FOR_DSP && defined(__GNUC__) && defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP && \
+    !NET_ARM_NEON && defined(__ARMEL__)
+#define NET_ARM_DSP 1
+#else
+#define NET_ARM_DSP 0
+#endif
+
+/* For a function that is compiled once more for every instruction set that calls it. */
+#if defined(__GNUC__)
+#define NET_ALWAYS_INLINE __attribute__((always_inline)) static inline
+#else
+#define NET_ALWAYS_INLINE static
+#endif
+
+enum {
+    NET_UNKNOWN,
+    NET_PORTABLE,
+    NET_AVX2,
+    NET_AVX512,
+    NET_AVX512VNNI,
+    NET_NEON,
+    NET_DOTPROD,
+    NET_DSP,
+    NET_VARIANTS
+};
+
+static int net_variant = NET_UNKNOWN; /* known before any kernel runs */
+
+#if NET_ARM_DOTPROD && defined(__linux__)
+#include <sys/auxv.h>
+#endif
+
+/* Whether this build has a variant and this processor runs it. */
+static int net_has(int variant)
+{
+    switch (variant) {
+    case NET_PORTABLE:
+        return 1;
+#if NET_X86
+    case NET_AVX2:
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    case NET_AVX512:
+        return net_has(NET_AVX2) && __builtin_cpu_supports("avx512f") &&
+               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512vl");
+    case NET_AVX512VNNI:
+        return net_has(NET_AVX512) && __builtin_cpu_supports("avx512vnni");
+#endif
+#if NET_ARM_NEON
+    case NET_NEON:
+        return 1; /* the program could not run otherwise */
+#endif
+#if NET_ARM_DOTPROD
+    case NET_DOTPROD:
+#if defined(__ARM_FEATURE_DOTPROD) || defined(__APPLE__)
+        return 1;
+#elif defined(__linux__)
+        return (getauxval(AT_HWCAP) >> 20 & 1) != 0; /* HWCAP_ASIMDDP */
+#else
+        return 0;
+#endif
+#endif
+#if NET_ARM_DSP
+    case NET_DSP:
+        return 1;
+#endif
+    default:
+        return 0;
+    }
+}
+
+const char *net_kernels(const char *name)
+{
+    static const char *const names[NET_VARIANTS] = {
+        "", "portable", "avx2", "avx512", "avx512vnni", "neon", "dotprod", "dsp",
+    };
+    int variant;
+
+    for (variant = NET_VARIANTS - 1; variant > NET_UNKNOWN; variant--) {
+        if (name != NULL && strcmp(name, names[variant]) != 0) continue;
+        if (!net_has(variant)) continue;
+        net_variant = variant;
+        return names[variant];
+    }
+    return NULL;
+}

@@ -1,0 +1,23 @@
+"""From float32 to bytes and back in C: kernels/int8/quantize.c."""
+
+from __future__ import annotations
+
+from tatami.ship.c.operator import Decision, Options, Places, count, number, quantization_of
+from tatami.ship.program import Dequantize, Program, Quantize
+
+
+def decide(program: Program, step: Quantize | Dequantize, options: Options) -> Decision:
+    """Nothing but the kernel."""
+    return Decision(kernels=("int8/quantize",))
+
+
+def emit(program: Program, step: Quantize | Dequantize, places: Places, options: Options) -> str:
+    """The call of the kernel."""
+    source, result = program.values[step.inputs[0]], program.values[step.output]
+    forward = isinstance(step, Quantize)
+    quantization = quantization_of(result if forward else source)
+    return (
+        f"net_{'quantize' if forward else 'dequantize'}({number(quantization.scale)},"
+        f" {quantization.zero_point}, {places.values[step.inputs[0]]}, {count(result.shape)},"
+        f" {places.values[step.output]});"
+    )
