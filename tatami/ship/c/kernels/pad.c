@@ -7,7 +7,7 @@ typedef struct {
     int size; /* bytes of a sample */
     int channels, rows, columns;
     int out_channels, out_rows, out_columns;
-    int before, top, left; /* in front of channels, rows and columns; negative: cut off */
+    int before, top, left; /* in front of channels, rows and columns */
 } net_pad_shape;
 
 /* Which of `length` samples stands at place i, or -1 for the value. */
