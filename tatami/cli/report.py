@@ -20,7 +20,8 @@ from tatami.evaluate.detections import Evaluation, evaluate
 from tatami.see.plots import Curve, Layer, Panel
 from tatami.see.report import ClassResult, Held, Report, Shown, write_report
 from tatami.see.report import Stage as StageRow
-from tatami.ship.program import Step, lower, parameters
+from tatami.ship.lower import lower
+from tatami.ship.program import Step, parameters
 from tatami.ship.prove import Ledger
 from tatami.train.run import EVALUATIONS, LOG, Run, read_rows
 from tatami.types import Dataset, Detector
@@ -151,7 +152,7 @@ def _layers(paths: list[Path]) -> list[Layer]:
         return Layer(
             step.name,
             type(step).__name__,
-            program.shapes[step.output],
+            program.values[step.output].shape,
             program.multiply_adds(step),
             parameters(step),
             4 * parameters(step),

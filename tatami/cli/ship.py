@@ -18,7 +18,7 @@ from tatami.errors import TatamiError
 from tatami.files import folder_written_atomically
 from tatami.ship.c.build import build
 from tatami.ship.c.emit import Shipped, c_name, emit
-from tatami.ship.program import lower
+from tatami.ship.lower import lower
 
 WIDTH = 80
 

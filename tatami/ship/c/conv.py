@@ -1,40 +1,90 @@
-"""Convolution in C: kernels/conv.c, its weights packed as that kernel reads them."""
+"""Convolution in C, in either kind: kernels/conv.c, with the tiles of float32/ and int8/.
+
+A depthwise one has kernels of its own: depthwise.py.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
-from tatami.ship.c.operator import Decision, Places, activation, structure
-from tatami.ship.program import Conv, Program
-from tatami.types import Float32
+from tatami.ship.c import depthwise
+from tatami.ship.c.band import band_bytes, band_rows, needed_columns, needs_band
+from tatami.ship.c.operator import (
+    Decision,
+    Options,
+    Places,
+    activation,
+    quantization_of,
+    structure,
+)
+from tatami.ship.program import Conv, Program, QuantizedConv, Requantize, ToFloat
 
-LANES = 4  # output channels that the kernel computes at once
-PITCH = 208  # NET_PITCH, samples
-DEPTH = 128  # NET_DEPTH
+PANEL = 16
+"""Outputs whose weights lie together, and whose sums a tile computes at once."""
+
+FLOAT_KERNELS = (
+    *("activate", "results", "conv", "float32/store", "float32/conv_portable"),
+    *("float32/conv_avx512", "float32/conv_avx2", "float32/variants"),
+)
+INT8_KERNELS = (
+    *("activate", "results", "conv", "int8/requantize", "int8/requantize_avx512"),
+    *("int8/requantize_avx2", "int8/conv_portable", "int8/conv_avx512vnni", "int8/conv_avx512"),
+    *("int8/conv_avx2", "int8/conv_neon", "int8/conv_dotprod", "int8/conv_dsp", "int8/variants"),
+)
 
 
-def decide(program: Program, step: Conv) -> Decision:
-    """Scratch for one block of gathered input; the weights in panels of four output channels."""
-    depth = step.weights[0].size
-    return Decision(
-        kernels=("activate", "conv"),
-        scratch=min(depth, DEPTH) * PITCH * 4,
-        constants=(packed(step), step.bias),
-    )
+def decide(program: Program, step: Conv | QuantizedConv, options: Options) -> Decision:
+    """Scratch for a band a thread; weights in panels of sixteen outputs, and what follows a sum."""
+    if depthwise.is_depthwise(step):
+        return depthwise.decide(program, step, options)
+    scratch = _band(program, step, options)[1] * options.threads
+    groups = step.groups
+    constants: dict[str, NDArray[Any]] = {"weights": packed(step)}
+    if isinstance(step, Conv):
+        constants["bias"] = in_panels(step.bias, groups)
+        return Decision(FLOAT_KERNELS, scratch, constants=constants)
+    zero_point = quantization_of(program.values[step.inputs[0]]).zero_point
+    total = step.weights.reshape(len(step.weights), -1).sum(axis=1, dtype=np.int64)
+    start = step.bias - zero_point * total
+    constants["bias"] = in_panels(start.astype(np.int32), groups)
+    constants["bias_signed"] = in_panels((start + 128 * total).astype(np.int32), groups)
+    match step.result:
+        case Requantize(multiplier, negative, shift):
+            constants["multiplier"] = in_panels(multiplier, groups)
+            constants["negative"] = in_panels(negative, groups)
+            constants["shift"] = in_panels(shift, groups, 33)
+        case ToFloat(scale):
+            constants["scale"] = in_panels(scale, groups)
+    return Decision(INT8_KERNELS, scratch, constants=constants)
 
 
-def emit(program: Program, step: Conv, places: Places) -> str:
+def emit(program: Program, step: Conv | QuantizedConv, places: Places, options: Options) -> str:
     """The call of the kernel."""
-    channels, rows, columns = program.shapes[step.inputs[0]]
-    outputs, out_rows, out_columns = program.shapes[step.output]
+    if depthwise.is_depthwise(step):
+        return depthwise.emit(program, step, places, options)
+    channels, rows, columns = program.values[step.inputs[0]].shape
     y, x = step.window.rows, step.window.columns
-    shape = structure(
-        "net_conv_shape",
+    out_rows, out_columns = y.output(rows), x.output(columns)
+    if is_one_row(step):
+        rows, columns = 1, rows * columns
+        out_rows, out_columns = 1, columns
+    lines, bytes_each = _band(program, step, options)
+    kind = "float" if isinstance(step, Conv) else "int8"
+    constants = places.constants
+    layer = structure(
+        "net_conv_layer",
         [
             {"groups": step.groups},
-            {"channels": channels // step.groups, "rows": rows, "columns": columns},
             {
-                "outputs": outputs // step.groups,
+                "bytes": channels // step.groups * _sample(step),
+                "rows": rows,
+                "columns": columns,
+            },
+            {
+                "outputs": len(step.weights) // step.groups,
                 "out_rows": out_rows,
                 "out_columns": out_columns,
             },
@@ -42,22 +92,102 @@ def emit(program: Program, step: Conv, places: Places) -> str:
             {"stride_rows": y.stride, "stride_columns": x.stride},
             {"dilation_rows": y.dilation, "dilation_columns": x.dilation},
             {"top": y.before, "left": x.before},
+            {"band_rows": lines, "band_bytes": bytes_each},
+            {"pool": 1 if step.pool is None else 2, "padding": _padding(program, step)},
+            {"weights": f"(const uint8_t *){constants['weights']}"},
+            {
+                "bias": constants["bias"],
+                "bias_signed": constants.get("bias_signed", "NULL"),
+            },
+            {"results": results(step, places)},
         ],
     )
-    weights, bias = places.constants
     return (
-        f"net_conv({shape},\n"
-        f"        {places.values[step.inputs[0]]}, {weights}, {bias},\n"
-        f"        {activation(step.activation)},\n"
-        f"        {places.scratch}, {places.values[step.output]});"
+        f"net_conv({layer},\n"
+        f"        net_{kind}_kernels(), {places.values[step.inputs[0]]},\n"
+        f"        {places.scratch or 'NULL'}, {places.values[step.output]});"
     )
 
 
-def packed(step: Conv) -> Float32:
-    """Weights (groups, panels of 4 outputs, weights of an output, 4), flat; zeros fill a panel."""
-    outputs = len(step.weights) // step.groups
-    panels = -(-outputs // LANES)
-    depth = step.weights[0].size
-    padded = np.zeros((step.groups, panels * LANES, depth), np.float32)
-    padded[:, :outputs] = step.weights.reshape(step.groups, outputs, depth)
-    return padded.reshape(step.groups, panels, LANES, depth).transpose(0, 1, 3, 2).ravel()
+def results(step: Conv | QuantizedConv, places: Places) -> str:
+    """What becomes of sums, as an initializer of net_results."""
+    constants = places.constants
+    if isinstance(step, Conv):
+        return f"{{.activation = {activation(step.activation)}, .size = 4}}"
+    if isinstance(step.result, ToFloat):
+        return f"{{.scale = {constants['scale']}, .size = 4}}"
+    result = step.result
+    leaky = bool((result.multiplier != result.negative_multiplier).any())
+    small = bool((result.shift >= 33).all())
+    return (
+        f"{{.multiplier = {constants['multiplier']},\n"
+        f"                .negative_multiplier = {constants['negative']},\n"
+        f"                .shift = {constants['shift']},\n"
+        f"                .zero_point = {result.zero_point}, .low = {result.low}, "
+        f".high = {result.high},\n"
+        f"                .leaky = {int(leaky)}, .small = {int(small)}, .size = 1}}"
+    )
+
+
+def packed(step: Conv | QuantizedConv) -> NDArray[Any]:
+    """(groups, panels, kernel rows, runs, dwords of a run, 16 outputs, samples of a dword).
+
+    A kernel row is one run of (columns, channels) where its columns are neighbours, else every tap
+    is a run of channels. Zeros fill up runs and panels.
+    """
+    groups, each = step.groups, 4 // _sample(step)
+    outputs = len(step.weights) // groups
+    _, channels, rows, columns = step.weights.shape
+    weights = step.weights.reshape(groups, outputs, channels, rows, columns)
+    weights = weights.transpose(0, 1, 3, 4, 2)  # (groups, outputs, rows, columns, channels)
+    if step.window.columns.dilation == 1:
+        weights = weights.reshape(groups, outputs, rows, 1, columns * channels)
+    runs, length = weights.shape[3:]
+    panels, dwords = -(-outputs // PANEL), -(-length // each)
+    whole = np.zeros((groups, panels * PANEL, rows, runs, dwords * each), weights.dtype)
+    whole[:, :outputs, :, :, :length] = weights
+    split = whole.reshape(groups, panels, PANEL, rows, runs, dwords, each)
+    return np.ascontiguousarray(split.transpose(0, 1, 3, 4, 5, 2, 6))
+
+
+def in_panels(numbers: NDArray[Any], groups: int, filling: int = 0) -> NDArray[Any]:
+    """One number an output, (outputs,), as (groups, panels, 16)."""
+    outputs = len(numbers) // groups
+    panels = -(-outputs // PANEL)
+    whole = np.full((groups, panels * PANEL), filling, numbers.dtype)
+    whole[:, :outputs] = numbers.reshape(groups, outputs)
+    return whole
+
+
+def is_one_row(step: Conv | QuantizedConv) -> bool:
+    """Whether every place sees its own pixel alone, so that all of them are one long row."""
+    axes = (step.window.rows, step.window.columns)
+    alone = all(a.kernel == a.stride == 1 and not a.before and not a.after for a in axes)
+    return alone and step.groups == 1 and step.pool is None
+
+
+def _sample(step: Conv | QuantizedConv) -> int:
+    """Bytes of a sample."""
+    return 4 if isinstance(step, Conv) else 1
+
+
+def _padding(program: Program, step: Conv | QuantizedConv) -> int:
+    """The byte that padding is made of: zeros are float32 zeros too."""
+    if isinstance(step, Conv):
+        return 0
+    return quantization_of(program.values[step.inputs[0]]).zero_point
+
+
+def _band(program: Program, step: Conv | QuantizedConv, options: Options) -> tuple[int, int]:
+    """Output rows of a band, and bytes of it; (0, 0) where the input is its own band."""
+    channels = program.values[step.inputs[0]].shape[0]
+    pixel = channels // step.groups * _sample(step)
+    run = pixel * (step.window.columns.kernel if step.window.columns.dilation == 1 else 1)
+    if step.groups == 1 and run % 4 == 0 and not needs_band(program, step):
+        return 0, 0
+    if is_one_row(step):  # its channels do not fill dwords: the map is copied as one line
+        _, rows, columns = program.values[step.inputs[0]].shape
+        return 1, -(-(rows * columns * pixel + 64) // 64) * 64
+    row = needed_columns(program, step) * pixel
+    lines = band_rows(program, step, row, options)
+    return lines, band_bytes(step, row, lines)

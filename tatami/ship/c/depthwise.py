@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from tatami.ship.c.band import band_bytes, band_rows, needed_columns
 from tatami.ship.c.operator import Decision, Options, Places, activation, structure
-from tatami.ship.c.targets import target_of
 from tatami.ship.program import Conv, Program, QuantizedConv, Requantize
-
-SLACK = 64
-"""Bytes behind a band that a vector may read, and throws away."""
 
 
 def is_depthwise(step: Conv | QuantizedConv) -> bool:
@@ -24,7 +21,7 @@ def is_depthwise(step: Conv | QuantizedConv) -> bool:
 
 def decide(program: Program, step: Conv | QuantizedConv, options: Options) -> Decision:
     """Scratch for a band of padded rows a thread; weights as (taps, channels)."""
-    scratch = _share(program, step, options) * options.threads
+    scratch = _band(program, step, options)[1] * options.threads
     taps = np.ascontiguousarray(step.weights.reshape(len(step.weights), -1).T)
     if isinstance(step, Conv):
         return Decision(
@@ -35,13 +32,13 @@ def decide(program: Program, step: Conv | QuantizedConv, options: Options) -> De
     assert isinstance(step.result, Requantize)
     quantization = program.values[step.inputs[0]].quantization
     assert quantization is not None
-    share = step.weights.reshape(len(step.weights), -1).sum(axis=1, dtype=np.int64)
-    bias = (step.bias - quantization.zero_point * share).astype(np.int32)
+    total = step.weights.reshape(len(step.weights), -1).sum(axis=1, dtype=np.int64)
+    bias = (step.bias - quantization.zero_point * total).astype(np.int32)
     return Decision(
         (
-            *("int8/requantize", "int8/requantize_avx512", "int8/requantize_avx2"),
-            *("int8/depthwise_rows", "int8/depthwise_avx512vnni", "int8/depthwise_avx2"),
-            *("int8/depthwise_neon", "int8/depthwise"),
+            *("activate", "results", "conv", "int8/requantize", "int8/requantize_avx512"),
+            *("int8/requantize_avx2", "int8/conv_avx512vnni", "int8/depthwise_portable"),
+            *("int8/depthwise_avx512vnni", "int8/depthwise_avx2", "int8/depthwise"),
         ),
         scratch=scratch,
         constants={
@@ -59,17 +56,21 @@ def emit(program: Program, step: Conv | QuantizedConv, places: Places, options: 
     channels, rows, columns = program.values[step.inputs[0]].shape
     _, out_rows, out_columns = program.values[step.output].shape
     y, x = step.window.rows, step.window.columns
-    lines = [
+    lines_of_band, share = _band(program, step, options)
+    lines: list[dict[str, int | str]] = [
         {"channels": channels, "rows": rows, "columns": columns},
         {"out_rows": out_rows, "out_columns": out_columns},
         {"kernel_rows": y.kernel, "kernel_columns": x.kernel},
         {"stride_rows": y.stride, "stride_columns": x.stride},
         {"dilation_rows": y.dilation, "dilation_columns": x.dilation},
-        {"top": y.before, "left": x.before, "right": x.after},
-        {"band_rows": _band_rows(program, step, options)},
+        {
+            "top": y.before,
+            "left": x.before,
+            "right": max(0, needed_columns(program, step) - x.before - columns),
+        },
+        {"band_rows": lines_of_band},
     ]
     source, result = places.values[step.inputs[0]], places.values[step.output]
-    share = _share(program, step, options)
     constants = places.constants
     if isinstance(step, Conv):
         return (
@@ -82,31 +83,28 @@ def emit(program: Program, step: Conv | QuantizedConv, places: Places, options: 
     assert quantization is not None
     assert isinstance(step.result, Requantize)
     lines.append({"zero_point": quantization.zero_point})
+    leaky = bool((step.result.multiplier != step.result.negative_multiplier).any())
+    results = (
+        f"{{.multiplier = {constants['multiplier']},\n"
+        f"                .negative_multiplier = {constants['negative']},\n"
+        f"                .shift = {constants['shift']},\n"
+        f"                .zero_point = {step.result.zero_point}, .low = {step.result.low}, "
+        f".high = {step.result.high},\n"
+        f"                .leaky = {int(leaky)}, "
+        f".small = {int((step.result.shift >= 33).all())}, .size = 1}}"
+    )
     return (
         f"net_depthwise({structure('net_depthwise_shape', lines)},\n"
         f"        {source}, {constants['weights']}, {constants['bias']},\n"
-        f"        @results@,\n"
+        f"        &(const net_results){results},\n"
         f"        (uint8_t *){places.scratch}, {share}, {result});"
     )
 
 
-def _band_rows(program: Program, step: Conv | QuantizedConv, options: Options) -> int:
-    """Output rows of a band: as many as the target's scratch has room for, and at least one."""
-    _, out_rows, _ = program.values[step.output].shape
-    y = step.window.rows
-    room = target_of(options.target).scratch // _pitch(program, step)
-    return max(1, min(out_rows, (room - y.span) // y.stride + 1))
-
-
-def _pitch(program: Program, step: Conv | QuantizedConv) -> int:
-    """Bytes of a padded row."""
+def _band(program: Program, step: Conv | QuantizedConv, options: Options) -> tuple[int, int]:
+    """Output rows of a band, and bytes of it."""
     channels, _, columns = program.values[step.inputs[0]].shape
-    x = step.window.columns
-    return (x.before + columns + x.after) * channels * (4 if isinstance(step, Conv) else 1)
-
-
-def _share(program: Program, step: Conv | QuantizedConv, options: Options) -> int:
-    """Bytes of scratch for one thread, in whole cache lines."""
-    y = step.window.rows
-    rows = (_band_rows(program, step, options) - 1) * y.stride + y.span
-    return -(-(rows * _pitch(program, step) + SLACK) // 64) * 64
+    padded = max(needed_columns(program, step), step.window.columns.before + columns)
+    row = padded * channels * (4 if isinstance(step, Conv) else 1)
+    rows = band_rows(program, step, row, options)
+    return rows, band_bytes(step, row, rows)

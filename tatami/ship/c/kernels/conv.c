@@ -1,134 +1,207 @@
-/* Convolution as a matrix product, block by block: what a block of output positions sees is
- * gathered into `scratch` (im2col), one row of NET_PITCH samples a weight, and multiplied by four
- * output channels and sixteen positions at a time, whose sums stay in registers.
- * A sum is added up block of weights by block of weights, and the blocks' sums after that: of
- * thousands of products, far fewer roundings reach the result than in one long chain. */
-#define NET_TILE 16   /* output positions a register tile */
-#define NET_BLOCK 192 /* output positions a block: a multiple of the tile */
-#define NET_PITCH 208 /* an odd number of cache lines, so that rows do not fall on one another */
-#define NET_DEPTH 128 /* weights a block */
+/* Convolution, in either kind: float32, or int8 weights times uint8 samples summed in int32.
+ *
+ * The work is cut into tiles of neighbouring output pixels of one row times one or two panels of
+ * sixteen outputs, whose sums stay in registers. To a tile the input is runs of contiguous bytes:
+ * a kernel row of neighbouring columns is one run (columns, channels), else every tap is one; runs
+ * lie at constant steps, and so do pixels. The band makes that so: the padded input rows of some
+ * output rows, copied to scratch with the padding written out. Where nothing is padded the input is
+ * its own band. A float32 sample has four bytes, and so have the four uint8 samples that processors
+ * multiply at once: one dword, times 64 bytes of weights, adds to sixteen sums in either kind. So
+ * this page knows bytes alone; only the tile differs from kind to kind and from processor to
+ * processor, and the store that makes results of sums.
+ *
+ * Weights: [group][panel][kernel row][run][dword of the run][16 outputs], an entry being one float32
+ * or four int8, 0 where a run ends inside a dword and where a panel has fewer outputs. The bias of
+ * bytes has the zero point in it, bias - zero_point * sum of the weights, so that samples count as
+ * they lie. */
+typedef struct {
+    int rows, runs, dwords;       /* kernel rows; runs a row; dwords a run */
+    ptrdiff_t row_step, run_step; /* bytes from a kernel row, a run, to the next */
+    ptrdiff_t pixel_step;         /* bytes from an output pixel's input to the next one's */
+    ptrdiff_t panel_step;         /* bytes of the weights of a panel */
+} net_taps;
+
+/* The most that a tile has. */
+#if NET_X86
+enum { NET_TILE_PIXELS = 14, NET_TILE_PANELS = 2 };
+#else
+enum { NET_TILE_PIXELS = 8, NET_TILE_PANELS = 1 };
+#endif
+/* Sums of a panel: two rows of pixels for the pool, and what net_store may read beyond. */
+enum { NET_PANEL_SUMS = 16 * (2 * NET_TILE_PIXELS + 8) };
+
+/* sums[panels][NET_PANEL_SUMS], of which [pixels][16] are written, = bias[panels][16]
+ *     + sum over rows, runs and dwords k of weights[row][run][k][16] * in[row][run][pixel][k].
+ * in: the first tap of the first pixel.  weights, bias: of the first panel. */
+typedef void net_tile(const net_taps *t, const uint8_t *in, int pixels, const void *weights,
+                      int panels, const void *bias, void *sums);
+
+/* sums: [pixels][16], or pooled: [2 pixels][16] and another such row `pool` pixels on.
+ * out: `pixels` pixels, `step` samples apart, of `count` channels, which are those from `channel`
+ * on. */
+typedef void net_store(const net_results *r, int channel, int count, const void *sums, int pixels,
+                       int pool, void *out, ptrdiff_t step);
+
+/* The tile and the store of a variant, how many pixels and panels such a tile has at most, and
+ * whether it wants samples as x - 128, the bias being made for that. */
+typedef struct {
+    net_tile *tile;
+    net_store *store;
+    int pixels, panels;
+    int is_signed;
+} net_conv_kernels;
 
 typedef struct {
     int groups;
-    int channels, rows, columns;              /* input of one group */
-    int outputs, out_rows, out_columns;       /* output of one group */
+    int bytes, rows, columns;             /* input of one group: bytes of a pixel */
+    int outputs, out_rows, out_columns;   /* output of one group, before the pool */
     int kernel_rows, kernel_columns;
     int stride_rows, stride_columns;
     int dilation_rows, dilation_columns;
-    int top, left;                            /* padding, of zeros */
-} net_conv_shape;
+    int top, left;                        /* padding */
+    int band_rows;                        /* output rows that a band serves; 0: no band needed */
+    ptrdiff_t band_bytes;                 /* scratch of one thread */
+    int pool;                             /* 2: the largest of 2 x 2 results is stored, else 1 */
+    uint8_t padding;                      /* every byte of it */
+    const uint8_t *weights;
+    const void *bias, *bias_signed;       /* [groups][panels][16]; the second for x - 128 */
+    net_results results;                  /* its arrays likewise */
+} net_conv_layer;
 
-/* What tap (u, v) of the kernel sees in one channel, from output position `first` on. */
-static void net_gather(const net_conv_shape *s, const float *channel, int u, int v, int first,
-                       int count, float *row)
+typedef struct {
+    const net_conv_layer *layer;
+    const net_conv_kernels *kernels;
+    const uint8_t *in;
+    uint8_t *scratch;
+    void *out;
+} net_conv_job;
+
+/* The input rows of output rows `first` ... `end` - 1, padded: [rows][columns][channels]. */
+static void net_fill_band(const net_conv_layer *l, const uint8_t *in, int first, int end,
+                          int columns, uint8_t *band)
 {
-    const int stride = s->stride_columns;
-    const int shift = v * s->dilation_columns - s->left;
-    int y = first / s->out_columns;
-    int x = first % s->out_columns;
+    const int above = first * l->stride_rows - l->top;
+    const int below =
+        (end - 1) * l->stride_rows + (l->kernel_rows - 1) * l->dilation_rows - l->top;
+    const int step = l->groups * l->bytes;
+    const int left = l->left < columns ? l->left : columns;
+    const int inside = columns - left < l->columns ? columns - left : l->columns;
+    const size_t row_bytes = (size_t)(columns * l->bytes);
+    int y, x;
 
-    while (count > 0) {
-        const int run = count < s->out_columns - x ? count : s->out_columns - x;
-        const int in_y = y * s->stride_rows + u * s->dilation_rows - s->top;
-        int i = 0;
+    for (y = above; y <= below; y++, band += row_bytes) {
+        uint8_t *to = band + left * l->bytes;
+        const uint8_t *line;
 
-        if (in_y >= 0 && in_y < s->rows) {
-            const float *line = channel + in_y * s->columns;
-            int in_x = x * stride + shift;
-            for (; i < run && in_x < 0; i++, in_x += stride) row[i] = 0.0f;
-            if (stride == 1) {
-                for (; i < run && in_x < s->columns; i++, in_x++) row[i] = line[in_x];
-            } else {
-                for (; i < run && in_x < s->columns; i++, in_x += stride) row[i] = line[in_x];
+        if (y < 0 || y >= l->rows) {
+            memset(band, l->padding, row_bytes);
+            continue;
+        }
+        line = in + (ptrdiff_t)y * l->columns * step;
+        memset(band, l->padding, (size_t)(left * l->bytes));
+        if (l->groups == 1) {
+            memcpy(to, line, (size_t)(inside * step));
+            to += inside * step;
+        } else {
+            for (x = 0; x < inside; x++, line += step, to += l->bytes)
+                memcpy(to, line, (size_t)l->bytes);
+        }
+        memset(to, l->padding, (size_t)((columns - left - inside) * l->bytes));
+    }
+    memset(band, 0, 4); /* the last dword may end here */
+}
+
+/* Output rows first ... end - 1 of panels `panel` ... panel + panels - 1 of a group. */
+static void net_conv_block(const net_conv_layer *l, const net_conv_kernels *kernels,
+                           const net_taps *t, const uint8_t *band, int first, int end, int group,
+                           int panel, int panels, void *out)
+{
+    const int all_panels = (l->outputs + 15) / 16;
+    const int most = l->pool == 2 ? kernels->pixels / 2 : kernels->pixels;
+    const int width = l->out_columns / l->pool;
+    const int tiles = (width + most - 1) / most; /* as even as can be */
+    const ptrdiff_t down = l->stride_rows * (t->row_step / l->dilation_rows);
+    const ptrdiff_t step = l->groups * l->outputs;
+    const ptrdiff_t size = l->results.size;
+    const int channel = (group * all_panels + panel) * 16;
+    const uint8_t *weights = l->weights + (group * all_panels + panel) * t->panel_step;
+    const uint8_t *bias = kernels->is_signed ? l->bias_signed : l->bias;
+    uint32_t sums[NET_TILE_PANELS * NET_PANEL_SUMS]; /* int32 or float, as the tile says */
+    int y, tile, q;
+
+    for (y = first; y < end; y += l->pool) {
+        const uint8_t *line = band + (y - first) * down;
+
+        for (tile = 0; tile < tiles; tile++) {
+            const int x = tile * width / tiles, pixels = (tile + 1) * width / tiles - x;
+            const int seen = pixels * l->pool;
+            const uint8_t *in = line + x * l->pool * t->pixel_step;
+            char *to = (char *)out +
+                       (((ptrdiff_t)y / l->pool * width + x) * step + group * l->outputs) * size;
+
+            kernels->tile(t, in, seen, weights, panels, bias + 4 * channel, sums);
+            if (l->pool == 2)
+                kernels->tile(t, in + down, seen, weights, panels,
+                              bias + 4 * channel, sums + 16 * seen);
+            for (q = 0; q < panels; q++) {
+                const int before = (panel + q) * 16;
+                const int count = l->outputs - before < 16 ? l->outputs - before : 16;
+                kernels->store(&l->results, channel + 16 * q, count, sums + q * NET_PANEL_SUMS,
+                               pixels, l->pool == 2 ? seen : 0, to + before * size, step);
             }
         }
-        for (; i < run; i++) row[i] = 0.0f;
-        row += run;
-        count -= run;
-        x = 0;
-        y++;
     }
 }
 
-/* sums[4][NET_TILE] += weights[depth][4] x seen[depth][NET_PITCH]. Four named rows rather than an
- * array of rows, filled from memory even where that holds zeros: so written, compilers keep them
- * in vector registers (gcc 12 is twice as slow with -march=native otherwise). */
-static void net_multiply(int depth, const float *weights, const float *seen, float *sums)
-{
-    float a[NET_TILE], b[NET_TILE], c[NET_TILE], d[NET_TILE];
-    int k, j;
+static int net_least(int a, int b) { return a < b ? a : b; }
 
-    memcpy(a, sums, sizeof a);
-    memcpy(b, sums + NET_TILE, sizeof b);
-    memcpy(c, sums + 2 * NET_TILE, sizeof c);
-    memcpy(d, sums + 3 * NET_TILE, sizeof d);
-    for (k = 0; k < depth; k++, weights += 4, seen += NET_PITCH) {
-        const float wa = weights[0], wb = weights[1], wc = weights[2], wd = weights[3];
-        for (j = 0; j < NET_TILE; j++) {
-            a[j] += wa * seen[j];
-            b[j] += wb * seen[j];
-            c[j] += wc * seen[j];
-            d[j] += wd * seen[j];
-        }
+/* All units of work are numbered: groups, in them bands, in them blocks of panels. */
+static void net_conv_part(const void *context, int part, int parts)
+{
+    const net_conv_job *job = context;
+    const net_conv_layer *l = job->layer;
+    const net_conv_kernels *kernels = job->kernels;
+    const int banded = l->band_rows > 0;
+    const int band_rows = banded ? l->band_rows : l->out_rows;
+    const int bands = (l->out_rows + band_rows - 1) / band_rows;
+    const int panels = (l->outputs + 15) / 16;
+    const int blocks = (panels + kernels->panels - 1) / kernels->panels;
+    const int units = l->groups * bands * blocks;
+    const int from = (int)((int64_t)units * part / parts);
+    const int to = (int)((int64_t)units * (part + 1) / parts);
+    const int columns = banded ? (l->out_columns - 1) * l->stride_columns +
+                                     (l->kernel_columns - 1) * l->dilation_columns + 1
+                               : l->columns;
+    const int together = l->dilation_columns == 1; /* a kernel row is one run */
+    const int run_bytes = (together ? l->kernel_columns : 1) * l->bytes;
+    net_taps t;
+    int unit;
+
+    t.rows = l->kernel_rows;
+    t.runs = together ? 1 : l->kernel_columns;
+    t.dwords = (run_bytes + 3) / 4;
+    t.row_step = (ptrdiff_t)l->dilation_rows * columns * l->bytes;
+    t.run_step = l->dilation_columns * l->bytes;
+    t.pixel_step = l->stride_columns * l->bytes;
+    t.panel_step = (ptrdiff_t)t.rows * t.runs * t.dwords * 64;
+    for (unit = from; unit < to; unit++) {
+        const int group = unit / (bands * blocks);
+        const int first = unit / blocks % bands * band_rows;
+        const int end = net_least(first + band_rows, l->out_rows);
+        const int panel = unit % blocks * kernels->panels;
+        uint8_t *band = job->scratch + part * l->band_bytes;
+
+        if (banded && (unit == from || panel == 0))
+            net_fill_band(l, job->in + group * l->bytes, first, end, columns, band);
+        net_conv_block(l, kernels, &t, banded ? band : job->in, first, end, group, panel,
+                            net_least(kernels->panels, panels - panel), job->out);
     }
-    memcpy(sums, a, sizeof a);
-    memcpy(sums + NET_TILE, b, sizeof b);
-    memcpy(sums + 2 * NET_TILE, c, sizeof c);
-    memcpy(sums + 3 * NET_TILE, d, sizeof d);
 }
 
-/* in: [groups * channels][rows][columns].  out: [groups * outputs][out_rows][out_columns].
- * weights: [groups][outputs / 4, rounded up][channels * kernel_rows * kernel_columns][4].
- * bias: [groups * outputs].  scratch: [NET_DEPTH at most][NET_PITCH]. */
-static void net_conv(const net_conv_shape *s, const float *in, const float *weights,
-                     const float *bias, net_activation activation, float *scratch, float *out)
+static void net_conv(const net_conv_layer *layer, const net_conv_kernels *kernels, const void *in,
+                     void *scratch, void *out)
 {
-    const int taps = s->kernel_rows * s->kernel_columns;
-    const int depth = s->channels * taps;
-    const int positions = s->out_rows * s->out_columns;
-    int g, first, k0, k, m, j, i;
+    const net_conv_job job = {layer, kernels, in, scratch, out};
 
-    for (g = 0; g < s->groups; g++) {
-        for (first = 0; first < positions; first += NET_BLOCK) {
-            const int block = positions - first < NET_BLOCK ? positions - first : NET_BLOCK;
-            const int tiles_end = (block + NET_TILE - 1) / NET_TILE * NET_TILE;
-
-            for (k0 = 0; k0 < depth; k0 += NET_DEPTH) {
-                const int part = depth - k0 < NET_DEPTH ? depth - k0 : NET_DEPTH;
-
-                for (k = 0; k < part; k++) {
-                    const int channel = (k0 + k) / taps, tap = (k0 + k) % taps;
-                    float *row = scratch + k * NET_PITCH;
-                    net_gather(s, in + channel * s->rows * s->columns, tap / s->kernel_columns,
-                               tap % s->kernel_columns, first, block, row);
-                    for (j = block; j < tiles_end; j++) row[j] = 0.0f;
-                }
-
-                for (m = 0; m < s->outputs; m += 4) {
-                    const int channels = s->outputs - m < 4 ? s->outputs - m : 4;
-                    const float *tile_weights = weights + m * depth + 4 * k0;
-
-                    for (j = 0; j < block; j += NET_TILE) {
-                        const int width = block - j < NET_TILE ? block - j : NET_TILE;
-                        float *to = out + m * positions + first + j;
-                        float sums[4 * NET_TILE];
-                        int x;
-
-                        for (i = 0; i < 4 * NET_TILE; i++) sums[i] = 0.0f;
-                        net_multiply(part, tile_weights, scratch + j, sums);
-                        for (i = 0; i < channels; i++, to += positions)
-                            for (x = 0; x < width; x++)
-                                to[x] = (k0 == 0 ? bias[m + i] : to[x]) + sums[i * NET_TILE + x];
-                    }
-                }
-            }
-            for (m = 0; m < s->outputs; m++)
-                net_activate(activation, out + m * positions + first, block,
-                             out + m * positions + first);
-        }
-        in += s->channels * s->rows * s->columns;
-        out += s->outputs * positions;
-        weights += (s->outputs + 3) / 4 * 4 * depth;
-        bias += s->outputs;
-    }
+    net_parallel(net_conv_part, &job);
 }

@@ -66,7 +66,7 @@ static void net_depthwise_f32_portable(const net_depthwise_f32_step *d, const fl
     net_depthwise_f32_rows(d, band, rows, out);
 }
 
-#if defined(__x86_64__) && defined(__GNUC__) && NET_X86
+#if NET_X86
 __attribute__((target("avx2"))) static void net_depthwise_f32_avx2(
     const net_depthwise_f32_step *d, const float *band, int rows, float *out)
 {
@@ -107,7 +107,7 @@ static void net_depthwise_f32_part(const void *context, int part, int parts)
     float *band = d->scratch + (size_t)part * d->share;
     int i;
 
-#if defined(__x86_64__) && defined(__GNUC__) && NET_X86
+#if NET_X86
     if (net_variant == NET_AVX2) kernel = net_depthwise_f32_avx2;
     if (net_variant == NET_AVX512 || net_variant == NET_AVX512VNNI)
         kernel = net_depthwise_f32_avx512;

@@ -4,10 +4,10 @@
 #if NET_ARM_DOTPROD
 #include <arm_neon.h>
 
-#define NET_DOTPROD __attribute__((target("arch=armv8.2-a+dotprod")))
+#define NET_FOR_DOTPROD __attribute__((target("arch=armv8.2-a+dotprod")))
 
 /* `pixels` is known where this is compiled in, so that all sums are registers. */
-NET_DOTPROD __attribute__((always_inline)) static inline void net_pixels_dotprod(
+NET_FOR_DOTPROD __attribute__((always_inline)) static inline void net_pixels_dotprod(
     const net_taps *t, const uint8_t *in, const int8_t *weights, const int32_t *bias,
     int32_t *sums, const int pixels)
 {
@@ -41,10 +41,12 @@ NET_DOTPROD __attribute__((always_inline)) static inline void net_pixels_dotprod
         for (i = 0; i < 4; i++) vst1q_s32(sums + 16 * p + 4 * i, sum[p][i]);
 }
 
-NET_DOTPROD static void net_tile_dotprod(const net_taps *t, const uint8_t *in, int pixels,
-                                         const int8_t *weights, int panels, const int32_t *bias,
-                                         int32_t *sums)
+NET_FOR_DOTPROD static void net_tile_int8_dotprod(const net_taps *t, const uint8_t *in, int pixels,
+                                                  const void *weights, int panels,
+                                                  const void *bias, void *out)
 {
+    int32_t *sums = out;
+
     (void)panels; /* one */
     for (; pixels >= 4; pixels -= 4, in += 4 * t->pixel_step, sums += 64)
         net_pixels_dotprod(t, in, weights, bias, sums, 4);

@@ -51,9 +51,12 @@ static void net_pixels_dsp(const net_taps *t, const uint8_t *in, ptrdiff_t apart
     if (apart != 0) sums[16] = b0, sums[17] = b1, sums[18] = b2, sums[19] = b3;
 }
 
-static void net_tile_dsp(const net_taps *t, const uint8_t *in, int pixels, const int8_t *weights,
-                         int panels, const int32_t *bias, int32_t *sums)
+static void net_tile_int8_dsp(const net_taps *t, const uint8_t *in, int pixels,
+                              const void *from, int panels, const void *start, void *out)
 {
+    const int8_t *weights = from;
+    const int32_t *bias = start;
+    int32_t *sums = out;
     int p, i;
 
     (void)panels; /* one */

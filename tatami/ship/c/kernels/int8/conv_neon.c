@@ -42,9 +42,11 @@ static void net_pixel_neon(const net_taps *t, const uint8_t *in, const int8_t *w
     }
 }
 
-static void net_tile_neon(const net_taps *t, const uint8_t *in, int pixels, const int8_t *weights,
-                          int panels, const int32_t *bias, int32_t *sums)
+static void net_tile_int8_neon(const net_taps *t, const uint8_t *in, int pixels,
+                               const void *weights, int panels, const void *bias, void *out)
 {
+    int32_t *sums = out;
+    const int32_t *start = bias;
     int p, i;
 
     (void)panels; /* one */
@@ -58,7 +60,7 @@ static void net_tile_neon(const net_taps *t, const uint8_t *in, int pixels, cons
                                           vget_high_s32(halves[2 * i]));
             const int32x2_t b = vpadd_s32(vget_low_s32(halves[2 * i + 1]),
                                           vget_high_s32(halves[2 * i + 1]));
-            vst1q_s32(sums + 4 * i, vaddq_s32(vcombine_s32(a, b), vld1q_s32(bias + 4 * i)));
+            vst1q_s32(sums + 4 * i, vaddq_s32(vcombine_s32(a, b), vld1q_s32(start + 4 * i)));
         }
     }
 }

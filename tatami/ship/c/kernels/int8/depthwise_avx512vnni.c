@@ -1,11 +1,11 @@
 /* The rows of depthwise.c, 64 channels at a time. Four taps of one channel are brought side by side
  * by unpacking bytes and then words; vpdpbusd multiplies them and adds them up. Unpacking works
  * within 128 bits, so lane l of sum j holds the channels 16 l + 4 j ... + 3: packing undoes it. */
-#if defined(__x86_64__) && defined(__GNUC__) && NET_X86
+#if NET_X86
 #include <immintrin.h>
 
 /* a, b, c, d: what four taps see of 64 channels. out: [4], four neighbouring bytes a channel. */
-NET_VNNI_INLINE void net_depthwise_zip(__m512i a, __m512i b, __m512i c, __m512i d, __m512i *out)
+NET_FOR_VNNI_INLINE void net_depthwise_zip(__m512i a, __m512i b, __m512i c, __m512i d, __m512i *out)
 {
     const __m512i ab_low = _mm512_unpacklo_epi8(a, b), ab_high = _mm512_unpackhi_epi8(a, b);
     const __m512i cd_low = _mm512_unpacklo_epi8(c, d), cd_high = _mm512_unpackhi_epi8(c, d);
@@ -17,7 +17,7 @@ NET_VNNI_INLINE void net_depthwise_zip(__m512i a, __m512i b, __m512i c, __m512i 
 }
 
 /* numbers[period], again and again until 64 lanes are full, in the order of the sums. */
-NET_VNNI static void net_depthwise_order(const int32_t *numbers, int period, __m512i *out)
+NET_FOR_VNNI static void net_depthwise_order(const int32_t *numbers, int period, __m512i *out)
 {
     int32_t all[64] = {0}, ordered[64];
     int i, j, l;
@@ -30,7 +30,7 @@ NET_VNNI static void net_depthwise_order(const int32_t *numbers, int period, __m
 }
 
 /* weights[count of taps][channels], from `taps` on none: zeros. out: [4]. */
-NET_VNNI static void net_depthwise_weights(const int8_t *weights, int taps, int channels,
+NET_FOR_VNNI static void net_depthwise_weights(const int8_t *weights, int taps, int channels,
                                            int period, __m512i *out)
 {
     __m512i four[4];
@@ -45,7 +45,7 @@ NET_VNNI static void net_depthwise_weights(const int8_t *weights, int taps, int 
     net_depthwise_zip(four[0], four[1], four[2], four[3], out);
 }
 
-NET_VNNI static void net_depthwise_avx512vnni(const net_depthwise_step *d, const uint8_t *in,
+NET_FOR_VNNI static void net_depthwise_avx512vnni(const net_depthwise_step *d, const uint8_t *in,
                                               int rows, uint8_t *out)
 {
     const net_depthwise_shape *s = d->shape;

@@ -1,0 +1,80 @@
+"""How many rows of input a convolution copies to scratch at once: its band (kernels/conv.c)."""
+
+from __future__ import annotations
+
+from tatami.ops.window import Window
+from tatami.ship.c.operator import Options
+from tatami.ship.c.targets import target_of
+from tatami.ship.program import Conv, Program, QuantizedConv
+
+SLACK = 64
+"""Bytes behind a band that a vector may read, and throws away."""
+WHOLE = 2**19
+"""Bytes of weights from which all of the map is one band: they are read once a band."""
+SHARE = 25
+"""A band may add one part in so many to the memory that the values themselves need."""
+
+Banded = Conv | QuantizedConv
+
+
+def needed_columns(program: Program, step: Banded) -> int:
+    """Columns of a padded row: what the first to the last place of the window sees."""
+    return _seen(step.window, step, program)[1]
+
+
+def needs_band(program: Program, step: Banded) -> bool:
+    """Whether some place of the window lies outside the input."""
+    _, rows, columns = program.values[step.inputs[0]].shape
+    seen_rows, seen_columns = _seen(step.window, step, program)
+    y, x = step.window.rows, step.window.columns
+    return bool(y.before or x.before or seen_rows > rows or seen_columns > columns)
+
+
+def band_rows(program: Program, step: Banded, row: int, options: Options) -> int:
+    """Output rows of a band. row: bytes of one padded row of input.
+
+    As many as fit the scratch that the target allows and that the fullest moment of the program
+    leaves over; all, where the weights are many; a pool takes two at a time.
+    """
+    y = step.window.rows
+    out_rows = y.output(program.values[step.inputs[0]].shape[1])
+    unit = 1 if step.pool is None else 2
+    limit = target_of(options.target).scratch
+    if step.weights.nbytes > WHOLE and limit > 2**17:
+        return out_rows
+    room = min(limit, _room(program, step)) // options.threads // row
+    rows = (room - y.span) // y.stride + 1
+    return min(out_rows, max(unit, rows // unit * unit))
+
+
+def band_bytes(step: Banded, row: int, rows: int) -> int:
+    """Scratch of one thread for a band of so many output rows, in whole cache lines."""
+    y = step.window.rows
+    lines = (rows - 1) * y.stride + y.span
+    return -(-(lines * row + SLACK) // 64) * 64
+
+
+def _seen(window: Window, step: Banded, program: Program) -> tuple[int, int]:
+    """Rows and columns, padded, that all places of the window together see."""
+    _, rows, columns = program.values[step.inputs[0]].shape
+    y, x = window.rows, window.columns
+    return (
+        (y.output(rows) - 1) * y.stride + y.span,
+        (x.output(columns) - 1) * x.stride + x.span,
+    )
+
+
+def _room(program: Program, step: Banded) -> int:
+    """Bytes that scratch may take at a step before the program needs noticeably more memory."""
+    lifetimes = program.lifetimes()
+    alive = [
+        sum(
+            program.values[name].bytes
+            for name, life in lifetimes.items()
+            if life.first <= index <= life.last
+        )
+        for index in range(len(program.steps))
+    ]
+    here = next(index for index, other in enumerate(program.steps) if other is step)
+    largest = max(alive)
+    return largest + largest // SHARE - alive[here]

@@ -1,0 +1,32 @@
+/* Which tile and which store of bytes the variant in use has. */
+static const net_conv_kernels *net_int8_kernels(void)
+{
+    static const net_conv_kernels portable = {net_tile_int8_portable, net_store_int8_portable, 8, 1,
+                                              0};
+#if NET_X86
+    static const net_conv_kernels vnni = {net_tile_int8_avx512vnni, net_store_int8_avx512, 14, 2, 0};
+    static const net_conv_kernels avx512 = {net_tile_int8_avx512, net_store_int8_avx512, 8, 1, 0};
+    static const net_conv_kernels avx2 = {net_tile_int8_avx2, net_store_int8_avx2, 12, 1, 0};
+
+    if (net_variant == NET_AVX512VNNI) return &vnni;
+    if (net_variant == NET_AVX512) return &avx512;
+    if (net_variant == NET_AVX2) return &avx2;
+#endif
+#if NET_ARM_DOTPROD
+    static const net_conv_kernels dotprod = {net_tile_int8_dotprod, net_store_int8_portable, 8, 1,
+                                             1};
+
+    if (net_variant == NET_DOTPROD) return &dotprod;
+#endif
+#if NET_ARM_NEON
+    static const net_conv_kernels neon = {net_tile_int8_neon, net_store_int8_portable, 8, 1, 1};
+
+    if (net_variant == NET_NEON) return &neon;
+#endif
+#if NET_ARM_DSP
+    static const net_conv_kernels dsp = {net_tile_int8_dsp, net_store_int8_portable, 8, 1, 0};
+
+    if (net_variant == NET_DSP) return &dsp;
+#endif
+    return &portable;
+}

@@ -1,0 +1,3 @@
+from tatami.ship.c.conv import decide, emit
+
+__all__ = ["decide", "emit"]
