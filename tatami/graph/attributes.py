@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tatami.errors import TatamiError
 from tatami.graph.network import shape_of
+from tatami.ops.resize import Looks, looks
 from tatami.ops.window import Axis, Window
 
 
@@ -125,6 +126,69 @@ def window_of(node: ir.Node) -> Window:
             after = total - before
         axes.append(Axis(kernel[axis], strides[axis], before, after, dilations[axis]))
     return Window(*axes)
+
+
+def transposed_window_of(node: ir.Node) -> Window:
+    """The window of a ConvTranspose: ``before`` and ``after`` are what its padding cuts off.
+
+    Where the node gives an output_shape or automatic padding, the padding follows from it.
+    Raises TatamiError for what is not two-dimensional.
+    """
+    image, kernels = node.inputs[0], weight(node, 1)
+    assert image is not None
+    assert kernels is not None
+    strides = integers(node, "strides", (1, 1))
+    dilations = integers(node, "dilations", (1, 1))
+    pads = integers(node, "pads", (0, 0, 0, 0))
+    more = integers(node, "output_padding", (0, 0))
+    if len(shape_of(image)) != 4 or (len(strides), len(dilations), len(pads)) != (2, 2, 4):
+        raise TatamiError(
+            f"{place(node)} is not two-dimensional", mend="export a two-dimensional network"
+        )
+    rule = text(node, "auto_pad", "NOTSET")
+    output = shape_of(node.outputs[0])[2:]
+    axes = []
+    for axis, length in enumerate(shape_of(image)[2:]):
+        span = (kernels.shape[2 + axis] - 1) * dilations[axis] + 1
+        whole = (length - 1) * strides[axis] + span + more[axis]
+        before, after = pads[axis], pads[axis + 2]
+        if rule != "NOTSET" or "output_shape" in node.attributes:
+            total = max(0, whole - output[axis])
+            before = total // 2 if rule == "SAME_UPPER" else total - total // 2
+            after = total - before
+        axes.append(Axis(kernels.shape[2 + axis], strides[axis], before, after, dilations[axis]))
+    return Window(*axes)
+
+
+def looks_of(node: ir.Node) -> tuple[Looks, Looks]:
+    """Where a Resize of rows and columns looks. Raises TatamiError for another kind of it."""
+    image = node.inputs[0]
+    assert image is not None
+    before, after = shape_of(image), shape_of(node.outputs[0])
+    mode = text(node, "mode", "nearest")
+    coordinates = text(node, "coordinate_transformation_mode", "half_pixel")
+    rounding = text(node, "nearest_mode", "round_prefer_floor")
+    scales = constant(node, 2)
+    plain = not any(name in node.attributes for name in ("antialias", "exclude_outside", "axes"))
+    keep = text(node, "keep_aspect_ratio_policy", "stretch")
+    if len(before) != 4 or before[:2] != after[:2] or keep != "stretch" or not plain:
+        raise TatamiError(
+            f"{place(node)} does not resize rows and columns alone, or in a way of its own",
+            mend="export nearest or linear resizing of rows and columns",
+        )
+    found = []
+    for axis in (2, 3):
+        scale = after[axis] / before[axis]
+        if scales is not None and scales.size == 4:
+            scale = float(scales[axis])
+        try:
+            found.append(looks(before[axis], after[axis], scale, mode, coordinates, rounding))
+        except ValueError as error:
+            raise TatamiError(
+                f"{place(node)} resizes by {error}, which Tatami does not know",
+                mend="export nearest or linear resizing",
+            ) from None
+    return found[0], found[1]
 
 
 def pad_widths(node: ir.Node) -> list[tuple[int, int]]:

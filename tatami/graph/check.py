@@ -18,10 +18,12 @@ from tatami.graph.attributes import (
     constant,
     integer,
     integers,
+    looks_of,
     pad_widths,
     place,
     real,
     text,
+    transposed_window_of,
     weight,
     window_of,
 )
@@ -169,6 +171,22 @@ def _conv(node: ir.Node) -> None:
             raise _wrong(node, f"has a bias of shape {bias} for {kernel[0]} outputs")
 
 
+def _conv_transpose(node: ir.Node) -> None:
+    image, kernel = shape_of(_value(node, 0)), _weight(node, 1).shape
+    transposed_window_of(node)
+    groups = integer(node, "group", 1)
+    if groups < 1 or len(kernel) != 4 or image[1] != kernel[0] or kernel[0] % groups:
+        raise _wrong(
+            node, f"has a weight of shape {kernel} in {groups} groups for {image[1]} channels"
+        )
+    if len(node.inputs) > 2 and node.inputs[2] is not None:
+        _weight(node, 2)
+
+
+def _resize(node: ir.Node) -> None:
+    looks_of(node)
+
+
 def _batch_normalization(node: ir.Node) -> None:
     if integer(node, "training_mode", 0):
         raise _wrong(node, "is in training mode", "export the network in inference mode")
@@ -232,11 +250,13 @@ _RULES = {
     "BatchNormalization": _batch_normalization,
     "Clip": _clip,
     "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
     "DequantizeLinear": _quantized,
     "MaxPool": _pool,
     "Pad": _pad,
     "QuantizeLinear": _quantized,
     "Reshape": _reshape,
+    "Resize": _resize,
 }
 
 

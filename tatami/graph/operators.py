@@ -14,12 +14,24 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from tatami.graph.attributes import integer, pad_widths, real, text, window_of
+from tatami.graph.attributes import (
+    integer,
+    integers,
+    looks_of,
+    pad_widths,
+    real,
+    text,
+    transposed_window_of,
+    window_of,
+)
+from tatami.graph.network import shape_of
 from tatami.ops.activation import clip, leaky_relu, relu, sigmoid
 from tatami.ops.conv import convolve
+from tatami.ops.conv_transpose import convolve_transposed
 from tatami.ops.norm import batch_normalize
 from tatami.ops.pad import PadMode, pad
 from tatami.ops.pool import average_pool, max_pool
+from tatami.ops.resize import resize
 
 Array = NDArray[Any]
 Inputs = Sequence[Any]  # arrays; Any, so that each function states what it takes
@@ -105,6 +117,52 @@ def _dequantize_linear(node: ir.Node, inputs: Inputs) -> Array:
     return np.asarray(wide.astype(np.float32) * _along(node, x, scale), np.float32)
 
 
+def _conv_transpose(node: ir.Node, inputs: Inputs) -> Array:
+    bias = inputs[2] if len(inputs) > 2 else None
+    _, _, out_h, out_w = shape_of(node.outputs[0])
+    window, groups = transposed_window_of(node), integer(node, "group", 1)
+    return convolve_transposed(inputs[0], inputs[1], bias, window, (out_h, out_w), groups)
+
+
+def _global_average_pool(node: ir.Node, inputs: Inputs) -> Array:
+    x = inputs[0]
+    return cast("Array", x.mean(axis=tuple(range(2, x.ndim)), keepdims=True, dtype=np.float32))
+
+
+def _global_max_pool(node: ir.Node, inputs: Inputs) -> Array:
+    x = inputs[0]
+    return cast("Array", x.max(axis=tuple(range(2, x.ndim)), keepdims=True))
+
+
+def _gemm(node: ir.Node, inputs: Inputs) -> Array:
+    a = inputs[0].T if integer(node, "transA", 0) else inputs[0]
+    b = inputs[1].T if integer(node, "transB", 0) else inputs[1]
+    y = np.float32(real(node, "alpha", 1.0)) * (a @ b)
+    if len(inputs) > 2 and inputs[2] is not None:
+        y = y + np.float32(real(node, "beta", 1.0)) * inputs[2]
+    return np.asarray(y, np.float32)
+
+
+def _softmax(node: ir.Node, inputs: Inputs) -> Array:
+    x, axis = inputs[0], integer(node, "axis", -1)
+    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    return np.asarray(e / e.sum(axis=axis, keepdims=True), np.float32)
+
+
+def _transpose(node: ir.Node, inputs: Inputs) -> Array:
+    x = inputs[0]
+    return cast("Array", x.transpose(integers(node, "perm", tuple(reversed(range(x.ndim))))))
+
+
+def _to_known_shape(node: ir.Node, inputs: Inputs) -> Array:
+    """What Squeeze and Unsqueeze do, the result's shape being known."""
+    return cast("Array", inputs[0].reshape(shape_of(node.outputs[0])))
+
+
+def _resize(node: ir.Node, inputs: Inputs) -> Array:
+    return resize(inputs[0], *looks_of(node))
+
+
 OPERATORS: dict[str, Evaluate] = {
     "Add": lambda node, inputs: cast("Array", inputs[0] + inputs[1]),
     "AveragePool": _average_pool,
@@ -112,18 +170,31 @@ OPERATORS: dict[str, Evaluate] = {
     "Clip": _clip,
     "Concat": lambda node, inputs: np.concatenate(inputs, axis=integer(node, "axis", 0)),
     "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
     "DequantizeLinear": _dequantize_linear,
     "Div": lambda node, inputs: cast("Array", inputs[0] / inputs[1]),
+    "Dropout": lambda node, inputs: cast("Array", inputs[0]),
+    "Exp": lambda node, inputs: np.asarray(np.exp(inputs[0]), np.float32),
     "Flatten": _flatten,
+    "Gemm": _gemm,
+    "GlobalAveragePool": _global_average_pool,
+    "GlobalMaxPool": _global_max_pool,
     "Identity": lambda node, inputs: cast("Array", inputs[0]),
     "LeakyRelu": _leaky_relu,
+    "MatMul": lambda node, inputs: np.asarray(inputs[0] @ inputs[1], np.float32),
     "MaxPool": _max_pool,
     "Mul": lambda node, inputs: cast("Array", inputs[0] * inputs[1]),
     "Pad": _pad,
     "QuantizeLinear": _quantize_linear,
     "Relu": lambda node, inputs: relu(inputs[0]),
     "Reshape": _reshape,
+    "Resize": _resize,
     "Sigmoid": lambda node, inputs: sigmoid(inputs[0]),
+    "Softmax": _softmax,
+    "Squeeze": _to_known_shape,
     "Sub": lambda node, inputs: cast("Array", inputs[0] - inputs[1]),
+    "Tanh": lambda node, inputs: np.asarray(np.tanh(inputs[0]), np.float32),
+    "Transpose": _transpose,
+    "Unsqueeze": _to_known_shape,
 }
 """The closed set. Constant is read too: graph.read turns it into an initializer."""

@@ -53,7 +53,8 @@ def exp(x: ArrayLike) -> Float32:
 def sigmoid(x: ArrayLike) -> Float32:
     """1 / (1 + exp(-x)), float32 of the same shape."""
     one = np.float32(1)
-    result: Float32 = one / (one + exp(-np.asarray(x, np.float32)))
+    with np.errstate(invalid="ignore"):  # a signalling NaN
+        result: Float32 = one / (one + exp(-np.asarray(x, np.float32)))
     return result
 
 

@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tatami.errors import TatamiError
-from tatami.ops import fixed_point, quantized
+from tatami.ops import exponential, fixed_point, quantized
 from tatami.ops.activation import clip, leaky_relu
 from tatami.ops.conv import convolve
+from tatami.ops.conv_transpose import convolve_transposed
 from tatami.ops.pad import pad
 from tatami.ops.pool import average_pool, max_pool
+from tatami.ops.resize import Looks, resize
 from tatami.ops.window import Window
 from tatami.ship.program import (
     Activate,
@@ -121,8 +123,6 @@ def _evaluate(program: Program, step: Step, given: list[Array]) -> Array:
             )
             return _leave(sums, step.result, step.pool)
         case ConvTranspose():
-            from tatami.ops.conv_transpose import convolve_transposed
-
             y = convolve_transposed(
                 x, step.weights, step.bias, step.window, (shape[1], shape[2]), step.groups
             )
@@ -232,9 +232,9 @@ def _activated(x: Float32, activation: Activation | None) -> Float32:
         case Clamp(low, high):
             return clip(x, low, high)
         case Function("sigmoid"):
-            return np.asarray(1 / (1 + np.exp(-x)), np.float32)
+            return exponential.sigmoid(x)
         case Function("exp"):
-            return np.asarray(np.exp(x), np.float32)
+            return exponential.exp(x)
         case Function("tanh"):
             return np.asarray(np.tanh(x), np.float32)
     raise AssertionError(activation)
@@ -255,8 +255,8 @@ def _resized(x: Array, rows: Sampling, columns: Sampling) -> Array:
             (rows.first, rows.second, np.asarray(rows.weight, np.int32)),
             (columns.first, columns.second, np.asarray(columns.weight, np.int32)),
         )
-    down, across = rows.weight[:, None], columns.weight
-    lines = x[:, :, rows.first] * (1 - down) + x[:, :, rows.second] * down
-    return np.asarray(
-        lines[..., columns.first] * (1 - across) + lines[..., columns.second] * across, np.float32
+    return resize(
+        x,
+        Looks(rows.first, rows.second, np.asarray(rows.weight, np.float32)),
+        Looks(columns.first, columns.second, np.asarray(columns.weight, np.float32)),
     )

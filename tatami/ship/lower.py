@@ -25,10 +25,12 @@ from tatami.graph.attributes import (
     integer,
     integers,
     label,
+    looks_of,
     pad_widths,
     place,
     real,
     text,
+    transposed_window_of,
     weight,
     window_of,
 )
@@ -42,6 +44,7 @@ from tatami.ship.program import (
     Clamp,
     Concat,
     Conv,
+    ConvTranspose,
     Dequantize,
     Function,
     Leaky,
@@ -53,6 +56,8 @@ from tatami.ship.program import (
     QuantizedConv,
     Requantize,
     Reshape,
+    Resize,
+    Sampling,
     Shape,
     Softmax,
     Step,
@@ -408,12 +413,35 @@ def _pad(state: Lowering, node: ir.Node) -> Step:
     )
 
 
+def _conv_transpose(state: Lowering, node: ir.Node) -> Step:
+    weights, bias = weights_and_bias(node)
+    groups = integer(node, "group", 1)
+    outputs = weights.shape[1] * groups
+    if len(node.inputs) < 3 or node.inputs[2] is None:
+        bias = np.zeros(outputs, np.float32)
+    return ConvTranspose(
+        label(node),
+        (state.float_input(node, 0),),
+        output_name(node),
+        weights,
+        bias,
+        transposed_window_of(node),
+        groups,
+    )
+
+
+def _resize(state: Lowering, node: ir.Node) -> Step:
+    rows, columns = (Sampling(looks.first, looks.second, looks.weight) for looks in looks_of(node))
+    return Resize(label(node), (state.float_input(node, 0),), output_name(node), rows, columns)
+
+
 _LOWER: Mapping[str, Callable[[Lowering, ir.Node], Step]] = {
     "Add": _arithmetic,
     "AveragePool": _average_pool,
     "Clip": _activate,
     "Concat": _concat,
     "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
     "Div": _arithmetic,
     "Exp": _activate,
     "Flatten": _reshape,
@@ -427,6 +455,7 @@ _LOWER: Mapping[str, Callable[[Lowering, ir.Node], Step]] = {
     "Pad": _pad,
     "Relu": _activate,
     "Reshape": _reshape,
+    "Resize": _resize,
     "Sigmoid": _activate,
     "Softmax": _softmax,
     "Squeeze": _reshape,
@@ -481,7 +510,7 @@ def _fuse(program: Program) -> Program:
             follows
             and isinstance(step, Activate)
             and not isinstance(step.activation, Function)
-            and isinstance(last, Conv | Arithmetic)
+            and isinstance(last, Conv | ConvTranspose | Arithmetic)
             and last.activation is None
             and not (isinstance(last, Conv) and last.pool is not None)
         ):

@@ -15,9 +15,19 @@ import numpy as np
 import onnx_ir as ir
 
 from tatami.errors import TatamiError
-from tatami.graph.attributes import constant, dequantized, integer, label, place, text, window_of
+from tatami.graph.attributes import (
+    constant,
+    dequantized,
+    integer,
+    label,
+    looks_of,
+    place,
+    text,
+    transposed_window_of,
+    window_of,
+)
 from tatami.ops.fixed_point import LARGEST_SUM, multiplier_of, negative_multiplier_of, sum_bounds
-from tatami.ops.quantized import add_multipliers, softmax_table, table
+from tatami.ops.quantized import WEIGHT_BITS, add_multipliers, softmax_table, table
 from tatami.ops.window import Window
 from tatami.ship.lower import (
     Array,
@@ -49,6 +59,9 @@ from tatami.ship.program import (
     QuantizedSoftmax,
     Requantize,
     Reshape,
+    Resize,
+    Sampling,
+    Step,
     Table,
     ToFloat,
     Transpose,
@@ -350,20 +363,13 @@ def _conv_transpose(state: Lowering, node: ir.Node) -> bool:
         result.name,
         weights,
         bias,
-        transposed_window(node),
+        transposed_window_of(node),
         groups,
         _result_of(node, result, given, scales),
     )
     quantization = None if result.quantizer is None else result.quantization
     shape = value_shape(result.last.outputs[0])
     return result.take(state, state.add(step, shape, quantization))
-
-
-def transposed_window(node: ir.Node) -> Window:
-    """The window of a ConvTranspose; what its padding leaves is the output's shape."""
-    from tatami.graph.attributes import window_of as of
-
-    return of(node)
 
 
 # Everything else ---------------------------------------------------------------------------------
@@ -375,7 +381,7 @@ def _input(node: ir.Node, index: int = 0) -> ir.Value:
     return value
 
 
-def _same_scale(state: Lowering, node: ir.Node, make: Callable[[str, str], object]) -> bool:
+def _same_scale(state: Lowering, node: ir.Node, make: Callable[[str, str], Step]) -> bool:
     """A node that moves bytes and does not change them: its result has the input's quantization,
     and another one if it is quantized anew."""
     source = state.bytes[_input(node)]
@@ -384,12 +390,12 @@ def _same_scale(state: Lowering, node: ir.Node, make: Callable[[str, str], objec
     shape = value_shape(node.outputs[0])
     name = output_name(node)
     if result.quantizer is None:  # still bytes, dequantized by whoever wants floats
-        state.bytes[node.outputs[0]] = state.add(make(source, name), shape, given)  # type: ignore[arg-type]
+        state.bytes[node.outputs[0]] = state.add(make(source, name), shape, given)
         return True
     to = result.quantization
     if to == given:
-        return result.take(state, state.add(make(source, name), shape, given))  # type: ignore[arg-type]
-    moved = state.add(make(source, f"{name} as {source}"), shape, given)  # type: ignore[arg-type]
+        return result.take(state, state.add(make(source, name), shape, given))
+    moved = state.add(make(source, f"{name} as {source}"), shape, given)
     return result.take(state, _rescaled(state, moved, to, name))
 
 
@@ -423,7 +429,21 @@ def _pad(state: Lowering, node: ir.Node) -> bool:
     return _same_scale(
         state,
         node,
-        lambda source, name: Pad(label(node), (source,), name, widths, mode, float(stored)),  # type: ignore[arg-type]
+        lambda source, name: Pad(label(node), (source,), name, widths, mode, float(stored)),
+    )
+
+
+def _resize(state: Lowering, node: ir.Node) -> bool:
+    rows, columns = (
+        Sampling(
+            looks.first,
+            looks.second,
+            np.floor(looks.weight.astype(np.float64) * 2**WEIGHT_BITS + 0.5).astype(np.int32),
+        )
+        for looks in looks_of(node)
+    )
+    return _same_scale(
+        state, node, lambda source, name: Resize(label(node), (source,), name, rows, columns)
     )
 
 
@@ -559,6 +579,7 @@ _LOWER: Mapping[str, Callable[[Lowering, ir.Node], bool]] = {
     "Pad": _pad,
     "Relu": _table,
     "Reshape": _reshape,
+    "Resize": _resize,
     "Sigmoid": _table,
     "Softmax": _softmax,
     "Squeeze": _reshape,

@@ -351,10 +351,9 @@ class _Addresses:
         return f"(const {_number_type(constant.array)} *)(net_weights + {constant.offset})"
 
     def of_step(self, index: int) -> Places:
-        scratch = self.layout.scratch
         return Places(
             self.values,
-            f"(net_arena + {scratch[index]})" if index in scratch else "",
+            f"(net_arena + {self.layout.scratch.get(index, 0)})",
             {key: self.constant(one) for key, one in self.layout.step_constants[index].items()},
         )
 

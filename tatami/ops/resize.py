@@ -1,0 +1,79 @@
+"""Resizing a map by a list of where each output looks, one axis at a time. ONNX Resize."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tatami.types import Float, Float32
+
+Index = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Output i is x[first[i]] * (1 - weight[i]) + x[second[i]] * weight[i]; each (length,)."""
+
+    first: Index
+    second: Index
+    weight: Float32
+
+
+def resize(x: Float32, rows: Looks, columns: Looks) -> Float32:
+    """(n, c, h, w) -> (n, c, len(rows.first), len(columns.first))."""
+    down, across = rows.weight[:, None], columns.weight
+    one = np.float32(1)
+    lines = x[:, :, rows.first] * (one - down) + x[:, :, rows.second] * down
+    y: Float32 = lines[..., columns.first] * (one - across) + lines[..., columns.second] * across
+    return y
+
+
+def looks(
+    length: int, outputs: int, scale: float, mode: str, coordinates: str, rounding: str
+) -> Looks:
+    """Where each of ``outputs`` samples looks among ``length``.
+
+    scale: outputs / length as the network says it.  mode: nearest or linear.  coordinates:
+    half_pixel, pytorch_half_pixel, align_corners or asymmetric.  rounding, for nearest:
+    round_prefer_floor, round_prefer_ceil, floor or ceil. Raises ValueError for others.
+    """
+    place = _places(outputs, length, scale, coordinates)
+    if mode == "nearest":
+        index = _rounded(place, rounding)
+        nearest = np.clip(index, 0, length - 1).astype(np.int32)
+        return Looks(nearest, nearest, np.zeros(outputs, np.float32))
+    if mode != "linear":
+        raise ValueError(f"mode {mode}")
+    held = np.clip(place, 0, length - 1)
+    first = np.floor(held).astype(np.int32)
+    second = np.minimum(first + 1, length - 1).astype(np.int32)
+    return Looks(first, second, (held - first).astype(np.float32))
+
+
+def _places(outputs: int, length: int, scale: float, coordinates: str) -> Float:
+    at = np.arange(outputs, dtype=np.float64)
+    match coordinates:
+        case "half_pixel":
+            return (at + 0.5) / scale - 0.5
+        case "pytorch_half_pixel":
+            return (at + 0.5) / scale - 0.5 if outputs > 1 else np.zeros(1)
+        case "align_corners":
+            return at * ((length - 1) / (outputs - 1)) if outputs > 1 else np.zeros(1)
+        case "asymmetric":
+            return at / scale
+    raise ValueError(f"coordinates {coordinates}")
+
+
+def _rounded(place: Float, rounding: str) -> Float:
+    match rounding:
+        case "round_prefer_floor":
+            return np.asarray(np.ceil(place - 0.5))
+        case "round_prefer_ceil":
+            return np.asarray(np.floor(place + 0.5))
+        case "floor":
+            return np.asarray(np.floor(place))
+        case "ceil":
+            return np.asarray(np.ceil(place))
+    raise ValueError(f"rounding {rounding}")
