@@ -209,7 +209,7 @@ def integers():
         b.add(QuantizedSoftmax, ("x",), SHAPE, Quantization(1 / 256, 0), table=table,
               ratio=2**24, axis=axis)  # fmt: skip
         b.add(QuantizedSoftmax, ("x",), SHAPE, Quantization(1 / 100, 9), table=table,
-              ratio=round(2**16 * 100), axis=axis)  # fmt: skip
+              ratio=100 * 2**16, axis=axis)  # fmt: skip
     for window, groups, outputs, (rows, columns) in TRANSPOSED:
         kernel = (window.rows.kernel, window.columns.kernel)
         weights = rng.integers(-127, 128, (c, outputs // groups, *kernel)).astype(np.int8)
@@ -224,8 +224,17 @@ def integers():
         ]
         for result in results:
             quantization = None if isinstance(result, ToFloat) else to
-            b.add(QuantizedConvTranspose, ("x",), (outputs, rows, columns), quantization,
-                  weights=weights, bias=bias, window=window, groups=groups, result=result)  # fmt: skip
+            b.add(
+                QuantizedConvTranspose,
+                ("x",),
+                (outputs, rows, columns),
+                quantization,
+                weights=weights,
+                bias=bias,
+                window=window,
+                groups=groups,
+                result=result,
+            )
     b.add(Dequantize, ("x",), SHAPE)
     return b.program()
 
