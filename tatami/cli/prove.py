@@ -14,21 +14,39 @@ import typer
 from rich.console import Console
 
 from tatami import graph
-from tatami.cli.artefact import open_detector
+from tatami.cli.artefact import is_quantized, open_detector
 from tatami.cli.evaluate import SCORE, detect_all
 from tatami.data.open import open_dataset
 from tatami.data.pictures import read_picture
 from tatami.detector import ForwardDetector
 from tatami.errors import TatamiError
 from tatami.evaluate.detections import evaluate
+from tatami.ops.fixed_point import dequantize
 from tatami.picture import prepare
-from tatami.ship.c.run import CompiledDetector
-from tatami.ship.prove import Ledger, Row, Stage, hold_boxes, hold_maps, hold_pictures
+from tatami.ship import interpret
+from tatami.ship.c.run import CompiledDetector, native
+from tatami.ship.c.targets import TARGETS, target_of
+from tatami.ship.lower import lower
+from tatami.ship.program import Program, Value
+from tatami.ship.prove import (
+    QUANTIZATION_LOSS,
+    Array,
+    Ledger,
+    Row,
+    Stage,
+    hold_boxes,
+    hold_integers,
+    hold_maps,
+    hold_pictures,
+    hold_quantized,
+)
 from tatami.types import Dataset, Float32, NetworkSpec, Picture
 
 WIDTH = 80
 LOOKED_AT = 8
 """Pictures whose maps, layers and boxes are compared number by number; mAP is of all."""
+EMULATED = 1
+"""Pictures that an emulated machine is given."""
 
 
 def prove(
@@ -45,19 +63,37 @@ def prove(
     pictures: Annotated[
         int | None, typer.Option(min=1, help="Only so many of the split's pictures.")
     ] = None,
+    variants: Annotated[
+        bool, typer.Option("--variants", help="Each kind of kernels that this processor has.")
+    ] = False,
+    on: Annotated[
+        list[str] | None,
+        typer.Option(help="Run C on this machine too, emulated, as aarch64; may be repeated."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, no table.")] = False,
 ) -> None:
     """Print the ledger of a network's stages; exit with 1 where one is outside its bound."""
     if data is None:
         raise TatamiError("no labelled set given", mend="name it with --data")
+    for target in on or ():
+        if target_of(target).runner == ():
+            raise TatamiError(
+                f"'{target}' is no machine that is emulated here",
+                mend=f"give one of {', '.join(t.name for t in TARGETS.values() if t.runner)}",
+            )
     paths = [path for artefact in artefacts for path in stages_of(artefact)]
     stages = [open_stage(path) for path in paths]
+    folders = [path for path in paths if (path / "network.json").is_file()]
+    if variants:
+        stages += [stage for folder in folders for stage in each_variant(folder)]
     opened = open_dataset(data, split=split, format=format, skip=skip or ())
     dataset = replace(opened.dataset, samples=opened.dataset.samples[:pictures])
     if not len(dataset):
         raise TatamiError("there is no picture to prove it on", mend="check --split", file=data)
     skipped = Counter(opened.skipped)
     result = ledger(stages, dataset, skip=skip or (), progress=not as_json)
+    rows = [row for folder in folders for row in emulated(folder, on or (), stages, dataset)]
+    result = Ledger((*result.rows, *rows))
     if as_json:
         answer = {"data": str(data), "split": dataset.split, "pictures": len(dataset)}
         print(json.dumps({**answer, "skipped": skipped, **result.to_json()}, indent=2))
@@ -78,39 +114,100 @@ def prove(
 def ledger(
     stages: Sequence[Stage], dataset: Dataset, *, skip: Sequence[str] = (), progress: bool = False
 ) -> Ledger:
-    """The rows of some stages, each held to the one before. Raises TatamiError where they differ
-    in what they are for: other classes, another input."""
+    """The rows of some stages, each held to the one that it was made of. Raises TatamiError where
+    they differ in what they are for: other classes, another input."""
     samples = dataset.samples[:LOOKED_AT]
     looked_at = [read_picture(sample.path) for sample in samples]
     rows: list[Row] = []
-    held_to: Stage | None = None
-    mean_ap: float | None = None
-    for stage in stages:
+    measured: dict[str, float] = {}
+    for index, stage in enumerate(stages):
+        held_to = reference_of(stage, stages[:index])
         found = detect_all(
             stage.detector, dataset, SCORE, skip=skip, title=stage.name if progress else None
         )
         truths = [sample.boxes for sample in found.samples]
         result = evaluate(truths, found.detections, dataset.classes)
-        row = Row(stage.name)
-        if held_to is not None:
-            _check_same_use(stage, held_to)
-            images = (_image(picture, stage.spec) for picture in looked_at)
-            row = hold_maps(stage, held_to, images)
-        row = replace(
-            row,
-            mean_ap=result.map_voc07,
-            mean_ap_held_to=mean_ap,
-            size=stage.size,
-            milliseconds=1000 * found.seconds / len(found.samples),
+        row = _hold(stage, held_to, looked_at)
+        rows.append(
+            replace(
+                row,
+                mean_ap=result.map_voc07,
+                mean_ap_held_to=None if held_to is None else measured[held_to.name],
+                size=stage.size,
+                milliseconds=1000 * found.seconds / len(found.samples),
+            )
         )
-        rows.append(row)
-        if stage.prepare is not None:
-            rule = ForwardDetector(stage.spec, stage.forward)
-            expected = [_image(picture, stage.spec)[0] for picture in looked_at]
-            rows.append(hold_pictures(stage, looked_at, expected))
-            rows.append(hold_boxes(stage, rule, looked_at, stage.spec.decoding.score_threshold))
-        held_to, mean_ap = stage, result.map_voc07
+        measured[stage.name] = result.map_voc07
+        rows += _hold_rules(stage, looked_at)
     return Ledger(tuple(rows))
+
+
+def reference_of(stage: Stage, before: Sequence[Stage]) -> Stage | None:
+    """What a stage is held to: compiled ones to the last ONNX file of their kind, float or integer;
+    an integer network to the last float one; all else to the one before."""
+    kind = stage.integers is not None
+    if stage.compiled:
+        same = [one for one in before if not one.compiled and (one.integers is not None) == kind]
+    else:
+        same = [one for one in before if not one.compiled and not (kind and one.integers)]
+    candidates = same or list(before)
+    return candidates[-1] if candidates else None
+
+
+def _hold(stage: Stage, held_to: Stage | None, pictures: Sequence[Picture]) -> Row:
+    if held_to is None:
+        return Row(stage.name)
+    _check_same_use(stage, held_to)
+    images = [_image(picture, stage.spec) for picture in pictures]
+    if stage.integers is None:
+        return hold_maps(stage, held_to, images)
+    if held_to.integers is not None:
+        return hold_integers(stage, held_to, images)
+    if held_to.values is None:
+        return replace(Row(stage.name, held_to.name), loss=QUANTIZATION_LOSS)
+    return hold_quantized(stage, held_to, images)
+
+
+def _hold_rules(stage: Stage, pictures: Sequence[Picture]) -> list[Row]:
+    """A stage's own picture rule and decoding rule, held to the written ones."""
+    if stage.prepare is None:
+        return []
+    rule = ForwardDetector(stage.spec, stage.forward)
+    taken = getattr(stage.detector, "input", None)
+    images = [_image(picture, stage.spec)[0] for picture in pictures]
+    expected = images if taken is None else [native(image, taken) for image in images]
+    return [
+        hold_pictures(stage, pictures, expected),
+        hold_boxes(stage, rule, pictures, stage.spec.decoding.score_threshold),
+    ]
+
+
+def emulated(
+    folder: Path, targets: Sequence[str], references: Sequence[Stage], dataset: Dataset
+) -> list[Row]:
+    """A shipped folder on other machines, by emulation: a few pictures, and no mAP."""
+    pictures = [read_picture(sample.path) for sample in dataset.samples[:EMULATED]]
+    rows = []
+    for target in targets:
+        variants = [*(target_of(target).variants or ()), "portable"]
+        for variant in variants:
+            with CompiledDetector(folder, target=target, variant=variant) as detector:
+                stage = compiled_stage(detector, f"C {target} {variant}")
+                rows.append(_hold(stage, reference_of(stage, references), pictures))
+                rows += [row for row in _hold_rules(stage, pictures) if not row.passed]
+    return rows
+
+
+def each_variant(folder: Path) -> list[Stage]:
+    """The C of a folder with each kind of kernels that its program and this processor have."""
+    stages = []
+    for variant in ("portable", *reversed(TARGETS["any"].variants)):
+        detector = CompiledDetector(folder, variant=variant)
+        try:
+            stages.append(compiled_stage(detector, f"C {detector.network.kernels}"))
+        except TatamiError:  # this processor lacks it
+            detector.close()
+    return stages
 
 
 def stages_of(artefact: Path) -> list[Path]:
@@ -118,6 +215,7 @@ def stages_of(artefact: Path) -> list[Path]:
     if not (artefact / "run.json").is_file():
         return [artefact]
     files = sorted(artefact.glob("*.onnx"), key=lambda file: (len(file.stem), file.stem))
+    files.sort(key=lambda file: is_quantized(graph.read(file)))  # integers come of floats
     folders = sorted(file.parent for file in artefact.glob("*/network.json"))
     return [artefact, *files, *folders]
 
@@ -127,31 +225,68 @@ def open_stage(path: Path) -> Stage:
     name = path.resolve().stem
     detector = open_detector(path)
     if isinstance(detector, CompiledDetector):
-        source = sum(
-            file.stat().st_size
-            for file in path.iterdir()
-            if file.name.startswith(detector.name) and file.suffix in (".c", ".h", ".S", ".bin")
-        )
-        return Stage(
-            "C" if name == "c" else f"C {name}",
-            detector.spec,
-            detector,
-            detector.forward,
-            detector.values,
-            detector.prepare,
-            source,
-        )
+        return compiled_stage(detector, "C" if name == "c" else f"C {name.removeprefix('c-')}")
     assert isinstance(detector, ForwardDetector)
     if path.is_dir():
         weights = path / "weights.safetensors"
         size = weights.stat().st_size if weights.is_file() else 0
         return Stage("torch", detector.spec, detector, detector.forward, None, None, size)
     network = graph.read(path)
+    size = path.stat().st_size
+    if is_quantized(network):
+        return integer_stage(name, detector, lower(network), size)
 
     def values(images: Float32) -> dict[str, Float32]:
         return graph.values(network, images)
 
-    return Stage(name, detector.spec, detector, detector.forward, values, None, path.stat().st_size)
+    return Stage(name, detector.spec, detector, detector.forward, values, None, size)
+
+
+def integer_stage(name: str, detector: ForwardDetector, program: Program, size: int) -> Stage:
+    """An integer network, run by the interpreter."""
+
+    def integers(images: Float32) -> dict[str, Array]:
+        found = [interpret.values(program, [image]) for image in images]
+        return {key: np.stack([one[key] for one in found]) for key in found[0]}
+
+    def values(images: Float32) -> dict[str, Float32]:
+        return {key: _real(array, program.values[key]) for key, array in integers(images).items()}
+
+    return Stage(name, detector.spec, detector, detector.forward, values, None, size, integers)
+
+
+def compiled_stage(detector: CompiledDetector, name: str) -> Stage:
+    """A shipped folder, compiled."""
+    source = sum(
+        file.stat().st_size
+        for file in detector.folder.iterdir()
+        if file.name.startswith(detector.name) and file.suffix in (".c", ".h", ".S", ".bin")
+    )
+    known = detector.network.description.values
+
+    def values(images: Float32) -> dict[str, Float32]:
+        return {key: _real(array, known[key]) for key, array in detector.values(images).items()}
+
+    quantized = any(value.quantization is not None for value in known.values())
+    return Stage(
+        name,
+        detector.spec,
+        detector,
+        detector.forward,
+        values,
+        detector.prepare,
+        source,
+        detector.values if quantized else None,
+        compiled=True,
+    )
+
+
+def _real(array: Array, value: Value) -> Float32:
+    """What a value stands for, in float32."""
+    quantization = value.quantization
+    if quantization is None:
+        return array
+    return dequantize(array, quantization.scale, quantization.zero_point)
 
 
 def _image(picture: Picture, spec: NetworkSpec) -> Float32:

@@ -83,7 +83,7 @@ def _sizes(shipped: Shipped) -> dict[str, int]:
     return {
         "arena": shipped.layout.plan.size,
         "lower_bound": shipped.layout.plan.lower_bound,
-        "weights": shipped.layout.constants.nbytes,
+        "weights": shipped.layout.constant_bytes,
         "weights_files": weights,
         "code_files": code,
     }

@@ -43,7 +43,11 @@ class Target:
 
 _X86 = ("avx512vnni", "avx512", "avx2")
 _TARGETS = (
-    Target("any", "every kernel there is, the best chosen at run time", (*_X86, "dotprod", "neon")),
+    Target(
+        "any",
+        "every kernel there is, the best chosen at run time",
+        (*_X86, "dotprod", "neon", "dsp"),
+    ),
     Target("portable", "plain C99 alone, on any machine", ()),
     Target("x86-64", "AVX2, AVX-512 and AVX-512 VNNI, chosen at run time", _X86),
     Target(

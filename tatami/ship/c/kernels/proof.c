@@ -87,6 +87,7 @@ static int forward(int trace)
     if (!read_inputs()) return 0;
     tracing = trace;
     run();
+    tracing = 0; /* 'D' runs the network too */
     if (!trace) write_outputs();
     return 1;
 }

@@ -33,17 +33,17 @@ static void net_pixels_dsp(const net_taps *t, const uint8_t *in, ptrdiff_t apart
                 uint32_t w;
                 int16x2_t even, odd;
 
-#define NET_OUTPUT(i, a, b) \
+#define NET_ONE(i, a, b) \
     w = net_word(weights + 4 * i); \
     even = __sxtb16((int8x4_t)w); \
     odd = __sxtb16((int8x4_t)(w >> 8 | w << 24)); \
     a = __smlad(odd, a_odd, __smlad(even, a_even, a)); \
     b = __smlad(odd, b_odd, __smlad(even, b_even, b));
-                NET_OUTPUT(0, a0, b0)
-                NET_OUTPUT(1, a1, b1)
-                NET_OUTPUT(2, a2, b2)
-                NET_OUTPUT(3, a3, b3)
-#undef NET_OUTPUT
+                NET_ONE(0, a0, b0)
+                NET_ONE(1, a1, b1)
+                NET_ONE(2, a2, b2)
+                NET_ONE(3, a3, b3)
+#undef NET_ONE
             }
         }
     }
