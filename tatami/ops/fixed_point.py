@@ -10,22 +10,29 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tatami.errors import TatamiError
-from tatami.types import Float32, Int
+from tatami.types import Float, Float32, Int
 
 Int8 = NDArray[np.int8]
 Int32 = NDArray[np.int32]
 UInt8 = NDArray[np.uint8]
 
 LARGEST_SHIFT = 62
-"""The product of a sum and a multiplier stays below 2^62, and so does half of 2^shift."""
+"""|sum * multiplier| < 2^62 and half of 2^62 is 2^61: what is shifted fits int64 by far."""
 LARGEST_SUM = 2**31 - 1
 
 
+def round_half_up(x: Float) -> Float:
+    """floor(x + 1/2) of the real number that x is: x + 0.5 alone would round in float64 first."""
+    whole = np.floor(x)
+    with np.errstate(invalid="ignore"):  # infinity - infinity
+        return np.asarray(whole + (x - whole >= 0.5))
+
+
 def multiplier_of(factors: ArrayLike) -> tuple[Int32, Int32]:
-    """Real factors >= 0 as (multiplier, shift): factor = multiplier / 2^shift, rounded once.
+    """Real factors >= 0 as (multiplier, shift): factor = multiplier / 2^shift, halves up.
 
     2^30 <= multiplier < 2^31 and 1 <= shift <= 62, or a smaller multiplier where the shift would
-    pass 62. Raises TatamiError for a factor of 2^29 or more, below 0, or not a number.
+    pass 62. Raises TatamiError for a factor of 2^29 or more, below 0, or not a number. Section 3.
     """
     real = np.asarray(factors, np.float64)
     if not ((real >= 0) & (real < 2.0**29)).all():
@@ -35,7 +42,7 @@ def multiplier_of(factors: ArrayLike) -> tuple[Int32, Int32]:
         )
     _, exponent = np.frexp(real)  # real = mantissa * 2^exponent, 0.5 <= mantissa < 1
     shift = np.minimum(31 - exponent, LARGEST_SHIFT)
-    multiplier = np.floor(np.ldexp(real, shift) + 0.5).astype(np.int64)
+    multiplier = round_half_up(np.ldexp(real, shift)).astype(np.int64)
     over = multiplier == 2**31
     shift, multiplier = np.where(over, shift - 1, shift), np.where(over, 2**30, multiplier)
     return multiplier.astype(np.int32), shift.astype(np.int32)
@@ -46,7 +53,7 @@ def negative_multiplier_of(multiplier: Int32, shift: Int32, factors: ArrayLike) 
 
     Raises TatamiError where one does not fit: a slope above 1 that passes 2^31.
     """
-    result = np.floor(np.ldexp(np.asarray(factors, np.float64), shift) + 0.5)
+    result = round_half_up(np.ldexp(np.asarray(factors, np.float64), shift))
     if not ((result >= 0) & (result < 2.0**31)).all():
         raise TatamiError(
             "a leaky ReLU that is steeper below 0 than above cannot be held in integers",

@@ -6,13 +6,18 @@ Processing", 2006, section 3 ("unrolled convolution").
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
+from numpy.typing import NDArray
 
 from tatami.ops.window import Window
 from tatami.types import Float32
 
+Sample = TypeVar("Sample", bound=np.generic)
 
-def pad_map(x: Float32, window: Window, value: float) -> Float32:
+
+def pad_map(x: NDArray[Sample], window: Window, value: float) -> NDArray[Sample]:
     """Pad a map as the window asks: (n, c, h, w) -> (n, c, before + h + after, ...)."""
     rows, columns = window.rows, window.columns
     if not (rows.before or rows.after or columns.before or columns.after):
@@ -21,7 +26,7 @@ def pad_map(x: Float32, window: Window, value: float) -> Float32:
     return np.pad(x, widths, constant_values=value)
 
 
-def taps(x: Float32, window: Window) -> Float32:
+def taps(x: NDArray[Sample], window: Window) -> NDArray[Sample]:
     """Every sample that every place of the window sees, as a view without a copy.
 
     x: (n, c, h, w), already padded -> (n, c, kernel_h, kernel_w, out_h, out_w).

@@ -2,19 +2,31 @@
 
 Arrays are (n, c, h, w): uint8 samples with a zero point, int8 weights, int64 sums that are known to
 fit int32. Where a matrix product in floating point is exact, it is used, for it is far faster: a
-sum of integers is exact in any order as long as no partial sum leaves the integers that the format
-holds, 2^24 in float32 and 2^53 in float64.
+sum of integers is exact in any order, with or without fused operations, as long as no partial sum
+leaves the integers that the format holds, 2^24 in float32 and 2^53 in float64.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tatami.ops.fixed_point import Int8, Int32, UInt8, rounding_shift, sum_bounds
+from tatami.errors import TatamiError
+from tatami.ops.fixed_point import (
+    LARGEST_SUM,
+    Int8,
+    Int32,
+    UInt8,
+    multiplier_of,
+    round_half_up,
+    rounding_shift,
+)
 from tatami.ops.im2col import pad_map, taps
+from tatami.ops.pool import shifted
 from tatami.ops.window import Window
 from tatami.types import Float, Int
 
@@ -22,6 +34,10 @@ EXPONENT_BITS = 20
 """Fraction bits of the table of exponentials in softmax."""
 WEIGHT_BITS = 11
 """Fraction bits of a weight of bilinear resizing."""
+LARGEST_RATIO = 2**42
+"""Of softmax: e * ratio <= 2^62."""
+LARGEST_SOFTMAX = 2**26
+"""Samples that one softmax adds up: their sum * 2^16 <= 2^62."""
 
 
 def convolve(
@@ -30,9 +46,11 @@ def convolve(
     """Sums: bias + weights * (x - zero_point), padding being x = zero_point; section 2.
 
     x: (n, c, h, w).  weights: (o, c / groups, kernel_h, kernel_w).  Returns (n, o, out_h, out_w).
-    A fully connected layer is the convolution whose kernel is the whole map.
+    A fully connected layer is the convolution whose kernel is the whole map, or on a value of
+    1 x 1 the one with a kernel of 1 x 1.
     """
-    exact = exact_type(int(sum_bounds(weights, bias, zero_point).max(initial=0)))
+    size = np.abs(weights.astype(np.int64)).sum(axis=(1, 2, 3))
+    exact = exact_type(int(size.max(initial=0)) * _reach(zero_point))
     n, _, h, w = x.shape
     o, per_group, kernel_h, kernel_w = weights.shape
     out_h, out_w = window.rows.output(h), window.columns.output(w)
@@ -40,7 +58,8 @@ def convolve(
     kernels = weights.reshape(groups, o // groups, depth).astype(exact)
     sums = np.empty((n, o, out_h, out_w), np.int64)
     for picture in range(n):
-        centred = x[picture : picture + 1].astype(exact) - exact(zero_point)
+        centred: NDArray[Any] = x[picture : picture + 1].astype(exact)
+        centred -= exact(zero_point)
         seen = taps(pad_map(centred, window, 0.0), window)
         columns = seen.reshape(groups, depth, out_h * out_w)
         sums[picture] = np.matmul(kernels, columns).reshape(o, out_h, out_w)
@@ -60,15 +79,19 @@ def convolve_transposed(
     """Sums of a transposed convolution: what every sample spreads over the output is added up.
 
     x: (n, c, h, w).  weights: (c, o / groups, kernel_h, kernel_w).  output: (out_h, out_w).
-    Returns (n, o, out_h, out_w). Sample (y, x) reaches (y * stride + u * dilation - before, ...).
+    Returns (n, o, out_h, out_w). Sample (i, j), tap (u, v) reaches the output at
+    (i * stride + u * dilation - before, ...); what falls outside is lost.
     """
     n, c, h, w = x.shape
     _, per_group, kernel_h, kernel_w = weights.shape
     rows, columns = window.rows, window.columns
-    bound = int(np.abs(weights.astype(np.int64)).sum() * 255 + np.abs(bias.astype(np.int64)).max())
-    exact = exact_type(bound)
-    centred = (x.astype(np.int64) - zero_point).astype(exact).reshape(n, groups, c // groups, h * w)
-    kernels = weights.astype(exact).reshape(groups, c // groups, per_group, kernel_h, kernel_w)
+    by_group = weights.reshape(groups, c // groups, per_group, kernel_h, kernel_w)
+    size = np.abs(by_group.astype(np.int64)).sum(axis=1)  # of one tap: taps are added in int64
+    exact = exact_type(int(size.max(initial=0)) * _reach(zero_point))
+    kernels = by_group.astype(exact)
+    centred: NDArray[Any] = x.astype(exact)
+    centred -= exact(zero_point)
+    centred = centred.reshape(n, groups, c // groups, h * w)
     whole = np.zeros(
         (
             n,
@@ -99,15 +122,28 @@ def convolve_transposed(
 
 
 def exact_type(bound: int) -> type[np.float32] | type[np.float64]:
-    """The fastest float in which sums of integers up to ``bound`` are exact."""
-    assert bound < 2**53
+    """The faster float in which a sum of integers is exact, ``bound`` being that of |any part|.
+
+    float32 holds every integer up to 2^24, float64 up to 2^53: more than 2^37 products of bytes.
+    """
+    assert bound <= 2**53
     return np.float32 if bound <= 2**24 else np.float64
 
 
+def _reach(zero_point: int) -> int:
+    """The largest |x - zero_point|."""
+    return max(zero_point, 255 - zero_point)
+
+
 def max_pool(x: UInt8, window: Window) -> UInt8:
-    """The largest sample under each place of the window; padding, being 0, never wins."""
-    seen = taps(_padded(x, window, 0), window)
-    y: UInt8 = seen.max(axis=(2, 3))
+    """The largest sample under each place of the window; section 5.
+
+    Padding is 0, which never wins over a sample; a place wholly in the padding gives 0.
+    """
+    out_h, out_w = window.rows.output(x.shape[2]), window.columns.output(x.shape[3])
+    y = np.zeros((*x.shape[:2], out_h, out_w), np.uint8)
+    for tap in shifted(pad_map(x, window, 0), window, out_h, out_w):
+        np.maximum(y, tap, out=y)
     return y
 
 
@@ -122,19 +158,39 @@ def average_pool(
 ) -> UInt8:
     """clamp(z + ((sum * multiplier[n] + 2^(shift-1)) >> shift)), sum of x - input_zero_point.
 
-    Section 5. multiplier: (kernel area + 1,), by the count n of samples that are averaged.
+    Section 5. multiplier: (kernel area + 1,), by the count n of samples that are averaged, from
+    ``average_multipliers``. A place wholly in the padding gives the zero point.
     """
     rows, columns = window.rows, window.columns
     out_h, out_w = rows.output(x.shape[2]), columns.output(x.shape[3])
     centred = x.astype(np.int64) - input_zero_point
-    sums = taps(_padded(centred, window, 0), window).sum(axis=(2, 3))
+    sums = taps(pad_map(centred, window, 0), window).sum(axis=(2, 3))
     if count_padding:
         count = np.full((out_h, out_w), rows.kernel * columns.kernel)
     else:
         ones = np.ones((1, 1, *x.shape[2:]), np.int64)
-        count = taps(_padded(ones, window, 0), window).sum(axis=(2, 3))[0, 0]
+        count = taps(pad_map(ones, window, 0), window).sum(axis=(2, 3))[0, 0]
     y = rounding_shift(sums * multiplier.astype(np.int64)[count], shift) + zero_point
-    return np.clip(y, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(y, 0, 255), np.uint8)
+
+
+def average_multipliers(factor: float, area: int) -> tuple[Int32, int]:
+    """The multipliers of an average pool, (area + 1,), by how many samples count, and their shift.
+
+    factor: the input's scale over the result's. One shift for all counts: that of one sample,
+    whose multiplier is the largest. Entry 0 is 0. Raises TatamiError where sums could leave int32,
+    or for a factor that integers cannot hold.
+    """
+    if 255 * area > LARGEST_SUM:
+        raise TatamiError(
+            f"the sums of an average over {area} samples could leave 32 bits",
+            mend="keep it in float32, or average in two steps",
+        )
+    factors = np.float64(factor) / np.arange(1, area + 1)
+    _, shift = multiplier_of(factors[0])
+    multiplier = np.zeros(area + 1, np.int32)
+    multiplier[1:] = round_half_up(np.ldexp(factors, shift))
+    return multiplier, int(shift)
 
 
 def add(
@@ -156,20 +212,17 @@ def add(
 
 
 def add_multipliers(factors: tuple[float, float]) -> tuple[tuple[int, int], int]:
-    """Two real factors as integers with one shift, the larger in [2^20, 2^21); section 6.
+    """Two real factors as integers with one shift, the larger in [2^20, 2^21]; section 6.
 
-    1 <= shift <= 30: smaller factors lose bits, larger ones do not occur (ValueError).
+    2 <= shift <= 30: factors that are both below 2^-10 have smaller integers. Raises ValueError
+    for a factor of 2^19 or more, below 0, or not a number, and for two that are 0.
     """
-    largest = max(factors)
-    if not 0 < largest < 2.0**19:
+    if not (all(0 <= factor < 2.0**19 for factor in factors) and any(factors)):
         raise ValueError(f"factors {factors} of an addition are out of range")
-    shift = min(30, 20 - int(np.floor(np.log2(largest))))
-    return tuple_of_two(np.floor(np.ldexp(np.array(factors), shift) + 0.5)), shift
-
-
-def tuple_of_two(values: Float) -> tuple[int, int]:
-    """Two whole numbers."""
-    return int(values[0]), int(values[1])
+    _, exponent = math.frexp(max(factors))  # 2^(exponent - 1) <= largest < 2^exponent
+    shift = min(30, 21 - exponent)
+    first, second = round_half_up(np.ldexp(np.array(factors, np.float64), shift))
+    return (int(first), int(second)), shift
 
 
 def table(
@@ -181,11 +234,14 @@ def table(
 ) -> UInt8:
     """y = table[x] of any function of one real number, (256,); section 4.
 
-    table[x] = clamp(floor(function(scale * (x - zero_point)) / result_scale + 1/2) + z).
+    table[x] = clamp(floor(function(scale * (x - zero_point)) / result_scale + 1/2) + z), in
+    float64; NaN gives z. With the identity this takes one quantization to another.
     """
     real = np.float64(np.float32(scale)) * (np.arange(256) - zero_point)
-    steps = np.floor(function(real) / np.float64(np.float32(result_scale)) + 0.5)
-    return np.clip(steps + result_zero_point, 0, 255).astype(np.uint8)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # infinities are clamped
+        steps = round_half_up(function(real) / np.float64(np.float32(result_scale)))
+    steps = np.where(np.isnan(steps), 0, steps)
+    return np.asarray(np.clip(steps + result_zero_point, 0, 255), np.uint8)
 
 
 def resize(
@@ -195,21 +251,35 @@ def resize(
 
     rows, columns: (first, second, weight of the second in 2^-11), each (length,).
     """
-    one = 1 << WEIGHT_BITS
-    wide = x.astype(np.int64)
+    one = np.int64(1 << WEIGHT_BITS)
+    wide: Int = x.astype(np.int64)
     first, second, weight = rows
-    down = weight.astype(np.int64)[:, None]
-    lines = wide[:, :, first] * (one - down) + wide[:, :, second] * down
+    down: Int = weight.astype(np.int64)[:, None]
+    lines: Int = wide[:, :, first] * (one - down) + wide[:, :, second] * down
     first, second, weight = columns
-    across = weight.astype(np.int64)
-    sums = lines[..., first] * (one - across) + lines[..., second] * across
-    return rounding_shift(sums, 2 * WEIGHT_BITS).astype(np.uint8)
+    across: Int = weight.astype(np.int64)
+    sums: Int = lines[..., first] * (one - across) + lines[..., second] * across
+    return np.asarray(rounding_shift(sums, 2 * WEIGHT_BITS), np.uint8)
 
 
 def softmax_table(scale: float) -> NDArray[np.uint32]:
     """round(2^20 * exp(-scale * d)) for d = 0 ... 255; section 8."""
-    steps = np.exp(-np.float64(np.float32(scale)) * np.arange(256)) * 2**EXPONENT_BITS
-    return np.floor(steps + 0.5).astype(np.uint32)
+    real = np.exp(-np.float64(np.float32(scale)) * np.arange(256))
+    return round_half_up(np.ldexp(real, EXPONENT_BITS)).astype(np.uint32)
+
+
+def softmax_ratio(scale: float) -> int:
+    """round(2^16 / scale of the result); section 8.
+
+    Raises TatamiError for a scale below 2^-26: a result of bytes is at most 1, so that none is.
+    """
+    ratio = math.floor(2**16 / float(np.float32(scale)) + 0.5)
+    if ratio > LARGEST_RATIO:
+        raise TatamiError(
+            f"a step of {scale:g} is too small for what a softmax gives",
+            mend="calibrate again: 1/256 is the usual step",
+        )
+    return ratio
 
 
 def softmax(
@@ -217,15 +287,12 @@ def softmax(
 ) -> UInt8:
     """clamp(z + (e * ratio + sum * 2^15) // (sum * 2^16)), e = exponentials[max - x]; section 8.
 
-    ratio: round(2^16 / scale of the result).
+    exponentials: from ``softmax_table``.  ratio: from ``softmax_ratio``.  At most 2^26 samples lie
+    along the axis.
     """
+    assert x.shape[axis] <= LARGEST_SOFTMAX
+    assert ratio <= LARGEST_RATIO
     e = exponentials.astype(np.int64)[x.max(axis=axis, keepdims=True).astype(np.int64) - x]
     total = e.sum(axis=axis, keepdims=True)
     y = (e * ratio + (total << 15)) // (total << 16) + zero_point
-    return np.clip(y, 0, 255).astype(np.uint8)
-
-
-def _padded(x: NDArray[np.generic], window: Window, value: int) -> NDArray[np.generic]:
-    rows, columns = window.rows, window.columns
-    widths = ((0, 0), (0, 0), (rows.before, rows.after), (columns.before, columns.after))
-    return np.pad(x, widths, constant_values=value)
+    return np.asarray(np.clip(y, 0, 255), np.uint8)
