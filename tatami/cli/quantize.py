@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -21,7 +21,7 @@ from tatami.data.open import open_dataset
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 from tatami.picture import prepare
-from tatami.shrink.calibrate import METHODS, Method, observe
+from tatami.shrink.calibrate import METHODS, observe
 from tatami.shrink.equalize import equalize as equalize_network
 from tatami.shrink.quantize import Layer, measure
 from tatami.shrink.quantize import quantize as quantize_network
@@ -95,7 +95,7 @@ def quantize(
             result = quantize_network(
                 source,
                 seen,
-                method=cast(Method, method),
+                method=method,
                 bias_correction=bias_correction,
                 keep_float=keep_float or (),
                 note=note,

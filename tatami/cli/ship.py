@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal, cast
@@ -18,15 +19,32 @@ from tatami.errors import TatamiError
 from tatami.files import folder_written_atomically
 from tatami.ship.c.build import build
 from tatami.ship.c.emit import Shipped, c_name, emit
+from tatami.ship.c.footprint import Cost, Footprint, footprint, parse_bytes
+from tatami.ship.c.operator import Options
+from tatami.ship.c.targets import TARGETS, target_of
 from tatami.ship.lower import lower
 
 WIDTH = 80
+COSTLY = 5
+"""Layers that a refusal names."""
 
 
 def ship(
     network: Annotated[Path, typer.Argument(help="The network, a folded ONNX file.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The folder.")] = None,
-    to: Annotated[str, typer.Option(help="What for: c, portable C99 in float32.")] = "c",
+    to: Annotated[str, typer.Option(help="What for: c, C99 that needs no runtime.")] = "c",
+    target: Annotated[
+        str, typer.Option(help=f"The machine: {', '.join(TARGETS)}. What it lacks is left out.")
+    ] = "any",
+    threads: Annotated[
+        int, typer.Option(min=1, max=64, help="The most threads that it may be compiled for.")
+    ] = 1,
+    ram: Annotated[
+        str | None, typer.Option(help="Refuse a program that needs more, as 512K.")
+    ] = None,
+    flash: Annotated[
+        str | None, typer.Option(help="Refuse weights and code that need more, as 2M.")
+    ] = None,
     name: Annotated[
         str | None, typer.Option(help="Begins every C name; else made of the file's name.")
     ] = None,
@@ -45,6 +63,11 @@ def ship(
         )
     if output is None:
         raise TatamiError("no folder given to write to", mend="name it with -o")
+    machine = target_of(target)
+    limits = {
+        "RAM": None if ram is None else parse_bytes(ram, "--ram"),
+        "flash": None if flash is None else parse_bytes(flash, "--flash"),
+    }
     _refuse_to_replace(output)
     opened = graph.read(network)
     try:
@@ -52,16 +75,44 @@ def ship(
     except TatamiError as error:
         raise TatamiError(error.reason, mend=error.mend, file=network) from error
     how = cast(Literal["auto", "array", "binary"], weights)
-    shipped = emit(program, name or c_name(network.stem), how)
+    shipped = emit(program, name or c_name(network.stem), how, Options(target, threads))
+    needs = footprint(program, shipped, machine)
+    _refuse_too_large(needs, limits, network)
+    no_build = no_build or program.spec is None or bool(machine.compiler)
     with folder_written_atomically(output) as folder:
         for file, content in shipped.files.items():
             (folder / file).write_bytes(content)
         if not no_build:
-            build(folder, shipped.name, folder / f"{shipped.name}_detect")
+            build(folder, shipped.name, folder / f"{shipped.name}_detect", threads=threads)
     if as_json:
-        typer.echo(json.dumps(_json(shipped, output), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(_json(shipped, needs, output), indent=2, ensure_ascii=False))
     else:
-        _print(shipped, output, built=not no_build)
+        _print(shipped, needs, output, built=not no_build)
+
+
+def _refuse_too_large(needs: Footprint, limits: Mapping[str, int | None], network: Path) -> None:
+    """Raise TatamiError, after a table of the layers that cost most, for what a device lacks."""
+    for what, limit in limits.items():
+        need = needs.ram if what == "RAM" else needs.flash
+        if limit is None or need <= limit:
+            continue
+        console = Console(stderr=True, width=WIDTH, highlight=False)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), width=WIDTH)
+        table.add_column("layers that cost most", overflow="ellipsis", no_wrap=True, ratio=1)
+        for title in ("step", f"bytes of {what}"):
+            table.add_column(title, justify="right", no_wrap=True)
+
+        def cost(layer: Cost, what: str = what) -> int:
+            return layer.ram if what == "RAM" else layer.flash
+
+        for layer in sorted(needs.layers, key=cost, reverse=True)[:COSTLY]:
+            table.add_row(escape(layer.layer), layer.operator, f"{cost(layer):,}")
+        console.print(table)
+        raise TatamiError(
+            f"the program needs {need:,} bytes of {what}, and there are {limit:,}",
+            mend="quantize it, or train it narrower or for a smaller input",
+            file=network,
+        )
 
 
 def _refuse_to_replace(folder: Path) -> None:
@@ -89,16 +140,20 @@ def _sizes(shipped: Shipped) -> dict[str, int]:
     }
 
 
-def _json(shipped: Shipped, output: Path) -> dict[str, object]:
+def _json(shipped: Shipped, needs: Footprint, output: Path) -> dict[str, object]:
     return {
         "output": str(output),
         "name": shipped.name,
         **_sizes(shipped),
+        "values": needs.values,
+        "ram": needs.ram,
+        "flash": needs.flash,
+        "measured": needs.measured,
         "steps": [asdict(row) for row in shipped.table],
     }
 
 
-def _print(shipped: Shipped, output: Path, built: bool) -> None:
+def _print(shipped: Shipped, needs: Footprint, output: Path, built: bool) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), width=WIDTH)
     table.add_column("layer", overflow="ellipsis", no_wrap=True, ratio=1)
     table.add_column("step", no_wrap=True)
@@ -120,11 +175,13 @@ def _print(shipped: Shipped, output: Path, built: bool) -> None:
     sizes = _sizes(shipped)
     console = Console(width=WIDTH, highlight=False)
     console.print(table)
-    ratio = sizes["arena"] / max(1, sizes["lower_bound"])
+    ratio = sizes["arena"] / max(1, needs.values)
     console.print(
-        f"arena {sizes['arena']:,} bytes; no plan needs fewer than {sizes['lower_bound']:,} "
-        f"({ratio:.2f} x)"
+        f"arena {sizes['arena']:,} bytes; the tensors alive at once need {needs.values:,} "
+        f"({ratio:.2f} x), with scratch {sizes['lower_bound']:,}"
     )
     console.print(f"weights {sizes['weights']:,} bytes, source {sizes['code_files']:,} bytes")
+    how = "as compiled" if needs.measured else "without code and tables: there is no compiler"
+    console.print(f"on the device {needs.ram:,} bytes of RAM and {needs.flash:,} of flash, {how}")
     done = f", compiled to {output / (shipped.name + '_detect')}" if built else ""
     console.print(f"wrote {output}{done}", markup=False, soft_wrap=True)

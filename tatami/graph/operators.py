@@ -106,7 +106,7 @@ def _quantize_linear(node: ir.Node, inputs: Inputs) -> Array:
     limits = np.iinfo(zero.dtype)
     steps = np.rint(x / _along(node, x, scale))
     steps = np.where(np.isnan(steps), np.float32(0), steps) + _along(node, x, zero)
-    return np.clip(steps, limits.min, limits.max).astype(zero.dtype)
+    return np.asarray(np.clip(steps, limits.min, limits.max), zero.dtype)
 
 
 def _dequantize_linear(node: ir.Node, inputs: Inputs) -> Array:

@@ -490,13 +490,22 @@ def _whole_maps(program: Program) -> Program:
         ):
             source = before.inputs[0]
             shape = program.values[source].shape
-            weights = step.weights.reshape(len(step.weights), *shape)
-            window = Window(Axis(shape[1]), Axis(shape[2]))
             steps.remove(before)
-            steps.append(replace(step, inputs=(source,), weights=weights, window=window))
+            steps.append(_over_whole_map(step, source, shape))
         else:
             steps.append(step)
     return replace(program, steps=tuple(steps))
+
+
+def _over_whole_map(step: Conv | QuantizedConv, source: str, shape: Shape) -> Step:
+    """A convolution of (channels * rows * columns, 1, 1) as one of (channels, rows, columns)."""
+    window = Window(Axis(shape[1]), Axis(shape[2]))
+    form = (len(step.weights), *shape)
+    if isinstance(step, Conv):
+        weights = step.weights.reshape(form)
+        return replace(step, inputs=(source,), window=window, weights=weights)
+    integers = step.weights.reshape(form)
+    return replace(step, inputs=(source,), window=window, weights=integers)
 
 
 def _fuse(program: Program) -> Program:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Literal, cast
 
 import numpy as np
 import onnx_ir as ir
@@ -419,7 +420,7 @@ def _transpose(state: Lowering, node: ir.Node) -> bool:
 
 def _pad(state: Lowering, node: ir.Node) -> bool:
     given = state.quantization(state.bytes[_input(node)])
-    mode = text(node, "mode", "constant")
+    mode = cast(Literal["constant", "edge", "reflect"], text(node, "mode", "constant"))
     value = constant(node, 2)
     real = 0.0 if value is None else float(value)
     stored = math.floor(real / given.scale + 0.5) + given.zero_point if math.isfinite(real) else -1

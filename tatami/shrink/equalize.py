@@ -125,5 +125,5 @@ def _set(graph: ir.Graph, node: ir.Node, index: int, array: Float32) -> None:
     )
     graph.register_initializer(value)
     node.replace_input_with(index, value)
-    if not old.uses() and old.name in graph.initializers:
-        graph.initializers.pop(old.name)
+    if not old.uses():
+        graph.initializers.pop(str(old.name), None)

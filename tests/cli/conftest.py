@@ -23,7 +23,7 @@ from tatami.cli.main import main
 from tatami.graph.metadata import to_metadata
 from tatami.ship.c.build import build
 from tatami.ship.c.emit import emit
-from tatami.ship.program import lower
+from tatami.ship.lower import lower
 from tatami.types import Decoding, InputSpec, NetworkSpec, Size
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0)}

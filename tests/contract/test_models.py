@@ -20,7 +20,7 @@ from tatami.models.export import export_onnx
 from tatami.models.yolov2_tiny import YoloV2Tiny
 from tatami.ship.c.emit import emit
 from tatami.ship.c.run import CompiledDetector
-from tatami.ship.program import lower
+from tatami.ship.lower import lower
 from tatami.shrink.fold import fold
 from tatami.train.checkpoint import load_weights, save_weights
 from tatami.types import Boxes, Float32, InputSpec, NetworkSpec, Size

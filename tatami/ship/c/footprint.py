@@ -1,0 +1,101 @@
+"""What a program takes of a device: RAM and flash, measured where there is the compiler for it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tatami.errors import TatamiError
+from tatami.ship.c.build import compiler
+from tatami.ship.c.emit import Shipped
+from tatami.ship.c.targets import Target
+from tatami.ship.program import Program
+
+SUFFIXES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A layer's share.  ram: bytes alive while it runs, scratch included.  flash: its constants."""
+
+    layer: str
+    operator: str
+    ram: int
+    flash: int
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """ram: the arena, tables and variables.  flash: weights and code.  measured: by a compiler;
+    else the arena and the weights alone.  values: the largest sum of tensors alive at once, which
+    no arena can go below."""
+
+    ram: int
+    flash: int
+    measured: bool
+    values: int
+    layers: tuple[Cost, ...]
+
+
+def parse_bytes(text: str, option: str) -> int:
+    """``512K`` is 512 * 1,024 bytes, ``2M`` 2 * 1,024 * 1,024. Raises TatamiError."""
+    match = re.fullmatch(r"(\d{1,12})([KMG]?)(i?B)?", text.strip(), re.IGNORECASE)
+    if match is None or int(match[1]) == 0:
+        raise TatamiError(f"{option} {text} is no number of bytes", mend="give one as 512K or 2M")
+    return int(match[1]) * SUFFIXES[match[2].upper()]
+
+
+def footprint(program: Program, shipped: Shipped, target: Target) -> Footprint:
+    """The RAM and flash of a program for a target, and each layer's share of them."""
+    lifetimes = program.lifetimes()
+    layout = shipped.layout
+    layers = []
+    values = 0
+    for index, (step, decision) in enumerate(zip(program.steps, layout.decisions, strict=True)):
+        alive = {
+            layout.offsets[name]: program.values[name].bytes
+            for name, life in lifetimes.items()
+            if life.first <= index <= life.last
+        }
+        constants = sum(constant.array.nbytes for constant in layout.step_constants[index].values())
+        values = max(values, sum(alive.values()))
+        ram = sum(alive.values()) + decision.scratch
+        layers.append(Cost(step.name, type(step).__name__, ram, constants))
+    code = _code(shipped, target)
+    if code is None:
+        return Footprint(layout.plan.size, layout.constant_bytes, False, values, tuple(layers))
+    text, data, bss = code
+    return Footprint(data + bss, text + data + layout.constant_bytes, True, values, tuple(layers))
+
+
+def _code(shipped: Shipped, target: Target) -> tuple[int, int, int] | None:
+    """Bytes of code and constants, of initialised and of other variables; None without tools."""
+    try:
+        command: Sequence[str] = target.compiler or compiler()
+    except TatamiError:
+        return None
+    size = re.sub(r"(gcc|clang|cc)(-[\d.]+)?$", "size", command[0])
+    if shutil.which(command[0]) is None or shutil.which(size) is None:
+        return None
+    with tempfile.TemporaryDirectory(prefix="tatami-") as temporary:
+        folder = Path(temporary)
+        for file, content in shipped.files.items():
+            if file.endswith((".c", ".h")):
+                (folder / file).write_bytes(content)
+        line = [*command, "-std=c99", "-O2", *target.options, "-c", f"{shipped.name}.c"]
+        built = subprocess.run([*line, "-o", "net.o"], cwd=folder, capture_output=True, check=False)
+        if built.returncode != 0:
+            return None
+        told = subprocess.run(
+            [size, "net.o"], cwd=folder, capture_output=True, text=True, check=False
+        )
+    numbers = told.stdout.splitlines()[-1].split()[:3] if told.returncode == 0 else []
+    if len(numbers) != 3:
+        return None
+    text, data, bss = map(int, numbers)
+    return text, data, bss
