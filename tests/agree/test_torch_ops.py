@@ -16,9 +16,12 @@ from tatami import graph  # noqa: E402
 from tatami.errors import TatamiError  # noqa: E402
 from tatami.models.export import export_onnx  # noqa: E402
 from tatami.models.yolov2_tiny import YoloV2Tiny  # noqa: E402
+from tatami.ops import activation, quantized  # noqa: E402
 from tatami.ops.conv import convolve  # noqa: E402
+from tatami.ops.conv_transpose import convolve_transposed  # noqa: E402
 from tatami.ops.norm import batch_normalize  # noqa: E402
-from tatami.ops.pool import average_pool, max_pool  # noqa: E402
+from tatami.ops.pool import average_pool, global_average_pool, max_pool  # noqa: E402
+from tatami.ops.resize import looks, resize  # noqa: E402
 from tatami.ops.window import Axis, Window  # noqa: E402
 from tatami.types import Decoding, InputSpec, NetworkSpec, Size  # noqa: E402
 
@@ -45,6 +48,80 @@ def test_convolution(kernel, stride, dilation, groups):
     ours = convolve(x, weight, bias, Window.square(kernel, stride, 2, dilation), groups)
     tensors = [torch.from_numpy(array) for array in (x, weight, bias)]
     close(ours, F.conv2d(*tensors, stride, 2, dilation, groups))
+
+
+@pytest.mark.parametrize("groups", [1, 2, 6])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "pad", "more", "dilation"),
+    [(1, 1, 0, 0, 1), (2, 2, 0, 0, 1), (3, 2, 1, 1, 1), (4, 2, 1, 0, 1), (3, 3, 2, 2, 2)],
+)
+def test_transposed_convolution(kernel, stride, pad, more, dilation, groups):
+    x, weight, bias = normal(2, 6, 5, 4), normal(6, 12 // groups, kernel, kernel), normal(12)
+    tensors = [torch.from_numpy(array) for array in (x, weight, bias)]
+    theirs = F.conv_transpose2d(*tensors, stride, pad, more, groups, dilation)
+    window = Window.square(kernel, stride, pad, dilation)
+    close(convolve_transposed(x, weight, bias, window, theirs.shape[2:], groups), theirs)
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 4])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.parametrize("groups", [1, 2, 6])
+@pytest.mark.parametrize("zero_point", [0, 117, 255])
+def test_integer_convolutions_equal_torchs_in_float64(kernel, stride, dilation, groups, zero_point):
+    x = rng.integers(0, 256, (2, 6, 13, 11), np.uint8)
+    bias = rng.integers(-(2**20), 2**20, 12).astype(np.int32)
+    window = Window.square(kernel, stride, 2, dilation)
+    centred, added = torch.from_numpy(x).double() - zero_point, torch.from_numpy(bias).double()
+
+    def weights(*shape):
+        return rng.integers(-127, 128, (*shape, kernel, kernel)).astype(np.int8)
+
+    straight = weights(12, 6 // groups)
+    theirs = F.conv2d(
+        centred, torch.from_numpy(straight).double(), added, stride, 2, dilation, groups
+    )
+    ours = quantized.convolve(x, straight, bias, zero_point, window, groups)
+    assert np.array_equal(ours, theirs.numpy())
+    turned = weights(6, 12 // groups)
+    theirs = F.conv_transpose2d(
+        centred, torch.from_numpy(turned).double(), added, stride, 2, 0, groups, dilation
+    )
+    output = tuple(theirs.shape[2:])
+    ours = quantized.convolve_transposed(x, turned, bias, zero_point, window, output, groups)
+    assert np.array_equal(ours, theirs.numpy())
+
+
+@pytest.mark.parametrize(("h", "w"), [(26, 22), (13, 11), (5, 7), (40, 1), (1, 30)])
+def test_resize(h, w):
+    x = normal(2, 3, 13, 11)
+    t = torch.from_numpy(x)
+
+    def sides(mode, coordinates):
+        return (
+            looks(length, outputs, outputs / length, mode, coordinates, "floor")
+            for length, outputs in ((13, h), (11, w))
+        )
+
+    close(resize(x, *sides("nearest", "asymmetric")), F.interpolate(t, (h, w)))
+    linear = resize(x, *sides("linear", "half_pixel"))
+    close(linear, F.interpolate(t, (h, w), mode="bilinear"))
+    corners = F.interpolate(t, (h, w), mode="bilinear", align_corners=True)
+    close(resize(x, *sides("linear", "align_corners")), corners)
+
+
+def test_activations_and_the_mean_of_a_map():
+    x = normal(2, 3, 5, 6) * 5
+    t = torch.from_numpy(x)
+    close(activation.relu(x), t.relu())
+    close(activation.leaky_relu(x, 0.1), F.leaky_relu(t, 0.1))
+    close(activation.clip(x, 0, 6), F.relu6(t))
+    close(activation.sigmoid(x), t.sigmoid())
+    close(activation.tanh(x), t.tanh())
+    close(activation.exp(x), t.exp())
+    for axis in (0, 1, 2, 3):
+        close(activation.softmax(x, axis), t.softmax(axis))
+    close(global_average_pool(x), F.adaptive_avg_pool2d(t, 1))
 
 
 @pytest.mark.parametrize(("kernel", "stride", "pad"), [(2, 2, 0), (2, 1, 1), (3, 2, 1), (5, 3, 2)])

@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tatami.errors import TatamiError
-from tatami.ops.activation import clip, leaky_relu, relu, sigmoid
+from tatami.ops.activation import clip, exp, leaky_relu, relu, sigmoid, softmax, tanh
 from tatami.ops.conv import convolve
+from tatami.ops.conv_transpose import convolve_transposed
 from tatami.ops.im2col import im2col
 from tatami.ops.norm import batch_normalize
 from tatami.ops.pad import pad
-from tatami.ops.pool import average_pool, max_pool
+from tatami.ops.pool import average_pool, global_average_pool, global_max_pool, max_pool
 from tatami.ops.window import Axis, Window
 
 axes = st.builds(
@@ -76,6 +77,34 @@ def test_convolution_equals_its_formula(rows, columns, grouping, seed):
                 assert math.isclose(y[picture, o, i, j], expected, rel_tol=1e-5, abs_tol=1e-4)
 
 
+@settings(max_examples=60, deadline=None)
+@given(axes, axes, st.sampled_from([(1, 1), (1, 3), (2, 1), (3, 2)]), st.integers(0, 2**32 - 1))
+def test_transposed_convolution_equals_its_formula(rows, columns, grouping, seed):
+    groups, per_group = grouping
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((2, groups * per_group, 4, 3)).astype(np.float32)
+    weight = rng.standard_normal((groups * per_group, 2, rows.kernel, columns.kernel))
+    weight = weight.astype(np.float32)
+    bias = rng.standard_normal(2 * groups).astype(np.float32)
+    shape = [
+        max(1, (length - 1) * axis.stride + axis.span - axis.before - axis.after + more)
+        for length, axis, more in ((4, rows, seed % 3), (3, columns, seed % 2))
+    ]
+    y = convolve_transposed(x, weight, bias, Window(rows, columns), tuple(shape), groups)
+    assert y.dtype == np.float32
+    expected = np.zeros((2, 2 * groups, *shape)) + bias[:, None, None]
+    for n, c, i, j in np.ndindex(x.shape):
+        for o, u, v in np.ndindex(weight.shape[1:]):
+            row = i * rows.stride + u * rows.dilation - rows.before
+            column = j * columns.stride + v * columns.dilation - columns.before
+            if 0 <= row < shape[0] and 0 <= column < shape[1]:
+                product = float(weight[c, o, u, v]) * float(x[n, c, i, j])
+                expected[n, c // per_group * 2 + o, row, column] += product
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-4)
+    bare = convolve_transposed(x, weight, None, Window(rows, columns), tuple(shape), groups)
+    np.testing.assert_allclose(bare, expected - bias[:, None, None], rtol=1e-5, atol=1e-4)
+
+
 def test_im2col_has_one_row_a_tap_and_one_column_a_place():
     x = np.arange(6, dtype=np.float32).reshape(1, 1, 2, 3)
     columns = im2col(x, Window(Axis(2), Axis(2, after=1)))
@@ -111,6 +140,19 @@ def test_a_max_pool_of_size_2_and_stride_1_keeps_the_size():
     assert y.tolist() == [[[[-1, -2], [-3, -4]]]]  # padding with 0 would have won
 
 
+def test_pools_of_the_whole_map():
+    x = np.random.default_rng(0).standard_normal((2, 3, 5, 4)).astype(np.float32)
+    whole = Window(Axis(5), Axis(4))
+    mean = global_average_pool(x)
+    assert mean.dtype == np.float32
+    np.testing.assert_allclose(mean, average_pool(x, whole), rtol=1e-5, atol=1e-6)
+    assert np.array_equal(global_max_pool(x), max_pool(x, whole))
+    whole_numbers = np.arange(12, dtype=np.uint8).reshape(1, 2, 3, 2)
+    largest = global_max_pool(whole_numbers)
+    assert largest.dtype == np.uint8
+    assert largest.tolist() == [[[[5]], [[11]]]]
+
+
 def test_batch_normalization_is_algorithm_2_of_the_paper():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((2, 3, 4, 5)).astype(np.float32)
@@ -132,6 +174,25 @@ def test_activations():
     assert np.allclose(sigmoid(x), expected, rtol=1e-6, atol=1e-38)
     for y in (relu(x), leaky_relu(x), clip(x, 0, 6), sigmoid(x)):
         assert y.dtype == np.float32
+
+
+def test_exp_and_tanh_over_all_that_float32_holds():
+    x = np.array([-200, -2, 0, 3, 88, 200], np.float32)
+    assert np.allclose(exp(x), [0, *(math.exp(v) for v in (-2, 0, 3, 88)), np.inf], rtol=1e-6)
+    assert np.allclose(tanh(x), [math.tanh(float(v)) for v in x], rtol=1e-6)
+    assert exp(x).dtype == tanh(x).dtype == np.float32
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, -1])
+def test_softmax_along_any_axis(axis):
+    x = np.random.default_rng(0).normal(0, 50, (3, 4, 5)).astype(np.float32)
+    y = softmax(x, axis)
+    assert y.dtype == np.float32
+    e = np.exp(x.astype(float) - x.max(axis=axis, keepdims=True))
+    np.testing.assert_allclose(y, e / e.sum(axis=axis, keepdims=True), rtol=1e-5, atol=1e-7)
+    moved = np.moveaxis(softmax(np.moveaxis(x, axis, -1), -1), -1, axis)
+    np.testing.assert_allclose(y, moved, rtol=1e-6)
+    assert softmax(np.array([1000, -1000], np.float32), 0).tolist() == [1, 0]
 
 
 @pytest.mark.parametrize(

@@ -240,6 +240,7 @@ def test_average_pool_equals_its_formula_and_the_mean(
                 assert y[0, c, i, j] == clamp(result_zero_point + math.floor(exact))
 
 
+@settings(deadline=None)
 @given(st.floats(2.0**-40, 2.0**29, exclude_max=True), st.integers(1, 300))
 def test_the_multipliers_of_an_average_share_a_shift(factor, area):
     multiplier, shift = quantized.average_multipliers(factor, area)
@@ -275,6 +276,7 @@ def test_a_global_average_of_extremes():
 # Add, tables, concat -----------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(
     st.tuples(*[st.one_of(st.integers(0, 2**21), st.sampled_from([0, 2**20, 2**21]))] * 2),
     st.one_of(st.integers(1, 30), st.sampled_from([1, 30])),
@@ -304,6 +306,7 @@ def test_the_largest_sum_of_an_addition_fits_int32():
     assert y.item() == 254
 
 
+@settings(deadline=None)
 @given(st.tuples(*[st.floats(2.0**-14, 2.0**19, exclude_max=True)] * 2))
 def test_the_factors_of_an_addition(factors):
     multipliers, shift = quantized.add_multipliers(factors)
@@ -325,6 +328,7 @@ def test_the_factors_of_an_addition_at_the_ends():
             quantized.add_multipliers(wrong)
 
 
+@settings(deadline=None)
 @given(scales, scales, zero_points, zero_points)
 def test_an_addition_is_within_a_step_of_the_real_sum(scale, other, zero_point, result_zero_point):
     result_scale = max(scale, other)
@@ -412,6 +416,7 @@ looks = st.integers(1, 6).flatmap(
 )
 
 
+@settings(deadline=None)
 @given(looks, looks, seeds)
 def test_resize_equals_its_formula_within_int32(rows, columns, seed):
     x = random_bytes(np.random.default_rng(seed), (1, 2, rows[0], columns[0]))
