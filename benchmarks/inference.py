@@ -214,7 +214,7 @@ def benchmark(name: str, threads: int, rounds: int, python: str) -> dict[str, ob
         reference = next(one for one in running if one.name == "ORT float32")
         for one in running:
             check(one, reference, folder)
-            if one.error < (60 if one.kind == "float32" else 15):
+            if one.error < (60 if one.kind == "float32" else 10):
                 one.missing = f"its answer is wrong: {one.error:.1f} dB"
         peaks = []
         for _ in range(rounds):

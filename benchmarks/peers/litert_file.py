@@ -20,7 +20,7 @@ import onnx
 from ai_edge_litert import schema_py_generated as schema
 from onnx import numpy_helper
 
-B, O = schema.BuiltinOperator, schema.BuiltinOptions
+B, OPTIONS = schema.BuiltinOperator, schema.BuiltinOptions
 Range = tuple[float, float]
 _INT8_VERSIONS = {
     B.CONV_2D: 3,
@@ -169,14 +169,14 @@ def convert(model: onnx.ModelProto, ranges: Mapping[str, Range] | None) -> bytes
             if depthwise:
                 options.depthMultiplier = 1
             code = B.DEPTHWISE_CONV_2D if depthwise else B.CONV_2D
-            kind = O.DepthwiseConv2DOptions if depthwise else O.Conv2DOptions
+            kind = OPTIONS.DepthwiseConv2DOptions if depthwise else OPTIONS.Conv2DOptions
             made = writer.activation(result, last(name))
             writer.operator(code, [at, *constants], [made], kind, options)
         elif node.op_type == "LeakyRelu":
             options = schema.LeakyReluOptionsT()
             options.alpha = attributes["alpha"]
             made = writer.activation(name, last(name))
-            writer.operator(B.LEAKY_RELU, [at], [made], O.LeakyReluOptions, options)
+            writer.operator(B.LEAKY_RELU, [at], [made], OPTIONS.LeakyReluOptions, options)
         else:
             options = schema.Pool2DOptionsT()
             kernel = attributes.get("kernel_shape", shapes[node.input[0]][2:])
@@ -187,7 +187,7 @@ def convert(model: onnx.ModelProto, ranges: Mapping[str, Range] | None) -> bytes
             options.padding = schema.Padding.VALID if one else schema.Padding.SAME
             made = writer.activation(name, last(name), None if one else at)
             code = B.AVERAGE_POOL_2D if one else B.MAX_POOL_2D
-            writer.operator(code, [at], [made], O.Pool2DOptions, options)
+            writer.operator(code, [at], [made], OPTIONS.Pool2DOptions, options)
     return writer.model([first], [writer.index[value.name] for value in model.graph.output])
 
 

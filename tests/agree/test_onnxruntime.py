@@ -135,6 +135,111 @@ CASES = {
         [node("Reshape", ["images", "shape"], ["map"])],
         {"shape": np.array([0, -1, 9, 2])},
     ),
+    "transposed": (
+        [node("ConvTranspose", ["images", "w", "b"], ["map"], strides=[2, 1], pads=[1, 0, 0, 1])],
+        {"w": normal(4, 5, 3, 2), "b": normal(5)},
+    ),
+    "transposed groups": (
+        [
+            node(
+                "ConvTranspose",
+                ["images", "w"],
+                ["map"],
+                group=2,
+                dilations=[2, 2],
+                strides=[3, 2],
+                output_padding=[1, 0],
+            )
+        ],
+        {"w": normal(4, 3, 2, 3)},
+    ),
+    "transposed same": (
+        [node("ConvTranspose", ["images", "w"], ["map"], auto_pad="SAME_UPPER", strides=[2, 2])],
+        {"w": normal(4, 3, 3, 3)},
+    ),
+    "global average": ([node("GlobalAveragePool", ["images"], ["map"])], {}),
+    "global max": ([node("GlobalMaxPool", ["images"], ["map"])], {}),
+    "softmax": ([node("Softmax", ["images"], ["map"], axis=1)], {}),
+    "softmax last": ([node("Softmax", ["images"], ["map"])], {}),
+    "exp": ([node("Exp", ["images"], ["map"])], {}),
+    "tanh": ([node("Tanh", ["images"], ["map"])], {}),
+    "dropout": ([node("Dropout", ["images"], ["map"])], {}),
+    "transpose": ([node("Transpose", ["images"], ["map"], perm=[0, 2, 3, 1])], {}),
+    "squeeze and unsqueeze": (
+        [
+            node("GlobalMaxPool", ["images"], ["top"]),
+            node("Squeeze", ["top", "axes"], ["flat"]),
+            node("Unsqueeze", ["flat", "axes"], ["map"]),
+        ],
+        {"axes": np.array([2, 3])},
+    ),
+    "matmul": (
+        [
+            node("GlobalAveragePool", ["images"], ["top"]),
+            node("Flatten", ["top"], ["flat"]),
+            node("MatMul", ["flat", "w"], ["row"]),
+            node("Unsqueeze", ["row", "axes"], ["map"]),
+        ],
+        {"w": normal(4, 7), "axes": np.array([2, 3])},
+    ),
+    "gemm": (
+        [
+            node("Flatten", ["images"], ["flat"]),
+            node("Gemm", ["flat", "w", "b"], ["row"], transB=1, alpha=0.5, beta=2.0),
+            node("Unsqueeze", ["row", "axes"], ["map"]),
+        ],
+        {"w": normal(6, 360), "b": normal(6), "axes": np.array([2, 3])},
+    ),
+    "resize nearest": (
+        [
+            node(
+                "Resize",
+                ["images", "", "s"],
+                ["map"],
+                mode="nearest",
+                coordinate_transformation_mode="asymmetric",
+                nearest_mode="floor",
+            )
+        ],
+        {"s": np.array([1, 1, 2, 3], np.float32)},
+    ),
+    "resize linear": (
+        [node("Resize", ["images", "", "s"], ["map"], mode="linear")],
+        {"s": np.array([1, 1, 1.5, 2], np.float32)},
+    ),
+    "resize to corners": (
+        [
+            node(
+                "Resize",
+                ["images", "", "", "sizes"],
+                ["map"],
+                mode="linear",
+                coordinate_transformation_mode="align_corners",
+            )
+        ],
+        {"sizes": np.array([1, 4, 7, 23])},
+    ),
+    "quantize": (
+        [
+            node("QuantizeLinear", ["images", "s", "z"], ["q"]),
+            node("DequantizeLinear", ["q", "s", "z"], ["map"]),
+        ],
+        {"s": np.array(0.03, np.float32), "z": np.array(120, np.uint8)},
+    ),
+    "quantized weights": (
+        [
+            node("DequantizeLinear", ["w8", "ws", "wz"], ["w"], axis=0),
+            node("Conv", ["images", "w"], ["map"]),
+        ],
+        {
+            "w8": np.arange(-127, 161 - 127, 1)[:144]
+            .reshape(4, 4, 3, 3)
+            .clip(-127, 127)
+            .astype(np.int8),
+            "ws": np.array([0.1, 0.2, 0.3, 0.4], np.float32),
+            "wz": np.zeros(4, np.int8),
+        },
+    ),
     "flatten": (
         [
             node("Flatten", ["images"], ["flat"], axis=2),

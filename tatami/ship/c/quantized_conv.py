@@ -1,3 +1,0 @@
-from tatami.ship.c.conv import decide, emit
-
-__all__ = ["decide", "emit"]
