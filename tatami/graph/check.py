@@ -232,8 +232,16 @@ def _clip(node: ir.Node) -> None:
             _weight(node, index)
 
 
+def _product(node: ir.Node) -> None:
+    ranks = [len(shape_of(_value(node, index))) for index in (0, 1)]
+    if min(ranks) < 2:
+        raise _wrong(node, "multiplies by a vector", "export it with matrices")
+
+
 def _quantized(node: ir.Node) -> None:
     """A scale that is a positive constant, and a zero point that is one too."""
+    if integer(node, "block_size", 0):
+        raise _wrong(node, "is quantized in blocks", "quantize a tensor or a channel at a time")
     scale = constant(node, 1)
     if scale is None or not (scale > 0).all():
         raise _wrong(node, "has a scale that is not a positive constant")
@@ -252,6 +260,7 @@ _RULES = {
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
     "DequantizeLinear": _quantized,
+    "MatMul": _product,
     "MaxPool": _pool,
     "Pad": _pad,
     "QuantizeLinear": _quantized,

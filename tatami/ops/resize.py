@@ -66,7 +66,8 @@ def _places(outputs: int, length: int, scale: float, coordinates: str) -> Float:
         case "pytorch_half_pixel":
             return (at + 0.5) / scale - 0.5 if outputs > 1 else np.zeros(1)
         case "align_corners":
-            return at * ((length - 1) / (outputs - 1)) if outputs > 1 else np.zeros(1)
+            # ONNX's corner is that of the length that the scale says, which need not be whole.
+            return at * ((length - 1) / (scale * length - 1)) if outputs > 1 else np.zeros(1)
         case "asymmetric":
             return at / scale
     raise ValueError(f"coordinates {coordinates}")

@@ -284,10 +284,19 @@ def weights_and_bias(node: ir.Node) -> tuple[Array, Array]:
 def matrix_of(node: ir.Node) -> tuple[Array, Array]:
     """A fully connected layer's constants: weights (outputs, inputs, 1, 1), bias (outputs,)."""
     weights, bias = weight(node, 1), weight(node, 2)
-    if weights is None or weights.ndim != 2 or integer(node, "transA", 0):
+    image = node.inputs[0]
+    assert image is not None
+    rows = value_shape(image)
+    if (
+        weights is None
+        or weights.ndim != 2
+        or integer(node, "transA", 0)
+        or rows != (weights.shape[1 if integer(node, "transB", 0) else 0], 1, 1)
+        or (bias is not None and bias.size not in (1, bias.shape[-1] if bias.ndim else 1))
+    ):
         raise TatamiError(
             f"{place(node)} is no fully connected layer",
-            mend="only a product with a constant matrix on the right can be shipped",
+            mend="only a product of one row with a constant matrix on the right can be shipped",
         )
     if not integer(node, "transB", 0):
         weights = weights.T
@@ -552,7 +561,8 @@ def _tidy(program: Program) -> Program:
     readers = _readers(program)
     for index, name in enumerate(inputs):
         first = next((step for step in steps if name in step.inputs), None)
-        if isinstance(first, Quantize) and readers[name] == 1:
+        quantized = isinstance(first, Quantize) and first.output not in program.outputs
+        if isinstance(first, Quantize) and quantized and readers[name] == 1:
             steps.remove(first)
             values[name] = values[first.output]
             steps = [_renamed(step, first.output, name) for step in steps]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,12 @@ from hypothesis import strategies as st
 
 from tatami.errors import TatamiError
 from tatami.ops import quantized
-from tatami.ops.fixed_point import multiplier_of
+from tatami.ops.fixed_point import (
+    multiplier_of,
+    negative_multiplier_of,
+    requantize,
+    sum_bounds,
+)
 from tatami.ops.pool import max_pool
 from tatami.ops.window import Axis, Window
 
@@ -189,6 +196,38 @@ def test_a_deep_sum_of_extremes():
     expected = 127 * 255 * channels - 127
     assert 2**31 - 2**15 < expected < 2**31
     assert sums.ravel().tolist() == [expected, -expected]
+
+
+def test_the_worked_example_of_the_page():
+    """docs/integer-arithmetic.md, section 3."""
+    weights, bias = (
+        np.array([90, -127, 40], np.int8).reshape(1, 3, 1, 1),
+        np.array([-160], np.int32),
+    )
+    factor = np.float64(1 / 16) * (1 / 64) / (5 / 64)
+    multiplier, shift = multiplier_of([factor])
+    alpha = np.float64(np.float32(0.1))
+    negative = negative_multiplier_of(multiplier, shift, [alpha * factor])
+    assert (multiplier[0], negative[0], shift[0]) == (1717986918, 171798694, 37)
+    assert sum_bounds(weights, bias, 100).tolist() == [65995]
+    page = (Path(__file__).parents[2] / "docs" / "integer-arithmetic.md").read_text("utf-8")
+    rows = re.findall(
+        r"^\| ([\d, ]+) \| (-?\d+) \| (-?\d+) \| (-?\d+) \| (-?\d+) \| (\d+)", page, re.M
+    )
+    assert len(rows) == 6
+    for samples, *numbers in rows:
+        x = np.array(samples.split(", "), np.uint8).reshape(1, 3, 1, 1)
+        sums = quantized.convolve(x, weights, bias, 100, Window.square(1))
+        y = requantize(sums, multiplier, negative, shift, 20)
+        total = int(sums.item())
+        product = total * int((negative if total < 0 else multiplier)[0])
+        more = product + 2**36
+        assert [total, product, more, more >> 37, y.item()] == [int(number) for number in numbers]
+    exponentials = quantized.softmax_table(0.1)
+    assert exponentials[[0, 10, 50]].tolist() == [1048576, 385750, 7065]
+    x = np.array([200, 190, 150], np.uint8).reshape(1, 3, 1, 1)
+    y = quantized.softmax(x, exponentials, quantized.softmax_ratio(1 / 256), 0, axis=1)
+    assert y.ravel().tolist() == [186, 69, 1]
 
 
 # Pools -------------------------------------------------------------------------------------------
