@@ -14,6 +14,7 @@ from rich.table import Table
 
 from tatami.cli.fold import fold
 from tatami.cli.prove import ledger, open_stage, stages_of
+from tatami.cli.quantize import quantize
 from tatami.cli.report import build_report
 from tatami.cli.ship import ship
 from tatami.cli.train import train
@@ -42,7 +43,7 @@ def demo(
     epochs: Annotated[int, typer.Option(min=1, help="Fewer are quicker and worse.")] = EPOCHS,
     seed: Annotated[int, typer.Option(help="Of the pictures and of the training.")] = 0,
 ) -> None:
-    """Digits in photos: make them, train, fold, ship as C, prove, and write report.html."""
+    """Digits in photos: make them, train, fold, quantize, ship as C, prove, write report.html."""
     started = time.monotonic()
     digits, run = out / "digits", out / "run"
     refuse_a_second_run(run)
@@ -87,8 +88,13 @@ def demo(
     network, folded = run / "network.onnx", run / "network-folded.onnx"
     _say(f"tatami fold {network}")
     fold(network)
+    integers = run / "network-int8.onnx"
+    _say(f"tatami quantize {folded} --data {digits} --split train --output {integers}")
+    quantize(folded, digits, integers, split="train")
     _say(f"tatami ship {folded} --to c --output {run / 'c'}")
     ship(folded, run / "c")
+    _say(f"tatami ship {integers} --to c --output {run / 'c-int8'}")
+    ship(integers, run / "c-int8")
 
     _say(f"tatami prove {run} --data {digits} --split test")
     settings = load_run(run)
@@ -103,7 +109,7 @@ def demo(
     page = out / "report.html"
     _say(f"tatami report {run} --output {page}")
     write_report(build_report(run, settings, dataset, proof), page)
-    program = next((run / "c").glob("*_detect"))
+    program = next((run / "c-int8").glob("*_detect"))
     console.print(f"{time.monotonic() - started:.0f} seconds in all", markup=False)
     console.print(f"look at  {page}\nand run  {program} PICTURE.ppm", markup=False, soft_wrap=True)
     if not proof.passed:

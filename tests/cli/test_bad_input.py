@@ -123,13 +123,13 @@ def test_a_bad_network(stage: str, name: str, bad_networks: Path, house: Path, r
     assert re.search(NETWORKS[name], line), line
 
 
-@pytest.mark.parametrize("stage", ["ship", "evaluate", "predict", "prove"])
+@pytest.mark.parametrize("stage", ["quantize", "evaluate", "predict", "prove"])
 def test_a_network_that_does_not_say_what_it_is(
     stage: str, bad_networks: Path, house: Path, refused: Refused
 ):
     network = bad_networks / "bare.onnx"
     more: dict[str, tuple[object, ...]] = {
-        "ship": ("-o", "out"),
+        "quantize": ("--data", house / "set", "--split", "test", "-o", "out.onnx"),
         "evaluate": ("--data", house / "set", "--split", "test"),
         "predict": (house / "picture.jpg", "-o", "out"),
         "prove": ("--data", house / "set", "--split", "test"),

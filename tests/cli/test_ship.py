@@ -80,7 +80,8 @@ def test_bad_requests_are_one_line_and_leave_nothing(
         (("ship", square_finder, "-o", folder, "--weights", "text"), "binary"),
         (("ship", square_finder, "-o", folder, "--name", "stdio"), "stdio"),
         (("ship", tmp_path / "none.onnx", "-o", folder), "none.onnx"),
-        (("ship", tmp_path / "bare.onnx", "-o", folder), "metadata"),
+        (("ship", square_finder, "-o", folder, "--target", "z80"), "cortex-m7"),
+        (("ship", square_finder, "-o", folder, "--ram", "1 bit"), "512K"),
         (("ship", tmp_path / "cut.onnx", "-o", folder), "cut.onnx"),
     ]
     for arguments, named in cases:
@@ -93,3 +94,16 @@ def test_bad_requests_are_one_line_and_leave_nothing(
     assert "no C compiler" in capsys.readouterr().err
     assert not folder.exists()
     assert not [file for file in tmp_path.iterdir() if file.name.startswith(".")]
+
+
+def test_a_network_of_another_program_ships_without_rules_for_boxes(
+    command, square_finder, tmp_path, capsys
+):
+    model = onnx.load(square_finder)
+    del model.metadata_props[:]
+    onnx.save(model, tmp_path / "bare.onnx")
+    folder = tmp_path / "c"
+    assert command("ship", tmp_path / "bare.onnx", "-o", folder) == 0
+    header = (folder / "bare.h").read_text()
+    assert "void bare_forward(" in header
+    assert "bare_detect" not in header

@@ -1,0 +1,198 @@
+"""Convolutions in C, every kind of kernels: integers bit for bit, floats within their rounding."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tatami.errors import TatamiError
+from tatami.ops.window import Axis, Window
+from tatami.ship import interpret
+from tatami.ship.c.emit import emit
+from tatami.ship.c.operator import Options
+from tatami.ship.c.run import CompiledNetwork
+from tatami.ship.c.targets import TARGETS, missing
+from tatami.ship.program import (
+    Clamp,
+    Conv,
+    Leaky,
+    Program,
+    Quantization,
+    QuantizedConv,
+    Requantize,
+    ToFloat,
+    Value,
+)
+
+pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+LAYERS = 12  # convolutions in one program: one compilation proves many
+VARIANTS = ("portable", "avx2", "avx512", "avx512vnni", "neon", "dotprod", "dsp")
+POOL = Window.square(2, 2)
+
+
+def axis(rng: np.random.Generator, length: int) -> Axis:
+    """A window that fits, padded and dilated in any way."""
+    while True:
+        kernel, dilation = int(rng.integers(1, 6)), int(rng.integers(1, 4))
+        span = (kernel - 1) * dilation + 1
+        before, after = (int(one) for one in rng.integers(0, span, 2))
+        if length + before + after >= span:
+            return Axis(kernel, int(rng.integers(1, 4)), before, after, dilation)
+
+
+def convolution(rng, index, values, quantized):
+    """A step with an input of its own, of any geometry; extreme numbers now and then."""
+    groups = int(rng.choice([1, 1, 2, 3]))
+    each = int(rng.choice([1, 2, 3, 4, 5, 8, 16, 33, 64, 70]))
+    outputs = groups * int(rng.choice([1, 3, 15, 16, 17, 32, 40]))
+    channels = groups * each
+    if rng.random() < 0.3:  # depthwise
+        channels = groups = outputs = int(rng.choice([3, 8, 16, 20, 32, 64, 65, 100]))
+        each = 1
+    shape = (channels, int(rng.integers(1, 14)), int(rng.integers(1, 30)))
+    window = Window(axis(rng, shape[1]), axis(rng, shape[2]))
+    if rng.random() < 0.2:
+        window = Window.square(1)
+    out = (outputs, window.rows.output(shape[1]), window.columns.output(shape[2]))
+    pool = None
+    if out[1] % 2 == out[2] % 2 == 0 and rng.random() < 0.5:
+        pool, out = POOL, (outputs, out[1] // 2, out[2] // 2)
+    source, result = f"x{index}", f"y{index}"
+    kernel = (outputs, each, window.rows.kernel, window.columns.kernel)
+    if not quantized:
+        values |= {source: Value(shape), result: Value(out)}
+        activation = [None, Leaky(0.1), Clamp(0.0, 6.0)][int(rng.integers(3))]
+        weights = rng.normal(size=kernel).astype(np.float32)
+        bias = rng.normal(size=outputs).astype(np.float32)
+        return Conv(result, (source,), result, weights, bias, window, groups, activation, pool)
+    zero = int(rng.choice([0, 255, 128, 7]))
+    values[source] = Value(shape, Quantization(0.02, zero))
+    weights = rng.integers(-127, 128, kernel).astype(np.int8)
+    if rng.random() < 0.2:
+        weights = np.where(weights < 0, -127, 127).astype(np.int8)
+    bias = rng.integers(-(2**20), 2**20, outputs).astype(np.int32)
+    if rng.random() < 0.2 and pool is None:
+        values[result] = Value(out)
+        scale = rng.random(outputs).astype(np.float32)
+        return QuantizedConv(
+            result, (source,), result, weights, bias, window, groups, ToFloat(scale)
+        )
+    values[result] = Value(out, Quantization(0.05, 10))
+    low, high = (0, 255) if rng.random() < 0.5 else (10, 200)
+    size = float(np.abs(weights.astype(int)).sum(axis=(1, 2, 3)).max()) * 64 + 1
+    shift = rng.integers(33, 40, outputs) if rng.random() < 0.8 else rng.integers(20, 62, outputs)
+    multiplier = rng.integers(2**30, 2**31, outputs, dtype=np.int64)
+    wanted = np.clip(np.round(np.log2(size / 128)), 0, 20).astype(int)  # results fill the bytes
+    shift = np.clip(shift - 8 + wanted, 1, 62)
+    negative = multiplier if rng.random() < 0.5 else multiplier // 10
+    result_of = Requantize(
+        multiplier.astype(np.int32),
+        negative.astype(np.int32),
+        shift.astype(np.int32),
+        10,
+        low,
+        high,
+    )
+    return QuantizedConv(result, (source,), result, weights, bias, window, groups, result_of, pool)
+
+
+def random_program(seed: int, quantized: bool, layers: int = LAYERS):
+    """Convolutions side by side, each of its own input, and the inputs."""
+    rng = np.random.default_rng(seed)
+    values: dict[str, Value] = {}
+    steps = tuple(convolution(rng, index, values, quantized) for index in range(layers))
+    inputs = [
+        rng.integers(0, 256, values[f"x{index}"].shape).astype(np.uint8)
+        if quantized
+        else rng.normal(size=values[f"x{index}"].shape).astype(np.float32)
+        for index in range(layers)
+    ]
+    names = tuple(f"x{index}" for index in range(layers))
+    outputs = tuple(f"y{index}" for index in range(layers))
+    return Program(steps, values, names, outputs), inputs
+
+
+def written(program, folder, target="any", threads=1):
+    folder.mkdir(exist_ok=True)
+    for file, content in emit(program, "net", "auto", Options(target, threads)).files.items():
+        (folder / file).write_bytes(content)
+    return folder
+
+
+def hold(program, inputs, folder, **how):
+    """Every variant that there is; returns their names."""
+    expected = interpret.run(program, inputs)
+    held = []
+    for variant in VARIANTS:
+        try:
+            with CompiledNetwork(folder, variant=variant, **how) as compiled:
+                found = compiled.run(inputs)
+        except TatamiError as error:
+            if "kernels" not in error.reason:
+                raise
+            continue
+        held.append(variant)
+        for step, got, right in zip(program.steps, found, expected, strict=True):
+            if right.dtype == np.uint8 or isinstance(step, QuantizedConv):
+                np.testing.assert_array_equal(got, right, f"{variant} {step}")
+            else:
+                depth = step.weights[0].size
+                largest = np.abs(step.weights).max() * 5 * depth  # of a sum of |products|
+                assert np.abs(got - right).max() <= 2**-23 * largest, f"{variant} {step}"
+    return held
+
+
+@pytest.mark.parametrize("quantized", [False, True], ids=["float32", "int8"])
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32))
+def test_any_convolution(tmp_path_factory, quantized, seed):
+    program, inputs = random_program(seed, quantized)
+    folder = written(program, tmp_path_factory.mktemp("c"))
+    assert "portable" in hold(program, inputs, folder, options=("-O2",))
+
+
+@pytest.mark.parametrize("quantized", [False, True], ids=["float32", "int8"])
+def test_each_compiler_without_a_warning_and_without_a_wrong_access(
+    tmp_path, each_compiler, quantized, monkeypatch
+):
+    monkeypatch.setenv("CC", each_compiler[0])
+    program, inputs = random_program(5, quantized)
+    folder = written(program, tmp_path / "c")
+    strict = ("-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
+    checks = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    hold(program, inputs, folder, options=(*strict, *checks))
+
+
+@pytest.mark.parametrize("quantized", [False, True], ids=["float32", "int8"])
+def test_any_number_of_threads_gives_the_same_bits(tmp_path, quantized):
+    program, inputs = random_program(11, quantized)
+    folder = written(program, tmp_path / "c", threads=3)
+    with CompiledNetwork(folder, threads=1) as one, CompiledNetwork(folder, threads=3) as three:
+        for alone, together in zip(one.run(inputs), three.run(inputs), strict=True):
+            np.testing.assert_array_equal(alone, together)
+
+
+@pytest.mark.parametrize("target", [name for name, one in TARGETS.items() if one.runner])
+@pytest.mark.parametrize("quantized", [False, True], ids=["float32", "int8"])
+def test_other_machines(tmp_path, target, quantized):
+    lacking = missing(TARGETS[target])
+    if lacking is not None:
+        pytest.skip(f"there is no {lacking}: apt-get install {TARGETS[target].package}")
+    program, inputs = random_program(3, quantized, layers=8)
+    folder = written(program, tmp_path / "c", target)
+    held = hold(program, inputs, folder, target=target, options=("-O2",))
+    assert set(held) == {"portable", *TARGETS[target].variants}
+
+
+def test_a_wrong_bit_would_be_seen(tmp_path):
+    program, inputs = random_program(3, True, layers=2)
+    first = program.steps[0]
+    bias = (first.bias + 2**24).astype(np.int32)
+    changed = replace(program, steps=(replace(first, bias=bias), *program.steps[1:]))
+    with pytest.raises(AssertionError):
+        hold(program, inputs, written(changed, tmp_path / "c"))
