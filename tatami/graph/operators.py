@@ -25,12 +25,12 @@ from tatami.graph.attributes import (
     window_of,
 )
 from tatami.graph.network import shape_of
-from tatami.ops.activation import clip, leaky_relu, relu, sigmoid
+from tatami.ops.activation import clip, exp, leaky_relu, relu, sigmoid, softmax, tanh
 from tatami.ops.conv import convolve
 from tatami.ops.conv_transpose import convolve_transposed
 from tatami.ops.norm import batch_normalize
 from tatami.ops.pad import PadMode, pad
-from tatami.ops.pool import average_pool, max_pool
+from tatami.ops.pool import average_pool, global_average_pool, global_max_pool, max_pool
 from tatami.ops.resize import resize
 
 Array = NDArray[Any]
@@ -124,16 +124,6 @@ def _conv_transpose(node: ir.Node, inputs: Inputs) -> Array:
     return convolve_transposed(inputs[0], inputs[1], bias, window, (out_h, out_w), groups)
 
 
-def _global_average_pool(node: ir.Node, inputs: Inputs) -> Array:
-    x = inputs[0]
-    return cast("Array", x.mean(axis=tuple(range(2, x.ndim)), keepdims=True, dtype=np.float32))
-
-
-def _global_max_pool(node: ir.Node, inputs: Inputs) -> Array:
-    x = inputs[0]
-    return cast("Array", x.max(axis=tuple(range(2, x.ndim)), keepdims=True))
-
-
 def _gemm(node: ir.Node, inputs: Inputs) -> Array:
     a = inputs[0].T if integer(node, "transA", 0) else inputs[0]
     b = inputs[1].T if integer(node, "transB", 0) else inputs[1]
@@ -141,12 +131,6 @@ def _gemm(node: ir.Node, inputs: Inputs) -> Array:
     if len(inputs) > 2 and inputs[2] is not None:
         y = y + np.float32(real(node, "beta", 1.0)) * inputs[2]
     return np.asarray(y, np.float32)
-
-
-def _softmax(node: ir.Node, inputs: Inputs) -> Array:
-    x, axis = inputs[0], integer(node, "axis", -1)
-    e = np.exp(x - x.max(axis=axis, keepdims=True))
-    return np.asarray(e / e.sum(axis=axis, keepdims=True), np.float32)
 
 
 def _transpose(node: ir.Node, inputs: Inputs) -> Array:
@@ -174,11 +158,11 @@ OPERATORS: dict[str, Evaluate] = {
     "DequantizeLinear": _dequantize_linear,
     "Div": lambda node, inputs: cast("Array", inputs[0] / inputs[1]),
     "Dropout": lambda node, inputs: cast("Array", inputs[0]),
-    "Exp": lambda node, inputs: np.asarray(np.exp(inputs[0]), np.float32),
+    "Exp": lambda node, inputs: exp(inputs[0]),
     "Flatten": _flatten,
     "Gemm": _gemm,
-    "GlobalAveragePool": _global_average_pool,
-    "GlobalMaxPool": _global_max_pool,
+    "GlobalAveragePool": lambda node, inputs: global_average_pool(inputs[0]),
+    "GlobalMaxPool": lambda node, inputs: global_max_pool(inputs[0]),
     "Identity": lambda node, inputs: cast("Array", inputs[0]),
     "LeakyRelu": _leaky_relu,
     "MatMul": lambda node, inputs: np.asarray(inputs[0] @ inputs[1], np.float32),
@@ -190,10 +174,10 @@ OPERATORS: dict[str, Evaluate] = {
     "Reshape": _reshape,
     "Resize": _resize,
     "Sigmoid": lambda node, inputs: sigmoid(inputs[0]),
-    "Softmax": _softmax,
+    "Softmax": lambda node, inputs: softmax(inputs[0], integer(node, "axis", -1)),
     "Squeeze": _to_known_shape,
     "Sub": lambda node, inputs: cast("Array", inputs[0] - inputs[1]),
-    "Tanh": lambda node, inputs: np.asarray(np.tanh(inputs[0]), np.float32),
+    "Tanh": lambda node, inputs: tanh(inputs[0]),
     "Transpose": _transpose,
     "Unsqueeze": _to_known_shape,
 }

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tatami.errors import TatamiError
 from tatami.ops import exponential, fixed_point, quantized
-from tatami.ops.activation import clip, leaky_relu
+from tatami.ops.activation import clip, leaky_relu, softmax, tanh
 from tatami.ops.conv import convolve
 from tatami.ops.conv_transpose import convolve_transposed
 from tatami.ops.pad import pad
@@ -178,8 +178,7 @@ def _evaluate(program: Program, step: Step, given: list[Array]) -> Array:
         case Resize():
             return _resized(x, step.rows, step.columns)
         case Softmax():
-            e = np.exp(x - x.max(axis=step.axis + 1, keepdims=True))
-            return np.asarray(e / e.sum(axis=step.axis + 1, keepdims=True))
+            return softmax(x, step.axis + 1)
         case QuantizedSoftmax():
             assert to is not None
             return quantized.softmax(x, step.table, step.ratio, to.zero_point, step.axis + 1)
@@ -236,7 +235,7 @@ def _activated(x: Float32, activation: Activation | None) -> Float32:
         case Function("exp"):
             return exponential.exp(x)
         case Function("tanh"):
-            return np.asarray(np.tanh(x), np.float32)
+            return tanh(x)
     raise AssertionError(activation)
 
 

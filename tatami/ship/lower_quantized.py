@@ -28,7 +28,14 @@ from tatami.graph.attributes import (
     window_of,
 )
 from tatami.ops.fixed_point import LARGEST_SUM, multiplier_of, negative_multiplier_of, sum_bounds
-from tatami.ops.quantized import WEIGHT_BITS, add_multipliers, softmax_table, table
+from tatami.ops.quantized import (
+    WEIGHT_BITS,
+    add_multipliers,
+    average_multipliers,
+    softmax_ratio,
+    softmax_table,
+    table,
+)
 from tatami.ops.window import Window
 from tatami.ship.lower import (
     Array,
@@ -458,19 +465,18 @@ def _average_pool(state: Lowering, node: ir.Node) -> bool:
         np.float32(result.quantization.scale)
     )
     area = window.rows.kernel * window.columns.kernel
-    factors = ratio / np.arange(1, area + 1)
-    # One shift for all counts: that of one sample, whose factor is the largest.
-    largest, shift = multiplier_of(factors[:1])
-    multipliers = np.floor(np.ldexp(factors, int(shift[0])) + 0.5).astype(np.int32)
-    multipliers[0] = largest[0]
+    try:
+        multipliers, shift = average_multipliers(float(ratio), area)
+    except TatamiError as error:
+        raise TatamiError(f"'{label(node)}': {error.reason}", mend=error.mend) from error
     step = QuantizedAveragePool(
         label(node),
         (source,),
         result.name,
         window,
         bool(integer(node, "count_include_pad", 0)),
-        np.concatenate([np.zeros(1, np.int32), multipliers]),
-        int(shift[0]),
+        multipliers,
+        shift,
     )
     shape = value_shape(node.outputs[0])
     return result.take(state, state.add(step, shape, result.quantization))
@@ -548,7 +554,10 @@ def _softmax(state: Lowering, node: ir.Node) -> bool:
     if result.quantizer is None:
         return False
     source = state.bytes[_input(node)]
-    ratio = math.floor(2**16 / np.float64(np.float32(result.quantization.scale)) + 0.5)
+    try:
+        ratio = softmax_ratio(result.quantization.scale)
+    except TatamiError as error:
+        raise TatamiError(f"'{label(node)}': {error.reason}", mend=error.mend) from error
     step = QuantizedSoftmax(
         label(node),
         (source,),

@@ -82,7 +82,8 @@ def quantize(
             continue
         inputs = 1 if node.op_type in (*WITH_WEIGHTS, "Pad", "Reshape") else len(node.inputs)
         inputs = 1 if node.op_type in ("Clip", "Squeeze", "Unsqueeze") else inputs
-        for value in node.inputs[:inputs]:
+        for index in range(inputs):  # by index: the first pair of a value serves its second use too
+            value = node.inputs[index]
             assert value is not None
             work.quantize(value)
         if node.op_type in WITH_WEIGHTS:

@@ -17,6 +17,7 @@ from tatami.ship.c.emit import emit
 from tatami.ship.c.operator import Options
 from tatami.ship.c.run import CompiledNetwork
 from tatami.ship.c.targets import TARGETS, missing
+from tatami.ship.c.winograd import blocks_of
 from tatami.ship.program import (
     Clamp,
     Conv,
@@ -148,7 +149,7 @@ def hold(program, inputs, folder, **how):
 
 
 @pytest.mark.parametrize("quantized", [False, True], ids=["float32", "int8"])
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32))
 def test_any_convolution(tmp_path_factory, quantized, seed):
     program, inputs = random_program(seed, quantized)
@@ -196,3 +197,54 @@ def test_a_wrong_bit_would_be_seen(tmp_path):
     changed = replace(program, steps=(replace(first, bias=bias), *program.steps[1:]))
     with pytest.raises(AssertionError):
         hold(program, inputs, written(changed, tmp_path / "c"))
+
+
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32))
+def test_fewer_products_lose_no_more_than_the_bound(tmp_path_factory, seed):
+    """docs/winograd.md: 81 C (C + 8) w x u, of every shape with odd and even sides."""
+    rng = np.random.default_rng(seed)
+    values: dict[str, Value] = {"big": Value((16, 512, 512)), "end": Value((1, 1, 1))}
+    steps = []
+    for index in range(4):
+        channels, outputs = (int(one) for one in rng.integers(16, 70, 2))
+        rows, columns = (int(one) for one in rng.integers(3, 30, 2))
+        pads = [int(one) for one in rng.integers(0, 2, 4)]
+        window = Window(Axis(3, 1, pads[0], pads[1]), Axis(3, 1, pads[2], pads[3]))
+        out = (outputs, window.rows.output(rows), window.columns.output(columns))
+        pool = POOL if out[1] % 2 == out[2] % 2 == 0 else None
+        values[f"x{index}"] = Value((channels, rows, columns))
+        values[f"y{index}"] = Value(out if pool is None else (outputs, out[1] // 2, out[2] // 2))
+        weights = rng.normal(size=(outputs, channels, 3, 3)).astype(np.float32)
+        bias = rng.normal(size=outputs).astype(np.float32)
+        name = f"y{index}"
+        steps.append(Conv(name, (f"x{index}",), name, weights, bias, window, 1, Leaky(0.1), pool))
+    names = tuple(f"x{index}" for index in range(4))
+    program = Program(
+        tuple(steps), {k: v for k, v in values.items() if k[0] in "xy"}, names,
+        tuple(step.output for step in steps),
+    )  # fmt: skip
+    # Beside all four maps, which are alive at once, there is no room for scratch: give it some.
+    roomy = [
+        Program((step,), {**program.values, "big": values["big"]}, (*step.inputs, "big"),
+                (step.output, "big"))
+        for step in steps
+    ]  # fmt: skip
+    for step, one in zip(steps, roomy, strict=True):
+        blocks = blocks_of(one, step, Options())
+        shape = program.values[step.inputs[0]].shape
+        image = rng.normal(size=shape).astype(np.float32)
+        big = np.zeros((16, 512, 512), np.float32)
+        folder = written(one, tmp_path_factory.mktemp("c"))
+        assert blocks is not None
+        assert "net_winograd(" in (folder / "net.c").read_text()
+        exact = replace(step, weights=step.weights.astype(np.float64))
+        expected = interpret.run(replace(one, steps=(exact,)), [image, big])[0]
+        channels = shape[0]
+        bound = 81 * channels * (channels + 8) * 2.0**-24
+        bound *= float(np.abs(step.weights).max()) * float(np.abs(image).max())
+        for variant in ("portable", None):
+            with CompiledNetwork(folder, variant=variant, options=("-O1",)) as compiled:
+                found = compiled.run([image, big])[0]
+            assert np.abs(found - expected).max() <= bound
+            assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()

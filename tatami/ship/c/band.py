@@ -42,8 +42,8 @@ def band_rows(program: Program, step: Banded, row: int, options: Options) -> int
     limit = target_of(options.target).scratch
     if step.weights.nbytes > WHOLE and limit > 2**17:
         return out_rows
-    room = min(limit, _room(program, step)) // options.threads // row
-    rows = (room - y.span) // y.stride + 1
+    space = min(limit, room(program, step)) // options.threads // row
+    rows = (space - y.span) // y.stride + 1
     return min(out_rows, max(unit, rows // unit * unit))
 
 
@@ -64,7 +64,7 @@ def _seen(window: Window, step: Banded, program: Program) -> tuple[int, int]:
     )
 
 
-def _room(program: Program, step: Banded) -> int:
+def room(program: Program, step: Banded) -> int:
     """Bytes that scratch may take at a step before the program needs noticeably more memory."""
     lifetimes = program.lifetimes()
     alive = [

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tatami.ship.c import depthwise
+from tatami.ship.c import depthwise, winograd
 from tatami.ship.c.band import band_bytes, band_rows, needed_columns, needs_band
 from tatami.ship.c.operator import (
     Decision,
@@ -45,6 +45,11 @@ def decide(program: Program, step: Conv | QuantizedConv, options: Options) -> De
     constants: dict[str, NDArray[Any]] = {"weights": packed(step)}
     if isinstance(step, Conv):
         constants["bias"] = in_panels(step.bias, groups)
+        blocks = winograd.blocks_of(program, step, options)
+        if blocks is not None:
+            constants["weights"] = winograd.transformed(step)
+            kernels = (*FLOAT_KERNELS, "float32/winograd")
+            return Decision(kernels, blocks.share * options.threads, constants=constants)
         return Decision(FLOAT_KERNELS, scratch, constants=constants)
     zero_point = quantization_of(program.values[step.inputs[0]]).zero_point
     total = step.weights.reshape(len(step.weights), -1).sum(axis=1, dtype=np.int64)
@@ -72,41 +77,52 @@ def emit(program: Program, step: Conv | QuantizedConv, places: Places, options: 
         rows, columns = 1, rows * columns
         out_rows, out_columns = 1, columns
     lines, bytes_each = _band(program, step, options)
+    blocks = winograd.blocks_of(program, step, options) if isinstance(step, Conv) else None
+    if blocks is not None:
+        lines, bytes_each = blocks.rows, blocks.band
     kind = "float" if isinstance(step, Conv) else "int8"
     constants = places.constants
-    layer = structure(
-        "net_conv_layer",
-        [
-            {"groups": step.groups},
-            {
-                "bytes": channels // step.groups * _sample(step),
-                "rows": rows,
-                "columns": columns,
-            },
-            {
-                "outputs": len(step.weights) // step.groups,
-                "out_rows": out_rows,
-                "out_columns": out_columns,
-            },
-            {"kernel_rows": y.kernel, "kernel_columns": x.kernel},
-            {"stride_rows": y.stride, "stride_columns": x.stride},
-            {"dilation_rows": y.dilation, "dilation_columns": x.dilation},
-            {"top": y.before, "left": x.before},
-            {"band_rows": lines, "band_bytes": bytes_each},
-            {"pool": 1 if step.pool is None else 2, "padding": _padding(program, step)},
-            {"weights": f"(const uint8_t *){constants['weights']}"},
-            {
-                "bias": constants["bias"],
-                "bias_signed": constants.get("bias_signed", "NULL"),
-            },
-            {"results": results(step, places)},
-        ],
-    )
-    return (
-        f"net_conv({layer},\n"
-        f"        net_{kind}_kernels(), {places.values[step.inputs[0]]},\n"
-        f"        {places.scratch or 'NULL'}, {places.values[step.output]});"
-    )
+    fields: list[dict[str, int | str]] = [
+        {"groups": step.groups},
+        {
+            "bytes": channels // step.groups * _sample(step),
+            "rows": rows,
+            "columns": columns,
+        },
+        {
+            "outputs": len(step.weights) // step.groups,
+            "out_rows": out_rows,
+            "out_columns": out_columns,
+        },
+        {"kernel_rows": y.kernel, "kernel_columns": x.kernel},
+        {"stride_rows": y.stride, "stride_columns": x.stride},
+        {"dilation_rows": y.dilation, "dilation_columns": x.dilation},
+        {"top": y.before, "left": x.before},
+        {"band_rows": lines, "band_bytes": bytes_each},
+        {"pool": 1 if step.pool is None else 2, "padding": _padding(program, step)},
+        {"weights": f"(const uint8_t *){constants['weights']}"},
+        {
+            "bias": constants["bias"],
+            "bias_signed": constants.get("bias_signed", "NULL"),
+        },
+        {"results": results(step, places)},
+    ]
+    ends = f"{places.values[step.inputs[0]]},\n        {places.scratch or 'NULL'}"
+    ends += f", {places.values[step.output]}"
+    if blocks is not None:
+        conv = ",\n            ".join(
+            ", ".join(f".{name} = {value}" for name, value in row.items()) for row in fields
+        )
+        layer = structure(
+            "net_winograd_layer",
+            [
+                {"conv": f"{{{conv}}}"},
+                {"band": blocks.band, "v": blocks.v, "share": blocks.share},
+            ],
+        )
+        return f"net_winograd({layer},\n        net_float_kernels(), {ends});"
+    layer = structure("net_conv_layer", fields)
+    return f"net_conv({layer},\n        net_{kind}_kernels(), {ends});"
 
 
 def results(step: Conv | QuantizedConv, places: Places) -> str:

@@ -1,0 +1,88 @@
+"""Convolution by minimal filtering in C: kernels/float32/winograd.c, and where it pays.
+
+A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016. What is lost
+in rounding is in docs/winograd.md: next to nothing, which is why the tile is 2 x 2 and no larger.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tatami.ops.window import Axis
+from tatami.ship.c.band import room
+from tatami.ship.c.operator import Options
+from tatami.ship.c.targets import target_of
+from tatami.ship.program import Conv, Program
+from tatami.types import Float32
+
+G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
+"""What takes three weights to four points: section 4.1 of the paper."""
+POINTS = 16
+PANEL = 16
+LEAST = 16
+"""Channels and outputs from which fewer products outweigh the transforms."""
+BLOCK = 2 * 2**20
+"""Bytes of transformed input that one block may have: it is read once a pair of panels."""
+SUMS = 16 * 2 * 16 * (2 * 14 + 8) * 4
+"""Bytes of the sums of all points for one group of tiles, of any processor's size."""
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """rows: of tiles in a block.  band, v: bytes of a thread's padded rows and of their transform.
+
+    share: bytes of scratch of a thread.
+    """
+
+    rows: int
+    band: int
+    v: int
+    share: int
+
+
+def blocks_of(program: Program, step: Conv, options: Options) -> Blocks | None:
+    """How the layer is cut up, or None where a plain convolution is better.
+
+    That is so for another kernel than 3 x 3 at stride 1, for few channels, on small targets, and
+    where not even one row of tiles fits into the memory that the fullest moment leaves over.
+    """
+    y, x = step.window.rows, step.window.columns
+    plain = all(axis == Axis(3, 1, axis.before, axis.after) and axis.before <= 1 for axis in (y, x))
+    outputs, channels = step.weights.shape[:2]
+    target = target_of(options.target)
+    if not plain or step.groups > 1 or min(outputs, channels) < LEAST or target.scratch < 2**18:
+        return None
+    _, rows, columns = program.values[step.inputs[0]].shape
+    tile_rows, tile_columns = -(-y.output(rows) // 2), -(-x.output(columns) // 2)
+    limit = min(BLOCK, room(program, step)) // options.threads
+
+    def cut(rows: int) -> Blocks:
+        band = _whole((2 * rows + 2) * (2 * tile_columns + 2) * channels * 4)
+        v = _whole(POINTS * rows * tile_columns * channels * 4)
+        return Blocks(rows, band, v, band + v + SUMS)
+
+    fitting = [cut(rows) for rows in range(1, tile_rows + 1)]
+    fitting = [one for one in fitting if one.share <= limit]
+    if not fitting:
+        return None
+    # As few blocks as fit, and these as even as can be: the last must not be a stub.
+    count = -(-tile_rows // fitting[-1].rows)
+    return cut(-(-tile_rows // count))
+
+
+def transformed(step: Conv) -> Float32:
+    """The weights as (panels, 16 points, channels, 16 outputs), in float64, rounded once."""
+    outputs, channels = step.weights.shape[:2]
+    points = np.einsum("iu,ocuv,jv->ijco", G, step.weights.astype(np.float64), G)
+    panels = -(-outputs // PANEL)
+    whole = np.zeros((POINTS, channels, panels * PANEL))
+    whole[:, :, :outputs] = points.reshape(POINTS, channels, outputs)
+    split = whole.reshape(POINTS, channels, panels, PANEL)
+    return np.ascontiguousarray(split.transpose(2, 0, 1, 3), np.float32)
+
+
+def _whole(size: int) -> int:
+    """In whole cache lines."""
+    return -(-size // 64) * 64
