@@ -73,6 +73,7 @@ def show(
     if refused:
         text = "1 problem" if len(refused) == 1 else f"{len(refused)} problems"
         verdict = TatamiError(text, mend="mend the set, or accept kinds with --skip", file=data)
+        sys.stdout.flush()  # a full disk is told in place of the verdict, not after it
         typer.echo(f"tatami: {verdict}", err=True)  # the list itself is what was asked for
         raise typer.Exit(2)
 
