@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tatami.ops.window import Axis
-from tatami.ship.c.band import room
+from tatami.ship.c.band import WHOLE, room
 from tatami.ship.c.operator import Options
 from tatami.ship.c.targets import target_of
 from tatami.ship.program import Conv, Program
@@ -23,6 +23,8 @@ POINTS = 16
 PANEL = 16
 LEAST = 16
 """Channels and outputs from which fewer products outweigh the transforms."""
+GAP = 16
+"""Numbers between two points of the transformed input: NET_POINT_GAP."""
 BLOCK = 2 * 2**20
 """Bytes of transformed input that one block may have: it is read once a pair of panels."""
 SUMS = 16 * 2 * 16 * (2 * 14 + 8) * 4
@@ -56,11 +58,14 @@ def blocks_of(program: Program, step: Conv, options: Options) -> Blocks | None:
         return None
     _, rows, columns = program.values[step.inputs[0]].shape
     tile_rows, tile_columns = -(-y.output(rows) // 2), -(-x.output(columns) // 2)
-    limit = min(BLOCK, room(program, step)) // options.threads
+    limit = room(program, step)
+    if step.weights.nbytes <= WHOLE:  # more are read once a block: few blocks, whatever they take
+        limit = min(limit, BLOCK)
+    limit //= options.threads
 
     def cut(rows: int) -> Blocks:
         band = _whole((2 * rows + 2) * (2 * tile_columns + 2) * channels * 4)
-        v = _whole(POINTS * rows * tile_columns * channels * 4)
+        v = _whole(POINTS * (rows * tile_columns * channels + GAP) * 4)
         return Blocks(rows, band, v, band + v + SUMS)
 
     fitting = [cut(rows) for rows in range(1, tile_rows + 1)]
