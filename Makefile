@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-all lint install-demo install-dev system-packages clean
+.PHONY: demo test test-all fuzz lint install-demo install-dev system-packages clean
 
 demo: install-demo
 	$(BIN)/tatami demo --out demo
@@ -16,6 +16,10 @@ test: install-dev lint
 
 test-all: install-dev lint
 	$(BIN)/pytest -q
+
+# A minute of libFuzzer on each thing that a shipped program takes from outside; needs clang.
+fuzz: install-dev
+	TATAMI_FUZZ_SECONDS=60 $(BIN)/pytest -q -n 0 tests/ship/test_c_fuzz.py
 
 lint: install-dev
 	$(BIN)/ruff format --check

@@ -11,8 +11,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tatami.graph import Network, read
 from tatami.graph.metadata import to_metadata
+from tatami.picture import normalize
 from tatami.ship.c.emit import emit
+from tatami.ship.c.operator import DEFAULT
 from tatami.ship.lower import lower
+from tatami.shrink.calibrate import observe
+from tatami.shrink.quantize import quantize
 from tatami.types import Decoding, InputSpec, NetworkSpec, Size
 
 
@@ -99,6 +103,21 @@ def _detector(path: Path, spec=None, seed=0, spread=0.5) -> Network:
     return b.network(path, spec, x, size, (channels, rows, columns))
 
 
+def _quantized(network: Network, seed=0) -> Network:
+    """The same in integers, calibrated with pictures of noise."""
+    size = network.spec.input.size
+    rng = np.random.default_rng(seed)
+    pictures = [rng.integers(0, 256, (size.height, size.width, 3), np.uint8) for _ in range(3)]
+    images = [normalize(picture, network.spec.input)[None] for picture in pictures]
+    return quantize(network, observe(network, images, len(images)))
+
+
+@pytest.fixture(scope="session")
+def quantized():
+    """``quantized(network)``: what `tatami quantize` makes of it."""
+    return _quantized
+
+
 @pytest.fixture
 def builder():
     """Makes a builder of networks: ``b = builder(seed)``."""
@@ -117,10 +136,10 @@ def small_detector():
     return _detector
 
 
-def _ship(network, folder, name, weights):
+def _ship(network, folder, name, weights, options=DEFAULT):
     if shutil.which("cc") is None:
         pytest.skip("no C compiler")
-    for file, content in emit(lower(network), name, weights).files.items():
+    for file, content in emit(lower(network), name, weights, options).files.items():
         (folder / file).write_bytes(content)
     return folder
 
@@ -129,8 +148,8 @@ def _ship(network, folder, name, weights):
 def ship_to(tmp_path_factory):
     """Write a network as a folder of C and return it: ``ship_to(network, weights="array")``."""
 
-    def write(network, name="net", weights="auto"):
-        return _ship(network, tmp_path_factory.mktemp("c"), name, weights)
+    def write(network, name="net", weights="auto", options=DEFAULT):
+        return _ship(network, tmp_path_factory.mktemp("c"), name, weights, options)
 
     return write
 
@@ -139,8 +158,8 @@ def ship_to(tmp_path_factory):
 def module_ship_to(tmp_path_factory):
     """The same, for folders that a module's tests share."""
 
-    def write(network, name="net", weights="auto"):
-        return _ship(network, tmp_path_factory.mktemp("c"), name, weights)
+    def write(network, name="net", weights="auto", options=DEFAULT):
+        return _ship(network, tmp_path_factory.mktemp("c"), name, weights, options)
 
     return write
 

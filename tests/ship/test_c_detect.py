@@ -14,8 +14,10 @@ from tatami.errors import TatamiError
 from tatami.graph import run
 from tatami.ops.exponential import exp, sigmoid
 from tatami.picture import placement
+from tatami.ship import interpret
 from tatami.ship.c.build import WARNINGS, build
 from tatami.ship.c.run import CompiledDetector
+from tatami.ship.lower import lower
 from tatami.types import Size
 
 # Reads maps and answers with boxes: what net_detect does after the network has run.
@@ -206,11 +208,34 @@ def test_detections_equal_those_of_the_numpy_detector(
     assert boxes > 50
 
 
+def test_detections_of_integers_are_those_of_numpy(tmp_path, small_detector, ship_to, quantized):
+    """Integers and the decoding rule are the same bits, and so are boxes, by either program."""
+    network = quantized(small_detector(tmp_path / "n.onnx"))
+    program = lower(network)
+    reference = ForwardDetector(network.spec, lambda x: interpret.run(program, [x[0]])[0][None])
+    folder = ship_to(network)
+    rng = np.random.default_rng(6)
+    boxes = 0
+    with CompiledDetector(folder) as best, CompiledDetector(folder, variant="portable") as plain:
+        for width, height in SIZES:
+            picture = rng.integers(0, 256, (height, width, 3), np.uint8)
+            expected = reference.detect(picture, 0.1)
+            for compiled in (best, plain):
+                found = compiled.detect(picture, 0.1)
+                np.testing.assert_array_equal(found.xyxy, expected.xyxy)
+                np.testing.assert_array_equal(found.scores, expected.scores)
+                np.testing.assert_array_equal(found.labels, expected.labels)
+            boxes += len(expected)
+    assert boxes > 50
+
+
 @pytest.mark.parametrize("weights", ["array", "binary"])
+@pytest.mark.parametrize("kind", ["float", "integer"])
 def test_no_warning_under_either_compiler(
-    weights, each_compiler, tmp_path, small_detector, ship_to
+    weights, kind, each_compiler, tmp_path, small_detector, ship_to, quantized
 ):
-    folder = ship_to(small_detector(tmp_path / "n.onnx"), weights=weights)
+    network = small_detector(tmp_path / "n.onnx")
+    folder = ship_to(network if kind == "float" else quantized(network), weights=weights)
     strict = ("-O2", *WARNINGS, "-Wconversion", "-Wshadow")
     build(folder, "net", folder / "a", options=strict, command=each_compiler)
     traced = (*strict, "-DNET_TRACE=net_trace")

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from tatami.errors import TatamiError
 from tatami.graph import run, values
-from tatami.ship.c.run import CompiledDetector
+from tatami.ship.c.operator import Options
+from tatami.ship.c.run import CompiledDetector, CompiledNetwork
 from tatami.ship.lower import lower
 from tatami.types import Size
 
@@ -136,3 +138,31 @@ def test_array_and_binary_weights_are_the_same_numbers(tmp_path, small_detector,
         with CompiledDetector(folder) as compiled:
             maps.append(compiled.forward(images))
     np.testing.assert_array_equal(*maps)
+
+
+def test_threads_give_the_same_bits_and_do_not_race(tmp_path, small_detector, ship_to, monkeypatch):
+    monkeypatch.setenv("TSAN_OPTIONS", "halt_on_error=1")
+    network = small_detector(tmp_path / "n.onnx")
+    images = images_of(network)[0]
+    folder = ship_to(network, options=Options(threads=3))
+    with CompiledNetwork(folder, threads=1) as compiled:
+        expected = compiled.values([images])
+    raced = ("-O1", "-g", "-fsanitize=thread")
+    for threads, options in ((2, ("-O3",)), (3, ("-O3",)), (3, raced)):
+        with CompiledNetwork(folder, threads=threads, options=options) as compiled:
+            try:
+                found = [compiled.values([images]) for _ in range(20)]
+            except TatamiError as error:
+                if "memory mapping" in str(error) or "libtsan" in str(error):
+                    pytest.skip(f"ThreadSanitizer does not run here: {error}")
+                raise
+        for values_ in found:
+            for name, value in expected.items():
+                assert value.tobytes() == values_[name].tobytes()
+
+
+def test_more_threads_than_shipped_for_are_refused(tmp_path, small_detector, ship_to):
+    folder = ship_to(small_detector(tmp_path / "n.onnx"), options=Options(threads=2))
+    refused = pytest.raises(TatamiError, match="scratch memory for 2 threads")
+    with CompiledNetwork(folder, threads=3) as compiled, refused:
+        _ = compiled.kernels

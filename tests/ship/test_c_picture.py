@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tatami.picture import prepare
-from tatami.ship.c.run import CompiledDetector
+from tatami.ship.c.run import CompiledDetector, native
 from tatami.types import Size
 
 SPECS = {
@@ -16,13 +16,22 @@ SPECS = {
 }
 
 
-@pytest.fixture(params=SPECS, scope="module")
-def compiled(request, tmp_path_factory, small_spec, small_detector, module_ship_to):
-    size, changes = SPECS[request.param]
+@pytest.fixture(params=[*SPECS, "letterbox in bytes", "tall in bytes"], scope="module")
+def compiled(request, tmp_path_factory, small_spec, small_detector, module_ship_to, quantized):
+    size, changes = SPECS[request.param.split()[0]]
     path = tmp_path_factory.mktemp("picture") / "n.onnx"
     network = small_detector(path, small_spec(size, **changes))
+    if request.param.endswith("bytes"):
+        network = quantized(network)
     with CompiledDetector(module_ship_to(network)) as detector:
+        assert (detector.input.quantization is not None) == request.param.endswith("bytes")
         yield detector
+
+
+def written_rule(picture, compiled):
+    """What the rule in NumPy makes of a picture, in the network's own type."""
+    image, _ = prepare(picture, compiled.spec.input)
+    return native(image, compiled.input)
 
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
@@ -32,7 +41,7 @@ def test_bit_for_bit(compiled, width, height, seed):
     picture = rng.integers(0, 256, (height, width, 3), np.uint8)
     if seed % 3 == 0:
         picture[...] = 255  # the largest sums
-    expected, _ = prepare(picture, compiled.spec.input)
+    expected = written_rule(picture, compiled)
     assert compiled.prepare(picture).tobytes() == expected.tobytes()
 
 
@@ -40,5 +49,5 @@ def test_bit_for_bit(compiled, width, height, seed):
 def test_bit_for_bit_at_the_extremes(compiled, size):
     width, height = size
     picture = np.random.default_rng(0).integers(250, 256, (height, width, 3), np.uint8)
-    expected, _ = prepare(picture, compiled.spec.input)
+    expected = written_rule(picture, compiled)
     assert compiled.prepare(picture).tobytes() == expected.tobytes()
