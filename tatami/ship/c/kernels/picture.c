@@ -60,6 +60,9 @@ static net_filter net_filter_of(int n, int m, int i)
 static const NET_INPUT net_levels[3][256] = NET_LEVELS;
 static const int net_plane[3] = NET_PLANES;
 
+/* Of every column of the resized picture: the same for all its lines. */
+static net_filter net_across[NET_WIDTH];
+
 /* One line of the resized picture, in the network's input: [NET_WIDTH][3]. */
 static void net_resize_line(const uint8_t *rgb, int width, int height, net_placement place, int y,
                             NET_INPUT *images)
@@ -69,7 +72,7 @@ static void net_resize_line(const uint8_t *rgb, int width, int height, net_place
     int x, c, i, j;
 
     for (x = 0; x < place.width; x++, pixels += 3) {
-        const net_filter across = net_filter_of(width, place.width, x);
+        const net_filter across = net_across[x];
         const uint64_t weight = down.sum * across.sum;
         uint64_t total[3] = {weight / 2, weight / 2, weight / 2}; /* to round to the nearest */
 
@@ -103,6 +106,7 @@ void net_prepare(const uint8_t *rgb, int width, int height, NET_INPUT *images)
     if (place.width < NET_WIDTH || place.height < NET_HEIGHT)
         for (i = 0; i < NET_WIDTH * NET_HEIGHT; i++)
             for (c = 0; c < 3; c++) images[3 * i + c] = net_levels[c][NET_PAD];
+    for (i = 0; i < place.width; i++) net_across[i] = net_filter_of(width, place.width, i);
     for (i = 0; i < place.height; i++)
         net_resize_line(rgb, width, height, place, i, images);
 }
