@@ -111,16 +111,21 @@ class Lowering:
                 Dequantize(name, (source,), name), self.values[source].shape
             )
             return name
+        return self._constant(node, index, value)
+
+    def _constant(self, node: ir.Node, index: int, value: ir.Value) -> str:
+        """A constant beside a node's result: one array may serve results of several ranks."""
         array = weight(node, index)
         if array is None:
             raise TatamiError(
                 f"{place(node)} reads '{value.name}', which nothing makes", mend="export it again"
             )
+        shape = constant_shape(node, array)
         name = str(value.name)
-        self.constants[name] = np.asarray(array, np.float32)
-        self.values[name] = Value(constant_shape(node, array))
-        self.constants[name] = self.constants[name].reshape(self.values[name].shape)
-        self.floats[value] = name
+        if name in self.values and self.values[name].shape != shape:
+            name = f"{name} as {shape}"
+        self.values[name] = Value(shape)
+        self.constants[name] = np.asarray(array, np.float32).reshape(shape)
         return name
 
 
@@ -147,7 +152,11 @@ def lower(network: Network) -> Program:
             continue
         output = node.outputs[0]
         if node.op_type in ("Identity", "Dropout"):  # a second name for a value is no step
-            state.floats[output] = state.float_input(node, 0)
+            source = node.inputs[0]
+            if source is not None and source in state.bytes:
+                state.bytes[output] = state.bytes[source]
+            else:
+                state.floats[output] = state.float_input(node, 0)
             continue
         step = _LOWER[node.op_type](state, node)
         state.floats[output] = state.add(step, value_shape(output))
@@ -209,6 +218,21 @@ def batch_axes(value: ir.Value) -> int:
     """How many leading axes are the batch: 0 or 1."""
     shape = shape_of(value)
     return int(len(shape) == 4 or (len(shape) in (2, 3) and shape[0] == 1))
+
+
+def check_axes(node: ir.Node) -> None:
+    """Raise TatamiError where an input's axes are not the result's: NumPy aligns them at the end,
+    a value of a program at the channels."""
+    output = node.outputs[0]
+    expected = len(shape_of(output)), batch_axes(output)
+    for index, value in enumerate(node.inputs):
+        if value is None or weight(node, index) is not None:
+            continue
+        if (len(shape_of(value)), batch_axes(value)) != expected:
+            raise TatamiError(
+                f"{place(node)} makes {shape_of(output)} of '{value.name}', {shape_of(value)}",
+                mend="give its inputs as many axes as its output has, with one batch",
+            )
 
 
 def constant_shape(node: ir.Node, array: Array) -> Shape:
@@ -351,6 +375,7 @@ _OPERATIONS: Mapping[str, Literal["add", "subtract", "multiply", "divide"]] = {
 
 
 def _arithmetic(state: Lowering, node: ir.Node) -> Step:
+    check_axes(node)
     inputs = (state.float_input(node, 0), state.float_input(node, 1))
     return Arithmetic(label(node), inputs, output_name(node), _OPERATIONS[node.op_type])
 
@@ -367,6 +392,7 @@ def axis_of(node: ir.Node, default: int) -> int:
 
 
 def _concat(state: Lowering, node: ir.Node) -> Step:
+    check_axes(node)
     inputs = tuple(state.float_input(node, index) for index in range(len(node.inputs)))
     return Concat(label(node), inputs, output_name(node), axis_of(node, 1))
 
@@ -495,6 +521,8 @@ def _whole_maps(program: Program) -> Program:
             and isinstance(before, Reshape)
             and readers[before.output] == 1
             and step.weights.shape[2:] == (1, 1)
+            and step.window == Window.square(1)
+            and step.groups == 1
             and program.values[before.output].shape[1:] == (1, 1)
         ):
             source = before.inputs[0]

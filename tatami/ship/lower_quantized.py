@@ -23,11 +23,18 @@ from tatami.graph.attributes import (
     label,
     looks_of,
     place,
+    real,
     text,
     transposed_window_of,
     window_of,
 )
-from tatami.ops.fixed_point import LARGEST_SUM, multiplier_of, negative_multiplier_of, sum_bounds
+from tatami.ops.fixed_point import (
+    LARGEST_SUM,
+    multiplier_of,
+    negative_multiplier_of,
+    round_half_up,
+    sum_bounds,
+)
 from tatami.ops.quantized import (
     WEIGHT_BITS,
     add_multipliers,
@@ -43,6 +50,7 @@ from tatami.ship.lower import (
     activation_of,
     axis_of,
     batch_axes,
+    check_axes,
     matrix_of,
     order_of,
     output_name,
@@ -191,6 +199,11 @@ class _Result:
                 self.activation, self.last, self.quantizer = found, reader, after
 
     @property
+    def open(self) -> bool:
+        """Whether the result stays float."""
+        return self.quantizer is None
+
+    @property
     def quantization(self) -> Quantization:
         assert self.quantizer is not None
         found = quantization_of(self.quantizer)
@@ -228,10 +241,10 @@ def _bounds(activation: Activation | None, to: Quantization) -> tuple[int, int]:
     if not isinstance(activation, Clamp):
         return 0, 255
 
-    def step(real: float) -> int:
-        if math.isinf(real):
-            return 0 if real < 0 else 255
-        return min(255, max(0, math.floor(real / to.scale + 0.5) + to.zero_point))
+    def step(bound: float) -> int:
+        if math.isinf(bound):
+            return 0 if bound < 0 else 255
+        return min(255, max(0, int(round_half_up(np.asarray(bound / to.scale))) + to.zero_point))
 
     return step(activation.low), step(activation.high)
 
@@ -262,7 +275,7 @@ def _bias(node: ir.Node, outputs: int, scale: Float) -> Array:
     if maker is not None and maker.op_type == "DequantizeLinear":
         found = dequantized(maker)
         assert found is not None
-        real = found[0] * found[1].astype(np.float64)
+        exact = found[0] * found[1].astype(np.float64)
         if np.allclose(found[1], scale.astype(np.float32), rtol=1e-6, atol=0):
             return found[0].astype(np.int32)
     else:
@@ -271,8 +284,8 @@ def _bias(node: ir.Node, outputs: int, scale: Float) -> Array:
             raise TatamiError(
                 f"{place(node)} has a bias that is computed", mend="ship constants only"
             )
-        real = array.astype(np.float64)
-    steps = np.floor(real.reshape(-1) / scale + 0.5)
+        exact = array.astype(np.float64)
+    steps = round_half_up(exact.reshape(-1) / scale)
     if np.abs(steps).max(initial=0) > LARGEST_SUM:
         raise _overflow(node)
     return steps.astype(np.int32)
@@ -318,7 +331,7 @@ def _conv(state: Lowering, node: ir.Node) -> bool:
 def _fully_connected(state: Lowering, node: ir.Node) -> bool:
     axis = 0 if integer(node, "transB", 0) else 1
     found = _integers(node, axis)
-    if found is None or any(name in node.attributes for name in ("alpha", "beta", "transA")):
+    if found is None or (real(node, "alpha", 1.0), real(node, "beta", 1.0)) != (1.0, 1.0):
         return False
     matrix_of(node)  # refuses what is no fully connected layer
     weights = found[0] if axis == 0 else np.ascontiguousarray(found[0].T)
@@ -391,14 +404,15 @@ def _input(node: ir.Node, index: int = 0) -> ir.Value:
 
 def _same_scale(state: Lowering, node: ir.Node, make: Callable[[str, str], Step]) -> bool:
     """A node that moves bytes and does not change them: its result has the input's quantization,
-    and another one if it is quantized anew."""
+    and another one if it is quantized anew. A result that is not has the node's name in float32."""
     source = state.bytes[_input(node)]
     given = state.quantization(source)
     result = _Result(node, lambda _: False)
     shape = value_shape(node.outputs[0])
     name = output_name(node)
     if result.quantizer is None:  # still bytes, dequantized by whoever wants floats
-        state.bytes[node.outputs[0]] = state.add(make(source, name), shape, given)
+        moved = state.add(make(source, f"{name} quantized"), shape, given)
+        state.bytes[node.outputs[0]] = moved
         return True
     to = result.quantization
     if to == given:
@@ -427,10 +441,14 @@ def _transpose(state: Lowering, node: ir.Node) -> bool:
 
 def _pad(state: Lowering, node: ir.Node) -> bool:
     given = state.quantization(state.bytes[_input(node)])
+    result = _Result(node, lambda _: False)
     mode = cast(Literal["constant", "edge", "reflect"], text(node, "mode", "constant"))
     value = constant(node, 2)
-    real = 0.0 if value is None else float(value)
-    stored = math.floor(real / given.scale + 0.5) + given.zero_point if math.isfinite(real) else -1
+    filled = 0.0 if value is None else float(value)
+    steps = filled / given.scale if math.isfinite(filled) else math.inf
+    if result.open and steps != 0:  # a real number between two steps stays itself
+        return False
+    stored = math.floor(steps + 0.5) + given.zero_point if math.isfinite(steps) else -1
     if mode == "constant" and not 0 <= stored <= 255:
         return False
     widths = pad_of(node)
@@ -442,6 +460,8 @@ def _pad(state: Lowering, node: ir.Node) -> bool:
 
 
 def _resize(state: Lowering, node: ir.Node) -> bool:
+    if text(node, "mode", "nearest") != "nearest" and _Result(node, lambda _: False).open:
+        return False  # means of bytes, that nothing says to round
     rows, columns = (
         Sampling(
             looks.first,
@@ -515,6 +535,7 @@ def _add(state: Lowering, node: ir.Node) -> bool:
     values = [_input(node, 0), _input(node, 1)]
     if result.quantizer is None or not all(value in state.bytes for value in values):
         return False
+    check_axes(node)
     names = [state.bytes[value] for value in values]
     if state.values[names[0]].shape != state.values[names[1]].shape:
         return False
@@ -539,11 +560,13 @@ def _concat(state: Lowering, node: ir.Node) -> bool:
     if result.quantizer is None or not all(value in state.bytes for value in values):
         return False
     to = result.quantization
+    check_axes(node)
     names = []
     for value in values:
         source = state.bytes[value]
         if state.quantization(source) != to:
-            source = _rescaled(state, source, to, f"{source} for {result.name}")
+            name = f"{source} for {result.name}"
+            source = name if name in state.values else _rescaled(state, source, to, name)
         names.append(source)
     step = Concat(label(node), tuple(names), result.name, axis_of(node, 1))
     return result.take(state, state.add(step, value_shape(node.outputs[0]), to))

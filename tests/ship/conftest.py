@@ -33,6 +33,13 @@ class _Builder:
         self.weights.append(numpy_helper.from_array(np.asarray(array, np.float32), name))
         return name
 
+    def shape(self, *sides):
+        """Whole numbers, as Reshape and Pad take them."""
+        self.weights.append(
+            numpy_helper.from_array(np.asarray(sides, np.int64), f"s{len(self.weights)}")
+        )
+        return self.weights[-1].name
+
     def node(self, op, *inputs, **attributes):
         output = f"v{len(self.nodes)}_{op.lower()}"
         self.nodes.append(helper.make_node(op, list(inputs), [output], **attributes))

@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from tatami import graph
 from tatami.errors import TatamiError
+from tatami.ship import interpret
 from tatami.ship.c.emit import c_name, emit
 from tatami.ship.c.layout import lay_out
 from tatami.ship.lower import lower
@@ -136,3 +138,39 @@ def test_large_weights_are_not_text(tmp_path, builder, small_spec):
     assert isinstance(program.steps[0], Conv)
     panel = np.frombuffer(files["net_weights.bin"], "<f4")[: 16 * 192].reshape(8, 8, 3, 16)
     np.testing.assert_array_equal(panel.transpose(3, 2, 0, 1), program.steps[0].weights[:16])
+
+
+def test_one_constant_serves_results_of_two_ranks(tmp_path, builder):
+    b = builder()
+    x = b.conv("images", 3, 4, kernel=(2, 2), strides=[2, 2])  # 4 x 2 x 4
+    row = b.constant([1.0, 2.0, 3.0, 4.0])
+    scaled = b.node("Mul", x, row)  # along the columns
+    flat = b.node("Flatten", b.node("GlobalAveragePool", scaled))
+    total = b.node("Mul", flat, row)  # along the channels
+    network = b.network(tmp_path / "n.onnx", None, total, Size(8, 4), (4,))
+    program = lower(network)
+    assert {array.shape for array in program.constants.values()} == {(1, 1, 4), (4, 1, 1)}
+    image = np.random.default_rng(0).random((1, 3, 4, 8), np.float32)
+    found = interpret.run(program, [image[0]])[0]
+    np.testing.assert_allclose(found.ravel(), graph.run(network, image).ravel(), rtol=1e-5)
+
+
+def test_a_padded_product_of_a_line_is_no_product_of_the_map(tmp_path, builder):
+    b = builder()
+    flat = b.node("Reshape", "images", b.shape(1, 48, 1, 1))
+    top = b.conv(flat, 48, 5, kernel=(1, 1), pads=[1, 1, 1, 1])
+    groups = b.conv(flat, 48, 6, kernel=(1, 1), group=2)
+    both = b.node("Add", b.node("GlobalMaxPool", b.conv(top, 5, 6, kernel=(1, 1))), groups)
+    network = b.network(tmp_path / "n.onnx", None, both, Size(4, 4), (6, 1, 1))
+    image = np.random.default_rng(0).random((1, 3, 4, 4), np.float32)
+    found = interpret.run(lower(network), [image[0]])[0]
+    np.testing.assert_allclose(found, graph.run(network, image)[0], rtol=1e-5)
+
+
+def test_axes_that_do_not_line_up_are_refused(tmp_path, builder):
+    b = builder()
+    x = b.conv("images", 3, 4, kernel=(1, 1))
+    line = b.node("Flatten", b.node("GlobalMaxPool", x))  # (1, 4), to the columns in ONNX
+    total = b.node("Add", x, line)
+    network = b.network(tmp_path / "n.onnx", None, total, Size(4, 4), (4, 4, 4))
+    refused(r"Add 'v3_add' makes \(1, 4, 4, 4\) of 'v2_flatten', \(1, 4\)", network)

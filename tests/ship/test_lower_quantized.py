@@ -186,3 +186,85 @@ def test_every_channel_has_a_factor_of_its_own(tmp_path, builder):
     factors = first.result.multiplier / 2.0**first.result.shift
     assert len(set(factors)) == 4
     assert (np.abs(first.weights).max(axis=(1, 2, 3)) == 127).all()
+
+
+def written(tmp_path, builder_, outputs, size=(8, 8)):
+    """A network with several outputs, whose shapes ONNX infers."""
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph(
+            builder_.nodes,
+            "small",
+            [onnx.helper.make_tensor_value_info("images", onnx.TensorProto.FLOAT, (1, 3, *size))],
+            [
+                onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
+                for name in outputs
+            ],
+            builder_.weights,
+        ),
+        opset_imports=[onnx.helper.make_opsetid("", 18)],
+        ir_version=10,
+    )
+    onnx.save(onnx.shape_inference.infer_shapes(model), tmp_path / "n.onnx")
+    return graph.read(tmp_path / "n.onnx")
+
+
+def held_to_simulation(simulated, noise=1e-3):
+    """Every output near that of the float simulation, on one picture; the program."""
+    program = lower(simulated)
+    (image,) = images_of(simulated, 1, seed=5)
+    wide = graph.values(simulated, image)
+    for value, found in zip(
+        simulated.graph.outputs, interpret.run(program, [image[0]]), strict=True
+    ):
+        expected = wide[value.name].reshape(found.shape)
+        assert np.square(found - expected).sum() <= noise * np.square(expected).sum()
+    return program
+
+
+def test_bytes_that_are_an_output_too_are_read_as_both(tmp_path, builder):
+    b = builder()
+    pooled = b.node("MaxPool", "images", kernel_shape=[2, 2], strides=[2, 2])
+    top = b.conv(pooled, 3, 4, kernel=(1, 1))
+    simulated = quantized(written(tmp_path, b, [top, pooled]))
+    program = held_to_simulation(simulated)
+    assert len({step.output for step in program.steps}) == len(program.steps)
+    assert program.outputs[1] == pooled
+    assert program.values[pooled].quantization is None
+
+
+def test_a_value_joined_to_itself_is_rescaled_once(tmp_path, builder):
+    b = builder()
+    joined = b.node("Concat", "images", "images", axis=1)
+    other = b.node("Sigmoid", b.conv(joined, 6, 6, kernel=(1, 1)))
+    again = b.node("Concat", other, other, joined, axis=1)
+    top = b.conv(again, 18, 4, kernel=(1, 1))
+    simulated = quantized(written(tmp_path, b, [top]))
+    path = tmp_path / "q.onnx"
+    graph.write(simulated, path)
+    model = onnx.load(path)
+    for one in model.graph.initializer:  # another scale for the joined value than for its parts
+        if one.name == f"{again}_scale":
+            one.CopyFrom(numpy_helper.from_array(np.float32(1 / 64), one.name))
+    onnx.save(model, path)
+    program = held_to_simulation(graph.read(path))
+    assert len({step.output for step in program.steps}) == len(program.steps)
+
+
+@pytest.mark.parametrize("attributes", [{}, {"alpha": 1.0, "beta": 1.0}])
+def test_a_fully_connected_layer_with_its_defaults_written_out(tmp_path, builder, attributes):
+    b = builder()
+    x = b.node("Relu", b.conv("images", 3, 4, kernel=(4, 4), strides=[4, 4]))
+    weights = b.constant(b.rng.normal(size=(5, 16)))
+    bias = b.constant(b.rng.normal(size=5))
+    top = b.node("Gemm", b.node("Flatten", x), weights, bias, transB=1, **attributes)
+    program = held_to_simulation(quantized(written(tmp_path, b, [top])))
+    assert kinds(program) == ["QuantizedConv", "QuantizedConv"]
+    assert program.steps[1].weights.shape == (5, 4, 2, 2)
+
+
+def test_means_that_nothing_rounds_stay_float(tmp_path, builder):
+    b = builder()
+    x = b.node("Relu", b.conv("images", 3, 4, kernel=(1, 1)))
+    wide = b.node("Resize", x, "", b.constant([1, 1, 2, 2]), mode="linear")
+    program = held_to_simulation(quantized(written(tmp_path, b, [wide])), noise=1e-9)
+    assert program.values[wide].quantization is None
