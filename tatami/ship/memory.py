@@ -8,11 +8,14 @@ lower bound that no plan can beat; both are printed, so that a bad plan shows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 ALIGNMENT = 64
 """Bytes: a cache line, and the widest vector register of today."""
+ATTEMPTS = 100
+"""Plans more that are tried from each order, fewer where there are more than this many buffers: the
+time of one plan grows with their square."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +46,34 @@ def plan(buffers: Sequence[Buffer], alignment: int = ALIGNMENT) -> Plan:
 
     Sizes count rounded up to ``alignment`` bytes, in the lower bound too. Which order is best
     differs from net to net, so the three usual ones are tried: large first, long-lived first, and
-    in the order of time.
+    in the order of time. Where none reaches the lower bound, the buffer that ends highest is placed
+    earlier, again and again, and the best plan is kept.
     """
     rounded = [Buffer(b.name, _aligned(b.size, alignment), b.first, b.last) for b in buffers]
+    bound = _lower_bound(rounded)
     orders = (
         sorted(rounded, key=lambda b: (-b.size, b.first)),
         sorted(rounded, key=lambda b: (b.first - b.last, -b.size)),
         sorted(rounded, key=lambda b: (b.first, -b.size)),
     )
-    offsets, size = min((_place(order) for order in orders), key=lambda placed: placed[1])
-    return Plan(offsets, size, _lower_bound(rounded))
+    plans = [_place(order) for order in orders]
+    for order in orders:
+        if min(size for _, size in plans) > bound:
+            plans += _promoted(order, bound)
+    offsets, size = min(plans, key=lambda placed: placed[1])
+    return Plan(offsets, size, bound)
+
+
+def _promoted(order: Sequence[Buffer], bound: int) -> Iterator[tuple[dict[str, int], int]]:
+    """The plans that come of an order when the highest buffer moves up: first, half way, by one."""
+    current = list(order)
+    for attempt in range(min(ATTEMPTS, ATTEMPTS**3 // len(current) ** 2 + 1)):
+        offsets, size = _place(current)
+        yield offsets, size
+        if size == bound:
+            return
+        at = next(i for i, b in enumerate(current) if offsets[b.name] + b.size == size)
+        current.insert((0, at // 2, max(0, at - 1))[attempt % 3], current.pop(at))
 
 
 def overlaps(buffers: Sequence[Buffer], offsets: Mapping[str, int]) -> list[tuple[str, str]]:
