@@ -172,25 +172,38 @@ def hold_integers(stage: Stage, reference: Stage, images: Iterable[Float32]) -> 
     """Hold every sample of every layer of an integer network to another form of it: bit for bit.
 
     images: one (1, 3, H, W) after another. The row names the first layer that differs, and in it
-    the first sample: channel, row and column, what it is and what it should be.
+    the first sample: channel, row and column, what it is and what it should be. It does not pass
+    where the two have no value in common, or where one lacks the last of the other's.
     """
     assert stage.integers is not None
     assert reference.integers is not None
     worst, layer = 0.0, None
     for image in images:
         found, expected = stage.integers(image), reference.integers(image)
-        for name, value in found.items():
-            if name not in expected or value.tobytes() == expected[name].tobytes():
-                continue
-            if value.shape != expected[name].shape or value.dtype != expected[name].dtype:
+        shared = [name for name in found if name in expected]
+        if not shared or shared[-1] != next(reversed(expected)):
+            return Row(stage.name, reference.name, float("inf"), "steps", 0.0, "no map in common")
+        for name in shared:
+            value, right = found[name], expected[name]
+            if value.shape != right.shape or value.dtype != right.dtype:
                 return Row(stage.name, reference.name, float("inf"), "steps", 0.0, name)
-            wide, right = value.astype(np.float64), expected[name].astype(np.float64)
-            worst = _worse(worst, float(np.abs(wide - right).max()))
+            at = _first_other(value, right)
+            if at is None:
+                continue
+            apart = np.abs(value.astype(np.float64) - right.astype(np.float64)).max()
+            worst = _worse(worst, float(apart) or float("inf"))  # equal numbers of other bits too
             if layer is None:
-                at = tuple(np.argwhere(value != expected[name])[0])
                 where = ",".join(map(str, at[1:]))
-                layer = f"{name} [{where}]: {value[at]:g}, not {expected[name][at]:g}"
+                layer = f"{name} [{where}]: {value[at]:g}, not {right[at]:g}"
     return Row(stage.name, reference.name, worst, "steps" if worst else "", 0.0, layer)
+
+
+def _first_other(found: Array, expected: Array) -> tuple[int, ...] | None:
+    """The index of the first sample whose bits differ, in arrays of one shape and type."""
+    bits = np.dtype(f"u{found.dtype.itemsize}")
+    other = np.ascontiguousarray(found).view(bits) != np.ascontiguousarray(expected).view(bits)
+    where = np.argwhere(other)
+    return tuple(int(i) for i in where[0]) if len(where) else None
 
 
 def hold_quantized(stage: Stage, reference: Stage, images: Iterable[Float32]) -> Row:

@@ -18,9 +18,11 @@ from tatami.ship.c.operator import (
     Places,
     activation,
     quantization_of,
+    result_constants,
+    results,
     structure,
 )
-from tatami.ship.program import Conv, Program, QuantizedConv, Requantize, ToFloat
+from tatami.ship.program import Conv, Program, QuantizedConv
 
 PANEL = 16
 """Outputs whose weights lie together, and whose sums a tile computes at once."""
@@ -56,13 +58,9 @@ def decide(program: Program, step: Conv | QuantizedConv, options: Options) -> De
     start = step.bias - zero_point * total
     constants["bias"] = in_panels(start.astype(np.int32), groups)
     constants["bias_signed"] = in_panels((start + 128 * total).astype(np.int32), groups)
-    match step.result:
-        case Requantize(multiplier, negative, shift):
-            constants["multiplier"] = in_panels(multiplier, groups)
-            constants["negative"] = in_panels(negative, groups)
-            constants["shift"] = in_panels(shift, groups, 33)
-        case ToFloat(scale):
-            constants["scale"] = in_panels(scale, groups)
+    for name, numbers in result_constants(step.result).items():
+        # What fills a panel up is never stored, but must be a shift that vectors take.
+        constants[name] = in_panels(numbers, groups, 33 if name == "shift" else 0)
     return Decision(INT8_KERNELS, scratch, constants=constants)
 
 
@@ -82,6 +80,10 @@ def emit(program: Program, step: Conv | QuantizedConv, places: Places, options: 
         lines, bytes_each = blocks.rows, blocks.band
     kind = "float" if isinstance(step, Conv) else "int8"
     constants = places.constants
+    if isinstance(step, Conv):
+        after = f"{{.activation = {activation(step.activation)}, .size = 4}}"
+    else:
+        after = results(step.result, constants)
     fields: list[dict[str, int | str]] = [
         {"groups": step.groups},
         {
@@ -105,7 +107,7 @@ def emit(program: Program, step: Conv | QuantizedConv, places: Places, options: 
             "bias": constants["bias"],
             "bias_signed": constants.get("bias_signed", "NULL"),
         },
-        {"results": results(step, places)},
+        {"results": after},
     ]
     ends = f"{places.values[step.inputs[0]]},\n        {places.scratch or 'NULL'}"
     ends += f", {places.values[step.output]}"
@@ -123,26 +125,6 @@ def emit(program: Program, step: Conv | QuantizedConv, places: Places, options: 
         return f"net_winograd({layer},\n        net_float_kernels(), {ends});"
     layer = structure("net_conv_layer", fields)
     return f"net_conv({layer},\n        net_{kind}_kernels(), {ends});"
-
-
-def results(step: Conv | QuantizedConv, places: Places) -> str:
-    """What becomes of sums, as an initializer of net_results."""
-    constants = places.constants
-    if isinstance(step, Conv):
-        return f"{{.activation = {activation(step.activation)}, .size = 4}}"
-    if isinstance(step.result, ToFloat):
-        return f"{{.scale = {constants['scale']}, .size = 4}}"
-    result = step.result
-    leaky = bool((result.multiplier != result.negative_multiplier).any())
-    small = bool((result.shift >= 33).all())
-    return (
-        f"{{.multiplier = {constants['multiplier']},\n"
-        f"                .negative_multiplier = {constants['negative']},\n"
-        f"                .shift = {constants['shift']},\n"
-        f"                .zero_point = {result.zero_point}, .low = {result.low}, "
-        f".high = {result.high},\n"
-        f"                .leaky = {int(leaky)}, .small = {int(small)}, .size = 1}}"
-    )
 
 
 def packed(step: Conv | QuantizedConv) -> NDArray[Any]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from tatami.ship.c.operator import (
     Decision,
     Options,
     Places,
     activation,
     quantization_of,
+    result_constants,
+    results,
     structure,
     window_rows,
 )
@@ -17,7 +17,6 @@ from tatami.ship.program import (
     ConvTranspose,
     Program,
     QuantizedConvTranspose,
-    Requantize,
 )
 
 TransposedConvolution = ConvTranspose | QuantizedConvTranspose
@@ -34,14 +33,7 @@ def decide(program: Program, step: TransposedConvolution, options: Options) -> D
         return Decision(
             kernels=("activate", "window", "float32/conv_transpose"), constants=constants
         )
-    if isinstance(step.result, Requantize):
-        constants |= {
-            "multiplier": step.result.multiplier,
-            "negative": step.result.negative_multiplier,
-            "shift": step.result.shift,
-        }
-    else:
-        constants |= {"scale": step.result.scale}
+    constants |= result_constants(step.result)
     return Decision(
         kernels=("activate", "results", "window", "int8/requantize", "int8/conv_transpose"),
         scratch=4 * groups * outputs,
@@ -62,27 +54,9 @@ def emit(program: Program, step: TransposedConvolution, places: Places, options:
             f"        {step.groups}, {outputs}, {constants['weights']}, {constants['bias']},\n"
             f"        {activation(step.activation)}, {ends});"
         )
-    if isinstance(step.result, Requantize):
-        small = bool(np.all(step.result.shift >= 33))
-        leaky = bool(np.any(step.result.multiplier != step.result.negative_multiplier))
-        results = structure(
-            "net_results",
-            [
-                {
-                    "multiplier": constants["multiplier"],
-                    "negative_multiplier": constants["negative"],
-                    "shift": constants["shift"],
-                },
-                {"zero_point": step.result.zero_point},
-                {"low": step.result.low, "high": step.result.high},
-                {"leaky": int(leaky), "small": int(small)},
-            ],
-        )
-    else:
-        results = structure("net_results", [{"scale": constants["scale"]}])
     return (
         f"net_conv_transpose_u8({window},\n"
         f"        {step.groups}, {outputs}, {constants['weights']}, {constants['bias']},\n"
-        f"        {results},\n"
+        f"        &(const net_results){results(step.result, constants)},\n"
         f"        {quantization_of(source).zero_point}, (int32_t *){places.scratch}, {ends});"
     )

@@ -9,7 +9,15 @@ from __future__ import annotations
 import numpy as np
 
 from tatami.ship.c.band import band_bytes, band_rows, needed_columns
-from tatami.ship.c.operator import Decision, Options, Places, activation, structure
+from tatami.ship.c.operator import (
+    Decision,
+    Options,
+    Places,
+    activation,
+    result_constants,
+    results,
+    structure,
+)
 from tatami.ship.program import Conv, Program, QuantizedConv, Requantize
 
 
@@ -44,9 +52,7 @@ def decide(program: Program, step: Conv | QuantizedConv, options: Options) -> De
         constants={
             "weights": taps,
             "bias": bias,
-            "multiplier": step.result.multiplier,
-            "negative": step.result.negative_multiplier,
-            "shift": step.result.shift,
+            **result_constants(step.result),
         },
     )
 
@@ -83,20 +89,10 @@ def emit(program: Program, step: Conv | QuantizedConv, places: Places, options: 
     assert quantization is not None
     assert isinstance(step.result, Requantize)
     lines.append({"zero_point": quantization.zero_point})
-    leaky = bool((step.result.multiplier != step.result.negative_multiplier).any())
-    results = (
-        f"{{.multiplier = {constants['multiplier']},\n"
-        f"                .negative_multiplier = {constants['negative']},\n"
-        f"                .shift = {constants['shift']},\n"
-        f"                .zero_point = {step.result.zero_point}, .low = {step.result.low}, "
-        f".high = {step.result.high},\n"
-        f"                .leaky = {int(leaky)}, "
-        f".small = {int((step.result.shift >= 33).all())}, .size = 1}}"
-    )
     return (
         f"net_depthwise({structure('net_depthwise_shape', lines)},\n"
         f"        {source}, {constants['weights']}, {constants['bias']},\n"
-        f"        &(const net_results){results},\n"
+        f"        &(const net_results){results(step.result, constants)},\n"
         f"        (uint8_t *){places.scratch}, {share}, {result});"
     )
 

@@ -11,7 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tatami.ops.window import Window
-from tatami.ship.program import Activation, Clamp, Leaky, Quantization, Shape, Value
+from tatami.ship.program import (
+    Activation,
+    Clamp,
+    Leaky,
+    Quantization,
+    Requantize,
+    Shape,
+    ToFloat,
+    Value,
+)
 
 
 @dataclass(frozen=True)
@@ -112,3 +121,33 @@ def window_rows(window: Window, source: Shape, result: Shape) -> list[dict[str, 
         {"dilation_rows": y.dilation, "dilation_columns": x.dilation},
         {"top": y.before, "left": x.before},
     ]
+
+
+def results(result: Requantize | ToFloat, constants: Mapping[str, str]) -> str:
+    """What becomes of int32 sums, as an initializer of net_results (kernels/results.c).
+
+    constants: C expressions of what ``result_constants`` gave.
+    """
+    if isinstance(result, ToFloat):
+        return f"{{.scale = {constants['scale']}, .size = 4}}"
+    leaky = bool((result.multiplier != result.negative_multiplier).any())
+    small = bool((result.shift >= 33).all())
+    lines = [
+        f".multiplier = {constants['multiplier']}",
+        f".negative_multiplier = {constants['negative']}",
+        f".shift = {constants['shift']}",
+        f".zero_point = {result.zero_point}, .low = {result.low}, .high = {result.high}",
+        f".leaky = {int(leaky)}, .small = {int(small)}, .size = 1",
+    ]
+    return "{" + ",\n                ".join(lines) + "}"
+
+
+def result_constants(result: Requantize | ToFloat) -> dict[str, NDArray[Any]]:
+    """The constants that ``results`` names, each (outputs,)."""
+    if isinstance(result, ToFloat):
+        return {"scale": result.scale}
+    return {
+        "multiplier": result.multiplier,
+        "negative": result.negative_multiplier,
+        "shift": result.shift,
+    }
