@@ -252,7 +252,17 @@ def integer_stage(name: str, detector: ForwardDetector, program: Program, size: 
     def values(images: Float32) -> dict[str, Float32]:
         return {key: _real(array, program.values[key]) for key, array in integers(images).items()}
 
-    return Stage(name, detector.spec, detector, detector.forward, values, None, size, integers)
+    return Stage(
+        name,
+        detector.spec,
+        detector,
+        detector.forward,
+        values,
+        None,
+        size,
+        integers,
+        rounded=program.rounded(),
+    )
 
 
 def compiled_stage(detector: CompiledDetector, name: str) -> Stage:

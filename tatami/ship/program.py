@@ -393,6 +393,7 @@ Step = (
     | Quantize
     | Dequantize
 )
+_FLOAT_ARITHMETIC = Conv | ConvTranspose | AveragePool | Activate | Arithmetic | Softmax
 Convolution = Conv | QuantizedConv | ConvTranspose | QuantizedConvTranspose
 
 
@@ -435,6 +436,20 @@ class Program:
             died |= {name: index for name in step.inputs if name in born}
         died |= dict.fromkeys(self.outputs, len(self.steps))
         return {name: Lifetime(born[name], died[name]) for name in born}
+
+    def rounded(self) -> frozenset[str]:
+        """Values that float arithmetic has a part in: two back ends may differ in their last bits.
+
+        Moving floats, and converting them from integers and to them, is exact.
+        """
+        found: set[str] = set()
+        for step in self.steps:
+            arithmetic = isinstance(step, _FLOAT_ARITHMETIC) or (
+                isinstance(step, Resize) and self.values[step.output].quantization is None
+            )
+            if arithmetic or any(name in found for name in step.inputs):
+                found.add(step.output)
+        return frozenset(found)
 
     def multiply_adds(self, step: Step) -> int:
         """Multiplications that are added up: those of the convolutions; the rest count 0."""

@@ -9,6 +9,8 @@ from rich.console import Console
 from tatami.ship.prove import (
     BOX_BOUND,
     FLOAT_BOUND,
+    MIXED_BOUND,
+    QUANTIZATION_LOSS,
     Ledger,
     Row,
     Stage,
@@ -16,8 +18,10 @@ from tatami.ship.prove import (
     difference,
     first_difference,
     hold_boxes,
+    hold_integers,
     hold_maps,
     hold_pictures,
+    hold_quantized,
 )  # fmt: skip
 from tatami.types import Detections
 
@@ -123,3 +127,89 @@ def test_table_and_json():
     assert answer["passed"] is False
     assert [row["passed"] for row in answer["rows"]] == [True, False]
     assert answer["rows"][1]["worst"] == "inf"
+
+
+def integers(name, changes=(), rounded=None, dtype=np.uint8, missing=()):
+    """A stage of bytes and a float map; changes: (layer, index, value) each."""
+
+    def values(images):
+        found = {
+            "first": np.arange(24, dtype=dtype).reshape(1, 2, 3, 4),
+            "second": np.full((1, 2, 2, 2), 7, np.uint8),
+            "map": np.linspace(-1, 1, 8, dtype=np.float32).reshape(1, 2, 2, 2),
+        }
+        for layer, index, value in changes:
+            found[layer][index] = value
+        return {key: value for key, value in found.items() if key not in missing}
+
+    return Stage(name, None, Fixed(None), None, None, None, 9, values, rounded=rounded)
+
+
+def test_equal_integers_pass():
+    row = hold_integers(integers("C"), integers("int8"), IMAGES)
+    assert (row.worst, row.unit, row.bound, row.layer, row.passed) == (0, "", 0, None, True)
+
+
+def test_the_first_integer_that_differs_is_named():
+    changes = [("second", (0, 1, 0, 1), 9), ("second", (0, 1, 1, 1), 0), ("map", (0, 0, 0, 0), 3)]
+    row = hold_integers(integers("C", changes), integers("int8"), IMAGES)
+    assert row.layer == "second [1,0,1]: 9, not 7"
+    assert (row.worst, row.unit, row.passed) == (7, "steps", False)
+    assert "7 steps exceeds 0, first at second [1,0,1]: 9, not 7" in Ledger((row,)).failures()[0]
+
+
+def test_equal_numbers_of_other_bits_do_not_pass():
+    zero = integers("C", [("map", (0, 0, 0, 0), 0.0)])
+    negative = integers("int8", [("map", (0, 0, 0, 0), -0.0)])
+    row = hold_integers(zero, negative, IMAGES)
+    assert not row.passed
+    assert row.layer == "map [0,0,0]: 0, not -0"
+    nan = [("map", (0, 0, 0, 0), np.nan)]
+    assert hold_integers(integers("C", nan), integers("int8", nan), IMAGES).passed  # the same bits
+    assert not hold_integers(integers("C", nan), integers("int8"), IMAGES).passed
+
+
+@pytest.mark.parametrize("missing", [("first", "second", "map"), ("map",)])
+def test_nothing_to_compare_is_no_proof(missing):
+    for one, other in ((missing, ()), ((), missing)):
+        found, expected = integers("C", missing=one), integers("int8", missing=other)
+        row = hold_integers(found, expected, IMAGES)
+        assert row.passed == (other == ("map",))  # the reference may say less, not other things
+
+
+def test_another_type_is_another_layer():
+    row = hold_integers(integers("C", dtype=np.int8), integers("int8"), IMAGES)
+    assert not row.passed
+    assert row.layer == "first"
+
+
+def test_layers_kept_in_floats_are_held_to_a_bound():
+    kept = frozenset({"second", "map"})
+    near = [("second", (0, 0, 0, 0), 8), ("map", (0, 0, 0, 0), -1 + MIXED_BOUND / 2)]
+    row = hold_integers(integers("C", near), integers("int8", rounded=kept), IMAGES)
+    assert row.passed
+    assert 0 < row.worst <= row.bound == MIXED_BOUND
+    far = [("map", (0, 0, 0, 0), -1 + 2 * MIXED_BOUND)]
+    assert not hold_integers(integers("C", far), integers("int8", rounded=kept), IMAGES).passed
+    early = [("first", (0, 0, 0, 0), 8)]  # integers before them are exact still
+    row = hold_integers(integers("C", early), integers("int8", rounded=kept), IMAGES)
+    assert row.layer == "first [0,0,0]: 8, not 0"
+    assert not row.passed
+
+
+def test_the_noisiest_layer_is_named_and_bounds_nothing():
+    row = hold_quantized(stage("b", 0.5, "map"), stage("a"), IMAGES)
+    assert (row.layer, row.unit, row.bound, row.passed) == ("map", "dB", None, True)
+    # The maps are 3 and -5: signal 9 + 25, noise 2 * 0.25, of each sample.
+    assert row.worst == pytest.approx(10 * np.log10(34 / 0.5))
+    assert hold_quantized(stage("b"), stage("a"), IMAGES).worst is None  # no noise at all
+
+
+@pytest.mark.parametrize(("lost", "passed"), [(-0.05, True), (0.0099, True), (0.0101, False)])
+def test_integers_may_lose_a_point_of_average_precision(lost, passed):
+    row = Row(
+        "int8", "folded", 30.0, "dB", mean_ap=0.6 - lost, mean_ap_held_to=0.6,
+        loss=QUANTIZATION_LOSS,
+    )  # fmt: skip
+    assert row.passed == passed
+    assert all("less at most 0.01" in line for line in Ledger((row,)).failures())
