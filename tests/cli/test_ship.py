@@ -107,3 +107,32 @@ def test_a_network_of_another_program_ships_without_rules_for_boxes(
     header = (folder / "bare.h").read_text()
     assert "void bare_forward(" in header
     assert "bare_detect" not in header
+
+
+@pytest.mark.parametrize(
+    ("option", "limit", "what"), [("--ram", "64K", "RAM"), ("--flash", "20k", "flash")]
+)
+def test_a_device_that_is_too_small_is_told_the_layers(
+    command, square_finder, tmp_path, capsys, option, limit, what
+):
+    folder = tmp_path / "c"
+    assert command("ship", square_finder, "-o", folder, option, limit, "--no-build") == 2
+    *table, last = capsys.readouterr().err.splitlines()
+    (title,) = (line for line in table if "layers that cost most" in line)
+    assert title.endswith(f"bytes of {what}")
+    assert any(line.startswith("beside all layers: ") for line in table)
+    # The picture is 73,728 bytes of floats beside a map of 168; the weights are 86,044.
+    need = 4 * 3 * 64 * 96 if what == "RAM" else 4 * (7 * 3 * 32 * 32 + 7)
+    (row,) = (line for line in table if line.startswith("map "))
+    assert int(row.split()[-1].replace(",", "")) >= need
+    assert f"bytes of {what}, and there are {int(limit[:-1]) * 1024:,}" in last
+    assert "squares.onnx" in last
+    assert not list(tmp_path.glob("c*"))  # nothing was written
+
+
+def test_a_device_that_is_large_enough(command, square_finder, tmp_path, capsys):
+    limits = ("--ram", "2M", "--flash", "1MiB")
+    assert command("ship", square_finder, "-o", tmp_path / "c", *limits, "--no-build") == 0
+    text = capsys.readouterr().out
+    assert "bytes of RAM and" in text
+    assert "of flash, as compiled" in text
