@@ -77,7 +77,8 @@ def ship(
     how = cast(Literal["auto", "array", "binary"], weights)
     shipped = emit(program, name or c_name(network.stem), how, Options(target, threads))
     needs = footprint(program, shipped, machine)
-    _refuse_too_large(needs, limits, network)
+    integers = any(value.quantization is not None for value in program.values.values())
+    _refuse_too_large(needs, limits, network, integers)
     no_build = no_build or program.spec is None or bool(machine.compiler)
     with folder_written_atomically(output) as folder:
         for file, content in shipped.files.items():
@@ -90,7 +91,9 @@ def ship(
         _print(shipped, needs, output, built=not no_build)
 
 
-def _refuse_too_large(needs: Footprint, limits: Mapping[str, int | None], network: Path) -> None:
+def _refuse_too_large(
+    needs: Footprint, limits: Mapping[str, int | None], network: Path, integers: bool
+) -> None:
     """Raise TatamiError, after a table of the layers that cost most, for what a device lacks."""
     for what, limit in limits.items():
         need = needs.ram if what == "RAM" else needs.flash
@@ -107,10 +110,16 @@ def _refuse_too_large(needs: Footprint, limits: Mapping[str, int | None], networ
 
         for layer in sorted(needs.layers, key=cost, reverse=True)[:COSTLY]:
             table.add_row(escape(layer.layer), layer.operator, f"{cost(layer):,}")
+        if needs.measured:
+            rest = needs.variables if what == "RAM" else needs.code
+            beside = "tables and variables" if what == "RAM" else "code and its constants"
+            table.add_section()
+            table.add_row(f"beside all layers: {beside}", "", f"{rest:,}")
         console.print(table)
         raise TatamiError(
             f"the program needs {need:,} bytes of {what}, and there are {limit:,}",
-            mend="quantize it, or train it narrower or for a smaller input",
+            mend="train it narrower or for a smaller input"
+            + ("" if integers else ", or quantize it"),
             file=network,
         )
 
@@ -177,8 +186,8 @@ def _print(shipped: Shipped, needs: Footprint, output: Path, built: bool) -> Non
     console.print(table)
     ratio = sizes["arena"] / max(1, needs.values)
     console.print(
-        f"arena {sizes['arena']:,} bytes; the tensors alive at once need {needs.values:,} "
-        f"({ratio:.2f} x), with scratch {sizes['lower_bound']:,}"
+        f"arena {sizes['arena']:,} bytes, {ratio:.2f} x the {needs.values:,} of the tensors alive "
+        f"at once;\nno plan can go below {needs.values:,}, or with scratch {sizes['lower_bound']:,}"
     )
     console.print(f"weights {sizes['weights']:,} bytes, source {sizes['code_files']:,} bytes")
     how = "as compiled" if needs.measured else "without code and tables: there is no compiler"

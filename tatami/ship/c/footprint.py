@@ -33,13 +33,16 @@ class Cost:
 class Footprint:
     """ram: the arena, tables and variables.  flash: weights and code.  measured: by a compiler;
     else the arena and the weights alone.  values: the largest sum of tensors alive at once, which
-    no arena can go below."""
+    no arena can go below.  variables, code: the parts of ram and flash that no layer is to blame
+    for, 0 where not measured."""
 
     ram: int
     flash: int
     measured: bool
     values: int
     layers: tuple[Cost, ...]
+    variables: int = 0
+    code: int = 0
 
 
 def parse_bytes(text: str, option: str) -> int:
@@ -66,11 +69,15 @@ def footprint(program: Program, shipped: Shipped, target: Target) -> Footprint:
         values = max(values, sum(alive.values()))
         ram = sum(alive.values()) + decision.scratch
         layers.append(Cost(step.name, type(step).__name__, ram, constants))
-    code = _code(shipped, target)
-    if code is None:
-        return Footprint(layout.plan.size, layout.constant_bytes, False, values, tuple(layers))
-    text, data, bss = code
-    return Footprint(data + bss, text + data + layout.constant_bytes, True, values, tuple(layers))
+    arena, weights = layout.plan.size, layout.constant_bytes
+    built = _code(shipped, target)
+    if built is None:
+        return Footprint(arena, weights, False, values, tuple(layers))
+    text, data, bss = built
+    ram, code = data + bss, text + data
+    return Footprint(
+        ram, code + weights, True, values, tuple(layers), max(0, ram - arena), max(0, code)
+    )
 
 
 def _code(shipped: Shipped, target: Target) -> tuple[int, int, int] | None:
