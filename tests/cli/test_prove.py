@@ -8,6 +8,8 @@ import pytest
 from onnx import numpy_helper
 from PIL import Image
 
+from tatami.ship.c.targets import TARGETS, missing
+
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 
 
@@ -93,3 +95,24 @@ def test_bad_requests(command, stages, square_finder, squares_set, tmp_path, cap
     onnx.save(model, tmp_path / "other.onnx")
     assert command("prove", square_finder, tmp_path / "other.onnx", "--data", squares_set) == 2
     assert "differ in their decoding" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("target", ["aarch64"])
+def test_another_machine_is_proved_by_emulation(command, stages, squares_set, capsys, target):
+    lacks = missing(TARGETS[target])
+    if lacks is not None:
+        pytest.skip(f"{lacks} is not installed")
+    _, folded, c = stages
+    arguments = ("prove", folded, c, "--data", squares_set, "--on", target, "--json")
+    assert command(*arguments) == 0
+    rows = {row["stage"]: row for row in json.loads(capsys.readouterr().out)["rows"]}
+    kinds = [name for name in rows if name.startswith(f"C {target} ")]
+    assert f"C {target} portable" in kinds
+    assert len(kinds) == 1 + len(TARGETS[target].variants)
+    assert all(rows[kind]["held_to"] == "folded" for kind in kinds)
+    assert all(rows[kind]["worst"] <= rows[kind]["bound"] for kind in kinds)
+
+
+def test_a_machine_that_is_not_emulated_is_refused(command, stages, squares_set, capsys):
+    assert command("prove", *stages, "--data", squares_set, "--on", "x86-64") == 2
+    assert "riscv64" in capsys.readouterr().err
