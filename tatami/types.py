@@ -161,10 +161,12 @@ class InputSpec:
     """How a picture becomes a network's input: parameters of the rule in docs/picture-rule.md.
 
     value = (pixel - mean[c]) * scale[c] in float32, planes in the order of ``channels``.
+    filter: ``triangle``, the exact rule, or ``darknet``, darknet's own interpolation in float32.
     """
 
     size: Size
     resize: Literal["letterbox", "stretch"] = "letterbox"
+    filter: Literal["triangle", "darknet"] = "triangle"
     channels: Literal["rgb", "bgr"] = "rgb"
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     scale: tuple[float, float, float] = (1 / 255, 1 / 255, 1 / 255)
@@ -172,15 +174,32 @@ class InputSpec:
 
 
 @dataclass(frozen=True)
-class Decoding:
-    """How a raw map becomes detections: see tatami/decoding.py, which is the rule.
+class AnchorGrid:
+    """The anchors at every cell of a raw map, or of an SSD's pair of raw maps.
 
-    anchors: (width, height) pairs in cells; a cell is ``stride`` input pixels wide and high.
+    anchors: (width, height) pairs in pixels of the network's input.
+    stride: (x, y), the pixels of the input from one cell to the next.
+    xy_scale: YOLOv4's scale_x_y: a centre may leave its cell by (xy_scale - 1) / 2 of the cell.
     """
 
-    kind: Literal["yolov2"]
     anchors: tuple[tuple[float, float], ...]
-    stride: int = 32
+    stride: tuple[float, float]
+    xy_scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How raw maps become detections: see tatami/decoding.py, which is the rule.
+
+    grids: one for each raw map; of an SSD one for each pair (boxes, scores) of them.
+    scores: how the numbers of the classes become scores.
+    variances: an SSD's offsets of the centre and logarithms of the sides are multiplied by these.
+    """
+
+    kind: Literal["yolov2", "yolov3", "ssd"]
+    grids: tuple[AnchorGrid, ...]
+    scores: Literal["softmax", "sigmoid"]
+    variances: tuple[float, float] = (1.0, 1.0)
     score_threshold: float = 0.25
     iou_threshold: float = 0.45
     max_candidates: int = 1000
@@ -198,8 +217,11 @@ class NetworkSpec:
     provenance: Mapping[str, str] = field(default_factory=dict)
 
 
-Forward = Callable[[Float32], Float32]
-"""Images (n, 3, height, width) to the raw map (n, channels, rows, columns), both float32."""
+RawMaps = tuple[Float32, ...]
+"""What a network says of n images: its raw maps, each (n, channels, rows, columns) float32."""
+
+Forward = Callable[[Float32], RawMaps]
+"""Images (n, 3, height, width) float32 to the raw maps, in the order of the network's outputs."""
 
 
 class Detector(Protocol):

@@ -1,0 +1,26 @@
+"""What an importer gives: an ONNX model, and whatever else the other program's files said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx
+
+from tatami.types import Decoding, InputSpec
+
+
+@dataclass(frozen=True)
+class Imported:
+    """model: operator set 18, one input ``images`` (1, 3, H, W) float32, outputs as the file has
+    them, or, where the file says how they are decoded, the raw maps in the order of
+    ``decoding.grids`` (of an SSD boxes, scores, boxes, scores, ...).
+
+    decoding, classes, input: None for what the file does not say.
+    notes: what a user should hear of, a line each.
+    """
+
+    model: onnx.ModelProto
+    decoding: Decoding | None = None
+    classes: tuple[str, ...] | None = None
+    input: InputSpec | None = None
+    notes: tuple[str, ...] = ()
