@@ -1,4 +1,4 @@
-"""A network as a detector: prepare the picture, run the network, decode its map."""
+"""A network as a detector: prepare the picture, run the network, decode its maps."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ class ForwardDetector:
         """Boxes in the pixels of the picture (height, width, 3), best first."""
         height, width = picture.shape[:2]
         images, placement = prepare(picture, self.spec.input)  # (3, H, W)
-        raw = self.forward(images[None])[0]  # (A * (5 + K), rows, cols)
-        return detections(raw, self.spec, placement, Size(width, height), score_threshold)
+        maps = [one[0] for one in self.forward(images[None])]  # (channels, rows, cols) each
+        return detections(maps, self.spec, placement, Size(width, height), score_threshold)

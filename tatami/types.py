@@ -8,7 +8,7 @@ area is (x2 - x1) * (y2 - y1) with no "+ 1".
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -204,6 +204,23 @@ class Decoding:
     iou_threshold: float = 0.45
     max_candidates: int = 1000
     max_detections: int = 100
+
+    def channels(self, grid: AnchorGrid, classes: int) -> tuple[int, ...]:
+        """The channels of a grid's raw map, or pair of raw maps."""
+        anchors = len(grid.anchors)
+        if self.kind == "ssd":
+            return 4 * anchors, (classes + 1) * anchors
+        return (anchors * (5 + classes),)
+
+    def maps(self, classes: int) -> tuple[tuple[AnchorGrid, int], ...]:
+        """The grid and the channels of every raw map, in the order of the network's outputs."""
+        return tuple((grid, c) for grid in self.grids for c in self.channels(grid, classes))
+
+    @staticmethod
+    def yolov2(anchors: Iterable[tuple[float, float]], stride: int = 32) -> Decoding:
+        """YOLOv2's, with its anchors in cells, as the paper gives them."""
+        in_pixels = tuple((width * stride, height * stride) for width, height in anchors)
+        return Decoding("yolov2", (AnchorGrid(in_pixels, (stride, stride)),), "softmax")
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tatami.decoding import decode_yolov2, detections
+from tatami.decoding import candidates, detections
 from tatami.errors import TatamiError
 from tatami.picture import placement
 from tatami.types import Decoding, Detections, Float32, InputSpec, NetworkSpec, Size
@@ -18,7 +19,9 @@ DEPTH = 5 + len(CLASSES)
 
 
 def spec_of(size: Size = Size(96, 64), **decoding: object) -> NetworkSpec:
-    return NetworkSpec("detect", CLASSES, InputSpec(size), Decoding("yolov2", ANCHORS, **decoding))
+    return NetworkSpec(
+        "detect", CLASSES, InputSpec(size), replace(Decoding.yolov2(ANCHORS), **decoding)
+    )
 
 
 def random_raw(seed: int, rows: int = 2, columns: int = 3, spread: float = 2.0) -> Float32:
@@ -59,7 +62,7 @@ def naive_candidates(raw: Float32, stride: int, threshold: float) -> list[tuple[
 def test_candidates_are_those_of_a_naive_loop(seed: int, threshold: float) -> None:
     raw = random_raw(seed)
     expected = naive_candidates(raw, 32, threshold)
-    found = decode_yolov2(raw, spec_of().decoding, threshold, len(CLASSES))
+    found = candidates([raw], spec_of().decoding, threshold, len(CLASSES))
     assert found.xyxy.dtype == found.scores.dtype == np.float32
     assert found.labels.tolist() == [c[2] for c in expected]
     np.testing.assert_allclose(found.scores, [c[0] for c in expected], rtol=2e-6)
@@ -70,7 +73,7 @@ def test_candidates_are_those_of_a_naive_loop(seed: int, threshold: float) -> No
 
 def test_equal_scores_come_in_the_order_of_anchor_row_column_class() -> None:
     raw = np.zeros((len(ANCHORS) * DEPTH, 2, 3), np.float32)
-    found = decode_yolov2(raw, spec_of().decoding, 0.1, len(CLASSES))
+    found = candidates([raw], spec_of().decoding, 0.1, len(CLASSES))
     assert len(found.scores) == 2 * 2 * 3 * 3
     assert found.labels.tolist() == [0, 1, 2] * 12
     centres = (found.xyxy[::3, :2] + found.xyxy[::3, 2:]) / 2
@@ -84,7 +87,7 @@ def test_ties_among_many_scores_stand_in_that_order() -> None:
     raw = np.zeros((len(ANCHORS) * DEPTH, rows, columns), np.float32)
     objectness = np.random.default_rng(0).integers(0, 3, (len(ANCHORS), rows, columns))
     raw[4::DEPTH] = objectness
-    found = decode_yolov2(raw, spec_of().decoding, 0.1, len(CLASSES))
+    found = candidates([raw], spec_of().decoding, 0.1, len(CLASSES))
     order = np.argsort(-np.repeat(objectness.reshape(-1), 3), kind="stable")
     _, row, column, label = np.unravel_index(order, (len(ANCHORS), rows, columns, 3))
     assert found.labels.tolist() == label.tolist()
@@ -96,9 +99,9 @@ def test_ties_among_many_scores_stand_in_that_order() -> None:
 def test_log_sides_are_cut_at_8(channel: int) -> None:
     raw = np.zeros((len(ANCHORS) * DEPTH, 1, 1), np.float32)
     raw[channel::DEPTH] = 8
-    at_8 = decode_yolov2(raw, spec_of().decoding, 0.1, len(CLASSES)).xyxy
+    at_8 = candidates([raw], spec_of().decoding, 0.1, len(CLASSES)).xyxy
     raw[channel::DEPTH] = 50
-    beyond = decode_yolov2(raw, spec_of().decoding, 0.1, len(CLASSES)).xyxy
+    beyond = candidates([raw], spec_of().decoding, 0.1, len(CLASSES)).xyxy
     np.testing.assert_array_equal(beyond, at_8)
     assert at_8[0, channel] - at_8[0, channel - 2] > 30_000
 
@@ -106,15 +109,15 @@ def test_log_sides_are_cut_at_8(channel: int) -> None:
 def test_the_threshold_itself_is_not_exceeded() -> None:
     raw = np.zeros((len(ANCHORS) * DEPTH, 1, 1), np.float32)
     score = np.float32(0.5) * (np.float32(1) / np.float32(3))
-    assert len(decode_yolov2(raw, spec_of().decoding, float(score), 3).scores) == 0
+    assert len(candidates([raw], spec_of().decoding, float(score), 3).scores) == 0
     below = float(np.nextafter(score, np.float32(0)))
-    assert len(decode_yolov2(raw, spec_of().decoding, below, 3).scores) == 6
+    assert len(candidates([raw], spec_of().decoding, below, 3).scores) == 6
 
 
 def test_at_most_max_candidates_the_best() -> None:
     raw = random_raw(1)
-    every = decode_yolov2(raw, spec_of().decoding, 0.01, len(CLASSES))
-    some = decode_yolov2(raw, spec_of(max_candidates=5).decoding, 0.01, len(CLASSES))
+    every = candidates([raw], spec_of().decoding, 0.01, len(CLASSES))
+    some = candidates([raw], spec_of(max_candidates=5).decoding, 0.01, len(CLASSES))
     assert len(every.scores) > 5
     np.testing.assert_array_equal(some.scores, every.scores[:5])
     np.testing.assert_array_equal(some.xyxy, every.xyxy[:5])
@@ -123,9 +126,9 @@ def test_at_most_max_candidates_the_best() -> None:
 @pytest.mark.parametrize("channel", range(DEPTH))
 def test_a_nan_makes_no_candidate_of_its_cell_and_spares_the_others(channel: int) -> None:
     raw = random_raw(2)
-    expected = decode_yolov2(raw, spec_of().decoding, -1, len(CLASSES))
+    expected = candidates([raw], spec_of().decoding, -1, len(CLASSES))
     raw[channel, 0, 0] = np.nan  # anchor 0, the first cell: the candidates with index 0, 1, 2
-    found = decode_yolov2(raw, spec_of().decoding, -1, len(CLASSES))
+    found = candidates([raw], spec_of().decoding, -1, len(CLASSES))
     assert len(found.scores) == len(expected.scores) - len(CLASSES)
     assert np.isfinite(found.xyxy).all()
 
@@ -137,14 +140,14 @@ def test_huge_numbers_give_sound_boxes_without_warning(channel: int, value: floa
     raw[channel] = value
     size = Size(96, 64)
     spec = spec_of(size)
-    found = detections(raw, spec, placement(size, spec.input), size, 0.01)
+    found = detections([raw], spec, placement(size, spec.input), size, 0.01)
     assert np.isfinite(found.xyxy).all()
     assert np.isfinite(found.scores).all()
 
 
 def test_a_map_of_another_depth_is_refused() -> None:
     with pytest.raises(TatamiError, match="2 anchors and 3 classes need 16 channels"):
-        decode_yolov2(np.zeros((15, 2, 3), np.float32), spec_of().decoding, 0.1, 3)
+        candidates([np.zeros((15, 2, 3), np.float32)], spec_of().decoding, 0.1, 3)
 
 
 def one_box(size: Size, spec: NetworkSpec) -> Detections:
@@ -152,7 +155,7 @@ def one_box(size: Size, spec: NetworkSpec) -> Detections:
     raw = np.full((len(ANCHORS) * DEPTH, 2, 3), -20, np.float32)
     raw[DEPTH : DEPTH + 4, 1, 1] = 0
     raw[DEPTH + 4 :, 1, 1] = [20, 0, 20, 0]
-    return detections(raw, spec, placement(size, spec.input), size, 0.25)
+    return detections([raw], spec, placement(size, spec.input), size, 0.25)
 
 
 def test_boxes_are_mapped_to_the_picture_and_clipped() -> None:
@@ -172,14 +175,14 @@ def test_a_box_in_the_padding_alone_is_dropped() -> None:
     raw = np.full((len(ANCHORS) * DEPTH, 2, 3), -20, np.float32)
     raw[:DEPTH, 0, 1] = [0, 0, 0, -2, 20, 20, 0, 0]  # centre (48, 16), 32 wide and 2 high
     tall, flat = Size(96, 64), Size(960, 200)  # the flat one's picture starts at row 22
-    assert len(detections(raw, spec, placement(tall, spec.input), tall, 0.25)) == 1
-    assert len(detections(raw, spec, placement(flat, spec.input), flat, 0.25)) == 0
+    assert len(detections([raw], spec, placement(tall, spec.input), tall, 0.25)) == 1
+    assert len(detections([raw], spec, placement(flat, spec.input), flat, 0.25)) == 0
 
 
 @given(st.integers(0, 10_000))
 def test_detections_are_best_first_inside_the_picture_and_capped(seed: int) -> None:
     spec, size = spec_of(max_detections=4), Size(123, 45)
-    found = detections(random_raw(seed), spec, placement(size, spec.input), size, 0.05)
+    found = detections([random_raw(seed)], spec, placement(size, spec.input), size, 0.05)
     assert len(found) <= 4
     assert (np.diff(found.scores) <= 0).all()
     assert (found.xyxy >= 0).all()
@@ -192,5 +195,5 @@ def test_nms_works_within_a_class_only() -> None:
     raw = np.full((len(ANCHORS) * DEPTH, 2, 3), -20, np.float32)
     raw[DEPTH:, 1, 1] = [0, 0, 0, 0, 20, 1, 1, -20]  # one box, half cup and half hat
     raw[DEPTH:, 1, 2] = [-3, 0, 0, 0, 19, 1, 1, -20]  # nearly the same box from the next cell
-    found = detections(raw, spec, placement(size, spec.input), size, 0.25)
+    found = detections([raw], spec, placement(size, spec.input), size, 0.25)
     assert sorted(found.labels.tolist()) == [0, 1]

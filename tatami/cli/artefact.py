@@ -10,7 +10,7 @@ import numpy as np
 from tatami.data.augment import Augmentation
 from tatami.detector import ForwardDetector
 from tatami.errors import TatamiError
-from tatami.types import Detector, Float32, Forward, NetworkSpec
+from tatami.types import Detector, Float32, Forward, NetworkSpec, RawMaps
 
 if TYPE_CHECKING:  # torch is heavy, and absent where only ONNX files are used
     from torch import nn
@@ -66,11 +66,12 @@ def is_quantized(network: Network) -> bool:
     return any(node.op_type == "QuantizeLinear" for node in network.graph)
 
 
-def run_program(program: Program, images: Float32) -> Float32:
-    """The raw maps (n, channels, rows, columns) of images (n, 3, H, W), picture after picture."""
+def run_program(program: Program, images: Float32) -> RawMaps:
+    """The raw maps of images (n, 3, H, W), picture after picture."""
     from tatami.ship import interpret
 
-    return np.stack([interpret.run(program, [image])[0] for image in images])
+    found = [interpret.run(program, [image]) for image in images]
+    return tuple(np.stack(maps) for maps in zip(*found, strict=True))
 
 
 def open_run(folder: Path) -> ForwardDetector:
@@ -124,10 +125,10 @@ def torch_forward(model: nn.Module) -> Forward:
 
     device = next(model.parameters()).device
 
-    def forward(images: Float32) -> Float32:
+    def forward(images: Float32) -> RawMaps:
         with torch.inference_mode():
             raw = model.eval()(torch.from_numpy(np.ascontiguousarray(images)).to(device))
-        return np.asarray(raw.cpu().numpy(), np.float32)
+        return (np.asarray(raw.cpu().numpy(), np.float32),)
 
     return forward
 
@@ -137,7 +138,9 @@ def build_model(run: Run) -> nn.Module:
     from tatami.models import MODELS
 
     check_model(run.model)
-    return MODELS[run.model](len(run.spec.classes), run.spec.decoding.anchors, run.width)
+    (grid,) = run.spec.decoding.grids
+    in_cells = [(width / grid.stride[0], height / grid.stride[1]) for width, height in grid.anchors]
+    return MODELS[run.model](len(run.spec.classes), in_cells, run.width)
 
 
 def check_model(name: str) -> None:

@@ -29,7 +29,7 @@ from tatami.data.open import open_dataset, splits
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError, printable
 from tatami.files import write_atomically
-from tatami.types import Boxes, Dataset, Decoding, InputSpec, NetworkSpec, Picture, Size
+from tatami.types import Boxes, Dataset, InputSpec, NetworkSpec, Picture, Size
 
 if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
     from tatami.train.distributed import Team
@@ -65,6 +65,7 @@ def plan(
     """Open the data, find the anchors, and write down everything the run will depend on."""
     import torch
 
+    from tatami.models import MODELS
     from tatami.train.loop import chosen_precision
     from tatami.train.run import DataSource, Run
 
@@ -83,7 +84,7 @@ def plan(
         task="detect",
         classes=dataset.classes,
         input=InputSpec(recipe.size),
-        decoding=Decoding("yolov2", _anchors(anchors, dataset, recipe)),
+        decoding=MODELS[model].decoding(_anchors(anchors, dataset, recipe)),
         provenance={
             "made by": f"tatami {tatami.__version__}",
             "model": f"{model} width {width:g}",

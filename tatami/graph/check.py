@@ -86,14 +86,22 @@ def check_spec(graph: ir.Graph, spec: NetworkSpec) -> None:
         raise TatamiError(
             f"the metadata says an input of {size}, the network takes {found}", mend=AGAIN
         )
-    channels = len(decoding.anchors) * (5 + len(spec.classes))
-    expected = (channels, size.height // decoding.stride, size.width // decoding.stride)
-    for output in graph.outputs:
-        if shape_of(output)[1:] != expected:
+    expected_maps = decoding.maps(len(spec.classes))
+    if len(graph.outputs) != len(expected_maps):
+        raise TatamiError(
+            f"the metadata asks for {len(expected_maps)} raw maps, the network makes "
+            f"{len(graph.outputs)}",
+            mend=AGAIN,
+        )
+    for output, (grid, channels) in zip(graph.outputs, expected_maps, strict=True):
+        # A stride that is no whole number is rounded: 300 pixels in 19 cells are 15.789 each.
+        rows = math.ceil(size.height / grid.stride[1] - 1e-3)
+        columns = math.ceil(size.width / grid.stride[0] - 1e-3)
+        if shape_of(output)[1:] != (channels, rows, columns):
             raise TatamiError(
-                f"{len(decoding.anchors)} anchors, {len(spec.classes)} classes and stride "
-                f"{decoding.stride} ask for a raw map of {expected}, the network makes "
-                f"{shape_of(output)[1:]}",
+                f"{len(grid.anchors)} anchors, {len(spec.classes)} classes and stride "
+                f"{grid.stride[0]:g} ask for a raw map of {(channels, rows, columns)}, the network "
+                f"makes {shape_of(output)[1:]}",
                 mend=AGAIN,
             )
 

@@ -2,8 +2,8 @@
 
 tatami.task        "detect"
 tatami.classes     ["aeroplane", ...]
-tatami.input       {"size": "416x320", "resize": "letterbox", "channels": "rgb", ...}
-tatami.decoding    {"kind": "yolov2", "anchors": [[1.08, 1.19], ...], "stride": 32, ...}
+tatami.input       {"size": "416x320", "resize": "letterbox", "filter": "triangle", ...}
+tatami.decoding    {"kind": "yolov2", "grids": [{"anchors": [[34.5, 38.1], ...], ...}], ...}
 tatami.provenance  {"recipe": "...", "folded": "...", ...}
 """
 
@@ -13,10 +13,10 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Any, Literal, get_args
+from typing import Any
 
 from tatami.errors import TatamiError
-from tatami.types import Decoding, InputSpec, NetworkSpec, Size
+from tatami.types import AnchorGrid, Decoding, InputSpec, NetworkSpec, Size
 
 PREFIX = "tatami."
 KEYS = ("task", "classes", "input", "decoding", "provenance")
@@ -77,6 +77,7 @@ def _input(members: dict[str, Any]) -> InputSpec:
     return InputSpec(
         Size.parse(members["size"]),
         _one_of(key, "resize", members["resize"], ("letterbox", "stretch")),
+        _one_of(key, "filter", members["filter"], ("triangle", "darknet")),
         _one_of(key, "channels", members["channels"], ("rgb", "bgr")),
         (mean[0], mean[1], mean[2]),
         (scale[0], scale[1], scale[2]),
@@ -86,12 +87,9 @@ def _input(members: dict[str, Any]) -> InputSpec:
 
 def _decoding(members: dict[str, Any]) -> Decoding:
     key = "tatami.decoding"
-    pairs = members["anchors"]
-    if not isinstance(pairs, list) or not pairs:
-        raise _bad(key, "has no anchors")
-    anchors = [_numbers(key, "anchors", pair, 2) for pair in pairs]
-    if min(min(pair) for pair in anchors) <= 0:
-        raise _bad(key, "has an anchor that is not positive")
+    grids = members["grids"]
+    if not isinstance(grids, list) or not 0 < len(grids) <= 64:
+        raise _bad(key, "has no grids")
     shares = {
         name: _numbers(key, name, [members[name]], 1)[0]
         for name in ("score_threshold", "iou_threshold")
@@ -99,15 +97,28 @@ def _decoding(members: dict[str, Any]) -> Decoding:
     for name, share in shares.items():
         if not 0 <= share <= 1:
             raise _bad(key, f"has a {name} outside 0 to 1")
+    centre, side = _positive(key, "variances", members["variances"], 2)
     return Decoding(
-        _one_of(key, "kind", members["kind"], get_args(Literal["yolov2"])),
-        tuple((width, height) for width, height in anchors),
-        _whole(key, "stride", members["stride"], 1, 1024),
+        _one_of(key, "kind", members["kind"], ("yolov2", "yolov3", "ssd")),
+        tuple(_grid(_members(key, grid, AnchorGrid)) for grid in grids),
+        _one_of(key, "scores", members["scores"], ("softmax", "sigmoid")),
+        (centre, side),
         shares["score_threshold"],
         shares["iou_threshold"],
         _whole(key, "max_candidates", members["max_candidates"], 1, 10**6),
         _whole(key, "max_detections", members["max_detections"], 1, 10**6),
     )
+
+
+def _grid(members: dict[str, Any]) -> AnchorGrid:
+    key = "tatami.decoding"
+    pairs = members["anchors"]
+    if not isinstance(pairs, list) or not pairs:
+        raise _bad(key, "has no anchors")
+    anchors = [_positive(key, "anchors", pair, 2) for pair in pairs]
+    x, y = _positive(key, "stride", members["stride"], 2)
+    (scale,) = _positive(key, "xy_scale", [members["xy_scale"]], 1)
+    return AnchorGrid(tuple((width, height) for width, height in anchors), (x, y), scale)
 
 
 def _provenance(value: object) -> dict[str, str]:
@@ -126,7 +137,9 @@ def _json(key: str, text: str) -> Any:
         raise _bad(key, f"is not JSON: {error}") from None
 
 
-def _members(key: str, value: object, kind: type[InputSpec] | type[Decoding]) -> dict[str, Any]:
+def _members(
+    key: str, value: object, kind: type[InputSpec] | type[Decoding] | type[AnchorGrid]
+) -> dict[str, Any]:
     """The members of a JSON object, exactly those of the dataclass."""
     if not isinstance(value, dict):
         raise _bad(key, "is not a JSON object")
@@ -156,6 +169,13 @@ def _numbers(key: str, name: str, value: object, count: int) -> tuple[float, ...
     ):
         raise _bad(key, f"has a {name} that is not {count} finite number{'s' * (count > 1)}")
     return tuple(float(one) for one in value)
+
+
+def _positive(key: str, name: str, value: object, count: int) -> tuple[float, ...]:
+    numbers = _numbers(key, name, value, count)
+    if min(numbers) <= 0:
+        raise _bad(key, f"has a {name} that is not positive")
+    return numbers
 
 
 def _bad(key: str, reason: str) -> TatamiError:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from tatami.errors import TatamiError
 from tatami.types import NetworkSpec
 
 
@@ -25,17 +24,6 @@ class Network:
     @property
     def graph(self) -> ir.Graph:
         return self.model.graph
-
-    def output(self) -> ir.Value:
-        """The raw map. Raises TatamiError for a network with several outputs."""
-        outputs = self.graph.outputs
-        if len(outputs) != 1:
-            names = ", ".join(str(value.name) for value in outputs)
-            raise TatamiError(
-                f"the network has {len(outputs)} outputs ({names}), a detector has one raw map",
-                mend="export it with one output",
-            )
-        return outputs[0]
 
 
 def shape_of(value: ir.Value) -> tuple[int, ...]:

@@ -10,24 +10,24 @@ import onnx_ir as ir
 from tatami.errors import TatamiError
 from tatami.graph.network import Network, shape_of
 from tatami.graph.operators import OPERATORS, Array
-from tatami.types import Float32
+from tatami.types import Float32, RawMaps
 
 
-def run(network: Network, images: Float32) -> Float32:
-    """The raw map of some images.
+def run(network: Network, images: Float32) -> RawMaps:
+    """The raw maps of some images, in the order of the network's outputs.
 
     images: (n, 3, height, width) float32, for any n that the network's own batch (mostly 1)
     divides: the pictures are run one batch after the other, so that a picture's answer never
-    depends on its neighbours and memory does not grow with n. Returns (n, channels, rows, columns).
+    depends on its neighbours and memory does not grow with n. Each map has n along its first axis.
 
-    Raises TatamiError for images of another shape and for a network with several outputs.
+    Raises TatamiError for images of another shape.
     """
-    name = str(network.output().name)
-    maps = []
+    names = [str(value.name) for value in network.graph.outputs]
+    found = []
     for batch in _batches(network, images):
         computed = _forward(network.graph, batch, forget=True)
-        maps.append(computed[name])
-    return np.concatenate(maps)
+        found.append([computed[name] for name in names])
+    return tuple(np.concatenate(maps) for maps in zip(*found, strict=True))
 
 
 def values(network: Network, images: Float32) -> dict[str, Float32]:

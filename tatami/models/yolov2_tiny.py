@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tatami.boxes import iou_xyxy
-from tatami.decoding import Candidates, decode_yolov2
+from tatami.decoding import Candidates, candidates
 from tatami.errors import TatamiError
 from tatami.models.blocks import ConvNormLeaky, max_pool_same
 from tatami.types import Boxes, Decoding, Float, Int
@@ -116,11 +116,13 @@ class YoloV2Tiny(nn.Module):
     def decode(self, raw: Tensor, score_threshold: float) -> list[Candidates]:
         """The candidates of each picture in input pixels, before suppression."""
         maps = raw.detach().float().cpu().numpy()
-        return [decode_yolov2(one, self.decoding(), score_threshold, self.classes) for one in maps]
+        decoding = self.decoding(self.anchors)
+        return [candidates([one], decoding, score_threshold, self.classes) for one in maps]
 
-    def decoding(self) -> Decoding:
-        """What a shipped network must know to read the raw map."""
-        return Decoding("yolov2", self.anchors, self.stride)
+    @classmethod
+    def decoding(cls, anchors: Sequence[tuple[float, float]]) -> Decoding:
+        """What a shipped network must know to read the raw map; anchors in cells."""
+        return Decoding.yolov2(anchors, cls.stride)
 
     def _start_near_the_anchors(self) -> None:
         """Boxes start at their anchors in the middle of their cells, and sure of little."""

@@ -167,7 +167,9 @@ def hold_maps(
     worst = 0.0
     layer: str | None = None
     for image in images:
-        worst = _worse(worst, difference(stage.forward(image), reference.forward(image)))
+        maps = zip(stage.forward(image), reference.forward(image), strict=True)
+        for found, expected in maps:
+            worst = _worse(worst, difference(found, expected))
         if layer is None and stage.values is not None and reference.values is not None:
             layer = first_difference(stage.values(image), reference.values(image), bound)
     return Row(stage.name, reference.name, worst, "", bound, layer)

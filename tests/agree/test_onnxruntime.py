@@ -30,7 +30,7 @@ def peer(network, images):
 
 
 def agrees(network, images):
-    ours, theirs = graph.run(network, images), peer(network, images)
+    ours, theirs = graph.run(network, images)[0], peer(network, images)
     assert ours.shape == theirs.shape
     assert ours.dtype == theirs.dtype == np.float32
     assert np.abs(ours - theirs).max() <= BOUND * max(np.abs(theirs).max(), 1e-30)

@@ -161,7 +161,7 @@ def test_no_in_place_surprise():
 
 ANCHORS = ((1.0, 2.0), (3.0, 1.5))
 SPEC = NetworkSpec(
-    "detect", ("a", "b", "c"), InputSpec(Size(96, 64)), Decoding("yolov2", ANCHORS), {"by": "test"}
+    "detect", ("a", "b", "c"), InputSpec(Size(96, 64)), Decoding.yolov2(ANCHORS), {"by": "test"}
 )
 
 
@@ -220,7 +220,7 @@ def test_torch_numpy_and_onnx_runtime_give_the_same_map(exported):
     with torch.no_grad():
         expected = model.eval()(torch.from_numpy(images))
     model.train(training)
-    close(graph.run(graph.read(path), images), expected)
+    close(graph.run(graph.read(path), images)[0], expected)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     close(np.concatenate([session.run(None, {"images": one[None]})[0] for one in images]), expected)
 

@@ -65,7 +65,7 @@ def save_square_finder(path: Path) -> None:
     )
     model = helper.make_model(content, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     spec = NetworkSpec(
-        "detect", tuple(COLOURS), InputSpec(Size(96, 64)), Decoding("yolov2", ((1.0, 1.0),))
+        "detect", tuple(COLOURS), InputSpec(Size(96, 64)), Decoding.yolov2(((1.0, 1.0),))
     )
     helper.set_model_props(model, to_metadata(spec))
     onnx.save(model, path)

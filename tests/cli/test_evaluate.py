@@ -219,7 +219,7 @@ def test_evaluate_detector_reads_each_picture_and_asks_at_the_score(squares_set:
 
     class Blind:
         spec = NetworkSpec(
-            "detect", ("red", "green"), InputSpec(Size(32, 32)), Decoding("yolov2", ((1.0, 1.0),))
+            "detect", ("red", "green"), InputSpec(Size(32, 32)), Decoding.yolov2(((1.0, 1.0),))
         )
 
         def detect(self, picture: Picture, score_threshold: float) -> Detections:

@@ -9,8 +9,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    enum { SAMPLES = NET_MAP_ROWS * NET_MAP_COLUMNS * NET_MAP_CHANNELS };
+    enum { SAMPLES = NET_MAP0_ROWS * NET_MAP0_COLUMNS * NET_MAP0_CHANNELS };
     static float map[SAMPLES];
+    const float *const maps[] = {map};
     net_detection *found;
     int16_t sides[2], capacity;
     float threshold;
@@ -27,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (i = 0; i < SAMPLES; i++) memcpy(&map[i], data + (size_t)i % (size / 4) * 4, 4);
     found = malloc(sizeof *found * (size_t)(capacity > 0 ? capacity : 1));
     if (found == NULL) abort();
-    count = net_read_map(map, width, height, threshold, found, capacity);
+    count = net_read_maps(maps, width, height, threshold, found, capacity);
     if (count < 0 || count > capacity || count > NET_MAX_DETECTIONS) abort();
     for (i = 0; i < count; i++) {
         const net_detection *box = &found[i];

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,8 +76,8 @@ class _Builder:
         return read(path)
 
 
-def _spec(size=Size(64, 32), classes=("cat", "dog", 'a "b" \\ ??/ 畳 net_x'), **changes):
-    """A spec for the small detector below, stride 8."""
+def _spec(size=Size(64, 32), classes=("cat", "dog", 'a "b" \\ ??/ 畳 net_x'), stride=8, **changes):
+    """A spec for the small detector below."""
     pictures = {
         name: changes.pop(name) for name in list(changes) if name in InputSpec.__annotations__
     }
@@ -84,7 +85,7 @@ def _spec(size=Size(64, 32), classes=("cat", "dog", 'a "b" \\ ??/ 畳 net_x'), *
         "detect",
         tuple(classes),
         InputSpec(size, **pictures),
-        Decoding("yolov2", ((1.5, 1.0), (3.0, 4.0)), **{"stride": 8, **changes}),
+        replace(Decoding.yolov2(((1.5, 1.0), (3.0, 4.0)), stride), **changes),
     )
 
 
@@ -99,7 +100,7 @@ def _detector(path: Path, spec=None, seed=0, spread=0.5) -> Network:
     x = b.node("MaxPool", b.node("LeakyRelu", x, alpha=0.1), kernel_shape=[2, 2], strides=[2, 2])
     x = b.conv(x, 9, 12, pads=[1, 1, 1, 1], strides=[2, 2])
     x = b.node("MaxPool", b.node("LeakyRelu", x, alpha=0.1), kernel_shape=[2, 2], pads=[0, 0, 1, 1])
-    channels = len(spec.decoding.anchors) * (5 + len(spec.classes))
+    ((_, channels),) = spec.decoding.maps(len(spec.classes))
     x = b.node(
         "Conv",
         x,

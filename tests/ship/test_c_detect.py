@@ -26,13 +26,14 @@ READ_MAPS = """
 #include "net.c"
 int main(void)
 {
-    static float map[NET_MAP_CHANNELS * NET_MAP_ROWS * NET_MAP_COLUMNS];
+    static float map[NET_MAP0_CHANNELS * NET_MAP0_ROWS * NET_MAP0_COLUMNS];
+    const float *const maps[] = {map};
     static net_detection found[NET_MAX_DETECTIONS];
     float threshold;
     int ask[3];
     while (fread(ask, sizeof *ask, 3, stdin) == 3 && fread(&threshold, 4, 1, stdin) == 1 &&
            fread(map, sizeof map, 1, stdin) == 1) {
-        const int count = net_read_map(map, ask[0], ask[1], threshold, found, ask[2]);
+        const int count = net_read_maps(maps, ask[0], ask[1], threshold, found, ask[2]);
         fwrite(&count, sizeof count, 1, stdout);
         fwrite(found, sizeof *found, (size_t)count, stdout);
         fflush(stdout);
@@ -118,7 +119,7 @@ def test_decoding_equals_the_rule(map_reader, data):
     threshold = data.draw(st.sampled_from([0.0, 0.05, 0.5, 0.9, 1.0, -1.0]))
 
     found = answer(process, spec, raw, size, threshold)
-    expected = detections(raw, spec, placement(size, spec.input), size, threshold)
+    expected = detections([raw], spec, placement(size, spec.input), size, threshold)
     assert len(found) == len(expected)
     np.testing.assert_array_equal(found["label"], expected.labels)
     np.testing.assert_array_equal(found["score"], expected.scores)  # to the last bit
@@ -212,7 +213,7 @@ def test_detections_of_integers_are_those_of_numpy(tmp_path, small_detector, shi
     """Integers and the decoding rule are the same bits, and so are boxes, by either program."""
     network = quantized(small_detector(tmp_path / "n.onnx"))
     program = lower(network)
-    reference = ForwardDetector(network.spec, lambda x: interpret.run(program, [x[0]])[0][None])
+    reference = ForwardDetector(network.spec, lambda x: (interpret.run(program, [x[0]])[0][None],))
     folder = ship_to(network)
     rng = np.random.default_rng(6)
     boxes = 0

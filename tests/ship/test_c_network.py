@@ -26,7 +26,7 @@ def images_of(network, seed=0):
 def check(network, folder):
     images = images_of(network)
     with CompiledDetector(folder) as compiled:
-        assert_close(compiled.forward(images), run(network, images))
+        assert_close(compiled.forward(images)[0], run(network, images)[0])
         expected = values(network, images)
         for name, value in compiled.values(images).items():
             assert_close(value, expected[name])

@@ -34,7 +34,7 @@ def test_every_kind_of_float_step(tmp_path, builder):
     network = b.network(tmp_path / "n.onnx", None, soft, Size(16, 16), (8, 8, 16))
     image = np.random.default_rng(0).normal(size=(1, 3, 16, 16)).astype(np.float32)
     found = interpret.run(lower(network), [image[0]])[0]
-    np.testing.assert_allclose(found, graph.run(network, image)[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found, graph.run(network, image)[0][0], rtol=1e-5, atol=1e-6)
 
 
 def test_inputs_are_checked(tmp_path, small_detector):

@@ -43,7 +43,7 @@ def equal(network, folded, images=None):
     if images is None:
         shape = tuple(network.graph.inputs[0].shape.numpy())
         images = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
-    before, after = graph.run(network, images), graph.run(folded, images)
+    (before,), (after,) = graph.run(network, images), graph.run(folded, images)
     scale = np.abs(before).max()
     assert np.abs(before - after).max() <= BOUND * scale
     for one in (network, folded):
@@ -218,7 +218,7 @@ def test_the_spec_travels_and_says_that_it_was_folded(network_of):
         "detect",
         ("a",),
         InputSpec(Size(8, 8)),
-        Decoding("yolov2", ((1.0, 1.0),), 1),
+        Decoding.yolov2(((1.0, 1.0),), 1),
         {"by": "hand"},
     )
     network = replace(network_of(nodes, weights), spec=spec)

@@ -140,8 +140,8 @@ def test_a_quantized_network_is_standard_and_near_the_float_one(tmp_path):
     assert [layer.name for layer in layers] == ["a", "b", "c"]
     assert all(layer.sqnr > 25 and layer.weight_sqnr > 35 for layer in layers)
     for image in images(3, seed=9):
-        expected = graph.run(network, image)
-        for found in (graph.run(result, image), session.run(None, {"images": image})[0]):
+        (expected,) = graph.run(network, image)
+        for found in (graph.run(result, image)[0], session.run(None, {"images": image})[0]):
             assert np.abs(found - expected).max() < 0.03 * np.abs(expected).max()
 
 
@@ -152,7 +152,7 @@ def test_the_ratio_is_what_it_says(tmp_path):
     (layer,) = (one for one in measure(network, result, pictures) if one.name == "c")
     signal = noise = 0.0
     for image in pictures:
-        expected, found = graph.run(network, image), graph.run(result, image)
+        (expected,), (found,) = graph.run(network, image), graph.run(result, image)
         signal += float((expected**2).sum())
         noise += float(((found - expected) ** 2).sum())
     assert layer.sqnr == pytest.approx(10 * math.log10(signal / noise), rel=1e-6)
@@ -165,7 +165,7 @@ def test_bias_correction_lowers_the_mean_error(tmp_path):
 
     def mean_error(**options):
         result = quantize(network, seen, **options)
-        apart = [graph.run(result, image) - graph.run(network, image) for image in pictures]
+        apart = [graph.run(result, image)[0] - graph.run(network, image)[0] for image in pictures]
         return np.abs(np.mean(apart, axis=(0, 1, 3, 4))).mean()
 
     assert mean_error() < 0.7 * mean_error(bias_correction=False)
@@ -178,7 +178,7 @@ def test_equalization_changes_no_result_and_evens_the_channels(tmp_path, group, 
     even = equalize(network)
     for image in images(2):
         np.testing.assert_allclose(
-            graph.run(even, image), graph.run(network, image), rtol=1e-4, atol=1e-5
+            graph.run(even, image)[0], graph.run(network, image)[0], rtol=1e-4, atol=1e-5
         )
 
     def spread(one):

@@ -21,7 +21,7 @@ RUN = Run(
         "detect",
         ("赤", 'a "b"'),
         InputSpec(Size(352, 288)),
-        Decoding("yolov2", ((1.25, 2.5), (3.0, 4.0))),
+        Decoding.yolov2(((1.25, 2.5), (3.0, 4.0))),
         {"made by": "tatami"},
     ),
     recipe=Recipe(Size(352, 288), epochs=7),

@@ -22,7 +22,7 @@ from tatami.ship.c.layout import Constant, Layout, lay_out
 from tatami.ship.c.operator import DEFAULT, Options, Places, c_type, count, number
 from tatami.ship.c.targets import TARGETS, Target, target_of
 from tatami.ship.program import Convolution, Program, Step, Value, parameters
-from tatami.types import InputSpec, NetworkSpec
+from tatami.types import Decoding, InputSpec, NetworkSpec
 
 ARRAY_LIMIT = 2 * 2**20
 """Bytes of weights up to which ``auto`` writes them as C arrays; see docs/decisions."""
@@ -132,13 +132,14 @@ def _check_detector(program: Program, spec: NetworkSpec) -> None:
         raise TatamiError(
             f"an input of {size} cannot be shipped", mend=f"give it sides from 4 to {MAX_SIDE}"
         )
-    if len(program.inputs) != 1 or len(program.outputs) != 1:
+    maps = len(spec.decoding.maps(len(spec.classes)))
+    if len(program.inputs) != 1 or len(program.outputs) != maps:
         raise TatamiError(
-            f"a detector has one input and one map, not {len(program.inputs)} and "
-            f"{len(program.outputs)}",
+            f"a detector with such a decoding has one input and {maps} maps, not "
+            f"{len(program.inputs)} and {len(program.outputs)}",
             mend="ship a network whose metadata is for what it is",
         )
-    if program.values[program.outputs[0]].quantization is not None:
+    if any(program.values[output].quantization is not None for output in program.outputs):
         raise TatamiError(
             "the detector's map is quantized, which costs its boxes their precision",
             mend="leave the graph's output in float32, as `tatami quantize` does",
@@ -167,7 +168,10 @@ def _header(program: Program, layout: Layout, name: str) -> str:
         f"#define NET_{key} {value}" + (f" /* {comment} */" if comment else "")
         for key, value, comment in _public(program, layout)
     ]
-    functions = _text("detect.h").rstrip() if program.spec is not None else _forward_alone(program)
+    if program.spec is not None:
+        functions = _text("detect.h").rstrip().replace("@forward@", _signature(program))
+    else:
+        functions = _forward_alone(program)
     text = _text("head.h").replace("@constants@", "\n".join(lines))
     return _banner() + _renamed(text.replace("@functions@", functions), name)
 
@@ -178,16 +182,21 @@ def _public(program: Program, layout: Layout) -> list[tuple[str, object, str]]:
     if program.spec is None:
         return [arena]
     spec = program.spec
-    channels, rows, columns = program.values[program.outputs[0]].shape
+    sides = [
+        (f"MAP{index}_{side}", extent, "")
+        for index, output in enumerate(program.outputs)
+        for side, extent in zip(
+            ("CHANNELS", "ROWS", "COLUMNS"), program.values[output].shape, strict=True
+        )
+    ]
     return [
         ("WIDTH", spec.input.size.width, "of the network's input, in pixels"),
         ("HEIGHT", spec.input.size.height, ""),
         ("INPUT", c_type(program.values[program.inputs[0]]), "a sample of the network's input"),
         ("OUTPUT", c_type(program.values[program.outputs[0]]), "a sample of the raw map"),
         ("CLASSES", len(spec.classes), ""),
-        ("MAP_CHANNELS", channels, "of the raw map"),
-        ("MAP_ROWS", rows, ""),
-        ("MAP_COLUMNS", columns, ""),
+        ("MAPS", len(program.outputs), "raw maps"),
+        *sides,
         ("MAX_DETECTIONS", spec.decoding.max_detections, "a picture never has more"),
         ("MAX_SIDE", MAX_SIDE, "of a picture, in pixels"),
         ("SCORE_THRESHOLD", number(spec.decoding.score_threshold), "a fair one to begin with"),
@@ -217,7 +226,8 @@ def _described(program: Program, name: str) -> str:
 
 def _signature(program: Program) -> str:
     if program.spec is not None:
-        return "void net_forward(const NET_INPUT *images, NET_OUTPUT *map)"
+        maps = ", ".join(f"NET_OUTPUT *map{index}" for index in range(len(program.outputs)))
+        return f"void net_forward(const NET_INPUT *images, {maps})"
     inputs = [f"const {c_type(program.values[v])} *in{i}" for i, v in enumerate(program.inputs)]
     outputs = [f"{c_type(program.values[v])} *out{i}" for i, v in enumerate(program.outputs)]
     return f"void net_forward({', '.join(inputs + outputs)})"
@@ -247,7 +257,9 @@ def _source(program: Program, layout: Layout, name: str, options: Options, as_ar
         _renamed(_forward(program, addresses), name),
     ]
     if program.spec is not None:
-        parts += [_kernel("picture.c", name), _kernel("detect.c", name)]
+        kind = "ssd" if program.spec.decoding.kind == "ssd" else "yolo"
+        files_ = ("picture.c", "candidates.c", f"decode_{kind}.c", "detect.c")
+        parts += [_kernel(file, name) for file in files_]
     return "\n".join(parts)
 
 
@@ -384,7 +396,8 @@ def _run(
 def _forward(program: Program, addresses: _Addresses) -> str:
     """From the caller's memory to the arena, and back."""
     if program.spec is not None:
-        ends = {"images": program.inputs[0]}, {"map": program.outputs[0]}
+        maps = {f"map{index}": name for index, name in enumerate(program.outputs)}
+        ends = {"images": program.inputs[0]}, maps
     else:
         ends = (
             {f"in{i}": name for i, name in enumerate(program.inputs)},
@@ -405,21 +418,40 @@ def _forward(program: Program, addresses: _Addresses) -> str:
 def _rules(program: Program, spec: NetworkSpec, addresses: _Addresses) -> str:
     """What the picture rule and the decoding rule need, and where the ends of the network lie."""
     pictures, decoding = spec.input, spec.decoding
-    anchors = ", ".join(f"{{{number(w)}, {number(h)}}}" for w, h in decoding.anchors)
     values = {
         "LETTERBOX": int(pictures.resize == "letterbox"),
         "PAD": pictures.pad,
         "LEVELS": _levels(pictures, program.values[program.inputs[0]]),
         "PLANES": "{0, 1, 2}" if pictures.channels == "rgb" else "{2, 1, 0}",
-        "ANCHORS": len(decoding.anchors),
-        "ANCHOR_SIZES": f"{{{anchors}}}",
-        "STRIDE": decoding.stride,
+        "GRIDS": len(decoding.grids),
+        "SOFTMAX": int(decoding.scores == "softmax"),
+        "VARIANCE_OF_CENTRE": number(decoding.variances[0]),
+        "VARIANCE_OF_SIDE": number(decoding.variances[1]),
         "IOU_THRESHOLD": number(decoding.iou_threshold),
         "MAX_CANDIDATES": decoding.max_candidates,
         "IMAGES": f"({addresses.values[program.inputs[0]]})",
-        "MAP": f"({addresses.values[program.outputs[0]]})",
     }
-    return "\n".join(f"#define NET_{key} {value}" for key, value in values.items())
+    maps = ", ".join(f"({addresses.values[output]})" for output in program.outputs)
+    lines = [f"#define NET_{key} {value}" for key, value in values.items()]
+    lines += ["", f"static const float *const net_maps[NET_MAPS] = {{{maps}}};", ""]
+    return "\n".join(lines) + "\n" + _grids(program, decoding)
+
+
+def _grids(program: Program, decoding: Decoding) -> str:
+    """The anchors, in pixels of the network's input, and where each grid's cells lie."""
+    each = len(program.outputs) // len(decoding.grids)
+    anchors, rows = [], []
+    for index, grid in enumerate(decoding.grids):
+        sizes = ", ".join(f"{{{number(w)}, {number(h)}}}" for w, h in grid.anchors)
+        anchors.append(f"static const float net_anchors{index}[][2] = {{{sizes}}};")
+        _, height, width = program.values[program.outputs[each * index]].shape
+        scale = (*grid.stride, grid.xy_scale, (grid.xy_scale - 1) / 2)
+        numbers = ", ".join(number(value) for value in scale)
+        rows.append(
+            f"    {{net_anchors{index}, {len(grid.anchors)}, {height}, {width}, {numbers}}},"
+        )
+    lines = [_text("grid.h").rstrip(), "", *anchors]
+    return "\n".join([*lines, "static const net_grid net_grids[NET_GRIDS] = {", *rows, "};"])
 
 
 def _levels(spec: InputSpec, value: Value) -> str:

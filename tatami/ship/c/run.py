@@ -27,7 +27,7 @@ from tatami.ship.c.build import build, build_for
 from tatami.ship.c.emit import FORMAT
 from tatami.ship.c.targets import TARGETS, Target, missing, target_of
 from tatami.ship.program import Quantization, Value
-from tatami.types import Detections, Float32, NetworkSpec, Picture
+from tatami.types import Detections, Float32, NetworkSpec, Picture, RawMaps
 
 DESCRIPTION = "network.json"
 HOST = "host"
@@ -262,10 +262,10 @@ class CompiledDetector:
         request = b"P" + sides + np.ascontiguousarray(picture).tobytes()
         return _unpacked(self.network.ask(request, self.input.bytes), [self.input])[0]
 
-    def forward(self, images: Float32) -> Float32:
+    def forward(self, images: Float32) -> RawMaps:
         """The C network alone: images (n, 3, H, W) to raw maps (n, channels, rows, columns)."""
-        maps: Float32 = np.stack([self.network.run([image])[0] for image in images])
-        return maps
+        found = [self.network.run([image]) for image in images]
+        return tuple(np.stack(maps) for maps in zip(*found, strict=True))
 
     def values(self, images: Float32) -> dict[str, Array]:
         """The output of every step for images (n, 3, H, W), by the name that it has in ONNX: each

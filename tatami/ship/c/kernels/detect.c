@@ -1,113 +1,13 @@
-/* The decoding rule of YOLOv2: map to boxes, best first (ties by index), then suppression. */
-
-typedef struct {
-    float score;
-    int index; /* ((anchor * rows + row) * columns + column) * classes + class */
-    float x1, y1, x2, y2;
-} net_candidate;
-
-/* The best NET_MAX_CANDIDATES so far, as a heap: the worst of them is the first. */
-static net_candidate net_heap[NET_MAX_CANDIDATES];
-
-static int net_worse(const net_candidate *a, const net_candidate *b)
+/* Every candidate of the maps, best first. */
+static int net_decode(const float *const *maps, float score_threshold)
 {
-    if (a->score < b->score) return 1;
-    if (a->score > b->score) return 0;
-    return a->index > b->index;
-}
+    int count = 0, first = 0, i;
 
-/* Let the candidate at `hole` sink to its place in a heap of `count`. */
-static void net_sink(int hole, int count)
-{
-    const net_candidate sinking = net_heap[hole];
-    int child = 2 * hole + 1;
+    for (i = 0; i < NET_GRIDS; i++) {
+        const net_grid *grid = &net_grids[i];
 
-    while (child < count) {
-        if (child + 1 < count && net_worse(&net_heap[child + 1], &net_heap[child])) child++;
-        if (!net_worse(&net_heap[child], &sinking)) break;
-        net_heap[hole] = net_heap[child];
-        hole = child;
-        child = 2 * hole + 1;
-    }
-    net_heap[hole] = sinking;
-}
-
-/* Add a candidate; where the table is full, the worst one goes. Returns the new count. */
-static int net_offer(const net_candidate *candidate, int count)
-{
-    int hole = count;
-
-    if (count == NET_MAX_CANDIDATES) {
-        if (net_worse(&net_heap[0], candidate)) {
-            net_heap[0] = *candidate;
-            net_sink(0, count);
-        }
-        return count;
-    }
-    while (hole > 0 && net_worse(candidate, &net_heap[(hole - 1) / 2])) {
-        net_heap[hole] = net_heap[(hole - 1) / 2];
-        hole = (hole - 1) / 2;
-    }
-    net_heap[hole] = *candidate;
-    return count + 1;
-}
-
-/* Heap to table, best first: the worst goes to the end, again and again. */
-static void net_sort(int count)
-{
-    while (count > 1) {
-        const net_candidate worst = net_heap[0];
-        count--;
-        net_heap[0] = net_heap[count];
-        net_sink(0, count);
-        net_heap[count] = worst;
-    }
-}
-
-/* Every candidate of the map [rows][columns][anchors * (5 + classes)], best first. */
-static int net_decode(const float *map, float score_threshold)
-{
-    static const float anchors[NET_ANCHORS][2] = NET_ANCHOR_SIZES; /* in cells */
-    const int area = NET_MAP_ROWS * NET_MAP_COLUMNS;
-    const float stride = (float)NET_STRIDE;
-    int count = 0, a, cell, k;
-
-    for (a = 0; a < NET_ANCHORS; a++) {
-        for (cell = 0; cell < area; cell++) {
-            const float *t = map + cell * NET_MAP_CHANNELS + a * (5 + NET_CLASSES);
-            const float *classes = t + 5;
-            const float objectness = net_sigmoid(t[4]);
-            const int row = cell / NET_MAP_COLUMNS, column = cell % NET_MAP_COLUMNS;
-            const float tw = t[2] > 8.0f ? 8.0f : t[2];
-            const float th = t[3] > 8.0f ? 8.0f : t[3];
-            float chances[NET_CLASSES], largest = classes[0], sum = 0.0f;
-            float cx, cy, half_width, half_height;
-
-            if (!(objectness > score_threshold)) continue; /* no class can score more */
-            for (k = 1; k < NET_CLASSES; k++)
-                if (classes[k] > largest) largest = classes[k];
-            for (k = 0; k < NET_CLASSES; k++) {
-                chances[k] = net_exp(classes[k] - largest);
-                sum += chances[k];
-            }
-            cx = (net_sigmoid(t[0]) + (float)column) * stride;
-            cy = (net_sigmoid(t[1]) + (float)row) * stride;
-            half_width = anchors[a][0] * net_exp(tw) * stride / 2.0f;
-            half_height = anchors[a][1] * net_exp(th) * stride / 2.0f;
-            if (isnan(cx) || isnan(cy) || isnan(half_width) || isnan(half_height)) continue;
-
-            for (k = 0; k < NET_CLASSES; k++) {
-                net_candidate candidate;
-                candidate.score = objectness * (chances[k] / sum);
-                if (!(candidate.score > score_threshold)) continue;
-                candidate.index = (a * area + cell) * NET_CLASSES + k;
-                candidate.x1 = cx - half_width;
-                candidate.y1 = cy - half_height;
-                candidate.x2 = cx + half_width;
-                candidate.y2 = cy + half_height;
-                count = net_offer(&candidate, count);
-            }
-        }
+        count = net_decode_grid(grid, maps + i * NET_MAPS / NET_GRIDS, score_threshold, first, count);
+        first += grid->anchor_count * grid->rows * grid->columns * NET_CLASSES;
     }
     net_sort(count);
     return count;
@@ -140,12 +40,12 @@ static float net_iou(const net_detection *a, const net_detection *b)
     return all > 0.0f ? shared / all : 0.0f;
 }
 
-/* What the map says of a picture of width x height: the best `capacity` detections. */
-static int net_read_map(const float *map, int width, int height, float score_threshold,
-                        net_detection *out, int capacity)
+/* What the maps say of a picture of width x height: the best `capacity` detections. */
+static int net_read_maps(const float *const *maps, int width, int height, float score_threshold,
+                         net_detection *out, int capacity)
 {
     static net_detection kept[NET_MAX_DETECTIONS];
-    const int candidates = net_decode(map, score_threshold);
+    const int candidates = net_decode(maps, score_threshold);
     const net_placement place = net_place(width, height);
     const double across = (double)width / (double)place.width;
     const double down = (double)height / (double)place.height;
@@ -155,10 +55,10 @@ static int net_read_map(const float *map, int width, int height, float score_thr
         const net_candidate *candidate = &net_heap[i];
         net_detection box;
 
-        box.x1 = net_clip(((double)candidate->x1 - place.left) * across, width);
-        box.y1 = net_clip(((double)candidate->y1 - place.top) * down, height);
-        box.x2 = net_clip(((double)candidate->x2 - place.left) * across, width);
-        box.y2 = net_clip(((double)candidate->y2 - place.top) * down, height);
+        box.x1 = net_clip(((double)candidate->x1 - place.x) * across, width);
+        box.y1 = net_clip(((double)candidate->y1 - place.y) * down, height);
+        box.x2 = net_clip(((double)candidate->x2 - place.x) * across, width);
+        box.y2 = net_clip(((double)candidate->y2 - place.y) * down, height);
         box.score = candidate->score;
         box.label = candidate->index % NET_CLASSES;
         if (!(box.x2 > box.x1 && box.y2 > box.y1)) continue;
@@ -180,5 +80,5 @@ int net_detect(const uint8_t *rgb, int width, int height, float score_threshold,
         return -1;
     net_prepare(rgb, width, height, NET_IMAGES);
     net_run(); /* which begins with a barrier */
-    return net_read_map(NET_MAP, width, height, score_threshold, out, capacity);
+    return net_read_maps(net_maps, width, height, score_threshold, out, capacity);
 }

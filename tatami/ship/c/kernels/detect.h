@@ -15,6 +15,6 @@ int net_detect(const uint8_t *rgb, int width, int height, float score_threshold,
                net_detection *out, int capacity);
 
 /* The parts of it. images: [NET_HEIGHT][NET_WIDTH][3].
- * map: [NET_MAP_ROWS][NET_MAP_COLUMNS][NET_MAP_CHANNELS]. */
+ * map0, map1 ...: [NET_MAP0_ROWS][NET_MAP0_COLUMNS][NET_MAP0_CHANNELS] and so on. */
 void net_prepare(const uint8_t *rgb, int width, int height, NET_INPUT *images);
-void net_forward(const NET_INPUT *images, NET_OUTPUT *map);
+@forward@;

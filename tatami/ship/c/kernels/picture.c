@@ -3,11 +3,12 @@
 
 typedef struct {
     int left, top, width, height; /* where the resized picture lies on the network's input */
+    double x, y;                  /* where its left and upper edges lie, for boxes */
 } net_placement;
 
 static net_placement net_place(int width, int height)
 {
-    net_placement place = {0, 0, NET_WIDTH, NET_HEIGHT};
+    net_placement place = {0, 0, NET_WIDTH, NET_HEIGHT, 0.0, 0.0};
 
 #if NET_LETTERBOX
     if ((int64_t)NET_WIDTH * height <= (int64_t)NET_HEIGHT * width)
@@ -18,6 +19,8 @@ static net_placement net_place(int width, int height)
     if (place.width < 1) place.width = 1;
     place.left = (NET_WIDTH - place.width) / 2;
     place.top = (NET_HEIGHT - place.height) / 2;
+    place.x = place.left;
+    place.y = place.top;
 #else
     (void)width;
     (void)height;
