@@ -1,0 +1,620 @@
+"""Caffe's prototxt and caffemodel to ONNX, layer by layer as Caffe computes them.
+
+What a layer does is that of BVLC/caffe (src/caffe/layers); what is outside its table of layers
+below, and what a layer says that is not known here, is refused with its line.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from tatami.errors import TatamiError
+from tatami.importers.build import Builder
+from tatami.importers.caffemodel import Blob, read_caffemodel
+from tatami.importers.imported import Imported
+from tatami.importers.prototxt import Message, parse_prototxt
+from tatami.ops.window import Axis, Window
+from tatami.types import Float32, Size
+
+CORRECT = "correct the text"
+BY_ONNX = "leave it out if it does not matter here, or bring the network by way of ONNX"
+
+_OF_LAYER = (
+    *("name", "type", "bottom", "top", "include", "exclude"),
+    *("phase", "param", "loss_weight", "propagate_down"),  # these matter to training only
+)
+
+
+@dataclass(frozen=True)
+class Layer:
+    name: str
+    type: str
+    bottoms: tuple[str, ...]
+    tops: tuple[str, ...]
+    message: Message
+
+
+class Network:
+    """The network so far.
+
+    values: for each blob that layers have made, the value that holds it now: a layer may work in
+    place, and then the blob's name stands for another value afterwards.
+    """
+
+    def __init__(self, builder: Builder, caffemodel: Path, blobs: dict[str, tuple[Blob, ...]]):
+        self.builder = builder
+        self.caffemodel = caffemodel
+        self.blobs = blobs
+        self.weighted: set[str] = set()
+        self.values: dict[str, str] = {}
+        self.unused: dict[str, None] = {}  # blobs that no layer has taken: in the end the outputs
+
+    def weights(self, layer: Layer, *shapes: tuple[int, ...]) -> list[Float32]:
+        """The layer's blobs, which must have these shapes; sides of 1 are not looked at."""
+        blobs = self.blobs.get(layer.name, ())
+        counts = [math.prod(shape) for shape in shapes]
+        if layer.name in self.weighted:
+            raise layer.message.wrong(
+                f"a second layer is called '{layer.name}'", "give each its own name"
+            )
+        self.weighted.add(layer.name)
+        if [len(blob.data) for blob in blobs] != counts:
+            found = " and ".join(str(len(blob.data)) for blob in blobs) or "no"
+            expected = " and ".join(map(str, counts))
+            raise TatamiError(
+                f"layer '{layer.name}' has {found} numbers in the file, where line "
+                f"{layer.message.line} of {layer.message.file.name} needs {expected}",
+                mend="give the prototxt and the caffemodel of one network",
+                file=self.caffemodel,
+            )
+        for blob, shape in zip(blobs, shapes, strict=True):
+            if [side for side in blob.shape if side != 1] != [side for side in shape if side != 1]:
+                raise TatamiError(
+                    f"layer '{layer.name}' has a blob of shape {blob.shape}, where line "
+                    f"{layer.message.line} of {layer.message.file.name} needs {shape}",
+                    mend="give the prototxt and the caffemodel of one network",
+                    file=self.caffemodel,
+                )
+        return [blob.data.reshape(shape) for blob, shape in zip(blobs, shapes, strict=True)]
+
+
+def read_caffe(prototxt: Path, caffemodel: Path, size: Size | None) -> Imported:
+    """The network of a deploy prototxt with the weights of a caffemodel.
+
+    size: in place of that of the prototxt's input.  Outputs keep the names of their blobs.
+    Raises TatamiError for files that are damaged or do not belong together and for what Tatami
+    does not know, with the line where it is in the prototxt; OSError.
+    """
+    whole = parse_prototxt(prototxt)
+    layers = _layers(whole)
+    given = _input(whole, layers)
+    notes = []
+    if given.shape[0] != 1:
+        notes.append(f"the file's batch of {given.shape[0]} is taken as 1")
+    try:
+        builder = Builder(size or Size(given.shape[3], given.shape[2]))
+    except TatamiError as error:
+        raise given.place.wrong(error.reason, error.mend) from error
+    network = Network(builder, caffemodel, read_caffemodel(caffemodel))
+    blob = given.blob
+    network.values[blob] = network.builder.images
+    network.unused[blob] = None
+    for layer in given.rest:
+        _add(network, layer)
+    outputs = {blob: network.values[blob] for blob in network.unused}
+    model = _model(network.builder, outputs, whole)
+    strange = [name for name in network.blobs if name not in network.weighted]
+    if strange:
+        notes.append(f"weights of layers that the prototxt lacks: {', '.join(strange)}")
+    return Imported(model, notes=tuple(notes))
+
+
+def _layers(whole: Message) -> list[Layer]:
+    """The layers that are there when the network is used."""
+    if whole.has("layers"):
+        line = whole.messages("layers")[0].line
+        raise whole.wrong(
+            "the file has layers of the old kind (V1, 'layers')",
+            "convert it with Caffe's upgrade_net_proto_text",
+            line,
+        )
+    whole.allow("name", "input", "input_dim", "input_shape", "layer", "force_backward")
+    found = []
+    for message in whole.messages("layer"):
+        if not _is_included(message):
+            continue
+        layer = Layer(
+            message.text("name", ""),
+            message.text("type", ""),
+            tuple(message.texts("bottom")),
+            tuple(message.texts("top")),
+            message,
+        )
+        if layer.type not in (*_LAYERS, "Input"):
+            raise message.wrong(
+                f"layer '{layer.name}' is of type '{layer.type}', which Tatami does not know",
+                f"use only Input, {', '.join(_LAYERS)}, or bring the network by way of ONNX",
+            )
+        own = ("input_param",) if layer.type == "Input" else _LAYERS[layer.type].parameters
+        message.allow(*_OF_LAYER, *own)
+        if not all(layer.tops) or not layer.tops:
+            raise message.wrong(f"layer '{layer.name}' has no top, or one without a name", CORRECT)
+        found.append(layer)
+    return found
+
+
+def _is_included(message: Message) -> bool:
+    """Whether a layer's rules let it into the network of the phase TEST."""
+    phases: dict[str, list[str]] = {"include": [], "exclude": []}
+    for kind, found in phases.items():
+        for rule in message.messages(kind):
+            rule.allow("phase")
+            found.append(rule.word("phase", "TEST"))
+    return (not phases["include"] or "TEST" in phases["include"]) and (
+        "TEST" not in phases["exclude"]
+    )
+
+
+@dataclass(frozen=True)
+class Input:
+    """blob: its name.  shape: (images, 3, height, width).  rest: the layers after it."""
+
+    blob: str
+    shape: list[int]
+    place: Message
+    rest: list[Layer]
+
+
+def _input(whole: Message, layers: list[Layer]) -> Input:
+    """The network's one input, whichever way the file says it."""
+    names = whole.texts("input")
+    shapes = [shape.integers("dim") for shape in whole.messages("input_shape")]
+    dims = whole.integers("input_dim")
+    shapes += [dims[i : i + 4] for i in range(0, len(dims), 4)]
+    place = whole
+    rest = []
+    for layer in layers:
+        if layer.type != "Input":
+            rest.append(layer)
+            continue
+        place = layer.message
+        names += layer.tops
+        parameters = layer.message.message("input_param")
+        parameters.allow("shape")
+        for given in parameters.messages("shape"):
+            given.allow("dim")
+            shapes.append(given.integers("dim"))
+    if len(names) != 1 or len(shapes) != 1:
+        raise place.wrong(
+            f"the network has {len(names)} inputs with {len(shapes)} shapes, where one is needed",
+            "give the deploy prototxt, whose only input is the picture",
+        )
+    shape = shapes[0]
+    if len(shape) != 4 or min(shape) < 1 or shape[1] != 3:
+        raise place.wrong(
+            f"the input has the shape {shape}, where (1, 3, height, width) is needed",
+            "give a network of colour pictures",
+        )
+    return Input(names[0], shape, place, rest)
+
+
+def _add(network: Network, layer: Layer) -> None:
+    """Add one layer; whatever does not fit is an error at its line."""
+    missing = [blob for blob in layer.bottoms if blob not in network.values]
+    if missing:
+        raise layer.message.wrong(
+            f"layer '{layer.name}' takes '{missing[0]}', which no layer before it makes", CORRECT
+        )
+    rule = _LAYERS[layer.type]
+    bottoms, tops = len(layer.bottoms), len(layer.tops)
+    if not (rule.least <= bottoms <= rule.most) or (tops != 1 and layer.type != "Split"):
+        raise layer.message.wrong(
+            f"layer '{layer.name}' of type {layer.type} has {bottoms} bottoms and {tops} tops",
+            "bring the network by way of ONNX",
+        )
+    for position, top in enumerate(layer.tops):
+        in_place = layer.bottoms[position : position + 1] == (top,)
+        if top in network.values and not in_place:
+            raise layer.message.wrong(
+                f"layer '{layer.name}' makes '{top}', which another layer has made", CORRECT
+            )
+    inputs = [network.values[blob] for blob in layer.bottoms]
+    try:
+        value = rule.add(network, layer, inputs)
+    except TatamiError as error:
+        if error.file is not None:
+            raise
+        raise layer.message.wrong(error.reason, error.mend) from error
+    for blob in layer.bottoms:
+        network.unused.pop(blob, None)
+    for top in layer.tops:
+        network.values[top] = value
+        network.unused[top] = None
+
+
+def _model(builder: Builder, outputs: dict[str, str], whole: Message) -> onnx.ModelProto:
+    try:
+        return builder.model(outputs)
+    except TatamiError as error:
+        raise whole.wrong(error.reason, error.mend) from error
+
+
+def _convolution(network: Network, layer: Layer, inputs: list[str]) -> str:
+    said = layer.message.message("convolution_param")
+    said.allow(
+        *("num_output", "bias_term", "group", "axis", "force_nd_im2col", "dilation", "engine"),
+        *("kernel_size", "kernel_h", "kernel_w", "stride", "stride_h", "stride_w"),
+        *("pad", "pad_h", "pad_w", "weight_filler", "bias_filler"),
+    )
+    _only(said, "axis", 1)
+    shape = network.builder.shape(inputs[0])
+    channels = shape[1] if len(shape) == 4 else 0
+    outputs = said.integer("num_output", 0)
+    groups = said.integer("group", 1)
+    if layer.type != "Convolution":
+        if groups not in (1, channels) or outputs != channels:
+            raise said.wrong(
+                f"layer '{layer.name}' is depthwise with {outputs} outputs in {groups} groups, "
+                f"where its input has {channels} channels",
+                CORRECT,
+            )
+        groups = channels
+    window = Window(*_axes(said))
+    if outputs < 1 or groups < 1 or channels % groups or outputs % groups:
+        raise said.wrong(
+            f"layer '{layer.name}' makes {outputs} maps in {groups} groups of {channels} channels",
+            CORRECT,
+        )
+    kernel = (outputs, channels // groups, window.rows.kernel, window.columns.kernel)
+    shapes = [kernel, (outputs,)] if said.flag("bias_term", True) else [kernel]
+    weight, *bias = network.weights(layer, *shapes)
+    return network.builder.conv(
+        layer.name, inputs[0], weight, bias[0] if bias else None, window, groups
+    )
+
+
+def _axes(said: Message) -> tuple[Axis, Axis]:
+    """Rows and columns of a convolution's window, in each of Caffe's ways to say it."""
+    kernels = _pair(said, "kernel_size", "kernel", None)
+    strides = _pair(said, "stride", "stride", 1)
+    pads = _pair(said, "pad", "pad", 0)
+    dilations = _numbers(said, "dilation", 1)
+    rows, columns = (
+        Axis(kernel, stride, pad, pad, dilation)
+        for kernel, stride, pad, dilation in zip(kernels, strides, pads, dilations, strict=True)
+    )
+    return rows, columns
+
+
+def _pair(said: Message, name: str, prefix: str, default: int | None) -> tuple[int, int]:
+    """(rows, columns): one number for both or a list of two, or else ``_h`` and ``_w``."""
+    row, column = f"{prefix}_h", f"{prefix}_w"
+    if not said.has(row) and not said.has(column):
+        return _numbers(said, name, default)
+    if said.has(name):
+        raise said.wrong(f"'{said.name}' says both '{name}' and '{row}' or '{column}'", CORRECT)
+    if prefix != "pad" and not (said.has(row) and said.has(column)):
+        raise said.wrong(f"'{said.name}' says only one of '{row}' and '{column}'", CORRECT)
+    return said.integer(row, 0), said.integer(column, 0)
+
+
+def _numbers(said: Message, name: str, default: int | None) -> tuple[int, int]:
+    found = said.integers(name)
+    if len(found) > 2 or (not found and default is None):
+        raise said.wrong(f"'{said.name}' says '{name}' {len(found)} times", "say it once or twice")
+    if not found:
+        assert default is not None
+        return default, default
+    return found[0], found[-1]
+
+
+def _pooling(network: Network, layer: Layer, inputs: list[str]) -> str:
+    said = layer.message.message("pooling_param")
+    said.allow(
+        *("pool", "global_pooling", "round_mode", "ceil_mode", "engine"),
+        *("kernel_size", "kernel_h", "kernel_w", "stride", "stride_h", "stride_w"),
+        *("pad", "pad_h", "pad_w"),
+    )
+    kind = said.word("pool", "MAX")
+    if kind not in ("MAX", "AVE", "0", "1"):
+        raise said.wrong(f"layer '{layer.name}' pools by '{kind}', not MAX or AVE", BY_ONNX)
+    largest = kind in ("MAX", "0")
+    builder, name, x = network.builder, layer.name, inputs[0]
+    strides, pads = _pair(said, "stride", "stride", 1), _pair(said, "pad", "pad", 0)
+    if said.flag("global_pooling", False):
+        if strides != (1, 1) or pads != (0, 0) or said.has("kernel_size") or said.has("kernel_h"):
+            raise said.wrong(f"layer '{name}' pools all of its map, and yet by a window", CORRECT)
+        return builder.global_pool(name, x, "max" if largest else "average")
+    kernels = _pair(said, "kernel_size", "kernel", None)
+    shape = builder.shape(x)
+    if len(shape) != 4:
+        raise said.wrong(f"layer '{name}' pools a value of shape {shape}", CORRECT)
+    padded = pads != (0, 0)
+    rows, columns = (
+        _pooled_axis(length, Axis(kernel, stride, pad, pad), padded, _rounds_up(said))
+        for length, kernel, stride, pad in zip(shape[2:], kernels, strides, pads, strict=True)
+    )
+    if largest:
+        return builder.max_pool(name, x, Window(rows, columns))
+    # Caffe's divisor counts the padding that the file says, but not the samples beyond it that
+    # rounding up adds. So the former becomes a pad of zeros, and the latter the pool's own.
+    if padded:
+        margin = Window(*(Axis(1, 1, pad, pad) for pad in pads))
+        x = builder.pad(f"{name}/pad", x, margin)
+    beyond = [
+        Axis(axis.kernel, axis.stride, 0, max(0, axis.after - pad))
+        for axis, pad in zip((rows, columns), pads, strict=True)
+    ]
+    return builder.average_pool(name, x, Window(*beyond), count_padding=False)
+
+
+def _rounds_up(said: Message) -> bool:
+    """Caffe rounds up, unless one of the two later members says otherwise."""
+    mode = said.word("round_mode", "CEIL")
+    if mode not in ("CEIL", "FLOOR", "0", "1"):
+        raise said.wrong(f"'round_mode' is '{mode}', not CEIL or FLOOR", CORRECT)
+    return mode in ("CEIL", "0") and said.flag("ceil_mode", True)
+
+
+def _pooled_axis(length: int, axis: Axis, padded: bool, up: bool) -> Axis:
+    """The window of Caffe's pool in explicit padding, so that rounding down gives as many places.
+
+    Caffe rounds the number of places up, and, where either axis has padding, drops a last window
+    that begins in the padding after the map. Padding beyond what it says is never looked at.
+    """
+    room = length + 2 * axis.before - axis.kernel
+    if room < 0:
+        raise TatamiError(
+            f"a window of {axis.kernel} does not fit in {length} samples with its padding",
+            mend="use a larger input or a smaller kernel",
+        )
+    places = (-(-room // axis.stride) if up else room // axis.stride) + 1
+    if padded and (places - 1) * axis.stride >= length + axis.before:
+        places -= 1
+    if axis.before >= axis.kernel or (places - 1) * axis.stride >= length + axis.before:
+        raise TatamiError(
+            "a window of a pool lies wholly outside the map",
+            mend="use another input size, or padding and stride smaller than the kernel",
+        )
+    reach = (places - 1) * axis.stride + axis.kernel
+    return Axis(axis.kernel, axis.stride, axis.before, max(0, reach - length - axis.before))
+
+
+def _batch_norm(network: Network, layer: Layer, inputs: list[str]) -> str:
+    said = layer.message.message("batch_norm_param")
+    said.allow("use_global_stats", "moving_average_fraction", "eps")
+    if not said.flag("use_global_stats", True):
+        raise said.wrong(
+            f"layer '{layer.name}' takes the statistics of its batch",
+            "set use_global_stats: true",
+        )
+    channels = _channels(network, layer, inputs[0])
+    mean, variance, divisor = network.weights(layer, (channels,), (channels,), (1,))
+    factor = np.float32(0) if divisor[0] == 0 else np.float32(1) / divisor[0]
+    ones, zeros = np.ones(channels, np.float32), np.zeros(channels, np.float32)
+    with np.errstate(over="ignore"):  # the builder refuses infinities
+        mean, variance = mean * factor, variance * factor
+    epsilon = said.real("eps", 1e-5)
+    return network.builder.batch_norm(layer.name, inputs[0], ones, zeros, mean, variance, epsilon)
+
+
+def _scale(network: Network, layer: Layer, inputs: list[str]) -> str:
+    said = layer.message.message("scale_param")
+    said.allow("axis", "num_axes", "filler", "bias_term", "bias_filler")
+    _only(said, "axis", 1)
+    _only(said, "num_axes", 1)
+    channels = _channels(network, layer, inputs[0])
+    shapes = [(channels,), (channels,)] if said.flag("bias_term", False) else [(channels,)]
+    factor, *offset = network.weights(layer, *shapes)
+    return network.builder.scale(layer.name, inputs[0], factor, offset[0] if offset else None)
+
+
+def _relu(network: Network, layer: Layer, inputs: list[str]) -> str:
+    said = layer.message.message("relu_param")
+    said.allow("negative_slope", "engine")
+    slope = said.real("negative_slope", 0.0)
+    if slope == 0:
+        return network.builder.relu(layer.name, inputs[0])
+    return network.builder.leaky_relu(layer.name, inputs[0], slope)
+
+
+def _relu6(network: Network, layer: Layer, inputs: list[str]) -> str:
+    return network.builder.clip(layer.name, inputs[0], 0.0, 6.0)
+
+
+def _sigmoid(network: Network, layer: Layer, inputs: list[str]) -> str:
+    layer.message.message("sigmoid_param").allow("engine")
+    return network.builder.sigmoid(layer.name, inputs[0])
+
+
+def _softmax(network: Network, layer: Layer, inputs: list[str]) -> str:
+    said = layer.message.message("softmax_param")
+    said.allow("axis", "engine")
+    return network.builder.softmax(layer.name, inputs[0], said.integer("axis", 1))
+
+
+def _concat(network: Network, layer: Layer, inputs: list[str]) -> str:
+    said = layer.message.message("concat_param")
+    said.allow("axis", "concat_dim")
+    name = "concat_dim" if said.has("concat_dim") else "axis"
+    return network.builder.concat(layer.name, inputs, said.integer(name, 1))
+
+
+def _eltwise(network: Network, layer: Layer, inputs: list[str]) -> str:
+    said = layer.message.message("eltwise_param")
+    said.allow("operation", "coeff", "stable_prod_grad")
+    operation = said.word("operation", "SUM")
+    if operation not in ("SUM", "PROD", "0", "1"):
+        raise said.wrong(
+            f"layer '{layer.name}' combines by '{operation}', not SUM or PROD", BY_ONNX
+        )
+    product = operation in ("PROD", "0")
+    coefficients = said.reals("coeff")
+    if coefficients and (product or len(coefficients) != len(inputs)):
+        raise said.wrong(
+            f"layer '{layer.name}' has {len(coefficients)} coefficients for {len(inputs)} bottoms "
+            f"in a {'PROD' if product else 'SUM'}",
+            CORRECT,
+        )
+    builder = network.builder
+    values = []
+    for value, coefficient in zip(inputs, coefficients or [1.0] * len(inputs), strict=True):
+        if coefficient == 1:
+            values.append(value)
+            continue
+        values.append(builder.multiply(f"{layer.name}/coeff", value, coefficient))
+    result = values[0]
+    for value in values[1:]:
+        result = builder.elementwise("Mul" if product else "Add", layer.name, result, value)
+    return result
+
+
+def _permute(network: Network, layer: Layer, inputs: list[str]) -> str:
+    said = layer.message.message("permute_param")
+    said.allow("order")
+    order = said.integers("order")
+    rank = len(network.builder.shape(inputs[0]))
+    order += [axis for axis in range(rank) if axis not in order]  # as Caffe does
+    return network.builder.transpose(layer.name, inputs[0], order)
+
+
+def _reshape(network: Network, layer: Layer, inputs: list[str]) -> str:
+    said = layer.message.message("reshape_param")
+    said.allow("shape", "axis", "num_axes")
+    dims = said.message("shape")
+    dims.allow("dim")
+    before = network.builder.shape(inputs[0])
+    first = _axis(said, "axis", 0, len(before) + 1)
+    count = said.integer("num_axes", -1)
+    last = len(before) if count == -1 else first + count
+    if not first <= last <= len(before):
+        raise said.wrong(f"'num_axes' is {count} for a value of shape {before}", CORRECT)
+    sides = []
+    for position, side in enumerate(dims.integers("dim"), start=first):
+        if side < -1 or (side == 0 and position >= len(before)):
+            raise dims.wrong(f"'dim' is {side} for a value of shape {before}", CORRECT)
+        sides.append(before[position] if side == 0 else side)
+    shape = [*before[:first], *sides, *before[last:]]
+    if shape.count(-1) > 1:
+        raise dims.wrong("'dim' is -1 more than once", CORRECT)
+    if -1 in shape:
+        known = math.prod(side for side in shape if side != -1)
+        shape[shape.index(-1)] = math.prod(before) // known
+    return network.builder.reshape(layer.name, inputs[0], tuple(shape))
+
+
+def _flatten(network: Network, layer: Layer, inputs: list[str]) -> str:
+    said = layer.message.message("flatten_param")
+    said.allow("axis", "end_axis")
+    shape = network.builder.shape(inputs[0])
+    first = _axis(said, "axis", 1, len(shape))
+    last = _axis(said, "end_axis", -1, len(shape))
+    if last < first:
+        raise said.wrong(f"flattens from axis {first} to axis {last}", CORRECT)
+    flat = math.prod(shape[first : last + 1])
+    return network.builder.reshape(
+        layer.name, inputs[0], (*shape[:first], flat, *shape[last + 1 :])
+    )
+
+
+def _axis(said: Message, name: str, default: int, rank: int) -> int:
+    """An axis of a value, a negative one counted from the end."""
+    axis = said.integer(name, default)
+    if not -rank <= axis < rank:
+        raise said.wrong(f"'{name}' is {axis}, where there are {rank} axes", CORRECT)
+    return axis % rank
+
+
+def _inner_product(network: Network, layer: Layer, inputs: list[str]) -> str:
+    said = layer.message.message("inner_product_param")
+    said.allow("num_output", "bias_term", "weight_filler", "bias_filler", "axis", "transpose")
+    _only(said, "axis", 1)
+    shape = network.builder.shape(inputs[0])
+    length, outputs = math.prod(shape[1:]), said.integer("num_output", 0)
+    if outputs < 1 or shape[0] != 1:
+        raise said.wrong(
+            f"layer '{layer.name}' makes {outputs} numbers of a value of shape {shape}", CORRECT
+        )
+    transposed = said.flag("transpose", False)
+    matrix = (length, outputs) if transposed else (outputs, length)
+    shapes = [matrix, (outputs,)] if said.flag("bias_term", True) else [matrix]
+    weight, *bias = network.weights(layer, *shapes)
+    x = inputs[0]
+    if len(shape) != 2:
+        x = network.builder.reshape(f"{layer.name}/flatten", x, (1, length))
+    return network.builder.inner_product(
+        layer.name, x, weight.T if transposed else weight, bias[0] if bias else None
+    )
+
+
+def _upsample(network: Network, layer: Layer, inputs: list[str]) -> str:
+    said = layer.message.message("upsample_param")
+    said.allow("scale", "scale_h", "scale_w")
+    rows, columns = _pair(said, "scale", "scale", None)
+    return network.builder.upsample(layer.name, inputs[0], rows, columns)
+
+
+def _same(network: Network, layer: Layer, inputs: list[str]) -> str:
+    """Dropout, when the network is used, and Split change nothing."""
+    return inputs[0]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a type of layer is added.
+
+    parameters: its own members.  least, most: how many bottoms it takes.
+    """
+
+    add: Callable[[Network, Layer, list[str]], str]
+    parameters: tuple[str, ...] = ()
+    least: int = 1
+    most: int = 1
+
+
+MANY = 1 << 10
+
+_LAYERS = {
+    "BatchNorm": Rule(_batch_norm, ("batch_norm_param",)),
+    "Concat": Rule(_concat, ("concat_param",), 1, MANY),
+    "Convolution": Rule(_convolution, ("convolution_param",)),
+    "ConvolutionDepthwise": Rule(_convolution, ("convolution_param",)),
+    "DepthwiseConvolution": Rule(_convolution, ("convolution_param",)),
+    "Dropout": Rule(_same, ("dropout_param",)),
+    "Eltwise": Rule(_eltwise, ("eltwise_param",), 2, MANY),
+    "Flatten": Rule(_flatten, ("flatten_param",)),
+    "InnerProduct": Rule(_inner_product, ("inner_product_param",)),
+    "Permute": Rule(_permute, ("permute_param",)),
+    "Pooling": Rule(_pooling, ("pooling_param",)),
+    "ReLU": Rule(_relu, ("relu_param",)),
+    "ReLU6": Rule(_relu6),
+    "Reshape": Rule(_reshape, ("reshape_param",)),
+    "Scale": Rule(_scale, ("scale_param",)),
+    "Sigmoid": Rule(_sigmoid, ("sigmoid_param",)),
+    "Softmax": Rule(_softmax, ("softmax_param",)),
+    "Split": Rule(_same),
+    "Upsample": Rule(_upsample, ("upsample_param",)),
+}
+"""The layers that are known."""
+
+
+def _channels(network: Network, layer: Layer, value: str) -> int:
+    shape = network.builder.shape(value)
+    if len(shape) < 2:
+        raise layer.message.wrong(
+            f"layer '{layer.name}' works on the channels of a value of shape {shape}", CORRECT
+        )
+    return shape[1]
+
+
+def _only(said: Message, name: str, known: int) -> None:
+    """A member that may say only what is Caffe's default."""
+    value = said.integer(name, known)
+    if value != known:
+        raise said.wrong(f"'{name}' is {value}, where Tatami knows {known}", BY_ONNX)
