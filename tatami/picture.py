@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from tatami.errors import TatamiError
+from tatami.picture_darknet import resize_darknet
 from tatami.types import Float, Float32, InputSpec, Int, Picture, Size
 
 MAX_SIDE = 16384
@@ -25,12 +26,18 @@ _BLOCK = 16  # output lines computed by one matrix product; a tap matrix is near
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the resized picture lies inside the canvas, in canvas pixels."""
+    """Where the resized picture lies inside the canvas, in canvas pixels.
+
+    shift_x, shift_y: what boxes are moved by beyond left and top: the half pixel that darknet
+    rounds away for pixels, and not for boxes.
+    """
 
     left: int
     top: int
     width: int
     height: int
+    shift_x: float = 0.0
+    shift_y: float = 0.0
 
     def to_picture(self, xyxy: Float, picture_size: Size) -> Float:
         """Boxes (n, 4) from canvas pixels to pixels of the picture of that size; not clipped."""
@@ -44,7 +51,8 @@ class Placement:
 
     @property
     def _offset(self) -> Float:
-        return np.array([self.left, self.top, self.left, self.top], np.float64)
+        x, y = self.left + self.shift_x, self.top + self.shift_y
+        return np.array([x, y, x, y], np.float64)
 
     def _ratio(self, picture_size: Size) -> Float:
         x, y = picture_size.width / self.width, picture_size.height / self.height
@@ -55,20 +63,23 @@ def placement(size: Size, spec: InputSpec) -> Placement:
     """Where a picture of ``size`` goes on the canvas of ``spec``.
 
     ``letterbox`` keeps the aspect (the shorter side rounded to the nearest pixel, at least 1) and
-    centres, an odd pixel of padding going right and below; ``stretch`` fills the canvas.
+    centres, an odd pixel of padding going right and below; ``stretch`` fills the canvas. darknet
+    rounds the shorter side down.
     Raises TatamiError when a side is longer than MAX_SIDE.
     """
     _refuse_long_sides(size)
     _refuse_long_sides(spec.size)
     w, h = size.width, size.height
     width, height = spec.size.width, spec.size.height
+    darknet = spec.filter == "darknet"
     if spec.resize == "letterbox":
         if width * h <= height * w:
-            height = max(1, (2 * h * width + w) // (2 * w))
+            height = max(1, h * width // w if darknet else (2 * h * width + w) // (2 * w))
         else:
-            width = max(1, (2 * w * height + h) // (2 * h))
-    left, top = (spec.size.width - width) // 2, (spec.size.height - height) // 2
-    return Placement(left, top, width, height)
+            width = max(1, w * height // h if darknet else (2 * w * height + h) // (2 * h))
+    across, down = spec.size.width - width, spec.size.height - height
+    shifts = ((across % 2) / 2, (down % 2) / 2) if darknet else (0.0, 0.0)
+    return Placement(across // 2, down // 2, width, height, *shifts)
 
 
 def resize(picture: Picture, size: Size) -> Picture:
@@ -118,7 +129,7 @@ def resize(picture: Picture, size: Size) -> Picture:
 def letterbox(picture: Picture, spec: InputSpec) -> Picture:
     """The picture (uint8 (h, w, 3)) on its canvas: uint8 (spec.size.height, spec.size.width, 3)."""
     place = placement(Size(picture.shape[1], picture.shape[0]), spec)
-    canvas: Picture = np.full((spec.size.height, spec.size.width, 3), spec.pad, np.uint8)
+    canvas: Picture = np.full((spec.size.height, spec.size.width, 3), int(spec.pad), np.uint8)
     canvas[place.top : place.top + place.height, place.left : place.left + place.width] = resize(
         picture, Size(place.width, place.height)
     )
@@ -143,7 +154,22 @@ def normalize(canvas: Picture, spec: InputSpec) -> Float32:
 def prepare(picture: Picture, spec: InputSpec) -> tuple[Float32, Placement]:
     """The whole rule: a picture (uint8 (h, w, 3)) to planes (float32 (3, H, W)) and its place."""
     place = placement(Size(picture.shape[1], picture.shape[0]), spec)
+    if spec.filter == "darknet":
+        return _prepare_darknet(picture, spec, place), place
     return normalize(letterbox(picture, spec), spec), place
+
+
+def _prepare_darknet(picture: Picture, spec: InputSpec, place: Placement) -> Float32:
+    """Normalized first, then interpolated in float32: section 5 of the rule."""
+    resized = resize_darknet(normalize(picture, spec), Size(place.width, place.height))
+    around = (np.float32(spec.pad) - np.array(spec.mean, np.float32)) * np.array(
+        spec.scale, np.float32
+    )
+    planes = np.empty((3, spec.size.height, spec.size.width), np.float32)
+    planes[:] = around[:, None, None]
+    rows = slice(place.top, place.top + place.height)
+    planes[:, rows, place.left : place.left + place.width] = resized
+    return planes
 
 
 @dataclass(frozen=True)

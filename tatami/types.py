@@ -170,7 +170,7 @@ class InputSpec:
     channels: Literal["rgb", "bgr"] = "rgb"
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     scale: tuple[float, float, float] = (1 / 255, 1 / 255, 1 / 255)
-    pad: int = 128
+    pad: float = 128
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from rich.table import Table
 
 from tatami import graph
 from tatami.graph.network import Network, shape_of
-from tatami.shrink.fold import Epsilon, Folded
+from tatami.ops.norm import Epsilon
+from tatami.shrink.fold import Folded
 from tatami.shrink.fold import fold as fold_network
 
 

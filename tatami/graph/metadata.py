@@ -27,7 +27,11 @@ def to_metadata(spec: NetworkSpec) -> dict[str, str]:
     content: dict[str, Any] = {
         "task": spec.task,
         "classes": list(spec.classes),
-        "input": {**asdict(spec.input), "size": str(spec.input.size)},
+        "input": {
+            **asdict(spec.input),
+            "size": str(spec.input.size),
+            "pad": float(spec.input.pad),
+        },
         "decoding": asdict(spec.decoding),
         "provenance": dict(spec.provenance),
     }
@@ -74,14 +78,18 @@ def _input(members: dict[str, Any]) -> InputSpec:
         raise _bad(key, "has a size that is not text as '416x320'")
     mean = _numbers(key, "mean", members["mean"], 3)
     scale = _numbers(key, "scale", members["scale"], 3)
+    filter_ = _one_of(key, "filter", members["filter"], ("triangle", "darknet"))
+    (pad,) = _numbers(key, "pad", [members["pad"]], 1)
+    if not 0 <= pad <= 255 or (filter_ == "triangle" and pad != int(pad)):
+        raise _bad(key, "has a pad that is not a whole number from 0 to 255 (of darknet's, any)")
     return InputSpec(
         Size.parse(members["size"]),
         _one_of(key, "resize", members["resize"], ("letterbox", "stretch")),
-        _one_of(key, "filter", members["filter"], ("triangle", "darknet")),
+        filter_,
         _one_of(key, "channels", members["channels"], ("rgb", "bgr")),
         (mean[0], mean[1], mean[2]),
         (scale[0], scale[1], scale[2]),
-        _whole(key, "pad", members["pad"], 0, 255),
+        pad,
     )
 
 

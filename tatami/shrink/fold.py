@@ -7,9 +7,7 @@ output channel is a convolution with weights s * W and bias s * b + t. docs/fold
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import onnx_ir as ir
@@ -19,42 +17,8 @@ from tatami.errors import TatamiError
 from tatami.graph.attributes import constant, integer, place, real
 from tatami.graph.network import Network, shape_of
 from tatami.graph.passes.drop_identity import drop_identity, drop_unused
+from tatami.ops.norm import Epsilon
 from tatami.types import Float, Float32
-
-
-@dataclass(frozen=True)
-class Epsilon:
-    """The small number that keeps a normalization from dividing by zero, and where it is added.
-
-    place "variance": sqrt(variance + value), the paper's, ONNX's, torch's and Keras's way.
-    place "root": sqrt(variance) + value, the way of pjreddie's darknet (value 1e-6).
-    """
-
-    value: float
-    place: Literal["variance", "root"] = "variance"
-
-    @staticmethod
-    def parse(text: str) -> Epsilon:
-        """``1e-5``, or ``darknet:1e-6`` for one that is added to the square root.
-
-        Raises TatamiError for anything else.
-        """
-        match = re.fullmatch(r"(darknet:)?(\d+(?:\.\d*)?(?:[eE]-?\d+)?)", text.strip())
-        if match is None or not np.isfinite(float(match[2])):
-            raise TatamiError(
-                f"'{text}' is not an epsilon", mend="give a number as 1e-5, or darknet:1e-6"
-            )
-        return Epsilon(float(match[2]), "root" if match[1] else "variance")
-
-    def __str__(self) -> str:
-        return f"{'darknet:' if self.place == 'root' else ''}{self.value:.6g}"
-
-    def deviation(self, variance: Float) -> Float:
-        """What the normalization divides by; NaN where it would be a root of less than nothing."""
-        with np.errstate(invalid="ignore"):
-            if self.place == "root":
-                return np.asarray(np.sqrt(variance) + self.value)
-            return np.asarray(np.sqrt(variance + self.value))
 
 
 @dataclass(frozen=True)

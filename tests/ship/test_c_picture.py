@@ -13,10 +13,15 @@ SPECS = {
     "letterbox": (Size(64, 32), {}),
     "tall": (Size(24, 56), {"pad": 7, "channels": "bgr", "mean": (1.5, 100.1, 255.0)}),
     "stretch": (Size(40, 48), {"resize": "stretch", "scale": (1 / 58.4, 0.017, 1.0)}),
+    "darknet": (Size(64, 32), {"filter": "darknet", "pad": 127.5}),
+    "stretched-darknet": (
+        Size(40, 48),
+        {"filter": "darknet", "resize": "stretch", "mean": (9.5, 0.0, 1.0), "channels": "bgr"},
+    ),
 }
 
 
-@pytest.fixture(params=[*SPECS, "letterbox in bytes", "tall in bytes"], scope="module")
+@pytest.fixture(params=[*SPECS, *(f"{name} in bytes" for name in ("letterbox", "tall", "darknet"))], scope="module")
 def compiled(request, tmp_path_factory, small_spec, small_detector, module_ship_to, quantized):
     size, changes = SPECS[request.param.split()[0]]
     path = tmp_path_factory.mktemp("picture") / "n.onnx"

@@ -15,7 +15,8 @@ from tatami import graph
 from tatami.errors import TatamiError
 from tatami.graph import Network
 from tatami.graph.write import to_bytes
-from tatami.shrink.fold import Epsilon, fold
+from tatami.ops.norm import Epsilon
+from tatami.shrink.fold import fold
 from tatami.types import Decoding, InputSpec, NetworkSpec, Size
 
 node = helper.make_node

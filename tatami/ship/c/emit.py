@@ -239,6 +239,8 @@ def _signature(program: Program) -> str:
 def _source(program: Program, layout: Layout, name: str, options: Options, as_array: bool) -> str:
     target = target_of(options.target)
     needed = (*_FIRST, *(kernel for one in layout.decisions for kernel in one.kernels))
+    if program.spec is not None and program.spec.input.filter == "darknet":
+        needed = (*needed, "int8/quantize")
     kernels = [kernel for kernel in dict.fromkeys(needed) if _wanted(kernel, target)]
     addresses = _Addresses(program, layout, as_array)
     parts = [
@@ -258,7 +260,9 @@ def _source(program: Program, layout: Layout, name: str, options: Options, as_ar
     ]
     if program.spec is not None:
         kind = "ssd" if program.spec.decoding.kind == "ssd" else "yolo"
-        files_ = ("picture.c", "candidates.c", f"decode_{kind}.c", "detect.c")
+        darknet = program.spec.input.filter == "darknet"
+        picture = "picture_darknet.c" if darknet else "picture.c"
+        files_ = ("placement.c", picture, "candidates.c", f"decode_{kind}.c", "detect.c")
         parts += [_kernel(file, name) for file in files_]
     return "\n".join(parts)
 
@@ -420,8 +424,8 @@ def _rules(program: Program, spec: NetworkSpec, addresses: _Addresses) -> str:
     pictures, decoding = spec.input, spec.decoding
     values = {
         "LETTERBOX": int(pictures.resize == "letterbox"),
-        "PAD": pictures.pad,
-        "LEVELS": _levels(pictures, program.values[program.inputs[0]]),
+        "DARKNET": int(pictures.filter == "darknet"),
+        **_levels(pictures, program.values[program.inputs[0]]),
         "PLANES": "{0, 1, 2}" if pictures.channels == "rgb" else "{2, 1, 0}",
         "GRIDS": len(decoding.grids),
         "SOFTMAX": int(decoding.scores == "softmax"),
@@ -454,12 +458,27 @@ def _grids(program: Program, decoding: Decoding) -> str:
     return "\n".join([*lines, "static const net_grid net_grids[NET_GRIDS] = {", *rows, "};"])
 
 
-def _levels(spec: InputSpec, value: Value) -> str:
-    """What each of the 256 bytes becomes in each plane, by the picture rule."""
+def _levels(spec: InputSpec, value: Value) -> dict[str, object]:
+    """What each of the 256 bytes becomes in each plane, and what is around the picture."""
     every = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)  # (1, 256, 3)
     levels: NDArray[Any] = normalize(every, spec)
-    if value.quantization is not None:
-        levels = quantize(levels, value.quantization.scale, value.quantization.zero_point)
+    quantization = value.quantization
+    if spec.filter == "darknet":  # interpolates in float32, and only then quantizes
+        mean, scale = np.array(spec.mean, np.float32), np.array(spec.scale, np.float32)
+        around = (np.float32(spec.pad) - mean) * scale
+        bytes_ = {
+            "INPUT_IS_BYTES": int(quantization is not None),
+            "INPUT_SCALE": number(1.0 if quantization is None else quantization.scale),
+            "INPUT_ZERO_POINT": 0 if quantization is None else quantization.zero_point,
+        }
+        sides = ", ".join(number(one) for one in around.tolist())
+        return {"LEVELS": _table(levels), "AROUND": f"{{{sides}}}", **bytes_}
+    if quantization is not None:
+        levels = quantize(levels, quantization.scale, quantization.zero_point)
+    return {"LEVELS": _table(levels), "PAD": int(spec.pad)}
+
+
+def _table(levels: NDArray[Any]) -> str:
     planes = ["{ \\\n" + " \\\n".join(_lines(plane.ravel())) + " \\\n}" for plane in levels]
     return "{" + ", ".join(planes) + "}"
 

@@ -1,33 +1,6 @@
 /* The picture rule, in integers alone until the very last step, which is a table: the same on every
  * machine. */
 
-typedef struct {
-    int left, top, width, height; /* where the resized picture lies on the network's input */
-    double x, y;                  /* where its left and upper edges lie, for boxes */
-} net_placement;
-
-static net_placement net_place(int width, int height)
-{
-    net_placement place = {0, 0, NET_WIDTH, NET_HEIGHT, 0.0, 0.0};
-
-#if NET_LETTERBOX
-    if ((int64_t)NET_WIDTH * height <= (int64_t)NET_HEIGHT * width)
-        place.height = (int)(((int64_t)2 * height * NET_WIDTH + width) / (2 * width));
-    else
-        place.width = (int)(((int64_t)2 * width * NET_HEIGHT + height) / (2 * height));
-    if (place.height < 1) place.height = 1;
-    if (place.width < 1) place.width = 1;
-    place.left = (NET_WIDTH - place.width) / 2;
-    place.top = (NET_HEIGHT - place.height) / 2;
-    place.x = place.left;
-    place.y = place.top;
-#else
-    (void)width;
-    (void)height;
-#endif
-    return place;
-}
-
 /* The triangle filter along one axis, from n samples to m: output i sees sources first ... last. */
 typedef struct {
     int first, last;

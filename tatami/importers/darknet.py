@@ -1,0 +1,464 @@
+"""darknet's cfg and weights to ONNX, layer by layer as darknet computes them.
+
+What a layer does is that of pjreddie/darknet and of AlexeyAB's; a layer, or a setting of one, that
+is not known here is refused with its line. The weights file is a header and float32 numbers, of
+each convolution: biases, then (with batch normalization) scales, means and variances, then weights.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from tatami.errors import TatamiError
+from tatami.importers.build import Builder
+from tatami.importers.darknet_cfg import Section, read_cfg
+from tatami.importers.imported import Imported
+from tatami.ops.norm import Epsilon
+from tatami.ops.window import Axis, Window
+from tatami.types import AnchorGrid, Decoding, Float32, InputSpec, Size
+
+MAX_WEIGHTS = 1 << 31
+"""Bytes of the largest weights file that is read; that of YOLOv3 has 237 MB."""
+LEAK = 0.1
+"""The slope of darknet's leaky ReLU."""
+_OF_TRAINING = """
+batch subdivisions momentum decay angle saturation exposure hue learning_rate burn_in max_batches
+policy steps scales power step seq_scales sequence mosaic cutmix mixup letter_box optimized_memory
+workspace_size_limit_MB time_steps random jitter bias_match rescore object_scale noobject_scale
+class_scale coord_scale absolute thresh ignore_thresh truth_thresh iou_thresh iou_loss
+iou_normalizer cls_normalizer obj_normalizer uc_normalizer delta_normalizer max_delta max
+counters_per_class label_smooth_eps resize probability stopbackward dont_load dont_load_scales
+nms_kind beta_nms adam B1 B2 eps ratio min_crop max_crop aspect show_details dontload onlyforward
+focal_loss log_softmax loss_type blur flip max_boxes track tree_thresh dropblock dropblock_size_rel
+dropblock_size_abs noadjust
+"""
+OF_TRAINING = frozenset(_OF_TRAINING.split())
+"""Settings that change nothing when a trained network runs."""
+
+
+@dataclass
+class Network:
+    """The network so far. values: what each layer made.  maps: what the detection layers read."""
+
+    builder: Builder
+    weights: Weights | Ones
+    epsilon: Epsilon
+    values: list[str] = field(default_factory=list)
+    maps: list[str] = field(default_factory=list)
+    grids: list[AnchorGrid] = field(default_factory=list)
+    kinds: list[tuple[str, str, int]] = field(default_factory=list)  # kind, scores, classes
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def last(self) -> str:
+        return self.values[-1] if self.values else self.builder.images
+
+    def layer(self, section: Section, number: int) -> str:
+        """What a relative (negative) or absolute layer number stands for."""
+        index = len(self.values) + number if number < 0 else number
+        if not 0 <= index < len(self.values):
+            raise section.wrong(f"refers to layer {number}, which is not before it")
+        return self.values[index]
+
+
+def read_darknet(cfg: Path, weights: Path, epsilon: Epsilon, size: Size | None = None) -> Imported:
+    """A network of darknet's. epsilon: of every batch normalization.  size: in place of the cfg's.
+
+    Values are called ``layer00``, ``layer01`` ... after darknet's layers. Raises TatamiError, with
+    the line, for what is not supported, and for a weights file that has more or fewer numbers.
+    """
+    net, *layers = read_cfg(cfg)
+    if not layers:
+        raise TatamiError("no layers", mend="give a cfg file", file=cfg)
+    if net.whole("channels", 3) != 3:
+        raise net.wrong("has pictures of other than 3 channels", "channels")
+    own = Size(net.whole("width", 416, 1, 16384), net.whole("height", 416, 1, 16384))
+    numbers = Weights(weights)
+    # First with ones for weights: a file of another network is told by its count, not by its sums.
+    counted = _build(layers, Network(Builder(size or own), Ones(numbers.transposed), epsilon))
+    numbers.check_count(counted.weights.taken)
+    network = _build(layers, Network(Builder(size or own), numbers, epsilon))
+    for section in (net, *layers):
+        _note_unread(network, section)
+    return _imported(network, size or own)
+
+
+def _build(layers: Sequence[Section], network: Network) -> Network:
+    for index, section in enumerate(layers):
+        make = LAYERS.get(section.kind)
+        if make is None:
+            raise section.wrong(f"is no layer that is supported; those are {', '.join(LAYERS)}")
+        try:
+            made = make(network, section, f"layer{index:02d}")
+        except TatamiError as error:
+            if error.file is not None:
+                raise
+            raise section.wrong(error.reason) from error
+        network.values.append(made)
+        if section.kind in ("region", "yolo"):
+            network.maps.append(made)
+    return network
+
+
+def _imported(network: Network, size: Size) -> Imported:
+    decoding = None
+    outputs = {"map": network.last}
+    if network.maps:
+        if len(set(network.kinds)) > 1:
+            raise TatamiError("its detection layers differ in kind", mend="correct the cfg file")
+        kind, scores, _ = network.kinds[0]
+        decoding = Decoding(
+            "yolov2" if kind == "region" else "yolov3",
+            tuple(network.grids),
+            "softmax" if scores == "softmax" else "sigmoid",
+        )
+        if len(network.maps) > 1:
+            outputs = {f"map{index}": value for index, value in enumerate(network.maps)}
+        else:
+            outputs = {"map": network.maps[0]}
+    pictures = InputSpec(size, "letterbox", "darknet", pad=127.5)
+    return Imported(
+        network.builder.model(outputs),
+        decoding,
+        tuple(f"class{index}" for index in range(network.kinds[0][2])) if network.kinds else None,
+        pictures,
+        tuple(network.notes),
+    )
+
+
+def _note_unread(network: Network, section: Section) -> None:
+    for key in section.entries:
+        if key not in section.asked and key not in OF_TRAINING:
+            line = section.entries[key][1]
+            network.notes.append(f"line {line}: [{section.kind}] {key} is not known, and not read")
+
+
+# The weights -------------------------------------------------------------------------------------
+
+
+class Weights:
+    """The numbers of a weights file, taken one array after another.
+
+    The header is three int32 (major, minor, revision) and the count of pictures seen, 4 bytes
+    before version 0.2 and 8 since.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        size = file.stat().st_size
+        if size > MAX_WEIGHTS:
+            raise TatamiError(f"{size} bytes are too many", mend="give a weights file", file=file)
+        with file.open("rb") as opened:
+            header = opened.read(12)
+            if len(header) < 12:
+                raise TatamiError("the file is too short", mend="copy it again", file=file)
+            major, minor, _ = struct.unpack("<3i", header)
+            if not (0 <= major < 2000 and 0 <= minor < 2000):
+                raise TatamiError(
+                    f"version {major}.{minor} is none of darknet's",
+                    mend="give a weights file",
+                    file=file,
+                )
+            wide = major * 10 + minor >= 2 and major < 1000 and minor < 1000
+            self.transposed = major > 1000 or minor > 1000
+            opened.seek(12 + (8 if wide else 4))
+            content = opened.read()
+        if len(content) % 4:
+            raise TatamiError("the file is cut within a number", mend="copy it again", file=file)
+        self._numbers = np.frombuffer(content, "<f4").astype(np.float32)
+        self.taken = 0
+
+    def take(self, *shape: int) -> Float32:
+        """The next array."""
+        start, self.taken = self.taken, self.taken + math.prod(shape)
+        return self._numbers[start : self.taken].reshape(shape)
+
+    def check_count(self, needed: int) -> None:
+        """Raise TatamiError unless the file has as many numbers as are needed."""
+        if needed != len(self._numbers):
+            raise TatamiError(
+                f"the file has {len(self._numbers)} weights, the cfg asks for {needed}",
+                mend="give the cfg and the weights of one network",
+                file=self.file,
+            )
+
+
+@dataclass
+class Ones:
+    """In place of a file's weights, to count them."""
+
+    transposed: bool
+    taken: int = 0
+
+    def take(self, *shape: int) -> Float32:
+        self.taken += math.prod(shape)
+        if self.taken > MAX_WEIGHTS // 4:
+            raise TatamiError("the cfg asks for too many weights", mend="correct the cfg file")
+        return np.ones(shape, np.float32)
+
+
+# The layers --------------------------------------------------------------------------------------
+
+
+def _convolutional(network: Network, section: Section, name: str) -> str:
+    builder, weights = network.builder, network.weights
+    for key in ("binary", "xnor", "flipped", "antialiasing", "deform", "sway", "rotate", "stretch"):
+        section.refuse(key)
+    section.refuse("share_index", unless=())
+    filters, size = section.whole("filters", 1, 1), section.whole("size", 1, 1, 255)
+    stride = section.whole("stride", 1, 1, 255)
+    groups, dilation = section.whole("groups", 1, 1), section.whole("dilation", 1, 1, 255)
+    padding = section.whole("padding", 0, 0, 255)
+    if section.whole("pad", 0):
+        padding = size // 2
+    rows, columns = (
+        Axis(
+            size,
+            section.whole(key, stride, 1, 255),
+            padding * dilation,
+            padding * dilation,
+            dilation,
+        )
+        for key in ("stride_y", "stride_x")
+    )
+    _, channels, _, _ = _map(section, builder.shape(network.last))
+    if channels % groups or filters % groups:
+        raise section.wrong(f"{groups} groups do not divide {channels} channels, {filters} filters")
+    normalized = bool(section.whole("batch_normalize", 0))
+    bias = weights.take(filters)
+    statistics = [weights.take(filters) for _ in range(3)] if normalized else []
+    kernel = weights.take(filters, channels // groups, size, size)
+    window = Window(rows, columns)
+    if not normalized:
+        value = builder.conv(f"{name}.conv", network.last, kernel, bias, window, groups)
+    else:
+        value = builder.conv(f"{name}.conv", network.last, kernel, None, window, groups)
+        value = _normalize(network, section, f"{name}.norm", value, bias, statistics)
+    return _activate(network, section, name, value, "logistic")
+
+
+def _normalize(
+    network: Network, section: Section, name: str, x: str, bias: Float32, rest: list[Float32]
+) -> str:
+    """Batch normalization; what darknet adds to the root becomes a part of the variance."""
+    scale, mean, variance = rest
+    epsilon = network.epsilon.value
+    if network.epsilon.place == "root":
+        deviation = network.epsilon.deviation(variance.astype(np.float64))
+        if np.isnan(deviation).any():
+            raise section.wrong("has a negative variance")
+        variance, epsilon = np.square(deviation).astype(np.float32), 0.0
+    return network.builder.batch_norm(name, x, scale, bias, mean, variance, epsilon)
+
+
+def _activate(network: Network, section: Section, name: str, x: str, default: str) -> str:
+    builder = network.builder
+    kind = section.text("activation", default)
+    if kind == "leaky":
+        return builder.leaky_relu(name, x, LEAK)
+    if kind == "relu":
+        return builder.relu(name, x)
+    if kind == "relu6":
+        return builder.clip(name, x, 0.0, 6.0)
+    if kind == "logistic":
+        return builder.sigmoid(name, x)
+    if kind == "tanh":
+        return builder.add("Tanh", name, [x], builder.shape(x))
+    if kind != "linear":
+        raise section.wrong(f"activation={kind} is not supported", "activation")
+    return x
+
+
+def _maxpool(network: Network, section: Section, name: str) -> str:
+    for key in ("maxpool_depth", "antialiasing"):
+        section.refuse(key)
+    stride = section.whole("stride", 1, 1, 255)
+    size = section.whole("size", stride, 1, 255)
+    padding = section.whole("padding", size - 1, 0, 255)
+    _, _, height, width = _map(section, network.builder.shape(network.last))
+    axes = [
+        _pool_axis(length, size, section.whole(key, stride, 1, 255), padding)
+        for length, key in ((height, "stride_y"), (width, "stride_x"))
+    ]
+    return network.builder.max_pool(name, network.last, Window(axes[0], axes[1]))
+
+
+def _pool_axis(length: int, size: int, stride: int, padding: int) -> Axis:
+    """darknet takes (length + padding - size) / stride + 1 windows, the first at -padding / 2."""
+    count = (length + padding - size) // stride + 1
+    before = padding // 2
+    after = max(0, (count - 1) * stride + size - before - length)
+    return Axis(size, stride, before, after)
+
+
+def _avgpool(network: Network, section: Section, name: str) -> str:
+    return network.builder.global_pool(name, network.last, "average")
+
+
+def _connected(network: Network, section: Section, name: str) -> str:
+    builder, weights = network.builder, network.weights
+    outputs = section.whole("output", 1, 1)
+    inputs = math.prod(builder.shape(network.last))
+    bias = weights.take(outputs)
+    if weights.transposed:
+        kernel = np.ascontiguousarray(weights.take(inputs, outputs).T)
+    else:
+        kernel = weights.take(outputs, inputs)
+    flat = builder.reshape(f"{name}.flat", network.last, (1, inputs, 1, 1))
+    window = Window.square(1)
+    pointwise = kernel.reshape(outputs, inputs, 1, 1)
+    if section.whole("batch_normalize", 0):
+        statistics = [weights.take(outputs) for _ in range(3)]
+        value = builder.conv(f"{name}.connected", flat, pointwise, None, window)
+        value = _normalize(network, section, f"{name}.norm", value, bias, statistics)
+    else:
+        value = builder.conv(f"{name}.connected", flat, pointwise, bias, window)
+    return _activate(network, section, name, value, "logistic")
+
+
+def _dropout(network: Network, section: Section, name: str) -> str:
+    return network.last
+
+
+def _softmax(network: Network, section: Section, name: str) -> str:
+    section.refuse("groups", unless=("1",))
+    section.refuse("tree", unless=())
+    section.refuse("temperature", unless=("1", "1.0"))
+    shape = network.builder.shape(network.last)
+    if shape[2:] != (1, 1):
+        raise section.wrong(f"of a map of {shape[1:]}, not of a vector, is not supported")
+    return network.builder.softmax(name, network.last, 1)
+
+
+def _route(network: Network, section: Section, name: str) -> str:
+    section.refuse("groups", unless=("1",))
+    numbers = section.wholes("layers")
+    if not numbers:
+        raise section.wrong("names no layers")
+    values = [network.layer(section, number) for number in numbers]
+    return values[0] if len(values) == 1 else network.builder.concat(name, values)
+
+
+def _shortcut(network: Network, section: Section, name: str) -> str:
+    section.refuse("weights_type", unless=("none",))
+    numbers = section.wholes("from")
+    if len(numbers) != 1:
+        raise section.wrong("adds other than one layer", "from")
+    other = network.layer(section, numbers[0])
+    shapes = [network.builder.shape(value) for value in (network.last, other)]
+    if shapes[0] != shapes[1]:
+        raise section.wrong(f"adds maps of {shapes[0][1:]} and {shapes[1][1:]}", "from")
+    added = network.builder.elementwise("Add", f"{name}.sum", network.last, other)
+    return _activate(network, section, name, added, "linear")
+
+
+def _upsample(network: Network, section: Section, name: str) -> str:
+    section.refuse("scale", unless=("1", "1.", "1.0"))
+    stride = section.whole("stride", 2, 1, 64)
+    return network.builder.upsample(name, network.last, stride, stride)
+
+
+def _reorg(network: Network, section: Section, name: str) -> str:
+    """darknet's own rearrangement: the map is read as (c / s^2, h s, w s), a block of s x s of it
+    becomes s^2 channels, and what results is read as (c s^2, h / s, w / s)."""
+    for key in ("reverse", "flatten", "extra"):
+        section.refuse(key)
+    stride = section.whole("stride", 1, 1, 64)
+    builder = network.builder
+    _, channels, height, width = _map(section, builder.shape(network.last))
+    area = stride * stride
+    if channels % area or height % stride or width % stride:
+        raise section.wrong(f"stride {stride} does not fit a map of {(channels, height, width)}")
+    apart = (1, channels // area, height, stride, width, stride)
+    value = builder.reshape(f"{name}.apart", network.last, apart)
+    value = builder.transpose(f"{name}.moved", value, (0, 3, 5, 1, 2, 4))
+    return builder.reshape(name, value, (1, channels * area, height // stride, width // stride))
+
+
+def _region(network: Network, section: Section, name: str) -> str:
+    section.refuse("background")
+    section.refuse("tree", unless=())
+    section.refuse("map", unless=())
+    if section.whole("coords", 4) != 4:
+        raise section.wrong("has other than 4 coordinates", "coords")
+    classes, count = section.whole("classes", 20, 1, 10000), section.whole("num", 1, 1, 100)
+    stride = _stride(network, section)
+    pairs = _pairs(section, count)
+    pixels = tuple((width * stride[0], height * stride[1]) for width, height in pairs)
+    scores = "softmax" if section.whole("softmax", 0) else "sigmoid"
+    return _detect(network, section, AnchorGrid(pixels, stride), scores, classes)
+
+
+def _yolo(network: Network, section: Section, name: str) -> str:
+    section.refuse("new_coords")
+    classes, count = section.whole("classes", 20, 1, 10000), section.whole("num", 1, 1, 100)
+    pairs = _pairs(section, count)
+    mask = section.wholes("mask") or tuple(range(count))
+    if not all(0 <= index < count for index in mask):
+        raise section.wrong(f"masks anchors that are not among its {count}", "mask")
+    scale = section.real("scale_x_y", 1.0)
+    if not 0 < scale < 10:
+        raise section.wrong("has a scale_x_y outside 0 to 10", "scale_x_y")
+    grid = AnchorGrid(tuple(pairs[index] for index in mask), _stride(network, section), scale)
+    return _detect(network, section, grid, "sigmoid", classes)
+
+
+def _detect(network: Network, section: Section, grid: AnchorGrid, scores: str, classes: int) -> str:
+    channels = _map(section, network.builder.shape(network.last))[1]
+    if channels != len(grid.anchors) * (5 + classes):
+        raise section.wrong(
+            f"{len(grid.anchors)} anchors and {classes} classes ask for "
+            f"{len(grid.anchors) * (5 + classes)} channels, the layer before it makes {channels}"
+        )
+    network.grids.append(grid)
+    network.kinds.append((section.kind, scores, classes))
+    return network.last
+
+
+def _pairs(section: Section, count: int) -> tuple[tuple[float, float], ...]:
+    numbers = section.reals("anchors")
+    if len(numbers) != 2 * count or min(numbers, default=0) <= 0:
+        raise section.wrong(f"needs {2 * count} positive numbers of anchors", "anchors")
+    return tuple(zip(numbers[::2], numbers[1::2], strict=True))
+
+
+def _stride(network: Network, section: Section) -> tuple[float, float]:
+    _, _, rows, columns = _map(section, network.builder.shape(network.last))
+    size = network.builder.size
+    if size.width % columns or size.height % rows:
+        raise section.wrong(f"{columns}x{rows} cells do not divide an input of {size}")
+    return size.width / columns, size.height / rows
+
+
+def _map(section: Section, shape: Sequence[int]) -> tuple[int, int, int, int]:
+    if len(shape) != 4:
+        raise section.wrong(f"needs a map, not {tuple(shape)}")
+    return shape[0], shape[1], shape[2], shape[3]
+
+
+LAYERS: dict[str, Callable[[Network, Section, str], str]] = {
+    "convolutional": _convolutional,
+    "conv": _convolutional,
+    "maxpool": _maxpool,
+    "max": _maxpool,
+    "avgpool": _avgpool,
+    "avg": _avgpool,
+    "connected": _connected,
+    "conn": _connected,
+    "dropout": _dropout,
+    "softmax": _softmax,
+    "soft": _softmax,
+    "route": _route,
+    "shortcut": _shortcut,
+    "upsample": _upsample,
+    "reorg": _reorg,
+    "region": _region,
+    "yolo": _yolo,
+}
+"""Every kind of layer that is read, under each name that darknet has for it."""

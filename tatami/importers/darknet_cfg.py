@@ -1,0 +1,96 @@
+"""darknet's cfg file: sections of ``key=value`` lines, in order, each knowing its line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tatami.errors import TatamiError
+
+MAX_BYTES = 1 << 20
+"""The largest cfg that is read; that of YOLOv3 has 8 kB."""
+CORRECT = "correct the cfg file"
+
+
+@dataclass
+class Section:
+    """One ``[kind]`` and what is under it. asked: the keys that somebody has asked for."""
+
+    kind: str
+    file: Path
+    line: int
+    entries: dict[str, tuple[str, int]]
+    asked: set[str] = field(default_factory=set)
+
+    def text(self, key: str, default: str) -> str:
+        self.asked.add(key)
+        return self.entries[key][0] if key in self.entries else default
+
+    def whole(self, key: str, default: int, low: int = 0, high: int = 1 << 20) -> int:
+        """A whole number of the file, within bounds. Raises TatamiError, naming the line."""
+        text = self.text(key, str(default))
+        if not re.fullmatch(r"[+-]?\d{1,9}", text) or not low <= int(text) <= high:
+            raise self.wrong(f"{key}={text} is not a whole number from {low} to {high}", key)
+        return int(text)
+
+    def real(self, key: str, default: float) -> float:
+        return self._real(key, self.text(key, repr(default)))
+
+    def reals(self, key: str) -> tuple[float, ...]:
+        """Numbers parted by commas; none where the key is absent."""
+        parts = [part.strip() for part in self.text(key, "").split(",")]
+        return tuple(self._real(key, part) for part in parts if part)
+
+    def wholes(self, key: str) -> tuple[int, ...]:
+        """Whole numbers parted by commas; none where the key is absent."""
+        numbers = self.reals(key)
+        if any(number != int(number) for number in numbers):
+            raise self.wrong(f"{key} is not made of whole numbers", key)
+        return tuple(int(number) for number in numbers)
+
+    def refuse(self, key: str, *, unless: Iterable[str] = ("0",)) -> None:
+        """Raise TatamiError where a key has a value that would change what the layer computes."""
+        value = self.text(key, "")
+        if value and value not in tuple(unless):
+            raise self.wrong(f"{key}={value} is not supported", key)
+
+    def wrong(self, reason: str, key: str | None = None) -> TatamiError:
+        line = self.entries[key][1] if key in self.entries and key is not None else self.line
+        return TatamiError(f"[{self.kind}] {reason}", mend=CORRECT, file=self.file, line=line)
+
+    def _real(self, key: str, text: str) -> float:
+        if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", text):
+            raise self.wrong(f"{key}: '{text}' is not a number", key)
+        return float(text)
+
+
+def read_cfg(file: Path) -> list[Section]:
+    """The sections of a cfg file. Raises TatamiError, naming the line, for one that is not one."""
+    if file.stat().st_size > MAX_BYTES:
+        raise TatamiError(f"more than {MAX_BYTES} bytes", mend="give a cfg file", file=file)
+    try:
+        text = file.read_bytes().decode()
+    except UnicodeDecodeError:
+        raise TatamiError("not a text file", mend="give a cfg file", file=file) from None
+    sections: list[Section] = []
+    for number, raw in enumerate(text.splitlines(), start=1):
+        line = raw.split("#")[0].strip()
+        if not line or line.startswith(";"):
+            continue
+        if line.startswith("["):
+            if not line.endswith("]"):
+                raise TatamiError(f"'{line}' is no section", mend=CORRECT, file=file, line=number)
+            sections.append(Section(line[1:-1].strip(), file, number, {}))
+            continue
+        key, equals, value = (part.strip() for part in line.partition("="))
+        if not equals or not key:
+            raise TatamiError(f"'{line}' is no key=value", mend=CORRECT, file=file, line=number)
+        if not sections:
+            raise TatamiError("a value before any section", mend=CORRECT, file=file, line=number)
+        # darknet takes the first of two values of one key
+        sections[-1].entries.setdefault(key, ("".join(value.split()), number))
+    if not sections or sections[0].kind not in ("net", "network"):
+        raise TatamiError("the first section is not [net]", mend="give a cfg file", file=file)
+    return sections
