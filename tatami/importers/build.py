@@ -1,0 +1,359 @@
+"""Collect the nodes and weights of another program's network; the result is an ONNX model.
+
+Every value has a static shape from the moment it is made, so that an importer can ask for it and
+a network that does not fit together is refused where it does not, before ONNX sees it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from tatami.errors import TatamiError
+from tatami.graph.check import MAX_ELEMENTS
+from tatami.ops.window import Window
+from tatami.types import Float32, Size
+
+OPSET = 18
+IR_VERSION = 10
+
+Shape = tuple[int, ...]
+Attribute = int | float | str | Sequence[int]
+
+
+class Builder:
+    """A network under construction: a method an operator, each giving the name of what it makes.
+
+    name: what the layer is called; a name that is taken gets a number. Weights are called
+    ``<name>.weight``, ``<name>.bias`` and so on.
+    Every method raises TatamiError (without a file) for shapes that do not fit and for weights
+    that are not finite.
+    """
+
+    images = "images"
+    """The one input, (1, 3, height, width) float32."""
+
+    def __init__(self, size: Size) -> None:
+        self.size = size
+        self._shapes: dict[str, Shape] = {}
+        self._nodes: list[onnx.NodeProto] = []
+        self._weights: list[onnx.TensorProto] = []
+        self._taken: Counter[str] = Counter()
+        self._hold(self._free(self.images), (1, 3, size.height, size.width))
+
+    def shape(self, value: str) -> Shape:
+        """Of an image-like value (1, channels, rows, columns)."""
+        return self._shapes[value]
+
+    def add(
+        self,
+        operator: str,
+        name: str,
+        inputs: Sequence[str],
+        shape: Shape,
+        attributes: Mapping[str, Attribute] | None = None,
+    ) -> str:
+        """Any operator of one output; the caller knows its shape."""
+        value = self._free(name or operator)
+        node = helper.make_node(operator, list(inputs), [value], name=value)
+        for key, setting in (attributes or {}).items():
+            node.attribute.append(helper.make_attribute(key, setting))
+        self._hold(value, shape)
+        self._nodes.append(node)
+        return value
+
+    def weight(self, name: str, array: NDArray[np.float32] | NDArray[np.int64]) -> str:
+        """A constant of the network, float32 or the int64 of a shape."""
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise TatamiError(
+                f"weight '{name}' holds a NaN or an infinity", mend="take another copy of the file"
+            )
+        value = self._free(name)
+        tensor = numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), value)
+        self._weights.append(tensor)
+        return value
+
+    def conv(
+        self,
+        name: str,
+        x: str,
+        weight: Float32,
+        bias: Float32 | None,
+        window: Window,
+        groups: int = 1,
+    ) -> str:
+        """weight: (outputs, channels / groups, rows, columns).  bias: (outputs,)."""
+        channels, height, width = self._map(name, x)
+        if channels != weight.shape[1] * groups or weight.shape[0] % groups:
+            raise _unfit(
+                name, f"has weights {weight.shape} in {groups} groups for {channels} channels"
+            )
+        shape = (1, len(weight), window.rows.output(height), window.columns.output(width))
+        inputs = [x, self.weight(f"{name}.weight", weight)]
+        if bias is not None:
+            inputs.append(self.weight(f"{name}.bias", bias))
+        attributes: dict[str, Attribute] = {
+            **_window_attributes(window),
+            "dilations": (window.rows.dilation, window.columns.dilation),
+            "group": groups,
+        }
+        return self.add("Conv", name, inputs, shape, attributes)
+
+    def batch_norm(
+        self,
+        name: str,
+        x: str,
+        scale: Float32,
+        bias: Float32,
+        mean: Float32,
+        variance: Float32,
+        epsilon: float,
+    ) -> str:
+        """(x - mean) / sqrt(variance + epsilon) * scale + bias; each (channels,)."""
+        channels, _, _ = self._map(name, x)
+        inputs = [x]
+        parts = {"scale": scale, "bias": bias, "mean": mean, "variance": variance}
+        for part, array in parts.items():
+            if array.shape != (channels,):
+                raise _unfit(name, f"has a {part} {array.shape} for {channels} channels")
+            inputs.append(self.weight(f"{name}.{part}", array))
+        if not math.isfinite(epsilon) or not (variance.astype(np.float64) + epsilon > 0).all():
+            raise _unfit(name, "has a variance that is negative beyond its epsilon")
+        return self.add("BatchNormalization", name, inputs, self.shape(x), {"epsilon": epsilon})
+
+    def scale(self, name: str, x: str, factor: Float32 | None, offset: Float32 | None) -> str:
+        """x * factor + offset along axis 1, each (channels,) or None for what is left out."""
+        shape = self.shape(x)
+        if len(shape) < 2:
+            raise _unfit(name, f"scales a value of shape {shape}, which has no channels")
+        for operator, part, array in (("Mul", "scale", factor), ("Add", "bias", offset)):
+            if array is None:
+                continue
+            if array.shape != (shape[1],):
+                raise _unfit(name, f"has a {part} {array.shape} for {shape[1]} channels")
+            column = array.reshape(1, -1, *[1] * (len(shape) - 2))
+            x = self.add(operator, name, [x, self.weight(f"{name}.{part}", column)], shape)
+        return x
+
+    def inner_product(self, name: str, x: str, weight: Float32, bias: Float32 | None) -> str:
+        """(1, inputs) times weight (outputs, inputs), transposed, plus bias (outputs,)."""
+        shape = self.shape(x)
+        if len(shape) != 2 or shape[1] != weight.shape[1]:
+            raise _unfit(name, f"has weights {weight.shape} for a value of shape {shape}")
+        inputs = [x, self.weight(f"{name}.weight", weight)]
+        if bias is not None:
+            inputs.append(self.weight(f"{name}.bias", bias))
+        return self.add("Gemm", name, inputs, (shape[0], len(weight)), {"transB": 1})
+
+    def relu(self, name: str, x: str) -> str:
+        return self.add("Relu", name, [x], self.shape(x))
+
+    def leaky_relu(self, name: str, x: str, slope: float) -> str:
+        return self.add("LeakyRelu", name, [x], self.shape(x), {"alpha": slope})
+
+    def sigmoid(self, name: str, x: str) -> str:
+        return self.add("Sigmoid", name, [x], self.shape(x))
+
+    def clip(self, name: str, x: str, low: float, high: float) -> str:
+        limits = [
+            self.weight(f"{name}.{part}", np.asarray(limit, np.float32))
+            for part, limit in (("low", low), ("high", high))
+        ]
+        return self.add("Clip", name, [x, *limits], self.shape(x))
+
+    def softmax(self, name: str, x: str, axis: int) -> str:
+        shape = self.shape(x)
+        if not -len(shape) <= axis < len(shape):
+            raise _unfit(name, f"works along axis {axis} of a value of shape {shape}")
+        return self.add("Softmax", name, [x], shape, {"axis": axis % len(shape)})
+
+    def max_pool(self, name: str, x: str, window: Window) -> str:
+        """Padding counts as minus infinity."""
+        return self._pool("MaxPool", name, x, window, {})
+
+    def average_pool(self, name: str, x: str, window: Window, *, count_padding: bool) -> str:
+        """count_padding: the divisor is the whole window's, padding being zeros."""
+        more = {"count_include_pad": int(count_padding)}
+        return self._pool("AveragePool", name, x, window, more)
+
+    def global_pool(self, name: str, x: str, kind: Literal["max", "average"]) -> str:
+        """(1, channels, rows, columns) -> (1, channels, 1, 1)."""
+        channels, _, _ = self._map(name, x)
+        operator = "GlobalMaxPool" if kind == "max" else "GlobalAveragePool"
+        return self.add(operator, name, [x], (1, channels, 1, 1))
+
+    def pad(self, name: str, x: str, window: Window) -> str:
+        """Zeros around a map, as many as the window's padding says."""
+        channels, height, width = self._map(name, x)
+        rows, columns = window.rows, window.columns
+        pads = [0, 0, rows.before, columns.before, 0, 0, rows.after, columns.after]
+        shape = (
+            1,
+            channels,
+            height + rows.before + rows.after,
+            width + columns.before + columns.after,
+        )
+        return self.add("Pad", name, [x, self.weight(f"{name}.pads", np.asarray(pads))], shape)
+
+    def concat(self, name: str, values: Sequence[str], axis: int = 1) -> str:
+        """Values beside one another along one axis; negative axes count from the end."""
+        shapes = [self.shape(value) for value in values]
+        rank = len(shapes[0])
+        if not -rank <= axis < rank:
+            raise _unfit(name, f"joins along axis {axis} of values of shape {shapes[0]}")
+        axis %= rank
+        rests = {(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}
+        if len(rests) > 1 or any(len(shape) != rank for shape in shapes):
+            raise _unfit(name, f"joins {', '.join(map(str, shapes))} along axis {axis}")
+        total = sum(shape[axis] for shape in shapes)
+        shape = (*shapes[0][:axis], total, *shapes[0][axis + 1 :])
+        return self.add("Concat", name, values, shape, {"axis": axis})
+
+    def elementwise(self, operator: Literal["Add", "Mul"], name: str, a: str, b: str) -> str:
+        """Two values of one shape."""
+        if self.shape(a) != self.shape(b):
+            raise _unfit(name, f"combines values of shapes {self.shape(a)} and {self.shape(b)}")
+        return self.add(operator, name, [a, b], self.shape(a))
+
+    def upsample(self, name: str, x: str, rows: int, columns: int) -> str:
+        """Every sample repeated, ``rows`` times down and ``columns`` times across."""
+        channels, height, width = self._map(name, x)
+        if min(rows, columns) < 1:
+            raise _unfit(name, f"enlarges {rows} times down and {columns} times across")
+        shape = (1, channels, height * rows, width * columns)
+        attributes: dict[str, Attribute] = {
+            "mode": "nearest",
+            "coordinate_transformation_mode": "asymmetric",
+            "nearest_mode": "floor",
+        }
+        return self._resize(name, x, shape, attributes)
+
+    def resize_linear(
+        self, name: str, x: str, size: Size, coordinates: Literal["half_pixel", "align_corners"]
+    ) -> str:
+        """Bilinear, to a size."""
+        channels, _, _ = self._map(name, x)
+        shape = (1, channels, size.height, size.width)
+        attributes: dict[str, Attribute] = {
+            "mode": "linear",
+            "coordinate_transformation_mode": coordinates,
+        }
+        return self._resize(name, x, shape, attributes)
+
+    def transpose(self, name: str, x: str, order: Sequence[int]) -> str:
+        """Axis i of the result is axis ``order[i]`` of x."""
+        shape = self.shape(x)
+        if sorted(order) != list(range(len(shape))):
+            raise _unfit(name, f"orders the axes of a value of shape {shape} as {list(order)}")
+        made = tuple(shape[axis] for axis in order)
+        return self.add("Transpose", name, [x], made, {"perm": list(order)})
+
+    def reshape(self, name: str, x: str, shape: Shape) -> str:
+        """The same numbers in another shape, every side of which is given."""
+        if min(shape, default=1) < 1 or math.prod(shape) != math.prod(self.shape(x)):
+            raise _unfit(name, f"makes {shape} of a value of shape {self.shape(x)}")
+        sides = self.weight(f"{name}.shape", np.asarray(shape, np.int64))
+        return self.add("Reshape", name, [x, sides], shape)
+
+    def model(self, outputs: Mapping[str, str]) -> onnx.ModelProto:
+        """The network; ``outputs`` gives each output's name and its value, in order."""
+        shapes = {name: self.shape(value) for name, value in outputs.items()}
+        self._name_outputs(outputs)
+        kind = onnx.TensorProto.FLOAT
+        graph = helper.make_graph(
+            self._nodes,
+            "network",
+            [helper.make_tensor_value_info(self.images, kind, self.shape(self.images))],
+            [helper.make_tensor_value_info(name, kind, shape) for name, shape in shapes.items()],
+            self._weights,
+        )
+        opsets = [helper.make_opsetid("", OPSET)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+        onnx.checker.check_model(model, full_check=True)
+        return model
+
+    def _name_outputs(self, outputs: Mapping[str, str]) -> None:
+        """Give outputs the names that they shall have; what had one of these gets another."""
+        if self.images in outputs:
+            raise _unfit(self.images, "is the input's name, an output cannot have it")
+        renamed: dict[str, str] = {}
+        for name in outputs:
+            self._taken[name] = max(self._taken[name], 1)
+        for name, value in outputs.items():
+            if value == self.images or value in renamed:  # neither can have a second name
+                value = self.add("Identity", name, [value], self.shape(value))
+            renamed[value] = name
+        for name in outputs:
+            if name not in renamed:
+                renamed[name] = self._free(name)
+        for node in self._nodes:
+            for names in (node.input, node.output):
+                names[:] = [renamed.get(each, each) for each in names]
+            node.name = node.output[0]
+        for tensor in self._weights:
+            tensor.name = renamed.get(tensor.name, tensor.name)
+
+    def _pool(
+        self, operator: str, name: str, x: str, window: Window, more: Mapping[str, Attribute]
+    ) -> str:
+        channels, height, width = self._map(name, x)
+        for axis in (window.rows, window.columns):
+            if axis.dilation != 1:
+                raise _unfit(name, "is a pool with dilation")
+            if max(axis.before, axis.after) >= axis.span:
+                raise _unfit(name, "pads by its whole window: a place would see nothing")
+        shape = (1, channels, window.rows.output(height), window.columns.output(width))
+        kernel = (window.rows.kernel, window.columns.kernel)
+        attributes = {"kernel_shape": kernel, **_window_attributes(window), **more}
+        return self.add(operator, name, [x], shape, attributes)
+
+    def _resize(self, name: str, x: str, shape: Shape, attributes: Mapping[str, Attribute]) -> str:
+        self._bound(name, shape)
+        sizes = self.weight(f"{name}.sizes", np.asarray(shape, np.int64))
+        return self.add("Resize", name, [x, "", "", sizes], shape, attributes)
+
+    def _map(self, name: str, x: str) -> tuple[int, int, int]:
+        """Channels, rows and columns of a value that must be a map."""
+        shape = self.shape(x)
+        if len(shape) != 4:
+            raise _unfit(name, f"needs a map, not a value of shape {shape}")
+        return shape[1], shape[2], shape[3]
+
+    def _hold(self, value: str, shape: Shape) -> None:
+        self._bound(value, shape)
+        self._shapes[value] = shape
+
+    def _bound(self, name: str, shape: Shape) -> None:
+        if math.prod(shape) > MAX_ELEMENTS:
+            raise TatamiError(
+                f"'{name}' makes a value of shape {shape}, beyond {MAX_ELEMENTS} numbers",
+                mend="take a smaller input",
+            )
+
+    def _free(self, name: str) -> str:
+        """The name, or, where it is taken, the name and a number."""
+        found = name
+        while self._taken[found]:
+            found = f"{name}_{self._taken[name]}"
+            self._taken[name] += 1
+        self._taken[found] += 1
+        return found
+
+
+def _window_attributes(window: Window) -> dict[str, Attribute]:
+    rows, columns = window.rows, window.columns
+    return {
+        "strides": (rows.stride, columns.stride),
+        "pads": (rows.before, columns.before, rows.after, columns.after),
+    }
+
+
+def _unfit(name: str, reason: str) -> TatamiError:
+    return TatamiError(f"'{name}' {reason}", mend="take another copy of the file, or correct it")
