@@ -1,0 +1,213 @@
+"""TFLite files, in float32 and in 8 bits, as ONNX; SSDs with their heads as raw maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tatami.errors import TatamiError
+from tatami.importers.imported import Imported
+from tatami.importers.tflite_network import AGAIN, Work
+from tatami.importers.tflite_operators import OPERATORS
+from tatami.importers.tflite_schema import Content, Operator, Tensor, content_of
+from tatami.importers.tflite_ssd import POST_PROCESS, Ssd, box_channels, score_channels, ssd_of
+from tatami.types import AnchorGrid, Decoding, InputSpec, Size
+
+MAX_BYTES = 1 << 30
+MAX_LABELS = 1 << 20
+
+NO_CLASS = "???"
+"""How a list of labels names a place that no class has."""
+
+
+def read_tflite(file: Path, labels: Path | None, size: Size | None) -> Imported:
+    """labels: a text file, a name a line; of an SSD the background may stand first.
+
+    size: another input size than the file's, for a fully convolutional network; an SSD keeps its
+    anchors in pixels.
+
+    Raises TatamiError, naming the file, for what is no TFLite file or is damaged, for an operator,
+    a form of one or a type that Tatami does not have, for labels that do not fit; OSError for a
+    file that cannot be opened.
+    """
+    names = None if labels is None else _names(labels)
+    try:
+        length = file.stat().st_size
+        if length > MAX_BYTES:
+            raise TatamiError(
+                f"the file has {length} bytes, more than {MAX_BYTES}", mend="give a smaller network"
+            )
+        return _imported(content_of(file.read_bytes()), names, size)
+    except TatamiError as error:
+        raise TatamiError(error.reason, mend=error.mend, file=file) from error
+
+
+def _imported(content: Content, names: Sequence[str] | None, size: Size | None) -> Imported:
+    own = _input_size(content)
+    ssd = ssd_of(content, own) if content.operators else None
+    _refuse(content)
+    kept = [] if ssd is None else _kept(ssd, names)
+    work = Work(content, own if size is None else size, own)
+    outputs = list(content.outputs)
+    if ssd is not None:
+        outputs = [index for head in ssd.heads for index in (head.boxes, head.scores)]
+        for head in ssd.heads:
+            count = len(head.anchors)
+            work.channels[head.boxes] = box_channels(count)
+            work.channels[head.scores] = score_channels(count, ssd.classes, kept)
+    work.start()
+    for operator in _needed(content, outputs):
+        OPERATORS[operator.kind](work, operator)
+    model = work.builder.model(_outputs(work, outputs, ssd))
+    pictures = _pictures(content.tensors[content.inputs[0]], work.size)
+    notes = work.notes(outputs if ssd is None else [])
+    if ssd is None:
+        return Imported(model, None, None if names is None else tuple(names), pictures, notes)
+    classes = None
+    if names is not None:
+        classes = tuple(_without_background(ssd, names)[index] for index in kept)
+    decoding = _decoding(ssd, work)
+    return Imported(model, decoding, classes, pictures, (*notes, *_ssd_notes(ssd, kept)))
+
+
+def _input_size(content: Content) -> Size:
+    shape = content.tensors[content.inputs[0]].shape if len(content.inputs) == 1 else ()
+    if len(shape) != 4 or shape[0] != 1 or shape[3] != 3:
+        raise TatamiError(
+            f"the network has {len(content.inputs)} inputs, the first of shape {shape}",
+            mend="give a network with one input (1, height, width, 3)",
+        )
+    return Size(shape[2], shape[1])
+
+
+def _refuse(content: Content) -> None:
+    """Every operator that is not in the table, before anything is made."""
+    known = (*OPERATORS, POST_PROCESS) if content.operators else ()
+    unknown = sorted({op.kind for op in content.operators if op.kind not in known})
+    misplaced = any(op.kind == POST_PROCESS for op in content.operators[:-1])
+    if unknown or misplaced:
+        raise TatamiError(
+            f"the network uses {', '.join(unknown) or f'{POST_PROCESS} in its middle'}, which "
+            "Tatami does not know",
+            mend=f"use only {', '.join(sorted(OPERATORS))}",
+        )
+
+
+def _needed(content: Content, outputs: Sequence[int]) -> list[Operator]:
+    """The operators behind ``outputs``, in order."""
+    wanted = set(outputs)
+    found = []
+    for operator in reversed(content.operators):
+        if wanted & set(operator.outputs):
+            if len(operator.outputs) != 1:
+                raise TatamiError(
+                    f"{operator.kind} makes {len(operator.outputs)} outputs", mend=AGAIN
+                )
+            wanted |= set(operator.inputs)
+            found.append(operator)
+    return found[::-1]
+
+
+def _outputs(work: Work, outputs: Sequence[int], ssd: Ssd | None) -> Mapping[str, str]:
+    """The names of the network's outputs, in order, and their values."""
+    if ssd is not None:
+        names = [
+            f"{kind}_{index}" for index in range(len(ssd.heads)) for kind in ("boxes", "scores")
+        ]
+    else:
+        names = [work.content.tensors[index].name or f"output_{index}" for index in outputs]
+    if len(set(names)) < len(names):
+        raise TatamiError("two outputs of the network have one name", mend=AGAIN)
+    return dict(zip(names, (work.values[index] for index in outputs), strict=True))
+
+
+# What the file says beside the network -----------------------------------------------------------
+
+
+def _pictures(images: Tensor, size: Size) -> InputSpec | None:
+    """How a picture becomes bytes of the input: its pixels are the bytes. None for floats."""
+    if images.steps is None:
+        return None
+    mean = float(images.steps.zero_point[0] + (128 if images.kind == "int8" else 0))
+    scale = float(images.steps.scale[0])
+    return InputSpec(
+        size, resize="stretch", channels="rgb", mean=(mean, mean, mean), scale=(scale, scale, scale)
+    )
+
+
+def _decoding(ssd: Ssd, work: Work) -> Decoding:
+    grids = []
+    for head in ssd.heads:
+        _, rows, columns, _ = work.shape(work.values[head.boxes])
+        grids.append(AnchorGrid(head.anchors, (work.size.width / columns, work.size.height / rows)))
+    return Decoding(
+        "ssd",
+        tuple(grids),
+        ssd.scores,
+        ssd.variances,
+        ssd.score_threshold,
+        ssd.iou_threshold,
+        max_detections=ssd.max_detections,
+    )
+
+
+def _ssd_notes(ssd: Ssd, kept: Sequence[int]) -> tuple[str, ...]:
+    notes = []
+    if len(kept) < ssd.classes:
+        notes.append(
+            f"{ssd.classes - len(kept)} of {ssd.classes} classes have no name and were left out"
+        )
+    if ssd.anchor_step:
+        notes.append(
+            f"the file holds its anchors in steps of {ssd.anchor_step:.4f} of the input: centres "
+            "are taken from the cells, sides are the file's"
+        )
+    if not ssd.regular:
+        notes.append(
+            "the file suppresses boxes of all classes together, Tatami those of each class"
+        )
+    return tuple(notes)
+
+
+# Names -------------------------------------------------------------------------------------------
+
+
+def _names(labels: Path) -> list[str]:
+    """Names, a line each. Raises TatamiError for what is no list of names, OSError."""
+    if labels.stat().st_size > MAX_LABELS:
+        raise TatamiError("the file is too large for a list of names", mend=_LABELS, file=labels)
+    try:
+        lines = labels.read_bytes().decode("utf-8-sig").rstrip().splitlines()
+    except UnicodeDecodeError:
+        raise TatamiError("the file is not UTF-8", mend=_LABELS, file=labels) from None
+    names = [line.strip() for line in lines]
+    seen: set[str] = set()
+    for number, name in enumerate(names, start=1):
+        if not name or (name in seen and name != NO_CLASS):
+            reason = f"'{name}' stands here again" if name else "the line is empty"
+            raise TatamiError(reason, mend=_LABELS, file=labels, line=number)
+        seen.add(name)
+    return names
+
+
+_LABELS = "give a text file with a name of a class a line"
+
+
+def _without_background(ssd: Ssd, names: Sequence[str]) -> Sequence[str]:
+    """The names of the classes alone. Raises TatamiError where their number is another."""
+    if len(names) not in (ssd.classes, ssd.classes + 1):
+        raise TatamiError(
+            f"the labels are {len(names)} names, the network has {ssd.classes} classes",
+            mend="give a name for each class, or for the background first and then each class",
+        )
+    return names[len(names) - ssd.classes :]
+
+
+def _kept(ssd: Ssd, names: Sequence[str] | None) -> list[int]:
+    """The classes that have a name."""
+    if names is None:
+        return list(range(ssd.classes))
+    kept = [i for i, name in enumerate(_without_background(ssd, names)) if name != NO_CLASS]
+    if not kept:
+        raise TatamiError("no class has a name", mend=_LABELS)
+    return kept

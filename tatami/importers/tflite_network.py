@@ -1,0 +1,314 @@
+"""A TFLite network on its way to ONNX: its values, its bytes and its weights.
+
+TFLite lays maps out channels last, ONNX channels first: every tensor of four axes is turned round,
+weights with it, so that nothing is transposed on the way. A quantized network becomes the QDQ form
+of docs/decisions/0008: activations keep the file's scales and zero points. Weights that are int8
+and symmetric stay as they are; those of 2018, uint8 with a zero point, lie up to 255 steps from it
+and are rounded anew in the channels that need more than the 127 of an int8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tatami.errors import TatamiError
+from tatami.graph.check import MAX_ELEMENTS
+from tatami.importers.build import Attribute, Builder, Shape
+from tatami.importers.tflite_schema import FUSED, Content, Operator, Tensor
+from tatami.types import Float, Float32, Size
+
+AGAIN = "convert the network again"
+
+
+class Work:
+    """A network in the making.
+
+    values: the ONNX name of each tensor that exists, in float32 (dequantized, of a quantized one).
+    constants: float32 of tensors that operators make of constants.  channels: of tensors whose
+    channels are chosen or put in another order, where each comes from.
+    """
+
+    def __init__(self, content: Content, size: Size, own: Size) -> None:
+        self.content = content
+        self.size = size
+        self.own = own
+        self.builder = Builder(size)
+        self.values: dict[int, str] = {}
+        self.constants: dict[int, Float32] = {}
+        self.channels: dict[int, list[int]] = {}
+        self.rounded: list[Rounded] = []
+        self.held = 0
+        self.readers: dict[int, list[str]] = {}
+        for operator in content.operators:
+            for index in set(operator.inputs):
+                self.readers.setdefault(index, []).append(operator.kind)
+
+    def start(self) -> None:
+        """The input, as bytes where the file takes bytes."""
+        index = self.content.inputs[0]
+        self.values[index] = self._typed(self.content.tensors[index], self.builder.images)
+
+    def name(self, operator: Operator) -> str:
+        """What the layer is called: as the tensor that it makes."""
+        return self.content.tensors[operator.outputs[0]].name or operator.kind.lower()
+
+    def raw_name(self, operator: Operator, fused: int) -> str:
+        """What comes before a fused activation is called."""
+        return f"{self.name(operator)}_sum" if fused else self.name(operator)
+
+    def tensor(self, operator: Operator, index: int) -> Tensor | None:
+        """An input; None for one left out."""
+        given = operator.inputs[index] if index < len(operator.inputs) else -1
+        return None if given < 0 else self.content.tensors[given]
+
+    def value(self, operator: Operator, index: int = 0) -> str:
+        """The ONNX name of an input that the images change."""
+        given = operator.inputs[index] if index < len(operator.inputs) else -1
+        if given not in self.values:
+            raise self.wrong(operator, f"has an input {index} that no image changes")
+        return self.values[given]
+
+    def shape(self, value: str) -> Shape:
+        """As the file would say it: channels last."""
+        return last(self.builder.shape(value))
+
+    def is_constant(self, operator: Operator, index: int) -> bool:
+        given = operator.inputs[index] if index < len(operator.inputs) else -1
+        return given in self.constants or (
+            given >= 0 and self.content.tensors[given].data is not None
+        )
+
+    def stored(self, operator: Operator, index: int) -> Tensor | None:
+        """A constant input as the file holds it; None for one left out."""
+        tensor = self.tensor(operator, index)
+        if tensor is None:
+            return None
+        if tensor.data is None:
+            raise self.wrong(operator, f"has an input {index} that is not a constant")
+        self.hold(tensor.data.size)
+        return tensor
+
+    def reals(self, operator: Operator, index: int) -> Float32 | None:
+        """A constant input in float32; None where it is left out."""
+        given = operator.inputs[index] if index < len(operator.inputs) else -1
+        if given in self.constants:
+            return self.constants[given]
+        tensor = self.stored(operator, index)
+        if tensor is None:
+            return None
+        if tensor.kind not in ("float32", "float16") and tensor.steps is None:
+            raise self.wrong(operator, f"has an input {index} of {tensor.kind}")
+        return tensor.real()
+
+    def wholes(self, operator: Operator, index: int) -> list[int]:
+        """A constant input of integers, all in a row."""
+        tensor = self.stored(operator, index)
+        if tensor is None or tensor.kind not in ("int32", "int64") or tensor.data is None:
+            raise self.wrong(operator, f"has an input {index} that is no list of integers")
+        if tensor.data.size > 16:
+            raise self.wrong(operator, f"has a list of {tensor.data.size} integers")
+        return [int(number) for number in tensor.data.reshape(-1)]
+
+    def hold(self, count: int) -> None:
+        """Constants may be shared by layers; each use takes memory."""
+        self.held += count
+        if self.held > MAX_ELEMENTS:
+            raise TatamiError(
+                f"the network has more than {MAX_ELEMENTS} weights", mend="give a smaller network"
+            )
+
+    def finish(self, operator: Operator, value: str, fused: int = 0) -> None:
+        """Note what an operator makes: its fused activation, and its bytes, come behind it."""
+        index = operator.outputs[0]
+        tensor = self.content.tensors[index]
+        value = self._activated(operator, value, fused)
+        found, said = self.shape(value), tensor.shape
+        if index in self.channels:
+            found, said = found[:-1], said[:-1]
+        if self.size == self.own and said and found != said:
+            raise self.wrong(operator, f"makes {found}, where the file says {said}")
+        self.values[index] = self._typed(tensor, value)
+
+    def _activated(self, operator: Operator, value: str, fused: int) -> str:
+        kind = FUSED[fused] if 0 <= fused < len(FUSED) else f"number {fused}"
+        name = self.name(operator)
+        match kind:
+            case "NONE":
+                return value
+            case "RELU":
+                return self.builder.relu(name, value)
+            case "RELU6":
+                return self.builder.clip(name, value, 0, 6)
+            case "RELU_N1_TO_1":
+                return self.builder.clip(name, value, -1, 1)
+        raise self.wrong(operator, f"has the fused activation {kind}, which Tatami does not know")
+
+    def _typed(self, tensor: Tensor, value: str) -> str:
+        """The value as the file keeps it: as it is, or through 8 bits."""
+        if tensor.kind == "float32":
+            return value
+        if tensor.steps is None or len(tensor.steps.scale) != 1:
+            raise TatamiError(
+                f"tensor '{tensor.name}' is {tensor.kind} without one scale and zero point",
+                mend="give a network in float32, or in 8 bits",
+            )
+        return self.through_bytes(tensor, value)
+
+    def through_bytes(self, tensor: Tensor, value: str) -> str:
+        steps, name = tensor.steps, tensor.name or value
+        assert steps is not None
+        builder, shape = self.builder, self.builder.shape(value)
+        constants = [
+            builder.weight(f"{name}_scale", steps.scale.reshape(())),
+            self.integers(f"{name}_zero_point", steps.zero_point.reshape(()).astype(tensor.kind)),
+        ]
+        stored = builder.add("QuantizeLinear", f"{name}_quantized", [value, *constants], shape)
+        return builder.add("DequantizeLinear", f"{name}_dequantized", [stored, *constants], shape)
+
+    def integers(self, name: str, array: NDArray[Any]) -> str:
+        """A constant of any integers."""
+        return self.builder.weight(name, cast("NDArray[np.int64]", array))
+
+    def dequantized(self, name: str, array: NDArray[Any], scale: Float32, axis: int = 0) -> str:
+        """Integers with a DequantizeLinear behind them. scale: (1,), or (n,) along ``axis``."""
+        one = scale.size == 1
+        inputs = [
+            self.integers(f"{name}_quantized", array),
+            self.builder.weight(f"{name}_scale", scale.reshape(()) if one else scale),
+        ]
+        if array.dtype == np.int8:
+            zeros = np.zeros(() if one else scale.shape, np.int8)
+            inputs.append(self.integers(f"{name}_zero_point", zeros))
+        attributes: dict[str, Attribute] = {} if one else {"axis": axis}
+        shape = array.shape
+        return self.builder.add(
+            "DequantizeLinear", f"{name}_dequantized", inputs, shape, attributes
+        )
+
+    def wrong(self, operator: Operator, reason: str) -> TatamiError:
+        place = self.content.tensors[operator.outputs[0]].name if operator.outputs else ""
+        return TatamiError(f"{operator.kind} '{place}' {reason}", mend=AGAIN)
+
+    def notes(self, outputs: Sequence[int]) -> tuple[str, ...]:
+        """What a user should hear of."""
+        found = []
+        rounded = [each for each in self.rounded if each.rounded]
+        if rounded:
+            worst = max(each.worst for each in rounded)
+            found.append(
+                f"the weights are unsigned bytes with a zero point: of {len(self.rounded)} layers, "
+                f"{sum(each.rounded for each in rounded)} of "
+                f"{sum(each.channels for each in self.rounded)} channels need more than 8 bits "
+                f"with a sign and were rounded anew, by at most {worst:.2f} of the file's own steps"
+            )
+        maps = [index for index in outputs if len(self.builder.shape(self.values[index])) == 4]
+        if maps:
+            names = ", ".join(self.content.tensors[index].name for index in maps)
+            found.append(f"channels come first in the output {names}, in the file they came last")
+        return tuple(found)
+
+
+def last(shape: Shape) -> Shape:
+    """Channels first to channels last."""
+    return (shape[0], *shape[2:], shape[1]) if len(shape) == 4 else shape
+
+
+def first(shape: Shape) -> Shape:
+    """Channels last to channels first."""
+    return (shape[0], shape[3], *shape[1:3]) if len(shape) == 4 else shape
+
+
+# Weights -----------------------------------------------------------------------------------------
+
+
+class Rounded:
+    """What became of a layer's weights: int8, symmetric.
+
+    weights: int8, the outputs first.  scale: (1,) or (outputs,).  rounded: how many channels were
+    not kept bit for bit.  worst: the largest change, in steps of the file's own scale.
+    """
+
+    def __init__(self, stored: NDArray[Any], scale: Float32, zero: NDArray[np.int64]) -> None:
+        """stored: (outputs, ...) as the file has them.  scale, zero: (1,) or (outputs,)."""
+        along = (-1, *[1] * (stored.ndim - 1))
+        steps = stored.astype(np.int64) - zero.reshape(along)
+        largest = np.abs(steps).reshape(len(steps), -1).max(axis=1)  # (outputs,)
+        wide = largest > 127
+        self.channels, self.rounded, self.worst = len(steps), int(wide.sum()), 0.0
+        if not wide.any():
+            self.weights: NDArray[np.int8] = steps.astype(np.int8)
+            self.scale = scale
+            return
+        ratio = np.where(wide, largest / 127, 1.0).reshape(along)  # new steps in old ones
+        found = np.rint(steps / ratio)
+        self.worst = float(np.abs(found * ratio - steps).max())
+        self.weights = found.astype(np.int8)
+        self.scale = (scale.astype(np.float64) * ratio.reshape(-1)).astype(np.float32)
+
+
+def weights_of(
+    work: Work, operator: Operator, x: str, order: Callable[[NDArray[Any]], NDArray[Any]]
+) -> tuple[list[str], Shape]:
+    """The inputs of a convolution or a product: x, weights, bias; and the weights' shape.
+
+    order: from the file's axes to ONNX's, outputs first. Integers where the file computes in
+    integers, else float32. Channels are chosen as ``work.channels`` says.
+    """
+    name = work.name(operator)
+    source, weights = work.tensor(operator, 0), work.tensor(operator, 1)
+    chosen = work.channels.get(operator.outputs[0])
+    if source is None or not source.is_bytes or weights is None or weights.steps is None:
+        reals, bias = work.reals(operator, 1), work.reals(operator, 2)
+        if reals is None:
+            raise work.wrong(operator, "has no weights")
+        reals = order(reals)
+        if bias is not None and bias.shape != (len(reals),):
+            raise work.wrong(operator, f"has a bias of shape {bias.shape}")
+        if chosen is not None:
+            reals, bias = reals[chosen], None if bias is None else bias[chosen]
+        inputs = [x, work.builder.weight(f"{name}.weight", reals)]
+        if bias is not None:
+            inputs.append(work.builder.weight(f"{name}.bias", bias))
+        return inputs, reals.shape
+    stored = work.stored(operator, 1)
+    assert stored is not None
+    assert stored.data is not None
+    assert source.steps is not None
+    array = order(stored.data)
+    scale, zero = weights.steps.scale, weights.steps.zero_point
+    if len(scale) not in (1, len(array)):
+        raise work.wrong(operator, f"has {len(scale)} scales for {len(array)} outputs")
+    if weights.kind == "int8" and not zero.any() and array.min() == -128:
+        array = array.astype(np.int16)  # -128 is one too many: the channel is rounded anew
+    integers = Rounded(array, scale, zero)
+    work.rounded.append(integers)
+    q, own = integers.weights, np.broadcast_to(scale, (len(array),)).astype(np.float64)
+    new = np.broadcast_to(integers.scale, (len(array),)).astype(np.float64)
+    steps = _bias(work, operator, len(array)) * (own / new)
+    if chosen is not None:
+        q, new, steps = q[chosen], new[chosen], steps[chosen]
+    one = integers.scale.size == 1
+    scales = integers.scale if one else new.astype(np.float32)
+    bias_scale = (np.float64(source.steps.scale[0]) * (scales if one else new)).astype(np.float32)
+    limit = 2**31 - 1
+    biases = np.clip(np.rint(steps), -limit, limit).astype(np.int32)
+    inputs = [
+        x,
+        work.dequantized(f"{name}.weight", q, scales),
+        work.dequantized(f"{name}.bias", biases, bias_scale),
+    ]
+    return inputs, q.shape
+
+
+def _bias(work: Work, operator: Operator, outputs: int) -> Float:
+    """A bias in its own steps, which are those of the file's sums; (outputs,)."""
+    bias = work.stored(operator, 2)
+    if bias is None:
+        return np.zeros(outputs)
+    if bias.kind != "int32" or bias.data is None or bias.shape != (outputs,):
+        raise work.wrong(operator, f"has a bias of {bias.kind} {bias.shape}")
+    return bias.data.astype(np.float64)

@@ -1,0 +1,251 @@
+"""What a TFLite file holds, as plain values: version 3 of TFLite's schema.fbs, by field indices.
+
+Only what an importer of convolutional networks needs is read. The options of an operator stay a
+table, whose fields the importer asks for where it uses them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tatami.errors import TatamiError
+from tatami.importers.flatbuffer import Table, root
+from tatami.types import Float32
+
+MOST = 20_000
+"""The largest number of tensors, operators or buffers that is read."""
+MOST_INPUTS = 1000
+MAX_RANK = 8
+
+TYPES = {
+    **{0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 5: "string", 6: "bool"},
+    **{7: "int16", 8: "complex64", 9: "int8", 10: "float64", 15: "uint32", 16: "uint16"},
+    **{17: "int4", 18: "bfloat16"},
+}
+"""TensorType."""
+_NUMBERS = ("float32", "float16", "int32", "uint8", "int64", "int8")
+
+FUSED = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT")
+"""ActivationFunctionType."""
+
+_NAMES = """
+ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE
+EMBEDDING_LOOKUP FLOOR FULLY_CONNECTED HASHTABLE_LOOKUP L2_NORMALIZATION L2_POOL_2D
+LOCAL_RESPONSE_NORMALIZATION LOGISTIC LSH_PROJECTION LSTM MAX_POOL_2D MUL RELU RELU_N1_TO_1 RELU6
+RESHAPE RESIZE_BILINEAR RNN SOFTMAX SPACE_TO_DEPTH SVDF TANH CONCAT_EMBEDDINGS SKIP_GRAM CALL CUSTOM
+EMBEDDING_LOOKUP_SPARSE PAD UNIDIRECTIONAL_SEQUENCE_RNN GATHER BATCH_TO_SPACE_ND SPACE_TO_BATCH_ND
+TRANSPOSE MEAN SUB DIV SQUEEZE UNIDIRECTIONAL_SEQUENCE_LSTM STRIDED_SLICE BIDIRECTIONAL_SEQUENCE_RNN
+EXP TOPK_V2 SPLIT LOG_SOFTMAX DELEGATE BIDIRECTIONAL_SEQUENCE_LSTM CAST PRELU MAXIMUM ARG_MAX
+MINIMUM LESS NEG PADV2 GREATER GREATER_EQUAL LESS_EQUAL SELECT SLICE SIN TRANSPOSE_CONV
+SPARSE_TO_DENSE TILE EXPAND_DIMS EQUAL NOT_EQUAL LOG SUM SQRT RSQRT SHAPE POW ARG_MIN FAKE_QUANT
+REDUCE_PROD REDUCE_MAX PACK LOGICAL_OR ONE_HOT LOGICAL_AND LOGICAL_NOT UNPACK REDUCE_MIN FLOOR_DIV
+REDUCE_ANY SQUARE ZEROS_LIKE FILL FLOOR_MOD RANGE RESIZE_NEAREST_NEIGHBOR LEAKY_RELU
+SQUARED_DIFFERENCE MIRROR_PAD ABS SPLIT_V UNIQUE CEIL REVERSE_V2 ADD_N GATHER_ND COS WHERE RANK ELU
+REVERSE_SEQUENCE MATRIX_DIAG QUANTIZE MATRIX_SET_DIAG ROUND HARD_SWISH IF WHILE
+NON_MAX_SUPPRESSION_V4 NON_MAX_SUPPRESSION_V5 SCATTER_ND SELECT_V2 DENSIFY SEGMENT_SUM BATCH_MATMUL
+"""
+BUILTIN = tuple(_NAMES.split())
+"""BuiltinOperator, by number, as far as files of convolutional networks have them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """real = scale * (stored - zero_point).  scale: (n,) float32.  zero_point: (n,) int64.
+
+    n is 1, or the length of the tensor's axis ``axis``.
+    """
+
+    scale: NDArray[np.float32]
+    zero_point: NDArray[np.int64]
+    axis: int
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """shape: channels last; empty where the file says none.  kind: one of TYPES.
+
+    data: the constant in that shape, a view of the file; None for what an operator makes.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    kind: str
+    steps: Steps | None
+    data: NDArray[Any] | None
+
+    @property
+    def is_bytes(self) -> bool:
+        """Whether it is quantized to 8 bits."""
+        return self.steps is not None
+
+    def real(self) -> Float32:
+        """The numbers that a constant stands for, in its shape. For floats and what has steps."""
+        assert self.data is not None
+        if self.steps is None:
+            return np.asarray(self.data, np.float32)
+        along = [-1 if i == self.steps.axis else 1 for i in range(self.data.ndim)]
+        scale, zero = self.steps.scale.astype(np.float64), self.steps.zero_point
+        if len(scale) > 1:
+            scale, zero = scale.reshape(along), zero.reshape(along)
+        return np.asarray((self.data.astype(np.int64) - zero) * scale, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Operator:
+    """kind: its name in the schema, of a custom one its own.  inputs: -1 for one left out."""
+
+    kind: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: Table | None
+    custom: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """operators: in the order in which they run: what one reads is there before it."""
+
+    tensors: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+def content_of(data: bytes) -> Content:
+    """Raises TatamiError for what is no TFLite file, is damaged, or holds several graphs."""
+    model = root(data, b"TFL3")
+    version = model.integer(0, "uint32")
+    if version != 3:
+        raise TatamiError(
+            f"the file follows version {version} of TFLite's schema", mend="convert it again"
+        )
+    graphs = model.tables(2, MOST)
+    if len(graphs) != 1:
+        raise TatamiError(
+            f"the file holds {len(graphs)} graphs", mend="convert a network without branches"
+        )
+    codes = [_code(table) for table in model.tables(1, MOST)]
+    buffers = model.tables(4, MOST)
+    tensors = tuple(_tensor(table, buffers) for table in graphs[0].tables(0, MOST))
+    count = len(tensors)
+    operators = tuple(_operator(table, codes, count) for table in graphs[0].tables(3, MOST))
+    inputs, outputs = (_indices(graphs[0], field, count) for field in (1, 2))
+    _check_order(tensors, operators, inputs, outputs)
+    return Content(tensors, operators, inputs, outputs)
+
+
+def _code(table: Table) -> str:
+    # Numbers above 127 have a field of their own; the old one is then 127.
+    number = max(table.integer(0, "int8"), table.integer(3, "int32"))
+    if not 0 <= number < len(BUILTIN):
+        return f"operator number {number}"
+    return table.text(1) or "CUSTOM" if BUILTIN[number] == "CUSTOM" else BUILTIN[number]
+
+
+def _tensor(table: Table, buffers: list[Table]) -> Tensor:
+    name = table.text(3)
+    shape = tuple(int(side) for side in table.numbers(0, "int32")[: MAX_RANK + 1])
+    number = table.integer(1, "int8")
+    kind = TYPES.get(number, f"type {number}")
+    if len(shape) > MAX_RANK or min(shape, default=1) < 0 or table.table(6) is not None:
+        raise TatamiError(
+            f"tensor '{name}' has the shape {shape}, or is sparse", mend="convert the network again"
+        )
+    buffer = table.integer(2, "uint32")
+    if buffer >= len(buffers):
+        raise TatamiError(f"tensor '{name}' has no buffer: damaged", mend="copy the file again")
+    stored = buffers[buffer].numbers(0, "uint8")
+    if buffers[buffer].integer(1, "uint64") > 1:
+        raise TatamiError(
+            f"tensor '{name}' lies behind the flatbuffer", mend="give a network below 2 GB"
+        )
+    data = _constant(name, stored, shape, kind) if len(stored) else None
+    steps = _steps(name, table.table(4), shape, kind) if kind in ("uint8", "int8") else None
+    return Tensor(name, shape, kind, steps, data)
+
+
+def _constant(
+    name: str, stored: NDArray[Any], shape: tuple[int, ...], kind: str
+) -> NDArray[Any] | None:
+    if kind not in _NUMBERS:
+        return None
+    dtype = np.dtype(kind).newbyteorder("<")
+    count = 1
+    for side in shape:
+        count *= side
+    if len(stored) != count * dtype.itemsize:
+        raise TatamiError(
+            f"tensor '{name}' of {kind} {shape} holds {len(stored)} bytes", mend="copy it again"
+        )
+    return stored.view(dtype).reshape(shape)
+
+
+def _steps(name: str, table: Table | None, shape: tuple[int, ...], kind: str) -> Steps | None:
+    scale = np.zeros(0, np.float32) if table is None else table.numbers(2, "float32")
+    if table is None or not len(scale):
+        return None
+    zero = table.numbers(3, "int64")
+    axis = table.integer(6, "int32")
+    if not len(zero):
+        zero = np.zeros(len(scale), np.int64)
+    fits = len(scale) == 1 or (0 <= axis < len(shape) and len(scale) == shape[axis])
+    # So that no product of two scales leaves float32.
+    sound = fits and bool(((scale >= 1e-15) & (scale <= 1e15)).all())
+    limits = np.iinfo(kind)
+    held = bool(((zero >= limits.min) & (zero <= limits.max)).all())
+    if not sound or not held or len(zero) not in (1, len(scale)):
+        raise TatamiError(
+            f"tensor '{name}' has scales or zero points that do not fit it",
+            mend="convert the network again",
+        )
+    return Steps(scale, np.broadcast_to(zero, scale.shape), axis)
+
+
+def _operator(table: Table, codes: list[str], tensors: int) -> Operator:
+    code = table.integer(0, "uint32")
+    if code >= len(codes):
+        raise TatamiError("an operator has no code: damaged", mend="copy the file again")
+    return Operator(
+        codes[code],
+        _indices(table, 1, tensors),
+        _indices(table, 2, tensors),
+        table.table(4),
+        table.numbers(5, "uint8"),
+    )
+
+
+def _indices(table: Table, field: int, tensors: int) -> tuple[int, ...]:
+    numbers = table.numbers(field, "int32")
+    if len(numbers) > MOST_INPUTS or not ((numbers >= -1) & (numbers < tensors)).all():
+        raise TatamiError("an operator names a tensor that is not there", mend="copy it again")
+    return tuple(int(number) for number in numbers)
+
+
+def _check_order(
+    tensors: tuple[Tensor, ...],
+    operators: tuple[Operator, ...],
+    inputs: tuple[int, ...],
+    outputs: tuple[int, ...],
+) -> None:
+    """What an operator reads is an input, a constant, or made by one before it, and only once."""
+    made = set(inputs)
+    for operator in operators:
+        for index in operator.inputs:
+            if index >= 0 and index not in made and tensors[index].data is None:
+                raise TatamiError(
+                    f"{operator.kind} reads '{tensors[index].name}', which nothing made",
+                    mend="convert the network again",
+                )
+        for index in operator.outputs:
+            if index < 0 or index in made or tensors[index].data is not None:
+                raise TatamiError(
+                    f"{operator.kind} makes a tensor that is there already",
+                    mend="convert the network again",
+                )
+            made.add(index)
+    if not outputs or not set(outputs) <= made - set(inputs):
+        raise TatamiError("no operator makes the outputs", mend="convert the network again")
