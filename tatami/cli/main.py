@@ -22,6 +22,7 @@ from tatami.cli.data import data_app
 from tatami.cli.demo import demo
 from tatami.cli.evaluate import evaluate
 from tatami.cli.fold import fold
+from tatami.cli.importing import import_app
 from tatami.cli.predict import predict
 from tatami.cli.prove import prove
 from tatami.cli.quantize import quantize
@@ -57,6 +58,7 @@ def _root(
 
 
 app.add_typer(data_app, name="data")
+app.add_typer(import_app, name="import")
 app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("fold")(fold)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from typing import Any
 
 from tatami.errors import TatamiError
@@ -62,6 +62,37 @@ def from_metadata(entries: Mapping[str, str]) -> NetworkSpec | None:
         _decoding(_members("tatami.decoding", content["decoding"], Decoding)),
         _provenance(content["provenance"]),
     )
+
+
+def from_json(content: object, provenance: Mapping[str, str]) -> NetworkSpec:
+    """A spec that a person wrote: {"classes": [...], "input": {...}, "decoding": {...}}, where what
+    has a default may be left out. Raises TatamiError as ``from_metadata`` does.
+    """
+    if not isinstance(content, dict) or set(content) != {"classes", "input", "decoding"}:
+        raise TatamiError(
+            "a spec has the members classes, input and decoding, and no others",
+            mend="see docs/importing.md",
+        )
+    filled = {
+        "task": "detect",
+        "classes": content["classes"],
+        "input": _with_defaults(content["input"], InputSpec),
+        "decoding": _with_defaults(content["decoding"], Decoding),
+        "provenance": dict(provenance),
+    }
+    grids = filled["decoding"].get("grids") if isinstance(filled["decoding"], dict) else None
+    if isinstance(grids, list):
+        filled["decoding"]["grids"] = [_with_defaults(grid, AnchorGrid) for grid in grids]
+    spec = from_metadata({PREFIX + key: json.dumps(filled[key]) for key in KEYS})
+    assert spec is not None
+    return spec
+
+
+def _with_defaults(value: Any, kind: type[InputSpec] | type[Decoding] | type[AnchorGrid]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    defaults = {f.name: f.default for f in fields(kind) if f.default is not MISSING}
+    return {**defaults, **value}
 
 
 def _classes(value: object) -> tuple[str, ...]:

@@ -45,13 +45,30 @@ def read(path: Path) -> Network:
     """
     try:
         proto = _parse(path)
-        _check_text(proto)
-        check_operators((node.domain, node.op_type) for node in proto.graph.node)
-        _check_opset(proto)
+        # What is unknown is told before gigabytes of external data are read.
+        _check_kinds(proto)
         _load_external_data(proto, path.parent)
-        return _network(proto)
+        return network_of(proto)
     except TatamiError as error:
         raise TatamiError(error.reason, mend=error.mend, file=path, line=error.line) from error
+
+
+def load(path: Path) -> onnx.ModelProto:
+    """The ONNX model that a file holds, its external data within, of any operators and version.
+
+    Raises TatamiError for a file that is not ONNX or is cut short or too large.
+    """
+    try:
+        proto = _parse(path)
+        _load_external_data(proto, path.parent)
+        return proto
+    except TatamiError as error:
+        raise TatamiError(error.reason, mend=error.mend, file=path, line=error.line) from error
+
+
+def _check_kinds(proto: onnx.ModelProto) -> None:
+    check_operators((node.domain, node.op_type) for node in proto.graph.node)
+    _check_opset(proto)
 
 
 def _parse(path: Path) -> onnx.ModelProto:
@@ -73,6 +90,7 @@ def _parse(path: Path) -> onnx.ModelProto:
         raise TatamiError("the file is not an ONNX file", mend="give a network in ONNX format")
     if not proto.HasField("graph") or not proto.opset_import:
         raise TatamiError("the file is cut short or damaged", mend="copy or export it again")
+    _check_text(proto)
     return proto
 
 
@@ -152,7 +170,12 @@ def _load_external_data(proto: onnx.ModelProto, folder: Path) -> None:
             raise TatamiError(f"external data: {_first_line(error)}", mend=AGAIN) from None
 
 
-def _network(proto: onnx.ModelProto) -> Network:
+def network_of(proto: onnx.ModelProto) -> Network:
+    """The network that an ONNX model is, checked as ``read`` does; the model is changed.
+
+    Raises TatamiError, without a file.
+    """
+    _check_kinds(proto)
     if proto.graph.sparse_initializer:
         raise TatamiError("the network has sparse weights", mend="export it with dense weights")
     _check_sizes(proto)

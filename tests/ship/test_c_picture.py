@@ -21,7 +21,10 @@ SPECS = {
 }
 
 
-@pytest.fixture(params=[*SPECS, *(f"{name} in bytes" for name in ("letterbox", "tall", "darknet"))], scope="module")
+@pytest.fixture(
+    params=[*SPECS, *(f"{name} in bytes" for name in ("letterbox", "tall", "darknet"))],
+    scope="module",
+)
 def compiled(request, tmp_path_factory, small_spec, small_detector, module_ship_to, quantized):
     size, changes = SPECS[request.param.split()[0]]
     path = tmp_path_factory.mktemp("picture") / "n.onnx"

@@ -1,0 +1,102 @@
+"""The raw maps behind an SSD's outputs: a file that joins them is cut where they are made.
+
+Exporters flatten the map of every head, (1, A * k, rows, columns) to (1, rows * columns * A, k),
+join those of all feature maps and take softmax. Tatami's decoding reads the maps themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx
+from onnx import helper
+
+from tatami.errors import TatamiError
+from tatami.types import Decoding
+
+_MOVES = ("Softmax", "Sigmoid", "Reshape", "Flatten", "Transpose", "Identity", "Squeeze")
+
+
+def cut_at_heads(model: onnx.ModelProto, decoding: Decoding, classes: int) -> onnx.ModelProto:
+    """The model with the raw maps of its heads for outputs, in the order of ``decoding.grids``.
+
+    A model whose outputs are as many as the decoding asks for, maps all of them, is given back as
+    it is. Raises TatamiError where the maps behind the outputs are not those that are asked for.
+    """
+    expected = decoding.maps(classes)
+    shapes = _shapes(model)
+    outputs = [value.name for value in model.graph.output]
+    if len(outputs) == len(expected) and all(len(shapes[name]) == 4 for name in outputs):
+        return model
+    makers = {name: node for node in model.graph.node for name in node.output}
+    found = [_heads(name, makers) for name in outputs]
+    if (
+        decoding.kind != "ssd"
+        or len(found) != 2
+        or {len(one) for one in found} != {len(decoding.grids)}
+    ):
+        raise TatamiError(
+            f"behind the outputs {', '.join(outputs)} lie {' and '.join(map(str, map(len, found)))}"
+            f" maps, where the decoding asks for {len(expected)}",
+            mend="give a spec with a grid for each feature map",
+        )
+    boxes = [channels for _, channels in expected[::2]]
+    found.sort(key=lambda names: [shapes[name][1] for name in names] != boxes)
+    maps = [name for pair in zip(*found, strict=True) for name in pair]
+    for name, (_, channels) in zip(maps, expected, strict=True):
+        if len(shapes[name]) != 4 or shapes[name][1] != channels:
+            raise TatamiError(
+                f"'{name}' is a map of {shapes[name][1:]}, where {channels} channels are asked for",
+                mend="correct the anchors or the classes of the spec",
+            )
+    return with_outputs(model, maps, shapes)
+
+
+def _heads(name: str, makers: dict[str, onnx.NodeProto]) -> list[str]:
+    """The maps that a value is made of, in order, by moves of numbers alone."""
+    node = makers.get(name)
+    if node is None:
+        return [name]
+    if node.op_type == "Concat":
+        return [head for value in node.input for head in _heads(value, makers)]
+    if node.op_type == "Transpose":
+        order = [list(a.ints) for a in node.attribute if a.name == "perm"]
+        if order != [[0, 2, 3, 1]]:
+            raise TatamiError(
+                f"Transpose '{node.output[0]}' reorders a head in a way that is not known",
+                mend="export the network with its raw maps as outputs",
+            )
+    if node.op_type in _MOVES:
+        return _heads(node.input[0], makers)
+    return [name]
+
+
+def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    return {
+        value.name: tuple(side.dim_value for side in value.type.tensor_type.shape.dim)
+        for value in (*inferred.value_info, *inferred.output, *inferred.input)
+    }
+
+
+def with_outputs(
+    model: onnx.ModelProto, names: Sequence[str], shapes: dict[str, tuple[int, ...]]
+) -> onnx.ModelProto:
+    """The model with other values of it for outputs, and without what they do not need."""
+    needed = set(names)
+    kept = []
+    for node in reversed(model.graph.node):
+        if needed & set(node.output):
+            kept.append(node)
+            needed |= set(node.input)
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    graph = result.graph
+    del graph.node[:], graph.output[:], graph.value_info[:]
+    graph.node.extend(reversed(kept))
+    kind = onnx.TensorProto.FLOAT
+    graph.output.extend(helper.make_tensor_value_info(name, kind, shapes[name]) for name in names)
+    weights = [tensor for tensor in graph.initializer if tensor.name in needed]
+    del graph.initializer[:]
+    graph.initializer.extend(weights)
+    return result

@@ -1,0 +1,142 @@
+"""ONNX files of other programs, brought to what Tatami reads: today's operators, fixed shapes.
+
+Old exporters write operator sets that are no longer read, weights among the inputs, and whole
+calculations of shapes (Shape, Gather, Unsqueeze, Concat) whose result is known once the input has
+one size.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper, version_converter
+from onnx.reference import ReferenceEvaluator
+
+from tatami.errors import TatamiError
+from tatami.graph.read import OPSETS, load
+from tatami.importers.build import OPSET
+from tatami.importers.imported import Imported
+from tatami.types import Size
+
+MOST_NUMBERS = 1 << 20
+"""A constant that is computed here may have so many: shapes, and anchors of an SSD."""
+AGAIN = "export the network again, with a newer exporter"
+
+
+def read_onnx(file: Path, size: Size | None) -> Imported:
+    """size: in place of the file's input size. The first input gets a batch of one.
+
+    Raises TatamiError, naming the file, for what is not ONNX, and for what ONNX's own converter
+    does not bring to today's operators.
+    """
+    model = load(file)
+    try:
+        _drop_weights_from_inputs(model)
+        model = _converted(model)
+        _set_size(model, size)
+        return Imported(_computed(model))
+    except TatamiError as error:
+        raise TatamiError(error.reason, mend=error.mend, file=file) from error
+
+
+def _drop_weights_from_inputs(model: onnx.ModelProto) -> None:
+    weights = {tensor.name for tensor in model.graph.initializer}
+    images = [value for value in model.graph.input if value.name not in weights]
+    del model.graph.input[:]
+    model.graph.input.extend(images)
+    used = {name for node in model.graph.node for name in node.input}
+    kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
+
+
+def _converted(model: onnx.ModelProto) -> onnx.ModelProto:
+    versions = [opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx")]
+    if max(versions, default=0) in OPSETS:
+        return model
+    try:
+        # The converter asks for weights among the inputs, as the old sets had them.
+        return version_converter.convert_version(model, OPSET)
+    except (RuntimeError, ValueError) as error:
+        raise TatamiError(
+            f"operator set {max(versions, default=0)} cannot be brought to {OPSET}: "
+            f"{str(error).splitlines()[0]}",
+            mend=AGAIN,
+        ) from None
+
+
+def _set_size(model: onnx.ModelProto, size: Size | None) -> None:
+    if len(model.graph.input) != 1:
+        return  # graph.read refuses it, with the names
+    sides = model.graph.input[0].type.tensor_type.shape.dim
+    if len(sides) != 4:
+        return
+    sides[0].dim_value = 1
+    if size is not None:
+        sides[2].dim_value, sides[3].dim_value = size.height, size.width
+        for output in model.graph.output:  # they have other sizes now
+            output.type.tensor_type.ClearField("shape")
+    del model.graph.value_info[:]
+
+
+def _computed(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with every value that no image changes as a constant."""
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    while True:
+        inferred = _inferred(model)
+        shapes = {
+            value.name: [side.dim_value for side in value.type.tensor_type.shape.dim]
+            for value in (*inferred.graph.value_info, *inferred.graph.input)
+            if all(side.HasField("dim_value") for side in value.type.tensor_type.shape.dim)
+        }
+        made = {}
+        left = []
+        for node in model.graph.node:
+            result = _compute(node, constants, shapes)
+            if result is None:
+                left.append(node)
+            else:
+                constants[node.output[0]] = made[node.output[0]] = result
+        if not made:
+            return inferred
+        del model.graph.node[:]
+        model.graph.node.extend(left)
+        model.graph.initializer.extend(
+            numpy_helper.from_array(array, name) for name, array in made.items()
+        )
+
+
+def _inferred(model: onnx.ModelProto) -> onnx.ModelProto:
+    try:
+        return onnx.shape_inference.infer_shapes(model, data_prop=True)
+    except (onnx.shape_inference.InferenceError, RuntimeError) as error:
+        raise TatamiError(f"ONNX refuses the network: {error}", mend=AGAIN) from None
+
+
+def _compute(
+    node: onnx.NodeProto,
+    constants: dict[str, NDArray[np.generic]],
+    shapes: dict[str, list[int]],
+) -> NDArray[np.generic] | None:
+    """What a node gives, where no image changes it."""
+    if len(node.output) != 1 or node.op_type in ("DequantizeLinear", "QuantizeLinear"):
+        return None
+    if node.op_type == "Shape" and node.input[0] in shapes and not node.attribute:
+        return np.asarray(shapes[node.input[0]], np.int64)
+    given = {name: constants[name] for name in node.input if name in constants}
+    if len(given) != len({name for name in node.input if name}):
+        return None
+    if any(array.size > MOST_NUMBERS for array in given.values()):
+        return None
+    try:
+        results = ReferenceEvaluator(node).run(None, given)
+    except Exception as error:
+        raise TatamiError(
+            f"{node.op_type} '{node.output[0]}' of constants cannot be computed: {error}",
+            mend=AGAIN,
+        ) from None
+    (result,) = (np.asarray(one) for one in results)
+    return result if result.size <= MOST_NUMBERS else None

@@ -1,0 +1,269 @@
+"""A torch state_dict read without running anything of it, and put into a network by a table.
+
+Both forms of .pth and .pt files are read: the zip of torch 1.6 and later, and the older one of five
+pickles and raw numbers. The pickles are read by pickle_reader.py, which calls nothing.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from tatami.errors import TatamiError
+from tatami.importers.pickle_reader import COPY, Name, Tensor, read_pickle
+
+MAX_BYTES = 1 << 31
+MAGIC = 0x1950A86A20F9469CFC6C
+"""What the first pickle of the older form holds."""
+
+Storage = Callable[[str, np.dtype[Any], int], NDArray[Any]]
+"""The numbers of a storage: its key, their type, and how many there must be."""
+
+
+# bfloat16, which NumPy has not got, is read as its 16 bits: the upper half of a float32.
+_BFLOAT16 = np.dtype("<u2")
+_TYPES: dict[str, np.dtype[Any]] = {
+    "FloatStorage": np.dtype("<f4"),
+    "DoubleStorage": np.dtype("<f8"),
+    "HalfStorage": np.dtype("<f2"),
+    "BFloat16Storage": _BFLOAT16,
+    "LongStorage": np.dtype("<i8"),
+    "IntStorage": np.dtype("<i4"),
+    "ShortStorage": np.dtype("<i2"),
+    "CharStorage": np.dtype("i1"),
+    "ByteStorage": np.dtype("u1"),
+    "BoolStorage": np.dtype("?"),
+}
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "ema", "weights")
+
+
+def read_state(file: Path) -> dict[str, NDArray[Any]]:
+    """The tensors of a state_dict by name, floats as float32, whole numbers as they are.
+
+    A checkpoint that holds a state_dict beside other things gives that. Raises TatamiError, naming
+    the file, for what is not one, for a call of anything but torch's tensors, and for a file whose
+    numbers are not all there.
+    """
+    if file.stat().st_size > MAX_BYTES:
+        raise TatamiError("the file is too large", mend="give a state_dict", file=file)
+    try:
+        with file.open("rb") as opened:
+            if zipfile.is_zipfile(opened):
+                content, storage = _read_zip(opened)
+            else:
+                opened.seek(0)
+                content, storage = _read_legacy(opened.read())
+            return {
+                name: _array(name, value, storage) for name, value in _state_of(content).items()
+            }
+    except TatamiError as error:
+        raise TatamiError(error.reason, mend=error.mend, file=file) from error
+    except (
+        zipfile.BadZipFile,
+        EOFError,
+        OverflowError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
+        raise TatamiError(f"the file is damaged: {error}", mend=COPY, file=file) from None
+
+
+def put(
+    model: onnx.ModelProto, state: Mapping[str, NDArray[Any]], table: Mapping[str, str]
+) -> onnx.ModelProto:
+    """The model with its weights from the state.
+
+    table: for names that differ, the state's to the model's; "-" for one that is not wanted. Counts
+    of batches (num_batches_tracked) are never wanted. Raises TatamiError, with the names, unless
+    every weight of the model is given and every tensor of the state is used, in its own shape.
+    """
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    weights = {tensor.name: tensor for tensor in result.graph.initializer}
+    wanted = _weights_of(result)
+    for unknown in sorted(set(table) - set(state)):
+        raise TatamiError(f"the table names '{unknown}', which the state lacks", mend=_TABLE)
+    given = {}
+    for name, array in state.items():
+        target = table.get(name, "-" if name.endswith("num_batches_tracked") else name)
+        if target == "-":
+            continue
+        if target not in weights or target in given:
+            reason = "is given twice" if target in given else "is no weight of the network"
+            raise TatamiError(f"'{target}', for '{name}' of the state, {reason}", mend=_TABLE)
+        shape = tuple(weights[target].dims)
+        if array.shape != shape:
+            raise TatamiError(
+                f"'{name}' has the shape {array.shape}, '{target}' has {shape}", mend=_TABLE
+            )
+        given[target] = array
+    missing = sorted(wanted - set(given))
+    if missing:
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise TatamiError(
+            f"the state gives no {', '.join(missing[:3])}{more}, which the network needs",
+            mend=_TABLE,
+        )
+    for target, array in given.items():
+        weights[target].CopyFrom(numpy_helper.from_array(array.astype(np.float32), target))
+    return result
+
+
+_TABLE = "write a table, `--table FILE`: a line NAME-IN-STATE NAME-IN-NETWORK, or - to leave it out"
+
+
+def read_table(file: Path) -> dict[str, str]:
+    """Lines of two names; # begins a comment. Raises TatamiError, naming the line."""
+    table: dict[str, str] = {}
+    try:
+        lines = file.read_text("utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise TatamiError("not a text file", mend=_TABLE, file=file) from None
+    for number, line in enumerate(lines, start=1):
+        words = line.split("#")[0].split()
+        if not words:
+            continue
+        if len(words) != 2 or words[0] in table:
+            raise TatamiError("not two names, or a name again", mend=_TABLE, file=file, line=number)
+        table[words[0]] = words[1]
+    return table
+
+
+def _weights_of(model: onnx.ModelProto) -> set[str]:
+    """The trained numbers: what operators with weights take beside their first input."""
+    kinds = ("Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization")
+    weights = {tensor.name for tensor in model.graph.initializer}
+    return {
+        name
+        for node in model.graph.node
+        if node.op_type in kinds
+        for name in node.input[1:]
+        if name in weights
+    }
+
+
+def _state_of(content: object) -> dict[str, Tensor]:
+    if isinstance(content, dict):
+        for key in _WRAPPERS:
+            if isinstance(content.get(key), dict):
+                return _state_of(content[key])
+    tensors = (
+        {name: value for name, value in content.items() if isinstance(value, Tensor)}
+        if isinstance(content, dict)
+        else {}
+    )
+    if not tensors or not all(isinstance(name, str) for name in tensors):
+        raise TatamiError("the file holds no state_dict", mend="save model.state_dict()")
+    return tensors
+
+
+def _array(name: str, tensor: Tensor, storage: Storage) -> NDArray[Any]:
+    kind, key, count = _storage_of(tensor.storage)
+    numbers = storage(key, kind, count)
+    last = tensor.offset + sum(
+        (side - 1) * step for side, step in zip(tensor.shape, tensor.stride, strict=True)
+    )
+    if math.prod(tensor.shape) and not 0 <= tensor.offset <= last < len(numbers):
+        raise TatamiError(f"'{name}' lies outside its storage", mend=COPY)
+    steps = [step * numbers.itemsize for step in tensor.stride]
+    view = np.lib.stride_tricks.as_strided(numbers[tensor.offset :], tensor.shape, steps)
+    if kind is _BFLOAT16:
+        return (view.astype(np.uint32) << 16).view(np.float32)
+    return view.astype(np.float32) if view.dtype.kind == "f" else view.copy()
+
+
+def _storage_of(parts: tuple[Any, ...]) -> tuple[np.dtype[Any], str, int]:
+    """('storage', type, key, device, count) as torch writes it."""
+    if len(parts) < 5 or parts[0] != "storage" or not isinstance(parts[1], Name):
+        raise TatamiError("a storage is not described as torch does", mend=COPY)
+    kind = _TYPES.get(parts[1].name)
+    if kind is None:
+        raise TatamiError(f"a storage is a {parts[1]}, which is not read", mend="save it as float")
+    count = parts[4]
+    if not isinstance(count, int) or not 0 <= count <= MAX_BYTES:
+        raise TatamiError("a storage has no count", mend=COPY)
+    return kind, str(parts[2]), count
+
+
+def _read_zip(file: Any) -> tuple[object, Storage]:
+    archive = zipfile.ZipFile(file)
+    pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+    if len(pickles) != 1 or sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
+        raise TatamiError("the file holds no state_dict", mend=COPY)
+    folder = pickles[0].removesuffix("data.pkl")
+    if (
+        f"{folder}byteorder" in archive.namelist()
+        and archive.read(f"{folder}byteorder") != b"little"
+    ):
+        raise TatamiError("the numbers are big-endian", mend="save it on another machine")
+    content = read_pickle(io.BytesIO(archive.read(pickles[0])))
+    members = {}
+
+    def storage(key: str, kind: np.dtype[Any], count: int) -> NDArray[Any]:
+        if key not in members:
+            try:
+                members[key] = archive.read(f"{folder}data/{key}")
+            except KeyError:
+                raise TatamiError(f"storage {key} is not in the file", mend=COPY) from None
+        return _numbers(members[key], key, kind, count)
+
+    for parts in _storages(content):  # read while the file is open
+        kind, key, count = _storage_of(parts)
+        storage(key, kind, count)
+    return content, storage
+
+
+def _read_legacy(data: bytes) -> tuple[object, Storage]:
+    """Pickles of a mark, a version, the machine, the object and the keys; then storages."""
+    file = io.BytesIO(data)
+    if read_pickle(file) != MAGIC or read_pickle(file) != 1001:
+        raise TatamiError("the file is not one that torch.save wrote", mend=COPY)
+    machine = read_pickle(file)
+    if not isinstance(machine, dict) or machine.get("little_endian") is not True:
+        raise TatamiError("the numbers are big-endian", mend="save it on another machine")
+    content = read_pickle(file)
+    keys = read_pickle(file)
+    kinds = {_storage_of(parts)[1]: _storage_of(parts)[0] for parts in _storages(content)}
+    members: dict[str, bytes] = {}
+    for key in keys if isinstance(keys, list) else []:
+        count = int.from_bytes(file.read(8), "little", signed=True)
+        kind = kinds.get(str(key))
+        if kind is None or count < 0:
+            raise TatamiError(f"storage {key} is not described", mend=COPY)
+        members[str(key)] = file.read(count * kind.itemsize)
+
+    def storage(key: str, kind: np.dtype[Any], count: int) -> NDArray[Any]:
+        if key not in members:
+            raise TatamiError(f"storage {key} is not in the file", mend=COPY)
+        return _numbers(members[key], key, kind, count)
+
+    return content, storage
+
+
+def _numbers(data: bytes, key: str, kind: np.dtype[Any], count: int) -> NDArray[Any]:
+    if len(data) < count * kind.itemsize:
+        raise TatamiError(
+            f"storage {key} has {len(data)} bytes, {count} numbers need {count * kind.itemsize}",
+            mend=COPY,
+        )
+    numbers: NDArray[Any] = np.frombuffer(data, kind, count)
+    return numbers
+
+
+def _storages(content: object) -> list[tuple[Any, ...]]:
+    if isinstance(content, Tensor):
+        return [content.storage]
+    if isinstance(content, dict):
+        return [found for value in content.values() for found in _storages(value)]
+    if isinstance(content, list | tuple):
+        return [found for value in content for found in _storages(value)]
+    return []
