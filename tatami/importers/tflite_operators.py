@@ -274,7 +274,7 @@ def _pad(work: Work, operator: Operator) -> None:
 def _resize(work: Work, operator: Operator) -> None:
     x, rows, columns, channels = _map_of(work, operator)
     sides = work.wholes(operator, 1)
-    if len(sides) != 2:
+    if len(sides) != 2 or min(sides) < 1:
         raise work.wrong(operator, f"resizes to {sides}")
     tensor = work.tensor(operator, 0)
     assert tensor is not None
@@ -351,6 +351,8 @@ def _dequantize(work: Work, operator: Operator) -> None:
     if work.is_constant(operator, 0):
         array = work.reals(operator, 0)
         assert array is not None
+        if array.shape != work.content.tensors[operator.outputs[0]].shape:
+            raise work.wrong(operator, f"makes another shape than {array.shape}")
         work.constants[operator.outputs[0]] = array
     else:
         work.finish(operator, work.value(operator))
