@@ -519,8 +519,13 @@ def test_weights_with_a_zero_point_are_kept_where_int8_holds_them(tmp_path):
     assert scale[2] == pytest.approx(0.01 * 165 / 127, rel=1e-6)
     change = np.abs(stored[2] * (scale[2] / 0.01) - steps[2]).max()
     assert 0 < change <= 165 / 127 / 2 + 1e-5
+    # A bias stays the same number, whatever its steps have become.
+    bias = np.random.default_rng(3).integers(-800, 800, 6)
+    assert held["conv_2d0.bias_quantized"][0] == bias[0]
+    real = held["conv_2d0.bias_quantized"] * held["conv_2d0.bias_scale"].astype(float)
+    np.testing.assert_allclose(real, bias * 0.01 / 32, atol=0.5 * 0.01 / 32 * 165 / 127)
     (note,) = (note for note in found.notes if "rounded" in note)
-    assert "1 of 12 channels need more than 8 bits with a sign" in note
+    assert "1 of 12 channels have weights more than 127 steps" in note
     assert f"at most {change:.2f} of the file's own steps" in note
     assert held["depthwise_conv_2d1.weight_scale"].shape == ()  # kept whole, with its one scale
 

@@ -117,13 +117,15 @@ def test_a_picture_has_its_dog(found, maps):
     best: dict[str, tuple[float, np.ndarray]] = {}
     for label, score, box in decoded(maps, found.decoding, 80, 0.3):
         best.setdefault(found.classes[label], (score, box))
-    # LiteRT on this picture, stretched by Pillow: .738, .668, .633, these boxes.
+    # The best of each class in LiteRT's own maps of this picture, stretched by Pillow; it takes
+    # the dog for a cat too.
     for name, score, box in (
-        ("bicycle", 0.738, (0.177, 0.213, 0.754, 0.754)),
-        ("car", 0.668, (0.601, 0.138, 0.899, 0.297)),
-        ("dog", 0.633, (0.169, 0.372, 0.435, 0.932)),
+        ("bicycle", 0.741, (0.177, 0.213, 0.754, 0.754)),
+        ("car", 0.663, (0.601, 0.138, 0.899, 0.297)),
+        ("cat", 0.631, (0.169, 0.372, 0.435, 0.932)),
+        ("dog", 0.602, (0.169, 0.372, 0.435, 0.932)),
     ):
-        assert best[name][0] == pytest.approx(score, abs=0.06), name
+        assert best[name][0] == pytest.approx(score, abs=0.03), name
         assert iou(best[name][1] / 300, np.array(box)) > 0.9, name
 
 
