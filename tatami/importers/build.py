@@ -24,6 +24,8 @@ from tatami.types import Float32, Size
 OPSET = 18
 IR_VERSION = 10
 
+MAX_AXES = 8
+
 Shape = tuple[int, ...]
 Attribute = int | float | str | Sequence[int]
 
@@ -90,12 +92,12 @@ class Builder:
         groups: int = 1,
     ) -> str:
         """weight: (outputs, channels / groups, rows, columns).  bias: (outputs,)."""
-        channels, height, width = self._map(name, x)
+        channels, _, _ = self._map(name, x)
         if channels != weight.shape[1] * groups or weight.shape[0] % groups:
             raise _unfit(
                 name, f"has weights {weight.shape} in {groups} groups for {channels} channels"
             )
-        shape = (1, len(weight), window.rows.output(height), window.columns.output(width))
+        shape = (1, len(weight), *self._places(name, x, window))
         inputs = [x, self.weight(f"{name}.weight", weight)]
         if bias is not None:
             inputs.append(self.weight(f"{name}.bias", bias))
@@ -141,6 +143,12 @@ class Builder:
             column = array.reshape(1, -1, *[1] * (len(shape) - 2))
             x = self.add(operator, name, [x, self.weight(f"{name}.{part}", column)], shape)
         return x
+
+    def multiply(self, name: str, x: str, number: float) -> str:
+        """x times one number."""
+        shape = self.shape(x)
+        factor = np.full([1] * len(shape), number, np.float32)
+        return self.add("Mul", name, [x, self.weight(f"{name}.factor", factor)], shape)
 
     def inner_product(self, name: str, x: str, weight: Float32, bias: Float32 | None) -> str:
         """(1, inputs) times weight (outputs, inputs), transposed, plus bias (outputs,)."""
@@ -303,16 +311,24 @@ class Builder:
     def _pool(
         self, operator: str, name: str, x: str, window: Window, more: Mapping[str, Attribute]
     ) -> str:
-        channels, height, width = self._map(name, x)
+        channels, _, _ = self._map(name, x)
         for axis in (window.rows, window.columns):
             if axis.dilation != 1:
                 raise _unfit(name, "is a pool with dilation")
             if max(axis.before, axis.after) >= axis.span:
                 raise _unfit(name, "pads by its whole window: a place would see nothing")
-        shape = (1, channels, window.rows.output(height), window.columns.output(width))
+        shape = (1, channels, *self._places(name, x, window))
         kernel = (window.rows.kernel, window.columns.kernel)
         attributes = {"kernel_shape": kernel, **_window_attributes(window), **more}
         return self.add(operator, name, [x], shape, attributes)
+
+    def _places(self, name: str, x: str, window: Window) -> tuple[int, int]:
+        """How many places a window takes on a map; the map with its padding is bounded too."""
+        channels, height, width = self._map(name, x)
+        rows, columns = window.rows, window.columns
+        padded = (height + rows.before + rows.after, width + columns.before + columns.after)
+        self._bound(name, (1, channels, *padded))
+        return rows.output(height), columns.output(width)
 
     def _resize(self, name: str, x: str, shape: Shape, attributes: Mapping[str, Attribute]) -> str:
         self._bound(name, shape)
@@ -331,6 +347,8 @@ class Builder:
         self._shapes[value] = shape
 
     def _bound(self, name: str, shape: Shape) -> None:
+        if len(shape) > MAX_AXES:
+            raise _unfit(name, f"makes a value of {len(shape)} axes, more than {MAX_AXES}")
         if math.prod(shape) > MAX_ELEMENTS:
             raise TatamiError(
                 f"'{name}' makes a value of shape {shape}, beyond {MAX_ELEMENTS} numbers",

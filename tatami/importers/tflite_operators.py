@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tatami.graph.check import MAX_ELEMENTS
 from tatami.importers.build import Attribute, Shape
 from tatami.importers.tflite_network import Work, first, weights_of
 from tatami.importers.tflite_schema import Operator
@@ -92,6 +93,9 @@ def _convolution(
     down = _axis(
         rows, height, _integer(operator, 2), _integer(operator, fused + 2, default=1), same
     )
+    padded = (rows + down.before + down.after) * (columns + across.before + across.after)
+    if padded * channels > MAX_ELEMENTS:
+        raise work.wrong(operator, "pads its input beyond all bounds")
     attributes: dict[str, Attribute] = {
         "strides": (down.stride, across.stride),
         "pads": (down.before, across.before, down.after, across.after),

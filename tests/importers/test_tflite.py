@@ -795,6 +795,10 @@ def refused(case: str) -> bytes:
             output = file.add("RELU", [0], (1, 7, 9, 1))
         case "stride":
             output = file.add("MAX_POOL_2D", [0], shape, {0: 0, 1: 0, 2: 1, 3: 2, 4: 2, 5: 0})
+        case "dilation":
+            w, b = file.constant(file.weights(3, 3, 3, 3)), file.constant(file.weights(3))
+            options = {0: 0, 1: 1, 2: 1, 3: 0, 4: 30_000, 5: 30_000}
+            output = file.add("CONV_2D", [0, w, b], shape, options)
         case "weights":
             w, b = file.constant(file.weights(3, 1, 1, 4)), file.constant(file.weights(3))
             output = file.add("CONV_2D", [0, w, b], shape, {0: 0, 1: 1, 2: 1, 3: 0})
@@ -813,6 +817,7 @@ def refused(case: str) -> bytes:
         ("shape", r"makes \(1, 7, 9, 3\), where the file says \(1, 7, 9, 4\)"),
         ("input", r"the first of shape \(1, 7, 9, 1\)"),
         ("stride", "is not a window"),
+        ("dilation", "pads its input beyond all bounds"),
         ("weights", r"has weights \(3, 1, 1, 4\) for 3 channels"),
     ],
 )
