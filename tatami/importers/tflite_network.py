@@ -10,6 +10,7 @@ and are rounded anew in the channels that need more than the 127 of an int8.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -196,14 +197,13 @@ class Work:
     def notes(self, outputs: Sequence[int]) -> tuple[str, ...]:
         """What a user should hear of."""
         found = []
-        rounded = [each for each in self.rounded if each.rounded]
-        if rounded:
-            worst = max(each.worst for each in rounded)
+        layers = [each for each in self.rounded if each.channels]
+        if layers:
             found.append(
-                f"the weights are unsigned bytes with a zero point: of {len(self.rounded)} layers, "
-                f"{sum(each.rounded for each in rounded)} of "
-                f"{sum(each.channels for each in self.rounded)} channels need more than 8 bits "
-                f"with a sign and were rounded anew, by at most {worst:.2f} of the file's own steps"
+                f"{sum(each.channels for each in layers)} of "
+                f"{sum(len(each.weights) for each in self.rounded)} channels have weights more "
+                "than 127 steps from their zero point: they were rounded anew to int8, by at most "
+                f"{max(each.worst for each in layers):.2f} of the file's own steps"
             )
         maps = [index for index in outputs if len(self.builder.shape(self.values[index])) == 4]
         if maps:
@@ -225,29 +225,37 @@ def first(shape: Shape) -> Shape:
 # Weights -----------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, eq=False)
 class Rounded:
-    """What became of a layer's weights: int8, symmetric.
+    """A layer's weights as int8, symmetric.
 
-    weights: int8, the outputs first.  scale: (1,) or (outputs,).  rounded: how many channels were
-    not kept bit for bit.  worst: the largest change, in steps of the file's own scale.
+    weights: int8, the outputs first.  scale: (1,) or (outputs,).  channels: how many of the
+    outputs were not kept bit for bit.  worst: the largest change, in steps of the file's own scale.
     """
 
-    def __init__(self, stored: NDArray[Any], scale: Float32, zero: NDArray[np.int64]) -> None:
-        """stored: (outputs, ...) as the file has them.  scale, zero: (1,) or (outputs,)."""
-        along = (-1, *[1] * (stored.ndim - 1))
-        steps = stored.astype(np.int64) - zero.reshape(along)
-        largest = np.abs(steps).reshape(len(steps), -1).max(axis=1)  # (outputs,)
-        wide = largest > 127
-        self.channels, self.rounded, self.worst = len(steps), int(wide.sum()), 0.0
-        if not wide.any():
-            self.weights: NDArray[np.int8] = steps.astype(np.int8)
-            self.scale = scale
-            return
-        ratio = np.where(wide, largest / 127, 1.0).reshape(along)  # new steps in old ones
-        found = np.rint(steps / ratio)
-        self.worst = float(np.abs(found * ratio - steps).max())
-        self.weights = found.astype(np.int8)
-        self.scale = (scale.astype(np.float64) * ratio.reshape(-1)).astype(np.float32)
+    weights: NDArray[np.int8]
+    scale: Float32
+    channels: int
+    worst: float
+
+
+def rounded(stored: NDArray[Any], scale: Float32, zero_point: NDArray[np.int64]) -> Rounded:
+    """stored: (outputs, ...) as the file has them.  scale, zero_point: (1,) or (outputs,).
+
+    A channel whose weights all lie within 127 steps of the zero point keeps them and its scale;
+    another gets the scale at which its largest is 127.
+    """
+    along = (-1, *[1] * (stored.ndim - 1))
+    steps = stored.astype(np.int64) - zero_point.reshape(along)
+    largest = np.abs(steps).reshape(len(steps), -1).max(axis=1)  # (outputs,)
+    wide = largest > 127
+    if not wide.any():
+        return Rounded(steps.astype(np.int8), scale, 0, 0.0)
+    ratio = np.where(wide, largest / 127, 1.0)  # a new step in old ones
+    found = np.rint(steps / ratio.reshape(along))
+    worst = float(np.abs(found * ratio.reshape(along) - steps).max())
+    scales = (scale.astype(np.float64) * ratio).astype(np.float32)
+    return Rounded(found.astype(np.int8), scales, int(wide.sum()), worst)
 
 
 def weights_of(
@@ -282,9 +290,7 @@ def weights_of(
     scale, zero = weights.steps.scale, weights.steps.zero_point
     if len(scale) not in (1, len(array)):
         raise work.wrong(operator, f"has {len(scale)} scales for {len(array)} outputs")
-    if weights.kind == "int8" and not zero.any() and array.min() == -128:
-        array = array.astype(np.int16)  # -128 is one too many: the channel is rounded anew
-    integers = Rounded(array, scale, zero)
+    integers = rounded(array, scale, zero)
     work.rounded.append(integers)
     q, own = integers.weights, np.broadcast_to(scale, (len(array),)).astype(np.float64)
     new = np.broadcast_to(integers.scale, (len(array),)).astype(np.float64)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tatami.graph.check import MAX_ELEMENTS
 from tatami.importers.build import Attribute, Shape
 from tatami.importers.tflite_network import Work, first, weights_of
 from tatami.importers.tflite_schema import Operator
@@ -92,6 +93,9 @@ def _convolution(
     down = _axis(
         rows, height, _integer(operator, 2), _integer(operator, fused + 2, default=1), same
     )
+    padded = (rows + down.before + down.after) * (columns + across.before + across.after)
+    if padded * channels > MAX_ELEMENTS:
+        raise work.wrong(operator, "pads its input beyond all bounds")
     attributes: dict[str, Attribute] = {
         "strides": (down.stride, across.stride),
         "pads": (down.before, across.before, down.after, across.after),
@@ -274,7 +278,7 @@ def _pad(work: Work, operator: Operator) -> None:
 def _resize(work: Work, operator: Operator) -> None:
     x, rows, columns, channels = _map_of(work, operator)
     sides = work.wholes(operator, 1)
-    if len(sides) != 2:
+    if len(sides) != 2 or min(sides) < 1:
         raise work.wrong(operator, f"resizes to {sides}")
     tensor = work.tensor(operator, 0)
     assert tensor is not None
@@ -351,6 +355,8 @@ def _dequantize(work: Work, operator: Operator) -> None:
     if work.is_constant(operator, 0):
         array = work.reals(operator, 0)
         assert array is not None
+        if array.shape != work.content.tensors[operator.outputs[0]].shape:
+            raise work.wrong(operator, f"makes another shape than {array.shape}")
         work.constants[operator.outputs[0]] = array
     else:
         work.finish(operator, work.value(operator))

@@ -86,7 +86,8 @@ class Tensor:
         """The numbers that a constant stands for, in its shape. For floats and what has steps."""
         assert self.data is not None
         if self.steps is None:
-            return np.asarray(self.data, np.float32)
+            with np.errstate(invalid="ignore"):  # a NaN of float16 may be one that signals
+                return np.asarray(self.data, np.float32)
         along = [-1 if i == self.steps.axis else 1 for i in range(self.data.ndim)]
         scale, zero = self.steps.scale.astype(np.float64), self.steps.zero_point
         if len(scale) > 1:

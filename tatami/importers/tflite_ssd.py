@@ -140,10 +140,10 @@ def _leaves(
             _check_rows(content, maker, depth)
             waiting += reversed(maker.inputs)
         elif maker.kind in _MOVES:
-            waiting.append(maker.inputs[0])
+            waiting += maker.inputs[:1]
         elif maker.kind in functions and shape[-1] == depth:
             passed.add(maker.kind)
-            waiting.append(maker.inputs[0])
+            waiting += maker.inputs[:1]
         else:
             raise _wrong(f"has {maker.kind} between it and its convolutions")
     if waiting or len(found) > MOST_HEADS or len(passed) != bool(functions):
@@ -187,9 +187,10 @@ def _heads(
     usable = anchors.data is not None and (anchors.kind == "float32" or anchors.is_bytes)
     if not usable or len(anchors.shape) != 2 or anchors.shape[1] != 4:
         raise _wrong("has no list of anchors (n, 4)")
-    table = anchors.real().astype(np.float64)
-    if not (np.abs(table) < 1e3).all():
+    reals = anchors.real()
+    if not (np.abs(reals) < 1e3).all():
         raise _wrong("has anchors that are not finite")
+    table = reals.astype(np.float64)
     within = TOLERANCE
     if anchors.steps is not None:
         within += float(anchors.steps.scale.max()) / 2
