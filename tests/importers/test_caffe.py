@@ -1,0 +1,503 @@
+"""Caffe's networks: whole ones held to the same network as ONNX, layers held to torch.
+
+The files of the small networks are written here by hand, byte by byte, so that no descriptor of
+ours is its own witness.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from tatami import graph
+from tatami.errors import TatamiError
+from tatami.importers.caffe import read_caffe
+from tatami.importers.caffemodel import read_caffemodel
+from tatami.importers.imported import Imported
+from tatami.types import Size
+
+RNG = np.random.default_rng(0)
+Blobs = dict[str, list[np.ndarray]]
+
+
+def reals(*shape: int) -> np.ndarray:
+    return RNG.standard_normal(shape).astype(np.float32)
+
+
+def varint(number: int) -> bytes:
+    found = b""
+    while number > 0x7F:
+        found += bytes([number & 0x7F | 0x80])
+        number >>= 7
+    return found + bytes([number])
+
+
+def part(number: int, content: bytes) -> bytes:
+    """A field of protobuf with a length."""
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+def blob(array: np.ndarray, packed: bool = True) -> bytes:
+    """A BlobProto: data = 5, shape = 7 with dim = 1."""
+    data = np.ascontiguousarray(array, "<f4")
+    shape = part(7, part(1, b"".join(map(varint, array.shape))))
+    if packed:
+        return part(5, data.tobytes()) + shape
+    return b"".join(varint(5 << 3 | 5) + number.tobytes() for number in data.ravel()) + shape
+
+
+def caffemodel(blobs: Blobs, packed: bool = True) -> bytes:
+    """A NetParameter: name = 1, layer = 100 with name = 1, type = 2, blobs = 7."""
+    found = part(1, b"net")
+    for name, arrays in blobs.items():
+        layer = part(1, name.encode()) + part(2, b"Any")
+        found += part(100, layer + b"".join(part(7, blob(array, packed)) for array in arrays))
+    return found
+
+
+INPUT = 'layer { name: "in" type: "Input" top: "data" input_param { shape { dim: [%s] } } }\n'
+
+
+@pytest.fixture
+def imported(tmp_path: Path) -> Callable[..., Imported]:
+    """Read a network of these layers (after an Input of ``shape``) and these blobs."""
+
+    def read(
+        layers: str,
+        blobs: Blobs | None = None,
+        shape: str = "1, 3, 9, 11",
+        size: Size | None = None,
+    ) -> Imported:
+        (tmp_path / "net.prototxt").write_text(INPUT % shape + layers)
+        (tmp_path / "net.caffemodel").write_bytes(caffemodel(blobs or {"": []}))
+        return read_caffe(tmp_path / "net.prototxt", tmp_path / "net.caffemodel", size)
+
+    return read
+
+
+def layer(kind: str, said: str = "", bottoms: str = "data", top: str = "y") -> str:
+    names = "".join(f'bottom: "{name}" ' for name in bottoms.split())
+    return f'layer {{ name: "{top}" type: "{kind}" {names} top: "{top}" {said} }}\n'
+
+
+# Whole networks
+
+
+def picture(path: Path, size: Size) -> np.ndarray:
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("RGB").resize((size.width, size.height)), np.float32)
+    return np.ascontiguousarray(((pixels - 127) / 128).transpose(2, 0, 1)[None])
+
+
+def test_ultraface_says_what_the_same_network_as_onnx_says(weights_of, run_model):
+    folder = weights_of("ultraface-rfb-320")
+    found = read_caffe(folder / "RFB-320.prototxt", folder / "RFB-320.caffemodel", None)
+    assert [output.name for output in found.model.graph.output] == ["boxes", "scores"]
+    assert (found.decoding, found.classes, found.notes) == (None, None, ())
+    other = folder / "version-RFB-320_without_postprocessing.onnx"
+    photos = sorted((folder / "images").glob("*.jpg"))
+    assert len(photos) == 5
+    for photo in photos[:3]:
+        images = picture(photo, Size(320, 240))
+        ours, theirs = run_model(found.model, images), run_model(other, images)
+        assert ours["boxes"].shape == (1, 4420, 4)
+        assert ours["scores"].shape == (1, 4420, 2)
+        assert ours["scores"][..., 1].max() > 0.99
+        by_width = {value.shape[-1]: value for value in theirs.values()}
+        np.testing.assert_allclose(ours["boxes"], by_width[4], rtol=0, atol=5e-5)
+        np.testing.assert_allclose(ours["scores"], by_width[2], rtol=0, atol=5e-6)
+
+
+@pytest.mark.parametrize("size", [None, Size(352, 224)])
+def test_nano_voc_is_read_and_runs(size, weights_of, run_model, tmp_path):
+    folder, name = weights_of("nano-voc"), "MobileNetV2-YOLOv3-Nano-voc"
+    found = read_caffe(folder / f"{name}.prototxt", folder / f"{name}.caffemodel", size)
+    width, height = (320, 320) if size is None else (size.width, size.height)
+    shapes = {
+        "layer69-conv": (1, 75, height // 32, width // 32),
+        "layer79-conv": (1, 75, height // 16, width // 16),
+    }
+    maps = run_model(found.model, reals(1, 3, height, width))
+    assert {key: value.shape for key, value in maps.items()} == shapes
+    assert all(np.isfinite(value).all() for value in maps.values())
+    onnx.save(found.model, tmp_path / "net.onnx")
+    assert len(graph.read(tmp_path / "net.onnx").graph.outputs) == 2
+
+
+# Layers, held to torch
+
+
+@pytest.mark.parametrize(
+    ("said", "kernel", "more"),
+    [
+        ("kernel_size: 3", (3, 3), {}),
+        ("kernel_size: 3 pad: 1 stride: 2", (3, 3), {"padding": 1, "stride": 2}),
+        ("kernel_size: [3, 5] pad: [1, 2]", (3, 5), {"padding": (1, 2)}),
+        (
+            "kernel_h: 1 kernel_w: 3 pad_w: 1 stride_h: 2 stride_w: 3",
+            (1, 3),
+            {"padding": (0, 1), "stride": (2, 3)},
+        ),
+        ("kernel_size: 3 dilation: 2 pad: 2", (3, 3), {"padding": 2, "dilation": 2}),
+        ("kernel_size: 2 group: 3 weight_filler { type: 'xavier' }", (2, 2), {"groups": 3}),
+    ],
+)
+@pytest.mark.parametrize("bias", [True, False])
+def test_convolution(said, kernel, more, bias, imported, run_model):
+    weight, offset = reals(6, 3 // more.get("groups", 1), *kernel), reals(6)
+    blobs = {"y": [weight, offset] if bias else [weight]}
+    term = "" if bias else "bias_term: false"
+    text = layer("Convolution", f"convolution_param {{ num_output: 6 {said} {term} }}")
+    images = reals(1, 3, 9, 11)
+    expected = F.conv2d(
+        *map(torch.from_numpy, (images, weight)),
+        torch.from_numpy(offset) if bias else None,
+        **more,
+    )
+    found = run_model(imported(text, blobs).model, images)["y"]
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["DepthwiseConvolution", "ConvolutionDepthwise"])
+@pytest.mark.parametrize("group", ["", "group: 3"])
+def test_depthwise_convolution(kind, group, imported, run_model):
+    weight, images = reals(3, 1, 3, 3), reals(1, 3, 9, 11)
+    said = f"convolution_param {{ num_output: 3 kernel_size: 3 bias_term: false {group} }}"
+    found = run_model(imported(layer(kind, said), {"y": [weight]}).model, images)["y"]
+    expected = F.conv2d(torch.from_numpy(images), torch.from_numpy(weight), groups=3)
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-5, atol=1e-5)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    kind=st.sampled_from(["MAX", "AVE"]),
+    height=st.integers(1, 12),
+    width=st.integers(1, 12),
+    kernel=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    stride=st.tuples(st.integers(1, 6), st.integers(1, 6)),
+    pad=st.tuples(st.integers(0, 3), st.integers(0, 3)),
+    floor=st.booleans(),
+)
+def test_pooling_rounds_and_divides_as_caffe_does(
+    kind, height, width, kernel, stride, pad, floor, run_model, tmp_path_factory
+):
+    assume(all(p < k and p <= k // 2 for p, k in zip(pad, kernel, strict=True)))  # torch's bound
+    assume(all(n + 2 * p >= k for n, p, k in zip((height, width), pad, kernel, strict=True)))
+    folder = tmp_path_factory.getbasetemp()
+    said = (
+        f"pooling_param {{ pool: {kind} kernel_h: {kernel[0]} kernel_w: {kernel[1]} "
+        f"stride_h: {stride[0]} stride_w: {stride[1]} pad_h: {pad[0]} pad_w: {pad[1]} "
+        f"{'round_mode: FLOOR' if floor else ''} }}"
+    )
+    (folder / "pool.prototxt").write_text(
+        INPUT % f"1, 3, {height}, {width}" + layer("Pooling", said)
+    )
+    (folder / "pool.caffemodel").write_bytes(caffemodel({"": []}))
+    images = reals(1, 3, height, width)
+    # torch always drops a last window that begins in the padding. Caffe does so only where there
+    # is padding; elsewhere it divides nothing by nothing, which is refused.
+    empty = pad == (0, 0) and any(
+        -(-(n - k) // s) * s >= n for n, k, s in zip((height, width), kernel, stride, strict=True)
+    )
+    files = (folder / "pool.prototxt", folder / "pool.caffemodel")
+    if empty and not floor:
+        with pytest.raises(TatamiError, match="outside the map"):
+            read_caffe(*files, None)
+        return
+    pool = F.max_pool2d if kind == "MAX" else F.avg_pool2d
+    x = torch.from_numpy(images)
+    expected = pool(x, kernel, stride, pad, ceil_mode=not floor).numpy()
+    found = run_model(read_caffe(*files, None).model, images)["y"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_pooling_of_the_whole_map(imported, run_model):
+    images = reals(1, 3, 9, 11)
+    for kind, pool in (("MAX", np.max), ("AVE", np.mean)):
+        text = layer("Pooling", f"pooling_param {{ pool: {kind} global_pooling: true }}")
+        found = run_model(imported(text).model, images)["y"]
+        expected = pool(images, axis=(2, 3), keepdims=True)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("divisor", [1.0, 999.98, 0.0])
+@pytest.mark.parametrize("epsilon", [None, 1e-3])
+def test_batch_norm_divides_its_statistics_and_scale_follows_in_place(
+    divisor, epsilon, imported, run_model
+):
+    mean, variance = reals(3), np.abs(reals(3))
+    factor, offset = reals(3), reals(3)
+    said = "" if epsilon is None else f"batch_norm_param {{ eps: {epsilon} }}"
+    text = (
+        layer("ReLU", top="x")
+        + layer("BatchNorm", said, "x", "x").replace('name: "x"', 'name: "norm"')
+        + layer("Scale", "scale_param { bias_term: true }", "x", "x")
+    )
+    blobs = {"norm": [mean, variance, np.array([divisor], np.float32)], "x": [factor, offset]}
+    images = reals(1, 3, 9, 11)
+    by = 0 if divisor == 0 else 1 / divisor
+    expected = F.batch_norm(
+        F.relu(torch.from_numpy(images)),
+        *(torch.from_numpy(np.float32(by) * each) for each in (mean, variance)),
+        torch.from_numpy(factor),
+        torch.from_numpy(offset),
+        eps=epsilon or 1e-5,
+    )
+    found = run_model(imported(text, blobs).model, images)
+    assert list(found) == ["x"]
+    np.testing.assert_allclose(found["x"], expected.numpy(), rtol=1e-4, atol=1e-4)
+
+
+X = reals(1, 3, 9, 11)
+T = torch.from_numpy(X)
+MATRIX, OFFSET = reals(7, 297), reals(7)
+
+
+@pytest.mark.parametrize(
+    ("text", "blobs", "expected"),
+    [
+        (layer("ReLU"), {}, F.relu(T)),
+        (layer("ReLU", "relu_param { negative_slope: 0.1 }"), {}, F.leaky_relu(T, 0.1)),
+        (layer("ReLU6"), {}, F.relu6(T)),
+        (layer("Sigmoid"), {}, torch.sigmoid(T)),
+        (layer("Softmax"), {}, torch.softmax(T, 1)),
+        (layer("Softmax", "softmax_param { axis: -1 }"), {}, torch.softmax(T, 3)),
+        (layer("Concat", "", "data data"), {}, torch.cat([T, T], 1)),
+        (layer("Concat", "concat_param { axis: 2 }", "data data"), {}, torch.cat([T, T], 2)),
+        (layer("Concat", "concat_param { concat_dim: 3 }", "data data"), {}, torch.cat([T, T], 3)),
+        (layer("Eltwise", "", "data data data"), {}, T * 3),
+        (layer("Eltwise", "eltwise_param { operation: PROD }", "data data"), {}, T * T),
+        (layer("Eltwise", "eltwise_param { coeff: [1, -0.5] }", "data data"), {}, T / 2),
+        (layer("Permute", "permute_param { order: [0, 2, 3, 1] }"), {}, T.permute(0, 2, 3, 1)),
+        (layer("Permute", "permute_param { order: [0, 3] }"), {}, T.permute(0, 3, 1, 2)),
+        (
+            layer("Reshape", "reshape_param { shape { dim: [0, -1, 11] } }"),
+            {},
+            T.reshape(1, 27, 11),
+        ),
+        (
+            layer("Reshape", "reshape_param { shape { dim: [9, -1] } axis: 1 num_axes: 2 }"),
+            {},
+            T.reshape(1, 9, 3, 11),
+        ),
+        (
+            layer("Reshape", "reshape_param { shape { dim: 1 } axis: -1 num_axes: 0 }"),
+            {},
+            T[..., None],
+        ),
+        (layer("Flatten"), {}, T.flatten(1)),
+        (layer("Flatten", "flatten_param { axis: 2 end_axis: -1 }"), {}, T.flatten(2)),
+        (layer("Dropout", "dropout_param { dropout_ratio: 0.9 }"), {}, T),
+        (
+            layer("Upsample", "upsample_param { scale: 2 }"),
+            {},
+            F.interpolate(T, scale_factor=2, mode="nearest"),
+        ),
+        (layer("Scale"), {"y": [OFFSET[:3]]}, T * torch.from_numpy(OFFSET[:3])[:, None, None]),
+        (
+            layer("InnerProduct", "inner_product_param { num_output: 7 }"),
+            {"y": [MATRIX, OFFSET]},
+            T.flatten(1) @ torch.from_numpy(MATRIX.T) + torch.from_numpy(OFFSET),
+        ),
+        (
+            layer(
+                "InnerProduct",
+                "inner_product_param { num_output: 7 transpose: true bias_term: false }",
+            ),
+            {"y": [MATRIX.reshape(297, 7)]},
+            T.flatten(1) @ torch.from_numpy(MATRIX.reshape(297, 7)),
+        ),
+    ],
+)
+def test_other_layers(text, blobs, expected, imported, run_model):
+    found = run_model(imported(text, blobs).model, X)["y"]
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_outputs_are_the_blobs_that_no_layer_takes(imported, run_model):
+    split = 'layer { name: "s" type: "Split" bottom: "data" top: "a" top: "b" }'
+    text = split + layer("ReLU", "", "a", "a") + layer("Sigmoid", "", "a", "c")
+    assert sorted(run_model(imported(text).model, X)) == ["b", "c"]
+
+
+def test_the_older_ways_to_say_an_input_and_a_blob(tmp_path, run_model):
+    weight = reals(2, 3, 1, 1)
+    said = "convolution_param { num_output: 2 kernel_size: 1 bias_term: false }"
+    (tmp_path / "net.caffemodel").write_bytes(caffemodel({"y": [weight]}, packed=False))
+    found = []
+    for line in (
+        'input: "data" input_dim: 1 input_dim: 3 input_dim: 9 input_dim: 11',
+        'input: "data" input_shape { dim: 1 dim: 3 dim: 9 dim: 11 }',
+    ):
+        (tmp_path / "net.prototxt").write_text(line + "\n" + layer("Convolution", said))
+        read = read_caffe(tmp_path / "net.prototxt", tmp_path / "net.caffemodel", None)
+        found.append(run_model(read.model, X)["y"])
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_allclose(found[0], F.conv2d(T, torch.from_numpy(weight)), atol=1e-5)
+
+
+def test_layers_of_training_are_left_out(imported, run_model):
+    text = layer("HDF5Data", "include { phase: TRAIN }", "", "z") + layer("ReLU")
+    text += layer("Accuracy", "exclude { phase: TEST }", "y", "z")
+    assert list(run_model(imported(text).model, X)) == ["y"]
+
+
+def test_what_is_not_used_is_said(imported):
+    found = imported(layer("ReLU"), {"loss": [reals(2)]}, shape="10, 3, 9, 11")
+    assert len(found.notes) == 2
+    assert "batch of 10" in found.notes[0]
+    assert "loss" in found.notes[1]
+
+
+# What is refused
+
+CONVOLUTION = layer("Convolution", "convolution_param { num_output: 2 kernel_size: 1 }")
+GOOD = {"y": [reals(2, 3, 1, 1), reals(2)]}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (layer("PriorBox"), "type 'PriorBox'"),
+        (layer("Eltwise", "eltwise_param { operation: MAX }", "data data"), "by 'MAX'"),
+        (layer("ReLU", "relu_param { negative_slop: 1 }"), "'negative_slop'"),
+        (layer("ReLU", "pooling_param { }"), "'pooling_param'"),
+        (layer("ReLU", "include { stage: 'x' }"), "'stage'"),
+        (layer("ReLU", bottoms="nothing"), "takes 'nothing'"),
+        (layer("ReLU", bottoms="data data"), "2 bottoms"),
+        (layer("ReLU", top=""), "no top"),
+        (layer("ReLU") + layer("ReLU"), "another layer has made"),
+        (layer("Concat", "concat_param { axis: 9 }", "data data"), "axis 9"),
+        (layer("Concat", "", "data y").replace("data", "data", 1), "takes 'y'"),
+        (layer("Pooling", "pooling_param { pool: STOCHASTIC kernel_size: 2 }"), "STOCHASTIC"),
+        (layer("Pooling", "pooling_param { }"), "'kernel_size' 0 times"),
+        (layer("Pooling", "pooling_param { kernel_size: 30 }"), "does not fit"),
+        (layer("Pooling", "pooling_param { kernel_size: 2 pad: 2 }"), "outside the map"),
+        (layer("BatchNorm", "batch_norm_param { use_global_stats: false }"), "statistics"),
+        (layer("Scale", "scale_param { axis: 2 }"), "'axis' is 2"),
+        (layer("Scale", bottoms="data data"), "2 bottoms"),
+        (layer("Permute", "permute_param { order: [0, 0] }"), "orders the axes"),
+        (layer("Reshape", "reshape_param { shape { dim: [-1, -1] } }"), "more than once"),
+        (layer("Reshape", "reshape_param { shape { dim: [1, 5] } }"), "makes"),
+        (layer("Reshape", "reshape_param { axis: 9 }"), "'axis' is 9"),
+        (layer("Upsample", "upsample_param { scale: 100000 }"), "beyond"),
+        (layer("Convolution", "convolution_param { kernel_h: 1 num_output: 1 }"), "only one of"),
+        (layer("Convolution", "convolution_param { kernel_size: 1 }"), "makes 0 maps"),
+        (layer("Convolution", "convolution_param { kernel_size: 0 num_output: 2 }"), "window"),
+        (
+            layer("Convolution", "convolution_param { kernel_size: 1 num_output: 2 axis: 2 }"),
+            "'axis' is 2",
+        ),
+    ],
+)
+def test_what_is_not_known_is_refused_with_its_line(text, says, imported, tmp_path):
+    with pytest.raises(TatamiError, match=re.escape(says)) as caught:
+        imported("\n" + text, GOOD)
+    assert caught.value.file == tmp_path / "net.prototxt"
+    assert caught.value.line == (4 if text.count("\n") > 1 else 3)
+
+
+@pytest.mark.parametrize("shape", ["1, 3, 9", "1, 1, 9, 9", "1, 3, 0, 9", "1, 3, 99999, 99999"])
+def test_an_input_that_is_no_picture_is_refused(shape, imported):
+    with pytest.raises(TatamiError) as caught:
+        imported(layer("ReLU"), shape=shape)
+    assert caught.value.line == 1
+
+
+def test_old_layers_are_refused(tmp_path):
+    (tmp_path / "net.prototxt").write_text('input: "data"\nlayers { name: "x" }')
+    (tmp_path / "net.caffemodel").write_bytes(part(2, b""))
+    with pytest.raises(TatamiError, match=r":2: .*V1"):
+        read_caffe(tmp_path / "net.prototxt", tmp_path / "net.caffemodel", None)
+    with pytest.raises(TatamiError, match="V1"):
+        read_caffemodel(tmp_path / "net.caffemodel")
+
+
+@pytest.mark.parametrize(
+    ("blobs", "says"),
+    [
+        ({}, "0 layers"),
+        ({"other": [reals(2)]}, "has no numbers .* needs 6 and 2"),
+        ({"y": [reals(2, 3, 1, 1)]}, "has 6 numbers .* needs 6 and 2"),
+        ({"y": [reals(2, 4, 1, 1), reals(2)]}, "has 8 and 2 numbers .* needs 6 and 2"),
+        ({"y": [reals(3, 2, 1, 1), reals(2)]}, r"shape \(3, 2, 1, 1\)"),
+        ({"y": [reals(2, 3, 1, 1), np.array([1, np.nan], np.float32)]}, "NaN"),
+        ({"y": [reals(1)] * 20}, "20 blobs"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused_with_both_counts(blobs, says, imported, tmp_path):
+    (tmp_path / "net.prototxt").write_text(INPUT % "1, 3, 9, 11" + CONVOLUTION)
+    (tmp_path / "net.caffemodel").write_bytes(caffemodel(blobs))
+    with pytest.raises(TatamiError, match=says) as caught:
+        read_caffe(tmp_path / "net.prototxt", tmp_path / "net.caffemodel", None)
+    assert caught.value.file == tmp_path / "net.caffemodel"
+
+
+def test_a_blob_whose_shape_lies_is_refused(tmp_path):
+    lie = part(5, reals(4).tobytes()) + part(7, part(1, varint(2**40) + varint(2**40)))
+    (tmp_path / "net.caffemodel").write_bytes(part(100, part(1, b"y") + part(7, lie)))
+    with pytest.raises(TatamiError, match="4 numbers, whose shape"):
+        read_caffemodel(tmp_path / "net.caffemodel")
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_damaged_files_are_refused_and_nothing_else_happens(data, tmp_path_factory):
+    """Cut short, or with bytes changed, in either file: a TatamiError that names a file."""
+    folder = tmp_path_factory.getbasetemp()
+    files = {
+        "net.prototxt": (
+            INPUT % "1, 3, 9, 11" + CONVOLUTION + layer("ReLU", "", "y", "y")
+        ).encode(),
+        "net.caffemodel": caffemodel(GOOD),
+    }
+    name = data.draw(st.sampled_from(sorted(files)))
+    content = bytearray(files[name])
+    if data.draw(st.booleans()):
+        del content[data.draw(st.integers(0, len(content) - 1)) :]
+    else:
+        for at in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=4)):
+            content[at] = data.draw(st.integers(0, 255))
+    for file, good in files.items():
+        (folder / file).write_bytes(bytes(content) if file == name else good)
+    blamed = folder / name
+    try:
+        read_caffe(folder / "net.prototxt", folder / "net.caffemodel", None)
+    except TatamiError as error:
+        blamed = error.file
+    # Where a changed text is still a network, it may be the weights that do not fit.
+    assert blamed in (folder / "net.prototxt", folder / "net.caffemodel")
+
+
+@settings(max_examples=100, deadline=None)
+@given(content=st.binary(max_size=60))
+def test_garbage_is_refused(content, tmp_path_factory):
+    folder = tmp_path_factory.getbasetemp()
+    (folder / "good.prototxt").write_text(INPUT % "1, 3, 9, 11" + CONVOLUTION)
+    (folder / "garbage").write_bytes(content)
+    with pytest.raises(TatamiError) as caught:
+        read_caffe(folder / "good.prototxt", folder / "garbage", None)
+    assert caught.value.file == folder / "garbage"
+    with pytest.raises(TatamiError) as caught:
+        read_caffe(folder / "garbage", folder / "garbage", None)
+    assert caught.value.file == folder / "garbage"
+
+
+def test_half_of_a_real_caffemodel_is_refused(weights_of, tmp_path):
+    folder = weights_of("ultraface-rfb-320")
+    whole = (folder / "RFB-320.caffemodel").read_bytes()
+    for length in (len(whole) // 2, len(whole) - 1000):
+        (tmp_path / "half.caffemodel").write_bytes(whole[:length])
+        with pytest.raises(TatamiError) as caught:
+            read_caffe(folder / "RFB-320.prototxt", tmp_path / "half.caffemodel", None)
+        assert caught.value.file == tmp_path / "half.caffemodel"
