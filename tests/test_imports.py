@@ -12,7 +12,7 @@ import pytest
 import tatami
 
 ROOT = Path(tatami.__file__).parent
-STAGES = ("data", "models", "train", "evaluate", "shrink", "ship", "see")
+STAGES = ("data", "importers", "models", "train", "evaluate", "shrink", "ship", "see")
 FILES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 
 
