@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import inspect
 from collections.abc import Mapping, Sequence
@@ -16,16 +15,14 @@ from tatami.cli.artefact import open_run, read_run
 from tatami.cli.evaluate import class_order, evaluate_detector, summary, table
 from tatami.cli.training import (
     Source,
-    carry_out,
     check_machine,
     console,
     plan,
     refuse_a_second_run,
     reopen_data,
-    show_progress,
-    taken_back,
     tell_other_versions,
     test_data,
+    train_in,
 )
 from tatami.data.augment import Augmentation
 from tatami.errors import TatamiError
@@ -76,7 +73,6 @@ def train(
     typed = locals()
     from tatami.train.distributed import all_or_none, join_team, leave_team
     from tatami.train.recipe import Recipe
-    from tatami.train.run import held
 
     team = join_team()
     console.quiet = not team.leads  # a team speaks with one voice
@@ -117,17 +113,7 @@ def train(
             held_out = test_data(run)
             if held_out:  # now, and not when the training is over
                 class_order(run.spec.classes, held_out.classes)
-        with contextlib.ExitStack() as stack:
-            with all_or_none(team):
-                if team.leads:
-                    if resume is None:
-                        stack.enter_context(taken_back(folder))
-                    folder.mkdir(parents=True, exist_ok=True)
-                    stack.enter_context(held(folder))
-                    if resume is None:
-                        refuse_a_second_run(folder)
-                        run.save(folder)
-            show_progress(carry_out(run, dataset, held_out, folder, team), team)
+        train_in(folder, run, dataset, held_out, team, new=resume is None)
         if held_out and team.leads:
             result = evaluate_detector(open_run(folder), held_out, title="Evaluating")
             plain = Console(width=80, highlight=False)

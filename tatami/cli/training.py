@@ -163,10 +163,11 @@ def taken_back(folder: Path) -> Iterator[None]:
 
     There is nothing to go on from, and its run.json would stand in the way of another attempt.
     """
-    from tatami.train.run import CHECKPOINTS, LOG, SETTINGS
+    from tatami.train.run import CHECKPOINTS, INITIAL, LOG, SETTINGS
 
     new = [each for each in (folder, *folder.parents) if not each.exists()]
-    files = [file for file in (folder / SETTINGS, folder / LOG) if not file.exists()]
+    files = [folder / name for name in (SETTINGS, LOG, INITIAL)]
+    files = [file for file in files if not file.exists()]
     try:
         yield
     except (TatamiError, OSError):
@@ -180,6 +181,39 @@ def taken_back(folder: Path) -> Iterator[None]:
         raise
 
 
+def train_in(
+    folder: Path,
+    run: Run,
+    dataset: Dataset,
+    held_out: Dataset | None,
+    team: Team,
+    *,
+    new: bool,
+    initial: Path | None = None,
+) -> None:
+    """Carry a run out in its folder, which is this process's own until it is over.
+
+    new: the folder is to become the run's; else it is, and the run goes on.  initial: weights to
+    begin from, which a new run's folder gets a copy of.
+    """
+    from tatami.train.distributed import all_or_none
+    from tatami.train.run import INITIAL, held
+
+    with contextlib.ExitStack() as stack:
+        with all_or_none(team):
+            if team.leads:
+                if new:
+                    stack.enter_context(taken_back(folder))
+                folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(held(folder))
+                if new:
+                    refuse_a_second_run(folder)
+                    if initial is not None:
+                        write_atomically(folder / INITIAL, initial.read_bytes())
+                    run.save(folder)
+        show_progress(carry_out(run, dataset, held_out, folder, team), team)
+
+
 def carry_out(
     run: Run, dataset: Dataset, held_out: Dataset | None, folder: Path, team: Team
 ) -> Iterator[Step]:
@@ -188,14 +222,16 @@ def carry_out(
 
     from tatami.models.export import export_onnx
     from tatami.train.batches import Batches
-    from tatami.train.checkpoint import save_weights
+    from tatami.train.checkpoint import load_weights, save_weights
     from tatami.train.loop import train
-    from tatami.train.run import EVALUATIONS, NETWORK, WEIGHTS, read_rows
+    from tatami.train.run import EVALUATIONS, INITIAL, NETWORK, WEIGHTS, read_rows
 
     torch.set_num_threads(run.threads)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(run.recipe.seed)
     model, average = build_model(run).to(run.device), build_model(run).to(run.device)
+    if (folder / INITIAL).is_file():
+        load_weights(model, folder / INITIAL)
     usual = Augmentation(**run.augmentation)
     closing = dataclasses.replace(usual, mosaic=0.0)
     load = PictureCache(read_picture)

@@ -78,7 +78,8 @@ def _set_size(model: onnx.ModelProto, size: Size | None) -> None:
     if size is not None:
         sides[2].dim_value, sides[3].dim_value = size.height, size.width
         for output in model.graph.output:  # they have other sizes now
-            output.type.tensor_type.ClearField("shape")
+            for side in output.type.tensor_type.shape.dim:
+                side.Clear()
     del model.graph.value_info[:]
 
 

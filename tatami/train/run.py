@@ -4,6 +4,7 @@ RUN/run.json              what was asked: model, recipe, data and its fingerprin
 RUN/log.jsonl             a line a step: losses, learning rate, gradient norm
 RUN/evaluations.jsonl     a line an evaluation while training
 RUN/checkpoints/          the last two states, for --resume
+RUN/initial.safetensors   the weights that a fine-tuning began from
 RUN/weights.safetensors   the averaged weights, when the run is over
 RUN/network.onnx          the network itself: what every later stage takes
 """
@@ -27,6 +28,7 @@ from tatami.types import NetworkSpec
 
 SETTINGS, LOG, EVALUATIONS = "run.json", "log.jsonl", "evaluations.jsonl"
 CHECKPOINTS, WEIGHTS, NETWORK = "checkpoints", "weights.safetensors", "network.onnx"
+INITIAL = "initial.safetensors"
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def held(folder: Path) -> Iterator[None]:
             raise TatamiError(
                 "another process is training in it", file=folder, mend="let it end, or end it"
             ) from None
-        for name in (SETTINGS, LOG, EVALUATIONS, WEIGHTS, NETWORK):
+        for name in (SETTINGS, LOG, EVALUATIONS, INITIAL, WEIGHTS, NETWORK):
             for left in folder.glob(f".{name}.*"):
                 shutil.rmtree(left)
         yield

@@ -1,0 +1,95 @@
+"""Another input size for a trained network: the same weights on smaller (or larger) maps.
+
+Convolutions and pools do not care how large a map is, so a fully convolutional network runs at any
+size; what it loses in accuracy, fine-tuning wins back in part. Anchors keep their size in pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from onnx import numpy_helper
+
+from tatami.errors import TatamiError
+from tatami.graph.network import Network, shape_of
+from tatami.graph.read import network_of
+from tatami.types import AnchorGrid, NetworkSpec, Size
+
+
+def resize(network: Network, size: Size) -> Network:
+    """The network for images of another size; the one given is left as it is.
+
+    Raises TatamiError for a network that fixes a shape on the way (a Reshape), and where the size
+    does not suit it.
+    """
+    proto = ir.to_proto(network.model)
+    graph = proto.graph
+    fixed = [node.output[0] for node in graph.node if node.op_type == "Reshape"]
+    if fixed:
+        raise TatamiError(
+            f"Reshape '{fixed[0]}' fixes a shape, which another input size changes",
+            mend="import or export the network again at that size",
+        )
+    _scale_by_factors(network, graph)
+    sides = graph.input[0].type.tensor_type.shape.dim
+    sides[2].dim_value, sides[3].dim_value = size.height, size.width
+    for output in graph.output:
+        for side in output.type.tensor_type.shape.dim:
+            side.Clear()
+    del proto.metadata_props[:]
+    resized = network_of(proto)
+    if network.spec is None:
+        return resized
+    before = [shape_of(value)[2:] for value in network.graph.outputs]
+    after = [shape_of(value)[2:] for value in resized.graph.outputs]
+    return Network(resized.model, _resized(network.spec, size, before, after))
+
+
+def _resized(
+    spec: NetworkSpec, size: Size, before: list[tuple[int, ...]], after: list[tuple[int, ...]]
+) -> NetworkSpec:
+    """The spec for another input size. before, after: (rows, columns) of every raw map."""
+    old = spec.input.size
+    grids = spec.decoding.grids
+    each = len(before) // len(grids)
+    if all(map(_share_out, grids, [old] * len(grids), before[::each])):
+        grids = tuple(
+            replace(grid, stride=(size.width / columns, size.height / rows))
+            for grid, (rows, columns) in zip(grids, after[::each], strict=True)
+        )
+    return replace(
+        spec,
+        input=replace(spec.input, size=size),
+        decoding=replace(spec.decoding, grids=grids),
+        provenance={**spec.provenance, "resized": f"{old} to {size}"},
+    )
+
+
+def _share_out(grid: AnchorGrid, size: Size, cells: tuple[int, ...]) -> bool:
+    """Whether the cells share the sides out, as 300 pixels in 19; else a stride is a stride."""
+    rows, columns = cells
+    x, y = grid.stride
+    return abs(columns * x - size.width) < 1e-3 and abs(rows * y - size.height) < 1e-3
+
+
+def _scale_by_factors(network: Network, graph: onnx.GraphProto) -> None:
+    """A Resize to sizes becomes one by the factors that these sizes are now."""
+    shapes = {
+        str(value.name): shape_of(value)
+        for node in network.graph
+        for value in (*node.inputs, *node.outputs)
+        if value is not None and value.shape is not None and value.shape.is_static()
+    }
+    for index, node in enumerate(graph.node):
+        if node.op_type != "Resize" or len(node.input) < 4 or not node.input[3]:
+            continue
+        before, after = shapes[node.input[0]], shapes[node.output[0]]
+        factors = [new / old for new, old in zip(after, before, strict=True)]
+        name = f"{node.output[0]}.factors{index}"
+        array = np.asarray(factors, np.float32)
+        graph.initializer.append(numpy_helper.from_array(array, name))
+        node.input[2] = name
+        del node.input[3:]
