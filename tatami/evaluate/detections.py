@@ -13,7 +13,7 @@ from tatami.evaluate.coco import Coco, coco
 from tatami.evaluate.curve import Curve, merged
 from tatami.evaluate.pool import pool
 from tatami.evaluate.threshold import OperatingPoint, at_threshold, best_f1
-from tatami.evaluate.voc import all_point, curves, eleven_point
+from tatami.evaluate.voc import all_point, curves, eleven_point, outcome
 from tatami.types import Boxes, Detections
 
 
@@ -87,7 +87,7 @@ def evaluate(
     Raises ValueError where lengths, labels or numbers make no sense.
     """
     table = pool(truths, detections, len(classes))
-    by_class = curves(table, iou_threshold)
+    by_class = curves(table, outcome(table, iou_threshold))
     everything = merged(by_class)
     coco_numbers = coco(table)
     ignored = table.truths.difficult | table.truths.crowd

@@ -43,9 +43,11 @@ class Pool:
     Truths are in the order of the pictures. Detections are in the order of the classes, best first
     within a class, ties in the order of the pictures and then as given: the order in which every
     devkit goes through them.
+    pictures: how many there are, empty ones too.
     truth_picture: (n,) int64.  detection_picture: (m,) int64.
     """
 
+    pictures: int
     classes: int
     truths: Boxes
     truth_picture: Int
@@ -90,13 +92,13 @@ def pool(truths: Sequence[Boxes], detections: Sequence[Detections], classes: int
     found = found.select(order)
     truth_picture = _picture_numbers([len(t) for t in truths])
     detection_picture = _picture_numbers([len(d) for d in detections])[order]
-    pairs = _pairs(
+    pairs = overlaps(
         all_truths.xyxy,
         truth_picture * classes + all_truths.labels,
         found.xyxy,
         detection_picture * classes + found.labels,
     )
-    return Pool(classes, all_truths, truth_picture, found, detection_picture, pairs)
+    return Pool(len(truths), classes, all_truths, truth_picture, found, detection_picture, pairs)
 
 
 def _joined(arrays: list[NDArray[T]], none: NDArray[T]) -> NDArray[T]:
@@ -107,8 +109,8 @@ def _picture_numbers(counts: list[int]) -> Int:
     return np.repeat(np.arange(len(counts), dtype=np.int64), np.array(counts, np.int64))
 
 
-def _pairs(truths: Float, truth_groups: Int, detections: Float, detection_groups: Int) -> Pairs:
-    """Pairs of one group (a picture and a class); boxes (n, 4) and (m, 4), groups (n,) and (m,)."""
+def overlaps(truths: Float, truth_groups: Int, detections: Float, detection_groups: Int) -> Pairs:
+    """Pairs of boxes (n, 4) and (m, 4), xyxy, of one group, as a picture: (n,) and (m,) int64."""
     order = np.argsort(truth_groups, kind="stable")
     sorted_groups = truth_groups[order]
     first = np.searchsorted(sorted_groups, detection_groups, side="left")

@@ -9,14 +9,30 @@ not have, is treated as a difficult truth.)
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from tatami.evaluate.curve import Curve, curve
 from tatami.evaluate.pool import Pool
+from tatami.types import Bool, Int
 
 
-def curves(pool: Pool, iou_threshold: float = 0.5) -> tuple[Curve, ...]:
-    """The curve of each class. Raises ValueError unless 0 < iou_threshold <= 1."""
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the detections (m) of a pool.
+
+    hit: (m,) bool, found a truth.  counted: (m,) bool, right or wrong; the others went to a
+    difficult truth.  truths: (K,) int64, to be found.
+    """
+
+    hit: Bool
+    counted: Bool
+    truths: Int
+
+
+def outcome(pool: Pool, iou_threshold: float = 0.5) -> Outcome:
+    """The rule above. Raises ValueError unless 0 < iou_threshold <= 1."""
     if not 0 < iou_threshold <= 1:
         raise ValueError(f"an IoU threshold is above 0 and at most 1, not {iou_threshold}")
     pairs = pool.pairs
@@ -33,16 +49,20 @@ def curves(pool: Pool, iou_threshold: float = 0.5) -> tuple[Curve, ...]:
     _, first = np.unique(truth, return_index=True)
     hit = np.zeros(len(pool.detections), bool)
     hit[detection[first]] = True
-    counts = np.ones(len(pool.detections), bool)
-    counts[detection[ignored_truth[truth]]] = False
-
+    counted = np.ones(len(pool.detections), bool)
+    counted[detection[ignored_truth[truth]]] = False
     truths = np.bincount(pool.truths.labels[~ignored_truth], minlength=pool.classes)
+    return Outcome(hit & counted, counted, truths)
+
+
+def curves(pool: Pool, outcome: Outcome) -> tuple[Curve, ...]:
+    """The curve of each class."""
     result = []
     for label in range(pool.classes):
         rows = pool.detections_of(label)
-        counted = counts[rows]
+        counted = outcome.counted[rows]
         scores = pool.detections.scores[rows][counted]
-        result.append(curve(scores, hit[rows][counted], int(truths[label])))
+        result.append(curve(scores, outcome.hit[rows][counted], int(outcome.truths[label])))
     return tuple(result)
 
 
