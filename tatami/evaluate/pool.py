@@ -89,7 +89,9 @@ def pool(truths: Sequence[Boxes], detections: Sequence[Detections], classes: int
             raise ValueError("a box or a score is NaN or infinite")
 
     order = np.lexsort((-found.scores, found.labels))  # stable: ties stay as they came
-    found = found.select(order)
+    found = Detections(  # take is several times faster than indexing
+        np.take(found.xyxy, order, axis=0), found.scores[order], found.labels[order]
+    )
     truth_picture = _picture_numbers([len(t) for t in truths])
     detection_picture = _picture_numbers([len(d) for d in detections])[order]
     pairs = overlaps(
@@ -112,9 +114,10 @@ def _picture_numbers(counts: list[int]) -> Int:
 def overlaps(truths: Float, truth_groups: Int, detections: Float, detection_groups: Int) -> Pairs:
     """Pairs of boxes (n, 4) and (m, 4), xyxy, of one group, as a picture: (n,) and (m,) int64."""
     order = np.argsort(truth_groups, kind="stable")
-    sorted_groups = truth_groups[order]
-    first = np.searchsorted(sorted_groups, detection_groups, side="left")
-    count = np.searchsorted(sorted_groups, detection_groups, side="right") - first
+    groups, firsts, sizes = np.unique(truth_groups[order], return_index=True, return_counts=True)
+    place = np.searchsorted(groups, detection_groups)
+    there = np.append(groups, -1)[place] == detection_groups
+    first, count = np.append(firsts, 0)[place], np.where(there, np.append(sizes, 0)[place], 0)
     truth_areas, detection_areas = area_xyxy(truths), area_xyxy(detections)
 
     blocks = []
