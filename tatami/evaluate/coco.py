@@ -20,6 +20,8 @@ from itertools import pairwise
 import numpy as np
 
 from tatami.boxes import area_xyxy
+from tatami.evaluate.curve import hits_needed
+from tatami.evaluate.outcome import Outcome
 from tatami.evaluate.pool import Pool
 from tatami.types import Bool, Float, Int
 
@@ -72,7 +74,7 @@ class _Fits:
 
 
 @dataclass(frozen=True)
-class _Outcome:
+class _Hits:
     """The hits (h) in one area range: detections that took a truth that counts.
 
     They are by IoU threshold, then by class, best first. Precision is at its best where a detection
@@ -94,10 +96,13 @@ def coco(pool: Pool) -> Coco:
     rank = _ranks(pool)
     fits = _fits(pool, rank)
     areas = area_xyxy(pool.detections.xyxy)
-    outcomes = {name: _match(pool, rank, fits, areas, *ends) for name, ends in AREAS.items()}
+    hits = {
+        name: _hits(pool, rank, _match(pool, rank, fits, areas, *ends))
+        for name, ends in AREAS.items()
+    }
     # (K, 10) each
-    precision = {name: _average_precision(outcome) for name, outcome in outcomes.items()}
-    recall = {name: _recall(outcome, MAX_DETECTIONS) for name, outcome in outcomes.items()}
+    precision = {name: _average_precision(one) for name, one in hits.items()}
+    recall = {name: _recall(one, MAX_DETECTIONS) for name, one in hits.items()}
     return Coco(
         ap=_mean(precision["all"]),
         ap50=_mean(precision["all"][:, 0]),
@@ -105,8 +110,8 @@ def coco(pool: Pool) -> Coco:
         ap_small=_mean(precision["small"]),
         ap_medium=_mean(precision["medium"]),
         ap_large=_mean(precision["large"]),
-        ar1=_mean(_recall(outcomes["all"], 1)),
-        ar10=_mean(_recall(outcomes["all"], 10)),
+        ar1=_mean(_recall(hits["all"], 1)),
+        ar10=_mean(_recall(hits["all"], 10)),
         ar100=_mean(recall["all"]),
         ar_small=_mean(recall["small"]),
         ar_medium=_mean(recall["medium"]),
@@ -133,33 +138,67 @@ def _fits(pool: Pool, rank: Int) -> _Fits:
     return _Fits(pairs.detection[kept], pairs.truth[kept], fit[kept])
 
 
+@dataclass(frozen=True)
+class _Taken:
+    """Which truth of the pool (n truths, m detections) each detection takes in one area range.
+
+    rows: (q,) int64, the detections that fit some truth at all.  truth: (10, q) int64, what they
+    take at each IoU threshold, -1 for nothing.  ignored: (n,) bool, truths that do not count.
+    counted: (m,) bool, the detections that are wrong if they take nothing.
+    """
+
+    rows: Int
+    truth: Int
+    ignored: Bool
+    counted: Bool
+
+    @property
+    def hit(self) -> Bool:
+        """(10, q): took a truth that counts."""
+        hit: Bool = (self.truth >= 0) & ~np.append(self.ignored, False)[self.truth]
+        return hit
+
+
+def outcome50(pool: Pool) -> Outcome:
+    """What COCO's AP50 makes of each detection."""
+    rank = _ranks(pool)
+    areas = area_xyxy(pool.detections.xyxy)
+    taken = _match(pool, rank, _fits(pool, rank), areas, *AREAS["all"])
+    hit = np.zeros(len(pool.detections), bool)
+    hit[taken.rows] = taken.hit[0]
+    counted = taken.counted.copy()
+    counted[taken.rows[taken.truth[0] >= 0]] = False
+    return Outcome(hit, counted | hit, ~taken.ignored)
+
+
 def _match(
     pool: Pool, rank: Int, fits: _Fits, areas: Float, smallest: float, largest: float
-) -> _Outcome:
+) -> _Taken:
     """The detections, of areas (m,), in one area range."""
-    truths, classes = pool.truths, np.arange(pool.classes)
+    truths = pool.truths
     outside = (truths.areas < smallest) | (truths.areas > largest)
     ignored = truths.crowd | truths.difficult | outside
-    # Those that are wrong if they take nothing.
     counted = (areas >= smallest) & (areas <= largest) & (rank < MAX_DETECTIONS)
-    rows = np.flatnonzero(np.bincount(fits.detection, minlength=len(pool.detections)))  # (q,)
-    labels = pool.detections.labels[rows]
-    taken = _take(rank, fits, ignored, truths.crowd, rows)  # (10, q)
-    free = taken < 0
-    threshold, hit = np.nonzero(~free & ~np.append(ignored, False)[taken])  # -1, none: not ignored
+    rows = np.flatnonzero(np.bincount(fits.detection, minlength=len(pool.detections)))
+    return _Taken(rows, _take(rank, fits, ignored, truths.crowd, rows), ignored, counted)
 
+
+def _hits(pool: Pool, rank: Int, taken: _Taken) -> _Hits:
+    rows, classes = taken.rows, np.arange(pool.classes)
+    labels = pool.detections.labels[rows]
+    threshold, hit = np.nonzero(taken.hit)
     # How many of a class count before one of ``rows``, less those of them that took something.
-    before = np.append(0, np.cumsum(counted))
+    before = np.append(0, np.cumsum(taken.counted))
     before = before[rows] - before[np.searchsorted(pool.detections.labels, classes)][labels]
-    took = np.zeros((len(taken), len(rows) + 1), np.int64)
-    np.cumsum(~free & counted[rows], axis=1, out=took[:, 1:])
+    took = np.zeros((len(taken.truth), len(rows) + 1), np.int64)
+    np.cumsum((taken.truth >= 0) & taken.counted[rows], axis=1, out=took[:, 1:])
     first = np.searchsorted(labels, classes)[labels]
-    return _Outcome(
+    return _Hits(
         threshold=threshold,
         label=labels[hit],
         rank=rank[rows[hit]],
         misses=before[hit] - (took[threshold, hit] - took[threshold, first[hit]]),
-        truths=np.bincount(truths.labels[~ignored], minlength=pool.classes),
+        truths=np.bincount(pool.truths.labels[~taken.ignored], minlength=pool.classes),
     )
 
 
@@ -197,47 +236,37 @@ def _take(rank: Int, fits: _Fits, ignored: Bool, crowd: Bool, rows: Int) -> Int:
     return taken.T
 
 
-def _average_precision(outcome: _Outcome) -> Float:
+def _average_precision(found: _Hits) -> Float:
     """(K, 10): the mean precision at the 101 recalls; NaN for a class without truths.
 
     The n-th hit of a class is where recall n / truths is reached first, so precision at a recall is
     the best of that hit and all after it.
     """
-    classes, thresholds = len(outcome.truths), len(IOU_THRESHOLDS)
-    group = outcome.threshold * classes + outcome.label  # rising
+    classes, thresholds = len(found.truths), len(IOU_THRESHOLDS)
+    group = found.threshold * classes + found.label  # rising
     hits = np.bincount(group, minlength=thresholds * classes)  # of each group
     start = np.cumsum(hits) - hits
     nth = np.arange(1, len(group) + 1) - start[group]
-    precision = nth / (nth + outcome.misses + np.spacing(1))
+    precision = nth / (nth + found.misses + np.spacing(1))
 
-    needed = np.tile(_hits_needed(outcome.truths), (thresholds, 1))  # (10 K, 101)
+    needed = np.tile(hits_needed(found.truths, RECALLS), (thresholds, 1))  # (10 K, 101)
     from_here = start[:, None] + np.minimum(needed - 1, hits[:, None])
     # The best up to the next recall; then, from the right, the best from here on.
     best = np.maximum.reduceat(np.append(precision, 0), from_here.ravel()).reshape(needed.shape)
     best[needed > hits[:, None]] = 0  # beyond the last, nothing
     best = np.maximum.accumulate(best[:, ::-1], axis=1)[:, ::-1]
     result: Float = best.mean(axis=1).reshape(thresholds, classes).T
-    result[outcome.truths == 0] = np.nan
+    result[found.truths == 0] = np.nan
     return result
 
 
-def _hits_needed(truths: Int) -> Int:
-    """(K, 101): how many hits reach each recall, at least 1, of so many truths (K,)."""
-    count = np.maximum(truths, 1)[:, None]
-    # As recall is compared, in floats: the quotient may fall on either side of a whole number.
-    needed = np.ceil(RECALLS * count).astype(np.int64)
-    needed -= (needed - 1) / count >= RECALLS
-    needed += needed / count < RECALLS
-    return np.maximum(needed, 1)
-
-
-def _recall(outcome: _Outcome, most: int) -> Float:
+def _recall(found: _Hits, most: int) -> Float:
     """(K, 10): the part of the truths found, by ``most`` detections a picture and class."""
-    classes, thresholds = len(outcome.truths), len(IOU_THRESHOLDS)
-    group = (outcome.threshold * classes + outcome.label)[outcome.rank < most]
-    found = np.bincount(group, minlength=thresholds * classes).reshape(thresholds, classes).T
+    classes, thresholds = len(found.truths), len(IOU_THRESHOLDS)
+    group = (found.threshold * classes + found.label)[found.rank < most]
+    counts = np.bincount(group, minlength=thresholds * classes).reshape(thresholds, classes).T
     result = np.full((classes, thresholds), np.nan)
-    np.divide(found, outcome.truths[:, None], out=result, where=outcome.truths[:, None] > 0)
+    np.divide(counts, found.truths[:, None], out=result, where=found.truths[:, None] > 0)
     return result
 
 

@@ -93,8 +93,9 @@ def similar_classes(
 def diagnose(pool: Pool, similar: Bool) -> Diagnosis:
     """Look at the best detections of each class. similar: (K, K), from ``similar_classes``."""
     result = outcome(pool, float(np.nextafter(RIGHT_IOU, 1)))  # "above" as "from here on"
+    truths = np.bincount(pool.truths.labels[result.wanted], minlength=pool.classes)
     best = [
-        np.flatnonzero(result.counted[rows])[: result.truths[label]] + rows.start
+        np.flatnonzero(result.counted[rows])[: truths[label]] + rows.start
         for label in range(pool.classes)
         for rows in [pool.detections_of(label)]
     ]

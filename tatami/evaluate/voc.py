@@ -9,26 +9,11 @@ not have, is treated as a difficult truth.)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from tatami.evaluate.curve import Curve, curve
+from tatami.evaluate.outcome import Outcome
 from tatami.evaluate.pool import Pool
-from tatami.types import Bool, Int
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of the detections (m) of a pool.
-
-    hit: (m,) bool, found a truth.  counted: (m,) bool, right or wrong; the others went to a
-    difficult truth.  truths: (K,) int64, to be found.
-    """
-
-    hit: Bool
-    counted: Bool
-    truths: Int
 
 
 def outcome(pool: Pool, iou_threshold: float = 0.5) -> Outcome:
@@ -51,18 +36,18 @@ def outcome(pool: Pool, iou_threshold: float = 0.5) -> Outcome:
     hit[detection[first]] = True
     counted = np.ones(len(pool.detections), bool)
     counted[detection[ignored_truth[truth]]] = False
-    truths = np.bincount(pool.truths.labels[~ignored_truth], minlength=pool.classes)
-    return Outcome(hit & counted, counted, truths)
+    return Outcome(hit & counted, counted, ~ignored_truth)
 
 
 def curves(pool: Pool, outcome: Outcome) -> tuple[Curve, ...]:
     """The curve of each class."""
+    truths = np.bincount(pool.truths.labels[outcome.wanted], minlength=pool.classes)
     result = []
     for label in range(pool.classes):
         rows = pool.detections_of(label)
         counted = outcome.counted[rows]
         scores = pool.detections.scores[rows][counted]
-        result.append(curve(scores, outcome.hit[rows][counted], int(outcome.truths[label])))
+        result.append(curve(scores, outcome.hit[rows][counted], int(truths[label])))
     return tuple(result)
 
 
