@@ -24,7 +24,7 @@ from tatami.evaluate.voc import outcome
 from tatami.types import Float, Int
 
 CONFIDENCE = 0.95
-RECALLS07: Float = np.arange(11) * 0.1
+RECALLS07 = np.arange(11, dtype=np.float64) * 0.1
 _BLOCK = 1 << 22  # weights looked up at a time, so that memory stays bounded
 _EPSILON = float(np.spacing(1))  # pycocotools adds it to the detections
 

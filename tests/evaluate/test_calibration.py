@@ -1,4 +1,4 @@
-"""Calibration: scores that are probabilities have a small error, others the error they were given."""
+"""Calibration: probabilities have a small error, other scores the error they were given."""
 
 from __future__ import annotations
 
