@@ -6,6 +6,10 @@ the mAPs are the interval (Efron and Tibshirani 1993, section 13.3, the percenti
 Which truth a detection takes is settled within its picture, so it is settled once: a draw only
 gives each picture a weight. Copies of a picture lie side by side, so among equal scores of a class
 the order is by picture, then as detected, then by copy.
+
+Average precision takes the best of what follows, which fewer distinct pictures make rougher: the
+mAPs of draws lie a little above the set's own where classes have few truths, and so may the
+interval. It is not corrected for that.
 """
 
 from __future__ import annotations
