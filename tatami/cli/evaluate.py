@@ -20,12 +20,16 @@ from rich.progress import track
 from rich.table import Table
 
 from tatami.cli.artefact import open_detector
+from tatami.cli.curves import write_curves
+from tatami.cli.diagnostics import asked_similar, check_scores, diagnostics_table
 from tatami.data.coco import category_ids
 from tatami.data.open import format_of, open_dataset
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
+from tatami.evaluate.bootstrap import Interval
 from tatami.evaluate.detections import Evaluation
 from tatami.evaluate.detections import evaluate as evaluate_detections
+from tatami.evaluate.difficult import RULES, Difficult, treat_difficult
 from tatami.evaluate.results import read_results, write_results
 from tatami.types import Dataset, Detections, Detector, Int, Sample
 
@@ -34,6 +38,7 @@ T = TypeVar("T")
 WIDTH = 80
 SCORE = 0.005
 """Detections above this score count for average precision."""
+MAX_RESAMPLES = 100_000
 
 
 def evaluate(
@@ -57,6 +62,22 @@ def evaluate(
         float, typer.Option(help="Precision, recall and F1 are of what scores above this.")
     ] = 0.25,
     iou: Annotated[float, typer.Option(help="From this IoU on a box is found (not COCO).")] = 0.5,
+    difficult: Annotated[
+        str, typer.Option(help="VOC's difficult truths: ignore (VOC), drop (darknet) or count.")
+    ] = "ignore",
+    bootstrap: Annotated[
+        int, typer.Option(help="95 % intervals of mAP, from so many resamples, as 1000.")
+    ] = 0,
+    diagnose: Annotated[
+        bool, typer.Option("--diagnose", help="Kinds of error, calibration, ROC, a class each.")
+    ] = False,
+    similar: Annotated[
+        list[str] | None,
+        typer.Option(help="Classes that are alike, as cat,dog; may be repeated; VOC's are known."),
+    ] = None,
+    curves: Annotated[
+        Path | None, typer.Option(help="Write precision-recall, ROC and reliability here.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, no tables.")] = False,
     save: Annotated[
         Path | None, typer.Option(help="Write the detections, in COCO's results format.")
@@ -78,12 +99,18 @@ def evaluate(
         raise TatamiError(
             "--at is below --score, where nothing is reported", mend="lower --score or raise --at"
         )
+    if not 0 <= bootstrap <= MAX_RESAMPLES:
+        raise TatamiError(f"--bootstrap is {bootstrap}", mend=f"give 1 to {MAX_RESAMPLES:,}")
+    rule = _difficult(difficult)
+    if similar and not (diagnose or curves):
+        raise TatamiError("--similar is for --diagnose", mend="give both")
     kinds = skip or []
 
     detector = None if artefact is None else open_detector(artefact)
     opened = open_dataset(data, split=split, format=format, skip=kinds)
     dataset, skipped = opened.dataset, Counter(opened.skipped)
     categories = _categories(data, format, dataset)
+    alike = asked_similar(dataset.classes, similar or []) if diagnose or curves else None
     if detector is not None:
         found = detect_all(detector, dataset, score, skip=kinds, title="Detecting")
         skipped["unreadable-picture"] += found.unreadable
@@ -91,13 +118,19 @@ def evaluate(
         assert detections is not None
         ids = [sample.id for sample in dataset.samples]
         found = Found(dataset.samples, read_results(detections, ids, categories), 0, 0.0)
+    if alike is not None:
+        check_scores(found.detections)
     result = evaluate_detections(
-        [sample.boxes for sample in found.samples],
+        [treat_difficult(sample.boxes, rule) for sample in found.samples],
         found.detections,
         dataset.classes,
         iou_threshold=iou,
         at=at,
+        resamples=bootstrap,
+        similar=alike,
     )
+    if curves is not None and result.diagnostics is not None:
+        write_curves(curves, result, result.diagnostics)
     if save is not None:
         write_results(save, [s.id for s in found.samples], found.detections, categories)
 
@@ -107,6 +140,7 @@ def evaluate(
             "evaluated": str(artefact or detections),
             "data": str(data),
             "split": dataset.split,
+            "difficult": rule,
             "skipped": counts,
             "pictures_per_second": found.pictures_per_second,
             **result.to_json(),
@@ -117,13 +151,16 @@ def evaluate(
     console.print(table(result))
     for line in summary(result):
         console.print(line, markup=False)
+    if diagnose and result.diagnostics is not None:
+        console.print(diagnostics_table(result, result.diagnostics))
     speed = found.pictures_per_second
     if speed is not None:
         console.print(f"{speed:.1f} pictures a second, from pixels to boxes", markup=False)
     for kind, count in counts.items():
         console.print(f"skipped {count} x {kind}", markup=False)
-    if save is not None:
-        console.print(f"wrote {save}", markup=False, soft_wrap=True)
+    for written in (save, curves):
+        if written is not None:
+            console.print(f"wrote {written}", markup=False, soft_wrap=True)
 
 
 @dataclass(frozen=True)
@@ -256,11 +293,17 @@ def table(result: Evaluation) -> Table:
 
 def summary(result: Evaluation) -> list[str]:
     """The figures over all classes, a line each."""
-    coco, best = result.coco, result.best
+    coco, best, ends = result.coco, result.best, result.intervals
+    voc07, voc10, ap50 = (
+        ("", "", "")
+        if ends is None
+        else map(_interval, (ends.map_voc07, ends.map_voc10, ends.ap50))
+    )
     lines = [
         f"{result.pictures} pictures",
-        f"mAP  VOC 2007 {_figure(result.map_voc07)}   VOC 2010 {_figure(result.map_voc10)}",
-        f"COCO AP {_figure(coco.ap)}   AP50 {_figure(coco.ap50)}   AP75 {_figure(coco.ap75)}",
+        f"mAP  VOC 2007 {_figure(result.map_voc07)}{voc07}   "
+        f"VOC 2010 {_figure(result.map_voc10)}{voc10}",
+        f"COCO AP {_figure(coco.ap)}   AP50 {_figure(coco.ap50)}{ap50}   AP75 {_figure(coco.ap75)}",
         f"COCO AR 1, 10, 100 detections {_figures(coco.ar1, coco.ar10, coco.ar100)}",
         "COCO small, medium, large "
         f"AP {_figures(coco.ap_small, coco.ap_medium, coco.ap_large)}   "
@@ -271,11 +314,27 @@ def summary(result: Evaluation) -> list[str]:
             f"best F1 {_figure(best.f1)} at a score above {best.threshold:.3f}: "
             f"precision {_figure(best.precision)}, recall {_figure(best.recall)}"
         )
+    if ends is not None:
+        lines.append(
+            f"in brackets: the middle {ends.confidence:.0%} of {ends.resamples} resamples "
+            "of the pictures"
+        )
     return lines
 
 
 def _figure(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.4f}"
+
+
+def _interval(interval: Interval) -> str:
+    return f" [{_figure(interval.low)} {_figure(interval.high)}]"
+
+
+def _difficult(rule: str) -> Difficult:
+    for known in RULES:
+        if rule == known:
+            return known
+    raise TatamiError(f"--difficult is '{rule}'", mend=f"give one of {', '.join(RULES)}")
 
 
 def _figures(*values: float) -> str:

@@ -20,6 +20,8 @@ from itertools import pairwise
 import numpy as np
 
 from tatami.boxes import area_xyxy
+from tatami.evaluate.curve import hits_needed
+from tatami.evaluate.outcome import Outcome
 from tatami.evaluate.pool import Pool
 from tatami.types import Bool, Float, Int
 
@@ -72,14 +74,20 @@ class _Fits:
 
 
 @dataclass(frozen=True)
-class _Outcome:
-    """What became of the detections (m) of a pool in one area range, at each IoU threshold.
+class _Hits:
+    """The hits (h) in one area range: detections that took a truth that counts.
 
-    hit: (10, m), took a truth that counts.  miss: (10, m), wrong.  truths: (K,) that count.
+    They are by IoU threshold, then by class, best first. Precision is at its best where a detection
+    hits, so those that are wrong need only be counted.
+    threshold: (h,) int64, which of the ten.  label, rank: (h,) int64, of the detection.
+    misses: (h,) int64, how many of the class were wrong before it.
+    truths: (K,) int64, those that count.
     """
 
-    hit: Bool
-    miss: Bool
+    threshold: Int
+    label: Int
+    rank: Int
+    misses: Int
     truths: Int
 
 
@@ -87,10 +95,14 @@ def coco(pool: Pool) -> Coco:
     """All twelve numbers of the detections in a pool."""
     rank = _ranks(pool)
     fits = _fits(pool, rank)
-    outcomes = {name: _match(pool, rank, fits, area) for name, area in AREAS.items()}
+    areas = area_xyxy(pool.detections.xyxy)
+    hits = {
+        name: _hits(pool, rank, _match(pool, rank, fits, areas, *ends))
+        for name, ends in AREAS.items()
+    }
     # (K, 10) each
-    precision = {name: _average_precision(pool, outcome) for name, outcome in outcomes.items()}
-    recall = {name: _recall(pool, outcome) for name, outcome in outcomes.items()}
+    precision = {name: _average_precision(one) for name, one in hits.items()}
+    recall = {name: _recall(one, MAX_DETECTIONS) for name, one in hits.items()}
     return Coco(
         ap=_mean(precision["all"]),
         ap50=_mean(precision["all"][:, 0]),
@@ -98,8 +110,8 @@ def coco(pool: Pool) -> Coco:
         ap_small=_mean(precision["small"]),
         ap_medium=_mean(precision["medium"]),
         ap_large=_mean(precision["large"]),
-        ar1=_mean(_recall(pool, outcomes["all"], rank < 1)),
-        ar10=_mean(_recall(pool, outcomes["all"], rank < 10)),
+        ar1=_mean(_recall(hits["all"], 1)),
+        ar10=_mean(_recall(hits["all"], 10)),
         ar100=_mean(recall["all"]),
         ar_small=_mean(recall["small"]),
         ar_medium=_mean(recall["medium"]),
@@ -112,39 +124,86 @@ def _ranks(pool: Pool) -> Int:
     """(m,): the place of each detection among those of its picture and class, from 0."""
     group = pool.detection_picture * pool.classes + pool.detections.labels
     order = np.argsort(group, kind="stable")  # the pool is best first within a class
-    _, first, count = np.unique(group[order], return_index=True, return_counts=True)
+    group = group[order]
+    first = np.flatnonzero(np.diff(group, prepend=-1))
     rank = np.empty(len(group), np.int64)
-    rank[order] = np.arange(len(group)) - np.repeat(first, count)
+    rank[order] = np.arange(len(group)) - np.repeat(first, np.diff(first, append=len(group)))
     return rank
 
 
 def _fits(pool: Pool, rank: Int) -> _Fits:
     pairs = pool.pairs
     fit = np.where(pool.truths.crowd[pairs.truth], pairs.cover, pairs.iou)
-    kept = (fit >= IOU_THRESHOLDS[0]) & (rank[pairs.detection] < MAX_DETECTIONS)
+    kept = np.flatnonzero((fit >= IOU_THRESHOLDS[0]) & (rank[pairs.detection] < MAX_DETECTIONS))
     return _Fits(pairs.detection[kept], pairs.truth[kept], fit[kept])
 
 
-def _match(pool: Pool, rank: Int, fits: _Fits, area: tuple[float, float]) -> _Outcome:
-    truths = pool.truths
-    outside = (truths.areas < area[0]) | (truths.areas > area[1])
-    ignored = truths.crowd | truths.difficult | outside
+@dataclass(frozen=True)
+class _Taken:
+    """Which truth of the pool (n truths, m detections) each detection takes in one area range.
 
-    taken = _take(rank, fits, ignored, truths.crowd, len(pool.detections))  # (10, m)
-    free = taken < 0
-    took_ignored = ~free & np.append(ignored, False)[taken]  # -1, none, is the one appended
-    detection_areas = area_xyxy(pool.detections.xyxy)
-    too_far = (detection_areas < area[0]) | (detection_areas > area[1])
-    considered = rank < MAX_DETECTIONS
-    return _Outcome(
-        hit=~free & ~took_ignored,
-        miss=free & ~too_far & considered,
-        truths=np.bincount(truths.labels[~ignored], minlength=pool.classes),
+    rows: (q,) int64, the detections that fit some truth at all.  truth: (10, q) int64, what they
+    take at each IoU threshold, -1 for nothing.  ignored: (n,) bool, truths that do not count.
+    counted: (m,) bool, the detections that are wrong if they take nothing.
+    """
+
+    rows: Int
+    truth: Int
+    ignored: Bool
+    counted: Bool
+
+    @property
+    def hit(self) -> Bool:
+        """(10, q): took a truth that counts."""
+        hit: Bool = (self.truth >= 0) & ~np.append(self.ignored, False)[self.truth]
+        return hit
+
+
+def outcome50(pool: Pool) -> Outcome:
+    """What COCO's AP50 makes of each detection."""
+    rank = _ranks(pool)
+    areas = area_xyxy(pool.detections.xyxy)
+    taken = _match(pool, rank, _fits(pool, rank), areas, *AREAS["all"])
+    hit = np.zeros(len(pool.detections), bool)
+    hit[taken.rows] = taken.hit[0]
+    counted = taken.counted.copy()
+    counted[taken.rows[taken.truth[0] >= 0]] = False
+    return Outcome(hit, counted | hit, ~taken.ignored)
+
+
+def _match(
+    pool: Pool, rank: Int, fits: _Fits, areas: Float, smallest: float, largest: float
+) -> _Taken:
+    """The detections, of areas (m,), in one area range."""
+    truths = pool.truths
+    outside = (truths.areas < smallest) | (truths.areas > largest)
+    ignored = truths.crowd | truths.difficult | outside
+    counted = (areas >= smallest) & (areas <= largest) & (rank < MAX_DETECTIONS)
+    rows = np.flatnonzero(np.bincount(fits.detection, minlength=len(pool.detections)))
+    return _Taken(rows, _take(rank, fits, ignored, truths.crowd, rows), ignored, counted)
+
+
+def _hits(pool: Pool, rank: Int, taken: _Taken) -> _Hits:
+    rows, classes = taken.rows, np.arange(pool.classes)
+    labels = pool.detections.labels[rows]
+    threshold, hit = np.nonzero(taken.hit)
+    # How many of a class count before one of ``rows``, less those of them that took something.
+    before = np.append(0, np.cumsum(taken.counted))
+    before = before[rows] - before[np.searchsorted(pool.detections.labels, classes)][labels]
+    took = np.zeros((len(taken.truth), len(rows) + 1), np.int64)
+    np.cumsum((taken.truth >= 0) & taken.counted[rows], axis=1, out=took[:, 1:])
+    first = np.searchsorted(labels, classes)[labels]
+    return _Hits(
+        threshold=threshold,
+        label=labels[hit],
+        rank=rank[rows[hit]],
+        misses=before[hit] - (took[threshold, hit] - took[threshold, first[hit]]),
+        truths=np.bincount(pool.truths.labels[~taken.ignored], minlength=pool.classes),
     )
 
 
-def _take(rank: Int, fits: _Fits, ignored: Bool, crowd: Bool, detections: int) -> Int:
-    """The truth that each detection takes at each threshold, or -1: (10, detections).
+def _take(rank: Int, fits: _Fits, ignored: Bool, crowd: Bool, rows: Int) -> Int:
+    """The truth that each detection in ``rows`` (q,) takes at each threshold, or -1: (10, q).
 
     Taking is one after the other within a picture and class only. So all detections that are best
     in theirs take together, then all that are second, and so on.
@@ -156,7 +215,8 @@ def _take(rank: Int, fits: _Fits, ignored: Bool, crowd: Bool, detections: int) -
     detection, truth, fit = fits.detection[order], fits.truth[order], fits.fit[order]
     reached = fit[:, None] >= IOU_THRESHOLDS  # (p, 10)
     gone = np.zeros((len(ignored), len(IOU_THRESHOLDS)), bool)
-    taken = np.full((detections, len(IOU_THRESHOLDS)), -1, np.int64)
+    taken = np.full((len(rows), len(IOU_THRESHOLDS)), -1, np.int64)
+    place_of = np.searchsorted(rows, detection)
 
     ends = np.searchsorted(rank[detection], np.arange(MAX_DETECTIONS + 1))
     for start, stop in pairwise(ends.tolist()):
@@ -166,7 +226,7 @@ def _take(rank: Int, fits: _Fits, ignored: Bool, crowd: Bool, detections: int) -
         free = reached[start:stop] & ~gone[wanted]
         # The first free pair of each detection at each threshold; `none` if it has no such pair.
         none = stop - start
-        takers, segments = np.unique(detection[start:stop], return_index=True)
+        takers, segments = np.unique(place_of[start:stop], return_index=True)
         place = np.where(free, np.arange(none)[:, None], none)
         first = np.minimum.reduceat(place, segments, axis=0)  # (takers, 10)
         taker, threshold = np.nonzero(first < none)
@@ -176,29 +236,37 @@ def _take(rank: Int, fits: _Fits, ignored: Bool, crowd: Bool, detections: int) -
     return taken.T
 
 
-def _average_precision(pool: Pool, outcome: _Outcome) -> Float:
-    """(K, 10): the mean precision at the 101 recalls; NaN for a class without truths."""
-    result = np.full((pool.classes, len(IOU_THRESHOLDS)), np.nan)
-    for label in np.flatnonzero(outcome.truths).tolist():
-        rows = pool.detections_of(label)
-        hits = np.cumsum(outcome.hit[:, rows], axis=1)  # (10, detections of the class)
-        misses = np.cumsum(outcome.miss[:, rows], axis=1)
-        recall = hits / outcome.truths[label]
-        precision = hits / (hits + misses + np.spacing(1))
-        precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        for i in range(len(IOU_THRESHOLDS)):
-            at = np.searchsorted(recall[i], RECALLS, side="left")
-            result[label, i] = np.append(precision[i], 0)[at].mean()  # beyond the last, nothing
+def _average_precision(found: _Hits) -> Float:
+    """(K, 10): the mean precision at the 101 recalls; NaN for a class without truths.
+
+    The n-th hit of a class is where recall n / truths is reached first, so precision at a recall is
+    the best of that hit and all after it.
+    """
+    classes, thresholds = len(found.truths), len(IOU_THRESHOLDS)
+    group = found.threshold * classes + found.label  # rising
+    hits = np.bincount(group, minlength=thresholds * classes)  # of each group
+    start = np.cumsum(hits) - hits
+    nth = np.arange(1, len(group) + 1) - start[group]
+    precision = nth / (nth + found.misses + np.spacing(1))
+
+    needed = np.tile(hits_needed(found.truths, RECALLS), (thresholds, 1))  # (10 K, 101)
+    from_here = start[:, None] + np.minimum(needed - 1, hits[:, None])
+    # The best up to the next recall; then, from the right, the best from here on.
+    best = np.maximum.reduceat(np.append(precision, 0), from_here.ravel()).reshape(needed.shape)
+    best[needed > hits[:, None]] = 0  # beyond the last, nothing
+    best = np.maximum.accumulate(best[:, ::-1], axis=1)[:, ::-1]
+    result: Float = best.mean(axis=1).reshape(thresholds, classes).T
+    result[found.truths == 0] = np.nan
     return result
 
 
-def _recall(pool: Pool, outcome: _Outcome, counted: Bool | None = None) -> Float:
-    """(K, 10): the part of the truths found, by the detections in ``counted`` (m,) if given."""
-    hit = outcome.hit if counted is None else outcome.hit & counted
-    result = np.full((pool.classes, len(IOU_THRESHOLDS)), np.nan)
-    for label in np.flatnonzero(outcome.truths).tolist():
-        found = hit[:, pool.detections_of(label)].sum(axis=1)
-        result[label] = found / outcome.truths[label]
+def _recall(found: _Hits, most: int) -> Float:
+    """(K, 10): the part of the truths found, by ``most`` detections a picture and class."""
+    classes, thresholds = len(found.truths), len(IOU_THRESHOLDS)
+    group = (found.threshold * classes + found.label)[found.rank < most]
+    counts = np.bincount(group, minlength=thresholds * classes).reshape(thresholds, classes).T
+    result = np.full((classes, thresholds), np.nan)
+    np.divide(counts, found.truths[:, None], out=result, where=found.truths[:, None] > 0)
     return result
 
 

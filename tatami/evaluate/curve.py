@@ -51,3 +51,13 @@ def merged(curves: Sequence[Curve]) -> Curve:
     )
     order = np.argsort(-scores, kind="stable")
     return curve(scores[order], hits[order] == 1, sum(c.truths for c in curves))
+
+
+def hits_needed(truths: Int, recalls: Float) -> Int:
+    """(k, r) int64: how many hits, at least 1, reach each recall (r,) of so many truths (k,)."""
+    count = np.maximum(truths, 1)[:, None]
+    needed = np.ceil(recalls * count).astype(np.int64)
+    # As recall is compared, in floats: the quotient may fall on either side of the recall.
+    needed -= (needed - 1) / count >= recalls
+    needed += needed / count < recalls
+    return np.maximum(needed, 1)

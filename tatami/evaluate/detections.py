@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from tatami.evaluate.bootstrap import Interval, Intervals, bootstrap
 from tatami.evaluate.coco import Coco, coco
 from tatami.evaluate.curve import Curve, merged
+from tatami.evaluate.diagnosis import KINDS
+from tatami.evaluate.diagnostics import Diagnostics, diagnostics
 from tatami.evaluate.pool import pool
 from tatami.evaluate.threshold import OperatingPoint, at_threshold, best_f1
-from tatami.evaluate.voc import all_point, curves, eleven_point
-from tatami.types import Boxes, Detections
+from tatami.evaluate.voc import all_point, curves, eleven_point, outcome
+from tatami.types import Bool, Boxes, Detections, Int
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Evaluation:
     iou_threshold: of everything but COCO's numbers.  map_voc07, map_voc10: means over the classes
     with truths, NaN if none has.  at: the point at the score threshold that was asked for.  best:
     the point of the best F1.  Both, and the curve, are over the detections of all classes alike.
+    intervals, diagnostics: only if they were asked for.
     """
 
     pictures: int
@@ -55,10 +59,20 @@ class Evaluation:
     at: OperatingPoint
     best: OperatingPoint
     curve: Curve
+    intervals: Intervals | None = None
+    diagnostics: Diagnostics | None = None
 
     def to_json(self, *, with_curves: bool = False) -> dict[str, Any]:
         """A tree that json.dumps takes: NaN, for what does not exist, becomes None."""
         numbers = [f.name for f in fields(Coco) if f.name != "class_ap"]
+        classes = [_class(c, with_curves) for c in self.classes]
+        further: dict[str, Any] = {}
+        if self.intervals is not None:
+            further["intervals"] = _intervals(self.intervals)
+        if self.diagnostics is not None:
+            further["diagnostics"] = _diagnostics(self.diagnostics)
+            for label, one in enumerate(classes):
+                one |= _class_diagnostics(self.diagnostics, label)
         return {
             "pictures": self.pictures,
             "iou_threshold": self.iou_threshold,
@@ -67,7 +81,8 @@ class Evaluation:
             "coco": {name: _number(getattr(self.coco, name)) for name in numbers},
             "at": _point(self.at),
             "best": _point(self.best),
-            "classes": [_class(c, with_curves) for c in self.classes],
+            "classes": classes,
+            **further,
             **({"curve": _curve(self.curve)} if with_curves else {}),
         }
 
@@ -79,15 +94,18 @@ def evaluate(
     *,
     iou_threshold: float = 0.5,
     at: float = 0.25,
+    resamples: int = 0,
+    similar: Bool | None = None,
 ) -> Evaluation:
     """All metrics of the detections of some pictures, held against their truths in the same order.
 
     iou_threshold: for VOC's numbers and for precision, recall and F1.  at: the score that
-    detections must exceed to enter precision, recall and F1.
+    detections must exceed to enter precision, recall and F1.  resamples: for the intervals, if any.
+    similar: (K, K), from ``similar_classes``; where it is given, the diagnostics are made too.
     Raises ValueError where lengths, labels or numbers make no sense.
     """
     table = pool(truths, detections, len(classes))
-    by_class = curves(table, iou_threshold)
+    by_class = curves(table, outcome(table, iou_threshold))
     everything = merged(by_class)
     coco_numbers = coco(table)
     ignored = table.truths.difficult | table.truths.crowd
@@ -119,6 +137,8 @@ def evaluate(
         at=at_threshold(everything, at),
         best=best_f1(everything),
         curve=everything,
+        intervals=bootstrap(table, iou_threshold, resamples=resamples) if resamples else None,
+        diagnostics=None if similar is None else diagnostics(table, by_class, similar),
     )
 
 
@@ -156,6 +176,38 @@ def _class(result: ClassEvaluation, with_curves: bool) -> dict[str, Any]:
         "at": _point(result.at),
         "best": _point(result.best),
         **({"curve": _curve(result.curve)} if with_curves else {}),
+    }
+
+
+def _intervals(found: Intervals) -> dict[str, Any]:
+    def ends(interval: Interval) -> list[float | None]:
+        return [_number(interval.low), _number(interval.high)]
+
+    return {
+        "resamples": found.resamples,
+        "seed": found.seed,
+        "confidence": found.confidence,
+        "map_voc07": ends(found.map_voc07),
+        "map_voc10": ends(found.map_voc10),
+        "ap50": ends(found.ap50),
+    }
+
+
+def _diagnostics(found: Diagnostics) -> dict[str, Any]:
+    mean = found.diagnosis.mean.tolist()
+    return {
+        "kinds": {kind: _number(part) for kind, part in zip(KINDS, mean, strict=True)},
+        "ece": _number(found.reliability.expected_error),
+        "roc_auc": _number(found.mean_auc),
+    }
+
+
+def _class_diagnostics(found: Diagnostics, label: int) -> dict[str, Any]:
+    counts: Int = found.diagnosis.counts[label]
+    return {
+        "kinds": dict(zip(KINDS, counts.tolist(), strict=True)),
+        "ece": _number(found.reliabilities[label].expected_error),
+        "roc_auc": _number(found.rocs[label].auc),
     }
 
 

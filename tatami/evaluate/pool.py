@@ -43,9 +43,11 @@ class Pool:
     Truths are in the order of the pictures. Detections are in the order of the classes, best first
     within a class, ties in the order of the pictures and then as given: the order in which every
     devkit goes through them.
+    pictures: how many there are, empty ones too.
     truth_picture: (n,) int64.  detection_picture: (m,) int64.
     """
 
+    pictures: int
     classes: int
     truths: Boxes
     truth_picture: Int
@@ -87,16 +89,18 @@ def pool(truths: Sequence[Boxes], detections: Sequence[Detections], classes: int
             raise ValueError("a box or a score is NaN or infinite")
 
     order = np.lexsort((-found.scores, found.labels))  # stable: ties stay as they came
-    found = found.select(order)
+    found = Detections(  # take is several times faster than indexing
+        np.take(found.xyxy, order, axis=0), found.scores[order], found.labels[order]
+    )
     truth_picture = _picture_numbers([len(t) for t in truths])
     detection_picture = _picture_numbers([len(d) for d in detections])[order]
-    pairs = _pairs(
+    pairs = overlaps(
         all_truths.xyxy,
         truth_picture * classes + all_truths.labels,
         found.xyxy,
         detection_picture * classes + found.labels,
     )
-    return Pool(classes, all_truths, truth_picture, found, detection_picture, pairs)
+    return Pool(len(truths), classes, all_truths, truth_picture, found, detection_picture, pairs)
 
 
 def _joined(arrays: list[NDArray[T]], none: NDArray[T]) -> NDArray[T]:
@@ -107,12 +111,13 @@ def _picture_numbers(counts: list[int]) -> Int:
     return np.repeat(np.arange(len(counts), dtype=np.int64), np.array(counts, np.int64))
 
 
-def _pairs(truths: Float, truth_groups: Int, detections: Float, detection_groups: Int) -> Pairs:
-    """Pairs of one group (a picture and a class); boxes (n, 4) and (m, 4), groups (n,) and (m,)."""
+def overlaps(truths: Float, truth_groups: Int, detections: Float, detection_groups: Int) -> Pairs:
+    """Pairs of boxes (n, 4) and (m, 4), xyxy, of one group, as a picture: (n,) and (m,) int64."""
     order = np.argsort(truth_groups, kind="stable")
-    sorted_groups = truth_groups[order]
-    first = np.searchsorted(sorted_groups, detection_groups, side="left")
-    count = np.searchsorted(sorted_groups, detection_groups, side="right") - first
+    groups, firsts, sizes = np.unique(truth_groups[order], return_index=True, return_counts=True)
+    place = np.searchsorted(groups, detection_groups)
+    there = np.append(groups, -1)[place] == detection_groups
+    first, count = np.append(firsts, 0)[place], np.where(there, np.append(sizes, 0)[place], 0)
     truth_areas, detection_areas = area_xyxy(truths), area_xyxy(detections)
 
     blocks = []

@@ -12,11 +12,12 @@ from __future__ import annotations
 import numpy as np
 
 from tatami.evaluate.curve import Curve, curve
+from tatami.evaluate.outcome import Outcome
 from tatami.evaluate.pool import Pool
 
 
-def curves(pool: Pool, iou_threshold: float = 0.5) -> tuple[Curve, ...]:
-    """The curve of each class. Raises ValueError unless 0 < iou_threshold <= 1."""
+def outcome(pool: Pool, iou_threshold: float = 0.5) -> Outcome:
+    """The rule above. Raises ValueError unless 0 < iou_threshold <= 1."""
     if not 0 < iou_threshold <= 1:
         raise ValueError(f"an IoU threshold is above 0 and at most 1, not {iou_threshold}")
     pairs = pool.pairs
@@ -33,16 +34,20 @@ def curves(pool: Pool, iou_threshold: float = 0.5) -> tuple[Curve, ...]:
     _, first = np.unique(truth, return_index=True)
     hit = np.zeros(len(pool.detections), bool)
     hit[detection[first]] = True
-    counts = np.ones(len(pool.detections), bool)
-    counts[detection[ignored_truth[truth]]] = False
+    counted = np.ones(len(pool.detections), bool)
+    counted[detection[ignored_truth[truth]]] = False
+    return Outcome(hit & counted, counted, ~ignored_truth)
 
-    truths = np.bincount(pool.truths.labels[~ignored_truth], minlength=pool.classes)
+
+def curves(pool: Pool, outcome: Outcome) -> tuple[Curve, ...]:
+    """The curve of each class."""
+    truths = np.bincount(pool.truths.labels[outcome.wanted], minlength=pool.classes)
     result = []
     for label in range(pool.classes):
         rows = pool.detections_of(label)
-        counted = counts[rows]
+        counted = outcome.counted[rows]
         scores = pool.detections.scores[rows][counted]
-        result.append(curve(scores, hit[rows][counted], int(truths[label])))
+        result.append(curve(scores, outcome.hit[rows][counted], int(truths[label])))
     return tuple(result)
 
 

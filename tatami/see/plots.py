@@ -83,6 +83,34 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class RocCurve:
+    """The ROC of one class.
+
+    false_positive_rate, true_positive_rate: (n,) float64 in [0, 1], by falling threshold.
+    auc: the area under it, in [0, 1].
+    """
+
+    name: str
+    false_positive_rate: Float
+    true_positive_rate: Float
+    auc: float
+
+
+@dataclass(frozen=True)
+class ReliabilityCurve:
+    """How often the scores of one class are right.
+
+    confidence, accuracy: (n,) float64 in [0, 1], of each bin of scores, NaN for an empty one.
+    ece: the expected calibration error.
+    """
+
+    name: str
+    confidence: Float
+    accuracy: Float
+    ece: float
+
+
+@dataclass(frozen=True)
 class Layer:
     """What one layer costs: for one picture its multiply-adds, and the bytes of its parameters."""
 
@@ -130,28 +158,56 @@ def training_curve(rows: Sequence[Mapping[str, float]], panel: Panel) -> str:
 
 def precision_recall(curves: Sequence[Curve]) -> str:
     """The precision-recall curves of all classes as SVG; the legend gives each one's AP."""
-    title = "Precision against recall"
-    listed = min(len(curves), MAX_LEGEND)
+    lines = [(one.name, one.recall, one.precision, one.ap) for one in curves]
+    return _class_lines("Precision against recall", ("recall", "precision", "AP"), lines)
+
+
+def roc_curves(curves: Sequence[RocCurve]) -> str:
+    """The ROC of all classes as SVG; the legend gives each one's AUC, the dots are chance."""
+    lines = [(one.name, one.false_positive_rate, one.true_positive_rate, one.auc) for one in curves]
+    axes = ("false positive rate", "true positive rate", "AUC")
+    return _class_lines("ROC of pictures", axes, lines, diagonal=True)
+
+
+def reliability_curves(curves: Sequence[ReliabilityCurve]) -> str:
+    """How often scores are right as SVG; the legend gives each one's ECE, the dots are perfect."""
+    lines = []
+    for one in curves:
+        there = np.isfinite(one.confidence)
+        lines.append((one.name, one.confidence[there], one.accuracy[there], one.ece))
+    axes = ("mean score", "part that is right", "ECE")
+    return _class_lines("Reliability", axes, lines, diagonal=True)
+
+
+def _class_lines(
+    title: str,
+    axes_and_figure: tuple[str, str, str],
+    lines: Sequence[tuple[str, Float, Float, float]],
+    diagonal: bool = False,
+) -> str:
+    """A line a class: (name, x, y, figure). axes_and_figure: what these three are called."""
+    listed = min(len(lines), MAX_LEGEND)
     figure, axes = _figure(4.0, 3.4 + 0.17 * -(-listed // 2), title)
     with _style():
-        for index, curve in enumerate(curves):
-            name = shortened(readable(curve.name), 22)
-            label = f"{curve.ap:.3f}  {name}"
+        drawn = []
+        for index, (class_name, x, y, value) in enumerate(lines):
+            told = "-" if np.isnan(value) else f"{value:.3f}"
+            label = f"{told}  {shortened(readable(class_name), 22)}"
             dashes = ("-", "--", ":")[index // len(COLOURS) % 3]
+            shown = np.linspace(0, len(x) - 1, min(len(x), MAX_POINTS)).round().astype(int)
             colour = _line_colour(index)
-            points = len(curve.recall)
-            shown = np.linspace(0, points - 1, min(points, MAX_POINTS)).round().astype(int)
-            recall, precision = curve.recall[shown], curve.precision[shown]
-            axes.plot(recall, precision, color=colour, ls=dashes, label=label)
-        axes.set(xlim=(0, 1.005), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
-        if curves:
-            more = f", {len(curves) - listed} more" if len(curves) > listed else ""
-            handles = axes.lines[:listed]
+            drawn += axes.plot(x[shown], y[shown], color=colour, ls=dashes, label=label)
+        if diagonal:
+            axes.plot([0, 1], [0, 1], color=INK, ls=":", lw=0.8)
+        x_name, y_name, figure_name = axes_and_figure
+        axes.set(xlim=(0, 1.005), ylim=(0, 1.02), xlabel=x_name, ylabel=y_name)
+        if lines:
+            more = f", {len(lines) - listed} more" if len(lines) > listed else ""
             figure.legend(
-                handles,
-                [str(line.get_label()) for line in handles],
+                drawn[:listed],
+                [str(line.get_label()) for line in drawn[:listed]],
                 loc="outside lower left",
-                title=f"AP, class{more}",
+                title=f"{figure_name}, class{more}",
                 alignment="left",
                 ncols=2,
             )

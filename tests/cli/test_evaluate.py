@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -184,6 +187,14 @@ def test_a_picture_may_be_called_by_its_number(
         (["net.onnx", "--data", "d", "--at", "nan"], "--at is nan"),
         (["net.onnx", "--data", "d", "--iou", "0"], "--iou is 0"),
         (["net.onnx", "--data", "d", "--score", "0.5"], "--at is below --score"),
+        (["net.onnx", "--data", "d", "--bootstrap", "-1"], "--bootstrap is -1"),
+        (["net.onnx", "--data", "d", "--bootstrap", "1000000"], "give 1 to 100,000"),
+        (["net.onnx", "--data", "d", "--difficult", "maybe"], "ignore, drop, count"),
+        (["net.onnx", "--data", "d", "--similar", "red,green"], "--similar is for --diagnose"),
+        (
+            ["--detections", "x", "--data", "SET", "--diagnose", "--similar", "red,blue"],
+            "'blue' is",
+        ),
         (["net.onnx", "--data", "d"], "net.onnx: no such file"),
         (["--detections", "none.json", "--data", "SET"], "none.json: no such file"),
         (["--detections", "none.json", "--data", "SET", "--skip", "rain"], "'rain' is not a kind"),
@@ -229,3 +240,82 @@ def test_evaluate_detector_reads_each_picture_and_asks_at_the_score(squares_set:
     result = evaluate_detector(Blind(), open_dataset(squares_set).dataset, score=0.125)
     assert asked == [((64, 96, 3), np.dtype(np.uint8), 0.125)] * 4
     assert (result.map_voc10, result.pictures) == (0, 4)
+
+
+def test_diagnosis_and_intervals_in_tables_and_json(
+    command: Command, square_finder: Path, squares_set: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("--diagnose", "--bootstrap", "200", "--similar", "red,green")
+    assert command("evaluate", square_finder, "--data", squares_set, *asked) == 0
+    out = capsys.readouterr().out
+    assert all(len(line) <= 80 for line in out.splitlines())
+    for text in ("localiz.", "ROC AUC", "ECE", "100.0 %", "of 200 resamples"):
+        assert text in out
+    assert re.search(r"VOC 2010 \S+ \[\S+ \S+\]", out)
+    assert command("evaluate", square_finder, "--data", squares_set, *asked, "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    green, red = answer["classes"]
+    assert (green["kinds"]["correct"], green["roc_auc"]) == (3, 1)
+    assert red["roc_auc"] < 1  # the stray square, in a picture without a red one
+    assert answer["intervals"]["resamples"] == 200
+    low, high = answer["intervals"]["map_voc10"]
+    assert low <= answer["map_voc10"] <= high == 1
+    assert answer["diagnostics"]["roc_auc"] == (green["roc_auc"] + red["roc_auc"]) / 2
+
+
+def test_curves_are_written_as_tables_and_plots(
+    command: Command, square_finder: Path, squares_set: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "new" / "curves"
+    assert command("evaluate", square_finder, "--data", squares_set, "--curves", folder) == 0
+    kinds = ("precision-recall", "roc", "reliability")
+    assert sorted(folder.iterdir()) == sorted(
+        folder / f"{kind}{end}" for kind in kinds for end in (".csv", ".svg")
+    )
+    for kind in kinds:
+        assert ElementTree.parse(folder / f"{kind}.svg").getroot().tag.endswith("svg")
+    with (folder / "precision-recall.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    red = [row for row in rows if row["class"] == "red"]
+    assert float(red[0]["precision"]) == 1
+    assert float(red[-1]["recall"]) == 1
+    with (folder / "roc.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["class"] == "green"]
+    assert (rows[0]["threshold"], rows[0]["true_positive_rate"]) == ("inf", "0.0")
+    assert (rows[-1]["false_positive_rate"], rows[-1]["true_positive_rate"]) == ("1.0", "1.0")
+    with (folder / "reliability.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["class"] == "red"]
+    assert sum(int(row["count"]) for row in rows) == 3
+    assert rows[7]["accuracy"] == ""  # nothing scored there
+
+
+def test_difficult_truths_are_treated_as_asked(
+    command: Command, square_finder: Path, squares_set: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    label = squares_set / "Annotations" / "000001.xml"
+    content = label.read_text().replace("<difficult>0", "<difficult>1")
+    label.write_text(content)
+    figures = {}
+    for rule in ("ignore", "drop", "count"):
+        arguments = ("--data", squares_set, "--difficult", rule, "--json")
+        assert command("evaluate", square_finder, *arguments) == 0
+        answer = json.loads(capsys.readouterr().out)
+        assert answer["difficult"] == rule
+        red = answer["classes"][1]
+        figures[rule] = (red["truths"], red["difficult"], red["at"]["precision"])
+    assert figures == {
+        "ignore": (1, 1, 1 / 2),
+        "drop": (1, 0, 1 / 3),
+        "count": (2, 0, 2 / 3),
+    }
+
+
+def test_scores_that_are_no_probabilities_are_refused_for_diagnosis_only(
+    command: Command, squares_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "found.json"
+    file.write_text(json.dumps([{**GOOD, "score": 3.5}]))
+    arguments = ("evaluate", "--detections", file, "--data", squares_set)
+    assert command(*arguments) == 0
+    assert command(*arguments, "--diagnose") == 2
+    assert "a score of 3.5 is no probability" in capsys.readouterr().err

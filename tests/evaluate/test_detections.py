@@ -6,10 +6,14 @@ import math
 import numpy as np
 import pytest
 
+from tatami.evaluate.bootstrap import bootstrap
 from tatami.evaluate.detections import evaluate
+from tatami.evaluate.diagnosis import similar_classes
+from tatami.evaluate.pool import pool
 from tatami.types import Boxes, Detections
 
 CUP, HAT = [0, 0, 40, 40], [100, 100, 140, 140]
+NOTHING = Detections.of([], [], [])
 
 
 def test_a_perfect_detector_has_ones_everywhere() -> None:
@@ -79,3 +83,43 @@ def test_no_picture_at_all() -> None:
     result = evaluate([], [], ["cup"])
     assert math.isnan(result.map_voc07)
     assert math.isnan(result.coco.ap)
+
+
+def test_what_was_not_asked_for_is_not_there() -> None:
+    result = evaluate([Boxes.of([CUP], [0])], [Detections.of([CUP], [0.9], [0])], ["cup"])
+    assert result.intervals is None
+    assert result.diagnostics is None
+    tree = result.to_json()
+    assert not {"intervals", "diagnostics"} & set(tree)
+    assert "kinds" not in tree["classes"][0]
+
+
+def test_intervals_and_diagnostics_in_json() -> None:
+    truths = [Boxes.of([CUP], [0]), Boxes.of([HAT], [1]), Boxes.of([], [])]
+    found = [Detections.of([CUP], [0.9], [0]), Detections.of([HAT], [0.7], [0]), NOTHING]
+    similar = similar_classes(["cup", "hat"], [["cup", "hat"]])
+    result = evaluate(truths, found, ["cup", "hat"], resamples=50, similar=similar)
+    assert result.intervals == bootstrap(pool(truths, found, 2), resamples=50)
+    tree = json.loads(json.dumps(result.to_json(), allow_nan=False))
+    intervals = tree["intervals"]
+    assert (intervals["resamples"], intervals["seed"], intervals["confidence"]) == (50, 0, 0.95)
+    for key in ("map_voc07", "map_voc10", "ap50"):
+        low, high = intervals[key]
+        assert 0 <= low < high <= 1
+    cup, hat = tree["classes"]
+    kinds = {"correct": 1, "localization": 0, "similar": 0, "other": 0, "background": 0}
+    assert cup["kinds"] == kinds  # one truth, so the hat that was taken for a cup is not looked at
+    assert hat["kinds"] == {**kinds, "correct": 0}
+    assert (cup["roc_auc"], hat["roc_auc"]) == (1, 0.5)
+    assert cup["ece"] == pytest.approx((0.1 + 0.7) / 2)
+    assert hat["ece"] is None
+    assert tree["diagnostics"]["kinds"] == kinds
+    assert tree["diagnostics"]["roc_auc"] == 0.75
+    assert tree["diagnostics"]["ece"] == cup["ece"]
+
+
+def test_nothing_at_all_has_no_interval_and_no_diagnosis() -> None:
+    result = evaluate([], [], ["cup"], resamples=5, similar=similar_classes(["cup"]))
+    tree = json.loads(json.dumps(result.to_json(), allow_nan=False))
+    assert tree["intervals"]["ap50"] == [None, None]
+    assert tree["diagnostics"]["kinds"]["correct"] is None

@@ -8,10 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tatami.evaluate.curve import curve
-from tatami.evaluate.pool import pool
-from tatami.evaluate.voc import all_point, curves, eleven_point
+from tatami.evaluate.curve import Curve, curve
+from tatami.evaluate.pool import Pool, pool
+from tatami.evaluate.voc import all_point, eleven_point, outcome
+from tatami.evaluate.voc import curves as curves_of
 from tatami.types import Boxes, Detections
+
+
+def curves(table: Pool, threshold: float = 0.5) -> tuple[Curve, ...]:
+    return curves_of(table, outcome(table, threshold))
 
 
 def naive_curve(

@@ -15,8 +15,12 @@ from tatami.see.plots import (
     Curve,
     Layer,
     Panel,
+    ReliabilityCurve,
+    RocCurve,
     layer_bars,
     precision_recall,
+    reliability_curves,
+    roc_curves,
     training_curve,
 )
 
@@ -27,6 +31,15 @@ SVG = "{http://www.w3.org/2000/svg}"
 def curve(name: str, points: int = 50) -> Curve:
     recall = np.linspace(0, 1, points)
     return Curve(name, recall, 1 - recall**2, 2 / 3)
+
+
+def roc(name: str) -> RocCurve:
+    rate = np.linspace(0, 1, 50)
+    return RocCurve(name, rate, np.sqrt(rate), 2 / 3)
+
+
+def bins(name: str) -> ReliabilityCurve:
+    return ReliabilityCurve(name, np.array([0.1, np.nan, 0.9]), np.array([0.3, np.nan, 0.8]), 0.125)
 
 
 def layer(name: str, cost: int) -> Layer:
@@ -42,6 +55,8 @@ def plots() -> list[str]:
     return [
         training_curve(rows, Panel("Loss", ("loss",))),
         precision_recall([curve(name) for name in HOSTILE]),
+        roc_curves([roc(name) for name in HOSTILE[:2]]),
+        reliability_curves([bins(name) for name in HOSTILE[:2]]),
         layer_bars([layer("a", 1000)], "multiply_adds"),
         layer_bars([layer("a", 1000)], "parameters"),
     ]
@@ -92,6 +107,20 @@ def test_names_of_any_kind_are_in_the_legend() -> None:
     shown = texts(precision_recall([curve(name) for name in HOSTILE]))
     for name in ("<script>alert(1)</scr…", "_hidden", "$x^$", "猫\ufffd\ufffd", '"&url(#a)'):
         assert any(text.endswith(f"0.667  {name}") for text in shown), (name, shown)
+
+
+def test_other_curves_name_their_figure() -> None:
+    assert {"AUC, class", "0.667  cat"} <= set(texts(roc_curves([roc("cat")])))
+    shown = texts(reliability_curves([bins("cat")]))
+    assert {"ECE, class", "0.125  cat", "mean score", "part that is right"} <= set(shown)
+
+
+def test_a_figure_that_does_not_exist_is_a_dash() -> None:
+    undefined = np.full(3, np.nan)
+    assert "-  cat" in texts(roc_curves([RocCurve("cat", undefined, undefined, np.nan)]))
+    assert "-  cat" in texts(
+        reliability_curves([ReliabilityCurve("cat", *[undefined] * 2, np.nan)])
+    )
 
 
 def test_a_long_legend_is_cut_and_says_so() -> None:

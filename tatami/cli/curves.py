@@ -1,0 +1,87 @@
+"""What ``tatami evaluate --curves`` writes: three kinds of curve, a table and a plot of each."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tatami.evaluate.detections import Evaluation
+from tatami.evaluate.diagnostics import Diagnostics
+from tatami.files import write_atomically
+from tatami.see.plots import (
+    Curve,
+    ReliabilityCurve,
+    RocCurve,
+    precision_recall,
+    reliability_curves,
+    roc_curves,
+)
+from tatami.types import Float, Int
+
+
+def write_curves(folder: Path, result: Evaluation, found: Diagnostics) -> None:
+    """Write precision-recall, roc and reliability, each as .csv and .svg, a line a class.
+
+    Classes without truths are in the tables and are not drawn.
+    Raises TatamiError, with nothing written, where matplotlib is missing.
+    """
+    curves = [one.curve for one in result.classes]
+    rocs, bins = found.rocs, found.reliabilities
+    names = [one.name for one in result.classes]
+    drawn = [label for label, one in enumerate(result.classes) if one.truths]
+    texts = {
+        "precision-recall.svg": precision_recall(
+            [
+                Curve(names[k], curves[k].recall, curves[k].precision, result.classes[k].ap_voc07)
+                for k in drawn
+            ]
+        ),
+        "roc.svg": roc_curves(
+            [
+                RocCurve(
+                    names[k], rocs[k].false_positive_rate, rocs[k].true_positive_rate, rocs[k].auc
+                )
+                for k in drawn
+            ]
+        ),
+        "reliability.svg": reliability_curves(
+            [
+                ReliabilityCurve(
+                    names[k], bins[k].confidence, bins[k].accuracy, bins[k].expected_error
+                )
+                for k in drawn
+            ]
+        ),
+        "precision-recall.csv": _csv(
+            ("class", "score", "precision", "recall"),
+            names,
+            [(one.scores, one.precision, one.recall) for one in curves],
+        ),
+        "roc.csv": _csv(
+            ("class", "threshold", "false_positive_rate", "true_positive_rate"),
+            names,
+            [(one.thresholds, one.false_positive_rate, one.true_positive_rate) for one in rocs],
+        ),
+        "reliability.csv": _csv(
+            ("class", "above", "to", "count", "confidence", "accuracy"),
+            names,
+            [(b.edges[:-1], b.edges[1:], b.counts, b.confidence, b.accuracy) for b in bins],
+        ),
+    }
+    for name, text in texts.items():
+        write_atomically(folder / name, text)
+
+
+def _csv(
+    header: Sequence[str], names: Iterable[str], columns: Iterable[Sequence[Float | Int]]
+) -> str:
+    """A table whose first column is the class; NaN, what does not exist, is an empty cell."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    for name, of_class in zip(names, columns, strict=True):
+        for row in zip(*(column.tolist() for column in of_class), strict=True):
+            writer.writerow([name, *("" if cell != cell else cell for cell in row)])
+    return text.getvalue()

@@ -1,0 +1,191 @@
+"""Bootstrapped intervals: how far a mAP may move by the luck of which pictures were drawn.
+
+As many pictures as there are are drawn with replacement, again and again, and the middle 95 % of
+the mAPs are the interval (Efron and Tibshirani 1993, section 13.3, the percentile interval).
+
+Which truth a detection takes is settled within its picture, so it is settled once: a draw only
+gives each picture a weight. Copies of a picture lie side by side, so among equal scores of a class
+the order is by picture, then as detected, then by copy.
+
+Average precision takes the best of what follows, which fewer distinct pictures make rougher: the
+mAPs of draws lie a little above the set's own where classes have few truths, and so may the
+interval. It is not corrected for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from tatami.evaluate.coco import RECALLS, outcome50
+from tatami.evaluate.curve import hits_needed
+from tatami.evaluate.outcome import Outcome
+from tatami.evaluate.pool import Pool
+from tatami.evaluate.voc import outcome
+from tatami.types import Float, Int
+
+CONFIDENCE = 0.95
+RECALLS07 = np.arange(11, dtype=np.float64) * 0.1
+_BLOCK = 1 << 22  # weights looked up at a time, so that memory stays bounded
+_EPSILON = float(np.spacing(1))  # pycocotools adds it to the detections
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Both ends; NaN where there is nothing to find."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """The middle ``confidence`` of the mAPs of so many resamples.
+
+    map_voc07, map_voc10: at the IoU threshold that was asked for.  ap50: COCO's.
+    """
+
+    resamples: int
+    seed: int
+    confidence: float
+    map_voc07: Interval
+    map_voc10: Interval
+    ap50: Interval
+
+
+def bootstrap(
+    pool: Pool, iou_threshold: float = 0.5, *, resamples: int = 1000, seed: int = 0
+) -> Intervals:
+    """The intervals. Resamples without any truth have no mAP and are left out.
+
+    Raises ValueError unless there is a resample and 0 < iou_threshold <= 1.
+    """
+    if resamples < 1:
+        raise ValueError(f"{resamples} resamples")
+    rng = np.random.default_rng(seed)
+    by_voc, by_coco = outcome(pool, iou_threshold), outcome50(pool)
+    step = max(1, _BLOCK // max(1, pool.pictures, *_class_sizes(pool)))
+    blocks = [
+        _maps(pool, by_voc, by_coco, _weights(rng, pool.pictures, stop - start))
+        for start, stop in pairwise([*range(0, resamples, step), resamples])
+    ]
+    ends = [_interval(column) for column in np.concatenate(blocks).T]
+    return Intervals(resamples, seed, CONFIDENCE, *ends)
+
+
+def resampled_maps(pool: Pool, weights: Int, iou_threshold: float = 0.5) -> Float:
+    """VOC 2007's and VOC 2010's mAP and COCO's AP50 of weighted pictures: (B, 3) float64.
+
+    NaN without truths.  weights: (B, pictures) int64, how often each resample has each picture.
+    """
+    return _maps(pool, outcome(pool, iou_threshold), outcome50(pool), weights)
+
+
+def _weights(rng: np.random.Generator, pictures: int, resamples: int) -> Int:
+    """(resamples, pictures): how often each picture is drawn; each row sums to ``pictures``."""
+    if pictures == 0:
+        return np.zeros((resamples, 0), np.int64)
+    drawn = rng.integers(0, pictures, (resamples, pictures))
+    drawn += np.arange(resamples)[:, None] * pictures
+    counts = np.bincount(drawn.ravel(), minlength=resamples * pictures)
+    return counts.reshape(resamples, pictures)
+
+
+def _maps(pool: Pool, by_voc: Outcome, by_coco: Outcome, weights: Int) -> Float:
+    """(B, 3): the means over the classes with truths."""
+    voc = list(_classes(pool, by_voc, weights))
+    columns = (
+        [one.at_recalls(RECALLS07, 0.0) for one in voc],
+        [one.area() for one in voc],
+        [one.at_recalls(RECALLS, _EPSILON) for one in _classes(pool, by_coco, weights)],
+    )
+    return np.stack([_mean(np.array(column), len(weights)) for column in columns], axis=1)
+
+
+@dataclass(frozen=True)
+class _Weighted:
+    """The h hits of one class, best first, in each of B resamples.
+
+    gains: (h, B) int64, how often each hit is there.  ranks: (h, B) int64, how many detections
+    count up to it.  truths: (B,) int64.
+
+    Precision is at its best at the last copy of a hit, and recall rises at hits only, so no other
+    detection needs to be looked at; a hit that is not there is as good as the one before it at
+    best, and at no higher recall.
+    """
+
+    gains: Int
+    ranks: Int
+    truths: Int
+
+    def best(self, epsilon: float) -> Float:
+        """(h, B): the best precision at each hit or after it."""
+        hits = np.cumsum(self.gains, axis=0)
+        precision = hits / np.maximum(self.ranks + epsilon, _EPSILON)  # 0 / 0 is 0 here
+        best: Float = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
+        return best
+
+    def area(self) -> Float:
+        """(B,): VOC 2010's average precision, NaN without truths."""
+        return self._or_nan((self.gains * self.best(0)).sum(axis=0) / np.maximum(self.truths, 1))
+
+    def at_recalls(self, recalls: Float, epsilon: float) -> Float:
+        """(B,): the mean over recalls (r,) of the best precision from there on, NaN as above."""
+        count = len(self.truths)
+        hits = np.cumsum(self.gains, axis=0).T  # (B, h)
+        # One search for all resamples: a stride apart, they are one rising sequence.
+        stride = max(int(self.truths.max(initial=0)), 1) + 1
+        offset = np.arange(count)[:, None] * stride
+        needed = hits_needed(self.truths, recalls) + offset
+        place = np.searchsorted((hits + offset).ravel(), needed.ravel()).reshape(needed.shape)
+        place -= np.arange(count)[:, None] * hits.shape[1]
+        beyond = np.zeros((1, count))  # after the last hit, nothing
+        best = np.concatenate([self.best(epsilon), beyond])
+        return self._or_nan(best[place, np.arange(count)[:, None]].mean(axis=1))
+
+    def _or_nan(self, values: Float) -> Float:
+        return np.where(self.truths > 0, values, np.nan)
+
+
+def _classes(pool: Pool, outcome: Outcome, weights: Int) -> Iterator[_Weighted]:
+    by_picture = np.ascontiguousarray(weights.T)  # (pictures, B)
+    truth_picture = pool.truth_picture[outcome.wanted]
+    truth_label = pool.truths.labels[outcome.wanted]
+    for label in range(pool.classes):
+        rows = np.arange(len(outcome.hit))[pool.detections_of(label)]
+        rows = rows[outcome.counted[rows]]
+        hits = np.flatnonzero(outcome.hit[rows])
+        picture = pool.detection_picture[rows]
+        # From one hit to the next: what lies between, and it.
+        up_to_last = picture[: hits[-1] + 1] if len(hits) else picture[:0]
+        starts = np.append(0, hits[:-1] + 1) if len(hits) else hits
+        between = np.add.reduceat(by_picture[up_to_last], starts, axis=0)
+        truths = np.bincount(truth_picture[truth_label == label], minlength=pool.pictures)
+        yield _Weighted(
+            by_picture[picture[hits]],
+            np.cumsum(between, axis=0),
+            weights @ truths,
+        )
+
+
+def _class_sizes(pool: Pool) -> list[int]:
+    return [int(n) for n in np.bincount(pool.detections.labels, minlength=pool.classes)]
+
+
+def _mean(values: Float, count: int) -> Float:
+    """(B,): over the classes (K, B) that are not NaN; NaN where all are."""
+    values = values.reshape(-1, count)
+    present = ~np.isnan(values)
+    total, number = np.where(present, values, 0).sum(axis=0), present.sum(axis=0)
+    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
+
+
+def _interval(values: Float) -> Interval:
+    values = values[~np.isnan(values)]
+    if len(values) == 0:
+        return Interval(np.nan, np.nan)
+    low, high = np.quantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Interval(float(low), float(high))

@@ -1,0 +1,20 @@
+"""What a rule of matching makes of the detections of a pool: right, wrong, or neither."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tatami.types import Bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The rows of a pool with n truths and m detections, judged.
+
+    hit: (m,) bool, found a truth.  counted: (m,) bool, right or wrong; the others count neither
+    way, as what goes to a difficult truth.  wanted: (n,) bool, the truths that are to be found.
+    """
+
+    hit: Bool
+    counted: Bool
+    wanted: Bool

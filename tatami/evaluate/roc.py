@@ -1,0 +1,104 @@
+"""The receiver operating characteristic (ROC): how well scores part positives from negatives.
+
+For a detector it is VOC 2006's measure of image classification (Everingham et al. 2006): a picture
+scores for a class what its best detection of that class scores, 0 where there is none. It is
+positive if it shows a truth of the class, and is left out if it shows difficult ones only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tatami.evaluate.pool import Pool
+from tatami.types import Bool, Float, Int
+
+
+@dataclass(frozen=True)
+class Roc:
+    """The points of the curve, by falling threshold, from (0, 0) to (1, 1).
+
+    thresholds: (t,) float64, infinity and then each score once: a point is of what scores at least
+    that, so that equal scores are never parted.
+    true_positives, false_positives: (t,) int64.
+    """
+
+    thresholds: Float
+    true_positives: Int
+    false_positives: Int
+
+    @property
+    def positives(self) -> int:
+        """How many there are."""
+        return int(self.true_positives[-1])
+
+    @property
+    def negatives(self) -> int:
+        """How many there are."""
+        return int(self.false_positives[-1])
+
+    @property
+    def true_positive_rate(self) -> Float:
+        """(t,) float64: the part of the positives that is found; NaN without any."""
+        return _rate(self.true_positives)
+
+    @property
+    def false_positive_rate(self) -> Float:
+        """(t,) float64: the part of the negatives that is taken for positive; NaN without any."""
+        return _rate(self.false_positives)
+
+    @property
+    def auc(self) -> float:
+        """The area under the curve by the trapezoid rule; NaN without positives or negatives.
+
+        It is the probability that a positive scores above a negative, ties counted half
+        (Mann-Whitney). It is summed in whole numbers, so only the division rounds.
+        """
+        if self.positives == 0 or self.negatives == 0:
+            return np.nan
+        steps = np.diff(self.false_positives)
+        twice = int((steps * (self.true_positives[1:] + self.true_positives[:-1])).sum())
+        return twice / (2 * self.positives * self.negatives)
+
+
+def roc(scores: Float, positive: Bool) -> Roc:
+    """The curve of scores (n,), a higher one meaning positive, and what is positive (n,).
+
+    Raises ValueError where the two differ in length or a score is NaN.
+    """
+    if scores.shape != positive.shape or scores.ndim != 1:
+        raise ValueError(f"scores {scores.shape} and labels {positive.shape} are not alike (n,)")
+    if np.isnan(scores).any():
+        raise ValueError("a score is NaN")
+    order = np.argsort(-scores, kind="stable")
+    falling = scores[order]
+    last = np.flatnonzero(np.append(falling[1:] != falling[:-1], True)[: len(falling)])
+    true_positives = np.cumsum(positive[order], dtype=np.int64)[last]
+    return Roc(
+        np.append(np.inf, falling[last]),
+        np.append(0, true_positives),
+        np.append(0, last + 1 - true_positives),
+    )
+
+
+def class_rocs(pool: Pool) -> tuple[Roc, ...]:
+    """The curve of each class over the pictures. A crowd is treated as a difficult truth."""
+    ignored = pool.truths.difficult | pool.truths.crowd
+    result = []
+    for label in range(pool.classes):
+        rows = pool.detections_of(label)
+        scores = np.zeros(pool.pictures)
+        np.maximum.at(scores, pool.detection_picture[rows], pool.detections.scores[rows])
+        of_class = pool.truths.labels == label
+        positive = np.zeros(pool.pictures, bool)
+        positive[pool.truth_picture[of_class & ~ignored]] = True
+        unsure = np.zeros(pool.pictures, bool)
+        unsure[pool.truth_picture[of_class & ignored]] = True
+        counted = positive | ~unsure
+        result.append(roc(scores[counted], positive[counted]))
+    return tuple(result)
+
+
+def _rate(counts: Int) -> Float:
+    return counts / counts[-1] if counts[-1] else np.full(len(counts), np.nan)

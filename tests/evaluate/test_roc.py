@@ -1,0 +1,105 @@
+"""ROC: its area is a count of pairs, whatever the ties; and which pictures it is made of."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tatami.evaluate.pool import pool
+from tatami.evaluate.roc import class_rocs, roc
+from tatami.types import Boxes, Detections
+
+BOX, ELSEWHERE = [0, 0, 10, 10], [50, 50, 60, 60]
+NO_TRUTH, NOTHING = Boxes.of([], []), Detections.of([], [], [])
+
+labelled = st.lists(st.tuples(st.integers(0, 6), st.booleans()), max_size=30)
+
+
+def pairs_won(scores: list[float], positive: list[bool]) -> float:
+    """Of all pairs of a positive and a negative, the part in which it scores above; ties half."""
+    won = [
+        1.0 if a > b else 0.5 if a == b else 0.0
+        for a, is_a in zip(scores, positive, strict=True)
+        for b, is_b in zip(scores, positive, strict=True)
+        if is_a and not is_b
+    ]
+    return sum(won) / len(won) if won else math.nan
+
+
+@given(labelled)
+def test_the_area_is_the_part_of_pairs_won(rows: list[tuple[int, bool]]) -> None:
+    scores, positive = [s / 6 for s, _ in rows], [p for _, p in rows]
+    ours = roc(np.array(scores), np.array(positive, bool))
+    assert ours.auc == pytest.approx(pairs_won(scores, positive), abs=1e-15, nan_ok=True)
+    assert (ours.positives, ours.negatives) == (sum(positive), len(rows) - sum(positive))
+
+
+@given(labelled)
+def test_a_point_is_of_what_scores_at_least_its_threshold(rows: list[tuple[int, bool]]) -> None:
+    scores, positive = np.array([s for s, _ in rows], float), np.array([p for _, p in rows], bool)
+    ours = roc(scores, positive)
+    assert sorted({*scores}, reverse=True) == ours.thresholds[1:].tolist()
+    for threshold, right, wrong in zip(
+        ours.thresholds, ours.true_positives, ours.false_positives, strict=True
+    ):
+        assert right == (positive & (scores >= threshold)).sum()
+        assert wrong == (~positive & (scores >= threshold)).sum()
+
+
+def test_scikit_learn_agrees() -> None:
+    metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
+    rng = np.random.default_rng(0)
+    for count in (2, 50, 5000):
+        scores = rng.random(count).round(2)
+        positive = rng.random(count) < scores
+        positive[:2] = True, False
+        ours = roc(scores, positive)
+        assert ours.auc == pytest.approx(metrics.roc_auc_score(positive, scores), abs=1e-12)
+        theirs = metrics.roc_curve(positive, scores, drop_intermediate=False)
+        np.testing.assert_allclose(ours.false_positive_rate, theirs[0], atol=1e-15)
+        np.testing.assert_allclose(ours.true_positive_rate, theirs[1], atol=1e-15)
+
+
+def test_without_positives_or_negatives_there_is_no_area() -> None:
+    for positive in ([], [True], [False]):
+        assert math.isnan(roc(np.full(len(positive), 0.5), np.array(positive, bool)).auc)
+    assert np.isnan(roc(np.array([0.5]), np.array([False])).true_positive_rate).all()
+
+
+@pytest.mark.parametrize("scores", [[0.5], [0.5, math.nan]])
+def test_senseless_input_is_refused(scores: list[float]) -> None:
+    with pytest.raises(ValueError, match=r"alike|NaN"):
+        roc(np.array(scores), np.array([True, False]))
+
+
+def test_a_picture_scores_what_its_best_detection_of_the_class_scores() -> None:
+    truths = [Boxes.of([BOX], [0]), Boxes.of([BOX], [1]), NO_TRUTH, Boxes.of([BOX], [0])]
+    found = [
+        Detections.of([ELSEWHERE, BOX], [0.3, 0.6], [0, 0]),  # where it is does not matter
+        Detections.of([BOX, BOX], [0.6, 0.9], [0, 1]),
+        Detections.of([BOX], [0.2], [0]),
+        NOTHING,  # a positive that scores 0
+    ]
+    first, second = class_rocs(pool(truths, found, 2))
+    assert first.thresholds.tolist() == [math.inf, 0.6, 0.2, 0]
+    assert first.true_positives.tolist() == [0, 1, 1, 2]
+    assert first.false_positives.tolist() == [0, 1, 2, 2]
+    assert first.auc == pytest.approx(pairs_won([0.6, 0, 0.6, 0.2], [True, True, False, False]))
+    assert second.auc == 1
+
+
+def test_a_picture_with_difficult_truths_only_is_left_out() -> None:
+    truths = [
+        Boxes.of([BOX], [0], difficult=[True]),  # left out
+        Boxes.of([BOX], [0], crowd=[True]),  # left out
+        Boxes.of([BOX, ELSEWHERE], [0, 0], difficult=[True, False]),  # positive
+        Boxes.of([BOX], [1], difficult=[True]),  # negative: it is another class's
+    ]
+    found = [Detections.of([BOX], [s], [0]) for s in (0.9, 0.8, 0.7, 0.1)]
+    ours = class_rocs(pool(truths, found, 2))[0]
+    assert (ours.positives, ours.negatives, ours.auc) == (1, 1, 1)
+    assert ours.thresholds.tolist() == [math.inf, 0.7, 0.1]
