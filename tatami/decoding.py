@@ -19,9 +19,15 @@ emitted C program follows it step by step to the same bits:
 2. The candidates are numbered by (grid, anchor, row, col, k).
 3. One is dropped unless ``score_k`` exceeds the threshold and none of its numbers is NaN. Best
    first, ties by that order, at most ``max_candidates``.
-4. The boxes go to the picture's pixels, ``(x - left) * (picture width / placed width)`` in float64
-   rounded once to float32, and are clipped to it; one left without area is dropped.
-5. Greedy NMS within each class, IoU in float32; the ``max_detections`` best are the answer.
+4. The boxes go to the picture's pixels, ``(x - left) * (picture width / placed width)`` in float64,
+   cut to +-2^20 and rounded once to float32.
+5. Greedy NMS within each class, in float32 and before any clipping, as the networks were trained: a
+   box at the picture's edge is as large as the network says. A box goes where its IoU with a kept
+   one exceeds the threshold t; where ``nms`` is ``diou`` (Zheng et al. 2020, equation 7, with
+   darknet's exponent) where ``IoU - (d / c) ** 0.6 > t``, d and c being the squares of the distance
+   of the centres and of the diagonal of the two boxes' hull, in shares of the picture's sides. The
+   ``max_detections`` best stay.
+6. They are clipped to the picture; one left without area is dropped.
 """
 
 from __future__ import annotations
@@ -37,6 +43,8 @@ from tatami.ops.exponential import exp, sigmoid, softmax
 from tatami.picture import Placement
 from tatami.types import AnchorGrid, Decoding, Detections, Float32, Int, NetworkSpec, Size
 
+FARTHEST = float(1 << 20)
+"""Pixels from a picture's corner, where boxes are cut: their areas stay finite in float32."""
 LARGEST_LOG_SIDE = 8.0
 """The logarithms of the sides are cut here: exp(8) is 2981 anchors, which overflows nothing."""
 
@@ -163,8 +171,10 @@ def detections(
     decoding = spec.decoding
     best = candidates(maps, decoding, score_threshold, len(spec.classes))
     mapped = placement.to_picture(best.xyxy.astype(np.float64), picture_size)
-    xyxy = clip_xyxy(mapped.astype(np.float32), picture_size)
-    solid = np.flatnonzero((xyxy[:, 2] > xyxy[:, 0]) & (xyxy[:, 3] > xyxy[:, 1]))
-    xyxy, scores, labels = xyxy[solid], best.scores[solid], best.labels[solid]
-    kept = nms_per_class(xyxy, scores, labels, decoding.iou_threshold)[: decoding.max_detections]
-    return Detections.of(xyxy[kept], scores[kept], labels[kept])
+    xyxy = np.clip(mapped, -FARTHEST, FARTHEST).astype(np.float32)
+    hull = picture_size if decoding.nms == "diou" else None
+    kept = nms_per_class(xyxy, best.scores, best.labels, decoding.iou_threshold, hull)
+    kept = kept[: decoding.max_detections]
+    inside = clip_xyxy(xyxy[kept], picture_size)
+    solid = (inside[:, 2] > inside[:, 0]) & (inside[:, 3] > inside[:, 1])
+    return Detections.of(inside[solid], best.scores[kept][solid], best.labels[kept][solid])

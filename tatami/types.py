@@ -194,12 +194,15 @@ class Decoding:
     grids: one for each raw map; of an SSD one for each pair (boxes, scores) of them.
     scores: how the numbers of the classes become scores.
     variances: an SSD's offsets of the centre and logarithms of the sides are multiplied by these.
+    nms: what two boxes of a class must not have more of than ``iou_threshold``: their IoU, or that
+    less a part that grows with the distance of their centres, darknet's ``greedynms``.
     """
 
     kind: Literal["yolov2", "yolov3", "ssd"]
     grids: tuple[AnchorGrid, ...]
     scores: Literal["softmax", "sigmoid"]
     variances: tuple[float, float] = (1.0, 1.0)
+    nms: Literal["iou", "diou"] = "iou"
     score_threshold: float = 0.25
     iou_threshold: float = 0.45
     max_candidates: int = 1000
@@ -220,7 +223,8 @@ class Decoding:
     def yolov2(anchors: Iterable[tuple[float, float]], stride: int = 32) -> Decoding:
         """YOLOv2's, with its anchors in cells, as the paper gives them."""
         in_pixels = tuple((width * stride, height * stride) for width, height in anchors)
-        return Decoding("yolov2", (AnchorGrid(in_pixels, (stride, stride)),), "softmax")
+        sides = (float(stride), float(stride))
+        return Decoding("yolov2", (AnchorGrid(in_pixels, sides),), "softmax")
 
 
 @dataclass(frozen=True)

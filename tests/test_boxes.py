@@ -159,3 +159,38 @@ def test_nms_at_the_threshold_itself_keeps() -> None:
     boxes = np.array([[0.0, 0, 2, 1], [0, 0, 1, 1]])
     assert nms_xyxy(boxes, np.array([0.9, 0.8]), 0.5).tolist() == [0, 1]
     assert nms_xyxy(boxes, np.array([0.9, 0.8]), 0.499).tolist() == [0]
+
+
+@given(scored_boxes(), st.sampled_from([0.0, 0.3, 0.5]))
+def test_diou_nms_is_the_iou_less_a_power_of_the_distance(
+    scored: tuple[Float, Float, Int], threshold: float
+) -> None:
+    boxes, scores, _ = scored
+    size = Size(9, 17)
+    left = sorted(range(len(boxes)), key=lambda i: (-scores[i], i))
+    expected = []
+    while left:
+        best, *left = left
+        expected.append(best)
+        left = [i for i in left if not _darknet_diou(boxes[best], boxes[i], size) > threshold]
+    assert nms_xyxy(boxes, scores, threshold, size).tolist() == expected
+
+
+def _darknet_diou(a: Float, b: Float, size: Size) -> float:
+    """IoU - (d / c) ** 0.6, a number at a time."""
+    shared_x, shared_y = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    shared = max(shared_x, 0) * max(shared_y, 0)
+    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared
+    iou = shared / union if union > 0 else 0.0
+    width = (max(a[2], b[2]) - min(a[0], b[0])) / size.width
+    height = (max(a[3], b[3]) - min(a[1], b[1])) / size.height
+    x = (a[0] + a[2] - b[0] - b[2]) / 2 / size.width
+    y = (a[1] + a[3] - b[1] - b[3]) / 2 / size.height
+    diagonal = width**2 + height**2
+    return float(iou - ((x**2 + y**2) / diagonal) ** 0.6) if diagonal > 0 else float(iou)
+
+
+def test_diou_nms_spares_a_box_whose_centre_is_elsewhere() -> None:
+    boxes = np.array([[0.0, 0, 10, 10], [2, 0, 12, 10]])  # IoU 2/3, centres 2 apart
+    assert nms_xyxy(boxes, np.array([0.9, 0.8]), 0.6).tolist() == [0]
+    assert nms_xyxy(boxes, np.array([0.9, 0.8]), 0.6, Size(20, 20)).tolist() == [0, 1]

@@ -170,6 +170,17 @@ def test_boxes_are_mapped_to_the_picture_and_clipped() -> None:
     np.testing.assert_allclose(wide.xyxy, [[50, 0, 250, 100]], atol=1e-3)
 
 
+def test_boxes_are_suppressed_as_large_as_they_are_and_clipped_then() -> None:
+    # Two boxes that share a third: from 0 to 32, and from -32 to 32, clipped the same.
+    spec = spec_of(Size(96, 64), iou_threshold=0.6)
+    raw = np.full((len(ANCHORS) * DEPTH, 2, 3), -20, np.float32)
+    raw[:DEPTH, 0, 0] = [0, 0, 0, 0.7, 20, 20, 0, 0]  # centre (16, 16), 32 x 32.2
+    raw[DEPTH:, 0, 0] = [-20, 0, 0, -1.09, 20, 20, 0, 0]  # centre (0, 16), 64 x 32.3
+    size = Size(96, 64)
+    found = detections([raw], spec, placement(size, spec.input), size, 0.25)
+    np.testing.assert_allclose(found.xyxy, [[0, 0, 32, 32]] * 2, atol=0.2)
+
+
 def test_a_box_in_the_padding_alone_is_dropped() -> None:
     spec = spec_of(Size(96, 64))
     raw = np.full((len(ANCHORS) * DEPTH, 2, 3), -20, np.float32)

@@ -109,7 +109,8 @@ def network(weights: Weights, normalize: bool = True, norm_first: bool = False) 
 
 def right(net: Network, images: Float32, classes: np.ndarray) -> float:
     """The share of pictures whose texture the network names rightly, in percent."""
-    return 100 * float((graph.run(net, images)[:, :, 0, 0].argmax(axis=1) == classes).mean())
+    (answers,) = graph.run(net, images)  # (n, classes, 1, 1)
+    return 100 * float((answers[:, :, 0, 0].argmax(axis=1) == classes).mean())
 
 
 def difference(a: Float32, b: Float32) -> float:
@@ -138,7 +139,7 @@ def main() -> None:
     weights = train(*pictures(480, rng), rng)
     images, classes = pictures(120, rng)
     trained = network(weights)
-    raw = graph.run(trained, images)
+    (raw,) = graph.run(trained, images)
     print(f"trained with normalization: {right(trained, images, classes):.1f} % right")
 
     print("\n1. folded equals unfolded")
@@ -146,12 +147,12 @@ def main() -> None:
     for record in records:
         print(f"   {record.conv}: largest |scale| {record.largest_scale:.1f}")
     print(f"   folded: {right(folded, images, classes):.1f} % right")
-    print(f"   worst relative difference: {difference(raw, graph.run(folded, images)):.1e}")
+    print(f"   worst relative difference: {difference(raw, *graph.run(folded, images)):.1e}")
 
     print("\n2. the same weights in a network without normalization, not folded")
     bare = network(weights, normalize=False)
     print(f"   bare: {right(bare, images, classes):.1f} % right, guessing gives 25.0 %")
-    print(f"   worst relative difference: {difference(raw, graph.run(bare, images)):.1e}")
+    print(f"   worst relative difference: {difference(raw, *graph.run(bare, images)):.1e}")
 
     print(f"\n3. folded with the wrong epsilon; these weights were trained with {EPSILON:g}")
     for block in (1, 2):
@@ -159,7 +160,7 @@ def main() -> None:
         print(f"   variances of conv{block}: {variance.min():.1e} to {variance.max():.1e}")
     for text in ("1e-3", "1e-5", "darknet:1e-6", "1e-2", "darknet:1e-3"):
         net, _ = fold(trained, Epsilon.parse(text))
-        change = difference(raw, graph.run(net, images))
+        change = difference(raw, *graph.run(net, images))
         print(f"   {text:>12}: {right(net, images, classes):5.1f} % right, difference {change:.1e}")
 
     print("\n4. where there is nothing to fold into")

@@ -142,6 +142,7 @@ def _decoding(members: dict[str, Any]) -> Decoding:
         tuple(_grid(_members(key, grid, AnchorGrid)) for grid in grids),
         _one_of(key, "scores", members["scores"], ("softmax", "sigmoid")),
         (centre, side),
+        _one_of(key, "nms", members["nms"], ("iou", "diou")),
         shares["score_threshold"],
         shares["iou_threshold"],
         _whole(key, "max_candidates", members["max_candidates"], 1, 10**6),

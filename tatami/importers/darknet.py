@@ -34,7 +34,7 @@ workspace_size_limit_MB time_steps random jitter bias_match rescore object_scale
 class_scale coord_scale absolute thresh ignore_thresh truth_thresh iou_thresh iou_loss
 iou_normalizer cls_normalizer obj_normalizer uc_normalizer delta_normalizer max_delta max
 counters_per_class label_smooth_eps resize probability stopbackward dont_load dont_load_scales
-nms_kind beta_nms adam B1 B2 eps ratio min_crop max_crop aspect show_details dontload onlyforward
+adam B1 B2 eps ratio min_crop max_crop aspect show_details dontload onlyforward
 focal_loss log_softmax loss_type blur flip max_boxes track tree_thresh dropblock dropblock_size_rel
 dropblock_size_abs noadjust
 """
@@ -52,7 +52,8 @@ class Network:
     values: list[str] = field(default_factory=list)
     maps: list[str] = field(default_factory=list)
     grids: list[AnchorGrid] = field(default_factory=list)
-    kinds: list[tuple[str, str, int]] = field(default_factory=list)  # kind, scores, classes
+    kinds: list[tuple[str, str, int, str]] = field(default_factory=list)
+    """Of each detection layer: kind, scores, classes, suppression."""
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -112,11 +113,12 @@ def _imported(network: Network, size: Size) -> Imported:
     if network.maps:
         if len(set(network.kinds)) > 1:
             raise TatamiError("its detection layers differ in kind", mend="correct the cfg file")
-        kind, scores, _ = network.kinds[0]
+        kind, scores, _, nms = network.kinds[0]
         decoding = Decoding(
             "yolov2" if kind == "region" else "yolov3",
             tuple(network.grids),
             "softmax" if scores == "softmax" else "sigmoid",
+            nms="diou" if nms == "diou" else "iou",
         )
         if len(network.maps) > 1:
             outputs = {f"map{index}": value for index, value in enumerate(network.maps)}
@@ -406,10 +408,30 @@ def _yolo(network: Network, section: Section, name: str) -> str:
     if not 0 < scale < 10:
         raise section.wrong("has a scale_x_y outside 0 to 10", "scale_x_y")
     grid = AnchorGrid(tuple(pairs[index] for index in mask), _stride(network, section), scale)
-    return _detect(network, section, grid, "sigmoid", classes)
+    return _detect(network, section, grid, "sigmoid", classes, _suppression(section))
 
 
-def _detect(network: Network, section: Section, grid: AnchorGrid, scores: str, classes: int) -> str:
+def _suppression(section: Section) -> str:
+    """darknet's greedynms takes the distance of the centres off the IoU, to the power of 0.6; its
+    diounms to a power that is given; its cornersnms and its default take the IoU alone.
+    """
+    kind = section.text("nms_kind", "default")
+    exponent = section.real("beta_nms", 0.6)
+    if kind == "diounms" and exponent != 0.6:
+        raise section.wrong("has diounms with another exponent than 0.6", "beta_nms")
+    if kind not in ("default", "greedynms", "diounms", "cornersnms"):
+        raise section.wrong(f"nms_kind={kind} is not known", "nms_kind")
+    return "diou" if kind in ("greedynms", "diounms") else "iou"
+
+
+def _detect(
+    network: Network,
+    section: Section,
+    grid: AnchorGrid,
+    scores: str,
+    classes: int,
+    nms: str = "iou",
+) -> str:
     channels = _map(section, network.builder.shape(network.last))[1]
     if channels != len(grid.anchors) * (5 + classes):
         raise section.wrong(
@@ -417,7 +439,7 @@ def _detect(network: Network, section: Section, grid: AnchorGrid, scores: str, c
             f"{len(grid.anchors) * (5 + classes)} channels, the layer before it makes {channels}"
         )
     network.grids.append(grid)
-    network.kinds.append((section.kind, scores, classes))
+    network.kinds.append((section.kind, scores, classes, nms))
     return network.last
 
 

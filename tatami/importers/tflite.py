@@ -145,8 +145,8 @@ def _decoding(ssd: Ssd, work: Work) -> Decoding:
         tuple(grids),
         ssd.scores,
         ssd.variances,
-        ssd.score_threshold,
-        ssd.iou_threshold,
+        score_threshold=ssd.score_threshold,
+        iou_threshold=ssd.iou_threshold,
         max_detections=ssd.max_detections,
     )
 

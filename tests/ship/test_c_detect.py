@@ -81,10 +81,14 @@ def answer(process, spec, raw, size, threshold, capacity=1000):
     return np.frombuffer(process.stdout.read(BOX.itemsize * count), BOX)
 
 
-@pytest.fixture(scope="module", params=["roomy", "cramped"])
+@pytest.fixture(scope="module", params=["roomy", "cramped", "diou"])
 def map_reader(request, tmp_path_factory, small_spec, small_detector, module_ship_to):
     """A process that decodes maps, with room for all candidates or for 7 and 3 detections."""
-    limits = {"cramped": {"max_candidates": 7, "max_detections": 3}}.get(request.param, {})
+    limits = {
+        "roomy": {},
+        "cramped": {"max_candidates": 7, "max_detections": 3},
+        "diou": {"nms": "diou"},
+    }[request.param]
     spec = small_spec(Size(64, 32), classes="abc", iou_threshold=0.3, **limits)
     folder = module_ship_to(small_detector(tmp_path_factory.mktemp("map") / "n.onnx", spec))
     (folder / "net_read.c").write_text(READ_MAPS.replace('"net.c"', '"net_all.c"'))

@@ -429,6 +429,7 @@ def _rules(program: Program, spec: NetworkSpec, addresses: _Addresses) -> str:
         "PLANES": "{0, 1, 2}" if pictures.channels == "rgb" else "{2, 1, 0}",
         "GRIDS": len(decoding.grids),
         "SOFTMAX": int(decoding.scores == "softmax"),
+        "DIOU": int(decoding.nms == "diou"),
         "VARIANCE_OF_CENTRE": number(decoding.variances[0]),
         "VARIANCE_OF_SIDE": number(decoding.variances[1]),
         "IOU_THRESHOLD": number(decoding.iou_threshold),
