@@ -28,6 +28,7 @@ from tatami.cli.prove import prove
 from tatami.cli.quantize import quantize
 from tatami.cli.report import report
 from tatami.cli.ship import ship
+from tatami.cli.shrink import shrink_app
 from tatami.cli.train import train
 from tatami.errors import TatamiError
 
@@ -59,6 +60,7 @@ def _root(
 
 app.add_typer(data_app, name="data")
 app.add_typer(import_app, name="import")
+app.add_typer(shrink_app, name="shrink")
 app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("fold")(fold)

@@ -30,29 +30,32 @@ THRESHOLD = 0.005
 
 
 @pytest.mark.parametrize(
-    ("name", "epsilon", "within"),
+    ("name", "within"),
     [
-        (LITE, "inside:1e-5", 0.3),
-        (f"{LITE}-noBatch", "inside:1e-5", 0.3),
-        # 0.0027 of a table's overlap decide whether it is one table or two: another JPEG decoder's
-        # pixels do that, and a class of four truths loses 10 points. See docs/results.md.
-        pytest.param(NANO, "inside:1e-5", 0.6, marks=pytest.mark.slow),
+        (LITE, 0.3),
+        (f"{LITE}-noBatch", 0.3),
+        # 0.0003 of an overlap decide whether one table is two, and another JPEG decoder's pixels
+        # turn that. On the pixels that we read, darknet itself counts 82.54 for its 82.06.
+        pytest.param(NANO, 0.5, marks=pytest.mark.slow),
     ],
 )
-def test_map_is_darknets(shared_data: Path, name: str, epsilon: str, within: float) -> None:
+def test_map_is_darknets(shared_data: Path, name: str, within: float) -> None:
     log = (shared_data / "reference/darknet/map" / f"map_{Path(name).name}.txt").read_text()
     (expected,) = re.findall(r"mAP@0\.50\) = [\d.]+, or ([\d.]+) %", log)
     per_class = dict(re.findall(r"name = (\w+), ap = ([\d.]+)%", log))
-    result = darknet_map(shared_data, shared_data / "weights" / name, Epsilon.parse(epsilon))
+    result = darknet_map(shared_data, shared_data / "weights" / name)
     assert 100 * result.map_voc10 == pytest.approx(float(expected), abs=within)
+    if name == NANO:
+        assert 100 * result.map_voc10 == pytest.approx(82.54, abs=0.02)
     differences = [abs(100 * c.ap_voc10 - float(per_class[c.name])) for c in result.classes]
     assert np.median(differences) < 0.3
 
 
-def darknet_map(shared_data: Path, network: Path, epsilon: Epsilon) -> Evaluation:
+def darknet_map(shared_data: Path, network: Path) -> Evaluation:
     files = network.parent / f"{network.name}.cfg", network.parent / f"{network.name}.weights"
-    imported = read_darknet(*files, epsilon)
-    assert imported.decoding is not None and imported.input is not None
+    imported = read_darknet(*files, Epsilon.parse("inside:1e-5"))
+    assert imported.decoding is not None
+    assert imported.input is not None
     names = (shared_data / "weights/nano-voc/voc.names").read_text().split()
     net = network_of(imported.model)
     pictures = replace(imported.input, resize="stretch")
