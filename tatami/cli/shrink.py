@@ -153,7 +153,7 @@ def _of_run(
         epochs=max(1, epochs),
         learning_rate=learning_rate or run.recipe.learning_rate / GENTLER,
         warmup_epochs=min(run.recipe.warmup_epochs, epochs / 10),
-        closing_epochs=min(run.recipe.closing_epochs, epochs // 2),
+        closing_epochs=epochs,  # whole pictures at the exact size: that is what is to be learnt
         evaluate_every=0,
     )
     lowered = _lowered(folder / NETWORK, size)
