@@ -29,6 +29,7 @@ from tatami.cli.quantize import quantize
 from tatami.cli.report import report
 from tatami.cli.ship import ship
 from tatami.cli.shrink import shrink_app
+from tatami.cli.summary import summary
 from tatami.cli.train import train
 from tatami.errors import TatamiError
 
@@ -63,6 +64,7 @@ app.add_typer(import_app, name="import")
 app.add_typer(shrink_app, name="shrink")
 app.command("train")(train)
 app.command("evaluate")(evaluate)
+app.command("summary")(summary)
 app.command("fold")(fold)
 app.command("quantize")(quantize)
 app.command("ship")(ship)
