@@ -23,6 +23,7 @@ from tatami.cli.demo import demo
 from tatami.cli.evaluate import evaluate
 from tatami.cli.fold import fold
 from tatami.cli.importing import import_app
+from tatami.cli.pareto import pareto
 from tatami.cli.predict import predict
 from tatami.cli.prove import prove
 from tatami.cli.quantize import quantize
@@ -65,6 +66,7 @@ app.add_typer(shrink_app, name="shrink")
 app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("summary")(summary)
+app.command("pareto")(pareto)
 app.command("fold")(fold)
 app.command("quantize")(quantize)
 app.command("ship")(ship)
