@@ -61,6 +61,31 @@ def open_onnx(path: Path) -> ForwardDetector:
     return ForwardDetector(network.spec, lambda images: run(network, images))
 
 
+def network_file(path: Path) -> Path:
+    """The ONNX file that a path stands for: itself, or of a run folder its network.onnx.
+
+    Raises TatamiError for a run that is not over, and where there is nothing.
+    """
+    if (path / "run.json").is_file():
+        file = path / "network.onnx"
+        if not file.is_file():
+            raise TatamiError(
+                "the run is not over: it has no network yet",
+                file=path,
+                mend=f"go on with `tatami train --resume {path}`",
+            )
+        return file
+    if not path.exists():
+        raise TatamiError("no such file or folder", file=path, mend="check the path")
+    if not path.is_file():
+        raise TatamiError(
+            "neither a run folder nor an ONNX file",
+            file=path,
+            mend="give what `tatami train`, `fold` or `quantize` wrote",
+        )
+    return path
+
+
 def is_quantized(network: Network) -> bool:
     """Whether a network holds integers, in the form of QDQ."""
     return any(node.op_type == "QuantizeLinear" for node in network.graph)

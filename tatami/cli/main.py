@@ -23,12 +23,14 @@ from tatami.cli.demo import demo
 from tatami.cli.evaluate import evaluate
 from tatami.cli.fold import fold
 from tatami.cli.importing import import_app
+from tatami.cli.pareto import pareto
 from tatami.cli.predict import predict
 from tatami.cli.prove import prove
 from tatami.cli.quantize import quantize
 from tatami.cli.report import report
 from tatami.cli.ship import ship
 from tatami.cli.shrink import shrink_app
+from tatami.cli.summary import summary
 from tatami.cli.train import train
 from tatami.errors import TatamiError
 
@@ -63,6 +65,8 @@ app.add_typer(import_app, name="import")
 app.add_typer(shrink_app, name="shrink")
 app.command("train")(train)
 app.command("evaluate")(evaluate)
+app.command("summary")(summary)
+app.command("pareto")(pareto)
 app.command("fold")(fold)
 app.command("quantize")(quantize)
 app.command("ship")(ship)

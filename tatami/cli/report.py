@@ -17,11 +17,10 @@ from tatami.cli.training import test_data
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 from tatami.evaluate.detections import Evaluation, evaluate
+from tatami.graph.costs import costs
 from tatami.see.plots import Curve, Layer, Panel
 from tatami.see.report import ClassResult, Held, Report, Shown, write_report
 from tatami.see.report import Stage as StageRow
-from tatami.ship.lower import lower
-from tatami.ship.program import Step, parameters
 from tatami.ship.prove import Ledger
 from tatami.train.run import EVALUATIONS, LOG, Run, read_rows
 from tatami.types import Dataset, Detector
@@ -139,26 +138,21 @@ def _per_class(result: Evaluation) -> list[ClassResult]:
 
 
 def _layers(paths: list[Path]) -> list[Layer]:
-    """Operations and parameters a layer, of the last ONNX file: what is shipped."""
+    """What the layers of the last ONNX file cost: what is shipped."""
     files = [path for path in paths if path.suffix == ".onnx"]
     if not files:
         return []
-    try:
-        program = lower(graph.read(files[-1]))
-    except TatamiError:  # not folded yet: there is no program to describe
-        return []
-
-    def layer(step: Step) -> Layer:
-        return Layer(
-            step.name,
-            type(step).__name__,
-            program.values[step.output].shape,
-            program.multiply_adds(step),
-            parameters(step),
-            4 * parameters(step),
+    return [
+        Layer(
+            cost.name,
+            " ".join(cost.operators),
+            cost.shape[1:],
+            cost.multiply_adds,
+            cost.parameters,
+            cost.weight_bytes,
         )
-
-    return [layer(step) for step in program.steps]
+        for cost in costs(graph.read(files[-1]))
+    ]
 
 
 def _provenance(run: Run, network: Mapping[str, str]) -> dict[str, str]:

@@ -21,9 +21,8 @@ from tatami.cli.artefact import open_onnx, read_run
 from tatami.cli.evaluate import evaluate_detector
 from tatami.data.open import open_dataset
 from tatami.errors import TatamiError
+from tatami.graph.costs import costs, total
 from tatami.graph.network import Network
-from tatami.ship.lower import lower
-from tatami.shrink.fold import fold
 from tatami.shrink.resize import resize as resize_network
 from tatami.types import Dataset, Size
 
@@ -39,7 +38,7 @@ shrink_app = typer.Typer(
 
 @dataclass(frozen=True)
 class Stage:
-    """One row of the answer. multiply_adds: of one picture, normalization folded."""
+    """One row of the answer. multiply_adds: of one picture."""
 
     stage: str
     size: str
@@ -184,11 +183,10 @@ def _lowered(file: Path, size: Size) -> Network:
 def _measured(stage: str, file: Path, held_out: Dataset) -> Stage:
     detector = open_onnx(file)
     result = evaluate_detector(detector, held_out, title=f"Evaluating, {stage}")
-    program = lower(fold(graph.read(file))[0])
     return Stage(
         stage,
         str(detector.spec.input.size),
-        sum(program.multiply_adds(step) for step in program.steps),
+        total(costs(graph.read(file))).multiply_adds,
         result.map_voc07,
         result.map_voc10,
         result.coco.ap50,

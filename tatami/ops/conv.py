@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
 from tatami.errors import TatamiError
@@ -38,3 +41,13 @@ def convolve(
     if bias is not None:
         y += bias[:, None, None]
     return y
+
+
+def multiply_adds(weight: Sequence[int], places: int) -> int:
+    """Multiplications that a convolution adds up: each number of its weight, at every place.
+
+    weight: its shape, in which groups are left out already.  places: samples of one channel of the
+    output, or of a transposed convolution's input. Taps in the padding, or on what a transposed
+    convolution's padding cuts off, count as all others: so do the figures that are published.
+    """
+    return math.prod(weight) * places

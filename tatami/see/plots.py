@@ -6,11 +6,12 @@ dark. The same input gives the same text. Needs matplotlib: ``pip install tatami
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from xml.etree import ElementTree
@@ -25,6 +26,8 @@ from tatami.types import Float
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.transforms import Bbox
 
 MAX_POINTS = 400
 MAX_LEGEND = 20
@@ -122,6 +125,28 @@ class Layer:
     bytes: int
 
 
+@dataclass(frozen=True)
+class Mark:
+    """A network among others.  score: what it is worth, in percent.  integers: it is quantized."""
+
+    name: str
+    score: float
+    integers: bool
+
+
+@dataclass(frozen=True)
+class CostPanel:
+    """What networks cost in one respect.
+
+    title: with its unit.  costs: of each network.  on_front: whether nothing else is both as good
+    and as cheap.
+    """
+
+    title: str
+    costs: Sequence[float]
+    on_front: Sequence[bool]
+
+
 def training_curve(rows: Sequence[Mapping[str, float]], panel: Panel) -> str:
     """A panel of a training log as SVG.
 
@@ -214,6 +239,137 @@ def _class_lines(
     return _svg(figure, title)
 
 
+def pareto_chart(marks: Sequence[Mark], panels: Sequence[CostPanel], score: str) -> str:
+    """Networks' scores against each of their costs as SVG, both axes logarithmic.
+
+    Circles are float networks, squares integer ones; those on the front are filled, and the line is
+    the best score that each cost can buy.  score: what the scores are called.
+    An axis with a value that has no logarithm is linear.
+    """
+    title = f"{score} against cost"
+    figure, every = _panels(4.0 * len(panels), 3.6, [panel.title for panel in panels])
+    with _style():
+        scores = [mark.score for mark in marks]
+        for axes, panel in zip(every, panels, strict=True):
+            _logarithmic(axes, "x", panel.costs)
+            _logarithmic(axes, "y", scores)
+            axes.set_xlabel(panel.title)
+            axes.set_ylabel(score)
+            axes.set_title("")
+            front = sorted(
+                (cost, mark.score)
+                for cost, mark, on_front in zip(panel.costs, marks, panel.on_front, strict=True)
+                if on_front
+            )
+            if front:  # to the edge: what costs more buys as much
+                x, y = zip(*front, strict=True)
+                steps = ([*x, axes.get_xlim()[1]], [*y, y[-1]])
+                axes.plot(*steps, color=INK, lw=1, alpha=0.6, drawstyle="steps-post", zorder=1)
+            for cost, mark, on_front in zip(panel.costs, marks, panel.on_front, strict=True):
+                _draw_mark(axes, cost, mark.score, mark.integers, on_front)
+        listed = [_draw_mark(every[0], None, None, integers, True) for integers in (False, True)]
+        figure.legend(
+            listed,
+            ["float32", "8 bits"],
+            loc="outside lower left",
+            title="filled: on the front",
+            alignment="left",
+            ncols=2,
+        )
+        with _any_letters():
+            figure.draw_without_rendering()  # the layout: then it is known where there is room
+            for axes, panel in zip(every, panels, strict=True):
+                _label_points(axes, panel.costs, scores, [mark.name for mark in marks])
+    return _svg(figure, title)
+
+
+def _draw_mark(
+    axes: Axes, x: float | None, y: float | None, integers: bool, on_front: bool
+) -> Line2D:
+    """One network's mark; without a place it is for the legend alone."""
+    colour = _line_colour(5 if integers else 4)
+    (mark,) = axes.plot(
+        [] if x is None else [x],
+        [] if y is None else [y],
+        ls="",
+        marker="s" if integers else "o",
+        ms=5.5 if integers else 8,  # both are seen where they are at one place
+        mec=colour,
+        mfc=colour if on_front else "none",
+        zorder=2,
+    )
+    return mark
+
+
+def _logarithmic(axes: Axes, which: Literal["x", "y"], values: Sequence[float]) -> None:
+    """A logarithmic axis around these values, with plain numbers at round places."""
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    low, high = min(values), max(values)
+    locator: LogLocator | MaxNLocator
+    locator = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10])
+    if low > 0:
+        ends = {"x": (low / 1.25, high * 1.6), "y": (low / 1.15, high * 1.15)}[which]
+        if which == "x":
+            axes.set_xscale("log")
+        else:
+            axes.set_yscale("log")
+        if high / low > 3:
+            locator = LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 40 else (1.0,))
+    else:
+        ends = (low - 0.1 * (high - low) - 1e-9, high + 0.2 * (high - low) + 1e-9)
+    (axes.set_xlim if which == "x" else axes.set_ylim)(*ends)
+    axis.set_major_locator(locator)
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(lambda value, _: count(round(value, 6)))
+
+
+_BESIDE: tuple[tuple[float, float, Literal["left", "center", "right"]], ...] = (
+    *((7, 3, "left"), (-7, 3, "right"), (7, -10, "left"), (-7, -10, "right")),
+    *((0, 8, "center"), (0, -15, "center"), (7, 12, "left"), (-7, 12, "right")),
+)
+"""Where a point's name may stand: points to the right and up, and how it is aligned there."""
+
+
+def _label_points(axes: Axes, x: Sequence[float], y: Sequence[float], names: Sequence[str]) -> None:
+    """A name beside each point, where it hides least of the other points and names."""
+    from matplotlib.transforms import Bbox
+
+    places = axes.transData.transform(np.column_stack((x, y)))
+    taken = [Bbox.from_bounds(px - 5, py - 5, 10, 10) for px, py in places.tolist()]
+    frame = axes.get_window_extent()
+    for place, name in zip(zip(x, y, strict=True), names, strict=True):
+        text = axes.annotate(
+            shortened(readable(name), 22),
+            place,
+            xytext=(0, 0),
+            textcoords="offset points",
+            fontsize=7.5,
+        )
+        best = None
+        for right, up, aligned in _BESIDE:
+            text.set_position((right, up))
+            text.set_horizontalalignment(aligned)
+            extent = text.get_window_extent()
+            hidden = sum(_overlap(extent, other) for other in taken)
+            outside = extent.width * extent.height - _overlap(extent, frame)
+            badness = hidden + outside
+            if best is None or badness < best[0] - 1e-6:
+                best = (badness, (right, up), aligned, extent)
+        assert best is not None
+        text.set_position(best[1])
+        text.set_horizontalalignment(best[2])
+        taken.append(best[3])
+
+
+def _overlap(a: Bbox, b: Bbox) -> float:
+    """The area that two boxes share."""
+    width = min(a.x1, b.x1) - max(a.x0, b.x0)
+    height = min(a.y1, b.y1) - max(a.y0, b.y0)
+    return float(max(0, width) * max(0, height))
+
+
 def layer_bars(layers: Sequence[Layer], cost: Literal["multiply_adds", "parameters"]) -> str:
     """What each layer costs, as horizontal bars in SVG; layers that cost nothing are left out."""
     costs = [(shortened(readable(layer.name), 28), getattr(layer, cost)) for layer in layers]
@@ -244,8 +400,27 @@ def _style() -> Any:
     return mpl.rc_context(settings)
 
 
+@contextlib.contextmanager
+def _any_letters() -> Iterator[None]:
+    """The reader's browser has the letters that matplotlib's own font lacks."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        yield
+
+
+def check_plots() -> None:
+    """Raise TatamiError where matplotlib is missing: before long work whose end is a plot."""
+    _panels(1.0, 1.0, ["nothing"])
+
+
 def _figure(width: float, height: float, title: str) -> tuple[Figure, Axes]:
     """An empty plot, inches wide and high. Raises TatamiError where matplotlib is missing."""
+    figure, (axes,) = _panels(width, height, [title])
+    return figure, axes
+
+
+def _panels(width: float, height: float, titles: Sequence[str]) -> tuple[Figure, list[Axes]]:
+    """Empty plots side by side, inches wide and high together. Raises TatamiError as above."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -254,17 +429,18 @@ def _figure(width: float, height: float, title: str) -> tuple[Figure, Axes]:
         ) from error
     with _style():
         figure = Figure(figsize=(width, height), layout="constrained")
-        axes = figure.add_subplot()
-        axes.set_title(shortened(readable(title), 44))
-    return figure, axes
+        every = []
+        for index, title in enumerate(titles, start=1):
+            axes = figure.add_subplot(1, len(titles), index)
+            axes.set_title(shortened(readable(title), 44))
+            every.append(axes)
+    return figure, every
 
 
 def _svg(figure: Figure, title: str) -> str:
     """The figure as an SVG element, its ids unlike those of any other plot in the page."""
     out = io.StringIO()
-    with _style(), warnings.catch_warnings():
-        # The reader's browser has the letters that matplotlib's own font lacks.
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
+    with _style(), _any_letters():
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     root = ElementTree.fromstring(out.getvalue())
     _remove(root, "metadata")

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tatami.ops.conv import multiply_adds
 from tatami.ops.window import Window
 from tatami.types import Float32, NetworkSpec
 
@@ -458,10 +459,10 @@ class Program:
             if step.pool is not None:  # the convolution's own map
                 _, height, width = self.values[step.inputs[0]].shape
                 rows, columns = step.window.rows.output(height), step.window.columns.output(width)
-            return int(step.weights.size) * rows * columns
+            return multiply_adds(step.weights.shape, rows * columns)
         if isinstance(step, ConvTranspose | QuantizedConvTranspose):
             _, rows, columns = self.values[step.inputs[0]].shape
-            return int(step.weights.size) * rows * columns
+            return multiply_adds(step.weights.shape, rows * columns)
         return 0
 
 

@@ -108,7 +108,9 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("stage", ["fold", "ship", "evaluate", "predict", "prove"])
+@pytest.mark.parametrize(
+    "stage", ["fold", "ship", "evaluate", "predict", "prove", "summary", "pareto"]
+)
 def test_a_bad_network(stage: str, name: str, bad_networks: Path, house: Path, refused: Refused):
     network = bad_networks / name
     more: dict[str, tuple[object, ...]] = {
@@ -117,6 +119,8 @@ def test_a_bad_network(stage: str, name: str, bad_networks: Path, house: Path, r
         "evaluate": ("--data", house / "set", "--split", "test"),
         "predict": (house / "picture.jpg", "-o", "out"),
         "prove": ("--data", house / "set", "--split", "test"),
+        "summary": (),
+        "pareto": ("--data", house / "set", "--split", "test", "--no-time"),
     }
     line = refused(stage, network, *more[stage]).line
     assert str(network) in line
@@ -279,7 +283,7 @@ SETS: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("what", SETS)
-@pytest.mark.parametrize("stage", ["show", "train", "evaluate", "prove", "report"])
+@pytest.mark.parametrize("stage", ["show", "train", "evaluate", "prove", "report", "pareto"])
 def test_a_bad_set(
     stage: str,
     what: str,
@@ -295,6 +299,7 @@ def test_a_bad_set(
         "evaluate": ("evaluate", house / "squares.onnx", "--data", root),
         "prove": ("prove", house / "squares.onnx", "--data", root),
         "report": ("report", run_on(root)),
+        "pareto": ("pareto", house / "squares.onnx", "--data", root, "--no-time"),
     }[stage]
     said = refused(*arguments)
     file, reason = SETS[what]
@@ -376,6 +381,7 @@ def test_a_bad_picture(name: str, bad_pictures: Path, house: Path, refused: Refu
 # Where to write -----------------------------------------------------------------------------------
 
 WRITERS = ("sheet", "digits", "train", "save", "predict", "fold", "ship", "report", "demo")
+WRITERS += ("summary", "pareto")
 
 
 def writing(writer: str, house: Path, trained: Path, target: Path) -> tuple[object, ...]:
@@ -391,6 +397,8 @@ def writing(writer: str, house: Path, trained: Path, target: Path) -> tuple[obje
         "ship": ("ship", network, "-o", target, "--no-build"),
         "report": ("report", trained, "-o", target),
         "demo": ("demo", "--out", target),
+        "summary": ("summary", network, "--csv", target),
+        "pareto": ("pareto", network, "--data", data, "--split", "test", "--no-time", "-o", target),
     }
     return commands[writer]
 
@@ -411,7 +419,7 @@ def test_the_other_kind_is_there(
     writer: str, house: Path, trained: Path, tmp_path: Path, refused: Refused
 ):
     target = tmp_path / "there"
-    if writer in ("digits", "train", "predict", "ship", "demo"):
+    if writer in ("digits", "train", "predict", "ship", "demo", "pareto"):
         target.write_text("a file where a folder is wanted")
     else:
         target = target.with_suffix(".png")

@@ -12,12 +12,15 @@ import pytest
 from tatami.errors import TatamiError
 from tatami.see.plots import (
     MAX_LEGEND,
+    CostPanel,
     Curve,
     Layer,
+    Mark,
     Panel,
     ReliabilityCurve,
     RocCurve,
     layer_bars,
+    pareto_chart,
     precision_recall,
     reliability_curves,
     roc_curves,
@@ -46,6 +49,24 @@ def layer(name: str, cost: int) -> Layer:
     return Layer(name, "Conv", (1, 16, 13, 13), cost, cost // 10, cost // 10 * 4)
 
 
+def fronts(names: tuple[str, ...], panels: int = 2) -> str:
+    """A chart of networks that cost and are worth ever more; every second is of integers."""
+    marks = [Mark(name, 10.0 * (index + 1), index % 2 == 1) for index, name in enumerate(names)]
+    costs = [10.0**index for index in range(len(names))]
+    panel = CostPanel("multiply-adds", costs, [True] * len(names))
+    return pareto_chart(marks, [panel] * panels, "mAP, %")
+
+
+def marks_of(svg: str) -> list[tuple[float, float, str]]:
+    """Where every mark within a plot is, and its style: ticks are not clipped to it."""
+    return [
+        (float(mark.attrib["x"]), float(mark.attrib["y"]), mark.attrib["style"])
+        for group in ElementTree.fromstring(svg).iter(f"{SVG}g")
+        if "clip-path" in group.attrib
+        for mark in group.iter(f"{SVG}use")
+    ]
+
+
 def texts(svg: str) -> list[str]:
     return [element.text or "" for element in ElementTree.fromstring(svg).iter(f"{SVG}text")]
 
@@ -59,6 +80,7 @@ def plots() -> list[str]:
         reliability_curves([bins(name) for name in HOSTILE[:2]]),
         layer_bars([layer("a", 1000)], "multiply_adds"),
         layer_bars([layer("a", 1000)], "parameters"),
+        fronts(HOSTILE),
     ]
 
 
@@ -164,3 +186,74 @@ def test_without_matplotlib_the_mend_is_named(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(TatamiError, match=r"pip install 'tatami\[see\]'"):
         precision_recall([])
+
+
+def test_a_mark_a_network_and_a_name_beside_it() -> None:
+    svg = fronts(("a", "b", "c"), panels=3)
+    found = marks_of(svg)
+    assert len(found) == 3 * 3
+    # Up and to the right: what costs more is worth more; a logarithm makes even steps of tens.
+    x, y = np.array([mark[:2] for mark in found[:3]]).T
+    assert x[0] < x[1] < x[2]
+    assert y[0] > y[1] > y[2]
+    assert x[1] - x[0] == pytest.approx(x[2] - x[1], rel=1e-3)
+    assert y[0] - y[1] == pytest.approx((y[0] - y[2]) * np.log(2) / np.log(3), rel=1e-3)
+    for name in ("a", "b", "c"):
+        assert texts(svg).count(name) == 3
+    assert texts(svg).count("multiply-adds") == 3
+    assert {"float32", "8 bits"} <= set(texts(svg))
+
+
+def test_only_marks_on_the_front_are_filled() -> None:
+    marks = [Mark(name, 50.0, False) for name in ("a", "b")]
+    panel = CostPanel("ms", [1.0, 2.0], [True, False])
+    on_front, beaten = (style for *_, style in marks_of(pareto_chart(marks, [panel], "mAP")))
+    assert "fill-opacity: 0" in beaten
+    assert "fill-opacity: 0" not in on_front
+    assert "fill: #" in on_front
+
+
+def test_float_and_integer_networks_have_other_shapes_and_colours() -> None:
+    svg = fronts(("a", "b"), panels=1)
+    root = ElementTree.fromstring(svg)
+    shapes = {path.attrib["id"]: path.attrib["d"] for path in root.iter(f"{SVG}path")
+              if "id" in path.attrib}  # fmt: skip
+    used = [
+        mark.attrib["{http://www.w3.org/1999/xlink}href"][1:]
+        for group in root.iter(f"{SVG}g")
+        if "clip-path" in group.attrib
+        for mark in group.iter(f"{SVG}use")
+    ]
+    assert shapes[used[0]] != shapes[used[1]]
+    first, second = marks_of(svg)
+    assert first[2] != second[2]
+
+
+def test_a_single_network_and_numbers_without_a_logarithm() -> None:
+    alone = pareto_chart([Mark("a", 0.0, False)], [CostPanel("ms", [0.0], [True])], "mAP")
+    assert len(marks_of(alone)) == 1
+    marks = [Mark("a", 0.0, False), Mark("b", 40.0, True)]
+    both = pareto_chart(marks, [CostPanel("ms", [3.0, 3.0], [False, True])], "mAP")
+    (x, lower, _), (other_x, higher, _) = marks_of(both)
+    assert x == other_x
+    assert lower > higher
+
+
+def test_names_of_near_points_do_not_hide_one_another() -> None:
+    names = [f"network {index}" for index in range(4)]
+    marks = [Mark(name, 50 + 0.01 * index, False) for index, name in enumerate(names)]
+    svg = pareto_chart(marks, [CostPanel("ms", [10.0] * 4, [False] * 4)], "mAP")
+    boxes = []
+    for text in ElementTree.fromstring(svg).iter(f"{SVG}text"):
+        if text.text in names:
+            x, y = float(text.attrib["x"]), float(text.attrib["y"])
+            anchor = re.search(r"text-anchor: (\w+)", text.attrib["style"])
+            assert anchor is not None
+            width = 7.5 * 0.55 * len(text.text)
+            left = x - {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor[1]] * width
+            boxes.append((left, left + width, y - 6, y))
+    assert len(boxes) == 4
+    for index, (left, right, top, bottom) in enumerate(boxes):
+        for other_left, other_right, other_top, other_bottom in boxes[:index]:
+            beside = right <= other_left or other_right <= left
+            assert beside or bottom <= other_top or other_bottom <= top

@@ -6,10 +6,12 @@ with the kernels that are asked for. ``CompiledDetector`` is a ``types.Detector`
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import subprocess
 import tempfile
+import time
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -110,6 +112,13 @@ class CompiledNetwork:
     def ask(self, request: bytes, size: int) -> bytes:
         """So many bytes of what proof.c answers."""
         return self._proof().ask(request, size)
+
+    def cpu_seconds(self) -> float | None:
+        """Processor time that its processes have taken so far; None where the system has no clock
+        of another process."""
+        spent = [process.cpu_seconds() for process in self._processes]
+        known = [one for one in spent if one is not None]
+        return sum(known) if len(known) == len(spent) else None
 
     def close(self) -> None:
         """End the processes and remove what was compiled."""
@@ -398,6 +407,16 @@ class _Process:
         if not line.endswith(b"\n"):
             raise self._dead()
         return line.decode(errors="replace")
+
+    def cpu_seconds(self) -> float | None:
+        try:  # POSIX, but not everywhere
+            clock_of = ctypes.CDLL(None).clock_getcpuclockid
+        except AttributeError:
+            return None
+        clock = ctypes.c_int()
+        if clock_of(self.process.pid, ctypes.byref(clock)) != 0:
+            raise self._dead()
+        return time.clock_gettime(clock.value)
 
     def close(self) -> None:
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):

@@ -1,0 +1,227 @@
+"""``tatami summary``: what every layer of a network costs, and all of them together."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tatami import graph
+from tatami.cli.artefact import network_file
+from tatami.errors import TatamiError
+from tatami.files import write_atomically
+from tatami.graph.costs import Cost, costs, total
+from tatami.graph.network import Network, shape_of
+from tatami.see.text import count, readable
+from tatami.shrink.resize import resize
+from tatami.types import InputSpec, NetworkSpec, Size
+
+WIDTH = 80
+SIZE, CLASSES, ANCHORS = Size(416, 416), 20, 5
+"""Of a model that is given by its name: as published, for PASCAL VOC."""
+MAX_PIXELS = 2**24
+
+_SHORT = {
+    "BatchNormalization": "norm",
+    "ConvTranspose": "ConvT",
+    "DequantizeLinear": "Dequantize",
+    "GlobalAveragePool": "GlobalAverage",
+    "GlobalMaxPool": "GlobalMax",
+    "LeakyRelu": "leaky",
+    "QuantizeLinear": "Quantize",
+}
+"""Operators whose names are too long for a table."""
+
+
+def summary(
+    network: Annotated[
+        str, typer.Argument(help="A model's name, an ONNX file or a run folder.", metavar="NAME")
+    ],
+    size: Annotated[
+        str | None, typer.Option(help="Input, width x height; else the file's own, or 416x416.")
+    ] = None,
+    width: Annotated[
+        float | None, typer.Option(help="Of a name: multiplies every layer's channels.")
+    ] = None,
+    classes: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="Of a name: how many, else 20.")
+    ] = None,
+    anchors: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Of a name: how many a cell, else 5.")
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option("--csv", help="Write the layers here as a table.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, no table.")] = False,
+) -> None:
+    """Multiply-adds, parameters and bytes a layer, of a file or of a model that is not trained yet.
+
+    One multiply-add is two operations. A normalization or activation belongs to the layer before.
+    Bytes are those of the weights as stored, and of the maps that a layer reads and writes.
+    """
+    wanted = None if size is None else Size.parse(size)
+    if wanted is not None and wanted.width * wanted.height > MAX_PIXELS:
+        raise TatamiError(
+            f"an input of {wanted} is too large", mend=f"give at most {MAX_PIXELS:,} pixels"
+        )
+    if _is_path(network):
+        for option, value in (("width", width), ("classes", classes), ("anchors", anchors)):
+            if value is not None:
+                raise TatamiError(
+                    f"--{option} is for a model's name: a file has its own", mend="leave it out"
+                )
+        opened = _from_file(Path(network), wanted)
+    else:
+        opened = _from_name(
+            network,
+            wanted or SIZE,
+            1.0 if width is None else width,
+            classes or CLASSES,
+            anchors or ANCHORS,
+        )
+    layers = costs(opened)
+    if table is not None:
+        write_atomically(table, _csv(layers))
+    if as_json:
+        typer.echo(json.dumps(_json(network, opened, layers), indent=2))
+        return
+    console = Console(width=WIDTH, highlight=False)
+    console.print(_table(layers))
+    for line in _lines(opened, total(layers)):
+        console.print(line, markup=False)
+    if table is not None:
+        console.print(f"wrote {table}", markup=False, soft_wrap=True)
+
+
+def _is_path(text: str) -> bool:
+    """Whether a file or a run folder is meant, and no name: there is one, or it looks like one."""
+    path = Path(text)
+    return (
+        path.is_file()
+        or (path / "run.json").is_file()
+        or path.suffix == ".onnx"
+        or len(path.parts) != 1
+    )
+
+
+def _from_file(path: Path, size: Size | None) -> Network:
+    network = graph.read(network_file(path))
+    if size is None:
+        return network
+    try:
+        return resize(network, size)
+    except TatamiError as error:
+        raise TatamiError(error.reason, mend=error.mend, file=path) from error
+
+
+def _from_name(name: str, size: Size, width: float, classes: int, anchors: int) -> Network:
+    """A model of the table, with weights at random. Raises TatamiError, naming the models."""
+    from tatami.models import MODELS
+    from tatami.models.export import to_network
+
+    if name not in MODELS:
+        raise TatamiError(
+            f"no model and no file '{name}'",
+            mend=f"the models are {', '.join(sorted(MODELS))}; or give an ONNX file",
+        )
+    kind = MODELS[name]
+    if size.width % kind.stride or size.height % kind.stride:
+        raise TatamiError(
+            f"an input of {size} does not divide by the stride, {kind.stride}",
+            mend="give multiples of it, as 352x288",
+        )
+    model = kind(classes, [(1.0, 1.0)] * anchors, width)
+    names = tuple(f"class {index}" for index in range(classes))
+    spec = NetworkSpec("detect", names, InputSpec(size), kind.decoding(model.anchors))
+    return to_network(model, spec)
+
+
+def _size(network: Network) -> Size:
+    """Of the network's input."""
+    *_, height, width = shape_of(network.graph.inputs[0])
+    return Size(width, height)
+
+
+def _table(layers: Sequence[Cost]) -> Table:
+    """A row a layer and one for all, at most 80 columns wide."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), width=WIDTH)
+    table.add_column("layer", overflow="ellipsis", no_wrap=True, ratio=1)
+    table.add_column("operators", overflow="ellipsis", no_wrap=True, max_width=17)
+    table.add_column("output", justify="right", no_wrap=True)
+    titles = ("mult.-\nadds", "para-\nmeters", "weight\nbytes", "map\nbytes", "m.-a. a\nbyte")
+    for title in titles:
+        table.add_column(title, justify="right", no_wrap=True)
+    for layer in layers:
+        table.add_row(
+            escape(readable(layer.name)),
+            " ".join(_SHORT.get(operator, operator) for operator in layer.operators),
+            "x".join(map(str, layer.shape[1:] if layer.shape[:1] == (1,) else layer.shape)),
+            *_numbers(layer),
+        )
+    table.add_section()
+    table.add_row("all", "", "", *_numbers(total(layers)))
+    return table
+
+
+def _numbers(layer: Cost) -> list[str]:
+    """Three digits each; nothing for 0."""
+    counts = (layer.multiply_adds, layer.parameters, layer.weight_bytes, layer.activation_bytes)
+    told = [count(number) if number else "" for number in counts]
+    return [*told, f"{layer.intensity:.2f}" if layer.multiply_adds else ""]
+
+
+def _lines(network: Network, whole: Cost) -> list[str]:
+    return [
+        f"input {'x'.join(map(str, shape_of(network.graph.inputs[0])))}",
+        f"{whole.multiply_adds:,} multiply-adds (m.-a.), each of two operations: "
+        f"{count(whole.operations)}",
+        f"{whole.parameters:,} parameters, {whole.weight_bytes:,} bytes as stored",
+        f"{whole.activation_bytes:,} bytes of maps read and written",
+        f"{whole.intensity:.2f} multiply-adds a byte moved, weights and maps",
+    ]
+
+
+_COLUMNS = (
+    *("name", "operators", "output", "multiply_adds", "operations", "parameters"),
+    *("weight_bytes", "activation_bytes", "multiply_adds_per_byte"),
+)
+
+
+def _row(layer: Cost) -> dict[str, Any]:
+    """A layer's numbers, by the names in ``_COLUMNS``."""
+    numbers = (layer.multiply_adds, layer.operations, layer.parameters)
+    further = (layer.weight_bytes, layer.activation_bytes, layer.intensity)
+    known = (layer.name, list(layer.operators), list(layer.shape), *numbers, *further)
+    return dict(zip(_COLUMNS, known, strict=True))
+
+
+def _json(asked: str, network: Network, layers: Sequence[Cost]) -> dict[str, Any]:
+    whole = _row(total(layers))
+    for name in ("name", "operators", "output"):
+        del whole[name]
+    return {
+        "network": asked,
+        "input": list(shape_of(network.graph.inputs[0])),
+        "layers": [_row(layer) for layer in layers],
+        "total": whole,
+    }
+
+
+def _csv(layers: Sequence[Cost]) -> str:
+    """A line a layer; the operators are joined by "+", the sides of the output by "x"."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for layer in layers:
+        joined = {"operators": "+".join(layer.operators), "output": "x".join(map(str, layer.shape))}
+        writer.writerow(_row(layer) | joined)
+    return text.getvalue()

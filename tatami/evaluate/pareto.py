@@ -1,0 +1,25 @@
+"""The Pareto front: of networks that cost something, those that none other makes pointless."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tatami.types import Bool, Float
+
+
+def front(cost: Float, score: Float) -> Bool:
+    """Which points no other dominates, (n,): less cost is better, and more score.
+
+    cost, score: (n,). A point dominates another that is nowhere better and somewhere worse. Equal
+    points do not dominate one another: all of them are on the front, or none. A point with a NaN
+    is not on it.
+    """
+    on_front = np.zeros(len(cost), bool)
+    there = np.flatnonzero(~(np.isnan(cost) | np.isnan(score)))
+    # The cheapest first, of equally cheap ones the best: a point then has to beat all before it.
+    best, best_cost = -np.inf, np.nan
+    for index in there[np.lexsort((-score[there], cost[there]))]:
+        if score[index] > best or (score[index] == best and cost[index] == best_cost):
+            on_front[index] = True
+            best, best_cost = score[index], cost[index]
+    return on_front
