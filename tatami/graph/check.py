@@ -29,6 +29,7 @@ from tatami.graph.attributes import (
 )
 from tatami.graph.network import shape_of
 from tatami.graph.operators import OPERATORS
+from tatami.ops.window import Window
 from tatami.types import NetworkSpec
 
 MAX_ELEMENTS = 2**28
@@ -165,7 +166,7 @@ def _conv(node: ir.Node) -> None:
     image, kernel = shape_of(_value(node, 0)), _weight(node, 1).shape
     if len(kernel) != 4:
         raise _wrong(node, f"has a weight of {len(kernel)} axes, not 4")
-    window_of(node)
+    _window(node)
     groups = integer(node, "group", 1)
     if groups < 1 or image[1] != kernel[1] * groups or kernel[0] % groups:
         raise _wrong(
@@ -177,6 +178,18 @@ def _conv(node: ir.Node) -> None:
         bias = _weight(node, 2).shape
         if bias != (kernel[0],):
             raise _wrong(node, f"has a bias of shape {bias} for {kernel[0]} outputs")
+
+
+def _window(node: ir.Node) -> Window:
+    """A node's window, which must fit its input: ONNX's shape inference makes one place of none."""
+    window = window_of(node)
+    rows, columns = shape_of(_value(node, 0))[2:]
+    for axis, length in ((window.rows, rows), (window.columns, columns)):
+        try:
+            axis.output(length)
+        except TatamiError as error:
+            raise _wrong(node, f"has no output: {error.reason}", "give a larger input") from None
+    return window
 
 
 def _conv_transpose(node: ir.Node) -> None:
@@ -213,7 +226,7 @@ def _batch_normalization(node: ir.Node) -> None:
 def _pool(node: ir.Node) -> None:
     if integer(node, "ceil_mode", 0) or integer(node, "storage_order", 0):
         raise _wrong(node, "uses ceil_mode or storage_order", "export it with ceil_mode=False")
-    window = window_of(node)
+    window = _window(node)
     for axis in (window.rows, window.columns):
         if max(axis.before, axis.after) >= axis.span:
             raise _wrong(node, "pads by its whole window: a place would see nothing")

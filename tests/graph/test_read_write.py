@@ -25,6 +25,7 @@ SPEC = NetworkSpec(
         (AnchorGrid(((1.5, 2.0), (3.0, 0.1)), (16.0, 16.0), 1.05),),
         "sigmoid",
         (0.1, 0.2),
+        "diou",
         0.3,
         0.4,
         500,
@@ -222,7 +223,7 @@ NORMALIZE = helper.make_node(
         (NODES, {"w": W.astype(np.float64)}, ["'w'", "DOUBLE"]),
         (NODES, {"w": W.astype(np.float16)}, ["'w'", "FLOAT16"]),
         (NODES, {"w": W[:, :2]}, ["Conv 'a'", "(14, 2, 16, 16)", "3 channels"]),
-        (NODES, {"w": np.zeros((14, 3, 99, 16), np.float32)}, ["'a'", "too small"]),
+        (NODES, {"w": np.zeros((14, 3, 99, 16), np.float32)}, ["'a'", "does not fit in 32 samples"]),
         (NODES, {}, ["refuses", "w"]),
         (
             [helper.make_node("Conv", ["images", "w", "b"], ["map"])],

@@ -120,3 +120,13 @@ def test_a_fixed_shape_on_the_way_is_refused(network_of: Build) -> None:
     )
     with pytest.raises(TatamiError, match="Reshape 'flat' fixes a shape"):
         resize(network, Size(16, 16))
+
+
+def test_an_input_that_a_window_does_not_fit_is_refused(network_of: Build) -> None:
+    network = network_of(
+        [helper.make_node("Conv", ["images", "w"], ["map"], kernel_shape=[8, 8], strides=[8, 8])],
+        {"w": weights(6, 3, 8, 8)},
+        image=(1, 3, 24, 24),
+    )
+    with pytest.raises(TatamiError, match="a window of 8 does not fit in 4 samples"):
+        resize(network, Size(16, 4))
