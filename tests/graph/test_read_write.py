@@ -223,7 +223,11 @@ NORMALIZE = helper.make_node(
         (NODES, {"w": W.astype(np.float64)}, ["'w'", "DOUBLE"]),
         (NODES, {"w": W.astype(np.float16)}, ["'w'", "FLOAT16"]),
         (NODES, {"w": W[:, :2]}, ["Conv 'a'", "(14, 2, 16, 16)", "3 channels"]),
-        (NODES, {"w": np.zeros((14, 3, 99, 16), np.float32)}, ["'a'", "does not fit in 32 samples"]),
+        (
+            NODES,
+            {"w": np.zeros((14, 3, 99, 16), np.float32)},
+            ["'a'", "does not fit in 32 samples"],
+        ),
         (NODES, {}, ["refuses", "w"]),
         (
             [helper.make_node("Conv", ["images", "w", "b"], ["map"])],

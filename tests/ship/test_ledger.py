@@ -1,6 +1,7 @@
 """The ledger: it passes what is equal, and finds the stage, the layer and the picture at fault."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,8 +24,9 @@ from tatami.ship.prove import (
     hold_pictures,
     hold_quantized,
 )  # fmt: skip
-from tatami.types import Detections
+from tatami.types import Decoding, Detections, InputSpec, NetworkSpec, Size
 
+SPEC = NetworkSpec("detect", ("cup",), InputSpec(Size(4, 4)), Decoding.yolov2([(1.0, 1.0)]))
 IMAGES = [np.full((1, 3, 4, 4), value, np.float32) for value in (1.0, -3.0)]
 
 
@@ -48,7 +50,7 @@ def stage(name, error=0.0, wrong_layer=None, found=None, prepare=None):
             error if wrong_layer == "map" else 0
         )}  # fmt: skip
 
-    return Stage(name, None, Fixed(found), lambda x: values(x)["map"], values, prepare, 9)
+    return Stage(name, SPEC, Fixed(found), lambda x: values(x)["map"], values, prepare, 9)
 
 
 def test_equal_maps_pass_with_no_layer():
@@ -203,6 +205,22 @@ def test_the_noisiest_layer_is_named_and_bounds_nothing():
     # The maps are 3 and -5: signal 9 + 25, noise 2 * 0.25, of each sample.
     assert row.worst == pytest.approx(10 * np.log10(34 / 0.5))
     assert hold_quantized(stage("b"), stage("a"), IMAGES).worst is None  # no noise at all
+
+
+def test_of_equalized_layers_the_factor_of_each_channel_is_no_noise():
+    rng = np.random.default_rng(0)
+    right, noise = rng.normal(size=(2, 1, 3, 9, 9))
+    factors = np.array([0.1, 1.0, 50.0]).reshape(3, 1, 1)
+
+    def of(values, provenance):
+        spec = replace(SPEC, provenance=provenance)
+        return Stage("s", spec, Fixed(None), None, lambda _: {"a": values}, None, 9)
+
+    found = (right + 0.01 * noise) * factors
+    plain = hold_quantized(of(found, {}), of(right, {}), IMAGES[:1])
+    row = hold_quantized(of(found, {"equalized": "a pair"}), of(right, {}), IMAGES[:1])
+    assert plain.worst < 0
+    assert row.worst == pytest.approx(40, abs=1)
 
 
 @pytest.mark.parametrize(("lost", "passed"), [(-0.05, True), (0.0099, True), (0.0101, False)])
