@@ -1,4 +1,4 @@
-"""darknet's networks: layers held to torch and to darknet's own loops, whole ones to its answers."""
+"""darknet's networks: layers held to torch and to darknet's loops, whole ones to its answers."""
 
 from __future__ import annotations
 
@@ -597,12 +597,15 @@ def test_damaged_files_are_refused_and_nothing_else_happens(data, tmp_path_facto
             content[at] = data.draw(st.integers(0, 255))
     for file, good in files.items():
         (folder / file).write_bytes(bytes(content) if file == name else good)
+    blamed = None
     try:
         read_darknet(folder / "bad.cfg", folder / "bad.weights", INSIDE)
     except TatamiError as error:
-        assert error.file in (folder / "bad.cfg", folder / "bad.weights")
-    else:
-        assert not (cut and name == "bad.weights")
+        blamed = error.file
+    # Where a changed text is still a network, it may be the weights that do not fit.
+    cut_weights = cut and name == "bad.weights"
+    sound = () if cut_weights else (None,)
+    assert blamed in (folder / "bad.cfg", folder / "bad.weights", *sound)
 
 
 def test_the_network_that_is_damaged_above_is_sound(imported):
@@ -657,7 +660,7 @@ def test_every_layer_of_trial3_is_darknets(weights_of, shared_data):
         [best.labels[kept], best.scores[kept], xyxy_to_cxcywh(boxes[kept]) / [768, 576, 768, 576]]
     )
     with (folder / "yololite3_dog_dets.csv").open() as opened:
-        theirs = np.array([row for row in csv.reader(opened)][1:], np.float64)
+        theirs = np.array(list(csv.reader(opened))[1:], np.float64)
     assert len(theirs) > 3
     order = [np.lexsort((one[:, 1], one[:, 0])) for one in (ours, theirs)]
     np.testing.assert_allclose(ours[order[0]], theirs[order[1]], rtol=0, atol=1e-4)
