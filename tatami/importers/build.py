@@ -42,8 +42,10 @@ class Builder:
     images = "images"
     """The one input, (1, 3, height, width) float32."""
 
-    def __init__(self, size: Size) -> None:
+    def __init__(self, size: Size, *, keep_weights: bool = True) -> None:
+        """keep_weights: without them the shapes are found, in no memory, but there is no model."""
         self.size = size
+        self._keep_weights = keep_weights
         self._shapes: dict[str, Shape] = {}
         self._nodes: list[onnx.NodeProto] = []
         self._weights: list[onnx.TensorProto] = []
@@ -73,6 +75,8 @@ class Builder:
 
     def weight(self, name: str, array: NDArray[np.float32] | NDArray[np.int64]) -> str:
         """A constant of the network, float32 or the int64 of a shape."""
+        if not self._keep_weights:
+            return self._free(name)
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise TatamiError(
                 f"weight '{name}' holds a NaN or an infinity", mend="take another copy of the file"
@@ -272,6 +276,7 @@ class Builder:
 
     def model(self, outputs: Mapping[str, str]) -> onnx.ModelProto:
         """The network; ``outputs`` gives each output's name and its value, in order."""
+        assert self._keep_weights, "a network without its weights"
         shapes = {name: self.shape(value) for name, value in outputs.items()}
         self._name_outputs(outputs)
         kind = onnx.TensorProto.FLOAT

@@ -25,6 +25,11 @@ from tatami.types import AnchorGrid, Decoding, Float32, InputSpec, Size
 
 MAX_WEIGHTS = 1 << 31
 """Bytes of the largest weights file that is read; that of YOLOv3 has 237 MB."""
+MAX_LAYERS = 4096
+MAX_FILTERS = 1 << 16
+"""Of a layer; with the bound of layers, what counting a cfg's weights may cost."""
+ONE = ("1", "1.", "1.0")
+"""How a cfg writes a factor that changes nothing."""
 LEAK = 0.1
 """The slope of darknet's leaky ReLU."""
 _OF_TRAINING = """
@@ -33,10 +38,10 @@ policy steps scales power step seq_scales sequence mosaic cutmix mixup letter_bo
 workspace_size_limit_MB time_steps random jitter bias_match rescore object_scale noobject_scale
 class_scale coord_scale absolute thresh ignore_thresh truth_thresh iou_thresh iou_loss
 iou_normalizer cls_normalizer obj_normalizer uc_normalizer delta_normalizer max_delta max
-counters_per_class label_smooth_eps resize probability stopbackward dont_load dont_load_scales
-adam B1 B2 eps ratio min_crop max_crop aspect show_details dontload onlyforward
+counters_per_class label_smooth_eps resize probability stopbackward assisted_excitation dot
+adam B1 B2 eps ratio min_crop max_crop aspect show_details onlyforward dynamic_minibatch type
 focal_loss log_softmax loss_type blur flip max_boxes track tree_thresh dropblock dropblock_size_rel
-dropblock_size_abs noadjust
+dropblock_size_abs noadjust noloss grad_centr train_only_bn
 """
 OF_TRAINING = frozenset(_OF_TRAINING.split())
 """Settings that change nothing when a trained network runs."""
@@ -75,15 +80,18 @@ def read_darknet(cfg: Path, weights: Path, epsilon: Epsilon, size: Size | None =
     the line, for what is not supported, and for a weights file that has more or fewer numbers.
     """
     net, *layers = read_cfg(cfg)
-    if not layers:
-        raise TatamiError("no layers", mend="give a cfg file", file=cfg)
+    if not 0 < len(layers) <= MAX_LAYERS:
+        raise TatamiError(
+            f"{len(layers)} layers", mend=f"give a cfg of 1 to {MAX_LAYERS} layers", file=cfg
+        )
     if net.whole("channels", 3) != 3:
         raise net.wrong("has pictures of other than 3 channels", "channels")
     own = Size(net.whole("width", 416, 1, 16384), net.whole("height", 416, 1, 16384))
     numbers = Weights(weights)
     # First with ones for weights: a file of another network is told by its count, not by its sums.
-    counted = _build(layers, Network(Builder(size or own), Ones(numbers.transposed), epsilon))
-    numbers.check_count(counted.weights.taken)
+    shapes = Builder(size or own, keep_weights=False)
+    counted = _build(layers, Network(shapes, Ones(numbers.transposed), epsilon))
+    numbers.check(counted.weights.taken)
     network = _build(layers, Network(Builder(size or own), numbers, epsilon))
     for section in (net, *layers):
         _note_unread(network, section)
@@ -95,6 +103,8 @@ def _build(layers: Sequence[Section], network: Network) -> Network:
         make = LAYERS.get(section.kind)
         if make is None:
             raise section.wrong(f"is no layer that is supported; those are {', '.join(LAYERS)}")
+        for key in ("dontload", "dontloadscales"):  # its numbers would not be in the file
+            section.refuse(key)
         try:
             made = make(network, section, f"layer{index:02d}")
         except TatamiError as error:
@@ -169,11 +179,13 @@ class Weights:
                 )
             wide = major * 10 + minor >= 2 and major < 1000 and minor < 1000
             self.transposed = major > 1000 or minor > 1000
-            opened.seek(12 + (8 if wide else 4))
+            seen = 8 if wide else 4
+            if len(opened.read(seen)) < seen:
+                raise TatamiError("the file is too short", mend="copy it again", file=file)
             content = opened.read()
         if len(content) % 4:
             raise TatamiError("the file is cut within a number", mend="copy it again", file=file)
-        self._numbers = np.frombuffer(content, "<f4").astype(np.float32)
+        self._numbers = np.frombuffer(content, "<f4").astype(np.float32, copy=False)
         self.taken = 0
 
     def take(self, *shape: int) -> Float32:
@@ -181,28 +193,30 @@ class Weights:
         start, self.taken = self.taken, self.taken + math.prod(shape)
         return self._numbers[start : self.taken].reshape(shape)
 
-    def check_count(self, needed: int) -> None:
-        """Raise TatamiError unless the file has as many numbers as are needed."""
+    def check(self, needed: int) -> None:
+        """Raise TatamiError unless the file has as many numbers as are needed, finite ones."""
         if needed != len(self._numbers):
             raise TatamiError(
                 f"the file has {len(self._numbers)} weights, the cfg asks for {needed}",
                 mend="give the cfg and the weights of one network",
                 file=self.file,
             )
+        if not np.isfinite(self._numbers).all():
+            raise TatamiError(
+                "a weight is a NaN or an infinity", mend="take another copy", file=self.file
+            )
 
 
 @dataclass
 class Ones:
-    """In place of a file's weights, to count them."""
+    """In place of a file's weights, to count them; they take no memory, whatever a cfg asks for."""
 
     transposed: bool
     taken: int = 0
 
     def take(self, *shape: int) -> Float32:
         self.taken += math.prod(shape)
-        if self.taken > MAX_WEIGHTS // 4:
-            raise TatamiError("the cfg asks for too many weights", mend="correct the cfg file")
-        return np.ones(shape, np.float32)
+        return np.broadcast_to(np.float32(1), shape)
 
 
 # The layers --------------------------------------------------------------------------------------
@@ -210,15 +224,19 @@ class Ones:
 
 def _convolutional(network: Network, section: Section, name: str) -> str:
     builder, weights = network.builder, network.weights
-    for key in ("binary", "xnor", "flipped", "antialiasing", "deform", "sway", "rotate", "stretch"):
+    for key in ("binary", "xnor", "bin_output", "flipped", "antialiasing", "reverse", "cbn"):
+        section.refuse(key)
+    for key in ("deform", "sway", "rotate", "stretch", "stretch_sway", "coordconv"):
         section.refuse(key)
     section.refuse("share_index", unless=())
-    filters, size = section.whole("filters", 1, 1), section.whole("size", 1, 1, 255)
+    filters, size = section.whole("filters", 1, 1, MAX_FILTERS), section.whole("size", 1, 1, 255)
     stride = section.whole("stride", 1, 1, 255)
     groups, dilation = section.whole("groups", 1, 1), section.whole("dilation", 1, 1, 255)
     padding = section.whole("padding", 0, 0, 255)
     if section.whole("pad", 0):
         padding = size // 2
+    if dilation > 1 and 2 * padding != size - 1:
+        raise section.wrong("is dilated, and not padded by half its size", "dilation")
     rows, columns = (
         Axis(
             size,
@@ -254,7 +272,7 @@ def _normalize(
     if network.epsilon.place == "root":
         deviation = network.epsilon.deviation(variance.astype(np.float64))
         if np.isnan(deviation).any():
-            raise section.wrong("has a negative variance")
+            raise TatamiError("has a negative variance", mend="take another copy of the weights")
         variance, epsilon = np.square(deviation).astype(np.float32), 0.0
     return network.builder.batch_norm(name, x, scale, bias, mean, variance, epsilon)
 
@@ -284,6 +302,8 @@ def _maxpool(network: Network, section: Section, name: str) -> str:
     size = section.whole("size", stride, 1, 255)
     padding = section.whole("padding", size - 1, 0, 255)
     _, _, height, width = _map(section, network.builder.shape(network.last))
+    if min(height, width) + padding < size:
+        raise section.wrong(f"of size {size} is larger than its map of {width}x{height}")
     axes = [
         _pool_axis(length, size, section.whole(key, stride, 1, 255), padding)
         for length, key in ((height, "stride_y"), (width, "stride_x"))
@@ -305,11 +325,11 @@ def _avgpool(network: Network, section: Section, name: str) -> str:
 
 def _connected(network: Network, section: Section, name: str) -> str:
     builder, weights = network.builder, network.weights
-    outputs = section.whole("output", 1, 1)
+    outputs = section.whole("output", 1, 1, MAX_FILTERS)
     inputs = math.prod(builder.shape(network.last))
     bias = weights.take(outputs)
     if weights.transposed:
-        kernel = np.ascontiguousarray(weights.take(inputs, outputs).T)
+        kernel = weights.take(inputs, outputs).T
     else:
         kernel = weights.take(outputs, inputs)
     flat = builder.reshape(f"{name}.flat", network.last, (1, inputs, 1, 1))
@@ -325,13 +345,15 @@ def _connected(network: Network, section: Section, name: str) -> str:
 
 
 def _dropout(network: Network, section: Section, name: str) -> str:
+    """Nothing, when a trained network runs; so it is with the cost of a classifier."""
     return network.last
 
 
 def _softmax(network: Network, section: Section, name: str) -> str:
     section.refuse("groups", unless=("1",))
     section.refuse("tree", unless=())
-    section.refuse("temperature", unless=("1", "1.0"))
+    section.refuse("spatial")
+    section.refuse("temperature", unless=ONE)
     shape = network.builder.shape(network.last)
     if shape[2:] != (1, 1):
         raise section.wrong(f"of a map of {shape[1:]}, not of a vector, is not supported")
@@ -340,6 +362,7 @@ def _softmax(network: Network, section: Section, name: str) -> str:
 
 def _route(network: Network, section: Section, name: str) -> str:
     section.refuse("groups", unless=("1",))
+    section.text("group_id", "0")  # of the only group there is
     numbers = section.wholes("layers")
     if not numbers:
         raise section.wrong("names no layers")
@@ -349,6 +372,9 @@ def _route(network: Network, section: Section, name: str) -> str:
 
 def _shortcut(network: Network, section: Section, name: str) -> str:
     section.refuse("weights_type", unless=("none",))
+    section.refuse("weights_normalization", unless=("none",))
+    for key in ("alpha", "beta"):
+        section.refuse(key, unless=ONE)
     numbers = section.wholes("from")
     if len(numbers) != 1:
         raise section.wrong("adds other than one layer", "from")
@@ -361,7 +387,7 @@ def _shortcut(network: Network, section: Section, name: str) -> str:
 
 
 def _upsample(network: Network, section: Section, name: str) -> str:
-    section.refuse("scale", unless=("1", "1.", "1.0"))
+    section.refuse("scale", unless=ONE)
     stride = section.whole("stride", 2, 1, 64)
     return network.builder.upsample(name, network.last, stride, stride)
 
@@ -474,6 +500,7 @@ LAYERS: dict[str, Callable[[Network, Section, str], str]] = {
     "connected": _connected,
     "conn": _connected,
     "dropout": _dropout,
+    "cost": _dropout,
     "softmax": _softmax,
     "soft": _softmax,
     "route": _route,

@@ -4,18 +4,26 @@ A pickle is a program for a stack machine that may call any function. Here its i
 read by a machine that knows how to make lists, tuples, dictionaries and numbers, that takes the few
 calls with which torch describes a tensor for the plain descriptions which they are, and that
 refuses every other call by name.
+
+A small pickle may describe lists that hold themselves, and tuples of one tuple, of one tuple, and
+so on, that would be endless if written out. Nothing here follows a value into its parts: what is
+copied is counted, and what is hashed is a text or a number.
 """
 
 from __future__ import annotations
 
 import io
 import pickletools
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, field
 from typing import Any
 
 from tatami.errors import TatamiError
 
-MAX_OBJECTS = 1 << 22
+MAX_OBJECTS = 1 << 20
+"""Instructions and copied members; a state_dict takes about thirty a tensor."""
+MAX_AXES = 32
+MAX_SIDE = 1 << 40
 COPY = "copy the file again, or save model.state_dict() with torch.save"
 
 _REBUILD = ("torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor")
@@ -48,23 +56,36 @@ class _Mark:
     """Where a list of arguments begins on the stack."""
 
 
+@dataclass
+class _Machine:
+    """The stack, what was put aside, and how many more objects may be made."""
+
+    stack: list[Any] = field(default_factory=list)
+    memo: dict[int, Any] = field(default_factory=dict)
+    left: int = MAX_OBJECTS
+
+    def count(self, objects: int) -> None:
+        self.left -= objects
+        if self.left < 0:
+            raise TatamiError("the file describes too many objects", mend=COPY)
+
+
 def read_pickle(file: io.BytesIO) -> Any:
     """What the next pickle of a file describes; the file is left behind it.
 
+    It may hold itself, and share its parts: whoever walks it must mark what was seen.
     Raises TatamiError for a call that is not known, named, and for what is no pickle.
     """
-    stack: list[Any] = []
-    memo: dict[int, Any] = {}
-    steps = 0
+    machine = _Machine()
     try:
-        for opcode, argument, _ in pickletools.genops(file):
-            steps += 1
-            if steps > MAX_OBJECTS:
-                raise TatamiError("the file describes too many objects", mend=COPY)
-            if opcode.name == "STOP":
-                return stack[-1]
-            _step(opcode.name, argument, stack, memo)
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of escapes in old texts
+            for opcode, argument, _ in pickletools.genops(file):
+                machine.count(1)
+                if opcode.name == "STOP":
+                    return machine.stack[-1]
+                _step(opcode.name, argument, machine)
+    except (ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
         raise TatamiError(f"the file is damaged: {error}", mend=COPY) from None
     raise TatamiError("the file ends within a pickle", mend=COPY)
 
@@ -77,7 +98,8 @@ _VALUES = frozenset(
 )
 
 
-def _step(name: str, argument: Any, stack: list[Any], memo: dict[int, Any]) -> None:
+def _step(name: str, argument: Any, machine: _Machine) -> None:
+    stack, memo = machine.stack, machine.memo
     if name in ("PROTO", "FRAME"):
         return
     if name in _VALUES:
@@ -109,15 +131,22 @@ def _step(name: str, argument: Any, stack: list[Any], memo: dict[int, Any]) -> N
         items = _popped(stack) if name == "SETITEMS" else [stack.pop(), stack.pop()][::-1]
         stack[-1].update(_pairs(items))
     elif name == "GLOBAL":
-        stack.append(Name(*argument.split(" ", 1)))
+        stack.append(_name(*argument.split(" ", 1)))
     elif name == "STACK_GLOBAL":
         member, module = stack.pop(), stack.pop()
-        stack.append(Name(str(module), str(member)))
+        stack.append(_name(module, member))
     elif name == "BINPERSID":
-        stack.append(tuple(stack.pop()))
+        if not isinstance(stack[-1], tuple):
+            raise TatamiError("a storage is not described as torch does", mend=COPY)
     elif name == "REDUCE":
         arguments, function = stack.pop(), stack.pop()
-        stack.append(_call(function, arguments))
+        stack.append(_call(function, arguments, machine))
+    elif name in ("NEWOBJ", "NEWOBJ_EX"):
+        raise _forbidden(stack[-2 if name == "NEWOBJ" else -3])
+    elif name == "INST":
+        raise _forbidden(_name(*argument.split(" ", 1)))
+    elif name == "OBJ":
+        raise _forbidden(next(iter(_popped(stack))))
     elif name == "BUILD":
         stack.pop()  # attributes of a dictionary, as torch's _metadata: nothing that is a weight
         if not isinstance(stack[-1], dict):
@@ -126,22 +155,54 @@ def _step(name: str, argument: Any, stack: list[Any], memo: dict[int, Any]) -> N
         raise TatamiError(f"the file uses the pickle instruction {name}", mend=COPY)
 
 
-def _call(function: Any, arguments: Any) -> Any:
-    name = str(function)
+def _name(module: Any, name: Any) -> Name:
+    if not isinstance(module, str) or not isinstance(name, str):
+        raise TatamiError("the file names a function that has no name", mend=COPY)
+    return Name(module, name)
+
+
+def _call(function: Any, arguments: Any, machine: _Machine) -> Any:
+    name = str(function) if isinstance(function, Name) else ""
+    if not isinstance(arguments, tuple):
+        raise TatamiError("a call is not written as pickle does", mend=COPY)
     if name in _DICTIONARIES and len(arguments) <= 1:
-        return dict(arguments[0]) if arguments else {}
+        return _dictionary(arguments[0], machine) if arguments else {}
     if name in _REBUILD and len(arguments) >= 4:
-        storage, offset, shape, stride = arguments[:4]
-        sides = (offset, *shape, *stride)
-        if len(shape) != len(stride) or not all(type(n) is int and n >= 0 for n in sides):
-            raise TatamiError("a tensor is not described as torch does", mend=COPY)
-        return Tensor(tuple(storage), offset, tuple(shape), tuple(stride))
+        return _tensor(*arguments[:4])
     if name == _PARAMETER and arguments and isinstance(arguments[0], Tensor):
         return arguments[0]
-    raise TatamiError(
-        f"the file asks to call {name}, which is not done",
+    raise _forbidden(function)
+
+
+def _forbidden(function: Any) -> TatamiError:
+    if isinstance(function, tuple) and function[:1] == ("module",):  # a class with its source
+        function = next((part for part in function if isinstance(part, Name)), None)
+    what = str(function) if isinstance(function, Name) else "what is no function"
+    return TatamiError(
+        f"the file asks to call {what}, which is not done",
         mend="save model.state_dict(), which holds tensors alone",
     )
+
+
+def _dictionary(pairs: Any, machine: _Machine) -> dict[Any, Any]:
+    """Of a list of pairs, as Python 2 wrote an OrderedDict."""
+    if not isinstance(pairs, list) or not all(
+        isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs
+    ):
+        raise TatamiError("a dictionary is not made of pairs", mend=COPY)
+    machine.count(len(pairs))
+    return dict(_pairs([part for pair in pairs for part in pair]))
+
+
+def _tensor(storage: Any, offset: Any, shape: Any, stride: Any) -> Tensor:
+    if (
+        not all(isinstance(part, tuple) for part in (storage, shape, stride))
+        or len(shape) != len(stride)
+        or len(shape) > MAX_AXES
+        or not all(type(n) is int and 0 <= n <= MAX_SIDE for n in (offset, *shape, *stride))
+    ):
+        raise TatamiError("a tensor is not described as torch does", mend=COPY)
+    return Tensor(storage, offset, shape, stride)
 
 
 def _popped(stack: list[Any]) -> list[Any]:
@@ -154,4 +215,7 @@ def _popped(stack: list[Any]) -> list[Any]:
 
 
 def _pairs(items: list[Any]) -> list[tuple[Any, Any]]:
+    """Keys and values in turn; keys are plain, since a tuple's hash follows it into its parts."""
+    if not all(isinstance(key, str | int | float | bytes | None) for key in items[::2]):
+        raise TatamiError("a dictionary has a key that is no text and no number", mend=COPY)
     return list(zip(items[::2], items[1::2], strict=True))

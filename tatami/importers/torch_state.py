@@ -6,12 +6,14 @@ pickles and raw numbers. The pickles are read by pickle_reader.py, which calls n
 
 from __future__ import annotations
 
+import errno
 import io
 import math
+import struct
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import onnx
@@ -22,6 +24,8 @@ from tatami.errors import TatamiError
 from tatami.importers.pickle_reader import COPY, Name, Tensor, read_pickle
 
 MAX_BYTES = 1 << 31
+MOST_SHARED = 2
+"""Numbers in the tensors of a file, for each byte of it."""
 MAGIC = 0x1950A86A20F9469CFC6C
 """What the first pickle of the older form holds."""
 
@@ -43,6 +47,7 @@ _TYPES: dict[str, np.dtype[Any]] = {
     "ByteStorage": np.dtype("u1"),
     "BoolStorage": np.dtype("?"),
 }
+MAX_WRAPPERS = 4
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "ema", "weights")
 
 
@@ -58,13 +63,19 @@ def read_state(file: Path) -> dict[str, NDArray[Any]]:
     try:
         with file.open("rb") as opened:
             if zipfile.is_zipfile(opened):
-                content, storage = _read_zip(opened)
+                content, storage = _read_zip(opened, file.stat().st_size)
             else:
                 opened.seek(0)
                 content, storage = _read_legacy(opened.read())
-            return {
-                name: _array(name, value, storage) for name, value in _state_of(content).items()
-            }
+            state = _state_of(content)
+            # A tensor may share its numbers with others, or repeat them; a small file may not
+            # ask for a large memory by that.
+            numbers = sum(math.prod(tensor.shape) for tensor in state.values())
+            if numbers > MOST_SHARED * file.stat().st_size:
+                raise TatamiError(
+                    f"the file describes {numbers} numbers, its size is of fewer", mend=COPY
+                )
+            return {name: _array(name, value, storage) for name, value in state.items()}
     except TatamiError as error:
         raise TatamiError(error.reason, mend=error.mend, file=file) from error
     except (
@@ -73,8 +84,14 @@ def read_state(file: Path) -> dict[str, NDArray[Any]]:
         OverflowError,
         NotImplementedError,
         RuntimeError,
+        ValueError,
+        struct.error,
     ) as error:
         raise TatamiError(f"the file is damaged: {error}", mend=COPY, file=file) from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a place before the file's begin, which a zip may name
+            raise
+        raise TatamiError("the file is damaged", mend=COPY, file=file) from None
 
 
 def put(
@@ -152,16 +169,25 @@ def _weights_of(model: onnx.ModelProto) -> set[str]:
 
 
 def _state_of(content: object) -> dict[str, Tensor]:
-    if isinstance(content, dict):
-        for key in _WRAPPERS:
-            if isinstance(content.get(key), dict):
-                return _state_of(content[key])
-    tensors = (
-        {name: value for name, value in content.items() if isinstance(value, Tensor)}
-        if isinstance(content, dict)
-        else {}
-    )
-    if not tensors or not all(isinstance(name, str) for name in tensors):
+    """The state_dict that a checkpoint is, or has within; MAX_WRAPPERS within one another."""
+    for _ in range(MAX_WRAPPERS):
+        if not isinstance(content, dict):
+            break
+        within = [content[key] for key in _WRAPPERS if isinstance(content.get(key), dict)]
+        if not within:
+            break
+        content = within[0]
+    tensors: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, value in content.items() if isinstance(content, dict) else ():
+        if isinstance(value, Tensor) and isinstance(name, str):
+            tensors[name] = value
+        elif _tensors([value], seen):
+            raise TatamiError(
+                f"tensors lie within '{name}', which is not known to be a state_dict",
+                mend="save model.state_dict()",
+            )
+    if not tensors:
         raise TatamiError("the file holds no state_dict", mend="save model.state_dict()")
     return tensors
 
@@ -169,36 +195,47 @@ def _state_of(content: object) -> dict[str, Tensor]:
 def _array(name: str, tensor: Tensor, storage: Storage) -> NDArray[Any]:
     kind, key, count = _storage_of(tensor.storage)
     numbers = storage(key, kind, count)
+    if not math.prod(tensor.shape):
+        return np.zeros(tensor.shape, np.float32)
     last = tensor.offset + sum(
         (side - 1) * step for side, step in zip(tensor.shape, tensor.stride, strict=True)
     )
-    if math.prod(tensor.shape) and not 0 <= tensor.offset <= last < len(numbers):
+    if last >= len(numbers):
         raise TatamiError(f"'{name}' lies outside its storage", mend=COPY)
     steps = [step * numbers.itemsize for step in tensor.stride]
     view = np.lib.stride_tricks.as_strided(numbers[tensor.offset :], tensor.shape, steps)
     if kind is _BFLOAT16:
         return (view.astype(np.uint32) << 16).view(np.float32)
-    return view.astype(np.float32) if view.dtype.kind == "f" else view.copy()
+    with np.errstate(over="ignore"):  # float64 beyond float32: an infinity, which is refused later
+        return view.astype(np.float32) if view.dtype.kind == "f" else view.copy()
 
 
 def _storage_of(parts: tuple[Any, ...]) -> tuple[np.dtype[Any], str, int]:
     """('storage', type, key, device, count) as torch writes it."""
-    if len(parts) < 5 or parts[0] != "storage" or not isinstance(parts[1], Name):
+    if (
+        len(parts) not in (5, 6)
+        or parts[5:] not in ((), (None,))  # before torch 0.4: a part of another storage
+        or not isinstance(parts[0], str)
+        or parts[0] != "storage"
+        or not isinstance(parts[1], Name)
+        or not isinstance(parts[2], str)
+    ):
         raise TatamiError("a storage is not described as torch does", mend=COPY)
     kind = _TYPES.get(parts[1].name)
     if kind is None:
         raise TatamiError(f"a storage is a {parts[1]}, which is not read", mend="save it as float")
     count = parts[4]
-    if not isinstance(count, int) or not 0 <= count <= MAX_BYTES:
+    if type(count) is not int or not 0 <= count <= MAX_BYTES:
         raise TatamiError("a storage has no count", mend=COPY)
-    return kind, str(parts[2]), count
+    return kind, parts[2], count
 
 
-def _read_zip(file: Any) -> tuple[object, Storage]:
+def _read_zip(file: BinaryIO, size: int) -> tuple[object, Storage]:
     archive = zipfile.ZipFile(file)
     pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")]
-    if len(pickles) != 1 or sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
+    if len(pickles) != 1:
         raise TatamiError("the file holds no state_dict", mend=COPY)
+    _check_members(archive, size)
     folder = pickles[0].removesuffix("data.pkl")
     if (
         f"{folder}byteorder" in archive.namelist()
@@ -216,10 +253,16 @@ def _read_zip(file: Any) -> tuple[object, Storage]:
                 raise TatamiError(f"storage {key} is not in the file", mend=COPY) from None
         return _numbers(members[key], key, kind, count)
 
-    for parts in _storages(content):  # read while the file is open
-        kind, key, count = _storage_of(parts)
-        storage(key, kind, count)
     return content, storage
+
+
+def _check_members(archive: zipfile.ZipFile, size: int) -> None:
+    """Members are stored as they are, torch's way, each in its own part of the file."""
+    members = archive.infolist()
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise TatamiError("the file is compressed, which torch.save does not do", mend=COPY)
+    if sum(member.file_size for member in members) > size:
+        raise TatamiError("the file's parts are larger than the file", mend=COPY)
 
 
 def _read_legacy(data: bytes) -> tuple[object, Storage]:
@@ -232,14 +275,15 @@ def _read_legacy(data: bytes) -> tuple[object, Storage]:
         raise TatamiError("the numbers are big-endian", mend="save it on another machine")
     content = read_pickle(file)
     keys = read_pickle(file)
-    kinds = {_storage_of(parts)[1]: _storage_of(parts)[0] for parts in _storages(content)}
+    described = (_storage_of(tensor.storage) for tensor in _tensors([content], set()))
+    kinds = {key: kind for kind, key, _ in described}
     members: dict[str, bytes] = {}
     for key in keys if isinstance(keys, list) else []:
         count = int.from_bytes(file.read(8), "little", signed=True)
-        kind = kinds.get(str(key))
+        kind = kinds.get(key) if isinstance(key, str) else None
         if kind is None or count < 0:
-            raise TatamiError(f"storage {key} is not described", mend=COPY)
-        members[str(key)] = file.read(count * kind.itemsize)
+            raise TatamiError("a storage of the file is not described", mend=COPY)
+        members[key] = file.read(count * kind.itemsize)
 
     def storage(key: str, kind: np.dtype[Any], count: int) -> NDArray[Any]:
         if key not in members:
@@ -259,11 +303,19 @@ def _numbers(data: bytes, key: str, kind: np.dtype[Any], count: int) -> NDArray[
     return numbers
 
 
-def _storages(content: object) -> list[tuple[Any, ...]]:
-    if isinstance(content, Tensor):
-        return [content.storage]
-    if isinstance(content, dict):
-        return [found for value in content.values() for found in _storages(value)]
-    if isinstance(content, list | tuple):
-        return [found for value in content for found in _storages(value)]
-    return []
+def _tensors(waiting: list[Any], seen: set[int]) -> list[Tensor]:
+    """Every tensor within some values, each once, whatever holds it and however often.
+
+    seen: the identities of what was walked, which must live as long; they grow.
+    """
+    found = []
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen or not isinstance(value, Tensor | dict | list | tuple):
+            continue
+        seen.add(id(value))
+        if isinstance(value, Tensor):
+            found.append(value)
+        else:
+            waiting.extend(value.values() if isinstance(value, dict) else value)
+    return found
