@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tatami.types import Int, Size
+from tatami.types import Bool, Int, Size
 
 Real = TypeVar("Real", np.float32, np.float64)
 
@@ -30,19 +30,15 @@ def cxcywh_to_xyxy(cxcywh: NDArray[Real]) -> NDArray[Real]:
 
 
 def area_xyxy(xyxy: NDArray[Real]) -> NDArray[Real]:
-    """Areas (n,) in square pixels; 0 for a box whose edges are crossed."""
-    sides = np.maximum(xyxy[:, 2:] - xyxy[:, :2], 0)
-    areas: NDArray[Real] = sides[:, 0] * sides[:, 1]
+    """Areas (...) in square pixels of boxes (..., 4); 0 for a box whose edges are crossed."""
+    sides = np.maximum(xyxy[..., 2:] - xyxy[..., :2], 0)
+    areas: NDArray[Real] = sides[..., 0] * sides[..., 1]
     return areas
 
 
 def intersection_xyxy(a: NDArray[Real], b: NDArray[Real]) -> NDArray[Real]:
     """Areas (n, m) in square pixels that each of a (n, 4) shares with each of b (m, 4)."""
-    # One axis after the other, which needs a third of the memory of (n, m, 4) arrays.
-    width = np.minimum(a[:, None, 2], b[None, :, 2]) - np.maximum(a[:, None, 0], b[None, :, 0])
-    height = np.minimum(a[:, None, 3], b[None, :, 3]) - np.maximum(a[:, None, 1], b[None, :, 1])
-    shared: NDArray[Real] = np.maximum(width, 0) * np.maximum(height, 0)
-    return shared
+    return _shared(a[:, None], b[None, :])
 
 
 def iou_xyxy(a: NDArray[Real], b: NDArray[Real]) -> NDArray[Real]:
@@ -50,8 +46,22 @@ def iou_xyxy(a: NDArray[Real], b: NDArray[Real]) -> NDArray[Real]:
 
     Two boxes without area have the IoU 0.
     """
-    shared = intersection_xyxy(a, b)
-    union = area_xyxy(a)[:, None] + area_xyxy(b)[None, :] - shared
+    return _iou(a[:, None], b[None, :])
+
+
+def _shared(a: NDArray[Real], b: NDArray[Real]) -> NDArray[Real]:
+    """Areas that boxes a and b (..., 4), broadcast against each other, share."""
+    # One axis after the other, which needs a third of the memory of (..., 4) arrays.
+    width = np.minimum(a[..., 2], b[..., 2]) - np.maximum(a[..., 0], b[..., 0])
+    height = np.minimum(a[..., 3], b[..., 3]) - np.maximum(a[..., 1], b[..., 1])
+    shared: NDArray[Real] = np.maximum(width, 0) * np.maximum(height, 0)
+    return shared
+
+
+def _iou(a: NDArray[Real], b: NDArray[Real]) -> NDArray[Real]:
+    """Intersection over union of boxes a and b (..., 4), broadcast against each other."""
+    shared = _shared(a, b)
+    union = area_xyxy(a) + area_xyxy(b) - shared
     iou: NDArray[Real] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
     return iou
 
@@ -62,15 +72,14 @@ def clip_xyxy(xyxy: NDArray[Real], size: Size) -> NDArray[Real]:
     return np.minimum(np.maximum(xyxy, 0), edges)
 
 
-def centre_distance_xyxy(a: NDArray[Real], b: NDArray[Real], size: Size) -> NDArray[Real]:
-    """How far the centres of a (n, 4) lie from those of b (m, 4), (n, m), in [0, 1]: the square of
+def _centre_distance(a: NDArray[Real], b: NDArray[Real], size: Size) -> NDArray[Real]:
+    """How far the centres of boxes a lie from those of b (..., 4), (...), in [0, 1]: the square of
     their distance over that of the diagonal of the hull of both boxes (Zheng et al. 2020, equation
     7), in shares of the sides of a picture of that size. 0 for two boxes that are one point.
     """
     sides = np.array([size.width, size.height], a.dtype)
-    first, second = a[:, None], b[None, :]
-    centres = ((first[..., :2] + first[..., 2:]) - (second[..., :2] + second[..., 2:])) / 2 / sides
-    hull = np.maximum(first[..., 2:], second[..., 2:]) - np.minimum(first[..., :2], second[..., :2])
+    centres = ((a[..., :2] + a[..., 2:]) - (b[..., :2] + b[..., 2:])) / 2 / sides
+    hull = np.maximum(a[..., 2:], b[..., 2:]) - np.minimum(a[..., :2], b[..., :2])
     hull = hull / sides
     distance = centres[..., 0] * centres[..., 0] + centres[..., 1] * centres[..., 1]
     diagonal = hull[..., 0] * hull[..., 0] + hull[..., 1] * hull[..., 1]
@@ -89,23 +98,80 @@ def nms_xyxy(
 
     The best box left is kept, every box whose IoU with it exceeds the threshold goes, and so on.
     Of equal scores the lower index is the better.  diou_size: the picture's, where the IoU is first
-    lessened by ``centre_distance_xyxy ** 0.6``, as darknet's greedynms does.
+    lessened by the 0.6th power of their centres' distance, as darknet's greedynms does (Zheng et
+    al. 2020, equation 7, in shares of the picture's sides).
     """
-    left = np.argsort(-scores, kind="stable")
+    order = np.argsort(-scores, kind="stable")
+    boxes = xyxy[order]
+    left = np.arange(len(boxes))
     kept = []
+    # Many boxes at once, so that the time goes into arithmetic on arrays: the best few dozen are
+    # settled among themselves, then all that they keep is held against the rest.
     while len(left):
-        best, left = left[0], left[1:]
+        best, left = left[:_AT_ONCE], left[_AT_ONCE:]
+        same = _same_object(boxes[best], boxes[best], iou_threshold, diou_size)
+        keeps = np.ones(len(best), bool)
+        for place in range(len(best)):
+            if keeps[place]:
+                keeps[place + 1 :] &= ~same[place, place + 1 :]
+        best = best[keeps]
         kept.append(best)
-        one, others = xyxy[best][None], xyxy[left]
-        excess = iou_xyxy(one, others)[0] - xyxy.dtype.type(iou_threshold)
-        gone = excess > 0
-        if diou_size is not None:
-            # x > y ** 0.6 where x ** 5 > y ** 3, which needs no pow and is the same bits in C.
-            away = centre_distance_xyxy(one, others, diou_size)[0]
-            square = excess * excess
-            gone &= square * square * excess > away * away * away
-        left = left[~gone]
-    return np.array(kept, np.int64)
+        left = left[~_same_object(boxes[best], boxes[left], iou_threshold, diou_size).any(axis=0)]
+    return order[np.concatenate(kept)].astype(np.int64) if kept else np.zeros(0, np.int64)
+
+
+_AT_ONCE = 64
+"""Boxes that ``nms_xyxy`` settles together: temporary arrays of so many rows stay in the cache."""
+
+
+def _same_object(
+    a: NDArray[Real], b: NDArray[Real], iou_threshold: float, diou_size: Size | None
+) -> Bool:
+    """Whether each of a (n, 4) and each of b (m, 4) are too much the same to be two: (n, m)."""
+    # Most pairs do not touch, which comparisons alone tell; the IoU is computed of those that do.
+    same: Bool = (a[:, None, 0] < b[None, :, 2]) & (b[None, :, 0] < a[:, None, 2])
+    same &= (a[:, None, 1] < b[None, :, 3]) & (b[None, :, 1] < a[:, None, 3])
+    rows, columns = same.nonzero()
+    one, other = a[rows], b[columns]
+    excess = _iou(one, other) - a.dtype.type(iou_threshold)
+    too_much = excess > 0
+    if diou_size is not None:
+        # x > y ** 0.6 where x ** 5 > y ** 3, which needs no pow and is the same bits in C.
+        away = _centre_distance(one, other, diou_size)
+        square = excess * excess
+        too_much &= square * square * excess > away * away * away
+    same[rows, columns] = too_much
+    return same
+
+
+def soft_nms_xyxy(
+    xyxy: NDArray[Real],
+    scores: NDArray[Real],
+    *,
+    sigma: float = 0.5,
+    score_threshold: float = 0.001,
+) -> tuple[Int, NDArray[Real]]:
+    """Soft-NMS (Bodla et al. 2017, equation 3): kept indices, best first, and their new scores.
+
+    Instead of going, a box that overlaps a kept one by the IoU u has its score multiplied by
+    exp(-u^2 / sigma); one that falls to ``score_threshold`` or below goes. Of equal scores the
+    lower index is the better. Raises ValueError for a sigma that is not above 0.
+    """
+    if not sigma > 0:
+        raise ValueError(f"sigma is {sigma}, not above 0")
+    left = np.flatnonzero(scores > score_threshold)
+    now = scores[left]
+    kept, kept_scores = [], []
+    while len(left):
+        best = int(now.argmax())
+        kept.append(left[best])
+        kept_scores.append(now[best])
+        overlap = iou_xyxy(xyxy[left[best]][None], xyxy[left])[0]
+        now = now * np.exp(-overlap * overlap / xyxy.dtype.type(sigma))
+        stays = now > score_threshold
+        stays[best] = False
+        left, now = left[stays], now[stays]
+    return np.array(kept, np.int64), np.array(kept_scores, scores.dtype)
 
 
 def nms_per_class(

@@ -13,6 +13,7 @@ from tatami.boxes import (
     iou_xyxy,
     nms_per_class,
     nms_xyxy,
+    soft_nms_xyxy,
     xyxy_to_cxcywh,
 )
 from tatami.types import Float, Int, Size
@@ -194,3 +195,56 @@ def test_diou_nms_spares_a_box_whose_centre_is_elsewhere() -> None:
     boxes = np.array([[0.0, 0, 10, 10], [2, 0, 12, 10]])  # IoU 2/3, centres 2 apart
     assert nms_xyxy(boxes, np.array([0.9, 0.8]), 0.6).tolist() == [0]
     assert nms_xyxy(boxes, np.array([0.9, 0.8]), 0.6, Size(20, 20)).tolist() == [0, 1]
+
+
+def _one_at_a_time(boxes: Float, scores: Float, threshold: float) -> list[int]:
+    """The suppression as a course writes it: the best, without all that overlap it, and again."""
+    left = sorted(range(len(boxes)), key=lambda i: (-scores[i], i))
+    kept = []
+    while left:
+        best, *left = left
+        kept.append(best)
+        iou = iou_xyxy(boxes[best][None], boxes[left])[0] if left else []
+        left = [i for i, overlap in zip(left, iou, strict=True) if not overlap > threshold]
+    return kept
+
+
+@pytest.mark.parametrize("side", [20, 200])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_nms_of_many_boxes_is_that_of_one_at_a_time(side: int, dtype: type) -> None:
+    rng = np.random.default_rng(side)
+    corners = rng.uniform(0, 300, (500, 2))  # several times what is settled together
+    boxes = np.hstack((corners, corners + rng.uniform(0, side, (500, 2)))).astype(dtype)
+    scores = np.round(rng.random(500), 2).astype(dtype)  # with ties
+    kept = nms_xyxy(boxes, scores, 0.4)
+    assert 10 < len(kept) < 490
+    assert kept.tolist() == _one_at_a_time(boxes, scores, 0.4)
+
+
+def test_soft_nms_lowers_what_overlaps_and_keeps_it() -> None:
+    boxes = np.array([[0.0, 0, 10, 10], [0, 0, 10, 5], [20, 0, 30, 10]])  # IoU 1/2, 0
+    kept, scores = soft_nms_xyxy(boxes, np.array([0.9, 0.8, 0.7]), sigma=0.5)
+    assert kept.tolist() == [0, 2, 1]
+    np.testing.assert_allclose(scores, [0.9, 0.7, 0.8 * np.exp(-0.25 / 0.5)])
+    kept, _ = soft_nms_xyxy(boxes, np.array([0.9, 0.8, 0.7]), score_threshold=0.6)
+    assert kept.tolist() == [0, 2]
+    with pytest.raises(ValueError, match="sigma"):
+        soft_nms_xyxy(boxes, np.ones(3), sigma=0)
+
+
+@given(scored_boxes(), st.sampled_from([0.1, 0.5, 2.0]))
+def test_soft_nms_is_the_papers_algorithm(scored: tuple[Float, Float, Int], sigma: float) -> None:
+    boxes, scores, _ = scored
+    left, expected = dict(enumerate(scores.tolist())), []
+    left = {i: score for i, score in left.items() if score > 0.05}
+    while left:
+        best = min(left, key=lambda i: (-left[i], i))
+        expected.append((best, left.pop(best)))
+        for i in list(left):
+            overlap = iou_xyxy(boxes[best][None], boxes[i][None])[0, 0]
+            left[i] *= np.exp(-(overlap**2) / sigma)
+            if left[i] <= 0.05:
+                del left[i]
+    kept, new = soft_nms_xyxy(boxes, scores, sigma=sigma, score_threshold=0.05)
+    assert kept.tolist() == [i for i, _ in expected]
+    np.testing.assert_allclose(new, [score for _, score in expected], rtol=1e-12)

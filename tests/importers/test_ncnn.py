@@ -315,7 +315,7 @@ def pooled(x: np.ndarray, kind: int, kernel: int, stride: int, pads, mode: int, 
 
 @st.composite
 def poolings(draw):
-    """kind, (rows, columns), kernel, stride, pads, mode and count, of a pooling that makes sense."""
+    """kind, (rows, columns), kernel, stride, pads, mode, count: a pooling that makes sense."""
     kernel = draw(st.integers(1, 4))
     side = st.integers(max(2, kernel), 9)
     mode = draw(st.integers(0, 3))
