@@ -94,7 +94,8 @@ def draw_filters(
     weight: (o, c, kernel_h, kernel_w).  pictures: each filter sees red, green and blue (c = 3) and
     is drawn as a picture, 0 grey and the filter's own largest number as far from it as colours go;
     bgr: in that order. Otherwise there is a row for each of the first ``limit`` outputs and in it a
-    kernel for each of the first ``limit`` inputs, red above 0 and blue below, on one scale for all.
+    kernel for each of the first ``limit`` inputs, red above 0 and blue below, on one scale for all;
+    those of a depthwise convolution, of one input each, stand side by side.
 
     Raises TatamiError as ``draw_maps`` does.
     """
@@ -110,9 +111,9 @@ def draw_filters(
             share = 0.5 + one / (2 * max(_largest(one), 1e-30))
             tiles.append(np.rint(255 * np.clip(share, 0, 1)).astype(np.uint8).transpose(1, 2, 0))
         return titled(text + some, _tiled(tiles))
-    across = min(limit, inputs)
-    _layout(min(limit, outputs) * across, weight.shape[3], weight.shape[2], across)
-    some = f", the first {min(limit, outputs)} of {across} inputs"
+    across = min(limit, inputs) if inputs > 1 else None
+    _layout(min(limit, outputs) * min(limit, inputs), weight.shape[3], weight.shape[2], across)
+    some = f", the first {min(limit, outputs)} of {min(limit, inputs)} inputs"
     shown = weight[:limit, :limit] / max(_largest(weight), 1e-30)
     kernels = diverging(shown)  # (o, c, kernel_h, kernel_w, 3)
     tiles = [one for row in kernels for one in row]
@@ -210,12 +211,13 @@ def _layout(count: int, width: int, height: int, columns: int | None = None) -> 
         least = min(count, max(1, round(math.sqrt(count * height / width))))
         most = min(count, 2 * least)
         columns = min(range(least, most + 1), key=lambda across: (-count % across, across))
-    room = min(max(ACROSS // columns - GAP, 4), LARGEST_TILE)
-    times = max(1, min(room // width, LARGEST_TILE // height))
-    cell = Size(width * times, height * times)
-    if width > room:
-        cell = Size(room, max(1, round(height * room / width)))
-    sheet = columns * (cell.width + GAP) + GAP, -(-count // columns) * (cell.height + GAP) + GAP
+    rows = -(-count // columns)
+    room_x = min(max(ACROSS // columns - GAP, 4), LARGEST_TILE)
+    room_y = min(max(2 * ACROSS // rows - GAP, 4), LARGEST_TILE)
+    times = max(1, min(room_x // width, room_y // height))
+    scale = min(times, room_x / width, room_y / height)
+    cell = Size(max(1, round(width * scale)), max(1, round(height * scale)))
+    sheet = columns * (cell.width + GAP) + GAP, rows * (cell.height + GAP) + GAP
     if max(sheet) + STRIP > MAX_SIDE:
         raise TatamiError(
             f"{count} pictures together would be {sheet[0]}x{sheet[1]} pixels",

@@ -108,6 +108,12 @@ def test_a_sheet_too_large_for_a_viewer_is_refused_before_it_is_made():
         draw_filters("x", weight, limit=3000)
 
 
+@pytest.mark.parametrize("shape", [(64, 4420, 2), (64, 2, 4420), (3, 1, 5000), (7, 900, 900)])
+def test_long_maps_are_shrunk(shape):
+    sheet = draw_maps("x", np.zeros(shape, np.float32))
+    assert max(sheet.shape) < 4000
+
+
 def test_filters_that_see_colours_are_pictures():
     weight = np.zeros((2, 3, 2, 2), np.float32)
     weight[0, 0], weight[1, 2] = 4, -1  # red; what is left without blue
@@ -128,6 +134,12 @@ def test_other_filters_are_a_matrix_of_kernels():
     assert red[:, 1].min() == GAP + 4 * (side + GAP)
     assert np.array_equal(draw_filters("conv2", weight * 7), sheet) is False  # the text tells
     assert np.array_equal(draw_filters("conv2", weight * 7)[STRIP:], sheet[STRIP:])
+
+
+@pytest.mark.parametrize("shape", [(64, 1, 3, 3), (64, 3, 5, 5), (1, 64, 1, 1), (64, 64, 7, 7)])
+def test_filters_of_every_shape_have_room(shape):
+    sheet = draw_filters("depthwise", np.zeros(shape, np.float32))
+    assert max(sheet.shape) < 2200
 
 
 def test_a_title_is_never_cut_and_never_breaks():
