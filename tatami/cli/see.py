@@ -35,10 +35,10 @@ from tatami.see.class_activation import (
     makes_maps,
     target_of,
 )
-from tatami.see.draw import draw_fitted, fit
+from tatami.see.draw import draw_detections, draw_fitted, fit
 from tatami.see.features import draw_filters, draw_heat, draw_maps, titled, value_range
 from tatami.see.report import PICTURE_SIZE, Seen
-from tatami.types import Float32, InputSpec, Picture, Size
+from tatami.types import Detections, Float32, InputSpec, Picture, Size
 
 WIDTH = 80
 RESULT = "features.json"
@@ -57,8 +57,8 @@ class Insight:
     """All values of a network for one picture.
 
     images: (1, 3, H, W), or as many copies as the network's batch.  computed: the values of the
-    first, (1, ...) each, by name.  place: where the picture lies on the input ``canvas``.
-    assumed: how the picture became an input, where the network does not say it.
+    first, by name, (1, ...) each where the batch is its first axis.  place: where the picture lies
+    on the input ``canvas``.  assumed: how it became an input, where the network does not say it.
     """
 
     network: Network
@@ -68,6 +68,17 @@ class Insight:
     place: Placement
     canvas: Size
     assumed: str = ""
+
+    def of_picture(self, value: str) -> Float32:
+        """A value without the axis of the batch."""
+        array = self.computed[value]
+        return np.asarray(array[0] if len(array) == 1 else array)
+
+    def found(self, size: Size, threshold: float) -> Detections:
+        """What a detector finds above a score, in the picture at a size."""
+        assert self.network.spec is not None
+        raw = [self.computed[str(value.name)][0] for value in self.network.graph.outputs]
+        return detections(raw, self.network.spec, self.place, size, threshold)
 
 
 @see_app.callback()
@@ -108,6 +119,8 @@ def features(
     if cam_layer is not None:
         cam_layer = _find(opened, cam_layer, file)[1]
     _check_replaceable(out)
+    if not picture.is_file():
+        raise TatamiError("no such picture", mend="name one picture, a file", file=picture)
     seen = look(opened, read_picture(picture), file)
     explained = _explain(seen, wanted, cam_layer, file)
 
@@ -125,7 +138,7 @@ def features(
     # Everything is written beside OUT and moved there at the end: an error leaves nothing behind.
     with folder_written_atomically(out) as folder:
         for name, value in chosen:
-            numbers = seen.computed[value][0]
+            numbers = seen.of_picture(value)
             written = _save(draw_maps(name, numbers, maps), folder, f"maps-{name}", taken, out)
             answer["maps"].append(
                 {
@@ -172,20 +185,24 @@ def look(network: Network, picture: Picture, file: Path | None = None) -> Insigh
     One without metadata is given the picture stretched to its input, in numbers from 0 to 1.
     Raises TatamiError, naming the file, for a network whose input is not a picture of three planes.
     """
-    batch, planes, rows, columns = shape_of(network.graph.inputs[0])
-    if planes != 3:
+    shape = shape_of(network.graph.inputs[0])
+    if len(shape) != 4 or shape[1] != 3:
         raise TatamiError(
-            f"the network takes {planes} planes, and a picture has three",
+            f"the network takes arrays of shape {shape}, and a picture has three planes",
             mend="take a network of colour pictures",
             file=file,
         )
+    batch, _, rows, columns = shape
     spec, assumed = network.spec, ""
     description = InputSpec(Size(columns, rows), "stretch") if spec is None else spec.input
     if spec is None:
         assumed = "no tatami metadata: the picture is stretched, RGB, its numbers from 0 to 1"
     planes_of, place = prepare(picture, description)  # (3, H, W)
     images = np.repeat(planes_of[None], batch, axis=0)
-    computed = {name: array[:1] for name, array in graph.values(network, images).items()}
+    computed = {
+        name: array[: max(1, len(array) // batch)]
+        for name, array in graph.values(network, images).items()
+    }
     return Insight(network, picture, images, computed, place, Size(columns, rows), assumed)
 
 
@@ -204,7 +221,8 @@ def explain(
 ) -> tuple[Picture, Target, str]:
     """Grad-CAM over the picture, a small one enlarged; what is explained; the value at which.
 
-    layer: the name of a value. Raises TatamiError where the network does not allow it.
+    Of a detector, the box that is explained is drawn too.  layer: the name of a value.
+    Raises TatamiError where the network does not allow it.
     """
     target = target_of(seen.network, seen.computed, wanted)
     at = layer or last_maps(seen.network, target)
@@ -212,7 +230,13 @@ def explain(
     picture = seen.picture
     if max(picture.shape) < SMALL:
         picture, _, _ = fit(picture, Size(SMALL, SMALL))
-    return draw_heat(picture, heat, seen.place, seen.canvas), target, at
+    drawn = draw_heat(picture, heat, seen.place, seen.canvas)
+    spec = seen.network.spec
+    if spec is not None:  # the box that is explained
+        found = seen.found(Size(picture.shape[1], picture.shape[0]), 0.999 * target.score)
+        best = found.select(np.flatnonzero(found.labels == spec.classes.index(target.name))[:1])
+        drawn = draw_detections(drawn, best, spec.classes)
+    return drawn, target, at
 
 
 def what_it_sees(network: Network, picture: Picture, caption: str) -> list[Seen]:
@@ -222,8 +246,7 @@ def what_it_sees(network: Network, picture: Picture, caption: str) -> list[Seen]
     spec = network.spec
     if spec is not None:
         size = Size(picture.shape[1], picture.shape[0])
-        raw = [seen.computed[str(value.name)][0] for value in network.graph.outputs]
-        found = detections(raw, spec, seen.place, size, spec.decoding.score_threshold)
+        found = seen.found(size, spec.decoding.score_threshold)
         drawn = draw_fitted(picture, found, spec.classes, PICTURE_SIZE)
         shown.append(Seen(f"{caption}: found {len(found)}", drawn))
     try:
@@ -234,7 +257,7 @@ def what_it_sees(network: Network, picture: Picture, caption: str) -> list[Seen]
         words = f"where it looks for {target.name}, score {target.score:.2f}: Grad-CAM at {at}"
         shown.append(Seen(f"{words} of {target.meaning}", heat))
     for name, value in default_layers(network):
-        shown.append(Seen(f"layer {name}", draw_maps(name, seen.computed[value][0], REPORTED)))
+        shown.append(Seen(f"layer {name}", draw_maps(name, seen.of_picture(value), REPORTED)))
     return shown
 
 

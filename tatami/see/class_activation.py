@@ -84,6 +84,14 @@ def _label(wanted: str, classes: Sequence[str]) -> int:
     return list(classes).index(wanted)
 
 
+def _check_score(score: float) -> None:
+    if not 0 <= score <= 1:
+        raise TatamiError(
+            "the network's scores are not numbers",
+            mend="check how the picture is prepared, and the weights",
+        )
+
+
 def _of_classifier(
     output: ir.Value, computed: Mapping[str, Float32], classes: Sequence[str], wanted: str | None
 ) -> Target:
@@ -99,11 +107,14 @@ def _of_classifier(
     numbers = computed[str(logits.name)]
     flat = numbers.reshape(-1)
     label = int(flat.argmax()) if wanted is None else _label(wanted, classes)
+    with np.errstate(invalid="ignore"):
+        score = float(softmax_of(flat, 0)[label])
+    _check_score(score)
     seed = np.zeros(flat.size, np.float32)
     seed[label] = 1
     return Target(
         classes[label],
-        float(softmax_of(flat, 0)[label]),
+        score,
         {str(logits.name): seed.reshape(numbers.shape)},
         "the number of the class, before the softmax",
     )
@@ -131,6 +142,7 @@ def _of_detector(
             best = (float(sound[place]), index, tuple(int(at) for at in place))
     assert best is not None
     score, index, (anchor, label, row, column) = best
+    _check_score(score)
     label = label if wanted is None else wanted
     output = each * index + each - 1
     seed = np.zeros_like(maps[output])
@@ -200,7 +212,8 @@ def class_activation(
 ) -> Float32:
     """Equations 1 and 2 for a target: (rows, columns) of the value ``layer``, at least 0.
 
-    images: (1, 3, H, W).  computed: their values. Raises TatamiError where the value is no map, the
+    images: (1, 3, H, W), or as many copies as the network's batch.  computed: the values of one.
+    Raises TatamiError where the value is no map, the
     target is not made of it, or an operator between them has no derivative.
     """
     maps = computed[layer]
@@ -214,7 +227,8 @@ def class_activation(
             f"the score of '{target.name}' is not made of '{layer}'",
             mend="name a layer in front of the output that scores the class",
         )
-    (slope,) = gradient(network, images, target.seed, (layer,)).values()
+    seed = {name: np.repeat(weight, len(images), axis=0) for name, weight in target.seed.items()}
+    (slope,) = gradient(network, images, seed, (layer,)).values()
     alpha = slope[0].mean(axis=(1, 2))  # (k,)
     heat: Float32 = np.maximum(np.tensordot(alpha, maps[0], axes=1), 0)
     return heat

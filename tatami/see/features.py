@@ -126,7 +126,8 @@ def draw_heat(picture: Picture, heat: Float32, place: Placement, canvas: Size) -
     """A heat map over a picture, which turns grey, and dark where it is cold: (height, width, 3).
 
     heat: (rows, columns), at least 0, over the whole of a network's input of size ``canvas``, on
-    which the picture lies at ``place``. It is interpolated linearly; its largest number is hottest.
+    which the picture lies at ``place``. It is interpolated linearly; its largest number is hottest,
+    and what is not finite is cold.
     """
     height, width = picture.shape[:2]
     rows, columns = heat.shape
@@ -137,8 +138,8 @@ def draw_heat(picture: Picture, heat: Float32, place: Placement, canvas: Size) -
         (place.left + place.width) * across,
         (place.top + place.height) * down,
     )
-    largest = _largest(heat)
-    shares = np.asarray(heat / largest if largest > 0 else heat, np.float32)
+    finite = np.where(np.isfinite(heat), heat, 0)
+    shares = np.asarray(finite / max(_largest(finite), 1e-30), np.float32)
     image = Image.fromarray(shares).resize((width, height), Image.Resampling.BILINEAR, box=box)
     warm = np.clip(np.asarray(image, np.float64), 0, 1)[..., None]
     grey = (picture @ np.array([0.299, 0.587, 0.114]))[..., None]  # ITU-R BT.601 luma

@@ -16,6 +16,7 @@ from onnx import helper, numpy_helper
 from PIL import Image
 
 from tatami.graph.metadata import to_metadata
+from tatami.see.draw import class_colour
 from tatami.types import Decoding, InputSpec, NetworkSpec, Size
 
 Command = Callable[..., int]
@@ -140,6 +141,9 @@ def test_a_detector_and_its_words(
         "objectness plus class number of anchor 0 at row 0, column 1"
         in (found["activation"]["meaning"])
     )
+    drawn = np.asarray(Image.open(out / found["activation"]["file"])).astype(int)
+    edge = drawn[22 + 53, 104:110]  # of the box, at 32 of 96 pixels, enlarged to 320
+    assert (np.abs(edge - class_colour(0)).max(axis=1) < 3).any()
     assert command("see", "features", network, house / "picture.jpg", "-o", out) == 0
     said = capsys.readouterr().out
     assert "'red', score" in said
@@ -229,7 +233,7 @@ def test_a_grey_network_is_refused(
     onnx.save(model, tmp_path / "grey.onnx")
     arguments = (tmp_path / "grey.onnx", house / "picture.jpg", "-o", tmp_path / "out")
     assert command("see", "features", *arguments) == 2
-    assert "takes 1 planes" in capsys.readouterr().err
+    assert "arrays of shape (1, 1, 8, 8)" in capsys.readouterr().err
 
 
 def test_a_report_shows_what_the_network_sees(

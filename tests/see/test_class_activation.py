@@ -166,7 +166,35 @@ def test_a_score_that_is_no_number_is_not_the_best(network_of):
     computed["map"][0, 4, 1, 1] = np.nan
     target = target_of(network, computed)
     assert np.isfinite(target.score)
-    assert not target.seed["map"][0, :, 1, 1].any() or target.seed["map"][0, 4, 1, 1] == 0
+    computed["map"][:] = np.nan
+    with pytest.raises(TatamiError, match="scores are not numbers"):
+        target_of(network, computed)
+    assert not target.seed["map"][0, 4, 1, 1]
+
+
+def test_logits_that_are_no_numbers_are_refused(network_of):
+    network = classifier(network_of)
+    _, computed = seen(network)
+    computed["logits"] = np.full_like(computed["logits"], np.nan)
+    with pytest.raises(TatamiError, match="scores are not numbers"):
+        target_of(network, computed)
+
+
+def test_a_network_for_two_pictures_is_given_two_copies(network_of):
+    nodes = [
+        node("Conv", ["images", "conv.weight"], ["conv"], pads=[1, 1, 1, 1]),
+        node("Sigmoid", ["conv"], ["maps"]),
+        node("GlobalMaxPool", ["maps"], ["map"]),
+    ]
+    one, two = (
+        network_of(nodes, {"conv.weight": KERNELS}, image=(batch, 3, 8, 8)) for batch in (1, 2)
+    )
+    images, computed = seen(one)
+    target = target_of(one, computed, "3")
+    expected = class_activation(one, images, computed, target, "maps")
+    both = np.repeat(images, 2, axis=0)
+    assert expected.any()
+    assert np.array_equal(class_activation(two, both, computed, target, "maps"), expected)
 
 
 def test_what_cannot_be_explained_is_refused(network_of):
