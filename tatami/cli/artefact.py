@@ -10,7 +10,7 @@ import numpy as np
 from tatami.data.augment import Augmentation
 from tatami.detector import ForwardDetector
 from tatami.errors import TatamiError
-from tatami.types import Detector, Float32, Forward, NetworkSpec, RawMaps
+from tatami.types import Detector, Float32, Forward, NetworkSpec, RawMaps, detector_spec
 
 if TYPE_CHECKING:  # torch is heavy, and absent where only ONNX files are used
     from torch import nn
@@ -55,10 +55,11 @@ def open_onnx(path: Path) -> ForwardDetector:
             file=path,
             mend="export it with `tatami train`",
         )
+    spec = detector_spec(network.spec)
     if is_quantized(network):
         program = lower(network)
-        return ForwardDetector(network.spec, lambda images: run_program(program, images))
-    return ForwardDetector(network.spec, lambda images: run(network, images))
+        return ForwardDetector(spec, lambda images: run_program(program, images))
+    return ForwardDetector(spec, lambda images: run(network, images))
 
 
 def network_file(path: Path) -> Path:
@@ -114,7 +115,7 @@ def open_run(folder: Path) -> ForwardDetector:
         )
     model = build_model(run)
     load_weights(model, weights)
-    return torch_detector(model, run.spec)
+    return torch_detector(model, detector_spec(run.spec))
 
 
 def read_run(folder: Path) -> Run:
@@ -163,7 +164,7 @@ def build_model(run: Run) -> nn.Module:
     from tatami.models import MODELS
 
     check_model(run.model)
-    (grid,) = run.spec.decoding.grids
+    (grid,) = detector_spec(run.spec).decoding.grids
     in_cells = [(width / grid.stride[0], height / grid.stride[1]) for width, height in grid.anchors]
     return MODELS[run.model](len(run.spec.classes), in_cells, run.width)
 

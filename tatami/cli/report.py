@@ -10,16 +10,17 @@ import typer
 from rich.console import Console
 
 from tatami import graph
-from tatami.cli.artefact import read_run
+from tatami.cli.artefact import is_quantized, read_run
 from tatami.cli.evaluate import SCORE, Found, detect_all
 from tatami.cli.prove import ledger, open_stage, stages_of
+from tatami.cli.see import what_it_sees
 from tatami.cli.training import test_data
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 from tatami.evaluate.detections import Evaluation, evaluate
 from tatami.graph.costs import costs
 from tatami.see.plots import Curve, Layer, Panel
-from tatami.see.report import ClassResult, Held, Report, Shown, write_report
+from tatami.see.report import ClassResult, Held, Report, Seen, Shown, write_report
 from tatami.see.report import Stage as StageRow
 from tatami.ship.prove import Ledger
 from tatami.train.run import EVALUATIONS, LOG, Run, read_rows
@@ -50,6 +51,7 @@ def build_report(folder: Path, run: Run, dataset: Dataset, proof: Ledger) -> Rep
     """The page of a run: its last artefact looked at on the test split, and all before it."""
     paths = stages_of(folder)
     last = open_stage(paths[-1])
+    seen, seen_note = _seen(paths, dataset)
     found = detect_all(last.detector, dataset, SCORE, title="Looking")
     truths = [sample.boxes for sample in found.samples]
     result = evaluate(truths, found.detections, dataset.classes)
@@ -74,6 +76,8 @@ def build_report(folder: Path, run: Run, dataset: Dataset, proof: Ledger) -> Rep
         pictures=_shown(found, last.detector),
         pictures_note=f"Found by {last.name}, above a score of "
         f"{last.spec.decoding.score_threshold:g}.",
+        seen=seen,
+        seen_note=seen_note,
         log=[*read_rows(folder / LOG), *read_rows(folder / EVALUATIONS)],
         panels=(
             Panel(
@@ -120,6 +124,18 @@ def _shown(found: Found, detector: Detector) -> list[Shown]:
         sure = all_found.select(all_found.scores > threshold)
         pictures.append(Shown(sample.id, read_picture(sample.path), sample.boxes, sure))
     return pictures[:SHOWN]
+
+
+def _seen(paths: list[Path], dataset: Dataset) -> tuple[list[Seen], str]:
+    """Inside the last network in float32, for the first labelled picture; and the words for it."""
+    networks = [(path, graph.read(path)) for path in paths if path.suffix == ".onnx"]
+    in_float = [(path, network) for path, network in networks if not is_quantized(network)]
+    labelled = [sample for sample in dataset.samples if len(sample.boxes)]
+    if not in_float or not labelled:
+        return [], ""
+    path, network = in_float[-1]
+    seen = what_it_sees(network, read_picture(labelled[0].path), labelled[0].id)
+    return seen, f"Feature maps of {path.name}, each from its least number to its largest."
 
 
 def _curves(result: Evaluation) -> list[Curve]:

@@ -29,7 +29,7 @@ from tatami.data.open import open_dataset, splits
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError, printable
 from tatami.files import write_atomically
-from tatami.types import Boxes, Dataset, InputSpec, NetworkSpec, Picture, Size
+from tatami.types import Boxes, Dataset, InputSpec, NetworkSpec, Picture, Size, detector_spec
 
 if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
     from tatami.train.distributed import Team
@@ -248,7 +248,7 @@ def carry_out(
     for step in train(model, average, batches, run.recipe, folder, team):
         epoch, within = divmod(step.done, batches.steps_an_epoch)
         if held_out and every and not within and epoch % every == 0:
-            result = evaluate_detector(torch_detector(average, run.spec), held_out)
+            result = evaluate_detector(torch_detector(average, detector_spec(run.spec)), held_out)
             rows = [row for row in read_rows(folder / EVALUATIONS) if row["step"] < step.done]
             rows.append({"step": step.done, "mAP": round(result.map_voc07, 5)})
             text = "".join(json.dumps(row) + "\n" for row in rows)

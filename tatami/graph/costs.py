@@ -31,7 +31,8 @@ class Cost:
     operations; products of values with weights, or with one another, alone.  parameters: numbers
     that were learnt.  weight_bytes: what they take as stored, the scales and zero points of
     quantized ones included.  Both count a weight that several layers share for the first.
-    activation_bytes: read and written.
+    activation_bytes: read and written.  output: the name of the value that it makes, as it lies in
+    memory: of a quantized layer its bytes.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Cost:
     parameters: int
     weight_bytes: int
     activation_bytes: int
+    output: str = ""
 
     @property
     def operations(self) -> int:
@@ -252,6 +254,7 @@ def _cost(layer: _Layer, counted: set[ir.Value]) -> Cost:
         parameters,
         weight_bytes,
         0 if KINDS[head.op_type] == "view" else sum(map(_bytes, (*read, layer.output))),
+        str(layer.output.name),
     )
 
 

@@ -23,17 +23,17 @@ from tatami.graph.passes.lift_constants import lift_constants
 from tatami.graph.passes.merge_pad import merge_pad
 from tatami.graph.passes.name_values import name_values
 from tatami.graph.write import write
-from tatami.types import NetworkSpec
+from tatami.types import ClassifierSpec, Spec
 
 OPSET = 18
 """The ONNX operator set: ONNX Runtime from 1.14 on and Netron read it."""
 
 
-def export_onnx(module: nn.Module, spec: NetworkSpec, path: Path) -> None:
+def export_onnx(module: nn.Module, spec: Spec, path: Path) -> None:
     """Write ``module.forward`` as an ONNX file with ``spec`` in its metadata, whole or not at all.
 
-    module: images (1, 3, height, width) -> raw map; its mode (train or eval) is as before
-    afterwards. Batch normalization stays a node of its own: ``tatami fold`` folds it.
+    module: images (1, 3, height, width) -> raw map, or a classifier's logits (1, classes); its mode
+    (train or eval) is as before afterwards. Batch normalization stays a node of its own: ``tatami fold`` folds it.
 
     Raises TatamiError for a module with operators that Tatami cannot run or with weights that are
     not finite, and OSError where the file cannot be written.
@@ -41,7 +41,7 @@ def export_onnx(module: nn.Module, spec: NetworkSpec, path: Path) -> None:
     write(to_network(module, spec), path)
 
 
-def to_network(module: nn.Module, spec: NetworkSpec) -> Network:
+def to_network(module: nn.Module, spec: Spec) -> Network:
     """The network that export_onnx writes. Raises TatamiError as it does."""
     size = spec.input.size
     device = next(module.parameters()).device
@@ -54,7 +54,7 @@ def to_network(module: nn.Module, spec: NetworkSpec) -> Network:
             optimize=False,  # it would fold batch normalization with an epsilon that nobody sees
             opset_version=OPSET,
             input_names=["images"],
-            output_names=["map"],
+            output_names=["logits" if isinstance(spec, ClassifierSpec) else "map"],
             verbose=False,
         )
     assert program is not None

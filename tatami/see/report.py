@@ -21,7 +21,7 @@ from PIL import Image
 from tatami import __version__
 from tatami.files import write_atomically
 from tatami.see import text
-from tatami.see.draw import class_colour, draw_fitted
+from tatami.see.draw import class_colour, draw_fitted, fit
 from tatami.see.plots import (
     Curve,
     Layer,
@@ -33,6 +33,7 @@ from tatami.see.plots import (
 from tatami.types import Boxes, Detections, Picture, Size
 
 PICTURE_SIZE = Size(480, 480)  # the largest a picture is embedded
+SEEN_SIZE = Size(1080, 1080)  # the same of what a network sees: maps side by side
 JPEG_QUALITY = 85
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
@@ -90,12 +91,21 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """Something that the network makes of a picture, drawn: (height, width, 3)."""
+
+    caption: str
+    picture: Picture
+
+
+@dataclass(frozen=True)
 class Report:
     """All that a report may tell, in the order of the page.
 
     summary: the few figures to see first, name to value.  log: rows as logged, each with ``step``;
     panels: which of its columns are plotted.  classes: the names that boxes' labels index.
-    pictures_note: which pictures, and the score above which detections are drawn.
+    pictures_note: which pictures, and the score above which detections are drawn.  seen: a picture,
+    the feature maps of some layers, where the network looks; seen_note: of which network.
     provenance: what is needed to repeat it all (recipe, data hash, seed, command, version).
     """
 
@@ -107,6 +117,8 @@ class Report:
     classes: Sequence[str] = ()
     pictures: Sequence[Shown] = ()
     pictures_note: str = ""
+    seen: Sequence[Seen] = ()
+    seen_note: str = ""
     log: Sequence[Mapping[str, float]] = ()
     panels: Sequence[Panel] = ()
     curves: Sequence[Curve] = ()
@@ -126,6 +138,7 @@ def render(report: Report) -> str:
         ("Stages", _stages(report.stages)),
         ("The proof", _ledger(report.ledger)),
         ("Pictures", _pictures(report)),
+        ("What it sees", _seen(report)),
         ("Training", _training(report)),
         ("Classes", _classes(report.curves, report.per_class)),
         ("Layers", _layers(report.layers)),
@@ -250,10 +263,31 @@ def _figure(shown: Shown, classes: Sequence[str]) -> str:
     )
 
 
+def _seen(report: Report) -> str:
+    if not report.seen:
+        return ""
+    note = f'<p class="note">{_escaped(report.seen_note)}</p>' if report.seen_note else ""
+    figures = "\n".join(
+        f"<figure>\n<figcaption>{_escaped(one.caption)}</figcaption>\n"
+        f"{_embedded(_bounded(one.picture), _escaped(one.caption))}\n</figure>"
+        for one in report.seen
+    )
+    return f'{note}\n<div class="pictures">\n{figures}\n</div>'
+
+
+def _bounded(picture: Picture) -> Picture:
+    """The picture, shrunk where it is larger than SEEN_SIZE."""
+    larger = picture.shape[1] > SEEN_SIZE.width or picture.shape[0] > SEEN_SIZE.height
+    return fit(picture, SEEN_SIZE)[0] if larger else picture
+
+
 def _image(
     picture: Picture, boxes: Boxes | Detections, classes: Sequence[str], escaped_caption: str
 ) -> str:
-    drawn = draw_fitted(picture, boxes, classes, PICTURE_SIZE)
+    return _embedded(draw_fitted(picture, boxes, classes, PICTURE_SIZE), escaped_caption)
+
+
+def _embedded(drawn: Picture, escaped_caption: str) -> str:
     out = io.BytesIO()
     # 4:4:4 keeps thin coloured lines in their colour; the default would halve it each way.
     Image.fromarray(drawn).save(out, "JPEG", quality=JPEG_QUALITY, subsampling=0, optimize=True)

@@ -24,7 +24,7 @@ from tatami.errors import TatamiError
 from tatami.files import write_atomically
 from tatami.graph.metadata import from_metadata, to_metadata
 from tatami.train.recipe import Recipe
-from tatami.types import NetworkSpec
+from tatami.types import Spec
 
 SETTINGS, LOG, EVALUATIONS = "run.json", "log.jsonl", "evaluations.jsonl"
 CHECKPOINTS, WEIGHTS, NETWORK = "checkpoints", "weights.safetensors", "network.onnx"
@@ -49,7 +49,7 @@ class Run:
 
     model: str
     width: float
-    spec: NetworkSpec
+    spec: Spec
     recipe: Recipe
     data: DataSource
     augmentation: Mapping[str, Any]

@@ -109,7 +109,7 @@ NETWORKS = {
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize(
-    "stage", ["fold", "ship", "evaluate", "predict", "prove", "summary", "pareto"]
+    "stage", ["fold", "ship", "evaluate", "predict", "prove", "summary", "pareto", "see features"]
 )
 def test_a_bad_network(stage: str, name: str, bad_networks: Path, house: Path, refused: Refused):
     network = bad_networks / name
@@ -121,8 +121,9 @@ def test_a_bad_network(stage: str, name: str, bad_networks: Path, house: Path, r
         "prove": ("--data", house / "set", "--split", "test"),
         "summary": (),
         "pareto": ("--data", house / "set", "--split", "test", "--no-time"),
+        "see features": (house / "picture.jpg", "-o", "out"),
     }
-    line = refused(stage, network, *more[stage]).line
+    line = refused(*stage.split(), network, *more[stage]).line
     assert str(network) in line
     assert re.search(NETWORKS[name], line), line
 
@@ -369,19 +370,22 @@ PICTURES = {
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_a_bad_picture(name: str, bad_pictures: Path, house: Path, refused: Refused):
-    picture = bad_pictures / name
-    line = refused(
-        "predict", house / "squares.onnx", house / "picture.jpg", picture, "-o", "out"
-    ).line
+@pytest.mark.parametrize("stage", ["predict", "see features"])
+def test_a_bad_picture(stage: str, name: str, bad_pictures: Path, house: Path, refused: Refused):
+    picture, network = bad_pictures / name, house / "squares.onnx"
+    sound = (house / "picture.jpg",) if stage == "predict" else ()
+    reason = PICTURES[name]
+    if stage == "see features" and name == "empty":
+        reason = "no such picture"  # it takes one, and no folder
+    line = refused(*stage.split(), network, *sound, picture, "-o", "out").line
     assert str(picture) in line
-    assert re.search(PICTURES[name], line), line
+    assert re.search(reason, line), line
 
 
 # Where to write -----------------------------------------------------------------------------------
 
 WRITERS = ("sheet", "digits", "train", "save", "predict", "fold", "ship", "report", "demo")
-WRITERS += ("summary", "pareto")
+WRITERS += ("summary", "pareto", "features")
 
 
 def writing(writer: str, house: Path, trained: Path, target: Path) -> tuple[object, ...]:
@@ -399,6 +403,7 @@ def writing(writer: str, house: Path, trained: Path, target: Path) -> tuple[obje
         "demo": ("demo", "--out", target),
         "summary": ("summary", network, "--csv", target),
         "pareto": ("pareto", network, "--data", data, "--split", "test", "--no-time", "-o", target),
+        "features": ("see", "features", network, house / "picture.jpg", "-o", target),
     }
     return commands[writer]
 
@@ -419,7 +424,7 @@ def test_the_other_kind_is_there(
     writer: str, house: Path, trained: Path, tmp_path: Path, refused: Refused
 ):
     target = tmp_path / "there"
-    if writer in ("digits", "train", "predict", "ship", "demo", "pareto"):
+    if writer in ("digits", "train", "predict", "ship", "demo", "pareto", "features"):
         target.write_text("a file where a folder is wanted")
     else:
         target = target.with_suffix(".png")
@@ -428,7 +433,7 @@ def test_the_other_kind_is_there(
     assert str(target) in line
 
 
-@pytest.mark.parametrize("writer", ["digits", "train", "predict", "ship", "demo"])
+@pytest.mark.parametrize("writer", ["digits", "train", "predict", "ship", "demo", "features"])
 def test_a_folder_of_something_else(
     writer: str, house: Path, trained: Path, tmp_path: Path, refused: Refused
 ):

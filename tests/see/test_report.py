@@ -21,6 +21,7 @@ from tatami.see.report import (
     ClassResult,
     Held,
     Report,
+    Seen,
     Shown,
     Stage,
     render,
@@ -48,6 +49,8 @@ SAMPLE = Report(
         )
     ],
     pictures_note="Above 0.25.",
+    seen=[Seen("conv1, 16 maps", np.full((50, 60, 3), 200, np.uint8))],
+    seen_note="Inside net.onnx.",
     log=[{"step": float(step), "loss": 1 / (step + 1)} for step in range(9)],
     panels=[Panel("Loss", ("loss",))],
     curves=[Curve("0", np.array([0.0, 1.0]), np.array([1.0, 0.5]), 0.75)],
@@ -115,6 +118,9 @@ def test_it_says_what_it_was_given() -> None:
     for told in (
         "held",
         "Above 0.25.",
+        "What it sees",
+        "conv1, 16 maps",
+        "Inside net.onnx.",
         "1,234",
         "442,368",
         "1x16x32x32",
@@ -129,7 +135,7 @@ def test_links_lead_to_parts_and_ids_are_unique() -> None:
     ids = [attributes["id"] for _, attributes in parsed.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     links = [attributes["href"] for attributes in parsed.named("a")]
-    assert len(links) == 7
+    assert len(links) == 8
     assert {str(link)[1:] for link in links} <= set(ids)
 
 
@@ -158,6 +164,8 @@ def test_hostile_names_are_only_text() -> None:
             classes=(HOSTILE,),
             pictures=[picture],
             pictures_note=HOSTILE,
+            seen=[Seen(HOSTILE, SAMPLE.pictures[0].picture)],
+            seen_note=HOSTILE,
             log=[{"step": 0.0, HOSTILE: 1.0, "b": 2.0}],
             panels=[Panel(HOSTILE, (HOSTILE, "b"))],
             curves=[Curve(HOSTILE, np.array([0.5]), np.array([0.5]), 0.5)],
@@ -168,8 +176,8 @@ def test_hostile_names_are_only_text() -> None:
     )
     assert_closed(page)
     parsed = Page(page)
-    assert len(parsed.named("img")) == 2
-    assert parsed.text.count("<script>alert(1)</script>") >= 14
+    assert len(parsed.named("img")) == 3
+    assert parsed.text.count("<script>alert(1)</script>") >= 16
     assert "\x00" not in page
     page.encode("utf-8")  # no lone surrogate
 
@@ -196,6 +204,13 @@ def test_pictures_are_bounded_jpegs_with_their_boxes() -> None:
     colour = np.asarray(drawn)[200, 48].astype(int)  # the left edge: 100 * 480 / 1000
     assert np.abs(colour - class_colour(0)).max() < 40
     assert np.abs(np.asarray(plain)[200, 48].astype(int) - 90).max() < 5
+
+
+def test_what_is_seen_is_shrunk_where_it_is_large() -> None:
+    sizes = ((3000, 1500), (20, 30))
+    seen = [Seen("x", np.zeros((height, width, 3), np.uint8)) for width, height in sizes]
+    images = Page(render(Report(title="t", seen=seen))).named("img")
+    assert [(one["width"], one["height"]) for one in images] == [("1080", "540"), ("20", "30")]
 
 
 def test_no_number_is_left_blank() -> None:

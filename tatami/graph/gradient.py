@@ -1,0 +1,100 @@
+"""Reverse-mode differentiation: what each value on the way does to a number made of the results.
+
+D. E. Rumelhart, G. E. Hinton, R. J. Williams, "Learning representations by back-propagating
+errors", Nature 323, 1986; in general, A. Griewank and A. Walther, "Evaluating Derivatives", 2008,
+section 3.2. Nodes are gone through from the last to the first, each by the function of
+graph/operators_backward.py; what several readers of one value say of it is added up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+from tatami.errors import TatamiError
+from tatami.graph.network import Network, shape_of
+from tatami.graph.operators_backward import BACKWARD, Array
+from tatami.graph.run import values
+from tatami.types import Float32
+
+
+def gradient(
+    network: Network, images: Float32, seed: Mapping[str, Float32], wanted: Collection[str]
+) -> dict[str, Float32]:
+    """The derivative of sum over s in seed of <seed[s], value s> in each of the wanted values.
+
+    images: (n, 3, height, width) float32, as for ``graph.run``.  seed: by the name of an output, or
+    of any other value, its weight in the sum, of its shape with n in front.  wanted: names of
+    values, as ``graph.values`` gives them. Each result has the shape of its value, n in front; it
+    is zero where the value has no part in the sum.
+
+    Only the nodes between the wanted values and the seeded ones are gone through. Raises
+    TatamiError for a name that there is not, a seed or images of another shape, and where an
+    operator on the way has no derivative: that is so of quantized networks.
+    """
+    known = {str(value.name) for value in network.graph.inputs}
+    known |= {str(value.name) for node in network.graph for value in node.outputs}
+    for name in (*seed, *wanted):
+        if name not in known:
+            raise TatamiError(f"the network has no value '{name}'", mend="name one that it makes")
+    size = shape_of(network.graph.inputs[0])[0]
+    found = []
+    for start in range(0, max(len(images), 1), size):
+        part = slice(start, start + size)
+        computed = values(network, images[part])
+        for name, weight in seed.items():
+            if weight.shape[1:] != computed[name].shape[1:] or len(weight) != len(images):
+                raise TatamiError(
+                    f"a seed of shape {weight.shape} does not fit '{name}', {computed[name].shape}",
+                    mend="give it the shape of its value",
+                )
+        weights = {name: weight[part] for name, weight in seed.items()}
+        found.append(_backward(network.graph, computed, weights, wanted))
+    return {name: np.concatenate([batch[name] for batch in found]) for name in wanted}
+
+
+def _backward(
+    graph: ir.Graph,
+    computed: Mapping[str, Array],
+    seed: Mapping[str, Array],
+    wanted: Collection[str],
+) -> dict[str, Array]:
+    """The gradients of one batch, whose values are ``computed``."""
+    moved = set(wanted)  # the values that a wanted one changes, itself among them
+    path = []
+    for node in graph:
+        if any(value is not None and value.name in moved for value in node.inputs):
+            path.append(node)
+            moved.add(str(node.outputs[0].name))
+    found: dict[str, Array] = {name: np.asarray(seed[name], np.float32) for name in seed}
+    for node in reversed(path):
+        name = str(node.outputs[0].name)
+        dy = found.get(name) if name in wanted else found.pop(name, None)
+        if dy is None:
+            continue
+        if node.op_type not in BACKWARD:
+            raise TatamiError(
+                f"{node.op_type} '{name}' has no derivative",
+                mend="take the network in float32 that this one was made from",
+            )
+        inputs = [_array(value, computed) for value in node.inputs]
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # as in graph/run.py
+            parts = BACKWARD[node.op_type](node, inputs, computed[name], dy)
+        for value, part in zip(node.inputs, parts, strict=False):  # weights at the end have none
+            if value is not None and value.name in moved:
+                known = found.get(value.name)
+                found[value.name] = part if known is None else known + part
+    return {
+        name: found[name] if name in found else np.zeros_like(computed[name]) for name in wanted
+    }
+
+
+def _array(value: ir.Value | None, computed: Mapping[str, Array]) -> Array | None:
+    if value is None:
+        return None
+    if str(value.name) in computed:
+        return computed[str(value.name)]
+    assert value.const_value is not None, f"{value.name} is neither computed nor constant"
+    return value.const_value.numpy()

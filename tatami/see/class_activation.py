@@ -1,0 +1,243 @@
+"""Where a network looks for a class: Grad-CAM, of classifiers and of detectors.
+
+R. R. Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
+Localization", ICCV 2017, section 3. With A^k the k-th feature map of a layer, of Z places, and y^c
+the score of class c before the softmax:
+
+    alpha_k = 1/Z * sum over i, j of dy^c / dA^k_ij          (equation 1)
+    L       = ReLU(sum over k of alpha_k * A^k)              (equation 2)
+
+The paper's y^c is a classifier's. A detector says the class anew at every anchor of every cell, so
+that here y^c is what it says at one: where the score of the class, by tatami/decoding.py, is best.
+Of a YOLO, whose score is sigmoid(objectness) times the class's share, y^c is objectness plus class
+number; of an SSD, it is the class number: sums before any sigmoid or softmax, as the paper's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from tatami.errors import TatamiError
+from tatami.graph.costs import KINDS, Cost, costs
+from tatami.graph.gradient import gradient
+from tatami.graph.network import Network, shape_of
+from tatami.ops.activation import softmax as softmax_of
+from tatami.ops.exponential import sigmoid, softmax
+from tatami.types import Decoding, Float32
+
+SAME_NUMBERS = ("Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
+"""What may stand between a classifier's softmax and its output: the order is kept."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """The number y^c that is explained.
+
+    name: of the class, or its index where classes have no names.  score: the class's, in [0, 1].
+    seed: by the name of a value, its weights in y^c, of its shape with one picture in front.
+    meaning: what y^c is, in words.
+    """
+
+    name: str
+    score: float
+    seed: Mapping[str, Float32]
+    meaning: str
+
+
+def target_of(
+    network: Network, computed: Mapping[str, Float32], wanted: str | None = None
+) -> Target:
+    """What a network says of a class in one picture; of the best class where none is wanted.
+
+    computed: the values of one picture, as ``graph.values`` gives them, one picture in front.
+    wanted: the name of a class, or its index where the network knows no names.
+
+    Raises TatamiError for an unknown class, and for a network whose outputs are of no known
+    meaning: no detector by its metadata, and not one output of a number a class.
+    """
+    spec = network.spec
+    outputs = [str(value.name) for value in network.graph.outputs]
+    if spec is not None:
+        label = None if wanted is None else _label(wanted, spec.classes)
+        maps = [computed[name] for name in outputs]
+        return _of_detector(maps, outputs, spec.decoding, spec.classes, label)
+    output = network.graph.outputs[0]
+    places = shape_of(output)
+    classes = places[1] if len(places) > 1 else 1
+    if len(outputs) > 1 or np.prod(places[1:]) != classes:
+        raise TatamiError(
+            "the network has no tatami metadata, and its outputs are not one number a class",
+            mend="import it with what its outputs mean, by `tatami import ... --spec`",
+        )
+    names = tuple(str(index) for index in range(classes))
+    return _of_classifier(output, computed, names, wanted)
+
+
+def _label(wanted: str, classes: Sequence[str]) -> int:
+    if wanted not in classes:
+        some = ", ".join(classes[:30]) + (", ..." if len(classes) > 30 else "")
+        raise TatamiError(f"no class '{wanted}'", mend=f"the classes are {some}")
+    return list(classes).index(wanted)
+
+
+def _check_score(score: float) -> None:
+    if not 0 <= score <= 1:
+        raise TatamiError(
+            "the network's scores are not numbers",
+            mend="check how the picture is prepared, and the weights",
+        )
+
+
+def _of_classifier(
+    output: ir.Value, computed: Mapping[str, Float32], classes: Sequence[str], wanted: str | None
+) -> Target:
+    """y^c: the number of the class, before the softmax where the network ends in one."""
+    logits = output
+    made = logits.producer()
+    while made is not None and made.op_type in SAME_NUMBERS and made.inputs[0] is not None:
+        made = made.inputs[0].producer()
+    if made is not None and made.op_type == "Softmax":
+        source = made.inputs[0]
+        assert source is not None
+        logits = source
+    numbers = computed[str(logits.name)]
+    flat = numbers.reshape(-1)
+    label = int(flat.argmax()) if wanted is None else _label(wanted, classes)
+    with np.errstate(invalid="ignore"):
+        score = float(softmax_of(flat, 0)[label])
+    _check_score(score)
+    seed = np.zeros(flat.size, np.float32)
+    seed[label] = 1
+    return Target(
+        classes[label],
+        score,
+        {str(logits.name): seed.reshape(numbers.shape)},
+        "the number of the class, before the softmax",
+    )
+
+
+def _of_detector(
+    maps: Sequence[Float32],
+    names: Sequence[str],
+    decoding: Decoding,
+    classes: Sequence[str],
+    wanted: int | None,
+) -> Target:
+    """y^c at the anchor and cell where the class, or any class, has its best score."""
+    each = len(maps) // len(decoding.grids)
+    best: tuple[float, int, tuple[int, ...]] | None = None
+    for index, grid in enumerate(decoding.grids):
+        raw = maps[each * index + each - 1][0]  # of an SSD, the second of its pair: the scores
+        by_anchor = raw.reshape(len(grid.anchors), -1, *raw.shape[1:])  # (A, numbers, rows, cols)
+        scores = _scores(by_anchor, decoding)  # (A, K, rows, cols)
+        if wanted is not None:
+            scores = scores[:, wanted : wanted + 1]
+        sound = np.where(np.isnan(scores), -1, scores)
+        place = np.unravel_index(int(sound.argmax()), sound.shape)
+        if best is None or sound[place] > best[0]:
+            best = (float(sound[place]), index, tuple(int(at) for at in place))
+    assert best is not None
+    score, index, (anchor, label, row, column) = best
+    _check_score(score)
+    label = label if wanted is None else wanted
+    output = each * index + each - 1
+    seed = np.zeros_like(maps[output])
+    numbers = seed.shape[1] // len(decoding.grids[index].anchors)
+    where = f"of anchor {anchor} at row {row}, column {column} of '{names[output]}'"
+    if decoding.kind == "ssd":
+        seed[0, numbers * anchor + 1 + label, row, column] = 1
+        meaning = f"the class number {where}"
+    else:
+        seed[0, numbers * anchor + 4, row, column] = 1
+        seed[0, numbers * anchor + 5 + label, row, column] = 1
+        meaning = f"objectness plus class number {where}"
+    return Target(classes[label], score, {names[output]: seed}, meaning)
+
+
+def _scores(raw: Float32, decoding: Decoding) -> Float32:
+    """The scores of tatami/decoding.py, step 1: (A, numbers, rows, columns) -> (A, K, ...)."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if decoding.kind == "ssd":
+            every = softmax(raw) if decoding.scores == "softmax" else sigmoid(raw)
+            return np.asarray(every[:, 1:], np.float32)
+        shares = softmax(raw[:, 5:]) if decoding.scores == "softmax" else sigmoid(raw[:, 5:])
+        return np.asarray(sigmoid(raw[:, 4:5]) * shares, np.float32)
+
+
+def makes_maps(cost: Cost) -> bool:
+    """Whether a layer makes feature maps: more than one place, and numbers that are new.
+
+    Pools, views and what only moves numbers, concatenation aside, have the maps of another layer.
+    """
+    places = cost.shape[2] * cost.shape[3] if len(cost.shape) == 4 else 0
+    first = cost.operators[0]
+    return places > 1 and (KINDS[first] in ("product", "samples") or first == "Concat")
+
+
+def last_maps(network: Network, target: Target) -> str:
+    """The paper's layer, "the last convolutional layer": the name of the value that it makes.
+
+    It is the last layer that makes maps and that the target is made of, the one that makes the
+    target itself left out.
+    Raises TatamiError where there is none.
+    """
+    (seeded,) = target.seed
+    before = _before(network, seeded)
+    for cost in reversed(costs(network)):
+        value = in_numbers(network, cost.output)
+        if makes_maps(cost) and value in before:
+            return value
+    raise TatamiError(
+        "no layer of the network has maps before the one that names the class",
+        mend="look at its filters alone",
+    )
+
+
+def in_numbers(network: Network, name: str) -> str:
+    """The value that holds what ``name`` means: where that is bytes, what dequantizes them."""
+    for node in network.graph:
+        read = node.inputs[0] if node.op_type == "DequantizeLinear" else None
+        made = None if read is None else read.producer()
+        if read is not None and made is not None and read.name == name:
+            return str(node.outputs[0].name) if made.op_type == "QuantizeLinear" else name
+    return name
+
+
+def class_activation(
+    network: Network, images: Float32, computed: Mapping[str, Float32], target: Target, layer: str
+) -> Float32:
+    """Equations 1 and 2 for a target: (rows, columns) of the value ``layer``, at least 0.
+
+    images: (1, 3, H, W), or as many copies as the network's batch.  computed: the values of one.
+    Raises TatamiError where the value is no map, the
+    target is not made of it, or an operator between them has no derivative.
+    """
+    maps = computed[layer]
+    (seeded,) = target.seed
+    if maps.ndim != 4:
+        raise TatamiError(
+            f"'{layer}' has no rows and columns", mend="name a layer that makes feature maps"
+        )
+    if layer not in _before(network, seeded):
+        raise TatamiError(
+            f"the score of '{target.name}' is not made of '{layer}'",
+            mend="name a layer in front of the output that scores the class",
+        )
+    seed = {name: np.repeat(weight, len(images), axis=0) for name, weight in target.seed.items()}
+    (slope,) = gradient(network, images, seed, (layer,)).values()
+    alpha = slope[0].mean(axis=(1, 2))  # (k,)
+    heat: Float32 = np.maximum(np.tensordot(alpha, maps[0], axes=1), 0)
+    return heat
+
+
+def _before(network: Network, name: str) -> set[str]:
+    """The names of the values that a value is made of; itself is left out."""
+    found = {name}
+    for node in reversed(list(network.graph)):
+        if str(node.outputs[0].name) in found:
+            found |= {str(value.name) for value in node.inputs if value is not None}
+    return found - {name}
