@@ -133,7 +133,7 @@ def trained(request: pytest.FixtureRequest) -> Trained:
         optimizer.step()
         losses.append(float(loss.detach()))
     with torch.no_grad():
-        for _ in range(20):  # the running statistics catch up with the weights
+        for _ in range(60):  # the running statistics catch up with the weights
             model(images)
     return Trained(request.param, model.eval(), losses)
 
