@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 Int = NDArray[np.int64]
 Bool = NDArray[np.bool_]
+Real = TypeVar("Real", np.float32, np.float64)
+"""The numbers an operation works in: float32 as networks do, float64 to check a gradient."""
 Picture = NDArray[np.uint8]
 """A picture: uint8, shape (height, width, 3), RGB, upright."""
 

@@ -61,3 +61,37 @@ def network_of(model_of: Callable[..., onnx.ModelProto], tmp_path: Path) -> Call
         return graph.read(path)
 
     return build
+
+
+@pytest.fixture(scope="session")
+def check_gradients() -> Callable[..., None]:
+    """Hold gradients to central differences of the function itself, number by number, in float64.
+
+    forward takes the arrays and gives y; gradients are those of the sum of y * dy, one an array.
+    The arrays are changed while it runs, and put back.
+    """
+
+    def check(
+        forward: Callable[..., np.ndarray],
+        arrays: tuple[np.ndarray, ...],
+        dy: np.ndarray,
+        gradients: tuple[np.ndarray, ...],
+        step: float = 1e-5,
+        bound: float = 1e-7,
+    ) -> None:
+        for array, gradient in zip(arrays, gradients, strict=True):
+            assert array.dtype == gradient.dtype == np.float64
+            assert array.shape == gradient.shape
+            expected = np.empty_like(array)
+            for at in np.ndindex(array.shape):
+                kept = array[at]
+                array[at] = kept + step
+                above = float((forward(*arrays) * dy).sum())
+                array[at] = kept - step
+                below = float((forward(*arrays) * dy).sum())
+                array[at] = kept
+                expected[at] = (above - below) / (2 * step)
+            scale = max(1.0, float(np.abs(expected).max(initial=0)))
+            assert np.abs(gradient - expected).max(initial=0) <= bound * scale
+
+    return check

@@ -6,16 +6,21 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tatami.errors import TatamiError
-from tatami.ops.im2col import im2col
+from tatami.ops.im2col import col2im, im2col
 from tatami.ops.window import Window
-from tatami.types import Float32
+from tatami.types import Real
 
 
 def convolve(
-    x: Float32, weight: Float32, bias: Float32 | None, window: Window, groups: int = 1
-) -> Float32:
+    x: NDArray[Real],
+    weight: NDArray[Real],
+    bias: NDArray[Real] | None,
+    window: Window,
+    groups: int = 1,
+) -> NDArray[Real]:
     """y[o, i, j] = bias[o] + sum over c, u, v of weight[o, c, u, v] * x[c, i*s + u*d, j*s + v*d].
 
     x: (n, c, h, w).  weight: (o, c / groups, kernel_h, kernel_w).  bias: (o,) or None.
@@ -33,7 +38,7 @@ def convolve(
         )
     out_h, out_w = window.rows.output(h), window.columns.output(w)
     kernels = weight.reshape(groups, o // groups, per_group * kernel_h * kernel_w)
-    y = np.empty((n, o, out_h, out_w), np.float32)
+    y = np.empty((n, o, out_h, out_w), x.dtype)
     for picture in range(n):  # one at a time: the columns of one map are memory enough
         columns = im2col(x[picture : picture + 1], window)
         columns = columns.reshape(groups, per_group * kernel_h * kernel_w, out_h * out_w)
@@ -41,6 +46,48 @@ def convolve(
     if bias is not None:
         y += bias[:, None, None]
     return y
+
+
+def convolve_backward(
+    x: NDArray[Real], weight: NDArray[Real], dy: NDArray[Real], window: Window, groups: int = 1
+) -> tuple[NDArray[Real], NDArray[Real], NDArray[Real]]:
+    """The gradients (dx, dweight, dbias) of ``convolve``, of the shapes of x, weight and bias.
+
+    dy: (n, o, out_h, out_w). Each product of the forward sum goes back to both of its factors:
+    dx[c, i*s + u*d, j*s + v*d] += weight[o, c, u, v] * dy[o, i, j], and dweight as
+    ``convolve_backward_weight`` says; dbias[o] is the sum of dy over all pictures and places.
+    """
+    n, c, h, w = x.shape
+    o, per_group, kernel_h, kernel_w = weight.shape
+    places = dy.shape[2] * dy.shape[3]
+    kernels = weight.reshape(groups, o // groups, per_group * kernel_h * kernel_w)
+    dx = np.empty(x.shape, x.dtype)
+    for picture in range(n):
+        spread = np.matmul(
+            kernels.transpose(0, 2, 1), dy[picture].reshape(groups, o // groups, places)
+        )
+        columns = spread.reshape(1, c * kernel_h * kernel_w, places)
+        dx[picture] = col2im(columns, (1, c, h, w), window)[0]
+    dweight = convolve_backward_weight(x, dy, window, groups)
+    return dx, dweight, np.asarray(dy.sum(axis=(0, 2, 3)), dy.dtype)
+
+
+def convolve_backward_weight(
+    x: NDArray[Real], dy: NDArray[Real], window: Window, groups: int = 1
+) -> NDArray[Real]:
+    """dweight[o, c, u, v] = sum over pictures and i, j of dy[o, i, j] * x[c, i*s + u*d, j*s + v*d].
+
+    x: (n, c, h, w).  dy: (n, o, out_h, out_w).  Returns (o, c / groups, kernel_h, kernel_w).
+    """
+    n, c = x.shape[:2]
+    o, places = dy.shape[1], dy.shape[2] * dy.shape[3]
+    taps = c // groups * window.rows.kernel * window.columns.kernel
+    total = np.zeros((groups, o // groups, taps), x.dtype)
+    for picture in range(n):
+        columns = im2col(x[picture : picture + 1], window).reshape(groups, taps, places)
+        given = dy[picture].reshape(groups, o // groups, places)
+        total += np.matmul(given, columns.transpose(0, 2, 1))
+    return total.reshape(o, c // groups, window.rows.kernel, window.columns.kernel)
 
 
 def multiply_adds(weight: Sequence[int], places: int) -> int:

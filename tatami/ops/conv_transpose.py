@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tatami.ops.window import Window
-from tatami.types import Float32
+from tatami.ops.conv import convolve, convolve_backward_weight
+from tatami.ops.window import Axis, Window
+from tatami.types import Real
 
 
 def convolve_transposed(
-    x: Float32,
-    weight: Float32,
-    bias: Float32 | None,
+    x: NDArray[Real],
+    weight: NDArray[Real],
+    bias: NDArray[Real] | None,
     window: Window,
     output: tuple[int, int],
     groups: int = 1,
-) -> Float32:
+) -> NDArray[Real]:
     """Every sample spreads its kernel over the output, and what falls on one place is added up.
 
     x: (n, c, h, w).  weight: (c, o / groups, kernel_h, kernel_w).  output: (out_h, out_w).
@@ -30,7 +32,7 @@ def convolve_transposed(
     kernels = weight.reshape(groups, c // groups, per_group, kernel_h, kernel_w)
     height = max((h - 1) * rows.stride + rows.span, rows.before + output[0])
     width = max((w - 1) * columns.stride + columns.span, columns.before + output[1])
-    whole = np.zeros((n, groups * per_group, height, width), np.float32)
+    whole = np.zeros((n, groups * per_group, height, width), x.dtype)
     for u in range(kernel_h):
         for v in range(kernel_w):
             spread = np.matmul(kernels[..., u, v].transpose(0, 2, 1), samples)
@@ -47,3 +49,34 @@ def convolve_transposed(
         columns.before : columns.before + output[1],
     ]
     return np.ascontiguousarray(y if bias is None else y + bias[:, None, None])
+
+
+def convolve_transposed_backward(
+    x: NDArray[Real], weight: NDArray[Real], dy: NDArray[Real], window: Window, groups: int = 1
+) -> tuple[NDArray[Real], NDArray[Real], NDArray[Real]]:
+    """The gradients (dx, dweight, dbias) of ``convolve_transposed``: a convolution runs back.
+
+    x: (n, c, h, w).  weight: (c, o / groups, kernel_h, kernel_w).  dy: (n, o, out_h, out_w).
+    Each sample collects dy where its kernel was spread: dx is the convolution of dy by the same
+    weight, and dweight that convolution's, with x in the place of its gradient.
+    """
+    n, _, h, w = x.shape
+    rows, columns = window.rows, window.columns
+    out_h, out_w = dy.shape[2:]
+    height, width = (h - 1) * rows.stride + rows.span, (w - 1) * columns.stride + columns.span
+    # What the forward sum wrote into, lost margins and all; they have no gradient.
+    whole = np.zeros(
+        (n, dy.shape[1], max(height, rows.before + out_h), max(width, columns.before + out_w)),
+        dy.dtype,
+    )
+    whole[
+        :, :, rows.before : rows.before + out_h, columns.before : columns.before + out_w
+    ] = dy  # fmt: skip
+    reached = whole[:, :, :height, :width]
+    bare = Window(
+        Axis(rows.kernel, rows.stride, dilation=rows.dilation),
+        Axis(columns.kernel, columns.stride, dilation=columns.dilation),
+    )
+    dx = convolve(reached, weight, None, bare, groups)
+    dweight = convolve_backward_weight(reached, x, bare, groups)
+    return dx, dweight, np.asarray(dy.sum(axis=(0, 2, 3)), dy.dtype)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tatami.ops.window import Window
-from tatami.types import Float32
+from tatami.types import Real
 
 Sample = TypeVar("Sample", bound=np.generic)
 
@@ -51,9 +51,35 @@ def taps(x: NDArray[Sample], window: Window) -> NDArray[Sample]:
     )
 
 
-def im2col(x: Float32, window: Window) -> Float32:
+def im2col(x: NDArray[Real], window: Window) -> NDArray[Real]:
     """(n, c, h, w) -> (n, c * kernel_h * kernel_w, out_h * out_w), zeros beyond the border."""
     n, c, h, w = x.shape
     out_h, out_w = window.rows.output(h), window.columns.output(w)
     seen = taps(pad_map(x, window, 0.0), window)  # (n, c, kernel_h, kernel_w, out_h, out_w)
     return seen.reshape(n, c * window.rows.kernel * window.columns.kernel, out_h * out_w)
+
+
+def col2im(
+    columns: NDArray[Real], shape: tuple[int, int, int, int], window: Window
+) -> NDArray[Real]:
+    """im2col's gradient: every tap goes back to the sample it saw, and is added up there.
+
+    columns: (n, c * kernel_h * kernel_w, out_h * out_w).  shape: (n, c, h, w), of im2col's input.
+    Returns (n, c, h, w). What the padding saw is lost; a sample that no place saw gets zero.
+    One slice a tap of the kernel, over all places at once.
+    """
+    n, c, h, w = shape
+    rows, across = window.rows, window.columns
+    out_h, out_w = rows.output(h), across.output(w)
+    seen = columns.reshape(n, c, rows.kernel, across.kernel, out_h, out_w)
+    height, width = h + rows.before + rows.after, w + across.before + across.after
+    padded = np.zeros((n, c, height, width), columns.dtype)
+    for u in range(rows.kernel):
+        for v in range(across.kernel):
+            top, left = u * rows.dilation, v * across.dilation
+            bottom = top + (out_h - 1) * rows.stride + 1
+            right = left + (out_w - 1) * across.stride + 1
+            padded[:, :, top : bottom : rows.stride, left : right : across.stride] += seen[
+                :, :, u, v
+            ]
+    return padded[:, :, rows.before : rows.before + h, across.before : across.before + w]

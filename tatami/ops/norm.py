@@ -1,4 +1,8 @@
-"""Batch normalization as a trained network runs it: with fixed statistics."""
+"""Batch normalization, with fixed or the batch's own statistics; layer and instance normalization.
+
+They differ in what shares a mean and a variance: all samples of a channel in a batch, all of a
+picture, or all of a channel in a picture.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tatami.errors import TatamiError
-from tatami.types import Float, Float32
+from tatami.types import Float, Real
 
 
 @dataclass(frozen=True)
@@ -52,18 +57,133 @@ class Epsilon:
 
 
 def batch_normalize(
-    x: Float32,
-    scale: Float32,
-    bias: Float32,
-    mean: Float32,
-    variance: Float32,
+    x: NDArray[Real],
+    scale: NDArray[Real],
+    bias: NDArray[Real],
+    mean: NDArray[Real],
+    variance: NDArray[Real],
     epsilon: float = 1e-5,
-) -> Float32:
+) -> NDArray[Real]:
     """y = scale * (x - mean) / sqrt(variance + epsilon) + bias, channel by channel.
 
     x: (n, c, h, w); scale, bias, mean, variance: (c,). Returns (n, c, h, w).
     S. Ioffe and C. Szegedy, "Batch Normalization", ICML 2015, Algorithm 2, line 11.
     """
-    factor = scale / np.sqrt(variance + np.float32(epsilon))  # (c,)
-    y: Float32 = (x - mean[:, None, None]) * factor[:, None, None] + bias[:, None, None]
+    factor = scale / np.sqrt(variance + variance.dtype.type(epsilon))  # (c,)
+    y: NDArray[Real] = (x - mean[:, None, None]) * factor[:, None, None] + bias[:, None, None]
     return y
+
+
+def batch_normalize_training(
+    x: NDArray[Real], scale: NDArray[Real], bias: NDArray[Real], epsilon: float = 1e-5
+) -> tuple[NDArray[Real], NDArray[Real], NDArray[Real]]:
+    """(y, mean, variance): normalized by the statistics of the batch itself, and these.
+
+    x: (n, c, ...), also (n, c) alone; scale, bias, mean, variance: (c,).  The variance is the
+    mean square deviation, not the estimate with n - 1. The same paper, Algorithm 1.
+    """
+    axes = _all_but_channels(x)
+    y = _scaled(_normalized(x, axes, epsilon)[0], scale, bias, 1)
+    return y, np.asarray(x.mean(axis=axes), x.dtype), np.asarray(x.var(axis=axes), x.dtype)
+
+
+def batch_normalize_backward(
+    x: NDArray[Real], scale: NDArray[Real], dy: NDArray[Real], epsilon: float = 1e-5
+) -> tuple[NDArray[Real], NDArray[Real], NDArray[Real]]:
+    """The gradients (dx, dscale, dbias) of ``batch_normalize_training``, its statistics' included.
+
+    x, dy: (n, c, ...); scale: (c,). The same paper, section 3.
+    """
+    axes = _all_but_channels(x)
+    return _backward(x, _beside(scale, x, 1), dy, axes, axes, epsilon)
+
+
+def layer_normalize(
+    x: NDArray[Real], scale: NDArray[Real], bias: NDArray[Real], epsilon: float = 1e-5
+) -> NDArray[Real]:
+    """Normalized over the last axes, those that ``scale`` has: of a map all of a picture's.
+
+    x: (n, ...); scale, bias: the shape of x without its first axes, as (c, h, w). Returns x's.
+    J. Ba, J. Kiros and G. Hinton, "Layer Normalization", 2016, equations 3 and 4.
+    """
+    axes = tuple(range(x.ndim - scale.ndim, x.ndim))
+    return _scaled(_normalized(x, axes, epsilon)[0], scale, bias, x.ndim - scale.ndim)
+
+
+def layer_normalize_backward(
+    x: NDArray[Real], scale: NDArray[Real], dy: NDArray[Real], epsilon: float = 1e-5
+) -> tuple[NDArray[Real], NDArray[Real], NDArray[Real]]:
+    """The gradients (dx, dscale, dbias) of ``layer_normalize``."""
+    first = x.ndim - scale.ndim
+    axes, shared = tuple(range(first, x.ndim)), tuple(range(first))
+    return _backward(x, scale, dy, axes, shared, epsilon)
+
+
+def instance_normalize(
+    x: NDArray[Real], scale: NDArray[Real], bias: NDArray[Real], epsilon: float = 1e-5
+) -> NDArray[Real]:
+    """Normalized over each map by itself.  x: (n, c, h, w); scale, bias: (c,).
+
+    D. Ulyanov, A. Vedaldi and V. Lempitsky, "Instance Normalization", 2016, equation 2. ONNX
+    InstanceNormalization.
+    """
+    axes = tuple(range(2, x.ndim))
+    return _scaled(_normalized(x, axes, epsilon)[0], scale, bias, 1)
+
+
+def instance_normalize_backward(
+    x: NDArray[Real], scale: NDArray[Real], dy: NDArray[Real], epsilon: float = 1e-5
+) -> tuple[NDArray[Real], NDArray[Real], NDArray[Real]]:
+    """The gradients (dx, dscale, dbias) of ``instance_normalize``."""
+    axes = tuple(range(2, x.ndim))
+    return _backward(x, _beside(scale, x, 1), dy, axes, _all_but_channels(x), epsilon)
+
+
+def _all_but_channels(x: NDArray[Real]) -> tuple[int, ...]:
+    return tuple(axis for axis in range(x.ndim) if axis != 1)
+
+
+def _beside(of_channels: NDArray[Real], x: NDArray[Real], axis: int) -> NDArray[Real]:
+    """An array of the axes of x from ``axis`` on, so shaped that it broadcasts along them."""
+    return of_channels.reshape(of_channels.shape + (1,) * (x.ndim - axis - of_channels.ndim))
+
+
+def _normalized(
+    x: NDArray[Real], axes: tuple[int, ...], epsilon: float
+) -> tuple[NDArray[Real], NDArray[Real]]:
+    """x with mean 0 and variance 1 over ``axes``, and the deviation that it was divided by."""
+    centred = x - x.mean(axis=axes, keepdims=True)
+    variance = np.square(centred).mean(axis=axes, keepdims=True)
+    deviation = np.asarray(np.sqrt(variance + epsilon), x.dtype)
+    return np.asarray(centred / deviation, x.dtype), deviation
+
+
+def _scaled(
+    normal: NDArray[Real],
+    scale: NDArray[Real],
+    bias: NDArray[Real],
+    axis: int,
+) -> NDArray[Real]:
+    return np.asarray(_beside(scale, normal, axis) * normal + _beside(bias, normal, axis))
+
+
+def _backward(
+    x: NDArray[Real],
+    scale: NDArray[Real],
+    dy: NDArray[Real],
+    axes: tuple[int, ...],
+    shared: tuple[int, ...],
+    epsilon: float,
+) -> tuple[NDArray[Real], NDArray[Real], NDArray[Real]]:
+    """All three run back alike: axes share a mean and a variance, ``shared`` a scale and a bias.
+
+    Of the gradient of the normalized values, what moves the mean and what moves the variance
+    changes nothing in them, and is taken out.
+    """
+    normal, deviation = _normalized(x, axes, epsilon)
+    dnormal = dy * scale
+    moves_mean = dnormal.mean(axis=axes, keepdims=True)
+    moves_variance = (dnormal * normal).mean(axis=axes, keepdims=True)
+    dx = (dnormal - moves_mean - normal * moves_variance) / deviation
+    dscale, dbias = (dy * normal).sum(axis=shared), dy.sum(axis=shared)
+    return np.asarray(dx, x.dtype), np.asarray(dscale, x.dtype), np.asarray(dbias, x.dtype)

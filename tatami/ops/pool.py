@@ -1,52 +1,142 @@
-"""Max and average pools, with any padding on any side, and those of the whole map."""
+"""Max and average pools, with any padding on any side, those of the whole map, and unpooling."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tatami.errors import TatamiError
 from tatami.ops.im2col import Sample, pad_map
-from tatami.ops.window import Window
-from tatami.types import Float32
+from tatami.ops.window import Axis, Window
+from tatami.types import Bool, Int, Real
 
 
-def max_pool(x: Float32, window: Window) -> Float32:
+def max_pool(x: NDArray[Real], window: Window) -> NDArray[Real]:
     """The largest sample under each place of the window: (n, c, h, w) -> (n, c, out_h, out_w).
 
     Padding is minus infinity, so it never wins; ONNX MaxPool with ceil_mode 0.
     """
     out_h, out_w = window.rows.output(x.shape[2]), window.columns.output(x.shape[3])
     padded = pad_map(x, window, -np.inf)
-    y = np.full((*x.shape[:2], out_h, out_w), -np.inf, np.float32)
+    y = np.full((*x.shape[:2], out_h, out_w), -np.inf, x.dtype)
     for tap in shifted(padded, window, out_h, out_w):
         np.maximum(y, tap, out=y)
     return y
 
 
-def average_pool(x: Float32, window: Window, count_padding: bool = False) -> Float32:
+def max_pool_with_indices(x: NDArray[Real], window: Window) -> tuple[NDArray[Real], Int]:
+    """``max_pool`` and where each largest sample lay: both (n, c, out_h, out_w).
+
+    An index is row * w + column in the unpadded map, of the first of equal samples in the order
+    of reading, as in torch; -1 where the window lies wholly in the padding.
+    """
+    h, w = x.shape[2:]
+    out_h, out_w = window.rows.output(h), window.columns.output(w)
+    y = np.full((*x.shape[:2], out_h, out_w), -np.inf, x.dtype)
+    indices = np.full(y.shape, -1, np.int64)
+    taps = shifted(pad_map(x, window, -np.inf), window, out_h, out_w)
+    for number, tap in enumerate(taps):
+        u, v = divmod(number, window.columns.kernel)
+        row, seen_rows = _under_tap(window.rows, u, h)
+        column, seen_columns = _under_tap(window.columns, v, w)
+        # NaN is larger than all, and minus infinity must still be found: so not just tap > y.
+        larger = ~(tap <= y) & ~np.isnan(y) | (indices < 0)
+        larger &= seen_rows[:, None] & seen_columns
+        np.copyto(y, tap, where=larger)
+        np.copyto(indices, row[:, None] * w + column, where=larger)
+    return y, indices
+
+
+def max_pool_backward(
+    dy: NDArray[Real], indices: Int, shape: tuple[int, int, int, int]
+) -> NDArray[Real]:
+    """The gradient of a max pool: a sample gets dy of every place that it won, and no other does.
+
+    dy, indices: (n, c, ...), as ``max_pool_with_indices`` gave them; -1 goes nowhere.
+    shape: (n, c, h, w), of the pool's input.  Returns (n, c, h, w).
+    """
+    n, c, h, w = shape
+    won = (indices >= 0).reshape(n * c, -1)
+    at = (indices.reshape(n * c, -1) + np.arange(n * c)[:, None] * (h * w))[won]
+    total = np.bincount(at, dy.reshape(n * c, -1)[won], n * c * h * w)
+    return total.astype(dy.dtype).reshape(shape)
+
+
+def max_unpool(x: NDArray[Real], indices: Int, shape: tuple[int, int, int, int]) -> NDArray[Real]:
+    """Every sample goes to where its index says, among zeros: (n, c, ...) -> shape, (n, c, h, w).
+
+    indices: as ``max_pool_with_indices`` gives them. Of samples with one index the last stays.
+    M. Zeiler and R. Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014,
+    section 2.1; ONNX MaxUnpool.
+
+    Raises TatamiError where an index lies outside the map.
+    """
+    n, c, h, w = shape
+    if indices.size and (indices.min() < 0 or indices.max() >= h * w):
+        raise TatamiError(
+            f"an index of the pool lies outside a map of {h} rows and {w} columns",
+            mend="unpool to the shape that was pooled, from windows with a sample in them",
+        )
+    y = np.zeros((n, c, h * w), x.dtype)
+    np.put_along_axis(y, indices.reshape(n, c, -1), x.reshape(n, c, -1), 2)
+    return y.reshape(shape)
+
+
+def max_unpool_backward(dy: NDArray[Real], indices: Int) -> NDArray[Real]:
+    """The gradient of ``max_unpool`` whose indices differ: dy (n, c, h, w) -> indices' shape."""
+    n, c = dy.shape[:2]
+    flat = np.take_along_axis(dy.reshape(n, c, -1), indices.reshape(n, c, -1), 2)
+    return flat.reshape(indices.shape)
+
+
+def average_pool(x: NDArray[Real], window: Window, count_padding: bool = False) -> NDArray[Real]:
     """The mean under each place of the window: (n, c, h, w) -> (n, c, out_h, out_w).
 
     count_padding: whether the zeros of the padding count as samples (ONNX AveragePool's
     count_include_pad).
     """
     out_h, out_w = window.rows.output(x.shape[2]), window.columns.output(x.shape[3])
-    total = np.zeros((*x.shape[:2], out_h, out_w), np.float32)
+    total = np.zeros((*x.shape[:2], out_h, out_w), x.dtype)
     for tap in shifted(pad_map(x, window, 0.0), window, out_h, out_w):
         total += tap
     if count_padding:
         total /= window.rows.kernel * window.columns.kernel
-        return total
-    count = np.zeros((1, 1, out_h, out_w), np.float32)
-    inside = np.ones((1, 1, *x.shape[2:]), np.float32)
-    for tap in shifted(pad_map(inside, window, 0.0), window, out_h, out_w):
-        count += tap
-    total /= count
+    else:
+        np.divide(total, _samples_under(window, *x.shape[2:]).astype(x.dtype), out=total)
     return total
 
 
-def global_average_pool(x: Float32) -> Float32:
+def average_pool_backward(
+    dy: NDArray[Real], shape: tuple[int, int, int, int], window: Window, count_padding: bool = False
+) -> NDArray[Real]:
+    """The gradient of ``average_pool``: every sample under a place gets an equal share of its dy.
+
+    dy: (n, c, out_h, out_w).  shape: (n, c, h, w), of the pool's input.  Returns (n, c, h, w).
+    """
+    n, c, h, w = shape
+    rows, columns = window.rows, window.columns
+    # A place wholly in the padding has no samples, and none to give its share to.
+    count = np.maximum(_samples_under(window, h, w), 1)
+    if count_padding:
+        count[:] = rows.kernel * columns.kernel
+    share = np.asarray(dy / count, dy.dtype)
+    height, width = h + rows.before + rows.after, w + columns.before + columns.after
+    padded = np.zeros((n, c, height, width), dy.dtype)
+    for tap in shifted(padded, window, *dy.shape[2:]):
+        tap += share
+    return padded[:, :, rows.before : rows.before + h, columns.before : columns.before + w]
+
+
+def global_average_pool(x: NDArray[Real]) -> NDArray[Real]:
     """The mean of every map: (n, c, h, w) -> (n, c, 1, 1)."""
-    return np.asarray(x.mean(axis=(2, 3), keepdims=True), np.float32)
+    return np.asarray(x.mean(axis=(2, 3), keepdims=True), x.dtype)
+
+
+def global_average_pool_backward(
+    dy: NDArray[Real], shape: tuple[int, int, int, int]
+) -> NDArray[Real]:
+    """Every sample of a map gets an equal share: (n, c, 1, 1) -> shape, which is (n, c, h, w)."""
+    return np.broadcast_to(dy / dy.dtype.type(shape[2] * shape[3]), shape).copy()
 
 
 def global_max_pool(x: NDArray[Sample]) -> NDArray[Sample]:
@@ -66,3 +156,18 @@ def shifted(
             right = left + (out_w - 1) * columns.stride + 1
             views.append(padded[:, :, top : bottom : rows.stride, left : right : columns.stride])
     return views
+
+
+def _under_tap(axis: Axis, tap: int, length: int) -> tuple[Int, Bool]:
+    """Which sample of one axis a tap sees at every place, and whether it is one: (places,) each."""
+    at = np.arange(axis.output(length)) * axis.stride + tap * axis.dilation - axis.before
+    return at, (at >= 0) & (at < length)
+
+
+def _samples_under(window: Window, h: int, w: int) -> Int:
+    """How many samples, padding left out, each place of the window sees: (out_h, out_w)."""
+    rows, columns = (
+        sum(_under_tap(axis, tap, length)[1].astype(np.int64) for tap in range(axis.kernel))
+        for axis, length in ((window.rows, h), (window.columns, w))
+    )
+    return np.multiply.outer(rows, columns)

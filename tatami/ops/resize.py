@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tatami.types import Float, Float32
+from tatami.types import Float, Float32, Real
 
 Index = NDArray[np.int32]
 
@@ -21,19 +21,41 @@ class Looks:
     weight: Float32
 
 
-def resize(x: Float32, rows: Looks, columns: Looks) -> Float32:
+def resize(x: NDArray[Real], rows: Looks, columns: Looks) -> NDArray[Real]:
     """(n, c, h, w) -> (n, c, len(rows.first), len(columns.first)).
 
     Where no weight is set this copies samples, infinities and NaNs too. Otherwise it goes along
-    the rows first, then along the columns, in float32.
+    the rows first, then along the columns, in x's own type.
     """
     if not rows.weight.any() and not columns.weight.any():
         return x[:, :, rows.first][..., columns.first]
     down, across = rows.weight[:, None], columns.weight
     one = np.float32(1)
     lines = x[:, :, rows.first] * (one - down) + x[:, :, rows.second] * down
-    y: Float32 = lines[..., columns.first] * (one - across) + lines[..., columns.second] * across
-    return y
+    y = lines[..., columns.first] * (one - across) + lines[..., columns.second] * across
+    return np.asarray(y, x.dtype)
+
+
+def resize_backward(
+    dy: NDArray[Real], shape: tuple[int, int, int, int], rows: Looks, columns: Looks
+) -> NDArray[Real]:
+    """The gradient of ``resize``: each output gives its dy to the samples it looked at, by weight.
+
+    dy: (n, c, len(rows.first), len(columns.first)).  shape: (n, c, h, w), of what was resized.
+    Returns (n, c, h, w).
+    """
+    down, across = _matrix(rows, shape[2]), _matrix(columns, shape[3])
+    lines = np.matmul(dy, across.astype(dy.dtype))  # (n, c, outputs, w)
+    return np.asarray(np.matmul(down.T.astype(dy.dtype), lines), dy.dtype)
+
+
+def _matrix(one: Looks, length: int) -> Float:
+    """What each output takes of each sample along an axis: (outputs, length)."""
+    takes = np.zeros((len(one.first), length))
+    outputs = np.arange(len(one.first))
+    takes[outputs, one.first] += np.float32(1) - one.weight
+    takes[outputs, one.second] += one.weight
+    return takes
 
 
 def looks(
