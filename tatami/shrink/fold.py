@@ -2,7 +2,8 @@
 
 S. Ioffe and C. Szegedy, "Batch Normalization", ICML 2015: at inference (Algorithm 2, line 11) the
 normalization is a fixed line per channel, y = s * x + t, and a convolution followed by a line per
-output channel is a convolution with weights s * W and bias s * b + t. docs/folding.md derives it.
+output channel is a convolution with weights s * W and bias s * b + t. The derivation is in
+docs/lessons/05-folding.md.
 """
 
 from __future__ import annotations

@@ -487,7 +487,8 @@ def test_the_real_tiny_yolo_voc_folds_as_somebody_elses_program_folded_it(
     np.testing.assert_allclose(ours[0], theirs_weight, rtol=1e-6, atol=0)
     np.testing.assert_allclose(ours[1], theirs_bias, rtol=1e-6, atol=1e-6)
 
-    # The test can tell: another epsilon gives another network. docs/folding.md says by how much.
+    # The test can tell: another epsilon gives another network, docs/lessons/05-folding.md says by
+    # how much.
     wrong, _ = fold(network, Epsilon(1e-5))
     ratio = wrong.graph.node(0).inputs[1].const_value.numpy() / theirs_weight
     error = np.nanmax(np.abs(ratio - 1))

@@ -1,0 +1,446 @@
+"""Draw the figures of the lessons: python docs/lessons/figures.py
+
+Each is a function of nothing that gives an SVG text, written by hand rather than by a plotting
+library, so that it is the same bytes on every machine. What is a result is computed by Tatami. The
+words are few, so that a figure serves both languages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+import numpy as np
+
+from tatami.boxes import iou_xyxy, nms_xyxy
+from tatami.evaluate.curve import curve
+from tatami.ops.conv import convolve, multiply_adds
+from tatami.ops.conv_transpose import convolve_transposed
+from tatami.ops.im2col import im2col
+from tatami.ops.pool import max_pool
+from tatami.ops.window import Axis, Window
+
+INK, GREY, PALE = "#222222", "#888888", "#eeeeee"
+BLUE, ORANGE, GREEN, RED = "#0072b2", "#e69f00", "#009e73", "#d55e00"  # Okabe and Ito
+LIGHT = {BLUE: "#cce3f0", ORANGE: "#fae6bf", GREEN: "#bfe6dc", RED: "#f5d3bf"}
+FOUR = (BLUE, ORANGE, GREEN, RED)
+
+X = np.array([[1, 2, 0, 1], [0, 1, 3, 2], [2, 0, 1, 1], [1, 2, 0, 3]], np.float32)
+KERNEL = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]], np.float32)
+
+Cells = Mapping[tuple[int, int], str]
+
+
+class Drawing:
+    """An SVG of that size in pixels, to which things are added one by one."""
+
+    def __init__(self, width: int, height: int, title: str) -> None:
+        self.parts = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
+            f' width="{width}" height="{height}" font-family="DejaVu Sans, Arial, sans-serif"'
+            f' role="img" aria-label="{escape(title)}">',
+            f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
+        ]
+
+    def rect(
+        self, x: float, y: float, w: float, h: float, fill: str = "none", edge: str = INK,
+        wide: float = 1, dash: str = "",
+    ) -> None:  # fmt: skip
+        dashes = f' stroke-dasharray="{dash}"' if dash else ""
+        self.parts.append(
+            f'<rect x="{x:g}" y="{y:g}" width="{w:g}" height="{h:g}" fill="{fill}"'
+            f' stroke="{edge}" stroke-width="{wide:g}"{dashes}/>'
+        )
+
+    def text(
+        self, x: float, y: float, text: str, size: float = 14, at: str = "middle", ink: str = INK,
+        bold: bool = False,
+    ) -> None:  # fmt: skip
+        weight = ' font-weight="bold"' if bold else ""
+        self.parts.append(
+            f'<text x="{x:g}" y="{y:g}" font-size="{size:g}" text-anchor="{at}"'
+            f' fill="{ink}"{weight}>{escape(text)}</text>'
+        )
+
+    def line(
+        self, points: Iterable[tuple[float, float]], ink: str = INK, wide: float = 1.5,
+        dash: str = "",
+    ) -> None:  # fmt: skip
+        dashes = f' stroke-dasharray="{dash}"' if dash else ""
+        path = " ".join(f"{x:g},{y:g}" for x, y in points)
+        self.parts.append(
+            f'<polyline points="{path}" fill="none" stroke="{ink}" stroke-width="{wide:g}"'
+            f"{dashes}/>"
+        )
+
+    def arrow(self, start: tuple[float, float], end: tuple[float, float], ink: str = INK) -> None:
+        (x0, y0), (x1, y1) = start, end
+        length = float(np.hypot(x1 - x0, y1 - y0))
+        ux, uy = (x1 - x0) / length, (y1 - y0) / length
+        neck = (x1 - 8 * ux, y1 - 8 * uy)
+        self.line([start, neck], ink)
+        wings = [(neck[0] - 4 * uy, neck[1] + 4 * ux), (neck[0] + 4 * uy, neck[1] - 4 * ux)]
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in [(x1, y1), *wings])
+        self.parts.append(f'<polygon points="{path}" fill="{ink}"/>')
+
+    def dot(self, x: float, y: float, radius: float, fill: str, edge: str = INK) -> None:
+        self.parts.append(
+            f'<circle cx="{x:g}" cy="{y:g}" r="{radius:g}" fill="{fill}" stroke="{edge}"/>'
+        )
+
+    def grid(
+        self, x: float, y: float, values: np.ndarray, cell: float = 32, fills: Cells | None = None,
+        name: str = "", size: float = 14,
+    ) -> None:  # fmt: skip
+        """A map, its numbers in its cells; fills: the colour of some. NaN is an empty cell."""
+        rows, columns = values.shape
+        for i in range(rows):
+            for j in range(columns):
+                fill = (fills or {}).get((i, j), "#ffffff")
+                self.rect(x + j * cell, y + i * cell, cell, cell, fill, GREY)
+                if not np.isnan(values[i, j]):
+                    middle = y + (i + 0.5) * cell + 0.35 * size
+                    self.text(x + (j + 0.5) * cell, middle, f"{values[i, j]:g}", size)
+        if name:
+            self.text(x + columns * cell / 2, y - 9, name, 13)
+
+    def svg(self) -> str:
+        return "\n".join([*self.parts, "</svg>"]) + "\n"
+
+
+def block(top: int, left: int, rows: int, columns: int, fill: str) -> dict[tuple[int, int], str]:
+    """One fill for a rectangle of cells."""
+    return {(top + i, left + j): fill for i in range(rows) for j in range(columns)}
+
+
+def empty(rows: int, columns: int) -> np.ndarray:
+    return np.full((rows, columns), np.nan)
+
+
+def convolution() -> str:
+    y = convolve(X[None, None], KERNEL[None, None], None, Window.square(3))[0, 0]
+    d = Drawing(520, 190, "a window of 3 x 3 on a map of 4 x 4")
+    d.grid(20, 40, X, fills=block(0, 0, 3, 3, LIGHT[ORANGE]), name="x (4 x 4)")
+    d.rect(20, 40, 96, 96, edge=ORANGE, wide=3)
+    d.text(177, 110, "*", 26)
+    d.grid(205, 56, KERNEL, name="w (3 x 3)")
+    d.text(330, 110, "=", 24)
+    d.grid(360, 72, y, cell=40, fills={(0, 0): LIGHT[ORANGE]}, name="y (2 x 2)")
+    d.rect(360, 72, 40, 40, edge=ORANGE, wide=3)
+    return d.svg()
+
+
+def padding_stride() -> str:
+    d = Drawing(560, 290, "padding 1, stride 2: nine places of the window")
+    cells = block(1, 1, 5, 5, LIGHT[BLUE])
+    d.grid(20, 40, empty(7, 7), fills={**block(0, 0, 7, 7, PALE), **cells}, name="5 x 5, pad 1")
+    for i in range(3):
+        for j in range(3):
+            d.dot(20 + (2 * j + 1.5) * 32, 40 + (2 * i + 1.5) * 32, 5, ORANGE)
+    d.rect(20, 40, 96, 96, edge=ORANGE, wide=3)
+    d.rect(84, 40, 96, 96, edge=RED, wide=3, dash="6 4")
+    d.arrow((68, 282), (132, 282), RED)
+    d.text(142, 287, "stride 2", 13, "start")
+    d.arrow((265, 152), (325, 152))
+    d.grid(350, 104, empty(3, 3), fills={(0, 0): LIGHT[ORANGE], (0, 1): LIGHT[RED]}, name="3 x 3")
+    d.text(398, 230, "(5 + 1 + 1 - 3) / 2 + 1 = 3", 13)
+    return d.svg()
+
+
+def pooling() -> str:
+    y = max_pool(X[None, None], Window.square(2, stride=2))[0, 0]
+    fills: dict[tuple[int, int], str] = {}
+    for n, colour in enumerate(FOUR):
+        fills |= block(2 * (n // 2), 2 * (n % 2), 2, 2, LIGHT[colour])
+    d = Drawing(380, 185, "max pooling, window 2 x 2, stride 2")
+    d.grid(20, 40, X, fills=fills, name="x")
+    d.arrow((170, 104), (225, 104))
+    d.text(197, 92, "max", 13)
+    small = {(n // 2, n % 2): LIGHT[colour] for n, colour in enumerate(FOUR)}
+    d.grid(250, 72, y, fills=small, name="y")
+    return d.svg()
+
+
+def pooling_shift() -> str:
+    d = Drawing(560, 215, "a spot, moved by one sample three times, before and after a max pool")
+    window = Window(Axis(1), Axis(2, stride=2))
+    for n in range(4):
+        x = np.zeros((1, 1, 1, 8), np.float32)
+        x[..., 2 + n] = 9
+        y = max_pool(x, window)[0, 0]
+        top = 34 + 44 * n
+        d.grid(70, top, x[0, 0], cell=30, fills={(0, 2 + n): LIGHT[ORANGE]})
+        d.arrow((325, top + 15), (375, top + 15))
+        d.grid(395, top, y, cell=30, fills={(0, (2 + n) // 2): LIGHT[BLUE]})
+        d.text(58, top + 20, f"+{n}", 13, "end")
+    d.text(190, 22, "x", 13)
+    d.text(455, 22, "max pool, 2 wide, stride 2", 13)
+    return d.svg()
+
+
+def unrolled() -> str:
+    columns = im2col(X[None, None], Window.square(3))[0]
+    y = convolve(X[None, None], KERNEL[None, None], None, Window.square(3))[0].reshape(1, 4)
+    d = Drawing(720, 385, "im2col: each place of the window becomes a column")
+    d.grid(20, 60, X, cell=30, fills=block(0, 0, 3, 3, LIGHT[BLUE]), name="x (4 x 4)")
+    d.rect(20, 60, 90, 90, edge=BLUE, wide=3)
+    d.rect(51, 91, 88, 88, edge=RED, wide=3, dash="6 4")
+    d.arrow((150, 120), (205, 120))
+    d.text(177, 108, "im2col", 13)
+    fills = {(i, j): LIGHT[colour] for i in range(9) for j, colour in enumerate(FOUR)}
+    d.grid(500, 40, columns, cell=30, fills=fills, name="columns (9 x 4)")
+    d.grid(215, 145, KERNEL.reshape(1, 9), cell=28, name="w as a row (1 x 9)")
+    d.text(482, 166, "@", 20)
+    d.grid(500, 340, y, cell=30, fills={(0, j): LIGHT[c] for j, c in enumerate(FOUR)})
+    d.text(490, 361, "y = w @ columns", 13, "end")
+    d.arrow((560, 312), (560, 338))
+    return d.svg()
+
+
+def backward() -> str:
+    d = Drawing(640, 190, "what comes back through a convolution and a max pool")
+    dy = np.array([[1, 0], [0, 2]], np.float32)
+    spread = convolve_transposed(dy[None, None], KERNEL[None, None], None, Window.square(3), (4, 4))
+    d.grid(20, 60, dy, cell=36, fills={(0, 0): LIGHT[BLUE], (1, 1): LIGHT[RED]}, name="dy")
+    d.arrow((105, 96), (150, 96))
+    d.grid(165, 40, spread[0, 0], name="dx of a convolution")
+    d.rect(165, 40, 96, 96, edge=BLUE, wide=3)
+    d.rect(197, 72, 96, 96, edge=RED, wide=3, dash="6 4")
+    y = max_pool(X[None, None], Window.square(2, stride=2))[0, 0]
+    routed = np.zeros((4, 4))
+    fills: dict[tuple[int, int], str] = {}
+    given = np.array([[1, 2], [3, 4]])
+    for n, colour in enumerate(FOUR):
+        i, j = n // 2, n % 2
+        patch = X[2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
+        u, v = divmod(int(patch.argmax()), 2)
+        assert patch[u, v] == y[i, j]
+        routed[2 * i + u, 2 * j + v] = given[i, j]
+        fills[2 * i + u, 2 * j + v] = LIGHT[colour]
+    small = {(n // 2, n % 2): LIGHT[colour] for n, colour in enumerate(FOUR)}
+    d.grid(360, 60, given, cell=36, fills=small, name="dy")
+    d.arrow((445, 96), (485, 96))
+    d.grid(495, 40, routed, fills=fills, name="dx of a max pool")
+    return d.svg()
+
+
+def boxes_in_a_row(d: Drawing, y: float, labels: Sequence[tuple[str, str]], x: float = 30) -> None:
+    for n, (label, colour) in enumerate(labels):
+        d.rect(x, y, 120, 44, LIGHT.get(colour, PALE), colour)
+        d.text(x + 60, y + 27, label, 13)
+        if n + 1 < len(labels):
+            d.arrow((x + 120, y + 22), (x + 150, y + 22))
+        x += 150
+
+
+def folding() -> str:
+    d = Drawing(500, 190, "convolution and normalization become one convolution")
+    before = [("conv  W, b", BLUE), ("norm  m, v, g, t", ORANGE), ("leaky ReLU", GREY)]
+    boxes_in_a_row(d, 20, before)
+    d.line([(30, 78), (30, 86), (300, 86), (300, 78)], GREY)
+    d.arrow((165, 88), (165, 118))
+    d.text(175, 109, "k = g / sqrt(v + epsilon)", 13, "start")
+    boxes_in_a_row(d, 124, [("conv  W', b'", GREEN), ("leaky ReLU", GREY)], 105)
+    return d.svg()
+
+
+def separable() -> str:
+    places, channels = 14 * 14, 512
+    full = multiply_adds((channels, channels, 3, 3), places)
+    depthwise = multiply_adds((channels, 1, 3, 3), places)
+    pointwise = multiply_adds((channels, channels, 1, 1), places)
+    d = Drawing(620, 170, "multiply-adds of a layer of MobileNet, 14 x 14, 512 to 512 channels")
+    d.text(20, 26, "14 x 14, 512 → 512, million multiply-adds", 13, "start")
+    for y, name, parts in (
+        (50, "3 x 3", ((full, BLUE),)),
+        (105, "3 x 3 depthwise + 1 x 1", ((depthwise, RED), (pointwise, ORANGE))),
+    ):
+        d.text(20, y - 4, name, 13, "start")
+        x = 20.0
+        for value, colour in parts:
+            wide = round(500 * value / full, 1)
+            d.rect(x, y + 4, wide, 24, colour, "none")
+            x += wide
+        told = " + ".join(f"{value / 1e6:.1f}" for value, _ in parts)
+        d.text(x + 8, y + 21, told, 13, "start")
+    return d.svg()
+
+
+def receptive() -> str:
+    step = 26
+    d = Drawing(680, 270, "what one output sees through three layers, dilations 1 1 1 and 1 2 4")
+    for left, dilations in ((10, (1, 1, 1)), (250, (1, 2, 4))):
+        count = 2 * sum(dilations) + 1
+        half = count // 2
+
+        def place(
+            index: int, level: int, left: int = left, half: int = half
+        ) -> tuple[float, float]:
+            return left + 20 + (index + half) * step, 40 + 60 * level
+
+        seen = {0}
+        for level, dilation in enumerate(reversed(dilations)):
+            below = {i + t * dilation for i in seen for t in (-1, 0, 1)}
+            for i in sorted(seen):
+                for t in (-1, 0, 1):
+                    d.line([place(i, level), place(i + t * dilation, level + 1)], GREY, 1)
+            seen = below
+        seen = {0}
+        for level, dilation in enumerate((*reversed(dilations), 0)):
+            for i in range(-half, half + 1):
+                d.dot(*place(i, level), 7, ORANGE if i in seen else "#ffffff", GREY)
+            seen = {i + t * dilation for i in seen for t in (-1, 0, 1)}
+        d.text(
+            left + 20 + half * step,
+            254,
+            f"{dilations[0]}, {dilations[1]}, {dilations[2]}: {count}",
+            14,
+        )
+    return d.svg()
+
+
+def transposed() -> str:
+    x = np.array([[1, 2], [3, 4]], np.float32)
+    ones = np.ones((1, 1, 3, 3), np.float32)
+    window = Window.square(3, stride=2)
+    y = convolve_transposed(x[None, None], ones, None, window, (5, 5))[0, 0]
+    d = Drawing(480, 230, "each sample spreads a kernel of ones; stride 2")
+    small = {(n // 2, n % 2): LIGHT[colour] for n, colour in enumerate(FOUR)}
+    d.grid(20, 80, x, cell=40, fills=small, name="x (2 x 2)")
+    d.arrow((125, 120), (180, 120))
+    d.text(152, 106, "stride 2", 13)
+    d.grid(210, 45, y, cell=34, name="y (5 x 5)")
+    for n, colour in enumerate(FOUR):
+        inset = 1.5 * n
+        d.rect(
+            210 + 68 * (n % 2) + inset, 45 + 68 * (n // 2) + inset,
+            102 - 2 * inset, 102 - 2 * inset, edge=colour, wide=2.5,
+        )  # fmt: skip
+    return d.svg()
+
+
+def normalizations() -> str:
+    d = Drawing(640, 190, "which samples share a mean and a variance")
+    kinds: dict[str, Callable[[int, int], bool]] = {
+        "batch": lambda n, c: c == 0,
+        "layer": lambda n, c: n == 0,
+        "instance": lambda n, c: n == 0 and c == 0,
+        "group (2)": lambda n, c: n == 0 and c < 2,
+    }
+    for index, (name, shares) in enumerate(kinds.items()):
+        left = 50 + 150 * index
+        fills = {(n, c): LIGHT[ORANGE] for n in range(3) for c in range(4) if shares(n, c)}
+        d.grid(left, 50, empty(3, 4), cell=28, fills=fills)
+        d.text(left + 56, 32, name, 15, bold=True)
+        d.text(left + 56, 154, "channel", 12)
+    d.text(42, 97, "n", 14, "end")
+    d.text(320, 180, "each cell: one map of h x w samples", 12, ink=GREY)
+    return d.svg()
+
+
+def overlap() -> str:
+    a, b = np.array([[0.0, 0, 6, 4]]), np.array([[4.0, 1, 10, 5]])
+    d = Drawing(420, 230, "two boxes and what they share")
+    scale, left, top = 36, 25, 20
+    for box, colour in ((a[0], BLUE), (b[0], RED)):
+        x1, y1, x2, y2 = (scale * box).tolist()
+        d.rect(left + x1, top + y1, x2 - x1, y2 - y1, LIGHT[colour], colour, 2)
+    x1, y1 = (scale * np.maximum(a, b)[0, :2]).tolist()
+    x2, y2 = (scale * np.minimum(a, b)[0, 2:]).tolist()
+    d.rect(left + x1, top + y1, x2 - x1, y2 - y1, LIGHT[ORANGE], ORANGE, 3)
+    d.text(left + x1 + (x2 - x1) / 2, top + y1 + (y2 - y1) / 2 + 5, "2 x 3 = 6")
+    d.text(left + 70, top + 76, "a: 6 x 4 = 24")
+    d.text(left + 288, top + 112, "b: 6 x 4 = 24")
+    d.text(205, 222, f"IoU = 6 / (24 + 24 - 6) = {iou_xyxy(a, b)[0, 0]:.3f}")
+    return d.svg()
+
+
+def suppression() -> str:
+    xyxy = np.array(
+        [
+            [10, 10, 50, 50],
+            [14, 12, 54, 52],
+            [30, 10, 70, 50],
+            [80, 20, 110, 60],
+            [82, 26, 112, 66],
+        ],
+        np.float64,
+    )
+    scores = np.array([0.9, 0.8, 0.7, 0.6, 0.95])
+    kept = set(nms_xyxy(xyxy, scores, 0.5).tolist())
+    d = Drawing(640, 220, "non-maximum suppression, before and after")
+    for left, only_kept in ((0, False), (325, True)):
+        for index, (box, score) in enumerate(zip(xyxy.tolist(), scores, strict=True)):
+            if only_kept and index not in kept:
+                continue
+            colour = (BLUE, BLUE, ORANGE, RED, RED)[index]
+            x1, y1, x2, y2 = (2.6 * side for side in box)
+            d.rect(left + x1, y1 + 5, x2 - x1, y2 - y1, edge=colour, wide=2.5)
+            y = y1 if index in (0, 2, 3) else y2 + 21
+            d.text(left + x1 + 4 if index != 2 else left + x2 - 4, y, f"{index}: {score:g}", 13,
+                   "start" if index != 2 else "end", colour)  # fmt: skip
+    d.arrow((300, 95), (340, 95))
+    return d.svg()
+
+
+def average_precision() -> str:
+    hits = np.array([True, False, True, True, False, False])
+    one = curve(np.linspace(1, 0, 6), hits, 4)
+    d = Drawing(380, 345, "precision against recall, made falling")
+    left, top, side = 60, 34, 260
+
+    def place(recall: float, precision: float) -> tuple[float, float]:
+        return round(left + side * recall, 1), round(top + side * (1 - precision), 1)
+
+    best = np.maximum.accumulate(one.precision[::-1])[::-1]
+    recall_before = 0.0
+    for recall, precision in zip(one.recall, best, strict=True):
+        if recall > recall_before:
+            x, y = place(recall_before, precision)
+            wide = round(side * (recall - recall_before), 1)
+            d.rect(x, y, wide, round(top + side - y, 1), LIGHT[BLUE], BLUE)
+            recall_before = float(recall)
+    d.line([place(0, 1), place(0, 0), place(1, 0)])
+    for tick in (0, 0.25, 0.5, 0.75, 1):
+        d.text(place(tick, 0)[0], top + side + 18, f"{tick:g}", 12)
+        d.text(left - 8, place(0, tick)[1] + 4, f"{tick:g}", 12, "end")
+    points = list(zip(one.recall, one.precision, strict=True))
+    d.line([place(r, p) for r, p in points], GREY, 1.5, "4 3")
+    for r, p in points:
+        d.dot(*place(r, p), 4, GREY, GREY)
+    for step in range(11):
+        reached = best[one.recall >= step / 10]
+        d.dot(*place(step / 10, float(reached[0]) if len(reached) else 0.0), 5, ORANGE)
+    d.text(left + side / 2, top + side + 40, "recall", 13)
+    d.text(14, top - 16, "precision", 13, "start")
+    return d.svg()
+
+
+FIGURES: dict[str, Callable[[], str]] = {
+    "convolution": convolution,
+    "padding-stride": padding_stride,
+    "pooling": pooling,
+    "pooling-shift": pooling_shift,
+    "im2col": unrolled,
+    "backward": backward,
+    "folding": folding,
+    "separable": separable,
+    "receptive-field": receptive,
+    "transposed": transposed,
+    "normalizations": normalizations,
+    "iou": overlap,
+    "nms": suppression,
+    "average-precision": average_precision,
+}
+
+
+def main() -> None:
+    folder = Path(__file__).resolve().parent / "figures"
+    folder.mkdir(exist_ok=True)
+    for name, draw in FIGURES.items():
+        (folder / f"{name}.svg").write_text(draw(), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
