@@ -12,7 +12,7 @@ import pytest
 import tatami
 
 ROOT = Path(tatami.__file__).parent
-STAGES = ("data", "importers", "models", "train", "evaluate", "shrink", "ship", "see")
+STAGES = ("data", "importers", "models", "train", "evaluate", "shrink", "ship", "see", "scratch")
 FILES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 
 
@@ -64,6 +64,9 @@ def test_imports(file):
             if room == low and is_in(module, "tatami"):
                 allowed = ("tatami.ops", "tatami.types", "tatami.errors")
                 assert any(is_in(module, name) for name in allowed), where
+        if room == "scratch" and is_in(module, "tatami"):
+            allowed = ("scratch", "ops", "types", "errors")
+            assert any(is_in(module, f"tatami.{name}") for name in allowed), where
         if room == "graph" and is_in(module, "tatami"):
             allowed = ("graph", "ops", "types", "errors", "files")
             assert any(is_in(module, f"tatami.{name}") for name in allowed), where

@@ -31,19 +31,26 @@ def max_pool_with_indices(x: NDArray[Real], window: Window) -> tuple[NDArray[Rea
     of reading, as in torch; -1 where the window lies wholly in the padding.
     """
     h, w = x.shape[2:]
-    out_h, out_w = window.rows.output(h), window.columns.output(w)
-    y = np.full((*x.shape[:2], out_h, out_w), -np.inf, x.dtype)
-    indices = np.full(y.shape, -1, np.int64)
-    taps = shifted(pad_map(x, window, -np.inf), window, out_h, out_w)
+    y = max_pool(x, window)
+    taps = shifted(pad_map(x, window, -np.inf), window, *y.shape[2:])
+    rows = np.stack([_under_tap(window.rows, u, h) for u in range(window.rows.kernel)])
+    columns = np.stack([_under_tap(window.columns, v, w) for v in range(window.columns.kernel)])
+    unusual = not y.min(initial=np.inf) > -np.inf  # a NaN, or a place that may see no sample
+    none = len(taps)
+    winner = np.zeros(y.shape, np.min_scalar_type(none))  # how many taps come before the first won
+    still = np.ones(y.shape, bool)
     for number, tap in enumerate(taps):
-        u, v = divmod(number, window.columns.kernel)
-        row, seen_rows = _under_tap(window.rows, u, h)
-        column, seen_columns = _under_tap(window.columns, v, w)
-        # NaN is larger than all, and minus infinity must still be found: so not just tap > y.
-        larger = ~(tap <= y) & ~np.isnan(y) | (indices < 0)
-        larger &= seen_rows[:, None] & seen_columns
-        np.copyto(y, tap, where=larger)
-        np.copyto(indices, row[:, None] * w + column, where=larger)
+        lost = tap != y
+        if unusual:
+            u, v = divmod(number, window.columns.kernel)
+            lost &= ~np.isnan(tap)
+            lost |= ~(_inside(rows[u], h)[:, None] & _inside(columns[v], w))
+        still &= lost
+        winner += still
+    steps = np.append(np.add.outer((rows[:, 0] - rows[0, 0]) * w, columns[:, 0] - columns[0, 0]), 0)
+    indices = steps[winner] + rows[0][:, None] * w + columns[0]
+    if unusual:
+        indices[winner == none] = -1
     return y, indices
 
 
@@ -56,10 +63,14 @@ def max_pool_backward(
     shape: (n, c, h, w), of the pool's input.  Returns (n, c, h, w).
     """
     n, c, h, w = shape
-    won = (indices >= 0).reshape(n * c, -1)
-    at = (indices.reshape(n * c, -1) + np.arange(n * c)[:, None] * (h * w))[won]
-    total = np.bincount(at, dy.reshape(n * c, -1)[won], n * c * h * w)
-    return total.astype(dy.dtype).reshape(shape)
+    at = indices.reshape(n * c, -1) + np.arange(n * c)[:, None] * (h * w)
+    given = dy.reshape(n * c, -1)
+    if indices.size and indices.min() < 0:
+        won = indices.reshape(n * c, -1) >= 0
+        at, given = at[won], given[won]
+    dx = np.zeros(n * c * h * w, dy.dtype)
+    np.add.at(dx, at.ravel(), given.ravel())
+    return dx.reshape(shape)
 
 
 def max_unpool(x: NDArray[Real], indices: Int, shape: tuple[int, int, int, int]) -> NDArray[Real]:
@@ -158,16 +169,22 @@ def shifted(
     return views
 
 
-def _under_tap(axis: Axis, tap: int, length: int) -> tuple[Int, Bool]:
-    """Which sample of one axis a tap sees at every place, and whether it is one: (places,) each."""
-    at = np.arange(axis.output(length)) * axis.stride + tap * axis.dilation - axis.before
-    return at, (at >= 0) & (at < length)
+def _under_tap(axis: Axis, tap: int, length: int) -> Int:
+    """Which sample of one axis a tap sees at every place, in the padding too: (places,)."""
+    return np.arange(axis.output(length)) * axis.stride + tap * axis.dilation - axis.before
+
+
+def _inside(at: Int, length: int) -> Bool:
+    return (at >= 0) & (at < length)
 
 
 def _samples_under(window: Window, h: int, w: int) -> Int:
     """How many samples, padding left out, each place of the window sees: (out_h, out_w)."""
     rows, columns = (
-        sum(_under_tap(axis, tap, length)[1].astype(np.int64) for tap in range(axis.kernel))
+        sum(
+            _inside(_under_tap(axis, tap, length), length).astype(np.int64)
+            for tap in range(axis.kernel)
+        )
         for axis, length in ((window.rows, h), (window.columns, w))
     )
     return np.multiply.outer(rows, columns)

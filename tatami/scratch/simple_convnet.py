@@ -1,0 +1,105 @@
+"""SimpleConvNet: convolution, ReLU, pooling, affine, ReLU, affine, softmax.
+
+The first network of a course, as in K. Saito, "Deep Learning from Scratch", chapter 7.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from tatami.ops.window import Window
+from tatami.scratch.layers import (
+    Affine,
+    Array,
+    Convolution,
+    Layer,
+    MaxPooling,
+    ReLU,
+    SoftmaxCrossEntropy,
+)
+from tatami.types import Int
+
+
+class SimpleConvNet:
+    """A classifier of pictures (channels, rows, columns), made ready to be trained.
+
+    Weights are drawn by K. He et al., "Delving Deep into Rectifiers", 2015, equation 10: normal
+    with a deviation of sqrt(2 / inputs); biases are 0. ``params`` holds the layers' own arrays.
+    """
+
+    def __init__(
+        self,
+        channels: int = 1,
+        rows: int = 28,
+        columns: int = 28,
+        filters: int = 30,
+        kernel: int = 5,
+        hidden: int = 100,
+        classes: int = 10,
+        seed: int = 0,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        rng = np.random.default_rng(seed)
+
+        def drawn(inputs: int, *shape: int) -> NDArray[Any]:
+            return (rng.standard_normal(shape) * math.sqrt(2 / inputs)).astype(dtype)
+
+        convolution, pooling = Window.square(kernel), Window.square(2, stride=2)
+        pooled_h = pooling.rows.output(convolution.rows.output(rows))
+        pooled_w = pooling.columns.output(convolution.columns.output(columns))
+        taps, pooled = channels * kernel * kernel, filters * pooled_h * pooled_w
+        conv1 = drawn(taps, filters, channels, kernel, kernel)
+        affine1, affine2 = drawn(pooled, pooled, hidden), drawn(hidden, hidden, classes)
+        self.layers: dict[str, Layer] = {
+            "conv1": Convolution(conv1, np.zeros(filters, dtype), convolution),
+            "relu1": ReLU(),
+            "pool1": MaxPooling(pooling),
+            "affine1": Affine(affine1, np.zeros(hidden, dtype)),
+            "relu2": ReLU(),
+            "affine2": Affine(affine2, np.zeros(classes, dtype)),
+        }
+        self.last = SoftmaxCrossEntropy()
+
+    @property
+    def params(self) -> dict[str, Array]:
+        """Every parameter as LAYER.NAME, to be changed in place."""
+        return {
+            f"{layer}.{name}": array
+            for layer, one in self.layers.items()
+            for name, array in one.params.items()
+        }
+
+    def predict(self, images: Array, training: bool = False) -> Array:
+        """Images (n, channels, rows, columns) -> what softmax is taken of, (n, classes)."""
+        x = images
+        for layer in self.layers.values():
+            x = layer.forward(x, training)
+        return x
+
+    def loss(self, images: Array, labels: Int) -> float:
+        """The mean cross-entropy of a batch, in nats.  labels: (n,)."""
+        return self.last.forward(self.predict(images, training=True), labels)
+
+    def gradient(self, images: Array, labels: Int) -> tuple[float, dict[str, Array]]:
+        """The loss of a batch, and its derivatives by the names of ``params``: backpropagation."""
+        loss = self.loss(images, labels)
+        dy = self.last.backward()
+        for layer in reversed(self.layers.values()):
+            dy = layer.backward(dy)
+        return loss, {
+            f"{layer}.{name}": array
+            for layer, one in self.layers.items()
+            for name, array in one.grads.items()
+        }
+
+    def accuracy(self, images: Array, labels: Int, batch: int = 100) -> float:
+        """The share of pictures whose largest output is their label's."""
+        right = 0
+        for first in range(0, len(images), batch):
+            found = self.predict(images[first : first + batch]).argmax(axis=1)
+            right += int((found == labels[first : first + batch]).sum())
+        return right / len(images)
