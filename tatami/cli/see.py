@@ -38,7 +38,7 @@ from tatami.see.class_activation import (
 from tatami.see.draw import draw_detections, draw_fitted, fit
 from tatami.see.features import draw_filters, draw_heat, draw_maps, titled, value_range
 from tatami.see.report import PICTURE_SIZE, Seen
-from tatami.types import Detections, Float32, InputSpec, Picture, Size
+from tatami.types import Detections, Float32, InputSpec, NetworkSpec, Picture, Size
 
 WIDTH = 80
 RESULT = "features.json"
@@ -76,9 +76,10 @@ class Insight:
 
     def found(self, size: Size, threshold: float) -> Detections:
         """What a detector finds above a score, in the picture at a size."""
-        assert self.network.spec is not None
+        spec = self.network.spec
+        assert isinstance(spec, NetworkSpec)
         raw = [self.computed[str(value.name)][0] for value in self.network.graph.outputs]
-        return detections(raw, self.network.spec, self.place, size, threshold)
+        return detections(raw, spec, self.place, size, threshold)
 
 
 @see_app.callback()
@@ -232,7 +233,7 @@ def explain(
         picture, _, _ = fit(picture, Size(SMALL, SMALL))
     drawn = draw_heat(picture, heat, seen.place, seen.canvas)
     spec = seen.network.spec
-    if spec is not None:  # the box that is explained
+    if isinstance(spec, NetworkSpec):  # the box that is explained
         found = seen.found(Size(picture.shape[1], picture.shape[0]), 0.999 * target.score)
         best = found.select(np.flatnonzero(found.labels == spec.classes.index(target.name))[:1])
         drawn = draw_detections(drawn, best, spec.classes)
@@ -244,11 +245,13 @@ def what_it_sees(network: Network, picture: Picture, caption: str) -> list[Seen]
     seen = look(network, picture)
     shown = []
     spec = network.spec
-    if spec is not None:
+    if isinstance(spec, NetworkSpec):
         size = Size(picture.shape[1], picture.shape[0])
         found = seen.found(size, spec.decoding.score_threshold)
         drawn = draw_fitted(picture, found, spec.classes, PICTURE_SIZE)
         shown.append(Seen(f"{caption}: found {len(found)}", drawn))
+    else:
+        shown.append(Seen(caption, picture))
     try:
         heat, target, at = explain(seen)
     except TatamiError as error:  # a report tells what there is

@@ -54,8 +54,7 @@ def to_network(module: nn.Module, spec: Spec) -> Network:
 def to_model(module: nn.Module, size: Size, output: str = "map") -> ir.Model:
     """The ONNX model of a module that takes images (1, 3, height, width) of one size, checked.
 
-    output: the name that its result is to have.
-
+    output: the name of its output.
     Raises TatamiError for operators that Tatami cannot run and for weights that are not finite.
     """
     device = next(module.parameters()).device

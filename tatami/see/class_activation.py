@@ -27,7 +27,7 @@ from tatami.graph.gradient import gradient
 from tatami.graph.network import Network, shape_of
 from tatami.ops.activation import softmax as softmax_of
 from tatami.ops.exponential import sigmoid, softmax
-from tatami.types import Decoding, Float32
+from tatami.types import Decoding, Float32, NetworkSpec
 
 SAME_NUMBERS = ("Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
 """What may stand between a classifier's softmax and its output: the order is kept."""
@@ -56,12 +56,12 @@ def target_of(
     computed: the values of one picture, as ``graph.values`` gives them, one picture in front.
     wanted: the name of a class, or its index where the network knows no names.
 
-    Raises TatamiError for an unknown class, and for a network whose outputs are of no known
-    meaning: no detector by its metadata, and not one output of a number a class.
+    Raises TatamiError for an unknown class, for scores that are not numbers, and for outputs of no
+    known meaning: of a network without metadata that are not one output of a number a class.
     """
     spec = network.spec
     outputs = [str(value.name) for value in network.graph.outputs]
-    if spec is not None:
+    if isinstance(spec, NetworkSpec):
         label = None if wanted is None else _label(wanted, spec.classes)
         maps = [computed[name] for name in outputs]
         return _of_detector(maps, outputs, spec.decoding, spec.classes, label)
@@ -73,7 +73,7 @@ def target_of(
             "the network has no tatami metadata, and its outputs are not one number a class",
             mend="import it with what its outputs mean, by `tatami import ... --spec`",
         )
-    names = tuple(str(index) for index in range(classes))
+    names = tuple(str(index) for index in range(classes)) if spec is None else spec.classes
     return _of_classifier(output, computed, names, wanted)
 
 

@@ -33,7 +33,7 @@ from tatami.see.plots import (
 from tatami.types import Boxes, Detections, Picture, Size
 
 PICTURE_SIZE = Size(480, 480)  # the largest a picture is embedded
-SEEN_SIZE = Size(1080, 1080)  # the same of what a network sees: maps side by side
+SEEN_SIZE = Size(800, 800)  # the same of what a network sees: maps side by side
 JPEG_QUALITY = 85
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 

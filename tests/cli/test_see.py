@@ -17,13 +17,13 @@ from PIL import Image
 
 from tatami.graph.metadata import to_metadata
 from tatami.see.draw import class_colour
-from tatami.types import Decoding, InputSpec, NetworkSpec, Size
+from tatami.types import ClassifierSpec, Decoding, InputSpec, NetworkSpec, Size
 
 Command = Callable[..., int]
 node = helper.make_node
 
 
-def save_classifier(path: Path, spec: NetworkSpec | None = None) -> None:
+def save_classifier(path: Path, spec: ClassifierSpec | None = None) -> None:
     """Red, green or blue: 1x1 convolutions that copy the colours, their means, a softmax."""
     eye = np.eye(3, dtype=np.float32)[:, :, None, None]
     kind = onnx.TensorProto.FLOAT
@@ -46,7 +46,10 @@ def save_classifier(path: Path, spec: NetworkSpec | None = None) -> None:
         ],
     )
     opsets = [helper.make_opsetid("", 18)]
-    onnx.save(helper.make_model(content, opset_imports=opsets, ir_version=10), path)
+    model = helper.make_model(content, opset_imports=opsets, ir_version=10)
+    if spec is not None:
+        helper.set_model_props(model, to_metadata(spec))
+    onnx.save(model, path)
 
 
 def save_deep_finder(path: Path) -> None:
@@ -127,6 +130,23 @@ def test_a_classifier_without_metadata(
         ("flat", [3]),
         ("pool", [3, 16, 24]),
     ]
+
+
+def test_a_classifier_with_metadata(
+    command: Command, house: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network, out = tmp_path / "colours.onnx", tmp_path / "out"
+    spec = ClassifierSpec(("red", "green", "blue"), InputSpec(Size(96, 64), channels="bgr"))
+    save_classifier(network, spec)
+    found = answer(command, capsys, network, house / "picture.jpg", "-o", out)
+    assert found["activation"]["class"] == "blue"  # the first plane is blue's
+    assert found["activation"]["meaning"] == "the number of the class, before the softmax"
+    assert found["assumed"] == ""
+    again = answer(command, capsys, network, house / "picture.jpg", "-o", out, "--class", "red")
+    assert again["activation"]["class"] == "red"
+    refused = ("--class", "black", "-o", tmp_path / "none")
+    assert command("see", "features", network, house / "picture.jpg", *refused) == 2
+    assert "no class 'black' (the classes are red, green, blue)" in capsys.readouterr().err
 
 
 def test_a_detector_and_its_words(

@@ -210,7 +210,7 @@ def test_what_is_seen_is_shrunk_where_it_is_large() -> None:
     sizes = ((3000, 1500), (20, 30))
     seen = [Seen("x", np.zeros((height, width, 3), np.uint8)) for width, height in sizes]
     images = Page(render(Report(title="t", seen=seen))).named("img")
-    assert [(one["width"], one["height"]) for one in images] == [("1080", "540"), ("20", "30")]
+    assert [(one["width"], one["height"]) for one in images] == [("800", "400"), ("20", "30")]
 
 
 def test_no_number_is_left_blank() -> None:

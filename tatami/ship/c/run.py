@@ -336,6 +336,11 @@ class CompiledDetector:
         )
 
 
+def open_compiled(folder: Path) -> CompiledDetector:
+    """A shipped folder as what its network.json says that it is. Raises TatamiError."""
+    return CompiledDetector(folder)
+
+
 def native(array: Array, value: Value) -> Array:
     """An input in the network's own type: float32, or bytes, which float32 is quantized to."""
     if value.quantization is None:
