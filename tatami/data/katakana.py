@@ -1,7 +1,7 @@
-"""Fifteen katakana, ア to ソ, rendered from the Japanese fonts of the machine: pictures of one class.
+"""Fifteen katakana, ア to ソ, from the Japanese fonts of the machine, each picture of one class.
 
-Dark on light, 28 x 28. A glyph is drawn as it is printed, or thinned to lines and redrawn by a pen,
-each stroke of its own moved a little, as hands do; either is bent by a smooth random field
+Dark on light, 28x28. A glyph is drawn as it is printed, or thinned to lines and redrawn by a pen,
+each stroke that stands alone moved a little, as hands do; either is bent by a smooth random field
 (Simard, Steinkraus and Platt 2003, "Best practices for convolutional neural networks applied to
 visual document analysis", section 2). Then the variations of data/augment.py.
 
@@ -170,7 +170,8 @@ def _glyph(path: Path, character: str) -> _Glyph:
     whole = np.asarray(square)
     line = thinned(whole >= 128)
     y, x = np.nonzero(line)
-    return _Glyph(whole, np.stack([x, y], axis=1) + 0.5, parts(line)[y, x])
+    points: Float = np.stack([x, y], axis=1).astype(np.float64) + 0.5
+    return _Glyph(whole, points, parts(line)[y, x])
 
 
 def _picture(glyph: _Glyph, rng: np.random.Generator) -> Picture:
