@@ -45,7 +45,8 @@ system-packages:
 	apt-get install -qq --yes --no-install-recommends clang libclang-rt-14-dev \
 		gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross \
 		gcc-riscv64-linux-gnu libc6-dev-riscv64-cross qemu-user \
-		gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
+		gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm \
+		fonts-ipafont fonts-noto-cjk
 
 clean:
 	rm -rf $(VENV) demo build .mypy_cache .pytest_cache .ruff_cache

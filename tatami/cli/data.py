@@ -1,4 +1,4 @@
-"""``tatami data``: look at a labelled set before training on it, and make the embedded one."""
+"""``tatami data``: look at a labelled set before training on it, or make one."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+from tatami.cli.data_augment import augment
 from tatami.data.digits import write_digits
 from tatami.data.inspect import (
     ASPECT_EDGES,
@@ -30,6 +31,8 @@ from tatami.data.inspect import (
     relative_sizes,
     unique_samples,
 )
+from tatami.data.katakana import CLASSES as KATAKANA
+from tatami.data.katakana import write_katakana
 from tatami.data.pictures import read_picture
 from tatami.data.problems import KINDS, Problem, check_kinds
 from tatami.errors import TatamiError
@@ -38,8 +41,9 @@ from tatami.see.contact_sheet import contact_sheet
 from tatami.types import Sample, Size
 
 data_app = typer.Typer(
-    help="Look at a labelled set, or make the embedded one.", no_args_is_help=True
+    help="Look at a labelled set and its variations, or make one.", no_args_is_help=True
 )
+data_app.command("augment")(augment)
 
 _WIDTH = 80
 _SHEET_PICTURES = 24
@@ -92,6 +96,20 @@ def digits(
             out, train=train, test=test, size=Size.parse(size), seed=seed, progress=progress
         )
     print(f"{out}: {train} pictures to train on, {test} to test on")
+
+
+@data_app.command("katakana")
+def katakana(
+    out: Path = typer.Argument(..., help="Folder to write: train/CLASS and test/CLASS."),
+    per_class: int = typer.Option(500, help="Of each class to train on; a fifth more to test."),
+    fonts: list[Path] = typer.Option([], help="A font or a folder of them; may be repeated."),
+    seed: int = typer.Option(0, min=0, help="The same seed and fonts write the same bytes."),
+) -> None:
+    """Render fifteen katakana, ア to ソ, from Japanese fonts: 28x28, one class a picture."""
+    with _progress("Rendering") as progress:
+        used = write_katakana(out, per_class=per_class, fonts=fonts, seed=seed, progress=progress)
+    names = ", ".join(path.name for path in used)
+    print(f"{out}: {per_class} pictures of each of {len(KATAKANA)} classes, from {names}")
 
 
 @contextmanager

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -149,7 +148,8 @@ def train(
                         "seed": seed,
                     }
                 )
-                augmentation = _augmentation(augment or (), OF_CLASSES if names_pictures else None)
+                usual = OF_CLASSES if names_pictures else Augmentation()
+                augmentation = usual.with_settings(augment or ())
                 held = None if hold_out is None else HoldOut.parse(hold_out)
                 where = Source(data, train_split, test_split, format, tuple(skip or ()), held)
                 folder = out or Path("runs") / f"{model}-{data.resolve().name}"
@@ -213,24 +213,3 @@ def refuse_settings_beside_resume(typed: Mapping[str, object]) -> None:
                 f"--resume goes on as the run began: it takes no {name.replace('_', '-')}",
                 mend="leave it out, or start a new run",
             )
-
-
-def _augmentation(settings: Sequence[str], usual: Augmentation | None = None) -> Augmentation:
-    """The usual augmentation with these settings, as ``flip=0`` or ``scale=0.8,1.25``."""
-    usual = usual or Augmentation()
-    known = dataclasses.asdict(usual)
-    chosen: dict[str, object] = {}
-    for setting in settings:
-        name, _, text = setting.partition("=")
-        try:
-            numbers = tuple(float(number) for number in text.split(","))
-        except ValueError:
-            numbers = ()
-        pair = isinstance(known.get(name), tuple)
-        if name not in known or len(numbers) != (2 if pair else 1):
-            raise TatamiError(
-                f"--augment {setting} is not understood",
-                mend=f"give NAME=VALUE (two values for a range) with one of {', '.join(known)}",
-            )
-        chosen[name] = numbers if pair else type(known[name])(numbers[0])
-    return dataclasses.replace(usual, **chosen)  # type: ignore[arg-type]

@@ -1,26 +1,29 @@
-"""Random variations of a labelled picture for training; the boxes move with the pixels.
+"""Random variations of a labelled picture for training; boxes and masks move with the pixels.
 
 Resize by a random factor and aspect, shift, mirror and distort colours as Redmon and Farhadi train
 YOLOv2 (YOLO9000, section 2, "Training for detection"; Redmon et al. 2016, section 2.2, for the
 colours), and put four pictures into one (mosaic; Bochkovskiy et al. 2020, YOLOv4, section 3.4).
+Turn it, add noise, and hide a part of it (random erasing; Zhong et al. 2020, section 3.2).
 
-Resizing for training is Pillow's bilinear filter: the same widened triangle as the picture rule,
-within 2 levels of it, computed only where it will be seen. With nothing to vary the picture rule
-itself is used, so ``Augmentation.none()`` gives ``picture.letterbox`` to the bit.
+Where things go is data/affine.py's, drawn here. With nothing to vary the picture rule itself
+resizes, so ``Augmentation.none()`` gives ``picture.letterbox`` to the bit. What is not used draws
+no random number: the older variations are the same, to the bit, as without the newer ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from math import ceil, floor, sqrt
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from math import sqrt
 
 import numpy as np
 from PIL import Image, ImageFilter
 
+from tatami.data.affine import Area, Mask, Transform
 from tatami.errors import TatamiError
-from tatami.picture import placement, resize
-from tatami.types import Bool, Boxes, Dataset, Float32, InputSpec, Picture, Sample, Size
+from tatami.picture import placement
+from tatami.types import Boxes, Dataset, Float32, InputSpec, Picture, Sample, Size
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,15 @@ class Augmentation:
     hue: most turn of the hue, either way, as a share of the circle.
     saturation, exposure: most factor on HSV's saturation and value, or its inverse.
     mosaic: probability of putting four pictures into one; mosaic_scale: their scale then.
-    min_visible: a box of which a smaller share of the area is left by the canvas's border is
-    dropped: that object has been cut away, it is not lost. So is one under 2 pixels either way.
+    rotate: most degrees, either way, by which the picture is turned about its centre. Boxes become
+    the hull of the turned box, which is more than the object needs: keep it small for detectors.
+    noise: standard deviation, in grey levels, of what is added to each channel of each pixel.
+    occlusion: probability of hiding a rectangle of the canvas under the pad's grey.
+    occlusion_size: (least, most) share of the canvas's area that it hides; three times as wide as
+    high, at most, or as high as wide.
+    min_visible: a box of which the canvas's border and the occlusion leave a smaller share of the
+    area is dropped: that object has been hidden, it is not lost. So is one under 2 pixels either
+    way. An occlusion that hides less leaves the box as it was.
     pad: the grey of the canvas where there is no picture; InputSpec's.
     """
 
@@ -50,9 +60,13 @@ class Augmentation:
     mosaic_scale: tuple[float, float] = (0.5, 1.0)
     min_visible: float = 0.25
     pad: int = 128
+    rotate: float = 0.0
+    noise: float = 0.0
+    occlusion: float = 0.0
+    occlusion_size: tuple[float, float] = (0.02, 0.2)
 
     def __post_init__(self) -> None:
-        for name in ("flip", "translate", "hue", "mosaic", "min_visible"):
+        for name in ("flip", "translate", "hue", "mosaic", "occlusion", "min_visible"):
             if not 0 <= getattr(self, name) <= 1:
                 raise TatamiError(
                     f"augmentation {name}={getattr(self, name)}", mend="give a number from 0 to 1"
@@ -69,6 +83,18 @@ class Augmentation:
                 raise TatamiError(
                     f"augmentation {name}={least},{most}",
                     mend="give the least and the most factor, as 0.6,1.5",
+                )
+        least, most = self.occlusion_size
+        if not 0 < least <= most <= 1:
+            raise TatamiError(
+                f"augmentation occlusion_size={least},{most}",
+                mend="give the least and the most share of the canvas, as 0.02,0.2",
+            )
+        for name, limit, unit in (("rotate", 180, "degrees"), ("noise", 255, "grey levels")):
+            if not 0 <= getattr(self, name) <= limit:
+                raise TatamiError(
+                    f"augmentation {name}={getattr(self, name)}",
+                    mend=f"give {unit}, from 0 to {limit}; 0 changes nothing",
                 )
         if not 0 <= self.pad <= 255:
             raise TatamiError(f"augmentation pad={self.pad}", mend="give a grey from 0 to 255")
@@ -88,6 +114,28 @@ class Augmentation:
             pad=pad,
         )
 
+    def with_settings(self, settings: Sequence[str]) -> Augmentation:
+        """The same with settings as typed: ``flip=0`` or, for a range, ``scale=0.8,1.25``.
+
+        Raises TatamiError for a name that there is not, or for a value that it cannot have.
+        """
+        known = asdict(self)
+        chosen: dict[str, object] = {}
+        for setting in settings:
+            name, _, text = setting.partition("=")
+            try:
+                numbers = tuple(float(number) for number in text.split(","))
+            except ValueError:
+                numbers = ()
+            pair = isinstance(known.get(name), tuple)
+            if name not in known or len(numbers) != (2 if pair else 1):
+                raise TatamiError(
+                    f"--augment {setting} is not understood",
+                    mend=f"give NAME=VALUE (two values for a range) with one of {', '.join(known)}",
+                )
+            chosen[name] = numbers if pair else type(known[name])(numbers[0])
+        return replace(self, **chosen)  # type: ignore[arg-type]
+
 
 def augmented(
     dataset: Dataset,
@@ -103,138 +151,160 @@ def augmented(
     it is called once, or four times for a mosaic, whose other samples are drawn from the dataset.
     Safe to call from threads that each have their own ``rng``: the pixel work releases the GIL.
     """
-    canvas: Picture = np.full((size.height, size.width, 3), options.pad, np.uint8)
+    canvas = _empty(size, options)
+    windows, numbers = [Area(0, 0, size.width, size.height)], [index]
     if rng.random() < options.mosaic:
         x = round(size.width * rng.uniform(0.3, 0.7))
         y = round(size.height * rng.uniform(0.3, 0.7))
         windows = [
-            _Area(0, 0, x, y),
-            _Area(x, 0, size.width, y),
-            _Area(0, y, x, size.height),
-            _Area(x, y, size.width, size.height),
+            Area(0, 0, x, y),
+            Area(x, 0, size.width, y),
+            Area(0, y, x, size.height),
+            Area(x, y, size.width, size.height),
         ]
-        scale = options.mosaic_scale
         numbers = [index, *rng.integers(len(dataset), size=3).tolist()]
+
+    samples = [dataset.samples[number] for number in numbers]
+    moves = []
+    for sample, window in zip(samples, windows, strict=True):
+        move = _drawn_transform(sample.size, size, window, options, rng)
+        _paint(canvas, move, partial(load, sample), options, rng)
+        moves.append(move)
+    hidden = _occlude(canvas, options, rng)
+    return canvas, _joined(
+        [
+            move.boxes(sample.boxes, options.min_visible, hidden)
+            for sample, move in zip(samples, moves, strict=True)
+        ]
+    )
+
+
+def augmented_picture(
+    picture: Picture, size: Size, options: Augmentation, rng: np.random.Generator
+) -> Picture:
+    """A picture (height, width, 3) without boxes varied: uint8 (size.height, size.width, 3).
+
+    For pictures of one class. A pure function of its arguments and of the state of ``rng``. There
+    is no mosaic, for there is one picture only: ``mosaic`` is not asked.
+    """
+    return _varied(picture, size, options, rng)[0]
+
+
+def augmented_mask(
+    picture: Picture,
+    mask: Mask,
+    size: Size,
+    options: Augmentation,
+    rng: np.random.Generator,
+    void: int = 255,
+) -> tuple[Picture, Mask]:
+    """A picture and the class of each of its pixels, uint8 (height, width), varied as one.
+
+    The mask goes by nearest neighbour the same way as the pixels; what no picture covers, and what
+    is hidden, is ``void``. The picture is ``augmented_picture``'s of the same ``rng``.
+    Raises ValueError for a mask of another size than the picture's.
+    """
+    if mask.shape != picture.shape[:2] or mask.dtype != np.uint8:
+        raise ValueError(f"a mask is uint8 {picture.shape[:2]}, not {mask.dtype} {mask.shape}")
+    canvas, move, hidden = _varied(picture, size, options, rng)
+    moved: Mask = np.full((size.height, size.width), void, np.uint8)
+    if not move.seen.empty:
+        moved[move.seen.slices] = move.mask(mask, void)
+    if hidden is not None:
+        moved[hidden.slices] = void
+    return canvas, moved
+
+
+def _varied(
+    picture: Picture, size: Size, options: Augmentation, rng: np.random.Generator
+) -> tuple[Picture, Transform, Area | None]:
+    """One picture on a canvas, the way it went there, and what of the canvas is hidden."""
+    canvas = _empty(size, options)
+    source, window = Size(picture.shape[1], picture.shape[0]), Area(0, 0, size.width, size.height)
+    move = _drawn_transform(source, size, window, options, rng)
+    _paint(canvas, move, lambda: picture, options, rng)
+    return canvas, move, _occlude(canvas, options, rng)
+
+
+def _empty(size: Size, options: Augmentation) -> Picture:
+    return np.full((size.height, size.width, 3), options.pad, np.uint8)
+
+
+def _drawn_transform(
+    source: Size, size: Size, window: Area, options: Augmentation, rng: np.random.Generator
+) -> Transform:
+    """Where a picture of ``source`` goes on a canvas of ``size``, by chance, seen in ``window``."""
+    alone = (window.width, window.height) == (size.width, size.height)
+    fit = placement(source, InputSpec(size))
+    factor = _log_uniform(*(options.scale if alone else options.mosaic_scale), rng)
+    stretch = sqrt(_log_uniform(1 / options.aspect, options.aspect, rng))
+    width = max(1, round(fit.width * factor * stretch))
+    height = max(1, round(fit.height * factor / stretch))
+    if alone:
+        shift = rng.uniform(-options.translate, options.translate, 2)
+        left = (size.width - width) // 2 + round(float(shift[0]) * size.width)
+        top = (size.height - height) // 2 + round(float(shift[1]) * size.height)
+    else:  # anywhere in the window or, where the picture is the larger, any part of it
+        left = window.left + round(rng.random() * (window.width - width))
+        top = window.top + round(rng.random() * (window.height - height))
+    return Transform(
+        source=source,
+        placed=Area(left, top, left + width, top + height),
+        window=window,
+        mirrored=rng.random() < options.flip,
+        degrees=float(rng.uniform(-options.rotate, options.rotate)) if options.rotate else 0.0,
+        by_rule=(width, height) == (fit.width, fit.height),
+    )
+
+
+def _paint(
+    canvas: Picture,
+    move: Transform,
+    load: Callable[[], Picture],
+    options: Augmentation,
+    rng: np.random.Generator,
+) -> None:
+    """Put a picture onto the canvas, in place, its colours distorted and noise added."""
+    table = _colour_table(options, rng)
+    if move.seen.empty:
+        return
+    pixels = move.pixels(load())
+    if table is not None:
+        pixels = np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).filter(table))
+    if options.noise:
+        pixels = _noisy(pixels, options.noise, rng)
+    own = canvas[move.seen.slices]
+    if move.degrees:
+        np.copyto(own, pixels, where=move.covered()[..., None])
     else:
-        windows = [_Area(0, 0, size.width, size.height)]
-        scale = options.scale
-        numbers = [index]
-
-    parts = []
-    for number, window in zip(numbers, windows, strict=True):
-        sample = dataset.samples[number]
-        fit = placement(sample.size, InputSpec(size))
-        factor = _log_uniform(*scale, rng)
-        stretch = sqrt(_log_uniform(1 / options.aspect, options.aspect, rng))
-        width = max(1, round(fit.width * factor * stretch))
-        height = max(1, round(fit.height * factor / stretch))
-        if len(windows) == 1:
-            shift = rng.uniform(-options.translate, options.translate, 2)
-            left = (size.width - width) // 2 + round(float(shift[0]) * size.width)
-            top = (size.height - height) // 2 + round(float(shift[1]) * size.height)
-        else:  # anywhere in the window or, where the picture is the larger, any part of it
-            left = window.left + round(rng.random() * (window.width - width))
-            top = window.top + round(rng.random() * (window.height - height))
-        placed = _Area(left, top, left + width, top + height)
-        mirrored = rng.random() < options.flip
-        table = _colour_table(options, rng)
-        seen = placed.cut(window)
-        if seen.width > 0 and seen.height > 0:
-            by_rule = (width, height) == (fit.width, fit.height)
-            pixels = _resized(load(sample), placed, seen, mirrored, table, by_rule)
-            canvas[seen.top : seen.bottom, seen.left : seen.right] = pixels
-        parts.append(_moved(sample, placed, seen, mirrored, options.min_visible))
-    return canvas, _joined(parts)
+        own[:] = pixels
 
 
-@dataclass(frozen=True)
-class _Area:
-    """A rectangle of whole canvas pixels; its right and bottom edges are outside."""
+def _noisy(pixels: Picture, deviation: float, rng: np.random.Generator) -> Picture:
+    """The picture with normal noise of that many grey levels, rounded and held to 0 to 255."""
+    noise = rng.standard_normal(pixels.shape, np.float32) * np.float32(deviation)
+    return np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
 
-    left: int
-    top: int
-    right: int
-    bottom: int
 
-    @property
-    def width(self) -> int:
-        return self.right - self.left
-
-    @property
-    def height(self) -> int:
-        return self.bottom - self.top
-
-    def cut(self, window: _Area) -> _Area:
-        """What of it lies inside the window; a side is 0 or less where nothing does."""
-        return _Area(
-            max(self.left, window.left),
-            max(self.top, window.top),
-            min(self.right, window.right),
-            min(self.bottom, window.bottom),
-        )
+def _occlude(canvas: Picture, options: Augmentation, rng: np.random.Generator) -> Area | None:
+    """Perhaps hide a rectangle of the canvas, in place, and say which."""
+    if not options.occlusion or rng.random() >= options.occlusion:
+        return None
+    height, width = canvas.shape[:2]
+    share = rng.uniform(*options.occlusion_size)
+    stretch = sqrt(_log_uniform(1 / 3, 3, rng))
+    side = sqrt(share * width * height)
+    across = min(width, max(1, round(side * stretch)))
+    down = min(height, max(1, round(side / stretch)))
+    left, top = int(rng.integers(width - across + 1)), int(rng.integers(height - down + 1))
+    hidden = Area(left, top, left + across, top + down)
+    canvas[hidden.slices] = options.pad
+    return hidden
 
 
 def _log_uniform(least: float, most: float, rng: np.random.Generator) -> float:
     """A factor between the two, as likely to double as to halve."""
     return float(least * (most / least) ** rng.random())
-
-
-def _resized(
-    picture: Picture,
-    placed: _Area,
-    seen: _Area,
-    mirrored: bool,
-    table: ImageFilter.Color3DLUT | None,
-    by_rule: bool,
-) -> Picture:
-    """The pixels (seen.height, seen.width, 3) of the picture resized to ``placed``, where seen."""
-    left = placed.right - seen.right if mirrored else seen.left - placed.left
-    top = seen.top - placed.top
-    if by_rule:
-        whole = resize(picture, Size(placed.width, placed.height))
-        pixels = whole[top : top + seen.height, left : left + seen.width]
-        if table is not None:
-            pixels = np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).filter(table))
-    else:
-        height, width = picture.shape[:2]
-        x, y = width / placed.width, height / placed.height  # picture pixels a canvas pixel
-        # hand over only the pixels that the filter's triangle can reach
-        x1, y1 = max(0, floor((left - 1) * x) - 1), max(0, floor((top - 1) * y) - 1)
-        x2 = min(width, ceil((left + seen.width + 1) * x) + 1)
-        y2 = min(height, ceil((top + seen.height + 1) * y) + 1)
-        part = Image.fromarray(np.ascontiguousarray(picture[y1:y2, x1:x2]))
-        image = part.resize(
-            (seen.width, seen.height),
-            Image.Resampling.BILINEAR,
-            box=(
-                max(0.0, left * x - x1),
-                max(0.0, top * y - y1),
-                min(part.width, (left + seen.width) * x - x1),
-                min(part.height, (top + seen.height) * y - y1),
-            ),
-        )
-        pixels = np.asarray(image if table is None else image.filter(table))
-    return pixels[:, ::-1] if mirrored else pixels
-
-
-def _moved(sample: Sample, placed: _Area, seen: _Area, mirrored: bool, min_visible: float) -> Boxes:
-    """The sample's boxes on the canvas, cut to what is seen, without those cut away."""
-    x, y = placed.width / sample.size.width, placed.height / sample.size.height
-    xyxy = sample.boxes.xyxy * np.array([x, y, x, y])
-    if mirrored:
-        xyxy = np.stack(
-            [placed.width - xyxy[:, 2], xyxy[:, 1], placed.width - xyxy[:, 0], xyxy[:, 3]], axis=1
-        )
-    xyxy = xyxy + np.array([placed.left, placed.top, placed.left, placed.top], np.float64)
-    cut = np.maximum(xyxy, np.array([seen.left, seen.top] * 2, np.float64))
-    cut = np.minimum(cut, np.array([seen.right, seen.bottom] * 2, np.float64))
-    sides = cut[:, 2:] - cut[:, :2]
-    whole = np.prod(xyxy[:, 2:] - xyxy[:, :2], axis=1)
-    left = np.prod(np.maximum(sides, 0), axis=1)
-    kept: Bool = (sides >= 2).all(axis=1) & (left >= min_visible * whole)
-    boxes = sample.boxes.select(kept)
-    areas = boxes.areas * (x * y) * left[kept] / whole[kept]
-    return Boxes(cut[kept], boxes.labels, boxes.difficult, boxes.crowd, areas)
 
 
 def _joined(parts: list[Boxes]) -> Boxes:

@@ -1,0 +1,301 @@
+"""Where a picture goes on a canvas: one affine transform for its pixels, its boxes and its mask.
+
+A picture is resized to a rectangle of whole canvas pixels, perhaps mirrored, then turned about the
+rectangle's centre; only what falls into a window of the canvas is seen. Pixels, boxes and masks all
+go by the same ``Transform``, so that they cannot disagree.
+
+Resizing is Pillow's bilinear filter: the same widened triangle as the picture rule, within 2 levels
+of it, computed only where it will be seen. Where the size is the picture rule's own, so is the
+resizing. Turning is bilinear interpolation of the resized picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, cos, floor, radians, sin
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tatami.picture import resize
+from tatami.types import Bool, Boxes, Float, Picture, Size
+
+Mask = NDArray[np.uint8]
+"""The class of every pixel: uint8, shape (height, width)."""
+
+LEAST_SIDE = 2  # pixels; a box with a shorter side is no object to learn from
+
+
+@dataclass(frozen=True)
+class Area:
+    """A rectangle of whole canvas pixels; its right and bottom edges are outside."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+    @property
+    def empty(self) -> bool:
+        return self.width <= 0 or self.height <= 0
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Its rows and columns, of a canvas that holds it."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    @property
+    def corners(self) -> Float:
+        """Its corners (4, 2), clockwise as seen from the top left."""
+        x1, y1, x2, y2 = self.left, self.top, self.right, self.bottom
+        return np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]], np.float64)
+
+    def cut(self, window: Area) -> Area:
+        """What of it lies inside the window; a side is 0 or less where nothing does."""
+        return Area(
+            max(self.left, window.left),
+            max(self.top, window.top),
+            min(self.right, window.right),
+            min(self.bottom, window.bottom),
+        )
+
+
+@dataclass(frozen=True)
+class Transform:
+    """The way of a picture of ``source`` pixels onto a canvas.
+
+    placed: the area that the whole picture is resized to; it may reach beyond the canvas.
+    window: the part of the canvas that it may be seen in.
+    mirrored: left and right changed, before it is turned.
+    degrees: turned by this about the centre of ``placed``, counter-clockwise as seen.
+    by_rule: resized by the picture rule itself, in place of Pillow.
+    """
+
+    source: Size
+    placed: Area
+    window: Area
+    mirrored: bool = False
+    degrees: float = 0.0
+    by_rule: bool = False
+
+    @property
+    def matrix(self) -> Float:
+        """(2, 3): a point (x, y, 1) of the picture, in pixel edges, to a point of the canvas."""
+        x, y = self.placed.width / self.source.width, self.placed.height / self.source.height
+        upright = np.array([[x, 0, self.placed.left], [0, y, self.placed.top], [0, 0, 1]])
+        if self.mirrored:
+            upright[0] = -x, 0, self.placed.right
+        return np.asarray(self._turn @ upright, np.float64)[:2]
+
+    @property
+    def seen(self) -> Area:
+        """The smallest area that holds all of the picture that is seen."""
+        if not self.degrees:
+            return self.placed.cut(self.window)
+        return _hull(_moved(self.placed.corners, self._turn)).cut(self.window)
+
+    def pixels(self, picture: Picture) -> Picture:
+        """The picture (height, width, 3) as it appears in ``seen``: uint8, of that area's size.
+
+        Where the area is not ``covered`` the values mean nothing.
+        """
+        seen = self.seen
+        if not self.degrees:
+            return self._upright(picture, seen)
+        back: Float = np.linalg.inv(self._turn).astype(np.float64)
+        reached = _hull(_moved(seen.corners, back))
+        needed = Area(reached.left - 2, reached.top - 2, reached.right + 2, reached.bottom + 2).cut(
+            self.placed
+        )
+        if needed.empty:
+            return np.zeros((seen.height, seen.width, 3), np.uint8)
+        # A rim of the outermost pixels, for Pillow has nothing to say beyond the last centres.
+        part = np.pad(self._upright(picture, needed), ((1, 1), (1, 1), (0, 0)), "edge")
+        offset = back[:2, :2] @ (seen.left, seen.top) + back[:2, 2]
+        offset -= (needed.left - 1, needed.top - 1)
+        turned = Image.fromarray(part).transform(
+            (seen.width, seen.height),
+            Image.Transform.AFFINE,
+            (*back[0, :2], offset[0], *back[1, :2], offset[1]),
+            Image.Resampling.BILINEAR,
+        )
+        return np.asarray(turned)
+
+    def covered(self) -> Bool:
+        """Which pixels of ``seen`` show the picture, by their centres: (height, width) bool."""
+        if not self.degrees:
+            return np.ones((self.seen.height, self.seen.width), np.bool_)
+        x, y = self._sources()
+        inside = (x >= 0) & (x < self.source.width) & (y >= 0) & (y < self.source.height)
+        return np.asarray(inside, np.bool_)
+
+    def mask(self, mask: Mask, void: int) -> Mask:
+        """The mask (source.height, source.width) as it appears in ``seen``, by nearest neighbour.
+
+        A pixel has the class of that pixel of the picture in which its centre lies, and ``void``
+        where the picture does not cover it.
+        """
+        x, y = self._sources()
+        column = np.clip(x, 0, self.source.width - 1).astype(np.int64)
+        row = np.clip(y, 0, self.source.height - 1).astype(np.int64)
+        return np.where(self.covered(), mask[row, column], np.uint8(void))
+
+    def boxes(self, boxes: Boxes, min_visible: float, hidden: Area | None = None) -> Boxes:
+        """The picture's boxes on the canvas, without those that are hardly to be seen.
+
+        Each is cut to what is seen. Of a turned picture it is the hull, along the axes, of the
+        turned box cut to the window: it holds the object, but more tightly only if the object
+        filled its box, since where the object lay in its box is not known.
+        A box is dropped when one side is under LEAST_SIDE, or when less than ``min_visible`` of its
+        area, or nothing, is neither cut away nor ``hidden``; one that is only partly hidden keeps
+        its extent. ``areas`` shrink by what is cut away.
+        """
+        way = self._turned if self.degrees else self._straight
+        cut, whole, left, shown = way(boxes, hidden)
+        sides = cut[:, 2:] - cut[:, :2]
+        kept: Bool = (sides >= LEAST_SIDE).all(axis=1) & (shown >= min_visible * whole)
+        if hidden is not None:
+            kept &= shown > 0
+        own = boxes.select(kept)
+        x, y = self.placed.width / self.source.width, self.placed.height / self.source.height
+        areas = own.areas * (x * y) * left[kept] / whole[kept]
+        return Boxes(cut[kept], own.labels, own.difficult, own.crowd, areas)
+
+    @property
+    def _turn(self) -> Float:
+        """(3, 3): the turn alone, about the centre of ``placed``."""
+        x = (self.placed.left + self.placed.right) / 2
+        y = (self.placed.top + self.placed.bottom) / 2
+        c, s = cos(radians(self.degrees)), sin(radians(self.degrees))
+        return np.array([[c, s, x - c * x - s * y], [-s, c, y + s * x - c * y], [0.0, 0.0, 1.0]])
+
+    def _sources(self) -> tuple[Float, Float]:
+        """Where in the picture the centre of every pixel of ``seen`` comes from: x, y (h, w)."""
+        seen = self.seen
+        back = np.linalg.inv(np.vstack([self.matrix, [0.0, 0.0, 1.0]]))
+        x = np.arange(seen.left, seen.right)[None, :] + 0.5
+        y = np.arange(seen.top, seen.bottom)[:, None] + 0.5
+        across, down = (row[0] * x + row[1] * y + row[2] for row in back[:2])
+        return across, down
+
+    def _upright(self, picture: Picture, seen: Area) -> Picture:
+        """The picture resized to ``placed`` and not yet turned: the pixels in ``seen``."""
+        placed = self.placed
+        left = placed.right - seen.right if self.mirrored else seen.left - placed.left
+        top = seen.top - placed.top
+        if self.by_rule:
+            whole = resize(picture, Size(placed.width, placed.height))
+            pixels = whole[top : top + seen.height, left : left + seen.width]
+        else:
+            height, width = picture.shape[:2]
+            x, y = width / placed.width, height / placed.height  # picture pixels a canvas pixel
+            # hand over only the pixels that the filter's triangle can reach
+            x1, y1 = max(0, floor((left - 1) * x) - 1), max(0, floor((top - 1) * y) - 1)
+            x2 = min(width, ceil((left + seen.width + 1) * x) + 1)
+            y2 = min(height, ceil((top + seen.height + 1) * y) + 1)
+            part = Image.fromarray(np.ascontiguousarray(picture[y1:y2, x1:x2]))
+            image = part.resize(
+                (seen.width, seen.height),
+                Image.Resampling.BILINEAR,
+                box=(
+                    max(0.0, left * x - x1),
+                    max(0.0, top * y - y1),
+                    min(part.width, (left + seen.width) * x - x1),
+                    min(part.height, (top + seen.height) * y - y1),
+                ),
+            )
+            pixels = np.asarray(image)
+        return pixels[:, ::-1] if self.mirrored else pixels
+
+    def _straight(self, boxes: Boxes, hidden: Area | None) -> tuple[Float, Float, Float, Float]:
+        """Boxes (n, 4) cut to what is seen; areas (n,) whole, left by the cut, and shown."""
+        placed = self.placed
+        x, y = placed.width / self.source.width, placed.height / self.source.height
+        xyxy = boxes.xyxy * np.array([x, y, x, y])
+        if self.mirrored:
+            x1, y1, x2, y2 = xyxy.T
+            xyxy = np.stack([placed.width - x2, y1, placed.width - x1, y2], axis=1)
+        xyxy = xyxy + np.array([placed.left, placed.top, placed.left, placed.top], np.float64)
+        cut = _cut(xyxy, self.seen)
+        left = _areas(cut)
+        under = np.zeros(len(boxes)) if hidden is None else _areas(_cut(cut, hidden))
+        return cut, _areas(xyxy), left, left - under
+
+    def _turned(self, boxes: Boxes, hidden: Area | None) -> tuple[Float, Float, Float, Float]:
+        """The same for a turned picture, whose boxes are cut as the polygons that they are."""
+        count, matrix = len(boxes), self.matrix
+        cut, left, under = np.zeros((count, 4)), np.zeros(count), np.zeros(count)
+        picture = Area(0, 0, self.source.width, self.source.height)
+        for index, (x1, y1, x2, y2) in enumerate(_cut(boxes.xyxy, picture).tolist()):
+            if x1 >= x2 or y1 >= y2:
+                continue
+            corners = np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])
+            polygon = _clipped(_moved(corners, matrix), self.window)
+            if len(polygon):
+                cut[index] = *polygon.min(axis=0), *polygon.max(axis=0)
+                left[index] = _polygon_area(polygon)
+                if hidden is not None:
+                    under[index] = _polygon_area(_clipped(polygon, hidden))
+        whole = _areas(boxes.xyxy) * abs(float(np.linalg.det(matrix[:, :2])))
+        return cut, whole, left, left - under
+
+
+def _moved(points: Float, matrix: Float) -> Float:
+    """Points (n, 2) through a matrix (2, 3) or (3, 3)."""
+    return np.asarray(points @ matrix[:2, :2].T + matrix[:2, 2], np.float64)
+
+
+def _hull(points: Float) -> Area:
+    """The smallest area of whole pixels that holds the points (n, 2)."""
+    (x1, y1), (x2, y2) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    return Area(floor(x1), floor(y1), ceil(x2), ceil(y2))
+
+
+def _cut(xyxy: Float, area: Area) -> Float:
+    """What of boxes (n, 4) lies inside an area; a side is negative where nothing does."""
+    low = np.maximum(xyxy, np.array([area.left, area.top] * 2, np.float64))
+    return np.minimum(low, np.array([area.right, area.bottom] * 2, np.float64))
+
+
+def _areas(xyxy: Float) -> Float:
+    """The areas (n,) of boxes (n, 4)."""
+    return np.asarray(np.prod(np.maximum(xyxy[:, 2:] - xyxy[:, :2], 0), axis=1), np.float64)
+
+
+def _clipped(polygon: Float, area: Area) -> Float:
+    """A convex polygon (n, 2) cut to an area: (m, 2), m = 0 where nothing is left.
+
+    Sutherland and Hodgman 1974, "Reentrant polygon clipping": one edge of the area after another.
+    """
+    edges = ((0, area.left, 1), (0, area.right, -1), (1, area.top, 1), (1, area.bottom, -1))
+    for axis, edge, inward in edges:
+        depth = (polygon[:, axis] - edge) * inward  # how far inside each corner lies
+        result = []
+        for at in range(len(polygon)):
+            before, after = depth[at - 1], depth[at]
+            if (before >= 0) != (after >= 0):
+                share = before / (before - after)
+                crossing = polygon[at - 1] + share * (polygon[at] - polygon[at - 1])
+                crossing[axis] = edge
+                result.append(crossing)
+            if after >= 0:
+                result.append(polygon[at])
+        polygon = np.array(result).reshape(-1, 2)
+    return polygon
+
+
+def _polygon_area(polygon: Float) -> float:
+    """The area of a polygon (n, 2), by the shoelace formula."""
+    if len(polygon) < 3:
+        return 0.0
+    x, y = (polygon - polygon[0]).T
+    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2

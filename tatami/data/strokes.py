@@ -1,0 +1,80 @@
+"""Letters as lines without width, so that any pen can draw them again.
+
+A printed glyph and a line drawn by hand differ most in their width. Both are thinned to lines one
+pixel wide (Zhang and Suen 1984, "A fast parallel algorithm for thinning digital patterns"), and a
+pen of a chosen width draws the lines.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tatami.types import Bool, Float, Int, Size
+
+
+def thinned(ink: Bool) -> Bool:
+    """The lines in the middle of the ink (height, width) bool, one pixel wide, same shape.
+
+    What hangs together still does. Zhang and Suen's two half-steps are repeated until neither
+    removes a pixel; the neighbours are P2 (above) to P9, clockwise, as in their figure 1.
+    """
+    left: Bool = np.pad(ink, 1)
+    while True:
+        before = int(left.sum())
+        for first in (True, False):
+            around = [
+                np.roll(left, (-y, -x), (0, 1))
+                for y, x in ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
+            ]
+            count = np.sum(around, axis=0)
+            turns = np.sum(
+                [~a & b for a, b in zip(around, around[1:] + around[:1], strict=True)], 0
+            )
+            north, _, east, _, south, _, west, _ = around
+            if first:
+                free = ~(north & east & south) & ~(east & south & west)
+            else:
+                free = ~(north & east & west) & ~(north & south & west)
+            left = left & ~((count >= 2) & (count <= 6) & (turns == 1) & free)
+        if int(left.sum()) == before:
+            return left[1:-1, 1:-1]
+
+
+def parts(line: Bool) -> Int:
+    """Which connected part, from 1, each pixel of (height, width) belongs to; 0 where none is.
+
+    Pixels that touch at a corner are connected. Every pixel takes the largest number around it
+    until nothing changes; the numbers are then counted up from 1.
+    """
+    names = np.where(line, np.arange(1, line.size + 1).reshape(line.shape), 0)
+    while True:
+        wide = np.pad(names, 1)
+        height, width = line.shape
+        largest = np.max(
+            [wide[y : y + height, x : x + width] for y in range(3) for x in range(3)], axis=0
+        )
+        largest = np.where(line, largest, 0)
+        if (largest == names).all():
+            break
+        names = largest
+    found = np.unique(names[line])
+    return np.where(line, np.searchsorted(found, names) + 1, 0).astype(np.int64)
+
+
+def drawn(points: Float, radius: float, size: Size) -> NDArray[np.uint8]:
+    """Ink (size.height, size.width), 0 or 255: a round pen of this radius set down at each point.
+
+    points: (n, 2) x and y in pixel edges; so close together that the pen leaves no gap. What falls
+    outside is left out.
+    """
+    reach = int(np.ceil(radius))
+    canvas = np.zeros((size.height + 2 * reach, size.width + 2 * reach), np.uint8)
+    columns, rows = np.floor(points).astype(np.int64).T
+    inside = (columns >= 0) & (columns < size.width) & (rows >= 0) & (rows < size.height)
+    columns, rows = columns[inside] + reach, rows[inside] + reach
+    for y in range(-reach, reach + 1):
+        for x in range(-reach, reach + 1):
+            if x * x + y * y <= radius * radius:
+                canvas[rows + y, columns + x] = 255
+    return canvas[reach : reach + size.height, reach : reach + size.width]
