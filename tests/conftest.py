@@ -9,12 +9,19 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from hypothesis import settings
 from onnx import helper, numpy_helper
 
 from tatami import graph
 from tatami.graph import Network
 
 PROJECT = Path(__file__).resolve().parent.parent
+
+# No deadline: how long an example takes is the affair of the machine, and some compile C. Where
+# the environment says CI, the examples are the same every time: a red run can be run again.
+settings.register_profile("tatami", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True, database=None)
+settings.load_profile("ci" if os.environ.get("CI") else "tatami")
 
 
 @pytest.fixture(scope="session")

@@ -59,7 +59,7 @@ def slowly_resized(picture: Picture, size: Size) -> Picture:
     return result
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.builds(Size, sides, sides), st.builds(Size, sides, sides), st.integers(0, 2**32 - 1))
 def test_resize_is_the_exact_mean_rounded_once(source: Size, target: Size, seed: int) -> None:
     picture = noise(source, seed)
@@ -152,7 +152,6 @@ def test_the_bound_on_a_sum_of_weights_holds(n: int, m: int) -> None:
         assert 2 * m * total <= 4 * larger**2 + m * m
 
 
-@settings(deadline=None)
 @given(
     st.builds(Size, st.integers(1, 90), st.integers(1, 90)),
     st.builds(Size, st.integers(1, 90), st.integers(1, 90)),
@@ -170,7 +169,7 @@ def test_resizing_to_its_own_size_is_a_copy() -> None:
     assert not np.shares_memory(same, picture)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.builds(Size, sides, sides), st.builds(Size, sides, sides))
 def test_a_mirrored_picture_gives_the_mirrored_result(source: Size, target: Size) -> None:
     """The weights are symmetric, and so is the one rounding, for it sees the same exact sum."""

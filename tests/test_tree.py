@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
-PAGES = sorted((PROJECT / "docs").rglob("*.md"))
+PAGES = [*sorted(PROJECT.glob("*.md")), *sorted((PROJECT / "docs").rglob("*.md"))]
+SOURCES = [path for kind in ("py", "c", "h") for path in (PROJECT / "tatami").rglob(f"*.{kind}")]
 
 
 def tree() -> set[str]:
@@ -36,10 +37,27 @@ def test_the_tree_names_nothing_else() -> None:
     assert not {path for path in named if not (PROJECT / path).exists()}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
-    links = re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8"))
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
     assert not [link for link in links if not (page.parent / link).exists()]
+
+
+def test_every_page_that_the_code_names_is_there() -> None:
+    """A user is sent to them by the mends of errors and by --help; a reader by comments."""
+    named = {
+        page: path
+        for path in SOURCES
+        for page in re.findall(r"\bdocs/[\w./-]+\.md\b", path.read_text("utf-8"))
+    }
+    assert {"docs/importing.md", "docs/picture-rule.md"} <= set(named)
+    assert not {page for page in named if not (PROJECT / page).is_file()}
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (PROJECT / "docs" / "README.md").read_text("utf-8")
+    pages = {path.name for path in (PROJECT / "docs").glob("*.md")} - {"README.md"}
+    assert not {page for page in pages if f"({page})" not in index}
 
 
 def test_every_decision_is_in_the_index() -> None:

@@ -263,9 +263,7 @@ def test_every_operator_of_the_table_is_tried():
     assert tried == set(OPERATORS)
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_convolution_agrees_for_any_window(network_of, data):
     kernel = data.draw(st.tuples(st.integers(1, 4), st.integers(1, 4)), "kernel")

@@ -80,7 +80,7 @@ GEOMETRY = {
 
 
 @pytest.mark.parametrize("options", GEOMETRY.values(), ids=GEOMETRY.keys())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=seeds, index=st.integers(0, 3))
 def test_a_box_still_bounds_its_rectangle(options: Augmentation, seed: int, index: int) -> None:
     """Every colour seen is bounded by a box within a pixel, and every box bounds its colour."""
@@ -137,7 +137,7 @@ def test_flip_alone_mirrors_pixels_and_boxes(index: int) -> None:
     np.testing.assert_allclose(boxes.xyxy[0, [0, 2]], [middle - x2, middle - x1])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=seeds, index=st.integers(0, 3))
 def test_pixels_are_those_of_the_whole_picture_resized(seed: int, index: int) -> None:
     """Only what is seen is computed; it must not differ from resizing all and cutting then."""

@@ -214,7 +214,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(images=st.lists(json_values, max_size=3), annotations=st.lists(json_values, max_size=3))
 def test_garbage_is_a_problem_and_never_an_exception(
     tmp_path_factory: pytest.TempPathFactory, images: list[Any], annotations: list[Any]

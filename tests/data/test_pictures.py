@@ -155,7 +155,7 @@ def encoded(suffix: str) -> bytes:
     return out.getvalue()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     source=st.sampled_from(
         [encoded(name) for name in ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")]

@@ -226,7 +226,7 @@ def test_the_filename_decides_only_between_two_pictures(root: Path, save_picture
 coordinate = st.decimals(0, 200, places=2).map(float)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(boxes=st.lists(st.tuples(coordinate, coordinate, coordinate, coordinate), max_size=6))
 def test_written_boxes_come_back(
     tmp_path_factory: pytest.TempPathFactory,
@@ -253,7 +253,7 @@ fragments = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(content=st.one_of(st.binary(max_size=80), st.lists(fragments).map("".join).map(str.encode)))
 def test_garbage_is_a_problem_and_never_an_exception(
     tmp_path_factory: pytest.TempPathFactory, save_picture: Save, content: bytes

@@ -230,7 +230,7 @@ def test_without_yaml_folders_in_images(root: Path) -> None:
 share = st.integers(0, 10**6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(corners=st.lists(st.tuples(share, share, share, share), max_size=6, unique=True))
 def test_boxes_written_with_six_decimals_come_back(
     tmp_path_factory: pytest.TempPathFactory,
@@ -262,7 +262,7 @@ garbage = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(label=garbage, listed=garbage, described=garbage)
 def test_garbage_is_a_problem_and_never_another_exception(
     tmp_path_factory: pytest.TempPathFactory,

@@ -150,9 +150,7 @@ def starts(length: int, kernel: int, stride: int, pad: int, dilation: int) -> li
     return [place for place in places if place + dilation * (kernel - 1) < length + pad]
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     groups=st.integers(1, 4),
     inputs=st.integers(1, 3),
@@ -192,9 +190,7 @@ def test_a_convolution_counted_by_loops(
     assert sum(map(program.multiply_adds, program.steps)) == counted
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     groups=st.integers(1, 3),
     inputs=st.integers(1, 3),

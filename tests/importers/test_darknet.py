@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tatami import graph
@@ -190,7 +190,7 @@ def maxpool(x: np.ndarray, size: int, strides: tuple[int, int], padding: int) ->
     return made
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     height=st.integers(1, 9),
     width=st.integers(1, 9),
@@ -212,11 +212,11 @@ def test_maxpool(height, width, size, strides, padding, run_model, tmp_path_fact
             read_darknet(*files, INSIDE)
         return
     expected = maxpool(images[0], size, strides, padding)
-    try:
-        found = read_darknet(*files, INSIDE)
-    except TatamiError as error:  # a place that would see nothing but padding
-        assume("whole window" not in error.reason)
-        raise
+    if (expected == -np.finfo(np.float32).max).any():  # a place that sees nothing but padding
+        with pytest.raises(TatamiError, match="whole window"):
+            read_darknet(*files, INSIDE)
+        return
+    found = read_darknet(*files, INSIDE)
     np.testing.assert_array_equal(run_model(found.model, images)["map"][0], expected)
 
 
@@ -581,7 +581,7 @@ GOOD = (
 GOOD_NUMBERS = [reals(16)] * 3 + [np.abs(reals(16)), reals(48), reals(16), reals(32 * 16)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_damaged_files_are_refused_and_nothing_else_happens(data, tmp_path_factory):
     """Cut short, or with bytes changed, in either file: a network, or a TatamiError."""
@@ -612,7 +612,7 @@ def test_the_network_that_is_damaged_above_is_sound(imported):
     assert imported(GOOD.removeprefix(NET.format(WIDTH, HEIGHT)), GOOD_NUMBERS).decoding is not None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(content=st.binary(max_size=60))
 def test_garbage_is_refused(content, tmp_path_factory):
     folder = tmp_path_factory.getbasetemp()

@@ -12,7 +12,7 @@ import onnx
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -325,7 +325,7 @@ def poolings(draw):
     return kind, shape, kernel, draw(st.integers(1, 3)), pads, mode, draw(st.integers(0, 1))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pooling=poolings())
 def test_pooling_in_each_of_ncnns_ways(pooling, run_model, tmp_path_factory):
     kind, shape, kernel, stride, pads, mode, count = pooling
@@ -338,12 +338,12 @@ def test_pooling_in_each_of_ncnns_ways(pooling, run_model, tmp_path_factory):
     )
     (folder / "net.bin").write_bytes(b"")
     images = reals(1, 3, height, width)
-    try:
-        model = read_ncnn(folder / "net.param", folder / "net.bin", None).model
-    except TatamiError as error:  # a place that would see nothing but padding
-        assume("whole window" not in error.reason)
-        raise
-    found = run_model(model, images)["y"]
+    files = (folder / "net.param", folder / "net.bin")
+    if np.isinf(pooled(images[0, 0], 0, kernel, stride, pads, mode, count)).any():
+        with pytest.raises(TatamiError, match="whole window"):  # a place that sees only padding
+            read_ncnn(*files, None)
+        return
+    found = run_model(read_ncnn(*files, None).model, images)["y"]
     expected = [pooled(channel, kind, kernel, stride, pads, mode, count) for channel in images[0]]
     np.testing.assert_allclose(found[0], expected, rtol=1e-5, atol=1e-6)
 
@@ -459,7 +459,7 @@ def test_a_bin_that_is_not_used_up_is_refused_with_both_counts(content, says, im
     assert caught.value.file == tmp_path / "net.bin"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_damaged_files_are_refused_and_nothing_else_happens(data, tmp_path_factory):
     """Cut short, or with bytes changed, in either file: a TatamiError that names a file."""
@@ -488,10 +488,9 @@ def test_damaged_files_are_refused_and_nothing_else_happens(data, tmp_path_facto
     assert blamed in (folder / "net.param", folder / "net.bin")
 
 
-@settings(max_examples=100, deadline=None)
-@given(content=st.binary(max_size=60))
+@settings(max_examples=100)
+@given(content=st.binary(max_size=len(GOOD) - 1) | st.binary(min_size=len(GOOD) + 1, max_size=60))
 def test_garbage_is_refused(content, tmp_path_factory):
-    assume(len(content) != len(GOOD))
     folder = tmp_path_factory.getbasetemp()
     (folder / "good.param").write_text(param(CONVOLUTION))
     (folder / "garbage").write_bytes(content)

@@ -184,9 +184,7 @@ def test_litert_gives_the_same_maps(folder, found, maps, dog):
     assert difference.max() <= 10
 
 
-@settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(st.booleans(), st.integers(0, 20_000), st.integers(0, 255)),

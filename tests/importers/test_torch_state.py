@@ -250,7 +250,7 @@ PLAIN = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(content=PLAIN, protocol=st.integers(1, 5))
 def test_plain_values_are_what_pickle_gives(content, protocol):
     assert read_pickle(io.BytesIO(pickle.dumps(content, protocol))) == content
@@ -475,7 +475,7 @@ def test_a_file_that_is_cut_is_refused_wherever_it_is(form, saved):
         assert caught.value.file == path
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_damaged_files_are_refused_and_nothing_else_happens(data, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / "state.pth"
@@ -493,7 +493,7 @@ def test_damaged_files_are_refused_and_nothing_else_happens(data, tmp_path_facto
     assert blamed == path
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(content=st.binary(max_size=60))
 def test_garbage_is_no_pickle(content):
     """Each byte an instruction: a value, or a TatamiError."""

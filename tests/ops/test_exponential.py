@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tatami.ops.exponential import exp, sigmoid, softmax
 
 FLOATS = st.floats(width=32)
+NUMBERS = st.floats(width=32, allow_nan=False)
 
 
 def units_from_truth(x):
@@ -38,7 +39,7 @@ def test_any_float(number):
         assert units_from_truth(x) < 1.0
 
 
-@given(FLOATS.filter(lambda x: x == x), FLOATS.filter(lambda x: x == x))
+@given(NUMBERS, NUMBERS)
 def test_never_falls_by_more_than_a_unit(a, b):
     low, high = sorted((np.float32(a), np.float32(b)))
     assert exp(low) <= np.nextafter(exp(high), np.float32(np.inf))

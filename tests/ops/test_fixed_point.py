@@ -48,7 +48,6 @@ def by_the_page(total, multiplier, negative, shift, zero_point, low, high):
     return min(max(zero_point + math.floor(Fraction(total * m, 2**shift) + HALF), low), high)
 
 
-@settings(deadline=None)
 @given(st.floats(-(2.0**52), 2.0**52))
 def test_halves_go_up_and_nothing_is_rounded_before(x):
     assert round_half_up(np.array([x]))[0] == math.floor(Fraction(x) + HALF)
@@ -60,7 +59,6 @@ def test_numbers_that_half_more_would_round_wrongly():
     assert round_half_up(np.array([np.inf, -np.inf])).tolist() == [np.inf, -np.inf]
 
 
-@settings(deadline=None)
 @given(factors)
 def test_a_factor_is_rounded_once_and_keeps_31_bits(factor):
     multiplier, shift = (int(number) for number in multiplier_of(factor))
@@ -98,7 +96,6 @@ def test_a_factor_that_integers_cannot_hold_is_refused(factor):
         multiplier_of([0.5, factor])
 
 
-@settings(deadline=None)
 @given(factors, st.floats(0, 1))
 def test_the_slope_below_zero_has_the_same_shift(factor, alpha):
     multiplier, shift = multiplier_of([factor])
@@ -116,7 +113,7 @@ def test_a_slope_below_zero_that_does_not_fit_is_refused():
             negative_multiplier_of(multiplier, shift, [slope])
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(sums, multipliers, multipliers, shifts, zero_points, zero_points, zero_points)
 def test_requantization_is_the_written_rule(
     total, multiplier, negative, shift, zero_point, one, other
@@ -148,7 +145,6 @@ def test_every_corner_of_requantization():
                 assert y[i, j, 0, 0] == by_the_page(total, m, m, s, zero_point, 0, 255)
 
 
-@settings(deadline=None)
 @given(sums, sums, multipliers, multipliers, shifts)
 def test_a_larger_sum_never_gives_a_smaller_byte(one, other, multiplier, negative, shift):
     """So a max pool of sums, requantized, is the max pool of the bytes."""
@@ -158,7 +154,6 @@ def test_a_larger_sum_never_gives_a_smaller_byte(one, other, multiplier, negativ
     assert first <= second
 
 
-@settings(deadline=None)
 @given(sums, st.floats(2.0**-38, 2.0**-2), zero_points)
 def test_only_what_lies_beside_a_half_can_differ_from_real_arithmetic(total, factor, zero_point):
     multiplier, shift = multiplier_of([factor])
@@ -171,7 +166,6 @@ def test_only_what_lies_beside_a_half_can_differ_from_real_arithmetic(total, fac
         assert abs(int(y.item()) - held) <= 1
 
 
-@settings(deadline=None)
 @given(st.integers(-(2**62), 2**62), shifts)
 def test_the_shift_rounds_halves_up(x, shift):
     shifted = rounding_shift(np.array([x]), shift)
@@ -184,7 +178,6 @@ def test_nothing_in_requantization_leaves_int64():
     assert -LARGEST_SUM * (2**31 - 1) >= -(2**63)
 
 
-@settings(deadline=None)
 @given(sums, st.floats(2.0**-60, 2.0**20, width=32))
 def test_to_float_rounds_the_sum_and_then_the_product(total, scale):
     y = to_float(np.full((1, 1, 1, 1), total), np.array([scale], np.float32))
@@ -198,7 +191,6 @@ def test_to_float_rounds_the_sum_and_then_the_product(total, scale):
 small = st.lists(st.tuples(st.integers(-127, 127), st.integers(0, 255)), min_size=1, max_size=8)
 
 
-@settings(deadline=None)
 @given(small, st.integers(-(2**31), 2**31 - 1), zero_points, st.randoms())
 def test_no_partial_sum_passes_the_bound_in_any_order(pairs, bias, zero_point, order):
     order.shuffle(pairs)
@@ -217,7 +209,6 @@ def test_no_partial_sum_passes_the_bound_in_any_order(pairs, bias, zero_point, o
         assert running == bias + sum(weight * (x - zero_point) for weight, x in pairs)
 
 
-@settings(deadline=None)
 @given(small, st.integers(-(10**6), 10**6), zero_points)
 def test_the_bound_is_what_the_two_forms_can_reach(pairs, bias, zero_point):
     """Summed up worst first, each form reaches the bound that it is given, to within its start."""
@@ -241,7 +232,6 @@ def test_bounds_are_one_a_channel_and_never_overflow_themselves():
 # Edges -------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None)
 @given(st.floats(width=32), scales, zero_points)
 def test_quantize(x, scale, zero_point):
     y = quantize(np.array([x], np.float32), scale, zero_point)
@@ -265,7 +255,6 @@ def test_halves_go_to_even_at_the_edge_of_the_network_only():
     assert requantize(odd, *of_channel, 10).ravel().tolist() == [11, 12, 13, 10, 9]
 
 
-@settings(deadline=None)
 @given(scales, zero_points)
 def test_what_is_dequantized_is_quantized_to_itself(scale, zero_point):
     x = np.arange(256, dtype=np.uint8)

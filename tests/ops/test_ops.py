@@ -53,7 +53,7 @@ def places(window, shape):
             yield (i, j), seen
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(axes, axes, st.sampled_from([(1, 1), (1, 3), (2, 1), (3, 2)]), st.integers(0, 2**32 - 1))
 def test_convolution_equals_its_formula(rows, columns, grouping, seed):
     groups, per_group = grouping
@@ -77,7 +77,7 @@ def test_convolution_equals_its_formula(rows, columns, grouping, seed):
                 assert math.isclose(y[picture, o, i, j], expected, rel_tol=1e-5, abs_tol=1e-4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(axes, axes, st.sampled_from([(1, 1), (1, 3), (2, 1), (3, 2)]), st.integers(0, 2**32 - 1))
 def test_transposed_convolution_equals_its_formula(rows, columns, grouping, seed):
     groups, per_group = grouping
@@ -111,7 +111,7 @@ def test_im2col_has_one_row_a_tap_and_one_column_a_place():
     assert columns.tolist() == [[[0, 1, 2], [1, 2, 0], [3, 4, 5], [4, 5, 0]]]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(axes, axes, st.booleans(), st.integers(0, 2**32 - 1))
 def test_pools_equal_their_formulas(rows, columns, count_padding, seed):
     x = np.random.default_rng(seed).standard_normal((2, 3, 8, 7)).astype(np.float32)

@@ -79,7 +79,7 @@ def places(window, shape):
 # Sums --------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(axes, axes, groupings, zero_points, seeds)
 def test_convolution_equals_its_formula(rows, columns, grouping, zero_point, seed):
     groups, per_group, outputs = grouping
@@ -102,7 +102,7 @@ def test_convolution_equals_its_formula(rows, columns, grouping, zero_point, see
             assert sums[picture, o, i, j] == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(axes, axes, groupings, zero_points, seeds, st.tuples(st.integers(0, 2), st.integers(0, 2)))
 def test_transposed_convolution_equals_its_formula(rows, columns, grouping, zero_point, seed, more):
     groups, per_group, outputs = grouping
@@ -233,7 +233,7 @@ def test_the_worked_example_of_the_page():
 # Pools -------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(axes, axes, seeds)
 def test_max_pool_takes_the_largest_byte_and_never_the_padding(rows, columns, seed):
     rng = np.random.default_rng(seed)
@@ -250,7 +250,7 @@ def test_max_pool_takes_the_largest_byte_and_never_the_padding(rows, columns, se
     assert np.array_equal(y, np.maximum(real, 0))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(axes, axes, st.booleans(), scales, scales, zero_points, zero_points, seeds)
 def test_average_pool_equals_its_formula_and_the_mean(
     rows, columns, count_padding, scale, result_scale, zero_point, result_zero_point, seed
@@ -279,7 +279,6 @@ def test_average_pool_equals_its_formula_and_the_mean(
                 assert y[0, c, i, j] == clamp(result_zero_point + math.floor(exact))
 
 
-@settings(deadline=None)
 @given(st.floats(2.0**-40, 2.0**29, exclude_max=True), st.integers(1, 300))
 def test_the_multipliers_of_an_average_share_a_shift(factor, area):
     multiplier, shift = quantized.average_multipliers(factor, area)
@@ -315,7 +314,6 @@ def test_a_global_average_of_extremes():
 # Add, tables, concat -----------------------------------------------------------------------------
 
 
-@settings(deadline=None)
 @given(
     st.tuples(*[st.one_of(st.integers(0, 2**21), st.sampled_from([0, 2**20, 2**21]))] * 2),
     st.one_of(st.integers(1, 30), st.sampled_from([1, 30])),
@@ -345,7 +343,6 @@ def test_the_largest_sum_of_an_addition_fits_int32():
     assert y.item() == 254
 
 
-@settings(deadline=None)
 @given(st.tuples(*[st.floats(2.0**-14, 2.0**19, exclude_max=True)] * 2))
 def test_the_factors_of_an_addition(factors):
     multipliers, shift = quantized.add_multipliers(factors)
@@ -367,7 +364,6 @@ def test_the_factors_of_an_addition_at_the_ends():
             quantized.add_multipliers(wrong)
 
 
-@settings(deadline=None)
 @given(scales, scales, zero_points, zero_points)
 def test_an_addition_is_within_a_step_of_the_real_sum(scale, other, zero_point, result_zero_point):
     result_scale = max(scale, other)
@@ -399,7 +395,7 @@ FUNCTIONS = {
 }
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @pytest.mark.parametrize("name", FUNCTIONS)
 @given(scales, scales, zero_points, zero_points)
 def test_tables(name, scale, result_scale, zero_point, result_zero_point):
@@ -455,7 +451,6 @@ looks = st.integers(1, 6).flatmap(
 )
 
 
-@settings(deadline=None)
 @given(looks, looks, seeds)
 def test_resize_equals_its_formula_within_int32(rows, columns, seed):
     x = random_bytes(np.random.default_rng(seed), (1, 2, rows[0], columns[0]))
@@ -491,7 +486,6 @@ def test_resizing_what_is_level_keeps_it_level():
 
 
 @given(st.integers(1, 12), st.sampled_from([1, 2, 3]), scales, scales, zero_points, seeds)
-@settings(deadline=None)
 def test_softmax_equals_its_formula(length, axis, scale, result_scale, zero_point, seed):
     shape = [2, 2, 2, 2]
     shape[axis] = length
@@ -508,7 +502,7 @@ def test_softmax_equals_its_formula(length, axis, scale, result_scale, zero_poin
 
 
 @given(scales)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_the_table_of_exponentials(scale):
     table = quantized.softmax_table(scale)
     assert table.dtype == np.uint32
@@ -519,7 +513,6 @@ def test_the_table_of_exponentials(scale):
 
 
 @given(st.lists(st.integers(0, 255), min_size=1, max_size=20), st.floats(2.0**-10, 0.5, width=32))
-@settings(deadline=None)
 def test_softmax_is_within_a_step_of_the_real_one(samples, scale):
     x = np.array(samples, np.uint8).reshape(1, -1, 1, 1)
     y = quantized.softmax(

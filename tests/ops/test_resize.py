@@ -36,7 +36,6 @@ def place_of(i, length, outputs, coordinates):
     return (i + HALF) / scale - HALF
 
 
-@settings(deadline=None)
 @given(lengths, lengths, st.sampled_from(COORDINATES), st.sampled_from(list(ROUNDINGS)))
 def test_nearest(length, outputs, coordinates, rounding):
     found = looks(length, outputs, outputs / length, "nearest", coordinates, rounding)
@@ -49,7 +48,6 @@ def test_nearest(length, outputs, coordinates, rounding):
         assert index in {min(max(choice, 0), length - 1) for choice in choices}
 
 
-@settings(deadline=None)
 @given(lengths, lengths, st.sampled_from(COORDINATES))
 def test_linear(length, outputs, coordinates):
     found = looks(length, outputs, outputs / length, "linear", coordinates, "")
@@ -93,7 +91,7 @@ def test_other_kinds_are_refused(mode, coordinates, rounding):
         looks(2, 4, 2, mode, coordinates, rounding)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(*[st.integers(1, 5)] * 4, st.integers(0, 2**32 - 1))
 def test_resize_equals_its_formula(h, w, out_h, out_w, seed):
     rng = np.random.default_rng(seed)

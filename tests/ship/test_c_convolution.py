@@ -149,7 +149,7 @@ def hold(program, inputs, folder, **how):
 
 
 @pytest.mark.parametrize("quantized", [False, True], ids=["float32", "int8"])
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32))
 def test_any_convolution(tmp_path_factory, quantized, seed):
     program, inputs = random_program(seed, quantized)
@@ -199,7 +199,7 @@ def test_a_wrong_bit_would_be_seen(tmp_path):
         hold(program, inputs, written(changed, tmp_path / "c"))
 
 
-@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32))
 def test_fewer_products_lose_no_more_than_the_bound(tmp_path_factory, seed):
     """docs/winograd.md: 81 C (C + 8) w x u, of every shape with odd and even sides."""

@@ -104,7 +104,7 @@ def map_reader(request, tmp_path_factory, small_spec, small_detector, module_shi
     assert process.returncode == 0
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_decoding_equals_the_rule(map_reader, data):
     process, spec = map_reader

@@ -42,7 +42,7 @@ def written_rule(picture, compiled):
     return native(image, compiled.input)
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(width=st.integers(1, 200), height=st.integers(1, 200), seed=st.integers(0, 99))
 def test_bit_for_bit(compiled, width, height, seed):
     rng = np.random.default_rng(seed)

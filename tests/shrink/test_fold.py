@@ -58,9 +58,7 @@ CHAIN = st.lists(
 )
 
 
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     chain=CHAIN,
     groups=st.sampled_from([1, 2, 4]),
