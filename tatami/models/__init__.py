@@ -42,3 +42,11 @@ CLASSIFIERS: dict[str, Callable[..., Classifier]] = {
     "xception": Xception,
 }
 """The classifiers: each takes ``(classes, width=...)``, and gives a ``Classifier``."""
+
+
+def classifier_size(name: str) -> int:
+    """The side of the squares that a classifier's paper trains with."""
+    maker = CLASSIFIERS[name]
+    kind = maker.func if isinstance(maker, partial) else maker
+    size: int = kind.size  # type: ignore[union-attr]
+    return size
