@@ -27,7 +27,8 @@ from tatami.types import InputSpec, NetworkSpec, Size
 
 WIDTH = 80
 SIZE, CLASSES, ANCHORS = Size(416, 416), 20, 5
-"""Of a model that is given by its name: as published, for PASCAL VOC."""
+"""Of a detector that is given by its name: as published, for PASCAL VOC. A classifier's are its
+paper's."""
 MAX_PIXELS = 2**24
 
 _SHORT = {
@@ -47,16 +48,16 @@ def summary(
         str, typer.Argument(help="A model's name, an ONNX file or a run folder.", metavar="NAME")
     ],
     size: Annotated[
-        str | None, typer.Option(help="Input, width x height; else the file's own, or 416x416.")
+        str | None, typer.Option(help="Input, width x height; else the file's own, or the paper's.")
     ] = None,
     width: Annotated[
         float | None, typer.Option(help="Of a name: multiplies every layer's channels.")
     ] = None,
     classes: Annotated[
-        int | None, typer.Option(min=1, max=10_000, help="Of a name: how many, else 20.")
+        int | None, typer.Option(min=1, max=10_000, help="Of a name: how many, else the paper's.")
     ] = None,
     anchors: Annotated[
-        int | None, typer.Option(min=1, max=100, help="Of a name: how many a cell, else 5.")
+        int | None, typer.Option(min=1, max=100, help="Of a detector: how many a cell, else 5.")
     ] = None,
     table: Annotated[
         Path | None, typer.Option("--csv", help="Write the layers here as a table.")
@@ -81,13 +82,7 @@ def summary(
                 )
         opened = _from_file(Path(network), wanted)
     else:
-        opened = _from_name(
-            network,
-            wanted or SIZE,
-            1.0 if width is None else width,
-            classes or CLASSES,
-            anchors or ANCHORS,
-        )
+        opened = _from_name(network, wanted, 1.0 if width is None else width, classes, anchors)
     layers = costs(opened)
     if table is not None:
         write_atomically(table, _csv(layers))
@@ -123,16 +118,28 @@ def _from_file(path: Path, size: Size | None) -> Network:
         raise TatamiError(error.reason, mend=error.mend, file=path) from error
 
 
-def _from_name(name: str, size: Size, width: float, classes: int, anchors: int) -> Network:
-    """A model of the table, with weights at random. Raises TatamiError, naming the models."""
+def _from_name(
+    name: str, size: Size | None, width: float, classes: int | None, anchors: int | None
+) -> Network:
+    """A model of the tables, with weights at random. Raises TatamiError, naming the models."""
+    from tatami.models import CLASSIFIERS, MODELS
+
+    if name in MODELS:
+        return _detector(name, size or SIZE, width, classes or CLASSES, anchors or ANCHORS)
+    if name not in CLASSIFIERS:
+        known = ", ".join((*sorted(MODELS), *sorted(CLASSIFIERS)))
+        raise TatamiError(
+            f"no model and no file '{name}'", mend=f"the models are {known}; or give an ONNX file"
+        )
+    if anchors is not None:
+        raise TatamiError("--anchors is for a detector: a classifier has none", mend="leave it out")
+    return _classifier(name, size, width, classes)
+
+
+def _detector(name: str, size: Size, width: float, classes: int, anchors: int) -> Network:
     from tatami.models import MODELS
     from tatami.models.export import to_network
 
-    if name not in MODELS:
-        raise TatamiError(
-            f"no model and no file '{name}'",
-            mend=f"the models are {', '.join(sorted(MODELS))}; or give an ONNX file",
-        )
     kind = MODELS[name]
     if size.width % kind.stride or size.height % kind.stride:
         raise TatamiError(
@@ -143,6 +150,15 @@ def _from_name(name: str, size: Size, width: float, classes: int, anchors: int) 
     names = tuple(f"class {index}" for index in range(classes))
     spec = NetworkSpec("detect", names, InputSpec(size), kind.decoding(model.anchors))
     return to_network(model, spec)
+
+
+def _classifier(name: str, size: Size | None, width: float, classes: int | None) -> Network:
+    from tatami.models import CLASSIFIERS
+    from tatami.models.export import to_model
+
+    make = CLASSIFIERS[name]
+    model = make(width=width) if classes is None else make(classes, width=width)
+    return Network(to_model(model, size or Size(model.size, model.size)), None)
 
 
 def _size(network: Network) -> Size:

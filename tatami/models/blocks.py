@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -88,27 +90,36 @@ def average_bins(x: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
     """(n, c, h, w) -> (n, c, rows, columns): the mean of each bin.
 
     Bin i of n covers the samples floor(i h / n) to ceil((i + 1) h / n): adaptive pooling. Where the
-    bins are all alike that is a plain pool, and where each is one sample, nearest resizing; both
-    can be exported.
+    bins are all alike that is a plain pool, and where each is one sample, nearest resizing; no
+    other can be exported, and TatamiError says so then.
     """
-    down, across = _even_bins(x.shape[2], rows), _even_bins(x.shape[3], columns)
-    if down is not None and across is not None:
-        kernel, stride = zip(down, across, strict=True)
-        return x if kernel == stride == (1, 1) else F.avg_pool2d(x, kernel, stride)
-    if rows % x.shape[2] == 0 and columns % x.shape[3] == 0:
-        return F.interpolate(x, (rows, columns), mode="nearest")
-    return F.adaptive_avg_pool2d(x, (rows, columns))
+    plain = _plain_bins(x, rows, columns, F.avg_pool2d)
+    return F.adaptive_avg_pool2d(x, (rows, columns)) if plain is None else plain
 
 
 def max_bins(x: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
     """(n, c, h, w) -> (n, c, rows, columns): the largest of each bin, as ``average_bins``."""
-    down, across = _even_bins(x.shape[2], rows), _even_bins(x.shape[3], columns)
+    plain = _plain_bins(x, rows, columns, F.max_pool2d)
+    return F.adaptive_max_pool2d(x, (rows, columns)) if plain is None else plain
+
+
+def _plain_bins(
+    x: torch.Tensor, rows: int, columns: int, pool: Callable[..., torch.Tensor]
+) -> torch.Tensor | None:
+    """The bins by an operator that Tatami runs; None where none makes them."""
+    height, width = x.shape[2:]
+    down, across = _even_bins(height, rows), _even_bins(width, columns)
     if down is not None and across is not None:
         kernel, stride = zip(down, across, strict=True)
-        return x if kernel == stride == (1, 1) else F.max_pool2d(x, kernel, stride)
-    if rows % x.shape[2] == 0 and columns % x.shape[3] == 0:
+        return x if kernel == stride == (1, 1) else pool(x, kernel, stride)
+    if rows % height == 0 and columns % width == 0:
         return F.interpolate(x, (rows, columns), mode="nearest")
-    return F.adaptive_max_pool2d(x, (rows, columns))
+    if torch.compiler.is_exporting():
+        raise TatamiError(
+            f"a map of {width}x{height} does not fall into {columns}x{rows} bins of one size",
+            mend="give an input of another size, as the one of the paper",
+        )
+    return None
 
 
 def _even_bins(length: int, bins: int) -> tuple[int, int] | None:

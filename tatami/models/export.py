@@ -14,6 +14,7 @@ import onnx_ir as ir
 import torch
 from torch import nn
 
+from tatami.errors import TatamiError
 from tatami.graph.check import check_graph, check_operators, check_spec
 from tatami.graph.network import Network
 from tatami.graph.passes.ceil_to_pads import ceil_to_pads
@@ -55,11 +56,13 @@ def to_model(module: nn.Module, size: Size, output: str = "map") -> ir.Model:
     """The ONNX model of a module that takes images (1, 3, height, width) of one size, checked.
 
     output: the name of its output.
-    Raises TatamiError for operators that Tatami cannot run and for weights that are not finite.
+
+    Raises TatamiError for an input that the module refuses, for operators that Tatami cannot run
+    and for weights that are not finite.
     """
     device = next(module.parameters()).device
     images = torch.zeros(1, 3, size.height, size.width, device=device)
-    with _in_eval_mode(module), _quiet():
+    with _in_eval_mode(module), _quiet(), _own_refusals():
         program = torch.onnx.export(
             module,
             (images,),
@@ -97,6 +100,20 @@ def _in_eval_mode(module: nn.Module) -> Iterator[None]:
     finally:
         for part, training in modes.items():
             part.training = training
+
+
+@contextlib.contextmanager
+def _own_refusals() -> Iterator[None]:
+    """A TatamiError that the module raises comes through, out of what the exporter makes of it."""
+    try:
+        yield
+    except torch.onnx.OnnxExporterError as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, TatamiError):
+            cause = cause.__cause__ or cause.__context__
+        if cause is None:
+            raise
+        raise cause from None
 
 
 @contextlib.contextmanager

@@ -43,6 +43,32 @@ def test_a_smaller_input_and_a_narrower_network(command: Command, capsys: Captur
     assert answer["layers"][0]["multiply_adds"] == 27 * 8 * 32 * 64
 
 
+def test_a_classifier_is_as_published(command: Command, capsys: Capture) -> None:
+    pytest.importorskip("torch")
+    found = totals(command, capsys, "mobilenet-v1")
+    assert round(found["multiply_adds"] / 1e6) == 569
+    # 4,231,976 numbers that were learnt, and the running mean and variance of 10,944 channels.
+    assert found["parameters"] == 4_231_976 + 2 * 10_944
+    small = totals(command, capsys, "mobilenet-v1", "--size", "128x128", "--width", "0.5")
+    assert round(small["multiply_adds"] / 1e6) == 49  # 149 by (128 / 224)^2, without the last layer
+    assert command("summary", "lenet5", "--classes", "15", "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["input"] == [1, 3, 32, 32]
+    assert answer["layers"][-1]["output"] == [1, 15]
+
+
+def test_a_classifier_refuses_anchors_and_a_size_of_uneven_bins(
+    command: Command, capsys: Capture
+) -> None:
+    pytest.importorskip("torch")
+    assert command("summary", "lenet5", "--anchors", "3") == 2
+    assert "--anchors is for a detector" in capsys.readouterr().err
+    assert command("summary", "lenet5", "--size", "28x28") == 2
+    assert "28x28 is too small" in capsys.readouterr().err
+    assert command("summary", "sppnet", "--size", "131x100", "--width", "0.1") == 2
+    assert "does not fall into 6x6 bins" in capsys.readouterr().err
+
+
 def test_a_file_and_its_table(
     command: Command, square_finder: Path, tmp_path: Path, capsys: Capture
 ) -> None:

@@ -526,6 +526,21 @@ def test_xception_of_another_output_stride_is_refused() -> None:
         Xception(5, output_stride=4)
 
 
+@pytest.mark.parametrize(
+    ("name", "size", "words"),
+    [
+        ("alexnet", Size(127, 191), "a map of 3x5 does not fall into 6x6 bins"),
+        ("vgg16", Size(64, 96), "a map of 2x3 does not fall into 7x7 bins"),
+        ("sppnet", Size(100, 131), "a map of 5x7 does not fall into 6x6 bins"),
+        ("resnet18", Size(31, 64), "an input of 31x64 is too small"),
+    ],
+)
+def test_what_cannot_be_exported_says_why(name: str, size: Size, words: str) -> None:
+    torch.manual_seed(0)
+    with pytest.raises(TatamiError, match=words):
+        to_model(CLASSIFIERS[name](3, width=0.1), size)
+
+
 # What the ONNX file costs ------------------------------------------------------------------------
 
 
