@@ -148,8 +148,8 @@ def train(
                         "seed": seed,
                     }
                 )
-                usual = OF_CLASSES if names_pictures else Augmentation()
-                augmentation = usual.with_settings(augment or ())
+                variations = OF_CLASSES if names_pictures else Augmentation()
+                augmentation = variations.with_settings(augment or ())
                 held = None if hold_out is None else HoldOut.parse(hold_out)
                 where = Source(data, train_split, test_split, format, tuple(skip or ()), held)
                 folder = out or Path("runs") / f"{model}-{data.resolve().name}"
