@@ -122,6 +122,8 @@ def test_from_torch_to_integers_in_c(
     assert {row["mean_ap"] for row in answer["rows"] if row["mean_ap"] is not None} == {1.0}
     assert command("report", folder) == 0
     page = (folder / "report.html").read_text()
+    assert "where it looks for" in page[page.index('id="what-it-sees"') :]
+    page = (folder / "report.html").read_text()
     assert "top-1" in page
     assert "mAP" not in page
 
