@@ -24,7 +24,7 @@ from tatami.errors import TatamiError
 from tatami.graph import Network
 from tatami.models import CLASSIFIERS
 from tatami.models.classifier import Classifier
-from tatami.models.export import to_model
+from tatami.models.export import export_onnx, to_model
 from tatami.ship import interpret
 from tatami.ship.c.emit import emit
 from tatami.ship.c.run import CompiledNetwork
@@ -33,7 +33,7 @@ from tatami.shrink.calibrate import observe
 from tatami.shrink.fold import fold
 from tatami.shrink.quantize import quantize
 from tatami.train.checkpoint import load_weights, save_weights
-from tatami.types import Float32, Size
+from tatami.types import ClassifierSpec, Float32, InputSpec, Size
 
 CLASSES = 4
 BOUND = 3e-5  # of the largest logit, the difference of larger sums: float32 in another order
@@ -73,6 +73,10 @@ def build(name: str, seed: int = 0) -> Classifier:
     torch.manual_seed(seed)
     case = CASES[name]
     return CLASSIFIERS[name](CLASSES, width=case.width, **case.short)
+
+
+def spec(size: Size) -> ClassifierSpec:
+    return ClassifierSpec(("a", "b", "c", "d"), InputSpec(size))
 
 
 def batch(size: Size, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -142,9 +146,10 @@ def trained(request: pytest.FixtureRequest) -> Trained:
 def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     path = tmp_path_factory.mktemp("onnx") / "network.onnx"
     size = CASES[trained.name].size
-    graph.write(Network(to_model(trained.model, size), None), path)
+    export_onnx(trained.model, spec(size), path)
     network = graph.read(path)
-    folded, _ = fold(network, depthwise=True)
+    # Without the spec: it says pixels of 0 to 255, and these images go beyond.
+    folded, _ = fold(Network(network.model, None), depthwise=True)
     images = batch(size)[0][:2]
     with torch.no_grad():
         logits = trained.model(images).numpy()
@@ -199,6 +204,11 @@ def test_numpy_and_onnx_runtime_agree_with_torch(exported: Exported) -> None:
     assert_close(np.concatenate(found), exported.logits)
 
 
+def test_the_file_says_how_it_is_used(exported: Exported, trained: Trained) -> None:
+    assert exported.network.spec == spec(CASES[trained.name].size)
+    assert [value.name for value in exported.network.graph.outputs] == ["logits"]
+
+
 def test_folded_it_agrees(exported: Exported) -> None:
     kinds = {node.op_type for node in exported.folded.graph}
     assert "BatchNormalization" not in kinds
@@ -229,6 +239,37 @@ def test_the_integer_c_program_gives_the_bits_of_numpy(exported: Exported, tmp_p
                 np.testing.assert_array_equal(value, expected[name], err_msg=name)
             found = expected[program.outputs[0]].reshape(-1)
             assert np.abs(found - logits).max() < 0.25 * np.abs(logits).max()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(CLASSIFIERS))
+def test_every_depth_is_one_answer_to_the_last_integer(name: str, tmp_path: Path) -> None:
+    """All layers of the paper, narrow: torch, NumPy, folded, and C in float and in integers."""
+    torch.manual_seed(0)
+    model = CLASSIFIERS[name](CLASSES, width=0.1).train()
+    size = next((CASES[case].size for case in CASES if case[:3] == name[:3]), PLAIN)
+    images, _ = batch(size)
+    with torch.no_grad():
+        for _ in range(60):
+            model(images)
+        logits = model.eval()(images[:2]).numpy()
+    network = Network(to_model(model, size), None)
+    folded, _ = fold(network, depthwise=True)
+    pictures = images[:2].numpy()
+    assert_close(graph.run(network, pictures)[0], logits)
+    assert_close(graph.run(folded, pictures)[0], logits)
+    seen = observe(folded, list(pictures[:, None]), 2)
+    for kind, program in (("float", lower(folded)), ("bytes", lower(quantize(folded, seen)))):
+        (tmp_path / kind).mkdir()
+        for file, content in emit(program, "net", "binary").files.items():
+            (tmp_path / kind / file).write_bytes(content)
+        with CompiledNetwork(tmp_path / kind, options=("-O1",)) as compiled:
+            found = np.stack([compiled.run([picture])[0].reshape(-1) for picture in pictures])
+        if kind == "float":
+            assert_close(found, logits)
+        else:
+            exact = [interpret.run(program, [picture])[0].reshape(-1) for picture in pictures]
+            np.testing.assert_array_equal(found, np.stack(exact))
 
 
 def test_rankings_are_those_of_the_softmax(trained: Trained) -> None:
