@@ -32,6 +32,25 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     _flush_folder(path.parent)
 
 
+def read_text(path: Path, most: int, mend: str) -> str:
+    """A small file's text, without a byte order mark; mend: what to give in place of another.
+
+    Raises TatamiError, naming the line, for one of more than ``most`` bytes or that is not UTF-8;
+    OSError.
+    """
+    size = path.stat().st_size
+    if size > most:
+        raise TatamiError(
+            f"the text has {size} bytes, more than {most}: it is too large", mend=mend, file=path
+        )
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise TatamiError("not UTF-8 text", mend=mend, file=path, line=line) from None
+
+
 def parse_json(content: bytes, file: Path) -> Any:
     """The value of a JSON text that was read from ``file``. Raises TatamiError, naming the line."""
     try:

@@ -9,14 +9,19 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tatami import graph
 from tatami.graph.network import Network, shape_of
 from tatami.ops.norm import Epsilon
+from tatami.see.text import readable
 from tatami.shrink.fold import Folded
 from tatami.shrink.fold import fold as fold_network
+
+WIDTH = 80
 
 
 def fold(
@@ -92,17 +97,21 @@ _WORDS = {
 
 
 def _print(records: list[Folded], made: int, difference: float, target: Path) -> None:
-    table = Table("layer", "folded in", "epsilon", "largest |scale|", "operations removed")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), width=WIDTH)
+    table.add_column("layer", overflow="ellipsis", no_wrap=True, ratio=1)
+    table.add_column("folded in", no_wrap=True)
+    for title in ("epsilon", "largest |scale|", "operations removed"):
+        table.add_column(title, justify="right", no_wrap=True)
     for record in records:
         kinds = " => ".join(_WORDS[node.split(" ", 1)[0]] for node in record.nodes)
         table.add_row(
-            record.conv,
+            escape(readable(record.conv)),
             kinds,
             "-" if record.epsilon is None else str(record.epsilon),
             f"{record.largest_scale:.4g}",
             f"{record.operations:,}",
         )
-    console = Console()
+    console = Console(width=WIDTH, highlight=False)
     if records:
         console.print(table)
         total = sum(record.operations for record in records)
@@ -112,4 +121,4 @@ def _print(records: list[Folded], made: int, difference: float, target: Path) ->
     if made:
         console.print(f"{made} normalizations became depthwise convolutions of their own")
     console.print(f"worst relative difference on random input: {difference:.2e}")
-    console.print(f"wrote {target}", soft_wrap=True, highlight=False)
+    console.print(f"wrote {target}", markup=False, soft_wrap=True)

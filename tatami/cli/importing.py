@@ -13,7 +13,7 @@ from rich.console import Console
 
 from tatami import __version__, graph
 from tatami.errors import TatamiError
-from tatami.files import parse_json
+from tatami.files import parse_json, read_text
 from tatami.graph.metadata import from_json
 from tatami.graph.network import Network
 from tatami.graph.read import network_of
@@ -216,7 +216,16 @@ def _finish(
     network = Network(network.model, use)
     graph.write(network, target)
     graph.read(target)  # holds the spec to the network
-    _report(network, imported.notes, target, as_json)
+    missing = [
+        what
+        for what, known in (
+            ("its classes", imported.classes or names),
+            ("how pictures go in", imported.input),
+            ("how its maps become boxes", imported.decoding),
+        )
+        if not known
+    ]
+    _report(network, missing, imported.notes, target, as_json)
 
 
 def _spec_of(
@@ -255,19 +264,17 @@ def _read_spec(file: Path) -> NetworkSpec:
 
 
 def _read_names(file: Path) -> tuple[str, ...]:
-    if file.stat().st_size > MAX_NAMES:
-        raise TatamiError("too large for a list of names", mend="give a name a line", file=file)
-    try:
-        lines = [line.strip() for line in file.read_text("utf-8").splitlines()]
-    except UnicodeDecodeError:
-        raise TatamiError("not a text file", mend="give a name a line", file=file) from None
+    lines = [line.strip() for line in read_text(file, MAX_NAMES, "give a name a line").splitlines()]
     names = tuple(line for line in lines if line)
     if not names or len(set(names)) != len(names):
         raise TatamiError("names are missing or doubled", mend="give a name a line", file=file)
     return names
 
 
-def _report(network: Network, notes: tuple[str, ...], target: Path, as_json: bool) -> None:
+def _report(
+    network: Network, missing: list[str], notes: tuple[str, ...], target: Path, as_json: bool
+) -> None:
+    """missing: what neither the files nor the options say, where the network has no spec."""
     operators = [node.op_type for node in network.graph]
     parameters = sum(
         math.prod(value.shape.numpy())
@@ -294,8 +301,8 @@ def _report(network: Network, notes: tuple[str, ...], target: Path, as_json: boo
     )
     if use is None:
         console.print(
-            "how its output is read is not known: it runs and ships as a network; to detect with "
-            "it, import it again with --names and --spec",
+            f"not known: {', '.join(missing)}. It runs and ships as a network; to detect with it, "
+            "import it again with --spec (docs/importing.md)",
             markup=False,
         )
     elif isinstance(use, ClassifierSpec):

@@ -21,7 +21,7 @@ from tatami.errors import TatamiError
 from tatami.files import write_atomically
 from tatami.graph.costs import Cost, costs, total
 from tatami.graph.network import Network, shape_of
-from tatami.see.text import count, readable
+from tatami.see.text import count, ending, readable
 from tatami.shrink.resize import resize
 from tatami.types import InputSpec, NetworkSpec, Size
 
@@ -41,6 +41,10 @@ _SHORT = {
     "QuantizeLinear": "Quantize",
 }
 """Operators whose names are too long for a table."""
+OPERATORS = 17
+"""Letters of a layer's operators in the table."""
+_OF_OPERATORS = (".conv", "/conv", ".norm", "/norm")
+"""Endings of names that say only which operator of a layer the name is of."""
 
 
 def summary(
@@ -169,23 +173,37 @@ def _size(network: Network) -> Size:
 
 def _table(layers: Sequence[Cost]) -> Table:
     """A row a layer and one for all, at most 80 columns wide."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), width=WIDTH)
-    table.add_column("layer", overflow="ellipsis", no_wrap=True, ratio=1)
-    table.add_column("operators", overflow="ellipsis", no_wrap=True, max_width=17)
-    table.add_column("output", justify="right", no_wrap=True)
     titles = ("mult.-\nadds", "para-\nmeters", "weight\nbytes", "map\nbytes", "m.-a. a\nbyte")
-    for title in titles:
-        table.add_column(title, justify="right", no_wrap=True)
-    for layer in layers:
-        table.add_row(
-            escape(readable(layer.name)),
-            " ".join(_SHORT.get(operator, operator) for operator in layer.operators),
+    cells = [
+        [
+            " ".join(_SHORT.get(operator, operator) for operator in layer.operators)[:OPERATORS],
             "x".join(map(str, layer.shape[1:] if layer.shape[:1] == (1,) else layer.shape)),
             *_numbers(layer),
-        )
+        ]
+        for layer in layers
+    ]
+    heads = ("operators", "output", *(max(title.split("\n"), key=len) for title in titles))
+    columns = zip(heads, *cells, strict=True)
+    room = WIDTH - 3 - sum(2 + max(map(len, column)) for column in columns)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), width=WIDTH)
+    table.add_column("layer", no_wrap=True, ratio=1)
+    table.add_column("operators", no_wrap=True)
+    table.add_column("output", justify="right", no_wrap=True)
+    for title in titles:
+        table.add_column(title, justify="right", no_wrap=True)
+    for layer, row in zip(layers, cells, strict=True):
+        table.add_row(escape(ending(readable(_bare(layer)), max(room, 4))), *row)
     table.add_section()
     table.add_row("all", "", "", *_numbers(total(layers)))
     return table
+
+
+def _bare(layer: Cost) -> str:
+    """Its name without what says only which of its operators the name is of."""
+    for last in _OF_OPERATORS:
+        if layer.name.endswith(last):
+            return layer.name.removesuffix(last)
+    return layer.name
 
 
 def _numbers(layer: Cost) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tatami.errors import TatamiError
+from tatami.files import read_text
 
 MAX_BYTES = 1 << 20
 """The largest cfg that is read; that of YOLOv3 has 8 kB."""
@@ -68,12 +69,7 @@ class Section:
 
 def read_cfg(file: Path) -> list[Section]:
     """The sections of a cfg file. Raises TatamiError, naming the line, for one that is not one."""
-    if file.stat().st_size > MAX_BYTES:
-        raise TatamiError(f"more than {MAX_BYTES} bytes", mend="give a cfg file", file=file)
-    try:
-        text = file.read_bytes().decode()
-    except UnicodeDecodeError:
-        raise TatamiError("not a text file", mend="give a cfg file", file=file) from None
+    text = read_text(file, MAX_BYTES, "give a cfg file")
     sections: list[Section] = []
     for number, raw in enumerate(text.splitlines(), start=1):
         line = raw.split("#")[0].strip()

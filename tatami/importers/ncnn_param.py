@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tatami.errors import TatamiError
+from tatami.files import read_text
 
 MAGIC = "7767517"
 MAX_BYTES = 1 << 22
@@ -98,23 +99,9 @@ class Layer:
 
 def parse_param(path: Path) -> list[Layer]:
     """Every layer in order. Raises TatamiError with the line; OSError."""
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise TatamiError(
-            f"the text has {size} bytes, more than {MAX_BYTES}",
-            mend="give the .param, and the .bin after it",
-            file=path,
-        )
-    content = path.read_bytes()
-    try:
-        lines = content.decode().split("\n")
-    except UnicodeDecodeError as error:
-        raise TatamiError(
-            "the file is not UTF-8 text",
-            mend="give ncnn's .param in text, not in its binary form",
-            file=path,
-            line=content.count(b"\n", 0, error.start) + 1,
-        ) from None
+    lines = read_text(path, MAX_BYTES, "give ncnn's .param in text, and the .bin after it").split(
+        "\n"
+    )
     if lines[0].strip() != MAGIC:
         raise TatamiError(
             f"the first line is '{lines[0].strip()[:40]}', not {MAGIC}",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tatami.errors import TatamiError
+from tatami.files import read_text
 
 MAX_BYTES = 1 << 22
 """The largest text that is read; that of a network of a thousand layers has a quarter of it."""
@@ -179,23 +180,7 @@ class Message:
 
 def parse_prototxt(path: Path) -> Message:
     """The whole file. Raises TatamiError with its line for what is no text format; OSError."""
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise TatamiError(
-            f"the text has {size} bytes, more than {MAX_BYTES}",
-            mend="give the network's description, not its weights",
-            file=path,
-        )
-    content = path.read_bytes()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise TatamiError(
-            "the file is not UTF-8 text",
-            mend="give the network's description in text, and not its weights",
-            file=path,
-            line=content.count(b"\n", 0, error.start) + 1,
-        ) from None
+    text = read_text(path, MAX_BYTES, "give the network's description in text, not its weights")
     return _Reader(path, _tokens(path, text)).message("net", "", 1, MAX_DEPTH)
 
 

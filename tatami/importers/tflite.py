@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tatami.errors import TatamiError
+from tatami.files import read_text
 from tatami.importers.imported import Imported
 from tatami.importers.tflite_network import AGAIN, Work
 from tatami.importers.tflite_operators import OPERATORS
@@ -174,12 +175,7 @@ def _ssd_notes(ssd: Ssd, kept: Sequence[int]) -> tuple[str, ...]:
 
 def _names(labels: Path) -> list[str]:
     """Names, a line each. Raises TatamiError for what is no list of names, OSError."""
-    if labels.stat().st_size > MAX_LABELS:
-        raise TatamiError("the file is too large for a list of names", mend=_LABELS, file=labels)
-    try:
-        lines = labels.read_bytes().decode("utf-8-sig").rstrip().splitlines()
-    except UnicodeDecodeError:
-        raise TatamiError("the file is not UTF-8", mend=_LABELS, file=labels) from None
+    lines = read_text(labels, MAX_LABELS, _LABELS).rstrip().splitlines()
     names = [line.strip() for line in lines]
     seen: set[str] = set()
     for number, name in enumerate(names, start=1):

@@ -21,9 +21,12 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from tatami.errors import TatamiError
+from tatami.files import read_text
 from tatami.importers.pickle_reader import COPY, Name, Tensor, read_pickle
 
 MAX_BYTES = 1 << 31
+MAX_TABLE = 1 << 22
+"""Bytes of a table of names."""
 MOST_SHARED = 2
 """Numbers in the tensors of a file, for each byte of it."""
 MAGIC = 0x1950A86A20F9469CFC6C
@@ -141,10 +144,7 @@ _TABLE = "write a table, `--table FILE`: a line NAME-IN-STATE NAME-IN-NETWORK, o
 def read_table(file: Path) -> dict[str, str]:
     """Lines of two names; # begins a comment. Raises TatamiError, naming the line."""
     table: dict[str, str] = {}
-    try:
-        lines = file.read_text("utf-8").splitlines()
-    except UnicodeDecodeError:
-        raise TatamiError("not a text file", mend=_TABLE, file=file) from None
+    lines = read_text(file, MAX_TABLE, _TABLE).splitlines()
     for number, line in enumerate(lines, start=1):
         words = line.split("#")[0].split()
         if not words:

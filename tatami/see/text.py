@@ -19,6 +19,11 @@ def shortened(text: str, letters: int) -> str:
     return text if len(text) <= letters else f"{text[: letters - 1]}…"
 
 
+def ending(text: str, letters: int) -> str:
+    """As ``shortened``, but the end is kept: that of a path tells more than its beginning."""
+    return text if len(text) <= letters else f"…{text[len(text) - letters + 1 :]}"
+
+
 def count(number: float) -> str:
     """1234567 as ``1.23 M``: three digits and a decimal prefix."""
     for unit, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):

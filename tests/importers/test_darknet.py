@@ -488,7 +488,7 @@ def test_a_cfg_is_read_as_darknet_reads_it(tmp_path):
         (b"[convolutional]\n", "first section is not", None),
         (b"size=3\n[net]\n", "before any section", 1),
         (b"[net]\n", "0 layers", None),
-        (b"\xff\xfe[net]\n", "not a text file", None),
+        (b"[net]\n\xff\xfe\n", "not UTF-8 text", 2),
         (b"[net]\nchannels=1\n[maxpool]\n", "other than 3 channels", 2),
         (b"[net]\nwidth=0\n[maxpool]\n", "width=0", 2),
         (b"[net]\nwidth=99999\n[maxpool]\n", "width=99999", 2),

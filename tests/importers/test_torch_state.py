@@ -577,7 +577,7 @@ def test_a_table_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "line"), [(b"a b\na c\n", 2), (b"\n\na\n", 3), (b"a b c\n", 1), (b"\xff", None)]
+    ("content", "line"), [(b"a b\na c\n", 2), (b"\n\na\n", 3), (b"a b c\n", 1), (b"\xff", 1)]
 )
 def test_a_bad_table_is_refused_with_its_line(content, line, tmp_path):
     (tmp_path / "table").write_bytes(content)

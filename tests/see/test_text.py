@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tatami.see.text import count, readable, shortened, size
+from tatami.see.text import count, ending, readable, shortened, size
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,8 @@ def test_readable() -> None:
 def test_shortened() -> None:
     assert shortened("abcdef", 6) == "abcdef"
     assert shortened("abcdefg", 6) == "abcde…"
+
+
+def test_the_end_of_a_path_is_kept() -> None:
+    assert ending("a/bcdef", 7) == "a/bcdef"
+    assert ending("a/bcdefg", 7) == "…bcdefg"
