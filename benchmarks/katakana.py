@@ -1,7 +1,7 @@
 """A net that has seen printed katakana only, tested on katakana that people wrote by hand.
 
     make system-packages   # the fonts
-    python benchmarks/katakana.py ../shared/data/oneshot/omniglot [--per-class 800] [--epochs 10]
+    python benchmarks/katakana.py ../shared/data/oneshot/omniglot [--per-class 600] [--epochs 10]
 
 Trains a small net on the pictures of ``tatami data katakana`` and on nothing else, then shows it
 the handwriting of Omniglot's "Japanese (katakana)" (Lake, Salakhutdinov and Tenenbaum 2015): 20
@@ -133,7 +133,7 @@ def answers(net: nn.Module, pictures: np.ndarray) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("omniglot", type=Path)
-    parser.add_argument("--per-class", type=int, default=800)
+    parser.add_argument("--per-class", type=int, default=600)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--set", type=Path, help="made by tatami data katakana; else made here")

@@ -157,6 +157,38 @@ class Dataset:
 
 
 @dataclass(frozen=True)
+class LabelledPictures:
+    """One split of a set with one class a picture.
+
+    ids: unique within the split.  labels: (n,) int64, index into ``classes``.
+    read: the picture at a place, (height, width, 3) whatever its file holds; it raises TatamiError
+    for one that cannot be read.
+    """
+
+    root: Path
+    split: str
+    classes: tuple[str, ...]
+    ids: tuple[str, ...]
+    labels: Int
+    read: Callable[[int], Picture]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def select(self, which: Int, split: str | None = None) -> LabelledPictures:
+        """The pictures at these places, in that order, as a split of its own name."""
+        places = [int(place) for place in which]
+        return LabelledPictures(
+            self.root,
+            self.split if split is None else split,
+            self.classes,
+            tuple(self.ids[place] for place in places),
+            self.labels[places],
+            lambda index: self.read(places[index]),
+        )
+
+
+@dataclass(frozen=True)
 class InputSpec:
     """How a picture becomes a network's input: parameters of the rule in docs/picture-rule.md.
 
@@ -229,13 +261,36 @@ class Decoding:
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """What a file must say beside its weights to be used right; it travels in the ONNX metadata."""
+    """What a detector's file must say beside its weights to be used right; it travels in the ONNX
+    metadata."""
 
     task: Literal["detect"]
     classes: tuple[str, ...]
     input: InputSpec
     decoding: Decoding
     provenance: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ClassifierSpec:
+    """As NetworkSpec, of a network whose one output is a logit a class: (n, classes)."""
+
+    classes: tuple[str, ...]
+    input: InputSpec
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+
+Spec = NetworkSpec | ClassifierSpec
+"""What a network is for; ``tatami.task`` in its metadata tells which."""
+
+
+def detector_spec(spec: Spec) -> NetworkSpec:
+    """The spec of a detector. Raises TatamiError for a classifier's."""
+    if isinstance(spec, ClassifierSpec):
+        raise TatamiError(
+            "the network is a classifier: it finds no boxes", mend="give a detector's network"
+        )
+    return spec
 
 
 RawMaps = tuple[Float32, ...]
@@ -253,4 +308,15 @@ class Detector(Protocol):
 
     def detect(self, picture: Picture, score_threshold: float) -> Detections:
         """Boxes in the picture's own pixels, best first."""
+        ...
+
+
+class Classifier(Protocol):
+    """Anything that names a picture: a run folder, an ONNX file, a compiled C program."""
+
+    @property
+    def spec(self) -> ClassifierSpec: ...
+
+    def classify(self, picture: Picture) -> Float32:
+        """(classes,): the probability of each class, by softmax."""
         ...

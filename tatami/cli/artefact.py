@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard, cast
 
 import numpy as np
 
+from tatami.classifier import ForwardClassifier
 from tatami.data.augment import Augmentation
 from tatami.detector import ForwardDetector
 from tatami.errors import TatamiError
-from tatami.types import Detector, Float32, Forward, NetworkSpec, RawMaps
+from tatami.types import Classifier, ClassifierSpec, Detector, Float32, Forward, RawMaps, Spec
 
 if TYPE_CHECKING:  # torch is heavy, and absent where only ONNX files are used
     from torch import nn
@@ -19,15 +20,32 @@ if TYPE_CHECKING:  # torch is heavy, and absent where only ONNX files are used
     from tatami.ship.program import Program
     from tatami.train.run import Run
 
+Artefact = Detector | Classifier
+
 
 def open_detector(path: Path) -> Detector:
     """The detector that a path holds. Raises TatamiError for anything that is not one."""
+    opened = open_artefact(path)
+    if is_classifier(opened):
+        raise TatamiError(
+            "a classifier, which finds no boxes", file=path, mend="give a detector's artefact"
+        )
+    return cast(Detector, opened)
+
+
+def is_classifier(artefact: Artefact) -> TypeGuard[Classifier]:
+    """Whether an artefact names pictures, and does not find boxes in them."""
+    return isinstance(artefact.spec, ClassifierSpec)
+
+
+def open_artefact(path: Path) -> Artefact:
+    """What a path holds. Raises TatamiError for anything that is not an artefact."""
     if (path / "run.json").is_file():
         return open_run(path)
     if (path / "network.json").is_file():
-        from tatami.ship.c.run import CompiledDetector
+        from tatami.ship.c.run import open_compiled
 
-        return CompiledDetector(path)
+        return open_compiled(path)
     if path.is_file():
         return open_onnx(path)
     if not path.exists():
@@ -39,7 +57,7 @@ def open_detector(path: Path) -> Detector:
     )
 
 
-def open_onnx(path: Path) -> ForwardDetector:
+def open_onnx(path: Path) -> ForwardDetector | ForwardClassifier:
     """An ONNX file of Tatami's, run by the executable specification in NumPy.
 
     A quantized one is run as the program of integers that it means, not as float arithmetic.
@@ -57,8 +75,15 @@ def open_onnx(path: Path) -> ForwardDetector:
         )
     if is_quantized(network):
         program = lower(network)
-        return ForwardDetector(network.spec, lambda images: run_program(program, images))
-    return ForwardDetector(network.spec, lambda images: run(network, images))
+        return with_rules(network.spec, lambda images: run_program(program, images))
+    return with_rules(network.spec, lambda images: run(network, images))
+
+
+def with_rules(spec: Spec, forward: Forward) -> ForwardDetector | ForwardClassifier:
+    """A function from images to outputs as what its spec says it is."""
+    if isinstance(spec, ClassifierSpec):
+        return ForwardClassifier(spec, forward)
+    return ForwardDetector(spec, forward)
 
 
 def network_file(path: Path) -> Path:
@@ -99,7 +124,7 @@ def run_program(program: Program, images: Float32) -> RawMaps:
     return tuple(np.stack(maps) for maps in zip(*found, strict=True))
 
 
-def open_run(folder: Path) -> ForwardDetector:
+def open_run(folder: Path) -> ForwardDetector | ForwardClassifier:
     """The trained network of a run folder, run by torch."""
     from tatami.train.checkpoint import load_weights
     from tatami.train.run import WEIGHTS
@@ -114,7 +139,7 @@ def open_run(folder: Path) -> ForwardDetector:
         )
     model = build_model(run)
     load_weights(model, weights)
-    return torch_detector(model, run.spec)
+    return with_rules(run.spec, torch_forward(model))
 
 
 def read_run(folder: Path) -> Run:
@@ -139,13 +164,9 @@ def read_run(folder: Path) -> Run:
     return run
 
 
-def torch_detector(model: nn.Module, spec: NetworkSpec) -> ForwardDetector:
-    """A torch model as a detector; the model is put in evaluation mode for each forward."""
-    return ForwardDetector(spec, torch_forward(model))
-
-
 def torch_forward(model: nn.Module) -> Forward:
-    """A torch model as a function of NumPy arrays, in float32."""
+    """A torch model as a function of NumPy arrays, in float32; the model is put in evaluation mode
+    each time."""
     import torch
 
     device = next(model.parameters()).device
@@ -158,19 +179,30 @@ def torch_forward(model: nn.Module) -> Forward:
     return forward
 
 
-def build_model(run: Run) -> nn.Module:
-    """A new model of a run, with its classes, anchors and width. Raises TatamiError."""
-    from tatami.models import MODELS
+def build_model(run: Run, more: int = 0) -> nn.Module:
+    """A new model of a run, with its classes (and so many more), anchors and width.
+
+    Raises TatamiError.
+    """
+    from tatami.models import CLASSIFIERS, MODELS
 
     check_model(run.model)
+    classes = len(run.spec.classes) + more
+    if isinstance(run.spec, ClassifierSpec):
+        if run.model not in CLASSIFIERS:
+            raise TatamiError(f"'{run.model}' is no classifier", mend="restore the run")
+        return CLASSIFIERS[run.model](classes, width=run.width)
+    if run.model not in MODELS:
+        raise TatamiError(f"'{run.model}' is no detector", mend="restore the run")
     (grid,) = run.spec.decoding.grids
     in_cells = [(width / grid.stride[0], height / grid.stride[1]) for width, height in grid.anchors]
-    return MODELS[run.model](len(run.spec.classes), in_cells, run.width)
+    return MODELS[run.model](classes, in_cells, run.width)
 
 
 def check_model(name: str) -> None:
     """Raise TatamiError, naming those that there are, for a model that there is not."""
-    from tatami.models import MODELS
+    from tatami.models import CLASSIFIERS, MODELS
 
-    if name not in MODELS:
-        raise TatamiError(f"no model '{name}'", mend=f"the models are {', '.join(sorted(MODELS))}")
+    if name not in (*MODELS, *CLASSIFIERS):
+        known = ", ".join(sorted((*MODELS, *CLASSIFIERS)))
+        raise TatamiError(f"no model '{name}'", mend=f"the models are {known}")

@@ -32,13 +32,21 @@ def fold(
             "added to the square root."
         ),
     ] = None,
+    depthwise: Annotated[
+        bool,
+        typer.Option(
+            "--depthwise",
+            help="Make a normalization that no convolution can take up a convolution of its own.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, no table.")] = False,
 ) -> None:
     """Fold normalization, scale and bias into the convolutions, and measure what it changed."""
     chosen = None if epsilon is None else Epsilon.parse(epsilon)
     target = output or network.with_name(f"{network.stem}-folded.onnx")
     unfolded = graph.read(network)
-    folded, records = fold_network(unfolded, chosen)
+    folded, records = fold_network(unfolded, chosen, depthwise)
+    made = _convolutions(folded) - _convolutions(unfolded)
     difference = _difference(unfolded, folded)
     graph.write(folded, target)
     if as_json:
@@ -48,12 +56,17 @@ def fold(
                 {**asdict(record), "epsilon": record.epsilon and str(record.epsilon)}
                 for record in records
             ],
+            "depthwise": made,
             "operations": sum(record.operations for record in records),
             "worst_relative_difference": difference,
         }
         typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
     else:
-        _print(records, difference, target)
+        _print(records, made, difference, target)
+
+
+def _convolutions(network: Network) -> int:
+    return sum(node.op_type == "Conv" for node in network.graph)
 
 
 def _difference(unfolded: Network, folded: Network) -> float:
@@ -78,7 +91,7 @@ _WORDS = {
 }
 
 
-def _print(records: list[Folded], difference: float, target: Path) -> None:
+def _print(records: list[Folded], made: int, difference: float, target: Path) -> None:
     table = Table("layer", "folded in", "epsilon", "largest |scale|", "operations removed")
     for record in records:
         kinds = " => ".join(_WORDS[node.split(" ", 1)[0]] for node in record.nodes)
@@ -96,5 +109,7 @@ def _print(records: list[Folded], difference: float, target: Path) -> None:
         console.print(f"{len(records)} convolutions folded, {total:,} operations a picture removed")
     else:
         console.print("nothing to fold: no convolution is followed by normalization")
+    if made:
+        console.print(f"{made} normalizations became depthwise convolutions of their own")
     console.print(f"worst relative difference on random input: {difference:.2e}")
     console.print(f"wrote {target}", soft_wrap=True, highlight=False)

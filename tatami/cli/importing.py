@@ -26,7 +26,7 @@ from tatami.importers.onnx_file import read_onnx
 from tatami.importers.tflite import read_tflite
 from tatami.importers.torch_state import put, read_state, read_table
 from tatami.ops.norm import Epsilon
-from tatami.types import NetworkSpec, Size
+from tatami.types import ClassifierSpec, NetworkSpec, Size, detector_spec
 
 WIDTH = 80
 MAX_NAMES = 1 << 20
@@ -246,7 +246,7 @@ def _read_spec(file: Path) -> NetworkSpec:
         known = graph.read(file).spec
         if known is None:
             raise TatamiError("no tatami metadata", mend="name a network of Tatami's", file=file)
-        return known
+        return detector_spec(known)
     content = parse_json(file.read_bytes(), file)
     try:
         return from_json(content, {})
@@ -281,7 +281,7 @@ def _report(network: Network, notes: tuple[str, ...], target: Path, as_json: boo
         "operators": len(operators),
         "parameters": parameters,
         "classes": None if use is None else len(use.classes),
-        "decoding": None if use is None else use.decoding.kind,
+        "decoding": use.decoding.kind if isinstance(use, NetworkSpec) else None,
         "notes": list(notes),
     }
     if as_json:
@@ -298,6 +298,8 @@ def _report(network: Network, notes: tuple[str, ...], target: Path, as_json: boo
             "it, import it again with --names and --spec",
             markup=False,
         )
+    elif isinstance(use, ClassifierSpec):
+        console.print(f"tells {len(use.classes)} classes apart", markup=False)
     else:
         console.print(f"detects {len(use.classes)} classes, {use.decoding.kind}", markup=False)
     for note in notes:

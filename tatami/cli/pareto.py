@@ -23,7 +23,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tatami import graph
-from tatami.cli.artefact import is_quantized, network_file, open_onnx
+from tatami.cli.artefact import is_quantized, network_file, open_detector
 from tatami.cli.evaluate import SCORE, class_order, detect_all
 from tatami.cli.measuring import compiled, milliseconds
 from tatami.data.open import open_dataset
@@ -216,7 +216,7 @@ def names_of(files: Sequence[Path]) -> list[str]:
 
 def contestant(name: str, file: Path, dataset: Dataset) -> Contestant:
     """A file, opened and checked before the long work. Raises TatamiError, naming it."""
-    detector = open_onnx(file)
+    detector = open_detector(file)
     network = graph.read(file)
     try:
         class_order(detector.spec.classes, dataset.classes)

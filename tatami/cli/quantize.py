@@ -25,7 +25,7 @@ from tatami.shrink.calibrate import METHODS, observe
 from tatami.shrink.equalize import equalize as equalize_network
 from tatami.shrink.quantize import Layer, measure
 from tatami.shrink.quantize import quantize as quantize_network
-from tatami.types import Float32, NetworkSpec
+from tatami.types import Float32, Spec
 
 WIDTH = 80
 PICTURES = 32
@@ -117,7 +117,7 @@ def quantize(
         _print(layers, keep_float or [], target)
 
 
-def _image(path: Path, spec: NetworkSpec) -> Float32:
+def _image(path: Path, spec: Spec) -> Float32:
     image, _ = prepare(read_picture(path), spec.input)
     return np.ascontiguousarray(image[None])
 

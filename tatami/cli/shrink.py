@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tatami import graph
-from tatami.cli.artefact import open_onnx, read_run
+from tatami.cli.artefact import open_detector, read_run
 from tatami.cli.evaluate import evaluate_detector
 from tatami.data.open import open_dataset
 from tatami.errors import TatamiError
@@ -167,7 +167,15 @@ def _of_run(
         tuned = replace(
             run, spec=lowered.spec, recipe=recipe, processes=1, threads=threads or run.threads
         )
-        train_in(target, tuned, dataset, held_out, Team(), new=True, initial=folder / WEIGHTS)
+        train_in(
+            target,
+            tuned,
+            dataset,
+            held_out,
+            Team(),
+            new=True,
+            initial=(folder / WEIGHTS).read_bytes(),
+        )
         stages.append(_measured("fine-tuned", target / NETWORK, held_out))
     return stages
 
@@ -181,7 +189,7 @@ def _lowered(file: Path, size: Size) -> Network:
 
 
 def _measured(stage: str, file: Path, held_out: Dataset) -> Stage:
-    detector = open_onnx(file)
+    detector = open_detector(file)
     result = evaluate_detector(detector, held_out, title=f"Evaluating, {stage}")
     return Stage(
         stage,

@@ -10,22 +10,32 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tatami.cli.artefact import open_run, read_run
+from tatami.classifier import ForwardClassifier
+from tatami.cli.artefact import check_model, open_run, read_run
+from tatami.cli.classification import classify_all, print_classification
 from tatami.cli.evaluate import class_order, evaluate_detector, summary, table
 from tatami.cli.training import (
+    OF_CLASSES,
+    Data,
     Source,
     check_machine,
     console,
+    held_out_pictures,
+    initial_weights,
     plan,
+    plan_classifier,
     refuse_a_second_run,
     reopen_data,
+    reopen_pictures,
     tell_other_versions,
     test_data,
     train_in,
 )
 from tatami.data.augment import Augmentation
+from tatami.data.hold_out import HoldOut
+from tatami.detector import ForwardDetector
 from tatami.errors import TatamiError
-from tatami.types import Size
+from tatami.types import ClassifierSpec, LabelledPictures, Size
 
 
 def train(
@@ -35,7 +45,9 @@ def train(
     resume: Annotated[
         Path | None, typer.Option(help="Go on with this run folder; it says all the rest.")
     ] = None,
-    size: Annotated[str, typer.Option(help="Input, width x height, multiples of 32.")] = "416x416",
+    size: Annotated[
+        str | None, typer.Option(help="Input, width x height; else 416x416, or the paper's.")
+    ] = None,
     width: Annotated[float, typer.Option(help="Multiplies every layer's channels.")] = 1.0,
     epochs: Annotated[int, typer.Option(help="Times that every picture is seen.")] = 100,
     batch: Annotated[int, typer.Option(help="Pictures a step, over all processes.")] = 16,
@@ -44,8 +56,26 @@ def train(
         str, typer.Option(help="How many to find by k-means, or 'w,h w,h ...' in cells.")
     ] = "5",
     multi_scale: Annotated[
-        float, typer.Option(help="Share by which the input size varies; 0: not.")
-    ] = 0.25,
+        float | None,
+        typer.Option(help="Share by which the input size varies; else 0.25 of a detector, else 0."),
+    ] = None,
+    label_smoothing: Annotated[
+        float, typer.Option(help="Of a classifier: the share of a target that all classes get.")
+    ] = 0.0,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", help="Begin from these weights: safetensors, or a run folder."),
+    ] = None,
+    freeze: Annotated[
+        list[str] | None, typer.Option(help="Layers that do not learn, as c1; may be repeated.")
+    ] = None,
+    layer_rate: Annotated[
+        float, typer.Option(help="Each layer learns at this factor of the rate of the next.")
+    ] = 1.0,
+    hold_out: Annotated[
+        str | None,
+        typer.Option(help="Of a classifier's one split: hold so many out, as 10000 or 10000:SEED."),
+    ] = None,
     augment: Annotated[
         list[str] | None,
         typer.Option(help="As flip=0 for digits, mosaic=0, scale=0.8,1.25; may be repeated."),
@@ -63,13 +93,16 @@ def train(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     train_split: Annotated[str | None, typer.Option(help="Else trainval, else train.")] = None,
     test_split: Annotated[str | None, typer.Option(help="Else test, else val.")] = None,
-    format: Annotated[str | None, typer.Option(help="voc, coco or yolo; else recognised.")] = None,
+    format: Annotated[
+        str | None, typer.Option(help="voc, coco, yolo, folders, mnist, cifar; else recognised.")
+    ] = None,
     skip: Annotated[
         list[str] | None, typer.Option(help="Accept this kind of problem; may be repeated.")
     ] = None,
 ) -> None:
     """Train a network on labelled pictures, evaluate it, and leave it as an ONNX file."""
     typed = locals()
+    from tatami.models import CLASSIFIERS
     from tatami.train.distributed import all_or_none, join_team, leave_team
     from tatami.train.recipe import Recipe
 
@@ -77,51 +110,99 @@ def train(
     console.quiet = not team.leads  # a team speaks with one voice
     try:
         with all_or_none(team):
+            dataset: Data
+            held_out: Data | None
+            initial = None
             if resume is not None:
                 refuse_settings_beside_resume(typed)
                 run, folder = read_run(resume), resume
                 check_machine(run, team)
                 tell_other_versions(run)
-                dataset = reopen_data(run)
+                names_pictures = isinstance(run.spec, ClassifierSpec)
+                dataset = reopen_pictures(run) if names_pictures else reopen_data(run)
             elif model is None or data is None:
                 raise TatamiError(
                     "no model or no data", mend="tatami train yolov2-tiny --data FOLDER"
                 )
             else:
+                check_model(model)
+                names_pictures = model in CLASSIFIERS
+                usual = Recipe()
                 recipe = Recipe.from_json(
                     {
-                        "size": str(Size.parse(size)),
+                        "size": str(_size(model, size)),
+                        "stride": 1 if names_pictures else usual.stride,
                         "epochs": epochs,
                         "batch": batch,
                         "learning_rate": learning_rate,
-                        "multi_scale": multi_scale,
+                        "multi_scale": multi_scale
+                        if multi_scale is not None
+                        else (0.0 if names_pictures else usual.multi_scale),
                         "closing_epochs": closing_epochs,
+                        "label_smoothing": label_smoothing,
+                        "freeze": freeze or [],
+                        "layer_rate": layer_rate,
                         "precision": precision,
                         "checkpoint_seconds": checkpoint_seconds,
                         "evaluate_every": evaluate_every,
                         "seed": seed,
                     }
                 )
-                augmentation = Augmentation().with_settings(augment or ())
-                source = Source(data, train_split, test_split, format, tuple(skip or ()))
+                start = OF_CLASSES if names_pictures else Augmentation()
+                augmentation = start.with_settings(augment or ())
+                held = None if hold_out is None else HoldOut.parse(hold_out)
+                where = Source(data, train_split, test_split, format, tuple(skip or ()), held)
                 folder = out or Path("runs") / f"{model}-{data.resolve().name}"
                 refuse_a_second_run(folder)
-                run, dataset = plan(
-                    model, width, anchors, recipe, augmentation, source, threads, device, team
-                )
-            held_out = test_data(run)
+                if names_pictures:
+                    if anchors != "5":
+                        raise TatamiError("a classifier has no anchors", mend="leave them out")
+                    run, dataset = plan_classifier(
+                        model, width, recipe, augmentation, where, threads, device, team
+                    )
+                else:
+                    if label_smoothing:
+                        raise TatamiError(
+                            "--label-smoothing is for classifiers", mend="leave it out"
+                        )
+                    run, dataset = plan(
+                        model, width, anchors, recipe, augmentation, where, threads, device, team
+                    )
+                initial = None if source is None else initial_weights(run, source)
+            held_out = held_out_pictures(run) if names_pictures else test_data(run)
             if held_out:  # now, and not when the training is over
                 class_order(run.spec.classes, held_out.classes)
-        train_in(folder, run, dataset, held_out, team, new=resume is None)
+        train_in(folder, run, dataset, held_out, team, new=resume is None, initial=initial)
         if held_out and team.leads:
-            result = evaluate_detector(open_run(folder), held_out, title="Evaluating")
-            plain = Console(width=80, highlight=False)
-            plain.print(table(result))
-            for line in summary(result):
-                plain.print(line, markup=False)
+            _tell(folder, held_out)
         console.print(f"wrote {folder}", markup=False, soft_wrap=True)
     finally:
         leave_team(team)
+
+
+def _tell(folder: Path, held_out: Data) -> None:
+    """What the finished run makes of what was held out."""
+    plain = Console(width=80, highlight=False)
+    opened = open_run(folder)
+    if isinstance(held_out, LabelledPictures):
+        assert isinstance(opened, ForwardClassifier)
+        print_classification(plain, classify_all(opened, held_out, title="Evaluating").result)
+        return
+    assert isinstance(opened, ForwardDetector)
+    result = evaluate_detector(opened, held_out, title="Evaluating")
+    plain.print(table(result))
+    for line in summary(result):
+        plain.print(line, markup=False)
+
+
+def _size(model: str, typed: str | None) -> Size:
+    """As typed, or the model's own."""
+    from tatami.models import MODELS, classifier_size
+
+    if typed is not None:
+        return Size.parse(typed)
+    side = 416 if model in MODELS else classifier_size(model)
+    return Size(side, side)
 
 
 def refuse_settings_beside_resume(typed: Mapping[str, object]) -> None:

@@ -10,7 +10,7 @@ import dataclasses
 import json
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,25 +19,54 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 import tatami
-from tatami.cli.artefact import build_model, check_model, torch_detector
+from tatami.classifier import ForwardClassifier
+from tatami.cli.artefact import build_model, torch_forward
+from tatami.cli.classification import classify_all
 from tatami.cli.evaluate import evaluate_detector
 from tatami.data.anchors import kmeans_anchors
-from tatami.data.augment import Augmentation, augmented
+from tatami.data.augment import Augmentation, augmented, augmented_picture
 from tatami.data.cache import PictureCache
-from tatami.data.fingerprint import fingerprint
-from tatami.data.open import open_dataset, splits
+from tatami.data.fingerprint import fingerprint, labelled_fingerprint
+from tatami.data.hold_out import HoldOut, hold_out
+from tatami.data.open import labelled_splits, open_dataset, open_labelled, splits
 from tatami.data.pictures import read_picture
+from tatami.detector import ForwardDetector
 from tatami.errors import TatamiError, printable
 from tatami.files import write_atomically
-from tatami.types import Boxes, Dataset, InputSpec, NetworkSpec, Picture, Size
+from tatami.types import (
+    Boxes,
+    ClassifierSpec,
+    Dataset,
+    InputSpec,
+    LabelledPictures,
+    NetworkSpec,
+    Picture,
+    Size,
+    Spec,
+    detector_spec,
+)
 
 if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
+    from torch import nn
+
+    from tatami.train.batches import Draw
     from tatami.train.distributed import Team
     from tatami.train.loop import Step
     from tatami.train.recipe import Recipe
     from tatami.train.run import Run
 
 console = Console(stderr=True, highlight=False)
+
+OF_CLASSES = dataclasses.replace(
+    Augmentation(), mosaic=0.0, scale=(0.8, 1.25), translate=0.1, aspect=1.1
+)
+"""How a classifier's pictures are varied: the one thing in them stays in sight."""
+
+Data = Dataset | LabelledPictures
+
+MEAN, SCALE = (123.675, 116.28, 103.53), (1 / 58.395, 1 / 57.12, 1 / 57.375)
+"""How a classifier's input is normalized: by the mean and deviation of ImageNet's pixels, as the
+weights that others publish expect it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +78,7 @@ class Source:
     test_split: str | None = None
     format: str | None = None
     skip: tuple[str, ...] = ()
+    hold_out: HoldOut | None = None
 
 
 def plan(
@@ -63,21 +93,17 @@ def plan(
     team: Team,
 ) -> tuple[Run, Dataset]:
     """Open the data, find the anchors, and write down everything the run will depend on."""
-    import torch
-
     from tatami.models import MODELS
-    from tatami.train.loop import chosen_precision
-    from tatami.train.run import DataSource, Run
 
-    check_model(model)
-    if not 0 <= threads <= 1024:
-        raise TatamiError(f"{threads} threads", mend="give their number, or 0 to let torch choose")
+    if source.hold_out is not None:
+        raise TatamiError(
+            "--hold-out is for sets with one class a picture", mend="write another split's list"
+        )
     names = splits(source.root, source.format)
     train_split = source.train_split or _first_of(("trainval", "train"), names)
     test_split = source.test_split or _first_of(("test", "val"), names)
     opened = open_dataset(source.root, split=train_split, format=source.format, skip=source.skip)
-    for kind, count in sorted(opened.skipped.items()):
-        console.print(f"skipped {count} x {kind}", highlight=False)
+    _tell_skipped(opened.skipped)
     dataset = opened.dataset
     marks = fingerprint(dataset)
     spec = NetworkSpec(
@@ -85,12 +111,82 @@ def plan(
         classes=dataset.classes,
         input=InputSpec(recipe.size),
         decoding=MODELS[model].decoding(_anchors(anchors, dataset, recipe)),
-        provenance={
-            "made by": f"tatami {tatami.__version__}",
-            "model": f"{model} width {width:g}",
-            "data": f"{printable(source.root.name)} {dataset.split}, sha256 {marks}",
-        },
+        provenance=_provenance(model, width, source, dataset.split, marks),
     )
+    data = source, dataset.split, marks, test_split
+    return _run(model, width, spec, recipe, augmentation, data, threads, device, team), dataset
+
+
+def plan_classifier(
+    model: str,
+    width: float,
+    recipe: Recipe,
+    augmentation: Augmentation,
+    source: Source,
+    threads: int,
+    device: str,
+    team: Team,
+) -> tuple[Run, LabelledPictures]:
+    """The same of a classifier, whose data have one class a picture."""
+    if augmentation.mosaic:
+        raise TatamiError("a mosaic has no one class", mend="leave --augment mosaic out")
+    names = labelled_splits(source.root, source.format)
+    train_split = source.train_split or _first_of(("trainval", "train"), names)
+    test_split = source.test_split or _first_of(("test", "val"), names)
+    if source.hold_out is not None:
+        if source.test_split is not None:
+            raise TatamiError("--hold-out beside --test-split", mend="give one of them")
+        test_split = None
+    opened = open_labelled(source.root, split=train_split, format=source.format, skip=source.skip)
+    _tell_skipped(opened.skipped)
+    split = opened.pictures.split
+    pictures = opened.pictures
+    if source.hold_out is not None:
+        pictures, _ = hold_out(pictures, source.hold_out)
+    marks = labelled_fingerprint(pictures)
+    spec = ClassifierSpec(
+        pictures.classes,
+        InputSpec(recipe.size, mean=MEAN, scale=SCALE),
+        _provenance(model, width, source, pictures.split, marks),
+    )
+    data = source, split, marks, None if test_split == split else test_split
+    return _run(model, width, spec, recipe, augmentation, data, threads, device, team), pictures
+
+
+def _tell_skipped(skipped: Mapping[str, int]) -> None:
+    for kind, count in sorted(skipped.items()):
+        console.print(f"skipped {count} x {kind}", highlight=False)
+
+
+def _provenance(model: str, width: float, source: Source, split: str, marks: str) -> dict[str, str]:
+    return {
+        "made by": f"tatami {tatami.__version__}",
+        "model": f"{model} width {width:g}",
+        "data": f"{printable(source.root.name)} {split}, sha256 {marks}",
+    }
+
+
+def _run(
+    model: str,
+    width: float,
+    spec: Spec,
+    recipe: Recipe,
+    augmentation: Augmentation,
+    data: tuple[Source, str, str, str | None],
+    threads: int,
+    device: str,
+    team: Team,
+) -> Run:
+    """data: where they are, the split, its fingerprint, and the split held out."""
+    import torch
+
+    from tatami.train.layers import freeze
+    from tatami.train.loop import chosen_precision
+    from tatami.train.run import DataSource, Run
+
+    source, split, marks, test_split = data
+    if not 0 <= threads <= 1024:
+        raise TatamiError(f"{threads} threads", mend="give their number, or 0 to let torch choose")
     if threads:
         torch.set_num_threads(threads)
     recipe = dataclasses.replace(recipe, precision=chosen_precision(recipe, device))
@@ -100,7 +196,13 @@ def plan(
         spec=spec,
         recipe=recipe,
         data=DataSource(
-            str(source.root.resolve()), dataset.split, source.format, source.skip, marks, test_split
+            str(source.root.resolve()),
+            split,
+            source.format,
+            source.skip,
+            marks,
+            test_split,
+            None if source.hold_out is None else str(source.hold_out),
         ),
         augmentation=dataclasses.asdict(augmentation),
         device=device,
@@ -114,8 +216,9 @@ def plan(
         },
     )
     check_machine(run, team)
-    build_model(run)  # what cannot be built is refused before anything is written
-    return run, dataset
+    # What cannot be built is refused before anything is written.
+    freeze(build_model(run), recipe.freeze)
+    return run
 
 
 def check_machine(run: Run, team: Team) -> None:
@@ -184,17 +287,17 @@ def taken_back(folder: Path) -> Iterator[None]:
 def train_in(
     folder: Path,
     run: Run,
-    dataset: Dataset,
-    held_out: Dataset | None,
+    dataset: Data,
+    held_out: Data | None,
     team: Team,
     *,
     new: bool,
-    initial: Path | None = None,
+    initial: bytes | None = None,
 ) -> None:
     """Carry a run out in its folder, which is this process's own until it is over.
 
     new: the folder is to become the run's; else it is, and the run goes on.  initial: weights to
-    begin from, which a new run's folder gets a copy of.
+    begin from, as a safetensors file's content, which a new run's folder keeps.
     """
     from tatami.train.distributed import all_or_none
     from tatami.train.run import INITIAL, held
@@ -209,13 +312,13 @@ def train_in(
                 if new:
                     refuse_a_second_run(folder)
                     if initial is not None:
-                        write_atomically(folder / INITIAL, initial.read_bytes())
+                        write_atomically(folder / INITIAL, initial)
                     run.save(folder)
         show_progress(carry_out(run, dataset, held_out, folder, team), team)
 
 
 def carry_out(
-    run: Run, dataset: Dataset, held_out: Dataset | None, folder: Path, team: Team
+    run: Run, dataset: Data, held_out: Data | None, folder: Path, team: Team
 ) -> Iterator[Step]:
     """Train, evaluate now and then, and leave the weights and the ONNX file in the run folder."""
     import torch
@@ -232,6 +335,27 @@ def carry_out(
     model, average = build_model(run).to(run.device), build_model(run).to(run.device)
     if (folder / INITIAL).is_file():
         load_weights(model, folder / INITIAL)
+    if isinstance(dataset, LabelledPictures):
+        draw = _drawn_pictures(dataset, run)
+    else:
+        draw = _drawn_boxes(dataset, run)
+    batches = Batches(len(dataset), draw, run.spec.input, run.recipe, team)
+    every = run.recipe.evaluate_every if held_out and team.leads else 0
+    for step in train(model, average, batches, run.recipe, folder, team):
+        epoch, within = divmod(step.done, batches.steps_an_epoch)
+        if held_out and every and not within and epoch % every == 0:
+            rows = [row for row in read_rows(folder / EVALUATIONS) if row["step"] < step.done]
+            rows.append({"step": step.done, **_measured(average, run, held_out)})
+            text = "".join(json.dumps(row) + "\n" for row in rows)
+            write_atomically(folder / EVALUATIONS, text)
+        yield step
+    if team.leads:
+        save_weights(folder / WEIGHTS, average.state_dict())
+        export_onnx(average.cpu(), run.spec, folder / NETWORK)
+
+
+def _drawn_boxes(dataset: Dataset, run: Run) -> Draw:
+    """How a detector's training pictures are drawn, with their boxes."""
     usual = Augmentation(**run.augmentation)
     closing = dataclasses.replace(usual, mosaic=0.0)
     load = PictureCache(read_picture)
@@ -243,20 +367,29 @@ def carry_out(
         canvas, boxes = augmented(dataset, index, size, options, rng, load)
         return canvas, boxes.select(~boxes.crowd)  # a crowd is no one object to learn
 
-    batches = Batches(len(dataset), draw, run.spec.input, run.recipe, team)
-    every = run.recipe.evaluate_every if held_out and team.leads else 0
-    for step in train(model, average, batches, run.recipe, folder, team):
-        epoch, within = divmod(step.done, batches.steps_an_epoch)
-        if held_out and every and not within and epoch % every == 0:
-            result = evaluate_detector(torch_detector(average, run.spec), held_out)
-            rows = [row for row in read_rows(folder / EVALUATIONS) if row["step"] < step.done]
-            rows.append({"step": step.done, "mAP": round(result.map_voc07, 5)})
-            text = "".join(json.dumps(row) + "\n" for row in rows)
-            write_atomically(folder / EVALUATIONS, text)
-        yield step
-    if team.leads:
-        save_weights(folder / WEIGHTS, average.state_dict())
-        export_onnx(average.cpu(), run.spec, folder / NETWORK)
+    return draw
+
+
+def _drawn_pictures(pictures: LabelledPictures, run: Run) -> Draw:
+    """How a classifier's are, with their classes."""
+    options = Augmentation(**run.augmentation)
+
+    def draw(index: int, size: Size, _: bool, rng: np.random.Generator) -> tuple[Picture, int]:
+        canvas = augmented_picture(pictures.read(index), size, options, rng)
+        return canvas, int(pictures.labels[index])
+
+    return draw
+
+
+def _measured(model: nn.Module, run: Run, held_out: Data) -> dict[str, float]:
+    """What a row of evaluations.jsonl says."""
+    forward = torch_forward(model)
+    if isinstance(held_out, LabelledPictures):
+        assert isinstance(run.spec, ClassifierSpec)
+        found = classify_all(ForwardClassifier(run.spec, forward), held_out)
+        return {"top1": round(found.result.top1, 5)}
+    detector = ForwardDetector(detector_spec(run.spec), forward)
+    return {"mAP": round(evaluate_detector(detector, held_out).map_voc07, 5)}
 
 
 def show_progress(steps: Iterator[Step], team: Team) -> None:
@@ -281,7 +414,8 @@ def show_progress(steps: Iterator[Step], team: Team) -> None:
 
 
 def test_data(run: Run) -> Dataset | None:
-    """The split held out for evaluation, or None where the set has none."""
+    """A detector's split held out for evaluation, or None where the set has none."""
+    detector_spec(run.spec)
     if run.data.test_split is None:
         return None
     data = run.data
@@ -291,17 +425,74 @@ def test_data(run: Run) -> Dataset | None:
 
 
 def reopen_data(run: Run) -> Dataset:
-    """The split a run was trained on. Raises TatamiError where it is not the same any more."""
+    """The split a detector was trained on. Raises TatamiError where it is not the same any more."""
+    detector_spec(run.spec)
     data = run.data
     root = Path(data.root)
     dataset = open_dataset(root, split=data.split, format=data.format, skip=data.skip).dataset
     if fingerprint(dataset) != data.fingerprint:
-        raise TatamiError(
-            "the labelled set has changed since the run began",
-            file=root,
-            mend="restore it, or start a new run",
-        )
+        raise _changed(root)
     return dataset
+
+
+def held_out_pictures(run: Run) -> LabelledPictures | None:
+    """A classifier's pictures held out for evaluation, or None where there are none."""
+    data = run.data
+    split = data.split if data.hold_out is not None else data.test_split
+    if split is None:
+        return None
+    opened = open_labelled(Path(data.root), split=split, format=data.format, skip=data.skip)
+    if data.hold_out is None:
+        return opened.pictures
+    return hold_out(opened.pictures, HoldOut.parse(data.hold_out))[1]
+
+
+def reopen_pictures(run: Run) -> LabelledPictures:
+    """As ``reopen_data``, of a classifier."""
+    data = run.data
+    root = Path(data.root)
+    pictures = open_labelled(root, split=data.split, format=data.format, skip=data.skip).pictures
+    if data.hold_out is not None:
+        pictures, _ = hold_out(pictures, HoldOut.parse(data.hold_out))
+    if labelled_fingerprint(pictures) != data.fingerprint:
+        raise _changed(root)
+    return pictures
+
+
+def _changed(root: Path) -> TatamiError:
+    return TatamiError(
+        "the labelled set has changed since the run began",
+        file=root,
+        mend="restore it, or start a new run",
+    )
+
+
+def initial_weights(run: Run, source: Path) -> bytes:
+    """A safetensors file's content: the weights of ``source``, a run folder or a safetensors file,
+    with a new head where the classes are others, which is said.
+
+    Raises TatamiError where anything else does not match.
+    """
+    import torch
+
+    from tatami.train.checkpoint import read_weights
+    from tatami.train.run import WEIGHTS, load_run
+    from tatami.train.transfer import head_of, to_bytes, transferred
+
+    is_run = (source / "run.json").is_file()
+    classes = load_run(source).spec.classes if is_run else run.spec.classes
+    file = source / WEIGHTS if is_run else source
+    if not file.is_file():
+        raise TatamiError("no weights there", file=file, mend="give a run or a safetensors file")
+    torch.manual_seed(run.recipe.seed)
+    model = build_model(run)
+    head = head_of(model, build_model(run, more=1))
+    start, made = transferred(
+        model, read_weights(file), head, file, anew=classes != run.spec.classes
+    )
+    said = f"the head is new: {', '.join(made)}" if made else "the head too"
+    console.print(f"begins from {file}: {len(start) - len(made)} weights; {said}", markup=False)
+    return to_bytes(start)
 
 
 def _first_of(wanted: tuple[str, ...], names: tuple[str, ...]) -> str | None:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from tatami.errors import TatamiError
-from tatami.types import Dataset
+from tatami.types import Dataset, LabelledPictures
 
 
 def fingerprint(dataset: Dataset) -> str:
@@ -29,6 +29,20 @@ def fingerprint(dataset: Dataset) -> str:
             (boxes.areas, "<f8"),
         ):
             whole.update(values.astype(kind).tobytes())
+    return whole.hexdigest()
+
+
+def labelled_fingerprint(pictures: LabelledPictures) -> str:
+    """The same of a set with one class a picture: names, ids, labels and every pixel.
+
+    Raises TatamiError for a picture that cannot be read.
+    """
+    whole = hashlib.sha256(json.dumps([pictures.classes, pictures.ids]).encode())
+    whole.update(pictures.labels.astype("<i8").tobytes())
+    for index in range(len(pictures)):
+        picture = pictures.read(index)
+        whole.update(json.dumps(picture.shape).encode())
+        whole.update(picture.tobytes())
     return whole.hexdigest()
 
 

@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tatami.data import coco, voc, yolo
-from tatami.data.problems import Problem, Reading, check_kinds
+from tatami.data import cifar, class_folders, coco, mnist, voc, yolo
+from tatami.data.problems import LabelledReading, Problem, Reading, check_kinds
 from tatami.errors import TatamiError
-from tatami.types import Dataset
+from tatami.types import Dataset, LabelledPictures
 
 
-class Format(Protocol):
-    """What a format's file offers. ``root`` is the folder or file that the user named."""
+class AnyFormat(Protocol):
+    """What every format's file offers. ``root`` is the folder or file that the user named."""
 
     @property
     def LOOKED_FOR(self) -> str: ...
     def recognises(self, root: Path, /) -> bool: ...
     def splits(self, root: Path, /) -> tuple[str, ...]: ...
+
+
+class Format(AnyFormat, Protocol):
+    """Of boxes."""
+
     def read(self, root: Path, split: str, /) -> Reading: ...
     def strays(self, root: Path, /) -> list[Problem]: ...
 
 
+class LabelledFormat(AnyFormat, Protocol):
+    """Of one class a picture."""
+
+    def read(self, root: Path, split: str, /) -> LabelledReading: ...
+
+
 FORMATS: dict[str, Format] = {"voc": voc, "coco": coco, "yolo": yolo}
+LABELLED_FORMATS: dict[str, LabelledFormat] = {
+    "folders": class_folders,
+    "mnist": mnist,
+    "cifar": cifar,
+}
 
 
 @dataclass(frozen=True)
@@ -33,6 +49,14 @@ class Opened:
     """A split that is sound, and how many problems of each accepted kind were left out of it."""
 
     dataset: Dataset
+    skipped: Counter[str]
+
+
+@dataclass(frozen=True)
+class OpenedPictures:
+    """As Opened, of a set with one class a picture."""
+
+    pictures: LabelledPictures
     skipped: Counter[str]
 
 
@@ -66,6 +90,36 @@ def open_dataset(
     return Opened(reading.dataset, Counter(problem.kind for problem in reading.problems))
 
 
+def open_labelled(
+    root: Path,
+    *,
+    split: str | None = None,
+    format: str | None = None,
+    skip: Collection[str] = (),
+) -> OpenedPictures:
+    """As ``open_dataset``, one split of a set with one class a picture: its formats are those of
+    LABELLED_FORMATS. Raises TatamiError as it does; a skipped problem leaves out its picture.
+    """
+    check_kinds(skip)
+    reader = LABELLED_FORMATS[_format_of(root, format, LABELLED_FORMATS)]
+    reading = reader.read(root, chosen_split(root, split, reader.splits(root)))
+    refused = [problem for problem in reading.problems if problem.kind not in skip]
+    if refused:
+        raise _refusal(root, refused, listed=False)
+    if not len(reading.pictures):
+        raise TatamiError(
+            f"split '{reading.pictures.split}' holds no labelled picture",
+            mend="check the folder and what was skipped",
+            file=root,
+        )
+    return OpenedPictures(reading.pictures, Counter(problem.kind for problem in reading.problems))
+
+
+def labelled_splits(root: Path, format: str | None = None) -> tuple[str, ...]:
+    """As ``splits``, of a set with one class a picture."""
+    return LABELLED_FORMATS[_format_of(root, format, LABELLED_FORMATS)].splits(root)
+
+
 def splits(root: Path, format: str | None = None) -> tuple[str, ...]:
     """The names of a set's splits. Raises TatamiError for a set that is not recognised."""
     return FORMATS[format_of(root, format)].splits(root)
@@ -77,11 +131,15 @@ def format_of(root: Path, format: str | None = None) -> str:
     Raises TatamiError for a path that is not there, a format that is not in the table, and a set
     that no format, or more than one, recognises.
     """
-    if format is not None and format not in FORMATS:
-        raise TatamiError(f"no format '{format}'", mend=f"the formats are {', '.join(FORMATS)}")
+    return _format_of(root, format, FORMATS)
+
+
+def _format_of(root: Path, format: str | None, formats: Mapping[str, AnyFormat]) -> str:
+    if format is not None and format not in formats:
+        raise TatamiError(f"no format '{format}'", mend=f"the formats are {', '.join(formats)}")
     if not root.exists():
         raise TatamiError("no such folder or file", mend="check the path", file=root)
-    asked = {format: FORMATS[format]} if format else FORMATS
+    asked = {format: formats[format]} if format else formats
     found = [name for name, reader in asked.items() if reader.recognises(root)]
     if len(found) > 1:
         raise TatamiError(
@@ -105,12 +163,14 @@ def chosen_split(root: Path, split: str | None, names: tuple[str, ...]) -> str:
     return split
 
 
-def _refusal(root: Path, problems: list[Problem]) -> TatamiError:
+def _refusal(root: Path, problems: list[Problem], *, listed: bool = True) -> TatamiError:
     first = problems[0]
     more = Counter(problem.kind for problem in problems[1:])
     mend = first.mend
     if more:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(more.items()))
         mend += f"; and {more.total()} more: {kinds}"
-    mend += f"; `tatami data show {root}` lists all, --skip {first.kind} leaves such out"
+    if listed:
+        mend += f"; `tatami data show {root}` lists all"
+    mend += f"{',' if listed else ';'} --skip {first.kind} leaves such out"
     return TatamiError(f"{first.kind}: {first.reason}", mend=mend, file=first.file, line=first.line)

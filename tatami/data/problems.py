@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tatami.errors import TatamiError, printable
-from tatami.types import Dataset
+from tatami.types import Dataset, LabelledPictures
 
 KINDS: dict[str, str] = {
     # findings that leave out one box
@@ -60,6 +60,14 @@ class Reading:
     """One split as its format's file reads it: what is sound, and what was left out and why."""
 
     dataset: Dataset
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True)
+class LabelledReading:
+    """As Reading, of a set with one class a picture."""
+
+    pictures: LabelledPictures
     problems: tuple[Problem, ...]
 
 

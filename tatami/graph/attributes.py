@@ -169,7 +169,8 @@ def looks_of(node: ir.Node) -> tuple[Looks, Looks]:
     coordinates = text(node, "coordinate_transformation_mode", "half_pixel")
     rounding = text(node, "nearest_mode", "round_prefer_floor")
     scales = constant(node, 2)
-    plain = not any(name in node.attributes for name in ("antialias", "exclude_outside", "axes"))
+    plain = "axes" not in node.attributes
+    plain &= not (integer(node, "antialias", 0) or integer(node, "exclude_outside", 0))
     keep = text(node, "keep_aspect_ratio_policy", "stretch")
     if len(before) != 4 or before[:2] != after[:2] or keep != "stretch" or not plain:
         raise TatamiError(

@@ -30,7 +30,7 @@ from tatami.graph.attributes import (
 from tatami.graph.network import shape_of
 from tatami.graph.operators import OPERATORS
 from tatami.ops.window import Window
-from tatami.types import NetworkSpec
+from tatami.types import ClassifierSpec, Spec
 
 MAX_ELEMENTS = 2**28
 """No value may have more elements (1 GiB of float32): the bound before memory is taken."""
@@ -78,16 +78,25 @@ def check_graph(graph: ir.Graph, contradiction: str | None = None) -> None:
         raise TatamiError(f"ONNX refuses the network: {contradiction}", mend=AGAIN)
 
 
-def check_spec(graph: ir.Graph, spec: NetworkSpec) -> None:
+def check_spec(graph: ir.Graph, spec: Spec) -> None:
     """Raise TatamiError where the metadata and the graph tell different stories."""
-    size, decoding = spec.input.size, spec.decoding
+    size = spec.input.size
     expected = (3, size.height, size.width)
     found = shape_of(graph.inputs[0])
     if len(found) != 4 or found[1:] != expected:
         raise TatamiError(
             f"the metadata says an input of {size}, the network takes {found}", mend=AGAIN
         )
-    expected_maps = decoding.maps(len(spec.classes))
+    if isinstance(spec, ClassifierSpec):
+        made = [shape_of(output) for output in graph.outputs]
+        if made != [(1, len(spec.classes))]:
+            raise TatamiError(
+                f"the metadata names {len(spec.classes)} classes, the network makes "
+                f"{', '.join(map(str, made))}",
+                mend=AGAIN,
+            )
+        return
+    expected_maps = spec.decoding.maps(len(spec.classes))
     if len(graph.outputs) != len(expected_maps):
         raise TatamiError(
             f"the metadata asks for {len(expected_maps)} raw maps, the network makes "

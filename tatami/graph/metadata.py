@@ -1,6 +1,6 @@
-"""A NetworkSpec in an ONNX file's metadata: five keys of JSON text, read back strictly.
+"""A Spec in an ONNX file's metadata: five keys of JSON text, read back strictly.
 
-tatami.task        "detect"
+tatami.task        "detect", or "classify", and then there is no decoding
 tatami.classes     ["aeroplane", ...]
 tatami.input       {"size": "416x320", "resize": "letterbox", "filter": "triangle", ...}
 tatami.decoding    {"kind": "yolov2", "grids": [{"anchors": [[34.5, 38.1], ...], ...}], ...}
@@ -16,31 +16,46 @@ from dataclasses import MISSING, asdict, fields
 from typing import Any
 
 from tatami.errors import TatamiError
-from tatami.types import AnchorGrid, Decoding, InputSpec, NetworkSpec, Size
+from tatami.types import (
+    AnchorGrid,
+    ClassifierSpec,
+    Decoding,
+    InputSpec,
+    NetworkSpec,
+    Size,
+    Spec,
+    detector_spec,
+)
 
 PREFIX = "tatami."
-KEYS = ("task", "classes", "input", "decoding", "provenance")
+KEYS = {
+    "detect": ("task", "classes", "input", "decoding", "provenance"),
+    "classify": ("task", "classes", "input", "provenance"),
+}
+"""What there is to say, by task."""
 
 
-def to_metadata(spec: NetworkSpec) -> dict[str, str]:
+def to_metadata(spec: Spec) -> dict[str, str]:
     """The entries that say ``spec``. Raises TatamiError for one that could not be read back."""
     content: dict[str, Any] = {
-        "task": spec.task,
+        "task": "detect" if isinstance(spec, NetworkSpec) else "classify",
         "classes": list(spec.classes),
         "input": {
             **asdict(spec.input),
             "size": str(spec.input.size),
             "pad": float(spec.input.pad),
         },
-        "decoding": asdict(spec.decoding),
         "provenance": dict(spec.provenance),
     }
-    entries = {PREFIX + key: json.dumps(content[key], ensure_ascii=False) for key in KEYS}
+    if isinstance(spec, NetworkSpec):
+        content["decoding"] = asdict(spec.decoding)
+    keys = KEYS[content["task"]]
+    entries = {PREFIX + key: json.dumps(content[key], ensure_ascii=False) for key in keys}
     from_metadata(entries)
     return entries
 
 
-def from_metadata(entries: Mapping[str, str]) -> NetworkSpec | None:
+def from_metadata(entries: Mapping[str, str]) -> Spec | None:
     """The spec that a file's metadata says; None where it has no ``tatami.`` entry at all.
 
     Raises TatamiError for a missing or unknown key, and for any value that is not as it should be.
@@ -48,13 +63,20 @@ def from_metadata(entries: Mapping[str, str]) -> NetworkSpec | None:
     found = {key.removeprefix(PREFIX) for key in entries if key.startswith(PREFIX)}
     if not found:
         return None
-    for key in sorted(set(KEYS) - found):
+    task = _json("tatami.task", entries["tatami.task"]) if "task" in found else "detect"
+    if task not in ("detect", "classify"):
+        raise _bad("tatami.task", f"is {task!r}, not 'detect' or 'classify'")
+    for key in sorted(set(KEYS[task]) - found):
         raise _bad(PREFIX + key, "is missing")
-    for key in sorted(found - set(KEYS)):
-        raise _bad(PREFIX + key, "is not a key that Tatami knows")
-    content = {key: _json(PREFIX + key, entries[PREFIX + key]) for key in KEYS}
-    if content["task"] != "detect":
-        raise _bad("tatami.task", f"is {content['task']!r}, not 'detect'")
+    for key in sorted(found - set(KEYS[task])):
+        raise _bad(PREFIX + key, f"is not a key that Tatami knows for the task '{task}'")
+    content = {key: _json(PREFIX + key, entries[PREFIX + key]) for key in KEYS[task]}
+    if task == "classify":
+        return ClassifierSpec(
+            _classes(content["classes"]),
+            _input(_members("tatami.input", content["input"], InputSpec)),
+            _provenance(content["provenance"]),
+        )
     return NetworkSpec(
         "detect",
         _classes(content["classes"]),
@@ -83,9 +105,9 @@ def from_json(content: object, provenance: Mapping[str, str]) -> NetworkSpec:
     grids = filled["decoding"].get("grids") if isinstance(filled["decoding"], dict) else None
     if isinstance(grids, list):
         filled["decoding"]["grids"] = [_with_defaults(grid, AnchorGrid) for grid in grids]
-    spec = from_metadata({PREFIX + key: json.dumps(filled[key]) for key in KEYS})
+    spec = from_metadata({PREFIX + key: json.dumps(filled[key]) for key in KEYS["detect"]})
     assert spec is not None
-    return spec
+    return detector_spec(spec)
 
 
 def _with_defaults(value: Any, kind: type[InputSpec] | type[Decoding] | type[AnchorGrid]) -> Any:

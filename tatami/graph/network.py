@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from tatami.types import NetworkSpec
+from tatami.types import Spec
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Network:
     """
 
     model: ir.Model
-    spec: NetworkSpec | None
+    spec: Spec | None
 
     @property
     def graph(self) -> ir.Graph:

@@ -1,7 +1,52 @@
-"""The networks: one paper, one file, and the table of their names."""
+"""The networks: one paper, one file, and the tables of their names."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
+from tatami.models.alexnet import AlexNet
+from tatami.models.classifier import Classifier
+from tatami.models.densenet import DenseNet
+from tatami.models.googlenet import GoogLeNet
+from tatami.models.lenet5 import LeNet5
+from tatami.models.mobilenet_v1 import MobileNetV1
+from tatami.models.resnet import ResNet
+from tatami.models.sppnet import SPPNet
+from tatami.models.vgg import VGG, D, E
+from tatami.models.xception import Xception
 from tatami.models.yolov2_tiny import YoloV2Tiny
 
 MODELS: dict[str, type[YoloV2Tiny]] = {"yolov2-tiny": YoloV2Tiny}
+"""The detectors."""
+
+CLASSIFIERS: dict[str, Callable[..., Classifier]] = {
+    "lenet5": LeNet5,
+    "alexnet": AlexNet,
+    "vgg16": partial(VGG, stages=D),
+    "vgg16-bn": partial(VGG, stages=D, norm=True),
+    "vgg19": partial(VGG, stages=E),
+    "vgg19-bn": partial(VGG, stages=E, norm=True),
+    "googlenet": GoogLeNet,
+    "resnet18": partial(ResNet, blocks=(2, 2, 2, 2), bottleneck=False),
+    "resnet34": partial(ResNet, blocks=(3, 4, 6, 3), bottleneck=False),
+    "resnet50": partial(ResNet, blocks=(3, 4, 6, 3)),
+    "resnet101": partial(ResNet, blocks=(3, 4, 23, 3)),
+    "resnet152": partial(ResNet, blocks=(3, 8, 36, 3)),
+    "densenet121": partial(DenseNet, blocks=(6, 12, 24, 16)),
+    "densenet169": partial(DenseNet, blocks=(6, 12, 32, 32)),
+    "densenet201": partial(DenseNet, blocks=(6, 12, 48, 32)),
+    "densenet264": partial(DenseNet, blocks=(6, 12, 64, 48)),
+    "mobilenet-v1": MobileNetV1,
+    "sppnet": SPPNet,
+    "xception": Xception,
+}
+"""The classifiers: each takes ``(classes, width=...)``, and gives a ``Classifier``."""
+
+
+def classifier_size(name: str) -> int:
+    """The side of the squares that a classifier's paper trains with."""
+    maker = CLASSIFIERS[name]
+    kind = maker.func if isinstance(maker, partial) else maker
+    size: int = kind.size  # type: ignore[union-attr]
+    return size

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from tatami.errors import TatamiError
+
 
 class ConvNormLeaky(nn.Module):
     """Convolution without bias, batch normalization, leaky ReLU 0.1: darknet's ``convolutional``.
@@ -26,3 +28,94 @@ class ConvNormLeaky(nn.Module):
 def max_pool_same(x: torch.Tensor) -> torch.Tensor:
     """The size-2, stride-1 max pool that keeps (h, w): darknet pads the right and lower edges."""
     return F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=float("-inf")), kernel_size=2, stride=1)
+
+
+def wide(channels: int, width: float) -> int:
+    """A layer's channels times the network's width: exact for 1, else a multiple of 8.
+
+    Vector units stay full that way. Raises TatamiError for a width that is not in 0 to 8.
+    """
+    if not 0 < width <= 8:
+        raise TatamiError(f"width is {width:g}", mend="give a factor as 0.5, at most 8")
+    return channels if width == 1 else max(8, 8 * round(channels * width / 8))
+
+
+def check_size(images: torch.Tensor, smallest: int) -> None:
+    """Raise TatamiError for images (n, c, H, W) in which some layer would have nothing to see."""
+    height, width = images.shape[-2:]
+    if min(height, width) < smallest:
+        raise TatamiError(
+            f"an input of {width}x{height} is too small for this network",
+            mend=f"give one of at least {smallest}x{smallest}",
+        )
+
+
+def start_for_relu(module: nn.Module) -> None:
+    """He initialization of every convolution and normalizations that change nothing.
+
+    K. He et al., "Delving Deep into Rectifiers", ICCV 2015, section 2.2, by the outputs.
+    """
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+        elif isinstance(part, nn.BatchNorm2d):
+            nn.init.ones_(part.weight)
+            nn.init.zeros_(part.bias)
+
+
+class ConvNormRelu(nn.Module):
+    """Convolution without bias, batch normalization, ReLU.
+
+    (n, inputs, h, w) -> (n, outputs, ceil(h / stride), ceil(w / stride)), the kernel being odd.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(
+            inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=False
+        )
+        self.norm = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.relu(self.norm(self.conv(x)), inplace=True)
+
+
+def average_bins(x: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
+    """(n, c, h, w) -> (n, c, rows, columns): the mean of each bin.
+
+    Bin i of n covers the samples floor(i h / n) to ceil((i + 1) h / n): adaptive pooling. Where the
+    bins are all alike that is a plain pool, and where each is one sample, nearest resizing; both
+    can be exported.
+    """
+    down, across = _even_bins(x.shape[2], rows), _even_bins(x.shape[3], columns)
+    if down is not None and across is not None:
+        kernel, stride = zip(down, across, strict=True)
+        return x if kernel == stride == (1, 1) else F.avg_pool2d(x, kernel, stride)
+    if rows % x.shape[2] == 0 and columns % x.shape[3] == 0:
+        return F.interpolate(x, (rows, columns), mode="nearest")
+    return F.adaptive_avg_pool2d(x, (rows, columns))
+
+
+def max_bins(x: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
+    """(n, c, h, w) -> (n, c, rows, columns): the largest of each bin, as ``average_bins``."""
+    down, across = _even_bins(x.shape[2], rows), _even_bins(x.shape[3], columns)
+    if down is not None and across is not None:
+        kernel, stride = zip(down, across, strict=True)
+        return x if kernel == stride == (1, 1) else F.max_pool2d(x, kernel, stride)
+    if rows % x.shape[2] == 0 and columns % x.shape[3] == 0:
+        return F.interpolate(x, (rows, columns), mode="nearest")
+    return F.adaptive_max_pool2d(x, (rows, columns))
+
+
+def _even_bins(length: int, bins: int) -> tuple[int, int] | None:
+    """(kernel, stride) of a pool whose windows are the bins; None where there is no such pool."""
+    starts = [i * length // bins for i in range(bins)]
+    ends = [-(-(i + 1) * length // bins) for i in range(bins)]
+    kernel, stride = ends[0], max(starts[1], 1) if bins > 1 else 1
+    same = all((i * stride, i * stride + kernel) == (starts[i], ends[i]) for i in range(bins))
+    fits = (length - kernel) // stride + 1 == bins
+    return (kernel, stride) if same and fits else None

@@ -16,6 +16,7 @@ from torch import nn
 
 from tatami.graph.check import check_graph, check_operators, check_spec
 from tatami.graph.network import Network
+from tatami.graph.passes.ceil_to_pads import ceil_to_pads
 from tatami.graph.passes.drop_identity import drop_identity, drop_unused
 from tatami.graph.passes.drop_zero_bias import drop_zero_bias
 from tatami.graph.passes.fold_constants import fold_constants
@@ -23,17 +24,18 @@ from tatami.graph.passes.lift_constants import lift_constants
 from tatami.graph.passes.merge_pad import merge_pad
 from tatami.graph.passes.name_values import name_values
 from tatami.graph.write import write
-from tatami.types import NetworkSpec
+from tatami.types import ClassifierSpec, Size, Spec
 
 OPSET = 18
 """The ONNX operator set: ONNX Runtime from 1.14 on and Netron read it."""
 
 
-def export_onnx(module: nn.Module, spec: NetworkSpec, path: Path) -> None:
+def export_onnx(module: nn.Module, spec: Spec, path: Path) -> None:
     """Write ``module.forward`` as an ONNX file with ``spec`` in its metadata, whole or not at all.
 
-    module: images (1, 3, height, width) -> raw map; its mode (train or eval) is as before
-    afterwards. Batch normalization stays a node of its own: ``tatami fold`` folds it.
+    module: images (1, 3, height, width) -> raw map, or a classifier's logits (1, classes); its mode
+    (train or eval) is as before afterwards. Batch normalization stays a node of its own:
+    ``tatami fold`` folds it.
 
     Raises TatamiError for a module with operators that Tatami cannot run or with weights that are
     not finite, and OSError where the file cannot be written.
@@ -41,9 +43,20 @@ def export_onnx(module: nn.Module, spec: NetworkSpec, path: Path) -> None:
     write(to_network(module, spec), path)
 
 
-def to_network(module: nn.Module, spec: NetworkSpec) -> Network:
+def to_network(module: nn.Module, spec: Spec) -> Network:
     """The network that export_onnx writes. Raises TatamiError as it does."""
-    size = spec.input.size
+    output = "logits" if isinstance(spec, ClassifierSpec) else "map"
+    model = to_model(module, spec.input.size, output)
+    check_spec(model.graph, spec)
+    return Network(model, spec)
+
+
+def to_model(module: nn.Module, size: Size, output: str = "map") -> ir.Model:
+    """The ONNX model of a module that takes images (1, 3, height, width) of one size, checked.
+
+    output: the name of its output.
+    Raises TatamiError for operators that Tatami cannot run and for weights that are not finite.
+    """
     device = next(module.parameters()).device
     images = torch.zeros(1, 3, size.height, size.width, device=device)
     with _in_eval_mode(module), _quiet():
@@ -54,15 +67,16 @@ def to_network(module: nn.Module, spec: NetworkSpec) -> Network:
             optimize=False,  # it would fold batch normalization with an epsilon that nobody sees
             opset_version=OPSET,
             input_names=["images"],
-            output_names=["map"],
+            output_names=[output],
             verbose=False,
         )
     assert program is not None
     # Through bytes, so that the network holds NumPy weights and shares nothing with the module.
     proto = onnx.ModelProto.FromString(program.model_proto.SerializeToString())
     proto.ClearField("doc_string")
-    model = ir.from_proto(proto)
+    model: ir.Model = ir.from_proto(proto)
     lift_constants(model)
+    ceil_to_pads(model)
     fold_constants(model)
     drop_zero_bias(model)
     drop_identity(model)
@@ -71,8 +85,7 @@ def to_network(module: nn.Module, spec: NetworkSpec) -> Network:
     name_values(model)
     check_operators((node.domain, node.op_type) for node in model.graph)
     check_graph(model.graph)
-    check_spec(model.graph, spec)
-    return Network(model, spec)
+    return model
 
 
 @contextlib.contextmanager

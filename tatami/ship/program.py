@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tatami.ops.conv import multiply_adds
 from tatami.ops.window import Window
-from tatami.types import Float32, NetworkSpec
+from tatami.types import Float32, Spec
 
 Shape = tuple[int, int, int]
 """(channels, rows, columns)."""
@@ -425,7 +425,7 @@ class Program:
     values: Mapping[str, Value]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    spec: NetworkSpec | None = None
+    spec: Spec | None = None
     constants: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def lifetimes(self) -> dict[str, Lifetime]:

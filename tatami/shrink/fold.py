@@ -7,6 +7,7 @@ output channel is a convolution with weights s * W and bias s * b + t. docs/fold
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -54,7 +55,9 @@ class _Line:
         return _Line(after.scale * self.scale, after.scale * self.shift + after.shift)
 
 
-def fold(network: Network, epsilon: Epsilon | None = None) -> tuple[Network, list[Folded]]:
+def fold(
+    network: Network, epsilon: Epsilon | None = None, depthwise: bool = False
+) -> tuple[Network, list[Folded]]:
     """Fold every normalization, and per-channel scale and bias, into the convolution before it.
 
     Each convolution takes up the whole chain of BatchNormalization and of Mul, Div, Add and Sub by
@@ -62,10 +65,13 @@ def fold(network: Network, epsilon: Epsilon | None = None) -> tuple[Network, lis
     the chain made keeps its name. ``epsilon`` replaces the nodes' own. The network given is left
     as it is; a network with nothing to fold comes back equal, with no records.
 
+    depthwise: a normalization that no convolution can take up, as those in front of DenseNet's,
+    becomes a convolution of its own, of one tap and one channel each. It has no record.
+
     Raises TatamiError, naming the nodes, where folding would be wrong: a normalization that does
-    not follow a convolution, a convolution whose output is also used elsewhere, a normalization in
-    training mode, a variance that is negative beyond epsilon, a constant that differs within a
-    channel, weights that leave the range of float32.
+    not follow a convolution and a convolution whose output is also used elsewhere, both unless
+    ``depthwise``, a normalization in training mode, a variance that is negative beyond epsilon, a
+    constant that differs within a channel, weights that leave the range of float32.
     """
     model = network.model.clone()
     drop_identity(model)  # so that a normalization is seen to follow its convolution
@@ -73,14 +79,17 @@ def fold(network: Network, epsilon: Epsilon | None = None) -> tuple[Network, lis
     for node in list(model.graph):
         if node.op_type == "Conv" and (chain := _chain(node)):
             records.append(_fold_chain(model.graph, node, chain, epsilon))
-    for node in model.graph:
-        if node.op_type == "BatchNormalization":
+    left = [node for node in model.graph if node.op_type == "BatchNormalization"]
+    for node in left:
+        if not depthwise:
             raise _unfoldable(node)
+        _make_depthwise(model.graph, node, epsilon)
     drop_unused(model)
     spec = network.spec
-    if spec is not None and records:
+    if spec is not None and (records or left):
         used = "the nodes' own" if epsilon is None else str(epsilon)
         note = f"{len(records)} convolutions, epsilon: {used}"
+        note += f", {len(left)} depthwise" if left else ""
         spec = replace(spec, provenance={**spec.provenance, "folded": note})
     return Network(model, spec), records
 
@@ -139,16 +148,13 @@ def _fold_chain(
         new_weight = (weight.astype(np.float64) * line.scale[:, None, None, None]).astype("f4")
         new_bias = (bias * line.scale + line.shift).astype(np.float32)
     if not (np.isfinite(new_weight).all() and np.isfinite(new_bias).all()):
-        raise TatamiError(
-            f"folding {_names(chain)} into {place(conv)} leaves the range of float32",
-            mend="look at its variance and scale: a channel is dead or was never trained",
-        )
+        raise _out_of_range(f"folding {_names(chain)} into {place(conv)}")
     weights = {"weight": new_weight}
     if given_bias is not None or new_bias.any():
         weights["bias"] = new_bias
     if given_bias is None and "bias" in weights:
         operations -= int(np.prod(shape_of(value), dtype=np.int64))  # the bias is added now
-    _replace(graph, conv, chain, weights)
+    _replace(graph, [conv, *chain], weights, conv.attributes.values())
     return Folded(
         conv=str(conv.outputs[0].name),
         output=str(value.name),
@@ -156,6 +162,24 @@ def _fold_chain(
         epsilon=used,
         largest_scale=float(np.abs(line.scale).max()),
         operations=operations,
+    )
+
+
+def _make_depthwise(graph: ir.Graph, node: ir.Node, epsilon: Epsilon | None) -> None:
+    """A normalization as a convolution of one tap, every channel by itself: the same line."""
+    line = _normalization(node, epsilon or Epsilon(_written(real(node, "epsilon", 1e-5))))
+    with np.errstate(over="ignore", invalid="ignore"):
+        weight, bias = line.scale.astype(np.float32), line.shift.astype(np.float32)
+    if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+        raise _out_of_range(f"{place(node)} as a convolution")
+    weights = {"weight": weight[:, None, None, None], "bias": bias}
+    _replace(graph, [node], weights, [ir.AttrInt64("group", len(weight))])
+
+
+def _out_of_range(what: str) -> TatamiError:
+    return TatamiError(
+        f"{what} leaves the range of float32",
+        mend="look at its variance and scale: a channel is dead or was never trained",
     )
 
 
@@ -225,11 +249,14 @@ def _arithmetic(node: ir.Node, value: ir.Value, channels: int) -> _Line:
 
 
 def _replace(
-    graph: ir.Graph, conv: ir.Node, chain: list[ir.Node], weights: dict[str, Float32]
+    graph: ir.Graph,
+    old: list[ir.Node],
+    weights: dict[str, Float32],
+    attributes: Iterable[ir.Attr],
 ) -> None:
-    """Put one convolution in the place of ``conv`` and its chain, under the chain's last name."""
-    last = chain[-1].outputs[0]
-    inputs = [conv.inputs[0]]
+    """Put one convolution in the place of a chain of nodes, under the last one's name."""
+    last = old[-1].outputs[0]
+    inputs = [old[0].inputs[0]]
     for kind, array in weights.items():
         name = f"{last.name}.folded_{kind}"
         tensor = ir.tensor(array, name=name)
@@ -240,21 +267,20 @@ def _replace(
         graph.register_initializer(value)
         inputs.append(value)
     output = ir.Value(name=last.name, shape=last.shape, type=last.type)
-    new = ir.Node("", "Conv", inputs, conv.attributes.values(), outputs=[output], name=last.name)
-    old = [conv, *chain]
-    convenience.replace_nodes_and_values(graph, conv, old, [new], [last], [output])
+    new = ir.Node("", "Conv", inputs, attributes, outputs=[output], name=last.name)
+    convenience.replace_nodes_and_values(graph, old[0], old, [new], [last], [output])
 
 
 def _unfoldable(node: ir.Node) -> TatamiError:
     """Why a normalization is still there: what stands before it, or who else wants it."""
     value = node.inputs[0]
     before = None if value is None else value.producer()
-    leave = "keep this network unfolded, or train one that normalizes right after convolutions"
+    leave = "fold with --depthwise, which makes it a convolution of its own"
     if value is None or before is None:
         return TatamiError(
             f"{place(node)} normalizes the network's input and not a convolution's output: "
             "folded forward into a convolution it would be wrong at zero-padded borders",
-            mend="put it into the input's mean and scale",
+            mend="put it into the input's mean and scale, or fold with --depthwise",
         )
     if before.op_type == "Conv":
         users = [place(use.node) for use in value.uses() if use.node is not node]

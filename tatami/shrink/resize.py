@@ -16,7 +16,7 @@ from onnx import numpy_helper
 from tatami.errors import TatamiError
 from tatami.graph.network import Network, shape_of
 from tatami.graph.read import network_of
-from tatami.types import AnchorGrid, NetworkSpec, Size
+from tatami.types import AnchorGrid, ClassifierSpec, NetworkSpec, Size
 
 
 def resize(network: Network, size: Size) -> Network:
@@ -43,6 +43,14 @@ def resize(network: Network, size: Size) -> Network:
     resized = network_of(proto)
     if network.spec is None:
         return resized
+    if isinstance(network.spec, ClassifierSpec):
+        note = f"{network.spec.input.size} to {size}"
+        use = replace(
+            network.spec,
+            input=replace(network.spec.input, size=size),
+            provenance={**network.spec.provenance, "resized": note},
+        )
+        return Network(resized.model, use)
     before = [shape_of(value)[2:] for value in network.graph.outputs]
     after = [shape_of(value)[2:] for value in resized.graph.outputs]
     return Network(resized.model, _resized(network.spec, size, before, after))

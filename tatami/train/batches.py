@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,16 +16,20 @@ from tatami.train.distributed import Team
 from tatami.train.recipe import Recipe
 from tatami.types import Boxes, InputSpec, Int, Picture, Size
 
-Draw = Callable[[int, Size, bool, np.random.Generator], tuple[Picture, Boxes]]
-"""(sample index, canvas size, closing, random numbers) -> an augmented canvas and its boxes."""
+Draw = Callable[[int, Size, bool, np.random.Generator], tuple[Picture, Boxes | int]]
+"""(sample index, canvas size, closing, random numbers) -> an augmented canvas and its target: its
+boxes, or its class."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """images: (n, 3, H, W) float32, normalized, channels last in memory. targets: n pictures'."""
+    """images: (n, 3, H, W) float32, normalized, channels last in memory.
+
+    targets: n pictures' boxes, or classes (n,) int64.
+    """
 
     images: Tensor
-    targets: list[Boxes]
+    targets: Sequence[Boxes] | Tensor
 
 
 class Batches:
@@ -51,7 +55,7 @@ class Batches:
             images = images.flip(-1)  # first, for mean[0] then belongs to blue
         mean, scale = torch.tensor(self.spec.mean), torch.tensor(self.spec.scale)
         normalized = (images.to(torch.float32) - mean) * scale  # as tatami.picture.normalize
-        return Batch(normalized.permute(0, 3, 1, 2), [boxes for _, boxes in drawn])
+        return Batch(normalized.permute(0, 3, 1, 2), _together([target for _, target in drawn]))
 
     def from_step(self, start: int) -> Iterator[tuple[int, Batch]]:
         """The batches from a step to the end, drawn a few ahead by two threads."""
@@ -79,7 +83,7 @@ class Batches:
         factor = _random(self.recipe.seed, 2, step // 10).uniform(1 - share, 1 + share)
         return Size(*(max(32, 32 * round(s * factor / 32)) for s in (size.width, size.height)))
 
-    def _picture(self, place: int, size: Size, closing: bool) -> tuple[Picture, Boxes]:
+    def _picture(self, place: int, size: Size, closing: bool) -> tuple[Picture, Boxes | int]:
         """The picture at a place of the endless row of shuffled epochs."""
         epoch, rank = divmod(place, self.count)
         index = int(_epoch_order(self.recipe.seed, epoch, self.count)[rank])
@@ -87,6 +91,12 @@ class Batches:
 
     def _closing(self, step: int) -> bool:
         return step >= self.steps - self.recipe.closing_epochs * self.steps_an_epoch
+
+
+def _together(targets: Sequence[Boxes | int]) -> Sequence[Boxes] | Tensor:
+    """The targets of a batch, which are all boxes or all classes."""
+    boxes = [target for target in targets if isinstance(target, Boxes)]
+    return boxes or torch.tensor(targets, dtype=torch.int64)
 
 
 def _random(seed: int, purpose: int, number: int) -> np.random.Generator:

@@ -88,6 +88,11 @@ def save_weights(path: Path, tensors: dict[str, Tensor]) -> None:
     write_atomically(path, safetensors.torch.save(contiguous))
 
 
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file. Raises TatamiError and OSError as ``load_weights``."""
+    return _tensors(path.read_bytes(), path, "give a safetensors file or a run folder")
+
+
 def load_weights(model: nn.Module, path: Path) -> None:
     """Fill a model from a safetensors file.
 

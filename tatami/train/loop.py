@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -23,16 +24,17 @@ from tatami.train.distributed import (
     mean_over_team,
     synchronize_normalization,
 )
+from tatami.train.layers import freeze, parameter_groups
 from tatami.train.recipe import Recipe
 from tatami.train.run import CHECKPOINTS, LOG
-from tatami.types import Boxes
 
 
 class Trainable(Protocol):
     """What a model of Tatami offers to training, besides being an nn.Module."""
 
-    def loss(self, raw: Tensor, targets: Sequence[Boxes]) -> Mapping[str, Tensor]:
-        """The parts of the loss: their sum is what is lowered."""
+    def loss(self, raw: Tensor, targets: Any, /) -> Mapping[str, Tensor]:
+        """The parts of the loss: their sum is what is lowered. targets: a detector's n pictures'
+        boxes, or a classifier's classes (n,), with ``label_smoothing`` after them."""
         ...
 
 
@@ -59,7 +61,9 @@ def train(
     average.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     average.load_state_dict(model.state_dict())
     synchronize_normalization(model, team)
-    optimizer = torch.optim.SGD(_groups(model, recipe), lr=0.0, momentum=recipe.momentum)
+    freeze(model, recipe.freeze)
+    loss_of = _loss(model, recipe)
+    optimizer = torch.optim.SGD(parameter_groups(model, recipe), lr=0.0, momentum=recipe.momentum)
     start = _resume(model, average, optimizer, run)
     log = Log(run / LOG, start)
     saved = time.monotonic()
@@ -67,12 +71,14 @@ def train(
     for step, batch in batches.from_step(start):
         rate = recipe.learning_rate_at(step, batches.steps_an_epoch)
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
 
         images = batch.images.to(device, memory_format=torch.channels_last)
+        labels = batch.targets
+        targets = labels.to(device) if isinstance(labels, Tensor) else labels
         with _autocast(recipe, device):
             raw = model(images)
-        parts = cast(Trainable, model).loss(raw.float(), batch.targets)
+        parts = loss_of(raw.float(), targets)
         loss = torch.stack(tuple(parts.values())).sum()
 
         optimizer.zero_grad()
@@ -96,13 +102,11 @@ def train(
             saved = time.monotonic()
 
 
-def _groups(model: nn.Module, recipe: Recipe) -> list[dict[str, object]]:
-    """Weight decay pulls on convolution weights only: they alone have more than one dimension."""
-    parameters = list(model.parameters())
-    return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+def _loss(model: nn.Module, recipe: Recipe) -> Callable[[Tensor, Any], Mapping[str, Tensor]]:
+    loss: Callable[..., Mapping[str, Tensor]] = cast(Trainable, model).loss
+    if recipe.label_smoothing:
+        return partial(loss, label_smoothing=recipe.label_smoothing)
+    return loss
 
 
 def _move_average(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:

@@ -19,7 +19,7 @@ _FROM_ZERO = (
     *("warmup_epochs", "weight_decay", "closing_epochs"),
     *("checkpoint_seconds", "evaluate_every", "seed"),
 )
-_SHARES = ("momentum", "ema_decay", "multi_scale")
+_SHARES = ("momentum", "ema_decay", "multi_scale", "label_smoothing")
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Recipe:
     """How to train. Two runs of one recipe on the same data, threads and machine are equal."""
 
     size: Size = Size(416, 416)
+    stride: int = 32
+    """The sides of ``size`` divide by it: a detector's cells are so large; 1 for a classifier."""
     epochs: int = 100
     batch: int = 16
     """Pictures a step, over all processes together."""
@@ -48,6 +50,16 @@ class Recipe:
     closing_epochs: int = 5
     """The last epochs see whole pictures at the exact size: no mosaic, no multi-scale."""
 
+    label_smoothing: float = 0.0
+    """Of classifiers: this share of every target is spread over all classes (Szegedy et al. 2016,
+    section 7)."""
+    freeze: tuple[str, ...] = ()
+    """Weights whose names begin with one of these parts, as ``layer1``, are left as they are, and
+    so are the statistics of normalization there."""
+    layer_rate: float = 1.0
+    """Layer-wise learning rates (Howard and Ruder 2018, section 3.2): a layer learns at this factor
+    of the rate of the layer after it; the last at the full rate."""
+
     precision: Precision = "auto"
     """auto: bfloat16 autocast where the processor computes it natively, else float32."""
     checkpoint_seconds: float = 30.0
@@ -66,11 +78,15 @@ class Recipe:
                 raise TatamiError(f"{name} is {value}", mend="give 0 or a number above it")
             if name in _SHARES and not 0 <= value < 1:
                 raise TatamiError(f"{name} is {value}", mend="give a number from 0 to below 1")
+        if not 0 < self.layer_rate <= 1:
+            raise TatamiError(f"layer_rate is {self.layer_rate}", mend="give a factor from 0 to 1")
+        if self.stride not in (1, 32):
+            raise TatamiError(f"stride is {self.stride}", mend="give 1 or 32")
         if self.precision not in get_args(Precision):
             raise TatamiError(
                 f"no precision '{self.precision}'", mend=f"give {', '.join(get_args(Precision))}"
             )
-        if self.size.width % 32 or self.size.height % 32:
+        if self.size.width % self.stride or self.size.height % self.stride:
             width, height = (max(32, 32 * round(side / 32)) for side in _sides(self.size))
             raise TatamiError(
                 f"input size {self.size} is not a multiple of the stride, 32",
@@ -88,7 +104,7 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; the size as ``416x320``."""
-        return dataclasses.asdict(self) | {"size": str(self.size)}
+        return dataclasses.asdict(self) | {"size": str(self.size), "freeze": list(self.freeze)}
 
     @staticmethod
     def from_json(values: dict[str, Any], file: Path | None = None) -> Recipe:
@@ -99,15 +115,21 @@ class Recipe:
                 raise TatamiError(
                     f"unknown key '{name}' in the recipe", file=file, mend=f"known: {sorted(known)}"
                 )
-            wanted = str if name in ("size", "precision") else type(known[name])
+            wanted = {"size": str, "precision": str, "freeze": list}.get(name, type(known[name]))
             if type(value) is not wanted and not (wanted is float and type(value) is int):
                 raise TatamiError(
                     f"recipe key '{name}' is {json.dumps(value)}",
                     file=file,
                     mend=f"give a {wanted.__name__}",
                 )
-        sized = {"size": Size.parse(values["size"])} if "size" in values else {}
-        return Recipe(**{**values, **sized})
+        if not all(isinstance(part, str) and part for part in values.get("freeze", [])):
+            raise TatamiError(
+                "recipe key 'freeze' is not a list of names", file=file, mend="give names of layers"
+            )
+        parsed: dict[str, Any] = {"freeze": tuple(values.get("freeze", ()))}
+        if "size" in values:
+            parsed["size"] = Size.parse(values["size"])
+        return Recipe(**{**values, **parsed})
 
 
 def _sides(size: Size) -> tuple[int, int]:

@@ -24,7 +24,7 @@ from tatami.errors import TatamiError
 from tatami.files import write_atomically
 from tatami.graph.metadata import from_metadata, to_metadata
 from tatami.train.recipe import Recipe
-from tatami.types import NetworkSpec
+from tatami.types import Spec
 
 SETTINGS, LOG, EVALUATIONS = "run.json", "log.jsonl", "evaluations.jsonl"
 CHECKPOINTS, WEIGHTS, NETWORK = "checkpoints", "weights.safetensors", "network.onnx"
@@ -41,6 +41,8 @@ class DataSource:
     skip: tuple[str, ...]
     fingerprint: str
     test_split: str | None
+    hold_out: str | None = None
+    """Of a set with one class a picture: what is held out of the split, as ``10000``."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Run:
 
     model: str
     width: float
-    spec: NetworkSpec
+    spec: Spec
     recipe: Recipe
     data: DataSource
     augmentation: Mapping[str, Any]
@@ -82,7 +84,8 @@ def load_run(folder: Path) -> Run:
             raise KeyError("spec")
         data = values["data"]
         texts = [data["root"], data["split"], data["fingerprint"], *data["skip"]]
-        texts += [data[name] for name in ("format", "test_split") if data[name] is not None]
+        optional = data["format"], data["test_split"], data.get("hold_out")
+        texts += [text for text in optional if text is not None]
         if not all(isinstance(text, str) for text in texts):
             raise ValueError("the data are not named in text")
         return Run(

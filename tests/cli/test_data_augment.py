@@ -51,6 +51,18 @@ def test_the_sheet_has_a_row_for_each_variation(root: Path, tmp_path: Path) -> N
     assert out.read_bytes() != first
 
 
+def test_class_folders_have_no_mosaic(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for name in ("ant", "bee"):
+            (tmp_path / "set" / split / name).mkdir(parents=True)
+            pixels = np.random.default_rng(0).integers(0, 256, (20, 20, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "set" / split / name / "0.png")
+    out = tmp_path / "sheet.png"
+    text = run("augment", tmp_path / "set", "-o", out, "--size", "32")
+    assert "10 variations, and all together" in text
+    assert read_picture(out).shape[0] == 11 * (32 + 20 + 8) + 8
+
+
 def test_every_setting_that_varies_has_a_row() -> None:
     beside = {"mosaic_scale", "occlusion_size", "min_visible", "pad"}
     assert set(NAMES) == set(vars(Augmentation())) - beside

@@ -121,3 +121,20 @@ def test_a_refusal_writes_nothing(tatami, model_of, tmp_path):
     assert code == 2
     assert "BatchNormalization 'map' follows Relu 'r'" in err
     assert [file.name for file in tmp_path.iterdir()] == ["net.onnx"]
+
+
+def test_depthwise_makes_convolutions_of_what_is_left(tatami, model_of, tmp_path):
+    weights = {name: np.ones(3, np.float32) for name in "sbmv"}
+    nodes = [node("Relu", ["images"], ["r"]), node("BatchNormalization", ["r", *"sbmv"], ["map"])]
+    path = tmp_path / "net.onnx"
+    onnx.save(model_of(nodes, weights), path)
+    _, _, err = tatami("fold", path)
+    assert "--depthwise" in err
+    code, out, _ = tatami("fold", path, "--depthwise", "-o", tmp_path / "out.onnx")
+    assert code == 0
+    assert "1 normalizations became depthwise convolutions" in out
+    assert [one.op_type for one in graph.read(tmp_path / "out.onnx").graph] == ["Relu", "Conv"]
+    _, out, _ = tatami("fold", path, "--depthwise", "-o", tmp_path / "out.onnx", "--json")
+    answer = json.loads(out)
+    assert answer["depthwise"] == 1
+    assert answer["worst_relative_difference"] < 1e-6

@@ -263,6 +263,17 @@ def test_a_picture_alone_and_with_its_mask_are_the_same(seed: int) -> None:
     picture = rng.integers(0, 256, (50, 70, 3), np.uint8)
     mask = rng.integers(0, 5, (50, 70), np.uint8)
     alone = augmented_picture(picture, CANVAS, options, np.random.default_rng(seed))
+    sample = Sample("0", Path("0"), Size(70, 50), Boxes.of([], []))
+    dataset = Dataset(Path("set"), "train", ("a",), (sample,))
+    in_a_set, _ = augmented(
+        dataset,
+        0,
+        CANVAS,
+        replace(options, mosaic=0.0),
+        np.random.default_rng(seed),
+        lambda _: picture,
+    )
+    assert_array_equal(alone, in_a_set)
     again, moved = augmented_mask(picture, mask, CANVAS, options, np.random.default_rng(seed))
     assert_array_equal(alone, again)
     assert moved.shape == (96, 120)

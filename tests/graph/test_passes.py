@@ -7,6 +7,7 @@ import pytest
 from onnx import helper
 
 from tatami import graph
+from tatami.graph.passes.ceil_to_pads import ceil_to_pads
 from tatami.graph.passes.drop_identity import drop_identity, drop_unused
 from tatami.graph.passes.drop_zero_bias import drop_zero_bias
 from tatami.graph.passes.fold_constants import fold_constants
@@ -64,6 +65,72 @@ def test_the_exporters_zero_bias_is_computed_and_then_dropped(model_of):
     drop_unused(model)
     assert len(model.graph.node(0).inputs) == 2
     assert list(model.graph.initializers) == ["w"]
+
+
+def test_a_shape_and_a_weight_that_are_made_of_constants_are_computed(model_of):
+    import onnx_ir as ir
+
+    place = np.eye(36, 36, dtype=np.float32)[rng.permutation(36)]
+    nodes = [
+        node("Concat", ["four", "rest"], ["sides"], axis=0),
+        node("MatMul", ["place", "kernels"], ["placed"]),
+        node("Reshape", ["placed", "sides"], ["w"]),
+        node("Conv", ["images", "w"], ["map"]),
+    ]
+    kernels = rng.standard_normal((36, 3)).astype(np.float32)
+    sides = {"four": np.array([4, 0], np.int64), "rest": np.array([-1, 3], np.int64)}
+    model = ir.from_proto(model_of(nodes, {"place": place, "kernels": kernels, **sides}))
+    fold_constants(model)
+    assert [one.op_type for one in model.graph] == ["Conv"]
+    weight = model.graph.node(0).inputs[1].const_value.numpy()
+    # A 0 takes the side of what is given: (36, 3) to (4, 3, 3, 3).
+    np.testing.assert_array_equal(weight, (place @ kernels).reshape(4, 3, 3, 3))
+
+
+def test_a_concat_of_the_images_is_not_folded(network_of):
+    network = network_of([node("Concat", ["images", "images"], ["map"], axis=1)], {})
+    assert same_after(network, fold_constants) == ["Concat"]
+
+
+@pytest.mark.parametrize("kernel", [2, 3])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("pad", [0, 1])
+@pytest.mark.parametrize("kind", ["MaxPool", "AveragePool"])
+def test_a_size_that_is_rounded_up_is_what_torch_makes_of_it(
+    kind, kernel, stride, pad, model_of, tmp_path
+):
+    import onnx_ir as ir
+    import torch.nn.functional as F
+    from torch import from_numpy
+
+    images = IMAGES[:, :, :7, :8]
+    how = {"count_include_pad": False} if kind == "AveragePool" else {}
+    pool = F.avg_pool2d if how else F.max_pool2d
+    expected = pool(from_numpy(images), kernel, stride, pad, ceil_mode=True, **how).numpy()
+    one = node(
+        kind,
+        ["images"],
+        ["map"],
+        kernel_shape=[kernel] * 2,
+        strides=[stride] * 2,
+        pads=[pad] * 4,
+        ceil_mode=1,
+    )
+    model = ir.from_proto(model_of([one], {}, image=images.shape))
+    model.graph.outputs[0].shape = ir.Shape(expected.shape)
+    ceil_to_pads(model)
+    assert "ceil_mode" not in model.graph.node(0).attributes
+    network = graph.Network(model, None)
+    np.testing.assert_allclose(graph.run(network, images)[0], expected, rtol=1e-6)
+
+
+def test_an_average_that_counts_its_padding_keeps_its_ceil_mode(model_of):
+    import onnx_ir as ir
+
+    how = {"kernel_shape": [3, 3], "strides": [2, 2], "count_include_pad": 1, "ceil_mode": 1}
+    model = ir.from_proto(model_of([node("AveragePool", ["images"], ["map"], **how)], {}))
+    ceil_to_pads(model)
+    assert "pads" not in model.graph.node(0).attributes
 
 
 def test_what_depends_on_the_images_is_not_folded(network_of):

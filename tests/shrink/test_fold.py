@@ -324,6 +324,56 @@ def test_a_chain_that_is_tapped_in_its_middle(network_of):
     )
 
 
+@pytest.mark.parametrize("pads", [0, 1])
+def test_with_depthwise_a_normalization_that_is_left_is_a_convolution(network_of, pads):
+    """DenseNet's: of a value that many read, in front of a convolution, also at zero padding."""
+    rng = np.random.default_rng(3)
+    nodes = [
+        node("Conv", ["images", "w"], ["c"]),
+        normalize("c", "n", "1", epsilon=1e-3),
+        node("Relu", ["n"], ["r"]),
+        node("Concat", ["c", "r"], ["both"], axis=1),
+        normalize("both", "m", "2"),
+        node("Relu", ["m"], ["s"]),
+        node("Conv", ["s", "k"], ["d"], pads=[pads] * 4),
+        normalize("d", "map", "3"),
+    ]
+    weights = {"w": W["w"], "k": rng.standard_normal((5, 8, 3, 3)).astype(np.float32)}
+    for prefix, channels in (("1", 4), ("2", 8), ("3", 5)):
+        weights |= weights_of(rng, channels, prefix)
+    network = network_of(nodes, weights)
+    refused(network, "Conv 'c' is used twice")
+    folded, records = fold(network, depthwise=True)
+    assert [record.conv for record in records] == ["d"]
+    kinds = [one.op_type for one in folded.graph]
+    assert kinds == ["Conv", "Conv", "Relu", "Concat", "Conv", "Relu", "Conv"]
+    equal(network, folded)
+
+
+def test_depthwise_uses_the_epsilon_that_is_given(network_of):
+    network = network_of(
+        [normalize("images", "map", epsilon=1e-3)], {**weights_of(np.random.default_rng(0), 3)}
+    )
+    own, other = (fold(network, e, depthwise=True)[0] for e in (None, Epsilon(1e-3)))
+    assert to_bytes(own) == to_bytes(other)
+    far = fold(network, Epsilon(1.0), depthwise=True)[0]
+    images = np.ones((1, 3, 8, 8), np.float32)
+    assert np.abs(graph.run(far, images)[0] - graph.run(own, images)[0]).max() > 0.01
+
+
+def test_depthwise_in_the_provenance_and_out_of_range(network_of):
+    weights = weights_of(np.random.default_rng(0), 3)
+    network = network_of([normalize("images", "map")], weights)
+    spec = NetworkSpec("detect", ("a",), InputSpec(Size(8, 8)), Decoding.yolov2(((1.0, 1.0),), 8))
+    folded, _ = fold(replace(network, spec=spec), depthwise=True)
+    assert folded.spec is not None
+    assert folded.spec.provenance["folded"].endswith(", 1 depthwise")
+    weights["s"] = np.full(3, 3e38, np.float32)
+    weights["v"] = np.full(3, 1e-30, np.float32)
+    with pytest.raises(TatamiError, match="as a convolution leaves the range of float32"):
+        fold(network_of([normalize("images", "map")], weights), depthwise=True)
+
+
 def in_memory(nodes, weights, network_of, change):
     """A network that graph.read would refuse: made by a program, changed after reading."""
     network = network_of(nodes, weights)

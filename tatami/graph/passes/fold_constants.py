@@ -1,4 +1,4 @@
-"""Compute what does not depend on the images: the exporter's Shape, Expand and CastLike chains."""
+"""Compute what does not depend on the images: the exporter's chains, and weights made of others."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from tatami.graph.attributes import constant, integer
 
 
 def fold_constants(model: ir.Model) -> None:
-    """Replace Shape, Expand, CastLike and Cast of constants by initializers.
+    """Replace Shape, Expand, CastLike, Cast, Concat, MatMul and Reshape of constants.
 
     torch's exporter gives a convolution without bias a zero bias that the file computes:
-    Expand(CastLike(0, x), Shape(weight)). Pre: constants are initializers (lift_constants).
-    Post: none of the four is left where its inputs are constant; values have the same names.
+    Expand(CastLike(0, x), Shape(weight)), and writes the shape of a Reshape as a Concat of its
+    sides. LeNet-5 puts its kernels in their places by a product.
+    Pre: constants are initializers (lift_constants).
+    Post: they are initializers, none of the seven is left where its inputs are constant, and values
+    have the same names.
     """
     graph = model.graph
     for node in list(graph):
@@ -57,6 +60,19 @@ def _compute(node: ir.Node) -> NDArray[Any] | None:
         if like is None or like.dtype is None:
             return None
         return given.astype(like.dtype.numpy())
+    if node.op_type == "Concat":
+        parts = [constant(node, index) for index in range(len(node.inputs))]
+        known = [part for part in parts if part is not None]
+        return np.concatenate(known, integer(node, "axis", 0)) if len(known) == len(parts) else None
+    if node.op_type in ("MatMul", "Reshape"):
+        other = constant(node, 1)
+        if other is None:
+            return None
+        if node.op_type == "MatMul":
+            return np.asarray(given @ other)
+        if integer(node, "allowzero", 0) == 0:
+            other = np.where(other == 0, [*given.shape, *other][: len(other)], other)
+        return given.reshape([int(side) for side in other])
     if node.op_type == "Cast":
         return given.astype(ir.DataType(integer(node, "to", 1)).numpy())
     return None

@@ -22,7 +22,7 @@ from tatami.ship.c.layout import Constant, Layout, lay_out
 from tatami.ship.c.operator import DEFAULT, Options, Places, c_type, count, number
 from tatami.ship.c.targets import TARGETS, Target, target_of
 from tatami.ship.program import Convolution, Program, Step, Value, parameters
-from tatami.types import Decoding, InputSpec, NetworkSpec
+from tatami.types import Decoding, InputSpec, NetworkSpec, detector_spec
 
 ARRAY_LIMIT = 2 * 2**20
 """Bytes of weights up to which ``auto`` writes them as C arrays; see docs/decisions."""
@@ -77,7 +77,7 @@ def emit(
     """
     _check_name(name)
     if program.spec is not None:
-        _check_detector(program, program.spec)
+        _check_detector(program, detector_spec(program.spec))
     target = target_of(options.target)
     layout = lay_out(program, options)
     fits = target.array or layout.constant_bytes <= ARRAY_LIMIT
@@ -181,7 +181,7 @@ def _public(program: Program, layout: Layout) -> list[tuple[str, object, str]]:
     arena = ("ARENA", layout.plan.size, "bytes")
     if program.spec is None:
         return [arena]
-    spec = program.spec
+    spec = detector_spec(program.spec)
     sides = [
         (f"MAP{index}_{side}", extent, "")
         for index, output in enumerate(program.outputs)
@@ -252,14 +252,14 @@ def _source(program: Program, layout: Layout, name: str, options: Options, as_ar
         classes = ",\n    ".join(_c_string(text) for text in program.spec.classes)
         names = f"{name}_class_names[{name.upper()}_CLASSES]"
         parts.append(f"const char *const {names} = {{\n    {classes},\n}};\n")
-        parts.append(_renamed(_rules(program, program.spec, addresses), name) + "\n")
+        parts.append(_renamed(_rules(program, detector_spec(program.spec), addresses), name) + "\n")
     parts += [_kernel(f"{kernel}.c", name) for kernel in kernels]
     parts += [
         _run(program, layout, name, options, addresses),
         _renamed(_forward(program, addresses), name),
     ]
     if program.spec is not None:
-        kind = "ssd" if program.spec.decoding.kind == "ssd" else "yolo"
+        kind = "ssd" if detector_spec(program.spec).decoding.kind == "ssd" else "yolo"
         darknet = program.spec.input.filter == "darknet"
         picture = "picture_darknet.c" if darknet else "picture.c"
         files_ = ("placement.c", picture, "candidates.c", f"decode_{kind}.c", "detect.c")

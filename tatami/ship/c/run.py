@@ -29,7 +29,15 @@ from tatami.ship.c.build import build, build_for
 from tatami.ship.c.emit import FORMAT
 from tatami.ship.c.targets import TARGETS, Target, missing, target_of
 from tatami.ship.program import Quantization, Value
-from tatami.types import Detections, Float32, NetworkSpec, Picture, RawMaps
+from tatami.types import (
+    Detections,
+    Float32,
+    NetworkSpec,
+    Picture,
+    RawMaps,
+    Spec,
+    detector_spec,
+)
 
 DESCRIPTION = "network.json"
 HOST = "host"
@@ -49,7 +57,7 @@ class Description:
     name: str
     target: str
     threads: int
-    spec: NetworkSpec | None
+    spec: Spec | None
     values: Mapping[str, Value]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
@@ -235,7 +243,7 @@ class CompiledDetector:
                 mend="run it as a network, not as a detector",
                 file=folder,
             )
-        self._spec = spec
+        self._spec = detector_spec(spec)
         self._as_shipped = variant is None and target == HOST and threads is None
         self._detecting: tuple[float, _Process] | None = None
 
@@ -326,6 +334,11 @@ class CompiledDetector:
             mend="give a score threshold that is a number, and a smaller picture",
             file=self.folder,
         )
+
+
+def open_compiled(folder: Path) -> CompiledDetector:
+    """A shipped folder as what its network.json says that it is. Raises TatamiError."""
+    return CompiledDetector(folder)
 
 
 def native(array: Array, value: Value) -> Array:

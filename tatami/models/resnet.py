@@ -1,0 +1,123 @@
+"""ResNet: K. He, X. Zhang, S. Ren and J. Sun, "Deep Residual Learning for Image Recognition", CVPR
+2016, Table 1: 18, 34, 50, 101 and 152 layers.
+
+Layers, names and shapes are those of torchvision's ``resnet18`` to ``resnet152``, so that their
+weights load: in bottlenecks the 3x3 convolution has the stride, not the 1x1 before it. 25.6 M
+parameters and 4.1 G multiply-adds for 50 layers at 224x224.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tatami.models.blocks import average_bins, check_size, start_for_relu, wide
+from tatami.models.classifier import Classifier, Ranking, cross_entropy, rankings
+
+
+class ResNet(Classifier):
+    """The network: images (n, 3, H, W).
+
+    blocks: in each of the four stages.  bottleneck: blocks of three convolutions, whose output has
+    four times the channels, rather than of two.  width: multiplies every layer's channels.
+    """
+
+    smallest = 32
+
+    def __init__(
+        self,
+        classes: int = 1000,
+        width: float = 1.0,
+        blocks: Sequence[int] = (3, 4, 6, 3),
+        bottleneck: bool = True,
+    ) -> None:
+        super().__init__()
+        self._bottleneck = bottleneck
+        self._channels = wide(64, width)
+        self.conv1 = nn.Conv2d(3, self._channels, kernel_size=7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(self._channels)
+        self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
+        first, second, third, fourth = blocks
+        self.layer1 = self._stage(wide(64, width), first, stride=1)
+        self.layer2 = self._stage(wide(128, width), second, stride=2)
+        self.layer3 = self._stage(wide(256, width), third, stride=2)
+        self.layer4 = self._stage(wide(512, width), fourth, stride=2)
+        self.fc = nn.Linear(self._channels, classes)
+        start_for_relu(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(n, 3, H, W) -> logits (n, classes)."""
+        check_size(images, self.smallest)
+        x = self.maxpool(F.relu(self.bn1(self.conv1(images)), inplace=True))  # (n, 64, H/4, W/4)
+        x = self.layer2(self.layer1(x))  # (n, 128, H/8, W/8), in bottlenecks four times that
+        x = self.layer4(self.layer3(x))  # (n, 512, H/32, W/32)
+        logits: Tensor = self.fc(average_bins(x, 1, 1).flatten(1))
+        return logits
+
+    def loss(self, raw: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> dict[str, Tensor]:
+        """Cross-entropy."""
+        return {"classes": cross_entropy(raw, labels, label_smoothing)}
+
+    def decode(self, raw: Tensor, count: int = 5) -> list[Ranking]:
+        """The likeliest classes of each picture."""
+        return rankings(raw, count)
+
+    def _stage(self, channels: int, blocks: int, stride: int) -> nn.Sequential:
+        kind = Bottleneck if self._bottleneck else BasicBlock
+        layers: list[nn.Module] = []
+        for index in range(blocks):
+            block = kind(self._channels, channels, stride if index == 0 else 1)
+            self._channels = block.outputs
+            layers.append(block)
+        return nn.Sequential(*layers)
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and the shortcut around them (figure 5, left)."""
+
+    def __init__(self, inputs: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.outputs = channels
+        self.conv1 = nn.Conv2d(inputs, channels, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.downsample = _projection(inputs, channels, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        y = self.bn2(self.conv2(y))
+        return F.relu(y + (x if self.downsample is None else self.downsample(x)), inplace=True)
+
+
+class Bottleneck(nn.Module):
+    """1x1 to fewer channels, 3x3, 1x1 to four times as many, and the shortcut (figure 5, right)."""
+
+    def __init__(self, inputs: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.outputs = 4 * channels
+        self.conv1 = nn.Conv2d(inputs, channels, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv3 = nn.Conv2d(channels, self.outputs, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(self.outputs)
+        self.downsample = _projection(inputs, self.outputs, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        y = F.relu(self.bn2(self.conv2(y)), inplace=True)
+        y = self.bn3(self.conv3(y))
+        return F.relu(y + (x if self.downsample is None else self.downsample(x)), inplace=True)
+
+
+def _projection(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
+    """The shortcut where shapes differ (option B of section 3.3); None where they do not."""
+    if stride == 1 and inputs == outputs:
+        return None
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel_size=1, stride=stride, bias=False),
+        nn.BatchNorm2d(outputs),
+    )

@@ -1,0 +1,78 @@
+"""VGG: K. Simonyan and A. Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
+Recognition", ICLR 2015, Table 1: configurations D (16 layers) and E (19).
+
+Layers, names and shapes are those of torchvision's ``vgg16``, ``vgg16_bn``, ``vgg19`` and
+``vgg19_bn``, so that their weights load. 138.4 M parameters and 15.5 G multiply-adds for 16 layers
+at 224x224.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from tatami.models.blocks import average_bins, check_size, start_for_relu, wide
+from tatami.models.classifier import Classifier, Ranking, cross_entropy, rankings
+
+D = (2, 2, 3, 3, 3)
+E = (2, 2, 4, 4, 4)
+"""Convolutions in each of the five stages, of 64, 128, 256, 512 and 512 channels."""
+
+
+class VGG(Classifier):
+    """The network: images (n, 3, H, W). Of 224x224 the last map is 7x7; others are pooled to it.
+
+    norm: batch normalization after every convolution, which the paper did not know.
+    width: multiplies every layer's channels.
+    """
+
+    smallest = 32
+
+    def __init__(
+        self,
+        classes: int = 1000,
+        width: float = 1.0,
+        stages: Sequence[int] = D,
+        norm: bool = False,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        inputs = 3
+        for convolutions, channels in zip(stages, (64, 128, 256, 512, 512), strict=True):
+            outputs = wide(channels, width)
+            for _ in range(convolutions):
+                layers.append(nn.Conv2d(inputs, outputs, kernel_size=3, padding=1))
+                if norm:
+                    layers.append(nn.BatchNorm2d(outputs))
+                layers.append(nn.ReLU(inplace=True))
+                inputs = outputs
+            layers.append(nn.MaxPool2d(kernel_size=2, stride=2))  # half of each side
+        full = wide(4096, width)
+        self.features = nn.Sequential(*layers)  # (n, 512, H / 32, W / 32)
+        self.classifier = nn.Sequential(
+            nn.Linear(inputs * 7 * 7, full),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(full, full),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(full, classes),
+        )
+        start_for_relu(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(n, 3, H, W) -> logits (n, classes)."""
+        check_size(images, self.smallest)
+        x = average_bins(self.features(images), 7, 7)
+        logits: Tensor = self.classifier(x.flatten(1))
+        return logits
+
+    def loss(self, raw: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> dict[str, Tensor]:
+        """Cross-entropy."""
+        return {"classes": cross_entropy(raw, labels, label_smoothing)}
+
+    def decode(self, raw: Tensor, count: int = 5) -> list[Ranking]:
+        """The likeliest classes of each picture."""
+        return rankings(raw, count)

@@ -1,0 +1,53 @@
+"""Transfer: the weights of another training, with a new head where the classes are others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from pathlib import Path
+
+import safetensors.torch
+from torch import Tensor, nn
+
+from tatami.errors import TatamiError
+
+
+def head_of(model: nn.Module, other: nn.Module) -> frozenset[str]:
+    """The names of the weights that depend on how many classes there are: those whose shapes are
+    others in ``other``, which is the same network for one class more; a layer's all together."""
+    theirs = other.state_dict()
+    differing = {n for n, mine in model.state_dict().items() if mine.shape != theirs[n].shape}
+    layers = {name.rpartition(".")[0] for name in differing}
+    return frozenset(n for n in theirs if n in differing or n.rpartition(".")[0] in layers)
+
+
+def transferred(
+    model: nn.Module, tensors: Mapping[str, Tensor], head: Set[str], file: Path, *, anew: bool
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """All weights of ``model`` as they begin, and the names of those that are made anew.
+
+    tensors: what ``file`` holds.  anew: leave the head as ``model`` has it, even where the file's
+    would fit, for its classes are others.
+
+    Raises TatamiError for any other weight that lacks, is too many or has another shape.
+    """
+    wanted = model.state_dict()
+    fits = all(n in tensors and tensors[n].shape == wanted[n].shape for n in head)
+    made = frozenset() if fits and not anew else head
+    for name in sorted(wanted.keys() | tensors.keys()):
+        if name in made:
+            continue
+        mine, theirs = wanted.get(name), tensors.get(name)
+        if mine is None or theirs is None or mine.shape != theirs.shape:
+            said = ["absent" if t is None else str(tuple(t.shape)) for t in (theirs, mine)]
+            raise TatamiError(
+                f"weight '{name}' is {said[0]} in the file and {said[1]} in the model",
+                file=file,
+                mend="begin from weights of the same network and width",
+            )
+    start = {name: wanted[name] if name in made else tensors[name] for name in wanted}
+    return start, tuple(name for name in wanted if name in made)
+
+
+def to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
+    """A safetensors file's content."""
+    return safetensors.torch.save({name: t.contiguous() for name, t in tensors.items()})

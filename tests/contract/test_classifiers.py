@@ -1,0 +1,261 @@
+"""One suite over every classifier: it learns, is saved, and every way to run it gives one answer.
+
+Each is built narrow, and those that repeat one block many times with few of them, so that all
+operators and all kinds of blocks are there and the suite stays fast. tests/models/ holds the whole
+networks to their papers.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from torch import Tensor
+
+from tatami import graph
+from tatami.errors import TatamiError
+from tatami.graph import Network
+from tatami.models import CLASSIFIERS
+from tatami.models.classifier import Classifier
+from tatami.models.export import to_model
+from tatami.ship import interpret
+from tatami.ship.c.emit import emit
+from tatami.ship.c.run import CompiledNetwork
+from tatami.ship.lower import lower
+from tatami.shrink.calibrate import observe
+from tatami.shrink.fold import fold
+from tatami.shrink.quantize import quantize
+from tatami.train.checkpoint import load_weights, save_weights
+from tatami.types import Float32, Size
+
+CLASSES = 4
+BOUND = 3e-5  # of the largest logit, the difference of larger sums: float32 in another order
+
+
+@dataclass(frozen=True)
+class Case:
+    """size: of an input that can be exported.  other: one that need not be.  short: fewer blocks
+    and no dropout, which at this width would leave nothing."""
+
+    size: Size
+    other: Size
+    short: dict[str, Any]
+    width: float = 0.1
+
+
+PLAIN = Size(96, 64)
+CASES = {
+    "lenet5": Case(Size(32, 32), Size(52, 40), {}, width=1.0),
+    "alexnet": Case(Size(95, 95), Size(127, 191), {"dropout": 0.0}),
+    "vgg16": Case(Size(32, 32), Size(64, 96), {"stages": (1, 1, 1, 1, 1), "dropout": 0.0}),
+    "vgg16-bn": Case(Size(32, 32), Size(64, 96), {"stages": (1, 1, 2, 1, 1), "dropout": 0.0}),
+    "googlenet": Case(PLAIN, Size(75, 130), {"dropout": 0.0, "auxiliary_dropout": 0.0}),
+    "resnet18": Case(PLAIN, Size(75, 130), {"blocks": (1, 1, 1, 1)}),
+    "resnet50": Case(PLAIN, Size(75, 130), {"blocks": (2, 1, 1, 1)}),
+    "densenet121": Case(PLAIN, Size(75, 130), {"blocks": (2, 2, 3, 2)}),
+    "mobilenet-v1": Case(PLAIN, Size(75, 130), {"dropout": 0.0}),
+    "sppnet": Case(Size(112, 112), Size(100, 131), {"dropout": 0.0}),
+    "xception": Case(
+        PLAIN, Size(75, 130), {"middle": 1, "dropout": 0.0, "output_stride": 16}, width=0.05
+    ),
+}
+"""One network a file, and two where a file makes blocks of two kinds."""
+
+
+def build(name: str, seed: int = 0) -> Classifier:
+    torch.manual_seed(seed)
+    case = CASES[name]
+    return CLASSIFIERS[name](CLASSES, width=case.width, **case.short)
+
+
+def batch(size: Size, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Eight pictures of noise, each with a bright quarter, which is its class."""
+    rng = np.random.default_rng(seed)
+    images = rng.random((8, 3, size.height, size.width)).astype(np.float32)
+    labels = np.arange(8) % CLASSES
+    half_height, half_width = size.height // 2, size.width // 2
+    for image, label in zip(images, labels, strict=True):
+        top, left = (label // 2) * half_height, (label % 2) * half_width
+        image[:, top : top + half_height, left : left + half_width] += 1
+    return torch.from_numpy(images), torch.from_numpy(labels)
+
+
+def assert_close(found: Float32, expected: Float32) -> None:
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() <= BOUND * np.abs(expected).max()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """losses: before each step of the training, which was on one batch."""
+
+    name: str
+    model: Classifier
+    losses: list[float]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """network: from its file.  images: (2, 3, H, W).  logits: torch's, (2, CLASSES)."""
+
+    path: Path
+    network: Network
+    folded: Network
+    images: Float32
+    logits: Float32
+
+
+@pytest.fixture(scope="module", params=CASES)
+def trained(request: pytest.FixtureRequest) -> Trained:
+    model = build(request.param).train()
+    images, labels = batch(CASES[request.param].size)
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
+    losses = []
+    for _ in range(20):
+        loss = torch.stack(list(model.loss(model(images), labels).values())).sum()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    with torch.no_grad():
+        for _ in range(60):  # the running statistics catch up with the weights
+            model(images)
+    return Trained(request.param, model.eval(), losses)
+
+
+@pytest.fixture(scope="module")
+def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    path = tmp_path_factory.mktemp("onnx") / "network.onnx"
+    size = CASES[trained.name].size
+    graph.write(Network(to_model(trained.model, size), None), path)
+    network = graph.read(path)
+    folded, _ = fold(network, depthwise=True)
+    images = batch(size)[0][:2]
+    with torch.no_grad():
+        logits = trained.model(images).numpy()
+    return Exported(path, network, folded, images.numpy(), logits)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_logits_of_any_size(name: str) -> None:
+    model = build(name).eval()
+    for size in (CASES[name].size, CASES[name].other):
+        with torch.no_grad():
+            raw = model(torch.zeros(2, 3, size.height, size.width))
+        assert raw.shape == (2, CLASSES)
+        assert raw.dtype == torch.float32
+
+
+def test_the_loss_falls_on_one_batch(trained: Trained) -> None:
+    assert all(np.isfinite(trained.losses))
+    assert trained.losses[-1] < 0.7 * trained.losses[0]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_part_of_the_loss_is_a_number_and_every_weight_has_a_gradient(name: str) -> None:
+    model = build(name).train()
+    images, labels = batch(CASES[name].size)
+    parts = model.loss(model(images), labels, label_smoothing=0.1)
+    assert all(part.ndim == 0 and part > 0 for part in parts.values())
+    torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
+    for key, parameter in model.named_parameters():
+        assert parameter.grad is not None, key
+        assert parameter.grad.isfinite().all(), key
+        assert parameter.grad.abs().max() > 0, key
+
+
+def test_saved_and_loaded_it_answers_the_same(trained: Trained, tmp_path: Path) -> None:
+    save_weights(tmp_path / "w.safetensors", trained.model.state_dict())
+    other = build(trained.name, seed=1).eval()
+    images, _ = batch(CASES[trained.name].size, seed=1)
+    with torch.no_grad():
+        expected = trained.model(images)
+        assert not torch.equal(other(images), expected)
+        load_weights(other, tmp_path / "w.safetensors")
+        assert torch.equal(other(images), expected)
+
+
+def test_numpy_and_onnx_runtime_agree_with_torch(exported: Exported) -> None:
+    first, second = exported.logits
+    assert np.abs(first - second).max() > 0.3 * np.abs(exported.logits).max()  # it looks
+    assert_close(graph.run(exported.network, exported.images)[0], exported.logits)
+    session = onnxruntime.InferenceSession(exported.path, providers=["CPUExecutionProvider"])
+    found = [session.run(None, {"images": image[None]})[0] for image in exported.images]
+    assert_close(np.concatenate(found), exported.logits)
+
+
+def test_folded_it_agrees(exported: Exported) -> None:
+    kinds = {node.op_type for node in exported.folded.graph}
+    assert "BatchNormalization" not in kinds
+    assert_close(graph.run(exported.folded, exported.images)[0], exported.logits)
+
+
+def test_the_c_program_agrees(exported: Exported, tmp_path: Path) -> None:
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+    for file, content in emit(lower(exported.folded), "net", "binary").files.items():
+        (tmp_path / file).write_bytes(content)
+    with CompiledNetwork(tmp_path, options=("-O1",)) as compiled:
+        found = np.stack([compiled.run([image])[0].reshape(-1) for image in exported.images])
+    assert_close(found, exported.logits)
+
+
+def test_the_integer_c_program_gives_the_bits_of_numpy(exported: Exported, tmp_path: Path) -> None:
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+    seen = observe(exported.folded, list(exported.images[:, None]), len(exported.images))
+    program = lower(quantize(exported.folded, seen))
+    for file, content in emit(program, "net", "binary").files.items():
+        (tmp_path / file).write_bytes(content)
+    with CompiledNetwork(tmp_path, options=("-O1",)) as compiled:
+        for image, logits in zip(exported.images, exported.logits, strict=True):
+            expected = interpret.values(program, [image])
+            for name, value in compiled.values([image]).items():
+                np.testing.assert_array_equal(value, expected[name], err_msg=name)
+            found = expected[program.outputs[0]].reshape(-1)
+            assert np.abs(found - logits).max() < 0.25 * np.abs(logits).max()
+
+
+def test_rankings_are_those_of_the_softmax(trained: Trained) -> None:
+    images, _ = batch(CASES[trained.name].size)
+    with torch.no_grad():
+        raw = trained.model(images)
+    wide = raw.double().numpy()
+    expected = np.exp(wide) / np.exp(wide).sum(axis=1, keepdims=True)
+    for row, ranking in zip(expected, trained.model.decode(raw), strict=True):  # five of four
+        np.testing.assert_array_equal(np.sort(ranking.labels), np.arange(CLASSES))
+        np.testing.assert_allclose(ranking.scores, row[ranking.labels], rtol=1e-4, atol=1e-7)
+        assert (np.diff(ranking.scores) <= 0).all()
+    assert [len(one.labels) for one in trained.model.decode(raw, 2)] == [2] * len(images)
+
+
+@pytest.mark.parametrize("name", sorted(CLASSIFIERS))
+@pytest.mark.parametrize("width", [0.0, -1.0, float("nan"), float("inf"), 1e6])
+def test_a_width_out_of_its_range(name: str, width: float) -> None:
+    with pytest.raises(TatamiError, match="width is"):
+        CLASSIFIERS[name](3, width=width)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_input_too_small_is_refused_and_the_smallest_is_taken(name: str) -> None:
+    model = build(name).eval()
+    side = model.smallest
+    with torch.no_grad():
+        assert model(torch.zeros(1, 3, side, side)).shape == (1, CLASSES)
+        with pytest.raises(TatamiError, match=f"an input of {side + 9}x{side - 1} is too small"):
+            model(torch.zeros(1, 3, side - 1, side + 9))
