@@ -12,8 +12,16 @@ import numpy as np
 import typer
 from PIL import Image
 
-from tatami.data.augment import Augmentation, augmented
-from tatami.data.open import open_dataset, splits
+from tatami.cli.training import OF_CLASSES
+from tatami.data.augment import Augmentation, augmented, augmented_picture
+from tatami.data.open import (
+    FORMATS,
+    LABELLED_FORMATS,
+    labelled_splits,
+    open_dataset,
+    open_labelled,
+    splits,
+)
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 from tatami.files import write_atomically
@@ -65,7 +73,7 @@ def augment(
         "320x240"
     ),
     seed: Annotated[int, typer.Option(help="Of the pictures and of what is drawn.")] = 0,
-    format: Annotated[str | None, typer.Option(help="voc, coco or yolo; else recognised.")] = None,
+    format: Annotated[str | None, typer.Option(help="Else recognised.")] = None,
     skip: Annotated[
         list[str] | None, typer.Option(help="Accept this kind of problem; may be repeated.")
     ] = None,
@@ -80,11 +88,12 @@ def augment(
     if seed < 0:
         raise TatamiError(f"seed {seed}", mend="give a number from 0")
     canvas = Size.parse(size)
-    options = Augmentation().with_settings(augment or ())
-    draw, count, classes = _detection_set(data, split, format, skip or (), canvas)
+    draw, count, classes, boxed = _opened(data, split, format, skip or (), canvas)
+    options = (Augmentation() if boxed else OF_CLASSES).with_settings(augment or ())
+    names = [name for name in NAMES if boxed or name != "mosaic"]  # which has no one class
 
     chosen: list[int] = np.random.default_rng(seed).permutation(count).tolist()
-    rows = [row for name in NAMES for row in _row(name, options, seed, chosen, draw)]
+    rows = [row for name in names for row in _row(name, options, seed, chosen, draw)]
     together = [
         Cell("all together, as in training", options, number, seed + number)
         for number in range(COLUMNS)
@@ -97,24 +106,49 @@ def augment(
     content = io.BytesIO()
     Image.fromarray(sheet).save(content, "PNG")
     write_atomically(out, content.getvalue())
-    print(f"{out}: {len(NAMES)} variations, and all together")
+    print(f"{out}: {len(names)} variations, and all together")
 
 
-def _detection_set(
+def _opened(
     data: Path, split: str | None, format: str | None, skip: Sequence[str], canvas: Size
-) -> tuple[Draw, int, tuple[str, ...]]:
-    """How to draw a picture of a set with boxes, how many it has, and its classes."""
-    if split is None:
-        there = splits(data, format)
-        split = next((name for name in ("trainval", "train") if name in there), there[0])
+) -> tuple[Draw, int, tuple[str, ...], bool]:
+    """How to draw a picture of a set, how many it has, its classes, and whether it has boxes.
+
+    A set of class folders, or another of one class a picture, is known by its format.
+    """
+    if format in LABELLED_FORMATS or (format is None and _is_of_classes(data)):
+        split = split or _usual(labelled_splits(data, format))
+        pictures = open_labelled(data, split=split, format=format, skip=skip).pictures
+
+        def alone(
+            number: int, options: Augmentation, rng: np.random.Generator
+        ) -> tuple[Picture, Boxes]:
+            return augmented_picture(pictures.read(number), canvas, options, rng), Boxes.of([], [])
+
+        return alone, len(pictures), pictures.classes, False
+
+    split = split or _usual(splits(data, format))
     dataset = open_dataset(data, split=split, format=format, skip=skip).dataset
 
-    def draw(number: int, options: Augmentation, rng: np.random.Generator) -> tuple[Picture, Boxes]:
+    def boxed(
+        number: int, options: Augmentation, rng: np.random.Generator
+    ) -> tuple[Picture, Boxes]:
         return augmented(
             dataset, number, canvas, options, rng, lambda sample: read_picture(sample.path)
         )
 
-    return draw, len(dataset), dataset.classes
+    return boxed, len(dataset), dataset.classes, True
+
+
+def _is_of_classes(data: Path) -> bool:
+    """Whether no format with boxes knows the set, and one of one class a picture does."""
+    if any(reader.recognises(data) for reader in FORMATS.values()):
+        return False
+    return any(reader.recognises(data) for reader in LABELLED_FORMATS.values())
+
+
+def _usual(there: Sequence[str]) -> str:
+    return next((name for name in ("trainval", "train") if name in there), there[0])
 
 
 def _row(name: str, used: Augmentation, seed: int, chosen: Sequence[int], draw: Draw) -> list[Cell]:

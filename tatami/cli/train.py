@@ -13,8 +13,7 @@ from rich.console import Console
 from tatami.classifier import ForwardClassifier
 from tatami.cli.artefact import check_model, open_run, read_run
 from tatami.cli.classification import classify_all, print_classification
-from tatami.cli.evaluate import evaluate_detector, summary, table
-from tatami.cli.running import class_order
+from tatami.cli.evaluate import class_order, evaluate_detector, summary, table
 from tatami.cli.training import (
     OF_CLASSES,
     Data,
@@ -149,8 +148,8 @@ def train(
                         "seed": seed,
                     }
                 )
-                variations = OF_CLASSES if names_pictures else Augmentation()
-                augmentation = variations.with_settings(augment or ())
+                start = OF_CLASSES if names_pictures else Augmentation()
+                augmentation = start.with_settings(augment or ())
                 held = None if hold_out is None else HoldOut.parse(hold_out)
                 where = Source(data, train_split, test_split, format, tuple(skip or ()), held)
                 folder = out or Path("runs") / f"{model}-{data.resolve().name}"

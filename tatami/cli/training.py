@@ -24,7 +24,7 @@ from tatami.cli.artefact import build_model, torch_forward
 from tatami.cli.classification import classify_all
 from tatami.cli.evaluate import evaluate_detector
 from tatami.data.anchors import kmeans_anchors
-from tatami.data.augment import Augmentation, augmented
+from tatami.data.augment import Augmentation, augmented, augmented_picture
 from tatami.data.cache import PictureCache
 from tatami.data.fingerprint import fingerprint, labelled_fingerprint
 from tatami.data.hold_out import HoldOut, hold_out
@@ -41,7 +41,6 @@ from tatami.types import (
     LabelledPictures,
     NetworkSpec,
     Picture,
-    Sample,
     Size,
     Spec,
     detector_spec,
@@ -372,15 +371,11 @@ def _drawn_boxes(dataset: Dataset, run: Run) -> Draw:
 
 
 def _drawn_pictures(pictures: LabelledPictures, run: Run) -> Draw:
-    """How a classifier's are, with their classes: as those of a detector without boxes."""
+    """How a classifier's are, with their classes."""
     options = Augmentation(**run.augmentation)
 
     def draw(index: int, size: Size, _: bool, rng: np.random.Generator) -> tuple[Picture, int]:
-        picture = pictures.read(index)
-        shape = Size(picture.shape[1], picture.shape[0])
-        sample = Sample(pictures.ids[index], pictures.root, shape, Boxes.of([], []))
-        alone = Dataset(pictures.root, pictures.split, pictures.classes, (sample,))
-        canvas, _boxes = augmented(alone, 0, size, options, rng, lambda _: picture)
+        canvas = augmented_picture(pictures.read(index), size, options, rng)
         return canvas, int(pictures.labels[index])
 
     return draw

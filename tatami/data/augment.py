@@ -185,7 +185,7 @@ def augmented_picture(
     """A picture (height, width, 3) without boxes varied: uint8 (size.height, size.width, 3).
 
     For pictures of one class. A pure function of its arguments and of the state of ``rng``. There
-    is no mosaic, for there is one picture only: ``mosaic`` is not asked.
+    is no mosaic, for there is one picture only: it is what ``augmented`` gives with ``mosaic`` 0.
     """
     return _varied(picture, size, options, rng)[0]
 
@@ -221,6 +221,7 @@ def _varied(
     """One picture on a canvas, the way it went there, and what of the canvas is hidden."""
     canvas = _empty(size, options)
     source, window = Size(picture.shape[1], picture.shape[0]), Area(0, 0, size.width, size.height)
+    rng.random()  # where a picture of a set draws whether it becomes a mosaic
     move = _drawn_transform(source, size, window, options, rng)
     _paint(canvas, move, lambda: picture, options, rng)
     return canvas, move, _occlude(canvas, options, rng)

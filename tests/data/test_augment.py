@@ -308,6 +308,10 @@ wrong: list[tuple[str, Callable[[], Augmentation]]] = [
     ("scale", lambda: Augmentation(scale=(1.5, 0.5))),
     ("mosaic_scale", lambda: Augmentation(mosaic_scale=(0.0, 0.5))),
     ("pad", lambda: Augmentation(pad=256)),
+    ("rotate", lambda: Augmentation(rotate=181)),
+    ("noise", lambda: Augmentation(noise=-1)),
+    ("occlusion", lambda: Augmentation(occlusion=2)),
+    ("occlusion_size", lambda: Augmentation(occlusion_size=(0.0, 0.1))),
 ]
 
 
