@@ -81,7 +81,7 @@ def augment(
     """Draw a contact sheet of the training variations, a row for each, boxes included.
 
     Each alone at a third, two thirds and all of its strength, then all together as in training. A
-    variation that the settings leave out is shown too, and marked as not used.
+    variation that the settings leave out is shown too, and marked as off.
     """
     if out.suffix.lower() != ".png":
         raise TatamiError("not a name for the sheet", mend="name it sheet.png", file=out)
@@ -94,10 +94,7 @@ def augment(
 
     chosen: list[int] = np.random.default_rng(seed).permutation(count).tolist()
     rows = [row for name in names for row in _row(name, options, seed, chosen, draw)]
-    together = [
-        Cell("all together, as in training", options, number, seed + number)
-        for number in range(COLUMNS)
-    ]
+    together = [Cell("all together", options, number, seed + number) for number in range(COLUMNS)]
     pictures = []
     for cell in [*rows, *together]:
         picture, boxes = _drawn(cell, chosen, draw)
@@ -158,7 +155,7 @@ def _row(name: str, used: Augmentation, seed: int, chosen: Sequence[int], draw: 
     )
     neutral = getattr(nothing, name) == getattr(used, name)
     source = SHOWN if neutral else used
-    mark = " (not used)" if neutral else ""
+    mark = " (off)" if neutral else ""
     first = Cell("as it is", nothing)
     if name in ("flip", "mosaic"):  # there is no half of these: more pictures in place of strengths
         on = nothing.with_settings([f"{name}=1"])
@@ -186,7 +183,7 @@ def _row(name: str, used: Augmentation, seed: int, chosen: Sequence[int], draw: 
             zero + share * (value - zero) if zero == 0 else value**share for share in SHARES
         ]
         alone = [nothing.with_settings([f"{name}={strength}"]) for strength in strengths]
-        captions = [f"{name} up to {strength:.3g}{mark}" for strength in strengths]
+        captions = [f"{name} to {strength:.3g}{mark}" for strength in strengths]
         if name == "noise":
             captions = [f"noise of {strength:.3g}{mark}" for strength in strengths]
     strongest = _telling_seed(alone[-1], nothing, seed, chosen, draw)

@@ -83,7 +83,7 @@ def test_a_row_varies_one_thing_only(name: str) -> None:
             assert changed <= allowed
         assert vars(cells[-1].options)[name] != plain[name]
         off = vars(used)[name] == plain[name]
-        assert ("(not used)" in cells[-1].caption) == off
+        assert ("(off)" in cells[-1].caption) == off
 
 
 def test_wrong_requests_are_told(root: Path, tmp_path: Path) -> None:
