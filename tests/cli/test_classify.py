@@ -96,7 +96,8 @@ def test_predict(command: Command, trained: Path, data: Path, tmp_path: Path) ->
     for one in answer["pictures"]:
         assert one["classes"][0]["class"] == "green"
         assert sum(each["score"] for each in one["classes"]) == pytest.approx(1, abs=1e-5)
-        assert Image.open(out / one["drawn"]).size == (320, 213)
+        with Image.open(out / one["drawn"]) as drawn:
+            assert drawn.size == (320, 213)
 
 
 def test_from_torch_to_integers_in_c(
