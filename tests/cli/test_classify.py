@@ -185,4 +185,5 @@ def test_a_detectors_command_refuses_a_classifier(
     assert command("summary", "resnet18", "--size", "64x32", "--json") == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["input"] == [1, 3, 32, 64]
-    assert answer["total"]["parameters"] == 11_689_512
+    # The paper's, and the statistics of 4,800 normalized channels, which the file holds too.
+    assert answer["total"]["parameters"] == 11_689_512 + 2 * 4_800
