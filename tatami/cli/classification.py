@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tatami.cli.evaluate import WIDTH, class_order, shown_progress
+from tatami.cli.running import WIDTH, class_order, shown_progress
 from tatami.errors import TatamiError
 from tatami.evaluate.classification import Classification, evaluate
 from tatami.types import Classifier, Float32, Int, LabelledPictures

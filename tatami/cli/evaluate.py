@@ -6,24 +6,25 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, cast
 
-import numpy as np
 import typer
 from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import track
 from rich.table import Table
 
-from tatami.cli.artefact import open_detector
+from tatami.cli.artefact import is_classifier, open_artefact
+from tatami.cli.classification import classify_all, print_classification
 from tatami.cli.curves import write_curves
 from tatami.cli.diagnostics import asked_similar, check_scores, diagnostics_table
+from tatami.cli.labelled import open_part
+from tatami.cli.running import WIDTH, check_share, class_order, shown_progress
 from tatami.data.coco import category_ids
-from tatami.data.open import format_of, open_dataset
+from tatami.data.open import OpenedPictures, format_of, open_dataset
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 from tatami.evaluate.bootstrap import Interval
@@ -31,11 +32,8 @@ from tatami.evaluate.detections import Evaluation
 from tatami.evaluate.detections import evaluate as evaluate_detections
 from tatami.evaluate.difficult import RULES, Difficult, treat_difficult
 from tatami.evaluate.results import read_results, write_results
-from tatami.types import Dataset, Detections, Detector, Int, Sample
+from tatami.types import Classifier, Dataset, Detections, Detector, Sample
 
-T = TypeVar("T")
-
-WIDTH = 80
 SCORE = 0.005
 """Detections above this score count for average precision."""
 MAX_RESAMPLES = 100_000
@@ -51,7 +49,12 @@ def evaluate(
         Path | None, typer.Option(help="In place of an artefact: COCO's results format.")
     ] = None,
     split: Annotated[str | None, typer.Option(help="The set's split, as test.")] = None,
-    format: Annotated[str | None, typer.Option(help="voc, coco or yolo; else recognised.")] = None,
+    format: Annotated[
+        str | None, typer.Option(help="voc, coco, yolo, folders, mnist, cifar; else recognised.")
+    ] = None,
+    hold_out: Annotated[
+        str | None, typer.Option(help="Of a classifier's one split: those held out, as 10000.")
+    ] = None,
     skip: Annotated[
         list[str] | None, typer.Option(help="Accept this kind of problem; may be repeated.")
     ] = None,
@@ -83,7 +86,10 @@ def evaluate(
         Path | None, typer.Option(help="Write the detections, in COCO's results format.")
     ] = None,
 ) -> None:
-    """Average precision (VOC 2007, VOC 2010, COCO), precision, recall, F1, pictures a second."""
+    """Average precision (VOC 2007, VOC 2010, COCO), precision, recall, F1, pictures a second.
+
+    Of a classifier: top-1 and top-5, what is taken for what, precision, recall and AUC a class.
+    """
     if data is None:
         raise TatamiError("no labelled set given", mend="name it with --data")
     if (artefact is None) == (detections is None):
@@ -106,7 +112,20 @@ def evaluate(
         raise TatamiError("--similar is for --diagnose", mend="give both")
     kinds = skip or []
 
-    detector = None if artefact is None else open_detector(artefact)
+    opened_artefact = None if artefact is None else open_artefact(artefact)
+    if opened_artefact is not None and is_classifier(opened_artefact):
+        for option, given in (
+            *(("bootstrap", bootstrap), ("diagnose", diagnose), ("similar", similar)),
+            *(("curves", curves), ("save", save)),
+        ):
+            if given:
+                raise TatamiError(f"--{option} is for detectors", mend="leave it out")
+        part = open_part(data, split, format, kinds, hold_out)
+        _evaluate_classifier(opened_artefact, artefact, part, kinds, as_json)
+        return
+    if hold_out is not None:
+        raise TatamiError("--hold-out is for classifiers", mend="leave it out")
+    detector = cast(Detector | None, opened_artefact)
     opened = open_dataset(data, split=split, format=format, skip=kinds)
     dataset, skipped = opened.dataset, Counter(opened.skipped)
     categories = _categories(data, format, dataset)
@@ -161,6 +180,38 @@ def evaluate(
     for written in (save, curves):
         if written is not None:
             console.print(f"wrote {written}", markup=False, soft_wrap=True)
+
+
+def _evaluate_classifier(
+    classifier: Classifier,
+    artefact: Path | None,
+    part: OpenedPictures,
+    skip: Collection[str],
+    as_json: bool,
+) -> None:
+    pictures = part.pictures
+    found = classify_all(classifier, pictures, skip=skip, title="Classifying")
+    skipped = Counter(part.skipped)
+    skipped["unreadable-picture"] += found.unreadable
+    counts = {kind: count for kind, count in sorted(skipped.items()) if count}
+    speed = found.pictures_per_second
+    if as_json:
+        answer = {
+            "evaluated": str(artefact),
+            "data": str(pictures.root),
+            "split": pictures.split,
+            "skipped": counts,
+            "pictures_per_second": speed,
+            **found.result.to_json(),
+        }
+        print(json.dumps(answer, indent=2, allow_nan=False))
+        return
+    console = Console(width=WIDTH, highlight=False)
+    print_classification(console, found.result)
+    if speed is not None:
+        console.print(f"{speed:.1f} pictures a second, from pixels to classes", markup=False)
+    for kind, count in counts.items():
+        console.print(f"skipped {count} x {kind}", markup=False)
 
 
 @dataclass(frozen=True)
@@ -228,38 +279,6 @@ def evaluate_detector(
     found = detect_all(detector, dataset, score, title=title)
     truths = [sample.boxes for sample in found.samples]
     return evaluate_detections(truths, found.detections, dataset.classes, iou_threshold=iou, at=at)
-
-
-def class_order(network: Sequence[str], data: Sequence[str]) -> Int:
-    """(K,) int64: for each class of the network its place among the data's.
-
-    Raises TatamiError, naming the difference, where they are not the same names.
-    """
-    unknown = [name for name in network if name not in data]
-    missing = [name for name in data if name not in network]
-    if unknown or missing:
-        parts = []
-        if unknown:
-            parts.append(f"the network knows {_names(unknown)}, which the data do not have")
-        if missing:
-            parts.append(f"the data have {_names(missing)}, which the network does not know")
-        raise TatamiError(
-            "; ".join(parts), mend="evaluate on data with the classes it was trained on"
-        )
-    return np.array([data.index(name) for name in network], np.int64)
-
-
-def shown_progress(items: Sequence[T], title: str | None) -> Iterable[T]:
-    """The items, with a progress bar on standard error where it is a terminal and has a title."""
-    console = Console(stderr=True)
-    hidden = title is None or not console.is_terminal
-    return track(items, title or "", console=console, transient=True, disable=hidden)
-
-
-def check_share(name: str, value: float) -> None:
-    """Raise TatamiError unless an option's value lies in 0 to 1."""
-    if not 0 <= value <= 1:
-        raise TatamiError(f"{name} is {value:g}", mend="give a number from 0 to 1")
 
 
 def table(result: Evaluation) -> Table:
@@ -339,11 +358,6 @@ def _difficult(rule: str) -> Difficult:
 
 def _figures(*values: float) -> str:
     return " ".join(_figure(value) for value in values)
-
-
-def _names(names: Sequence[str]) -> str:
-    shown = [f"'{name}'" for name in names[:5]]
-    return ", ".join(shown) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _categories(data: Path, format: str | None, dataset: Dataset) -> Sequence[int]:

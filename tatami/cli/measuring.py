@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tatami.cli.evaluate import shown_progress
+from tatami.cli.running import shown_progress
 from tatami.graph.network import Network
 from tatami.ship.c.emit import emit
 from tatami.ship.c.operator import Options
@@ -38,7 +38,7 @@ def compiled(
             for file, content in shipped.files.items():
                 (folder / file).write_bytes(content)
             detector = stack.enter_context(CompiledDetector(folder))
-            detector.network.detecting_program()
+            detector.network.example()
             detectors.append(detector)
         yield detectors
 

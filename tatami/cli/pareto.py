@@ -24,8 +24,9 @@ from rich.table import Table
 
 from tatami import graph
 from tatami.cli.artefact import is_quantized, network_file, open_detector
-from tatami.cli.evaluate import SCORE, class_order, detect_all
+from tatami.cli.evaluate import SCORE, detect_all
 from tatami.cli.measuring import compiled, milliseconds
+from tatami.cli.running import class_order
 from tatami.data.open import open_dataset
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError

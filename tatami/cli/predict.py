@@ -7,8 +7,9 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
+import numpy as np
 import typer
 from PIL import Image
 from rich import box
@@ -16,15 +17,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tatami.cli.artefact import open_detector
-from tatami.cli.evaluate import WIDTH, check_share, shown_progress
+from tatami.cli.artefact import is_classifier, open_artefact
+from tatami.cli.running import WIDTH, check_share, shown_progress
 from tatami.data.pictures import SUFFIXES, read_picture
 from tatami.errors import TatamiError, printable
 from tatami.files import folder_written_atomically, write_atomically
-from tatami.see.draw import draw_detections
-from tatami.types import Detections, NetworkSpec, Picture, Size
+from tatami.see.draw import draw_classes, draw_detections
+from tatami.types import Classifier, Detections, Detector, NetworkSpec, Picture, Size
 
-RESULT = "detections.json"
+RESULT, CLASSES = "detections.json", "classes.json"
+TOP = 5
+"""Classes that are told of a picture."""
 
 
 def predict(
@@ -41,16 +44,23 @@ def predict(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, no table.")] = False,
 ) -> None:
-    """Find boxes in pictures; write OUT/detections.json and the pictures with the boxes drawn."""
+    """Find boxes in pictures; write OUT/detections.json and the pictures with the boxes drawn.
+
+    A classifier's likeliest classes go to OUT/classes.json and are written on the pictures.
+    """
     check_share("--score", score)
     for kind in skip or []:
         if kind != "unreadable-picture":
             raise TatamiError(
                 f"'{kind}' cannot be skipped here", mend="only unreadable-picture can"
             )
-    detector = open_detector(artefact)
+    opened = open_artefact(artefact)
     paths = listed(pictures)
     _check_replaceable(out)
+    if is_classifier(opened):
+        _name_all(opened, artefact, paths, out, bool(skip), as_json)
+        return
+    detector = cast(Detector, opened)
 
     predictions: list[Prediction] = []
     unreadable: list[Path] = []
@@ -85,6 +95,67 @@ def predict(
     if unreadable:
         console.print(f"skipped {len(unreadable)} x unreadable-picture", markup=False)
     console.print(f"wrote {printable(out)}: {len(predictions)} pictures, {RESULT}", markup=False)
+
+
+def _name_all(
+    classifier: Classifier, artefact: Path, paths: list[Path], out: Path, skip: bool, as_json: bool
+) -> None:
+    """The likeliest classes of every picture, to OUT/classes.json, and onto the pictures."""
+    classes = classifier.spec.classes
+    names = _drawn_names(paths)
+    told: list[dict[str, Any]] = []
+    unreadable: list[Path] = []
+    with folder_written_atomically(out) as folder:
+        for path in shown_progress(paths, "Classifying"):
+            try:
+                picture = read_picture(path)
+            except TatamiError:
+                if not skip:
+                    raise
+                unreadable.append(path)
+                continue
+            started = time.perf_counter()
+            scores = classifier.classify(picture)
+            seconds = time.perf_counter() - started
+            best = np.argsort(-scores, kind="stable")[:TOP].tolist()
+            drawn = draw_classes(picture, best, scores[best].tolist(), classes)
+            _save(drawn, folder / names[path], out)
+            told.append(
+                {
+                    "picture": str(path),
+                    "drawn": names[path],
+                    "size": str(Size(picture.shape[1], picture.shape[0])),
+                    "seconds": seconds,
+                    "classes": [
+                        {"class": classes[label], "score": float(scores[label])} for label in best
+                    ],
+                }
+            )
+        if not told:
+            raise TatamiError("not one picture can be read", mend="check them", file=paths[0])
+        answer = {
+            "artefact": str(artefact),
+            "classes": list(classes),
+            "unreadable": [str(path) for path in unreadable],
+            "pictures": told,
+        }
+        write_atomically(folder / CLASSES, json.dumps(answer, indent=1, allow_nan=False) + "\n")
+    if as_json:
+        print(json.dumps(answer, indent=2, allow_nan=False))
+        return
+    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0), width=WIDTH)
+    table.add_column("picture", overflow="ellipsis", no_wrap=True, ratio=1)
+    table.add_column("ms", justify="right", no_wrap=True)
+    table.add_column("classes", overflow="ellipsis", no_wrap=True, ratio=2)
+    for one in told:
+        likeliest = ", ".join(f"{each['class']} {each['score']:.2f}" for each in one["classes"][:3])
+        name = printable(Path(one["picture"]).name)
+        table.add_row(escape(name), f"{1000 * one['seconds']:.1f}", escape(likeliest))
+    console = Console(width=WIDTH, highlight=False)
+    console.print(table)
+    if unreadable:
+        console.print(f"skipped {len(unreadable)} x unreadable-picture", markup=False)
+    console.print(f"wrote {printable(out)}: {len(told)} pictures, {CLASSES}", markup=False)
 
 
 @dataclass(frozen=True)
@@ -198,11 +269,12 @@ def _check_replaceable(out: Path) -> None:
         raise TatamiError("is a file", mend="name a folder with --out", file=out)
     held = {path.name for path in out.iterdir()}
     ours: set[str] = set()
-    try:
-        older = json.loads((out / RESULT).read_bytes())
-        ours = {RESULT, *(entry["drawn"] for entry in older["pictures"])}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        pass  # not written by us: then nothing in the folder is
+    for name in (RESULT, CLASSES):
+        try:
+            older = json.loads((out / name).read_bytes())
+            ours |= {name, *(entry["drawn"] for entry in older["pictures"])}
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            pass  # not written by us: then nothing in the folder is
     if held - ours:
         raise TatamiError(
             f"the folder holds '{min(held - ours)}', which is no older prediction",

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import numpy as np
 import typer
 from rich.console import Console
 
 from tatami import graph
-from tatami.cli.artefact import is_quantized, open_detector
+from tatami.classifier import ForwardClassifier
+from tatami.cli.artefact import is_quantized, open_artefact
+from tatami.cli.classification import classify_all
 from tatami.cli.evaluate import SCORE, detect_all
+from tatami.cli.labelled import open_part
 from tatami.data.open import open_dataset
 from tatami.data.pictures import read_picture
 from tatami.detector import ForwardDetector
@@ -24,7 +27,7 @@ from tatami.evaluate.detections import evaluate
 from tatami.ops.fixed_point import dequantize
 from tatami.picture import prepare
 from tatami.ship import interpret
-from tatami.ship.c.run import CompiledDetector, native
+from tatami.ship.c.run import CompiledClassifier, CompiledDetector, native, open_compiled
 from tatami.ship.c.targets import TARGETS, target_of
 from tatami.ship.lower import lower
 from tatami.ship.program import Program, Value
@@ -39,8 +42,19 @@ from tatami.ship.prove import (
     hold_maps,
     hold_pictures,
     hold_quantized,
+    hold_scores,
 )
-from tatami.types import Dataset, Float32, NetworkSpec, Picture
+from tatami.types import (
+    Classifier,
+    ClassifierSpec,
+    Dataset,
+    Detector,
+    Float32,
+    LabelledPictures,
+    Picture,
+    Spec,
+    detector_spec,
+)
 
 WIDTH = 80
 LOOKED_AT = 8
@@ -56,7 +70,12 @@ def prove(
     ],
     data: Annotated[Path | None, typer.Option(help="The labelled set.")] = None,
     split: Annotated[str | None, typer.Option(help="The set's split, as test.")] = None,
-    format: Annotated[str | None, typer.Option(help="voc, coco or yolo; else recognised.")] = None,
+    format: Annotated[
+        str | None, typer.Option(help="voc, coco, yolo, folders, mnist, cifar; else recognised.")
+    ] = None,
+    hold_out: Annotated[
+        str | None, typer.Option(help="Of a classifier's one split: those held out, as 10000.")
+    ] = None,
     skip: Annotated[
         list[str] | None, typer.Option(help="Accept this kind of problem; may be repeated.")
     ] = None,
@@ -86,14 +105,22 @@ def prove(
     folders = [path for path in paths if (path / "network.json").is_file()]
     if variants:
         stages += [stage for folder in folders for stage in each_variant(folder)]
-    opened = open_dataset(data, split=split, format=format, skip=skip or ())
-    dataset = replace(opened.dataset, samples=opened.dataset.samples[:pictures])
+    dataset: Dataset | LabelledPictures
+    if stages and isinstance(stages[0].spec, ClassifierSpec):
+        part = open_part(data, split, format, skip or (), hold_out)
+        chosen = np.arange(min(len(part.pictures), pictures or len(part.pictures)))
+        dataset, skipped = part.pictures.select(chosen), Counter(part.skipped)
+    else:
+        if hold_out is not None:
+            raise TatamiError("--hold-out is for classifiers", mend="leave it out")
+        opened = open_dataset(data, split=split, format=format, skip=skip or ())
+        dataset = replace(opened.dataset, samples=opened.dataset.samples[:pictures])
+        skipped = Counter(opened.skipped)
     if not len(dataset):
         raise TatamiError("there is no picture to prove it on", mend="check --split", file=data)
-    skipped = Counter(opened.skipped)
     result = ledger(stages, dataset, skip=skip or (), progress=not as_json)
     rows = [row for folder in folders for row in emulated(folder, on or (), stages, dataset)]
-    result = Ledger((*result.rows, *rows))
+    result = Ledger((*result.rows, *rows), result.measure)
     if as_json:
         answer = {"data": str(data), "split": dataset.split, "pictures": len(dataset)}
         print(json.dumps({**answer, "skipped": skipped, **result.to_json()}, indent=2))
@@ -101,7 +128,7 @@ def prove(
         console = Console(width=WIDTH, highlight=False)
         console.print(result.table())
         looked_at = min(LOOKED_AT, len(dataset))
-        console.print(f"mAP of {len(dataset)} pictures, differences of {looked_at}")
+        console.print(f"{result.measure} of {len(dataset)} pictures, differences of {looked_at}")
         for kind, count in sorted(skipped.items()):
             console.print(f"skipped {count} x {kind}", markup=False)
         for line in result.failures():
@@ -112,34 +139,66 @@ def prove(
 
 
 def ledger(
-    stages: Sequence[Stage], dataset: Dataset, *, skip: Sequence[str] = (), progress: bool = False
+    stages: Sequence[Stage],
+    dataset: Dataset | LabelledPictures,
+    *,
+    skip: Sequence[str] = (),
+    progress: bool = False,
 ) -> Ledger:
     """The rows of some stages, each held to the one that it was made of. Raises TatamiError where
     they differ in what they are for: other classes, another input."""
-    samples = dataset.samples[:LOOKED_AT]
-    looked_at = [read_picture(sample.path) for sample in samples]
+    looked_at = _pictures(dataset, LOOKED_AT)
     rows: list[Row] = []
     measured: dict[str, float] = {}
     for index, stage in enumerate(stages):
         held_to = reference_of(stage, stages[:index])
-        found = detect_all(
-            stage.detector, dataset, SCORE, skip=skip, title=stage.name if progress else None
-        )
-        truths = [sample.boxes for sample in found.samples]
-        result = evaluate(truths, found.detections, dataset.classes)
+        if held_to is not None:
+            _check_same_use(stage, held_to)
+        found = _measured(stage, dataset, skip, stage.name if progress else None)
         row = _hold(stage, held_to, looked_at)
         rows.append(
             replace(
                 row,
-                mean_ap=result.map_voc07,
+                mean_ap=found.figure,
                 mean_ap_held_to=None if held_to is None else measured[held_to.name],
                 size=stage.size,
-                milliseconds=1000 * found.seconds / len(found.samples),
+                milliseconds=found.milliseconds,
             )
         )
-        measured[stage.name] = result.map_voc07
+        measured[stage.name] = found.figure
         rows += _hold_rules(stage, looked_at)
-    return Ledger(tuple(rows))
+    return Ledger(tuple(rows), "top-1" if isinstance(dataset, LabelledPictures) else "mAP")
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """figure: mAP, or top-1.  milliseconds: a picture."""
+
+    figure: float
+    milliseconds: float
+
+
+def _measured(
+    stage: Stage, dataset: Dataset | LabelledPictures, skip: Sequence[str], title: str | None
+) -> _Measured:
+    if isinstance(dataset, LabelledPictures):
+        if not isinstance(stage.spec, ClassifierSpec):
+            raise TatamiError(f"{stage.name} is no classifier", mend="prove one kind at a time")
+        classifier = cast(Classifier, stage.detector)
+        named = classify_all(classifier, dataset, skip=skip, title=title)
+        return _Measured(named.result.top1, 1000 * named.seconds / len(named.places))
+    detector_spec(stage.spec)
+    found = detect_all(cast(Detector, stage.detector), dataset, SCORE, skip=skip, title=title)
+    truths = [sample.boxes for sample in found.samples]
+    result = evaluate(truths, found.detections, dataset.classes)
+    return _Measured(result.map_voc07, 1000 * found.seconds / len(found.samples))
+
+
+def _pictures(dataset: Dataset | LabelledPictures, count: int) -> list[Picture]:
+    """The first pictures of a set."""
+    if isinstance(dataset, LabelledPictures):
+        return [dataset.read(index) for index in range(min(count, len(dataset)))]
+    return [read_picture(sample.path) for sample in dataset.samples[:count]]
 
 
 def reference_of(stage: Stage, before: Sequence[Stage]) -> Stage | None:
@@ -172,26 +231,30 @@ def _hold_rules(stage: Stage, pictures: Sequence[Picture]) -> list[Row]:
     """A stage's own picture rule and decoding rule, held to the written ones."""
     if stage.prepare is None:
         return []
-    rule = ForwardDetector(stage.spec, stage.forward)
     taken = getattr(stage.detector, "input", None)
     images = [_image(picture, stage.spec)[0] for picture in pictures]
     expected = images if taken is None else [native(image, taken) for image in images]
-    return [
-        hold_pictures(stage, pictures, expected),
-        hold_boxes(stage, rule, pictures, stage.spec.decoding.score_threshold),
-    ]
+    rows = [hold_pictures(stage, pictures, expected)]
+    if isinstance(stage.spec, ClassifierSpec):
+        named = ForwardClassifier(stage.spec, stage.forward)
+        return [*rows, hold_scores(stage, named, pictures)]
+    rule = ForwardDetector(stage.spec, stage.forward)
+    return [*rows, hold_boxes(stage, rule, pictures, stage.spec.decoding.score_threshold)]
 
 
 def emulated(
-    folder: Path, targets: Sequence[str], references: Sequence[Stage], dataset: Dataset
+    folder: Path,
+    targets: Sequence[str],
+    references: Sequence[Stage],
+    dataset: Dataset | LabelledPictures,
 ) -> list[Row]:
     """A shipped folder on other machines, by emulation: a few pictures, and no mAP."""
-    pictures = [read_picture(sample.path) for sample in dataset.samples[:EMULATED]]
+    pictures = _pictures(dataset, EMULATED)
     rows = []
     for target in targets:
         variants = [*(target_of(target).variants or ()), "portable"]
         for variant in variants:
-            with CompiledDetector(folder, target=target, variant=variant) as detector:
+            with open_compiled(folder, target=target, variant=variant) as detector:
                 stage = compiled_stage(detector, f"C {target} {variant}")
                 rows.append(_hold(stage, reference_of(stage, references), pictures))
                 rows += [row for row in _hold_rules(stage, pictures) if not row.passed]
@@ -202,7 +265,7 @@ def each_variant(folder: Path) -> list[Stage]:
     """The C of a folder with each kind of kernels that its program and this processor have."""
     stages = []
     for variant in ("portable", *reversed(TARGETS["any"].variants)):
-        detector = CompiledDetector(folder, variant=variant)
+        detector = open_compiled(folder, variant=variant)
         try:
             stages.append(compiled_stage(detector, f"C {detector.network.kernels}"))
         except TatamiError:  # this processor lacks it
@@ -223,10 +286,10 @@ def stages_of(artefact: Path) -> list[Path]:
 def open_stage(path: Path) -> Stage:
     """A run folder, an ONNX file or a shipped C folder as a stage of the ledger."""
     name = path.resolve().stem
-    detector = open_detector(path)
-    if isinstance(detector, CompiledDetector):
+    detector = open_artefact(path)
+    if isinstance(detector, CompiledDetector | CompiledClassifier):
         return compiled_stage(detector, "C" if name == "c" else f"C {name.removeprefix('c-')}")
-    assert isinstance(detector, ForwardDetector)
+    assert isinstance(detector, ForwardDetector | ForwardClassifier)
     if path.is_dir():
         weights = path / "weights.safetensors"
         size = weights.stat().st_size if weights.is_file() else 0
@@ -242,7 +305,9 @@ def open_stage(path: Path) -> Stage:
     return Stage(name, detector.spec, detector, detector.forward, values, None, size)
 
 
-def integer_stage(name: str, detector: ForwardDetector, program: Program, size: int) -> Stage:
+def integer_stage(
+    name: str, detector: ForwardDetector | ForwardClassifier, program: Program, size: int
+) -> Stage:
     """An integer network, run by the interpreter."""
 
     def integers(images: Float32) -> dict[str, Array]:
@@ -265,7 +330,7 @@ def integer_stage(name: str, detector: ForwardDetector, program: Program, size: 
     )
 
 
-def compiled_stage(detector: CompiledDetector, name: str) -> Stage:
+def compiled_stage(detector: CompiledDetector | CompiledClassifier, name: str) -> Stage:
     """A shipped folder, compiled."""
     source = sum(
         file.stat().st_size
@@ -299,7 +364,7 @@ def _real(array: Array, value: Value) -> Float32:
     return dequantize(array, quantization.scale, quantization.zero_point)
 
 
-def _image(picture: Picture, spec: NetworkSpec) -> Float32:
+def _image(picture: Picture, spec: Spec) -> Float32:
     """The network's input of one picture, (1, 3, H, W), by the written rule."""
     image, _ = prepare(picture, spec.input)
     return np.ascontiguousarray(image[None])
@@ -307,7 +372,7 @@ def _image(picture: Picture, spec: NetworkSpec) -> Float32:
 
 def _check_same_use(stage: Stage, held_to: Stage) -> None:
     for what in ("classes", "input", "decoding"):
-        if getattr(stage.spec, what) != getattr(held_to.spec, what):
+        if getattr(stage.spec, what, None) != getattr(held_to.spec, what, None):
             raise TatamiError(
                 f"{stage.name} and {held_to.name} differ in their {what}",
                 mend="prove the stages of one network",

@@ -16,7 +16,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from tatami import graph
-from tatami.data.fingerprint import fingerprint
+from tatami.cli.labelled import open_part
+from tatami.data.fingerprint import fingerprint, labelled_fingerprint
 from tatami.data.open import open_dataset
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
@@ -25,7 +26,7 @@ from tatami.shrink.calibrate import METHODS, observe
 from tatami.shrink.equalize import equalize as equalize_network
 from tatami.shrink.quantize import Layer, measure
 from tatami.shrink.quantize import quantize as quantize_network
-from tatami.types import Float32, Spec
+from tatami.types import ClassifierSpec, Float32, Int, Picture, Spec
 
 WIDTH = 80
 PICTURES = 32
@@ -41,7 +42,12 @@ def quantize(
         typer.Option("--output", "-o", help="Where to write; IN-int8.onnx if left out."),
     ] = None,
     split: Annotated[str | None, typer.Option(help="The set's split, as train.")] = None,
-    format: Annotated[str | None, typer.Option(help="voc, coco or yolo; else recognised.")] = None,
+    format: Annotated[
+        str | None, typer.Option(help="voc, coco, yolo, folders, mnist, cifar; else recognised.")
+    ] = None,
+    hold_out: Annotated[
+        str | None, typer.Option(help="Of a classifier's one split: leave so many alone, as 10000.")
+    ] = None,
     skip: Annotated[
         list[str] | None, typer.Option(help="Accept this kind of problem; may be repeated.")
     ] = None,
@@ -70,14 +76,16 @@ def quantize(
             file=network,
             mend="export it with tatami",
         )
-    dataset = open_dataset(data, split=split, format=format, skip=skip or ()).dataset
-    # Spread over the whole split, the same ones every time.
-    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(pictures, len(dataset))).astype(int))
-    samples = [dataset.samples[index] for index in chosen] if len(dataset) else []
-    if not samples:
-        raise TatamiError("there is no picture to calibrate with", mend="check --split", file=data)
-    images = [_image(sample.path, opened.spec) for sample in samples]
-    calibrated = replace(dataset, samples=tuple(samples))
+    if isinstance(opened.spec, ClassifierSpec):
+        part = open_part(data, split, format, skip or (), hold_out, rest=True).pictures
+        named = part.select(_spread(len(part), pictures))
+        images = [_image(named.read(index), opened.spec) for index in range(len(named))]
+        marks = labelled_fingerprint(named)
+    else:
+        dataset = open_dataset(data, split=split, format=format, skip=skip or ()).dataset
+        samples = tuple(dataset.samples[index] for index in _spread(len(dataset), pictures))
+        images = [_image(read_picture(sample.path), opened.spec) for sample in samples]
+        marks = fingerprint(replace(dataset, samples=samples))
     errors = Console(stderr=True)
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
         try:
@@ -89,7 +97,7 @@ def quantize(
                 len(images),
                 lambda done, total: progress.update(bar, completed=done, total=total),
             )
-            note = f"{len(images)} pictures {fingerprint(calibrated)[:12]}"
+            note = f"{len(images)} pictures {marks[:12]}"
             if equalize:
                 note += ", equalized"
             result = quantize_network(
@@ -117,8 +125,13 @@ def quantize(
         _print(layers, keep_float or [], target)
 
 
-def _image(path: Path, spec: Spec) -> Float32:
-    image, _ = prepare(read_picture(path), spec.input)
+def _spread(count: int, wanted: int) -> Int:
+    """Places spread over a whole split, the same ones every time."""
+    return np.unique(np.linspace(0, count - 1, min(wanted, count)).astype(np.int64))
+
+
+def _image(picture: Picture, spec: Spec) -> Float32:
+    image, _ = prepare(picture, spec.input)
     return np.ascontiguousarray(image[None])
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 from rich.console import Console
 
 from tatami import graph
 from tatami.cli.artefact import read_run
+from tatami.cli.classification import classify_all
 from tatami.cli.evaluate import SCORE, Found, detect_all
 from tatami.cli.prove import ledger, open_stage, stages_of
-from tatami.cli.training import test_data
+from tatami.cli.training import held_out_pictures, test_data
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 from tatami.evaluate.detections import Evaluation, evaluate
@@ -23,7 +25,16 @@ from tatami.see.report import ClassResult, Held, Report, Shown, write_report
 from tatami.see.report import Stage as StageRow
 from tatami.ship.prove import Ledger
 from tatami.train.run import EVALUATIONS, LOG, Run, read_rows
-from tatami.types import Dataset, Detector
+from tatami.types import (
+    Boxes,
+    Classifier,
+    ClassifierSpec,
+    Dataset,
+    Detections,
+    Detector,
+    LabelledPictures,
+    detector_spec,
+)
 
 SHOWN = 12
 """Pictures on the page, evenly spread over the split."""
@@ -37,12 +48,16 @@ def report(
 ) -> None:
     """Write report.html: pictures with boxes, curves, the ledger, the layers, the provenance."""
     settings = read_run(run)
-    dataset = test_data(settings)
+    names_pictures = isinstance(settings.spec, ClassifierSpec)
+    dataset = held_out_pictures(settings) if names_pictures else test_data(settings)
     if dataset is None:
         raise TatamiError("the run has no test split", file=run, mend="train with --test-split")
     proof = ledger([open_stage(path) for path in stages_of(run)], dataset, progress=True)
     page = output or run / "report.html"
-    write_report(build_report(run, settings, dataset, proof), page)
+    if isinstance(dataset, LabelledPictures):
+        write_report(classifier_report(run, settings, dataset, proof), page)
+    else:
+        write_report(build_report(run, settings, dataset, proof), page)
     Console(stderr=True, highlight=False).print(f"wrote {page}", markup=False, soft_wrap=True)
 
 
@@ -50,7 +65,8 @@ def build_report(folder: Path, run: Run, dataset: Dataset, proof: Ledger) -> Rep
     """The page of a run: its last artefact looked at on the test split, and all before it."""
     paths = stages_of(folder)
     last = open_stage(paths[-1])
-    found = detect_all(last.detector, dataset, SCORE, title="Looking")
+    detector, spec = cast(Detector, last.detector), detector_spec(last.spec)
+    found = detect_all(detector, dataset, SCORE, title="Looking")
     truths = [sample.boxes for sample in found.samples]
     result = evaluate(truths, found.detections, dataset.classes)
     measured = [row for row in proof.rows if row.mean_ap is not None]
@@ -71,9 +87,8 @@ def build_report(folder: Path, run: Run, dataset: Dataset, proof: Ledger) -> Rep
         ],
         ledger=_held(proof),
         classes=dataset.classes,
-        pictures=_shown(found, last.detector),
-        pictures_note=f"Found by {last.name}, above a score of "
-        f"{last.spec.decoding.score_threshold:g}.",
+        pictures=_shown(found, detector),
+        pictures_note=f"Found by {last.name}, above a score of {spec.decoding.score_threshold:g}.",
         log=[*read_rows(folder / LOG), *read_rows(folder / EVALUATIONS)],
         panels=(
             Panel(
@@ -86,6 +101,62 @@ def build_report(folder: Path, run: Run, dataset: Dataset, proof: Ledger) -> Rep
         ),
         curves=_curves(result),
         per_class=_per_class(result),
+        layers=_layers(paths),
+        provenance=_provenance(run, last.spec.provenance),
+    )
+
+
+def classifier_report(folder: Path, run: Run, pictures: LabelledPictures, proof: Ledger) -> Report:
+    """The same of a classifier: a picture's class stands around all of it."""
+    paths = stages_of(folder)
+    last = open_stage(paths[-1])
+    found = classify_all(cast(Classifier, last.detector), pictures, title="Looking")
+    result = found.result
+    measured = [row for row in proof.rows if row.mean_ap is not None]
+    shown = []
+    every = max(1, len(found.places) // SHOWN)
+    for place, scores in list(zip(found.places.tolist(), found.scores, strict=True))[::every]:
+        picture = pictures.read(place)
+        whole = [[0, 0, picture.shape[1], picture.shape[0]]]
+        best = int(scores.argmax())
+        shown.append(
+            Shown(
+                pictures.ids[place],
+                picture,
+                Boxes.of(whole, [pictures.labels[place]]),
+                Detections.of(whole, [scores[best]], [best]),
+            )
+        )
+    return Report(
+        title=f"{run.model} on {Path(run.data.root).name}",
+        lead=f"Trained on {run.data.split}, measured on {pictures.split}: {len(pictures)} of them.",
+        measure="top-1",
+        summary={
+            "top-1": f"{result.top1:.4f}",
+            "top-5": f"{result.top5:.4f}",
+            "error": f"{100 * (1 - result.top1):.2f} %",
+            "mean AUC": f"{result.auc:.4f}",
+            "pictures a second": f"{found.pictures_per_second or 0.0:.1f}",
+            "proof": "passed" if proof.passed else "FAILED",
+        },
+        stages=[
+            StageRow(row.stage, path.name, row.mean_ap, row.size, row.milliseconds)
+            for row, path in zip(measured, paths, strict=True)
+        ],
+        ledger=_held(proof),
+        classes=pictures.classes,
+        pictures=shown[:SHOWN],
+        pictures_note=f"Named by {last.name}.",
+        log=[*read_rows(folder / LOG), *read_rows(folder / EVALUATIONS)],
+        panels=(
+            Panel("Loss", ("loss",), logarithmic=True),
+            Panel("Learning rate", ("learning_rate",)),
+            Panel("top-1", ("top1",)),
+        ),
+        per_class=[
+            ClassResult(one.name, one.pictures, math.nan, one.precision, one.recall, one.f1)
+            for one in result.classes
+        ],
         layers=_layers(paths),
         provenance=_provenance(run, last.spec.provenance),
     )

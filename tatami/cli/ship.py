@@ -18,7 +18,7 @@ from tatami import graph
 from tatami.errors import TatamiError
 from tatami.files import folder_written_atomically
 from tatami.ship.c.build import build
-from tatami.ship.c.emit import Shipped, c_name, emit
+from tatami.ship.c.emit import Shipped, c_name, emit, example
 from tatami.ship.c.footprint import Cost, Footprint, footprint, parse_bytes
 from tatami.ship.c.operator import Options
 from tatami.ship.c.targets import TARGETS, target_of
@@ -54,7 +54,7 @@ def ship(
     no_build: Annotated[bool, typer.Option("--no-build", help="Do not compile it.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, no table.")] = False,
 ) -> None:
-    """Write a network as C that goes from pixels to boxes, and compile its example."""
+    """Write a network as C that goes from pixels to boxes or classes, and compile its example."""
     if to != "c":
         raise TatamiError(f"nothing ships to '{to}'", mend="give --to c")
     if weights not in ("auto", "array", "binary"):
@@ -79,16 +79,18 @@ def ship(
     needs = footprint(program, shipped, machine)
     integers = any(value.quantization is not None for value in program.values.values())
     _refuse_too_large(needs, limits, network, integers)
-    no_build = no_build or program.spec is None or bool(machine.compiler)
+    built = None
+    if program.spec is not None and not no_build and not machine.compiler:
+        built = example(shipped.name, program.spec)
     with folder_written_atomically(output) as folder:
         for file, content in shipped.files.items():
             (folder / file).write_bytes(content)
-        if not no_build:
-            build(folder, shipped.name, folder / f"{shipped.name}_detect", threads=threads)
+        if built is not None:
+            build(folder, shipped.name, folder / built, threads=threads)
     if as_json:
         typer.echo(json.dumps(_json(shipped, needs, output), indent=2, ensure_ascii=False))
     else:
-        _print(shipped, needs, output, built=not no_build)
+        _print(shipped, needs, output, built)
 
 
 def _refuse_too_large(
@@ -162,7 +164,7 @@ def _json(shipped: Shipped, needs: Footprint, output: Path) -> dict[str, object]
     }
 
 
-def _print(shipped: Shipped, needs: Footprint, output: Path, built: bool) -> None:
+def _print(shipped: Shipped, needs: Footprint, output: Path, built: str | None) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), width=WIDTH)
     table.add_column("layer", overflow="ellipsis", no_wrap=True, ratio=1)
     table.add_column("step", no_wrap=True)
@@ -192,5 +194,5 @@ def _print(shipped: Shipped, needs: Footprint, output: Path, built: bool) -> Non
     console.print(f"weights {sizes['weights']:,} bytes, source {sizes['code_files']:,} bytes")
     how = "as compiled" if needs.measured else "without code and tables: there is no compiler"
     console.print(f"on the device {needs.ram:,} bytes of RAM and {needs.flash:,} of flash, {how}")
-    done = f", compiled to {output / (shipped.name + '_detect')}" if built else ""
+    done = f", compiled to {output / built}" if built else ""
     console.print(f"wrote {output}{done}", markup=False, soft_wrap=True)

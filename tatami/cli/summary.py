@@ -23,12 +23,13 @@ from tatami.graph.costs import Cost, costs, total
 from tatami.graph.network import Network, shape_of
 from tatami.see.text import count, readable
 from tatami.shrink.resize import resize
-from tatami.types import InputSpec, NetworkSpec, Size
+from tatami.types import ClassifierSpec, InputSpec, NetworkSpec, Size
 
 WIDTH = 80
 SIZE, CLASSES, ANCHORS = Size(416, 416), 20, 5
-"""Of a detector that is given by its name: as published, for PASCAL VOC. A classifier's are its
-paper's."""
+"""Of a model that is given by its name: as published, for PASCAL VOC."""
+LABELS = {"lenet5": 10}
+"""Classes of a classifier's paper, where they are not ImageNet's 1,000."""
 MAX_PIXELS = 2**24
 
 _SHORT = {
@@ -54,10 +55,11 @@ def summary(
         float | None, typer.Option(help="Of a name: multiplies every layer's channels.")
     ] = None,
     classes: Annotated[
-        int | None, typer.Option(min=1, max=10_000, help="Of a name: how many, else the paper's.")
+        int | None,
+        typer.Option(min=1, max=10_000, help="Of a name: how many, else 20 or ImageNet's 1,000."),
     ] = None,
     anchors: Annotated[
-        int | None, typer.Option(min=1, max=100, help="Of a detector: how many a cell, else 5.")
+        int | None, typer.Option(min=1, max=100, help="Of a name: how many a cell, else 5.")
     ] = None,
     table: Annotated[
         Path | None, typer.Option("--csv", help="Write the layers here as a table.")
@@ -82,7 +84,13 @@ def summary(
                 )
         opened = _from_file(Path(network), wanted)
     else:
-        opened = _from_name(network, wanted, 1.0 if width is None else width, classes, anchors)
+        opened = _from_name(
+            network,
+            wanted,
+            1.0 if width is None else width,
+            classes,
+            anchors,
+        )
     layers = costs(opened)
     if table is not None:
         write_atomically(table, _csv(layers))
@@ -119,46 +127,34 @@ def _from_file(path: Path, size: Size | None) -> Network:
 
 
 def _from_name(
-    name: str, size: Size | None, width: float, classes: int | None, anchors: int | None
+    name: str, wanted: Size | None, width: float, classes: int | None, anchors: int | None
 ) -> Network:
     """A model of the tables, with weights at random. Raises TatamiError, naming the models."""
-    from tatami.models import CLASSIFIERS, MODELS
+    from tatami.models import CLASSIFIERS, MODELS, classifier_size
+    from tatami.models.export import to_network
 
-    if name in MODELS:
-        return _detector(name, size or SIZE, width, classes or CLASSES, anchors or ANCHORS)
-    if name not in CLASSIFIERS:
+    if name in CLASSIFIERS:
+        if anchors is not None:
+            raise TatamiError("a classifier has no anchors", mend="leave --anchors out")
+        side = classifier_size(name)
+        several = tuple(f"class {index}" for index in range(classes or LABELS.get(name, 1000)))
+        use = ClassifierSpec(several, InputSpec(wanted or Size(side, side)))
+        return to_network(CLASSIFIERS[name](len(several), width=width), use)
+    if name not in MODELS:
         known = ", ".join((*sorted(MODELS), *sorted(CLASSIFIERS)))
         raise TatamiError(
             f"no model and no file '{name}'", mend=f"the models are {known}; or give an ONNX file"
         )
-    if anchors is not None:
-        raise TatamiError("--anchors is for a detector: a classifier has none", mend="leave it out")
-    return _classifier(name, size, width, classes)
-
-
-def _detector(name: str, size: Size, width: float, classes: int, anchors: int) -> Network:
-    from tatami.models import MODELS
-    from tatami.models.export import to_network
-
-    kind = MODELS[name]
+    kind, size = MODELS[name], wanted or SIZE
     if size.width % kind.stride or size.height % kind.stride:
         raise TatamiError(
             f"an input of {size} does not divide by the stride, {kind.stride}",
             mend="give multiples of it, as 352x288",
         )
-    model = kind(classes, [(1.0, 1.0)] * anchors, width)
-    names = tuple(f"class {index}" for index in range(classes))
+    model = kind(classes or CLASSES, [(1.0, 1.0)] * (anchors or ANCHORS), width)
+    names = tuple(f"class {index}" for index in range(classes or CLASSES))
     spec = NetworkSpec("detect", names, InputSpec(size), kind.decoding(model.anchors))
     return to_network(model, spec)
-
-
-def _classifier(name: str, size: Size | None, width: float, classes: int | None) -> Network:
-    from tatami.models import CLASSIFIERS
-    from tatami.models.export import to_model
-
-    make = CLASSIFIERS[name]
-    model = make(width=width) if classes is None else make(classes, width=width)
-    return Network(to_model(model, size or Size(model.size, model.size)), None)
 
 
 def _size(network: Network) -> Size:

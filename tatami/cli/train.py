@@ -14,7 +14,8 @@ from rich.console import Console
 from tatami.classifier import ForwardClassifier
 from tatami.cli.artefact import check_model, open_run, read_run
 from tatami.cli.classification import classify_all, print_classification
-from tatami.cli.evaluate import class_order, evaluate_detector, summary, table
+from tatami.cli.evaluate import evaluate_detector, summary, table
+from tatami.cli.running import class_order
 from tatami.cli.training import (
     OF_CLASSES,
     Data,

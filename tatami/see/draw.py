@@ -68,6 +68,31 @@ def draw_detections(
     return _draw(picture, detections.xyxy, detections.labels.tolist(), texts if labels else None)
 
 
+def draw_classes(
+    picture: Picture, labels: Sequence[int], scores: Sequence[float], classes: Sequence[str]
+) -> Picture:
+    """The picture, a small one enlarged, with its likeliest classes written on it, the best first.
+
+    A line is the class's name and its probability in hundredths.
+    """
+    height, width = picture.shape[:2]
+    canvas = picture if min(height, width) >= 160 else fit(picture, Size(320, 320))[0]
+    image = Image.fromarray(np.ascontiguousarray(canvas))
+    draw = ImageDraw.Draw(image)
+    height, width = canvas.shape[:2]
+    font = text_font(max(11, (width + height) // 50))
+    down = int(font.getbbox("Ag")[3]) + 4
+    for line, (label, score) in enumerate(zip(labels, scores, strict=True)):
+        if (line + 2) * down > height:
+            break  # most of the picture stays in sight
+        text = f"{_printable(label, classes)} {score:.2f}"
+        colour = class_colour(label)
+        across = int(font.getlength(text)) + 5
+        draw.rectangle((0, line * down, across, (line + 1) * down - 1), fill=colour)
+        draw.text((2, line * down + 1), text, fill=ink_on(colour), font=font)
+    return np.array(image)
+
+
 def fit(picture: Picture, into: Size) -> tuple[Picture, float, float]:
     """The picture as large as ``into`` holds, its shape kept, and its two scales (x, y).
 

@@ -93,6 +93,7 @@ class Shown:
 class Report:
     """All that a report may tell, in the order of the page.
 
+    measure: what the ``map`` of stages is: a classifier's is its top-1.
     summary: the few figures to see first, name to value.  log: rows as logged, each with ``step``;
     panels: which of its columns are plotted.  classes: the names that boxes' labels index.
     pictures_note: which pictures, and the score above which detections are drawn.
@@ -101,6 +102,7 @@ class Report:
 
     title: str
     lead: str = ""
+    measure: str = "mAP@0.5"
     summary: Mapping[str, str] = field(default_factory=dict)
     stages: Sequence[Stage] = ()
     ledger: Sequence[Held] = ()
@@ -123,8 +125,8 @@ def write_report(report: Report, path: Path) -> None:
 def render(report: Report) -> str:
     """The report as HTML. Raises TatamiError where there is something to plot and no matplotlib."""
     parts = [
-        ("Stages", _stages(report.stages)),
-        ("The proof", _ledger(report.ledger)),
+        ("Stages", _stages(report.stages, report.measure)),
+        ("The proof", _ledger(report.ledger, report.measure)),
         ("Pictures", _pictures(report)),
         ("Training", _training(report)),
         ("Classes", _classes(report.curves, report.per_class)),
@@ -171,11 +173,11 @@ def render(report: Report) -> str:
 """
 
 
-def _stages(stages: Sequence[Stage]) -> str:
+def _stages(stages: Sequence[Stage], measure: str = "mAP@0.5") -> str:
     columns = (
         ("stage", "name"),
         ("artefact", "name"),
-        ("mAP@0.5", "number"),
+        (measure, "number"),
         ("size", "number"),
         ("ms a picture", "number"),
     )
@@ -186,7 +188,7 @@ def _stages(stages: Sequence[Stage]) -> str:
     return _table(columns, rows)
 
 
-def _ledger(ledger: Sequence[Held]) -> str:
+def _ledger(ledger: Sequence[Held], measure: str = "mAP@0.5") -> str:
     if not ledger:
         return ""
     columns = (
@@ -197,7 +199,7 @@ def _ledger(ledger: Sequence[Held]) -> str:
         ("bound", "number"),
         ("measure", "name"),
         ("first differing layer", "name"),
-        ("mAP@0.5", "number"),
+        (measure, "number"),
         ("size", "number"),
         ("ms a picture", "number"),
     )

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,16 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from tatami.types import Detections, Detector, Float32, Forward, NetworkSpec, Picture
+from tatami.types import (
+    Classifier,
+    ClassifierSpec,
+    Detections,
+    Detector,
+    Float32,
+    Forward,
+    Picture,
+    Spec,
+)
 
 FLOAT_BOUND = 3e-5
 """Worst |difference| of a float map, over the largest |value| of the map that it is held to."""
@@ -50,8 +59,8 @@ class Stage:
     """
 
     name: str
-    spec: NetworkSpec
-    detector: Detector
+    spec: Spec
+    detector: Detector | Classifier
     forward: Forward
     values: Callable[[Float32], Mapping[str, Float32]] | None
     prepare: Callable[[Picture], Array] | None
@@ -67,7 +76,8 @@ class Row:
 
     worst: the difference, in ``unit``: "" relative to the largest magnitude, "steps" of integers,
     or "px"; in "dB" it is the lowest signal to noise ratio, and bounds nothing.
-    layer: the first whose difference exceeds the bound, or the noisiest.  mean_ap: mAP@0.5.
+    layer: the first whose difference exceeds the bound, or the noisiest.  mean_ap: mAP@0.5, or of a
+    classifier the part of the pictures whose label is first.
     size: bytes.  milliseconds: a picture, from pixels to boxes.  loss: what mAP may lose.
     """
 
@@ -101,6 +111,7 @@ class Ledger:
     """The rows in the order of the stages."""
 
     rows: tuple[Row, ...]
+    measure: Literal["mAP", "top-1"] = "mAP"
 
     @property
     def passed(self) -> bool:
@@ -114,7 +125,7 @@ class Ledger:
         table.add_column("worst |Δ|", justify="right", no_wrap=True)
         table.add_column("bound", justify="right", no_wrap=True)
         table.add_column("at layer", overflow="ellipsis", no_wrap=True, ratio=3)
-        for name in ("mAP", "size", "ms"):
+        for name in (self.measure, "size", "ms"):
             table.add_column(name, justify="right", no_wrap=True)
         for row in self.rows:
             table.add_row(
@@ -141,7 +152,7 @@ class Ledger:
                 text += f"{_said(row.worst, row.unit)} exceeds {row.bound:g}"
                 text += f", first at {row.layer}" if row.layer else ""
             else:
-                text += f"mAP {row.mean_ap:.4f}, not {row.mean_ap_held_to:.4f}"
+                text += f"{self.measure} {row.mean_ap:.4f}, not {row.mean_ap_held_to:.4f}"
                 text += f" less at most {row.loss:g}" if row.loss is not None else ""
             lines.append(text)
         return lines
@@ -153,7 +164,7 @@ class Ledger:
             for key, value in row.items():
                 if isinstance(value, float) and not np.isfinite(value):
                     row[key] = str(value)
-        return {"passed": self.passed, "rows": rows}
+        return {"passed": self.passed, "measure": self.measure, "rows": rows}
 
 
 def hold_maps(
@@ -235,7 +246,7 @@ def hold_quantized(stage: Stage, reference: Stage, images: Iterable[Float32]) ->
     for image in images:
         found, expected = stage.values(image), reference.values(image)
         for name, value in found.items():
-            if name in expected and expected[name].shape == value.shape:
+            if name in expected and as_maps(expected[name]).shape == as_maps(value).shape:
                 sums = _products(value, expected[name])
                 products[name] = products.get(name, 0.0) + sums
     ratios = {}
@@ -286,13 +297,30 @@ def hold_boxes(
     """
     worst = 0.0
     for picture in pictures:
-        found = stage.detector.detect(picture, score_threshold)
+        found = cast(Detector, stage.detector).detect(picture, score_threshold)
         worst = _worse(worst, box_difference(found, detector.detect(picture, score_threshold)))
     return Row(f"{stage.name} boxes", "NumPy", worst, "px", BOX_BOUND)
 
 
+def hold_scores(stage: Stage, classifier: Classifier, pictures: Iterable[Picture]) -> Row:
+    """Hold the probabilities of a stage to those of a classifier: the worst difference of one."""
+    worst = 0.0
+    for picture in pictures:
+        assert isinstance(stage.spec, ClassifierSpec)
+        found = cast(Classifier, stage.detector).classify(picture)
+        expected = classifier.classify(picture).astype(np.float64)
+        worst = _worse(worst, float(np.abs(found - expected).max()))
+    return Row(f"{stage.name} scores", "NumPy", worst, "", 0.0)
+
+
+def as_maps(array: Array) -> Array:
+    """A vector a picture (n, channels) as maps of one sample, (n, channels, 1, 1)."""
+    return array.reshape(*array.shape, 1, 1) if array.ndim == 2 else array
+
+
 def difference(found: Float32, expected: Float32) -> float:
     """The worst |difference| over the largest |expected|; 0 where all is equal, NaN stays NaN."""
+    found, expected = as_maps(found), as_maps(expected)
     if found.shape != expected.shape:
         return float("inf")
     if np.array_equal(found, expected):

@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from tatami.cli.evaluate import class_order, evaluate_detector
+from tatami.cli.evaluate import evaluate_detector
+from tatami.cli.running import class_order
 from tatami.data.open import open_dataset
 from tatami.errors import TatamiError
 from tatami.types import Decoding, Detections, InputSpec, NetworkSpec, Picture, Size

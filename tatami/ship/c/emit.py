@@ -22,7 +22,7 @@ from tatami.ship.c.layout import Constant, Layout, lay_out
 from tatami.ship.c.operator import DEFAULT, Options, Places, c_type, count, number
 from tatami.ship.c.targets import TARGETS, Target, target_of
 from tatami.ship.program import Convolution, Program, Step, Value, parameters
-from tatami.types import Decoding, InputSpec, NetworkSpec, detector_spec
+from tatami.types import ClassifierSpec, Decoding, InputSpec, Spec
 
 ARRAY_LIMIT = 2 * 2**20
 """Bytes of weights up to which ``auto`` writes them as C arrays; see docs/decisions."""
@@ -73,11 +73,12 @@ def emit(
     weights: as C ``array`` (compiles anywhere, slowly), as a ``binary`` file that the assembler
     includes, or ``auto``: arrays up to ARRAY_LIMIT, or where the target wants them.
     Raises TatamiError for a name that is not a C identifier or is taken by the C library, and for a
-    detector that C cannot serve: an input of an illegal size, or more than one input or map.
+    network that C cannot serve as what its spec says: an input of an illegal size, or more inputs
+    or outputs than that has.
     """
     _check_name(name)
     if program.spec is not None:
-        _check_detector(program, detector_spec(program.spec))
+        _check_use(program, program.spec)
     target = target_of(options.target)
     layout = lay_out(program, options)
     fits = target.array or layout.constant_bytes <= ARRAY_LIMIT
@@ -104,7 +105,8 @@ def emit(
         "network.json": _description(program, layout, name, options, table),
     }
     if program.spec is not None:
-        texts["main.c"] = _kernel("main.c", name)
+        main = "main_classify.c" if _classifies(program) else "main.c"
+        texts["main.c"] = _renamed(_text(main).replace("@ppm@", _text("ppm.c")), name)
     encoded = {file: text.encode() for file, text in texts.items()}
     if not as_array:
         encoded[f"{name}_weights.bin"] = _blob(layout)
@@ -126,22 +128,34 @@ def _check_name(name: str) -> None:
         )
 
 
-def _check_detector(program: Program, spec: NetworkSpec) -> None:
+def example(name: str, spec: Spec) -> str:
+    """The name of the program that main.c becomes."""
+    return f"{name}_{'classify' if isinstance(spec, ClassifierSpec) else 'detect'}"
+
+
+def _classifies(program: Program) -> bool:
+    return isinstance(program.spec, ClassifierSpec)
+
+
+def _check_use(program: Program, spec: Spec) -> None:
     size = spec.input.size
     if min(size.width, size.height) < 4 or max(size.width, size.height) > MAX_SIDE:
         raise TatamiError(
             f"an input of {size} cannot be shipped", mend=f"give it sides from 4 to {MAX_SIDE}"
         )
-    maps = len(spec.decoding.maps(len(spec.classes)))
+    if isinstance(spec, ClassifierSpec):
+        what, maps = "classifier", 1
+    else:
+        what, maps = "detector with such a decoding", len(spec.decoding.maps(len(spec.classes)))
     if len(program.inputs) != 1 or len(program.outputs) != maps:
         raise TatamiError(
-            f"a detector with such a decoding has one input and {maps} maps, not "
+            f"a {what} has one input and {maps} maps, not "
             f"{len(program.inputs)} and {len(program.outputs)}",
             mend="ship a network whose metadata is for what it is",
         )
     if any(program.values[output].quantization is not None for output in program.outputs):
         raise TatamiError(
-            "the detector's map is quantized, which costs its boxes their precision",
+            "the network's output is quantized, which costs its boxes or scores their precision",
             mend="leave the graph's output in float32, as `tatami quantize` does",
         )
 
@@ -169,7 +183,8 @@ def _header(program: Program, layout: Layout, name: str) -> str:
         for key, value, comment in _public(program, layout)
     ]
     if program.spec is not None:
-        functions = _text("detect.h").rstrip().replace("@forward@", _signature(program))
+        header = "classify.h" if _classifies(program) else "detect.h"
+        functions = _text(header).rstrip().replace("@forward@", _signature(program))
     else:
         functions = _forward_alone(program)
     text = _text("head.h").replace("@constants@", "\n".join(lines))
@@ -181,7 +196,18 @@ def _public(program: Program, layout: Layout) -> list[tuple[str, object, str]]:
     arena = ("ARENA", layout.plan.size, "bytes")
     if program.spec is None:
         return [arena]
-    spec = detector_spec(program.spec)
+    spec = program.spec
+    common = [
+        ("WIDTH", spec.input.size.width, "of the network's input, in pixels"),
+        ("HEIGHT", spec.input.size.height, ""),
+        ("INPUT", c_type(program.values[program.inputs[0]]), "a sample of the network's input"),
+        ("OUTPUT", c_type(program.values[program.outputs[0]]), "a sample of the network's output"),
+        ("CLASSES", len(spec.classes), ""),
+        ("MAX_SIDE", MAX_SIDE, "of a picture, in pixels"),
+        arena,
+    ]
+    if isinstance(spec, ClassifierSpec):
+        return common
     sides = [
         (f"MAP{index}_{side}", extent, "")
         for index, output in enumerate(program.outputs)
@@ -190,15 +216,11 @@ def _public(program: Program, layout: Layout) -> list[tuple[str, object, str]]:
         )
     ]
     return [
-        ("WIDTH", spec.input.size.width, "of the network's input, in pixels"),
-        ("HEIGHT", spec.input.size.height, ""),
-        ("INPUT", c_type(program.values[program.inputs[0]]), "a sample of the network's input"),
-        ("OUTPUT", c_type(program.values[program.outputs[0]]), "a sample of the raw map"),
-        ("CLASSES", len(spec.classes), ""),
+        *common[:5],
         ("MAPS", len(program.outputs), "raw maps"),
         *sides,
         ("MAX_DETECTIONS", spec.decoding.max_detections, "a picture never has more"),
-        ("MAX_SIDE", MAX_SIDE, "of a picture, in pixels"),
+        common[5],
         ("SCORE_THRESHOLD", number(spec.decoding.score_threshold), "a fair one to begin with"),
         arena,
     ]
@@ -226,11 +248,18 @@ def _described(program: Program, name: str) -> str:
 
 def _signature(program: Program) -> str:
     if program.spec is not None:
-        maps = ", ".join(f"NET_OUTPUT *map{index}" for index in range(len(program.outputs)))
+        maps = ", ".join(f"NET_OUTPUT *{name}" for name in _results(program))
         return f"void net_forward(const NET_INPUT *images, {maps})"
     inputs = [f"const {c_type(program.values[v])} *in{i}" for i, v in enumerate(program.inputs)]
     outputs = [f"{c_type(program.values[v])} *out{i}" for i, v in enumerate(program.outputs)]
     return f"void net_forward({', '.join(inputs + outputs)})"
+
+
+def _results(program: Program) -> dict[str, str]:
+    """The parameters of net_forward for a detector's or a classifier's outputs, and the values."""
+    if _classifies(program):
+        return {"logits": program.outputs[0]}
+    return {f"map{index}": name for index, name in enumerate(program.outputs)}
 
 
 # The source --------------------------------------------------------------------------------------
@@ -252,17 +281,20 @@ def _source(program: Program, layout: Layout, name: str, options: Options, as_ar
         classes = ",\n    ".join(_c_string(text) for text in program.spec.classes)
         names = f"{name}_class_names[{name.upper()}_CLASSES]"
         parts.append(f"const char *const {names} = {{\n    {classes},\n}};\n")
-        parts.append(_renamed(_rules(program, detector_spec(program.spec), addresses), name) + "\n")
+        parts.append(_renamed(_rules(program, program.spec, addresses), name) + "\n")
     parts += [_kernel(f"{kernel}.c", name) for kernel in kernels]
     parts += [
         _run(program, layout, name, options, addresses),
         _renamed(_forward(program, addresses), name),
     ]
     if program.spec is not None:
-        kind = "ssd" if detector_spec(program.spec).decoding.kind == "ssd" else "yolo"
         darknet = program.spec.input.filter == "darknet"
-        picture = "picture_darknet.c" if darknet else "picture.c"
-        files_ = ("placement.c", picture, "candidates.c", f"decode_{kind}.c", "detect.c")
+        files_: tuple[str, ...] = ("placement.c", "picture_darknet.c" if darknet else "picture.c")
+        if isinstance(program.spec, ClassifierSpec):
+            files_ = (*files_, "classify.c")
+        else:
+            kind = "ssd" if program.spec.decoding.kind == "ssd" else "yolo"
+            files_ = (*files_, "candidates.c", f"decode_{kind}.c", "detect.c")
         parts += [_kernel(file, name) for file in files_]
     return "\n".join(parts)
 
@@ -400,8 +432,7 @@ def _run(
 def _forward(program: Program, addresses: _Addresses) -> str:
     """From the caller's memory to the arena, and back."""
     if program.spec is not None:
-        maps = {f"map{index}": name for index, name in enumerate(program.outputs)}
-        ends = {"images": program.inputs[0]}, maps
+        ends = {"images": program.inputs[0]}, _results(program)
     else:
         ends = (
             {f"in{i}": name for i, name in enumerate(program.inputs)},
@@ -419,14 +450,21 @@ def _forward(program: Program, addresses: _Addresses) -> str:
     return "\n".join(lines)
 
 
-def _rules(program: Program, spec: NetworkSpec, addresses: _Addresses) -> str:
+def _rules(program: Program, spec: Spec, addresses: _Addresses) -> str:
     """What the picture rule and the decoding rule need, and where the ends of the network lie."""
-    pictures, decoding = spec.input, spec.decoding
+    pictures = spec.input
     values = {
         "LETTERBOX": int(pictures.resize == "letterbox"),
         "DARKNET": int(pictures.filter == "darknet"),
         **_levels(pictures, program.values[program.inputs[0]]),
         "PLANES": "{0, 1, 2}" if pictures.channels == "rgb" else "{2, 1, 0}",
+        "IMAGES": f"({addresses.values[program.inputs[0]]})",
+    }
+    if isinstance(spec, ClassifierSpec):
+        values["LOGITS"] = f"((const float *)({addresses.values[program.outputs[0]]}))"
+        return "\n".join([*(f"#define NET_{key} {value}" for key, value in values.items()), ""])
+    decoding = spec.decoding
+    values |= {
         "GRIDS": len(decoding.grids),
         "SOFTMAX": int(decoding.scores == "softmax"),
         "DIOU": int(decoding.nms == "diou"),
@@ -434,7 +472,6 @@ def _rules(program: Program, spec: NetworkSpec, addresses: _Addresses) -> str:
         "VARIANCE_OF_SIDE": number(decoding.variances[1]),
         "IOU_THRESHOLD": number(decoding.iou_threshold),
         "MAX_CANDIDATES": decoding.max_candidates,
-        "IMAGES": f"({addresses.values[program.inputs[0]]})",
     }
     maps = ", ".join(f"({addresses.values[output]})" for output in program.outputs)
     lines = [f"#define NET_{key} {value}" for key, value in values.items()]
@@ -607,7 +644,7 @@ all: {name}.o {name}_weights.o
 CC = cc
 CFLAGS = -O3
 
-{name}_detect: main.c {name}.c {weights} {name}.h
+{example(name, program.spec)}: main.c {name}.c {weights} {name}.h
 \t{compile_} -o $@ main.c {name}.c {weights} {libraries}
 """
 

@@ -1,7 +1,8 @@
 """A shipped folder, run: its own program, as a process that answers over pipes.
 
 ``CompiledNetwork`` runs the network of any shipped folder, on this machine or on an emulated one,
-with the kernels that are asked for. ``CompiledDetector`` is a ``types.Detector`` around it.
+with the kernels that are asked for. ``CompiledDetector`` and ``CompiledClassifier`` are the
+``types.Detector`` and ``types.Classifier`` around it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +27,11 @@ from tatami.errors import TatamiError
 from tatami.graph.metadata import from_metadata
 from tatami.ops.fixed_point import quantize
 from tatami.ship.c.build import build, build_for
-from tatami.ship.c.emit import FORMAT
+from tatami.ship.c.emit import FORMAT, example
 from tatami.ship.c.targets import TARGETS, Target, missing, target_of
 from tatami.ship.program import Quantization, Value
 from tatami.types import (
+    ClassifierSpec,
     Detections,
     Float32,
     NetworkSpec,
@@ -154,12 +156,13 @@ class CompiledNetwork:
         process.close()
         self._processes.remove(process)
 
-    def detecting_program(self) -> Path:
+    def example(self) -> Path:
         """The example: that in the folder where there is one, else compiled for the time being."""
-        shipped = self.folder / f"{self.description.name}_detect"
+        assert self.description.spec is not None
+        shipped = self.folder / example(self.description.name, self.description.spec)
         if shipped.is_file() and os.access(shipped, os.X_OK):
             return shipped.resolve()
-        program = Path(self._temporary.name) / "detect"
+        program = Path(self._temporary.name) / "example"
         if not program.exists():
             build(self.folder, self.description.name, program, threads=self.description.threads)
         return program
@@ -218,11 +221,11 @@ class CompiledNetwork:
         return self._channel
 
 
-class CompiledDetector:
-    """Implements ``types.Detector`` with the C program of a folder that ``tatami ship`` wrote.
+class _Compiled:
+    """What a detector and a classifier in C have in common: pictures in, the network, its values.
 
     On this machine, with the best kernels, the program in the folder is used where there is one,
-    and pictures go to it as PPM, one process for all of one threshold. All else: CompiledNetwork.
+    and pictures go to it as PPM, one process for all of one setting. All else: CompiledNetwork.
     """
 
     def __init__(
@@ -238,46 +241,25 @@ class CompiledDetector:
         self.name = self.network.description.name
         spec = self.network.description.spec
         if spec is None:
-            raise TatamiError(
-                "the folder holds a network without rules for pictures and boxes",
-                mend="run it as a network, not as a detector",
-                file=folder,
-            )
-        self._spec = detector_spec(spec)
+            raise _without_rules(folder)
+        self._check(spec)
         self._as_shipped = variant is None and target == HOST and threads is None
-        self._detecting: tuple[float, _Process] | None = None
+        self._running: tuple[str, _Process] | None = None
 
-    @property
-    def spec(self) -> NetworkSpec:
-        return self._spec
+    def _check(self, spec: Spec) -> None:
+        """Raise TatamiError for a network of another use."""
+        raise NotImplementedError
 
     @property
     def input(self) -> Value:
         """What the network takes: float32, or bytes."""
         return self.network.description.values[self.network.description.inputs[0]]
 
-    def detect(self, picture: Picture, score_threshold: float) -> Detections:
-        """Boxes in the pixels of the picture (height, width, 3), best first."""
-        height, width = picture.shape[:2]
-        if self._as_shipped:
-            return self._detect_as_shipped(picture, score_threshold)
-        sides = np.array([width, height], "<i4").tobytes()
-        request = b"D" + np.float32(score_threshold).tobytes() + sides
-        request += np.ascontiguousarray(picture).tobytes()
-        channel = self.network
-        count = int(np.frombuffer(channel.ask(request, 4), "<i4")[0])
-        if count < 0:
-            raise self._refused(width, height)
-        found = np.frombuffer(channel.ask(b"", _DETECTION.itemsize * count), _DETECTION)
-        return Detections.of(found["xyxy"], found["score"], found["label"])
-
     def prepare(self, picture: Picture) -> Array:
         """The C picture rule alone: (height, width, 3) to the network's input (3, H, W), float32 or
         uint8."""
-        height, width = picture.shape[:2]
-        sides = np.array([width, height], "<i4").tobytes()
-        request = b"P" + sides + np.ascontiguousarray(picture).tobytes()
-        return _unpacked(self.network.ask(request, self.input.bytes), [self.input])[0]
+        answer = self.network.ask(b"P" + _request(picture), self.input.bytes)
+        return _unpacked(answer, [self.input])[0]
 
     def forward(self, images: Float32) -> RawMaps:
         """The C network alone: images (n, 3, H, W) to raw maps (n, channels, rows, columns)."""
@@ -295,7 +277,7 @@ class CompiledDetector:
         """End the processes and remove what was compiled for the time being."""
         self.network.close()
 
-    def __enter__(self) -> CompiledDetector:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -306,27 +288,20 @@ class CompiledDetector:
     ) -> None:
         self.close()
 
-    def _detect_as_shipped(self, picture: Picture, score_threshold: float) -> Detections:
-        if self._detecting is None or self._detecting[0] != score_threshold:
-            if self._detecting is not None:
-                self.network.stop(self._detecting[1])
-            threshold = repr(float(score_threshold))
-            program = str(self.network.detecting_program())
-            process = self.network.start([program, "--threshold", threshold, "-"])
-            self._detecting = (score_threshold, process)
-        process = self._detecting[1]
+    def _told(self, option: str, value: str, picture: Picture) -> list[list[str]]:
+        """The words of the lines that the shipped program prints for a picture."""
+        if self._running is None or self._running[0] != value:
+            if self._running is not None:
+                self.network.stop(self._running[1])
+            program = str(self.network.example())
+            self._running = (value, self.network.start([program, option, value, "-"]))
+        process = self._running[1]
         height, width = picture.shape[:2]
         process.send(b"P6 %d %d 255\n" % (width, height) + np.ascontiguousarray(picture).tobytes())
         count = int(process.line().split()[1])
         if count < 0:
             raise self._refused(width, height)
-        rows = [process.line().split(maxsplit=6) for _ in range(count)]
-        # Nine digits give every float32 back: float32 first, as the program computed it.
-        return Detections.of(
-            np.array([row[1:5] for row in rows], np.float32),
-            np.array([row[0] for row in rows], np.float32),
-            [int(row[5]) for row in rows],
-        )
+        return [process.line().split() for _ in range(count)]
 
     def _refused(self, width: int, height: int) -> TatamiError:
         return TatamiError(
@@ -336,9 +311,80 @@ class CompiledDetector:
         )
 
 
-def open_compiled(folder: Path) -> CompiledDetector:
+class CompiledDetector(_Compiled):
+    """Implements ``types.Detector`` with the C program of a folder that ``tatami ship`` wrote."""
+
+    def _check(self, spec: Spec) -> None:
+        self._spec = detector_spec(spec)
+
+    @property
+    def spec(self) -> NetworkSpec:
+        return self._spec
+
+    def detect(self, picture: Picture, score_threshold: float) -> Detections:
+        """Boxes in the pixels of the picture (height, width, 3), best first."""
+        if self._as_shipped:
+            rows = self._told("--threshold", repr(float(score_threshold)), picture)
+            # Nine digits give every float32 back: float32 first, as the program computed it.
+            return Detections.of(
+                np.array([row[1:5] for row in rows], np.float32),
+                np.array([row[0] for row in rows], np.float32),
+                [int(row[5]) for row in rows],
+            )
+        request = b"D" + np.float32(score_threshold).tobytes() + _request(picture)
+        count = int(np.frombuffer(self.network.ask(request, 4), "<i4")[0])
+        if count < 0:
+            raise self._refused(picture.shape[1], picture.shape[0])
+        found = np.frombuffer(self.network.ask(b"", _DETECTION.itemsize * count), _DETECTION)
+        return Detections.of(found["xyxy"], found["score"], found["label"])
+
+
+class CompiledClassifier(_Compiled):
+    """Implements ``types.Classifier`` with the C program of a folder that ``tatami ship`` wrote."""
+
+    def _check(self, spec: Spec) -> None:
+        if not isinstance(spec, ClassifierSpec):
+            raise TatamiError("a detector names no whole picture", mend="open it as a detector")
+        self._spec = spec
+
+    @property
+    def spec(self) -> ClassifierSpec:
+        return self._spec
+
+    def classify(self, picture: Picture) -> Float32:
+        """(classes,): the probabilities of a picture (height, width, 3)."""
+        count = len(self.spec.classes)
+        if self._as_shipped:
+            scores = np.zeros(count, np.float32)
+            for row in self._told("--top", str(count), picture):
+                scores[int(row[1])] = np.float32(row[0])
+            return scores
+        return np.frombuffer(self.network.ask(b"S" + _request(picture), 4 * count), "<f4")
+
+
+def _request(picture: Picture) -> bytes:
+    """A picture as proof.c reads it."""
+    height, width = picture.shape[:2]
+    return np.array([width, height], "<i4").tobytes() + np.ascontiguousarray(picture).tobytes()
+
+
+def _without_rules(folder: Path) -> TatamiError:
+    return TatamiError(
+        "the folder holds a network without rules for pictures and boxes",
+        mend="run it as a network, not as a detector",
+        file=folder,
+    )
+
+
+def open_compiled(
+    folder: Path, *, variant: str | None = None, target: str = HOST
+) -> CompiledDetector | CompiledClassifier:
     """A shipped folder as what its network.json says that it is. Raises TatamiError."""
-    return CompiledDetector(folder)
+    spec = describe(folder).spec
+    if spec is None:
+        raise _without_rules(folder)
+    kind = CompiledClassifier if isinstance(spec, ClassifierSpec) else CompiledDetector
+    return kind(folder, variant=variant, target=target)
 
 
 def native(array: Array, value: Value) -> Array:

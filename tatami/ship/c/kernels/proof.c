@@ -4,7 +4,8 @@
  * 'K' NAME line end: use those kernels, "" being the best; a line: the name in use, or "-".
  * 'F' inputs: the outputs.  'T' inputs (where net.c is compiled with -DNET_TRACE=net_trace): the
  * output of every step.  Of a detector, 'P' width height pixels: the prepared picture.
- * 'D' threshold width height pixels: a count, then as many net_detection. */
+ * 'D' threshold width height pixels: a count, then as many net_detection.  Of a classifier 'P', and
+ * 'S' width height pixels: the probability of every class. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +65,7 @@ static int prepare(void)
     return 1;
 }
 
+#ifdef NET_MAX_DETECTIONS
 static int detect(void)
 {
     static net_detection found[NET_MAX_DETECTIONS];
@@ -80,6 +82,20 @@ static int detect(void)
     if (count > 0) fwrite(found, sizeof *found, (size_t)count, answers);
     return 1;
 }
+#else
+static int classify(void)
+{
+    static float scores[NET_CLASSES];
+    int32_t sides[2];
+    uint8_t *rgb = read_picture(sides);
+
+    if (rgb == NULL) return 0;
+    net_classify(rgb, sides[0], sides[1], scores);
+    free(rgb);
+    fwrite(scores, sizeof scores, 1, answers);
+    return 1;
+}
+#endif
 #endif
 
 static int forward(int trace)
@@ -87,7 +103,7 @@ static int forward(int trace)
     if (!read_inputs()) return 0;
     tracing = trace;
     run();
-    tracing = 0; /* 'D' runs the network too */
+    tracing = 0; /* 'D' and 'S' run the network too */
     if (!trace) write_outputs();
     return 1;
 }
@@ -100,7 +116,11 @@ static int answer(int request)
     case 'T': return forward(1);
 #ifdef NET_CLASSES
     case 'P': return prepare();
+#ifdef NET_MAX_DETECTIONS
     case 'D': return detect();
+#else
+    case 'S': return classify();
+#endif
 #endif
     default: return 0;
     }

@@ -1,0 +1,187 @@
+"""A classifier from folders of pictures to C: every command, on a set that is learnt in seconds."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tatami import graph
+from tatami.cli.artefact import open_artefact
+from tatami.cli.main import main
+from tatami.ship.c.run import CompiledClassifier
+from tatami.types import ClassifierSpec
+
+Command = Callable[..., int]
+COLOURS = {"red": (200, 40, 40), "green": (40, 200, 40), "blue": (40, 40, 200)}
+
+
+def save_set(root: Path, splits: dict[str, int]) -> None:
+    rng = np.random.default_rng(0)
+    for split, count in splits.items():
+        for name, colour in COLOURS.items():
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            for index in range(count):
+                picture = rng.normal(colour, 40, (24, 36, 3)).clip(0, 255).astype(np.uint8)
+                Image.fromarray(picture).save(folder / f"{index}.png")
+
+
+def run(*arguments: object) -> int:
+    before = sys.argv
+    sys.argv = ["tatami", *map(str, arguments)]
+    try:
+        main()
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    finally:
+        sys.argv = before
+    raise AssertionError("main always exits")
+
+
+QUICK = ("--threads", 1, "--batch", 6, "--learning-rate", 0.05, "--augment", "flip=0")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("colours")
+    save_set(root, {"train": 8, "test": 4})
+    return root
+
+
+@pytest.fixture(scope="module")
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "colours"
+    smooth = ("--label-smoothing", 0.05, "--evaluate-every", 5)
+    arguments = ("train", "lenet5", "--data", data, "-o", folder, "--epochs", 10, *smooth, *QUICK)
+    assert run(*arguments) == 0
+    return folder
+
+
+def test_training_learns_and_says_what_it_learnt(trained: Path) -> None:
+    rows = [json.loads(line) for line in (trained / "log.jsonl").read_text().splitlines()]
+    assert rows[-1]["loss"] < 0.5 * rows[0]["loss"]
+    told = [json.loads(line) for line in (trained / "evaluations.jsonl").read_text().splitlines()]
+    assert [set(row) for row in told] == [{"step", "top1"}] * 2
+    spec = graph.read(trained / "network.onnx").spec
+    assert isinstance(spec, ClassifierSpec)
+    assert spec.classes == ("blue", "green", "red")
+    assert str(spec.input.size) == "32x32"
+
+
+def test_evaluate(command: Command, trained: Path, data: Path, capsys) -> None:
+    assert command("evaluate", trained, "--data", data, "--split", "test", "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["pictures"], answer["top1"], answer["top5"]) == (12, 1.0, 1.0)
+    assert answer["confusion"] == [[4, 0, 0], [0, 4, 0], [0, 0, 4]]
+    part = ("--split", "train", "--hold-out", 5)
+    assert command("evaluate", trained / "network.onnx", "--data", data, *part) == 0
+    assert "5 pictures" in capsys.readouterr().out
+    assert command("evaluate", trained, "--data", data, "--split", "test", "--diagnose") == 2
+    assert "is for detectors" in capsys.readouterr().err
+
+
+def test_predict(command: Command, trained: Path, data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for _ in range(2):  # its own results may be replaced
+        assert command("predict", trained, data / "test" / "green", "-o", out) == 0
+    answer = json.loads((out / "classes.json").read_text())
+    assert len(answer["pictures"]) == 4
+    for one in answer["pictures"]:
+        assert one["classes"][0]["class"] == "green"
+        assert sum(each["score"] for each in one["classes"]) == pytest.approx(1, abs=1e-5)
+        assert Image.open(out / one["drawn"]).size == (320, 213)
+
+
+def test_from_torch_to_integers_in_c(
+    command: Command, trained: Path, data: Path, tmp_path: Path, capsys
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(trained, folder)
+    network = folder / "network.onnx"
+    assert command("fold", network) == 0
+    quiet = ("--data", data, "--split", "train", "--pictures", 8)
+    assert command("quantize", folder / "network-folded.onnx", *quiet) == 0
+    assert command("ship", folder / "network-folded.onnx", "-o", folder / "c") == 0
+    assert (folder / "c" / "network_folded_classify").is_file()
+    assert command("ship", folder / "network-int8.onnx", "-o", folder / "c-int8") == 0
+    capsys.readouterr()
+    proof = ("prove", folder, "--data", data, "--split", "test", "--variants")
+    assert command(*proof, "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["passed"], answer["measure"]) == (True, "top-1")
+    scores = [row for row in answer["rows"] if row["stage"].endswith("scores")]
+    assert len(scores) >= 4
+    assert all(row["worst"] == 0 for row in scores)
+    assert {row["mean_ap"] for row in answer["rows"] if row["mean_ap"] is not None} == {1.0}
+    assert command("report", folder) == 0
+    page = (folder / "report.html").read_text()
+    assert "top-1" in page
+    assert "mAP" not in page
+
+    picture = np.asarray(Image.open(data / "test" / "red" / "0.png"))
+    expected = open_artefact(folder / "network-int8.onnx").classify(picture)
+    with (
+        CompiledClassifier(folder / "c-int8") as shipped,
+        CompiledClassifier(folder / "c-int8", variant="portable") as plain,
+    ):
+        np.testing.assert_array_equal(shipped.classify(picture), expected)
+        np.testing.assert_array_equal(plain.classify(picture), expected)
+
+
+def test_transfer_makes_the_head_anew_and_freezes(
+    command: Command, trained: Path, tmp_path: Path, capsys
+) -> None:
+    save_set(tmp_path / "more", {"train": 4})
+    shutil.copytree(tmp_path / "more" / "train" / "red", tmp_path / "more" / "train" / "scarlet")
+    target = tmp_path / "tuned"
+    arguments = ("train", "lenet5", "--data", tmp_path / "more", "-o", target, "--epochs", 1)
+    others = ("--from", trained, "--freeze", "c1", "--freeze", "s2", "--layer-rate", 0.5)
+    assert command(*arguments, *others, "--hold-out", 4, *QUICK) == 0
+    assert "the head is new: output.weight, output.bias" in capsys.readouterr().err
+    import safetensors.numpy
+
+    before = safetensors.numpy.load_file(trained / "weights.safetensors")
+    after = safetensors.numpy.load_file(target / "weights.safetensors")
+    assert after["output.weight"].shape == (4, 84)
+    same = {name for name in before if np.array_equal(before[name], after[name])}
+    assert same == {"c1.weight", "c1.bias", "s2.line.weight", "s2.line.bias"}
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--freeze", "nowhere"), "no weight's name begins with 'nowhere'"),
+        (("--augment", "mosaic=0.5"), "a mosaic has no one class"),
+        (("--anchors", "3"), "no anchors"),
+        (("--hold-out", "400"), "none would be left"),
+        (("--hold-out", "4", "--test-split", "test"), "--hold-out beside --test-split"),
+        (("--layer-rate", "0"), "layer_rate is 0"),
+        (("--width", "0.5", "--from", "RUN"), "weight 'c1.bias'"),
+        (("--size", "16"), "too small"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(
+    command: Command, trained: Path, data: Path, tmp_path: Path, options, reason: str, capsys
+) -> None:
+    chosen = [trained if option == "RUN" else option for option in options]
+    target = tmp_path / "run"
+    assert command("train", "lenet5", "--data", data, "-o", target, *chosen) == 2
+    assert reason in capsys.readouterr().err
+    assert not (target / "weights.safetensors").exists()
+
+
+def test_a_detectors_command_refuses_a_classifier(
+    command: Command, trained: Path, data: Path, capsys
+) -> None:
+    assert command("pareto", trained / "network.onnx", trained, "--data", data) == 2
+    assert command("summary", "resnet18", "--size", "64x32", "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["input"] == [1, 3, 32, 64]
+    assert answer["total"]["parameters"] == 11_689_512
