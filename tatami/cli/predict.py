@@ -35,20 +35,26 @@ def predict(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for the drawn pictures and the JSON.")
     ] = Path("predictions"),
-    score: Annotated[float, typer.Option(help="Report what scores above this.")] = 0.25,
+    score: Annotated[
+        float | None,
+        typer.Option(help="Report what scores above this; the network's own if left out."),
+    ] = None,
     skip: Annotated[
         list[str] | None, typer.Option(help="Accept a kind of problem: unreadable-picture.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, no table.")] = False,
 ) -> None:
     """Find boxes in pictures; write OUT/detections.json and the pictures with the boxes drawn."""
-    check_share("--score", score)
+    if score is not None:
+        check_share("--score", score)
     for kind in skip or []:
         if kind != "unreadable-picture":
             raise TatamiError(
                 f"'{kind}' cannot be skipped here", mend="only unreadable-picture can"
             )
     detector = open_detector(artefact)
+    if score is None:
+        score = detector.spec.decoding.score_threshold
     paths = listed(pictures)
     _check_replaceable(out)
 
