@@ -38,7 +38,10 @@ def predict(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for the drawn pictures and the JSON.")
     ] = Path("predictions"),
-    score: Annotated[float, typer.Option(help="Report what scores above this.")] = 0.25,
+    score: Annotated[
+        float | None,
+        typer.Option(help="Report what scores above this; the network's own if left out."),
+    ] = None,
     skip: Annotated[
         list[str] | None, typer.Option(help="Accept a kind of problem: unreadable-picture.")
     ] = None,
@@ -48,7 +51,8 @@ def predict(
 
     A classifier's likeliest classes go to OUT/classes.json and are written on the pictures.
     """
-    check_share("--score", score)
+    if score is not None:
+        check_share("--score", score)
     for kind in skip or []:
         if kind != "unreadable-picture":
             raise TatamiError(
@@ -61,6 +65,8 @@ def predict(
         _name_all(opened, artefact, paths, out, bool(skip), as_json)
         return
     detector = cast(Detector, opened)
+    if score is None:
+        score = detector.spec.decoding.score_threshold
 
     predictions: list[Prediction] = []
     unreadable: list[Path] = []

@@ -3,11 +3,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from tatami import graph
+from tatami.graph.network import Network
 
 Command = Callable[..., int]
 WriteSquares = Callable[..., None]
@@ -177,3 +181,19 @@ def test_a_file_name_that_is_no_unicode(
         pytest.skip("this file system takes only Unicode names")
     assert command("predict", square_finder, photos, "-o", tmp_path / "out") == 0
     assert len(list((tmp_path / "out").iterdir())) == 4
+
+
+def test_the_networks_own_threshold_holds_where_none_is_given(
+    command: Command, square_finder: Path, photos: Path, tmp_path: Path
+) -> None:
+    network = graph.read(square_finder)
+    assert network.spec is not None
+    for threshold in (0.0, 1.0):
+        decoding = replace(network.spec.decoding, score_threshold=threshold)
+        strict = Network(network.model, replace(network.spec, decoding=decoding))
+        graph.write(strict, tmp_path / "strict.onnx")
+        picture, out = photos / "a.jpg", tmp_path / "out"
+        assert command("predict", tmp_path / "strict.onnx", picture, "-o", out) == 0
+        answer = json.loads((out / "detections.json").read_text())
+        assert answer["score"] == threshold
+        assert (len(answer["pictures"][0]["detections"]) == 0) == (threshold == 1.0)
