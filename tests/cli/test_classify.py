@@ -100,6 +100,7 @@ def test_predict(command: Command, trained: Path, data: Path, tmp_path: Path) ->
             assert drawn.size == (320, 213)
 
 
+@pytest.mark.slow
 def test_from_torch_to_integers_in_c(
     command: Command, trained: Path, data: Path, tmp_path: Path, capsys
 ) -> None:
