@@ -136,7 +136,7 @@ def _from_name(
             f"no model and no file '{name}'", mend=f"the models are {known}; or give an ONNX file"
         )
     if anchors is not None:
-        raise TatamiError("--anchors is for a detector: a classifier has none", mend="leave it out")
+        raise TatamiError("a classifier has no anchors", mend="leave --anchors out")
     return _classifier(name, size, width, classes)
 
 
