@@ -204,5 +204,5 @@ def check_model(name: str) -> None:
     from tatami.models import CLASSIFIERS, MODELS
 
     if name not in (*MODELS, *CLASSIFIERS):
-        known = ", ".join(sorted((*MODELS, *CLASSIFIERS)))
+        known = ", ".join((*sorted(MODELS), *sorted(CLASSIFIERS)))
         raise TatamiError(f"no model '{name}'", mend=f"the models are {known}")
