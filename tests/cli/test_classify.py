@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import shutil
 import sys
@@ -156,6 +157,111 @@ def test_transfer_makes_the_head_anew_and_freezes(
     assert after["output.weight"].shape == (4, 84)
     same = {name for name in before if np.array_equal(before[name], after[name])}
     assert same == {"c1.weight", "c1.bias", "s2.line.weight", "s2.line.bias"}
+
+
+def other_net(**changes: object) -> dict[str, object]:
+    """The weights of a narrow ResNet-18 of seven classes, in torchvision's names, as torch has
+    them: the counts of batches are left out, as in the files of its first versions."""
+    import torch
+
+    from tatami.models import CLASSIFIERS
+
+    torch.manual_seed(7)
+    state = CLASSIFIERS["resnet18"](7, width=0.1).state_dict()
+    old = {name: t for name, t in state.items() if not name.endswith("num_batches_tracked")}
+    return {**old, **changes}
+
+
+FROM_TORCH = ("--size", "40x32", "--width", 0.1, "--epochs", 1)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_training_begins_from_the_weights_of_torch(
+    command: Command, data: Path, tmp_path: Path, zipped: bool, capsys
+) -> None:
+    import safetensors.numpy
+    import torch
+
+    file = tmp_path / "resnet18.pth"
+    theirs = other_net()
+    torch.save(theirs, file, _use_new_zipfile_serialization=zipped)
+    target = tmp_path / "run"
+    frozen = ("--freeze", "conv1", "--freeze", "bn1", "--freeze", "layer1")
+    arguments = ("train", "resnet18", "--data", data, "-o", target, *FROM_TORCH, *frozen)
+    assert command(*arguments, "--from", file, *QUICK) == 0
+    assert "the head is new: fc.weight, fc.bias" in capsys.readouterr().err
+    begun = safetensors.numpy.load_file(target / "initial.safetensors")
+    ended = safetensors.numpy.load_file(target / "weights.safetensors")
+    assert ended["fc.weight"].shape[0] == 3
+    learnt = set()
+    for name, tensor in theirs.items():
+        if not name.startswith("fc."):
+            np.testing.assert_array_equal(begun[name], tensor.numpy())
+        if not np.array_equal(begun[name], ended[name]):
+            learnt.add(name.split(".")[0])
+    assert learnt == {"layer2", "layer3", "layer4", "fc"}
+
+
+def test_an_older_densenet_begins_a_training(
+    command: Command, data: Path, tmp_path: Path, capsys
+) -> None:
+    """Its published file says norm.1 where the network now says norm1."""
+    import re
+
+    import safetensors.numpy
+    import torch
+
+    from tatami.models import CLASSIFIERS
+
+    state = CLASSIFIERS["densenet121"](3, width=0.1).state_dict()
+    old = {re.sub(r"(r\d+\.(?:norm|conv))([12]\.)", r"\1.\2", name): state[name] for name in state}
+    assert "features.denseblock1.denselayer1.norm.1.weight" in old
+    torch.save({"state_dict": old}, tmp_path / "old.pth")
+    size = ("--size", "32x32", "--width", 0.1, "--epochs", 1, "--freeze", "features")
+    target = tmp_path / "run"
+    arguments = ("train", "densenet121", "--data", data, "-o", target, *size)
+    assert command(*arguments, "--from", tmp_path / "old.pth", *QUICK) == 0
+    assert "the head too" in capsys.readouterr().err  # as many classes: it may be theirs
+    ended = safetensors.numpy.load_file(target / "weights.safetensors")
+    kept = [name for name in state if name.startswith("features.") and "running" not in name]
+    for name in kept:
+        np.testing.assert_array_equal(ended[name], state[name].numpy(), err_msg=name)
+
+
+def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
+    """Weights that are not those of the network, and the reasons."""
+    import torch
+
+    weight = other_net()["layer1.0.conv1.weight"]
+    assert isinstance(weight, torch.Tensor)
+    wide, endless = torch.zeros(9, *weight.shape[1:]), torch.full_like(weight, float("nan"))
+    contents: dict[str, tuple[object, str]] = {
+        "shape": (other_net(**{"layer1.0.conv1.weight": wide}), "'layer1.0.conv1.weight' is (9, "),
+        "many": (other_net(**{"layer9.weight": weight}), "'layer9.weight' is (6, 6, 3, 3) in the"),
+        "few": ({"conv1.weight": other_net()["conv1.weight"]}, "is absent in the file"),
+        "nan": (other_net(**{"layer1.0.conv1.weight": endless}), "numbers that are not finite"),
+        "call": (collections.Counter("a"), "collections.Counter"),
+    }
+    found = {}
+    for name, (content, reason) in contents.items():
+        torch.save(content, folder / f"{name}.pth")
+        found[name] = (folder / f"{name}.pth", reason)
+    cut = folder / "cut.pth"
+    cut.write_bytes((folder / "nan.pth").read_bytes()[:4000])
+    return {**found, "cut": (cut, "the file is damaged")}
+
+
+def test_weights_of_torch_that_do_not_fit_are_refused(
+    command: Command, data: Path, tmp_path: Path, capsys
+) -> None:
+    for file, reason in bad_files(tmp_path).values():
+        target = tmp_path / "run"
+        arguments = ("train", "resnet18", "--data", data, "-o", target, *FROM_TORCH)
+        assert command(*arguments, "--from", file, *QUICK) == 2, file
+        error = capsys.readouterr().err
+        assert reason in error
+        assert str(file) in error
+        assert not target.exists()
 
 
 @pytest.mark.parametrize(
