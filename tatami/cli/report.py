@@ -20,9 +20,11 @@ from tatami.cli.see import what_it_sees
 from tatami.cli.training import held_out_pictures, test_data
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
+from tatami.evaluate.classification import Classification
 from tatami.evaluate.detections import Evaluation, evaluate
+from tatami.evaluate.roc import mean_roc
 from tatami.graph.costs import costs
-from tatami.see.plots import Curve, Layer, Panel
+from tatami.see.plots import Curve, Layer, Panel, RocCurve
 from tatami.see.report import ClassResult, Held, Report, Seen, Shown, write_report
 from tatami.see.report import Stage as StageRow
 from tatami.ship.prove import Ledger, Stage
@@ -41,6 +43,8 @@ from tatami.types import (
 
 SHOWN = 12
 """Pictures on the page, evenly spread over the split."""
+ROCS = 10
+"""Of more classes, those with the least areas are drawn."""
 
 
 def report(
@@ -144,9 +148,21 @@ def classifier_report(folder: Path, run: Run, pictures: LabelledPictures, proof:
             Panel("top-1", ("top1",)),
         ),
         per_class=[
-            ClassResult(one.name, one.pictures, math.nan, one.precision, one.recall, one.f1)
+            ClassResult(
+                one.name,
+                one.pictures,
+                math.nan,
+                one.precision,
+                one.recall,
+                one.f1,
+                one.roc.auc,
+            )
             for one in result.classes
         ],
+        rocs=rocs_of(result),
+        curves_note=f"ROC: the mean of the classes, and the {ROCS} of them with the least areas."
+        if len(result.classes) > ROCS
+        else "",
     )
 
 
@@ -225,6 +241,25 @@ def _curves(result: Evaluation) -> list[Curve]:
         Curve(one.name, one.curve.recall, one.curve.precision, one.ap_voc07)
         for one in result.classes
         if one.truths
+    ]
+
+
+def rocs_of(result: Classification) -> list[RocCurve]:
+    """The mean of all classes, and the classes themselves, or the worst of many."""
+    mean = mean_roc([one.roc for one in result.classes])
+    if mean is None:
+        return []
+    defined = [one for one in result.classes if not math.isnan(one.roc.auc)]
+    worst = sorted(defined, key=lambda one: one.roc.auc)[:ROCS]
+    shown = defined if len(result.classes) <= ROCS else worst
+    return [
+        RocCurve(
+            "mean of the classes", mean.false_positive_rate, mean.true_positive_rate, mean.auc
+        ),
+        *(
+            RocCurve(one.name, one.roc.false_positive_rate, one.roc.true_positive_rate, one.roc.auc)
+            for one in shown
+        ),
     ]
 
 

@@ -16,6 +16,8 @@ from PIL import Image
 from tatami import graph
 from tatami.cli.artefact import open_artefact
 from tatami.cli.main import main
+from tatami.cli.report import rocs_of
+from tatami.evaluate.classification import evaluate
 from tatami.ship.c.run import CompiledClassifier
 from tatami.types import ClassifierSpec
 
@@ -129,6 +131,8 @@ def test_from_torch_to_integers_in_c(
     page = (folder / "report.html").read_text()
     assert "top-1" in page
     assert "mAP@0.5" not in page
+    assert "ROC of each class against the rest" in page
+    assert "1.000  mean of the classes" in page
 
     picture = np.asarray(Image.open(data / "test" / "red" / "0.png"))
     expected = open_artefact(folder / "network-int8.onnx").classify(picture)
@@ -237,7 +241,7 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
     wide, endless = torch.zeros(9, *weight.shape[1:]), torch.full_like(weight, float("nan"))
     contents: dict[str, tuple[object, str]] = {
         "shape": (other_net(**{"layer1.0.conv1.weight": wide}), "'layer1.0.conv1.weight' is (9, "),
-        "many": (other_net(**{"layer9.weight": weight}), "'layer9.weight' is (6, 6, 3, 3) in the"),
+        "many": (other_net(**{"layer9.weight": weight}), "'layer9.weight' is (8, 8, 3, 3) in the"),
         "few": ({"conv1.weight": other_net()["conv1.weight"]}, "is absent in the file"),
         "nan": (other_net(**{"layer1.0.conv1.weight": endless}), "numbers that are not finite"),
         "call": (collections.Counter("a"), "collections.Counter"),
@@ -285,6 +289,20 @@ def test_what_cannot_be_trained_is_refused(
     assert command("train", "lenet5", "--data", data, "-o", target, *chosen) == 2
     assert reason in capsys.readouterr().err
     assert not (target / "weights.safetensors").exists()
+
+
+def test_of_many_classes_the_worst_are_drawn() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(300) % 15
+    scores = rng.random((300, 15)).astype(np.float32)
+    scores[np.arange(300), labels] += np.linspace(0.1, 1.2, 15, dtype=np.float32)[labels]
+    result = evaluate(labels, scores, [f"class {number}" for number in range(15)])
+    drawn = rocs_of(result)
+    assert (drawn[0].name, len(drawn)) == ("mean of the classes", 11)
+    areas = sorted(one.roc.auc for one in result.classes)
+    assert [one.auc for one in drawn[1:]] == areas[:10]
+    few = evaluate(labels[:90] % 3, scores[:90, :3], ["a", "b", "c"])
+    assert [one.name for one in rocs_of(few)[1:]] == ["a", "b", "c"]
 
 
 def test_a_detectors_command_refuses_a_classifier(
