@@ -14,14 +14,7 @@ from PIL import Image
 
 from tatami.cli.training import OF_CLASSES
 from tatami.data.augment import Augmentation, augmented, augmented_picture
-from tatami.data.open import (
-    FORMATS,
-    LABELLED_FORMATS,
-    labelled_splits,
-    open_dataset,
-    open_labelled,
-    splits,
-)
+from tatami.data.open import is_labelled, labelled_splits, open_dataset, open_labelled, splits
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 from tatami.files import write_atomically
@@ -113,7 +106,7 @@ def _opened(
 
     A set of class folders, or another of one class a picture, is known by its format.
     """
-    if format in LABELLED_FORMATS or (format is None and _is_of_classes(data)):
+    if is_labelled(data, format):
         split = split or _usual(labelled_splits(data, format))
         pictures = open_labelled(data, split=split, format=format, skip=skip).pictures
 
@@ -135,13 +128,6 @@ def _opened(
         )
 
     return boxed, len(dataset), dataset.classes, True
-
-
-def _is_of_classes(data: Path) -> bool:
-    """Whether no format with boxes knows the set, and one of one class a picture does."""
-    if any(reader.recognises(data) for reader in FORMATS.values()):
-        return False
-    return any(reader.recognises(data) for reader in LABELLED_FORMATS.values())
 
 
 def _usual(there: Sequence[str]) -> str:
