@@ -44,7 +44,14 @@ class Case:
     learning_rate: float = 0.01
 
 
-CASES = {"yolov2-tiny": Case(Size(96, 64), Size(160, 96))}
+CASES = {
+    "yolov2-tiny": Case(Size(96, 64), Size(160, 96)),
+    "ssd300": Case(Size(96, 64), Size(163, 130)),
+    "ssd300-bn": Case(Size(96, 64), Size(163, 130)),
+    "mobilenet-ssd": Case(Size(96, 64), Size(163, 130)),
+    "dssd": Case(Size(96, 64), Size(163, 130), width=0.03),
+    "dssd26": Case(Size(96, 64), Size(163, 130)),
+}
 
 
 def build(name: str, seed: int = 0, size: Size | None = None) -> Detector:
