@@ -34,15 +34,30 @@ mining")."""
 # Where the boxes lie -----------------------------------------------------------------------------
 
 
-def grid(size: Size, cells: tuple[int, int], anchors: Sequence[tuple[float, float]]) -> AnchorGrid:
-    """The anchors (width, height) in pixels at every cell of a map of (rows, columns).
+Shapes = Sequence[tuple[float, float]]
+"""(width, height) of boxes in pixels of the input."""
+
+
+def grids_of(
+    size: Size, cells: Sequence[tuple[int, int]], boxes: Sequence[Shapes]
+) -> tuple[AnchorGrid, ...]:
+    """A grid for each map, whose (rows, columns) are ``cells``, of the boxes for each stage.
 
     A cell's centre is ((column + 0.5) / columns, (row + 0.5) / rows) of the input (section 2.2,
-    "Choosing scales and aspect ratios for default boxes").
+    "Choosing scales and aspect ratios for default boxes"). A small input has fewer maps than there
+    are stages: what the stages that are left out would have at their one cell, the last map has.
     """
-    rows, columns = cells
-    rounded = tuple((round(width, 4), round(height, 4)) for width, height in anchors)
-    return AnchorGrid(rounded, (size.width / columns, size.height / rows))
+    last = len(cells) - 1
+    of_map = [list(own) for own in boxes[: last + 1]]
+    for more in boxes[last + 1 :]:
+        of_map[last] += more
+    return tuple(
+        AnchorGrid(
+            tuple((round(width, 4), round(height, 4)) for width, height in own),
+            (size.width / columns, size.height / rows),
+        )
+        for (rows, columns), own in zip(cells, of_map, strict=True)
+    )
 
 
 def scales(least: float, most: float, count: int) -> list[float]:
@@ -266,7 +281,7 @@ class Heads(nn.Module):
         self.pairs = nn.ModuleList(pairs)
         for part in self.modules():
             if isinstance(part, nn.Conv2d):
-                nn.init.normal_(part.weight, std=0.01)
+                nn.init.xavier_uniform_(part.weight)
                 assert part.bias is not None
                 nn.init.zeros_(part.bias)
 
@@ -285,3 +300,12 @@ def check_batch(images: Tensor, module: nn.Module) -> None:
         return
     if any(isinstance(part, nn.BatchNorm2d) for part in module.modules()):
         raise TatamiError("a batch of 1 cannot be normalized", mend="give --batch 2 or more")
+
+
+def check_sides(size: Size, least: int) -> None:
+    """Raise TatamiError for an input with a side of fewer pixels."""
+    if min(size.width, size.height) < least:
+        raise TatamiError(
+            f"an input of {size} is too small for this network",
+            mend=f"give one of at least {least}x{least}",
+        )

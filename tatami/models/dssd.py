@@ -14,13 +14,13 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tatami.errors import TatamiError
 from tatami.models.blocks import ConvNormRelu, start_for_relu, wide
 from tatami.models.default_boxes import (
     VARIANCES,
     Heads,
     check_batch,
-    grid,
+    check_sides,
+    grids_of,
     multibox_loss,
     scales,
     shapes,
@@ -34,8 +34,6 @@ RATIOS = (1.6, 2.0, 3.0)
 """Of the boxes of every map, beside 1: section 3.2, by k-means over VOC's. Eight boxes a cell."""
 MAPS = 6
 """conv3_x, conv5_x and four residual stages after it (table 1)."""
-EXTRA = 1024
-"""Channels of each of these four."""
 UP = 512
 """Channels on the way up (figure 3)."""
 
@@ -64,24 +62,26 @@ class DSSD(Detector):
         self.layer3 = stage(Bottleneck, made[1], own[2], third, stride=2)
         # The stride of conv5 is 1, its holes are filled by dilation (section 3.1).
         self.layer4 = stage(Bottleneck, made[2], own[3], fourth, stride=1, dilation=2)
-        between = wide(EXTRA, width) // Bottleneck.expansion
-        extra = Bottleneck.expansion * between
-        self.conv6 = Bottleneck(made[3], between, stride=2)
-        self.conv7 = Bottleneck(extra, between, stride=2)
-        self.conv8 = Bottleneck(extra, between, stride=2)
-        self.conv9 = Last(extra, between, extra)
-
-        down = [made[1], made[3], extra, extra, extra, extra]
-        up = wide(UP, width)
-        coarser = [*[up] * (MAPS - 2), extra]  # than each map but the last
-        self.up = nn.ModuleList(
-            Deconvolution(below, beside, up) for below, beside in zip(coarser, down, strict=False)
-        )
-        read = [*[up] * (MAPS - 1), extra]
+        maps = len(decoding.grids)
         half = wide(256, width)
-        self.predict = nn.ModuleList(Prediction(inputs, half, 4 * half) for inputs in read)
+        extra = Bottleneck.expansion * half
+        stages: list[nn.Module] = [Bottleneck(made[3], half, stride=2)]  # conv6_x
+        stages += [Bottleneck(extra, half, stride=2) for _ in range(2)]
+        stages += [Last(extra, half, extra)]  # conv9_x
+        self.extra = nn.ModuleList(stages[: maps - 2])
+
+        down = [made[1], made[3], *[extra] * (maps - 2)]
+        up = wide(UP, width)
+        coarser = [*[up] * (maps - 2), down[-1]]  # than each map but the last
+        self.up = nn.ModuleList(
+            Deconvolution(below, beside, up)
+            for below, beside in zip(coarser, down[:-1], strict=True)
+        )
+        self.predict = nn.ModuleList(
+            Prediction(inputs, half, extra) for inputs in (*[up] * (maps - 1), down[-1])
+        )
         start_for_relu(self)
-        self.heads = Heads([4 * half] * MAPS, decoding, classes, kernel=3)
+        self.heads = Heads([extra] * maps, decoding, classes, kernel=3)
 
     @classmethod
     def input_spec(cls, size: Size) -> InputSpec:
@@ -91,44 +91,43 @@ class DSSD(Detector):
     @classmethod
     def plan(cls, size: Size, anchors: Sequence[tuple[float, float]] = ()) -> Decoding:
         """The default boxes for an input of that size: the scales are an SSD's."""
-        sides = [cls.cells(side) for side in (size.height, size.width)]
         steps = [FIRST_SCALE, *scales(LEAST_SCALE, MOST_SCALE, MAPS - 1)]
-        grids = tuple(
-            grid(size, cells, shapes(steps[at], steps[at + 1], RATIOS, size))
-            for at, cells in enumerate(zip(*sides, strict=True))
-        )
+        boxes = [shapes(steps[at], steps[at + 1], RATIOS, size) for at in range(MAPS)]
+        grids = grids_of(size, cls.cells(size), boxes)
         return Decoding("ssd", grids, "softmax", VARIANCES, iou_threshold=0.45, max_detections=200)
 
     @staticmethod
-    def cells(side: int) -> list[int]:
-        """The lengths of the six maps along a side of so many pixels: 40, 20, 10, 5, 3, 1 of 321.
+    def cells(size: Size) -> list[tuple[int, int]]:
+        """(rows, columns) of the maps: 40, 20, 10, 5, 3 and 1 either way for 321x321.
 
-        Raises TatamiError for a side of less than 64.
+        The extra stages end with the first map that has one cell along a side.
+        Raises TatamiError for a side of less than 64 pixels.
         """
-        if side < 64:
-            raise TatamiError(f"an input side of {side} pixels", mend="give at least 64")
-        pooled = ((side + 1) // 2 - 3) // 2 + 1
-        found = [(pooled + 1) // 2]
-        for _ in range(4):
-            found.append((found[-1] + 1) // 2)
-        last = found[-1]
-        found.append((last + 2 * last_padding(last) - 3) // 2 + 1)
+        check_sides(size, 64)
+        pooled = (((side + 1) // 2 - 3) // 2 + 1 for side in (size.height, size.width))
+        rows, columns = ((side + 1) // 2 for side in pooled)
+        found = [(rows, columns)]
+        while len(found) < MAPS and min(found[-1]) > 1:
+            last = len(found) == MAPS - 1
+            rows, columns = (
+                (side + 2 * (last_padding(side) if last else 1) - 3) // 2 + 1 for side in found[-1]
+            )
+            found.append((rows, columns))
         return found
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """(n, 3, H, W) -> boxes and scores of each of the six maps, the finest first."""
+        """(n, 3, H, W) -> boxes and scores of each map, the finest first."""
         check_batch(images, self)
         x = F.relu(self.bn1(self.conv1(images)), inplace=True)  # (n, 64, H/2, W/2)
         # Not padded, as in Caffe: 161 cells become 80, and 40 then.
         x = self.layer2(self.layer1(F.max_pool2d(x, 3, stride=2)))
         maps = [x]  # (n, 512, H/8, W/8): conv3_x
         maps.append(self.layer4(self.layer3(x)))  # (n, 2048, H/16, W/16): conv5_x
-        for part in (self.conv6, self.conv7, self.conv8, self.conv9):
+        for part in self.extra:
             maps.append(part(maps[-1]))  # (n, 1024, ...): half as many cells
         read = maps[-1:]
-        for index in reversed(range(MAPS - 1)):
-            up = self.up[index]
-            read.insert(0, up(read[0], maps[index]))  # (n, 512, ...): as many as maps[index]
+        for up, beside in zip(reversed(self.up), reversed(maps[:-1]), strict=True):
+            read.insert(0, up(read[0], beside))  # (n, 512, ...): as many cells as beside
         read = [part(x) for part, x in zip(self.predict, read, strict=True)]
         raw: tuple[Tensor, ...] = self.heads(read)
         return raw

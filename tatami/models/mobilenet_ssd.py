@@ -11,13 +11,13 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from tatami.errors import TatamiError
 from tatami.models.blocks import ConvNormRelu, start_for_relu, wide
 from tatami.models.default_boxes import (
     VARIANCES,
     Heads,
     check_batch,
-    grid,
+    check_sides,
+    grids_of,
     multibox_loss,
     shapes,
 )
@@ -54,7 +54,7 @@ class MobileNetSSD(Detector):
         self.rest = nn.Sequential(*layers[CONV11 + 1 :])
         maps = [wide(LAYERS[CONV11 - 1][0], width), channels]
         extra = []
-        for between, outputs in EXTRA:
+        for between, outputs in EXTRA[: len(decoding.grids) - 2]:
             extra.append(
                 nn.Sequential(
                     ConvNormRelu(channels, wide(between, width), kernel=1),
@@ -79,31 +79,29 @@ class MobileNetSSD(Detector):
 
         conv11 has no larger square box and no ratio of 3.
         """
-        sides = [cls.cells(side) for side in (size.height, size.width)]
-        grids = []
-        for at, cells in enumerate(zip(*sides, strict=True)):
-            ratios = (2.0,) if at == 0 else (2.0, 3.0)
-            found = shapes(SIDES[at] / 300, SIDES[at + 1] / 300, ratios, size)
-            grids.append(grid(size, cells, [found[0], *found[2:]] if at == 0 else found))
-        return Decoding(
-            "ssd", tuple(grids), "softmax", VARIANCES, iou_threshold=0.45, max_detections=100
-        )
+        steps = [side / 300 for side in SIDES]
+        boxes = [shapes(steps[at], steps[at + 1], (2.0, 3.0), size) for at in range(len(SIDES) - 1)]
+        small = shapes(steps[0], steps[1], (2.0,), size)
+        boxes[0] = [small[0], *small[2:]]
+        grids = grids_of(size, cls.cells(size), boxes)
+        return Decoding("ssd", grids, "softmax", VARIANCES, iou_threshold=0.45)
 
     @staticmethod
-    def cells(side: int) -> list[int]:
-        """The lengths of the six maps along a side of so many pixels: 19, 10, 5, 3, 2, 1 of 300.
+    def cells(size: Size) -> list[tuple[int, int]]:
+        """(rows, columns) of the maps: 19, 10, 5, 3, 2 and 1 either way for 300x300.
 
-        Raises TatamiError for a side of less than 32.
+        The extra stages end with the first map that has one cell along a side.
+        Raises TatamiError for a side of less than 32 pixels.
         """
-        if side < 32:
-            raise TatamiError(f"an input side of {side} pixels", mend="give at least 32")
-        halves = [side]
-        for _ in range(9):
-            halves.append((halves[-1] + 1) // 2)
-        return halves[4:]
+        check_sides(size, 32)
+        found = [(-(-size.height // 16), -(-size.width // 16))]
+        while len(found) < 2 + len(EXTRA) and (len(found) < 2 or min(found[-1]) > 1):
+            rows, columns = found[-1]
+            found.append(((rows + 1) // 2, (columns + 1) // 2))
+        return found
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """(n, 3, H, W) -> boxes and scores of each of the six maps."""
+        """(n, 3, H, W) -> boxes and scores of each map."""
         check_batch(images, self)
         maps = [self.body(images)]  # (n, 512, H/16, W/16)
         maps.append(self.rest(maps[-1]))  # (n, 1024, H/32, W/32)

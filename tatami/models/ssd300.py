@@ -8,19 +8,20 @@ models/default_boxes.py's.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import sqrt
 from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tatami.errors import TatamiError
 from tatami.models.blocks import start_for_relu, wide
 from tatami.models.default_boxes import (
     VARIANCES,
     Heads,
     check_batch,
-    grid,
+    check_sides,
+    grids_of,
     multibox_loss,
     scales,
     shapes,
@@ -67,12 +68,13 @@ class SSD300(Detector):
         self.conv7 = Conv(full, full, 1, self.norm)  # fc7
         extra = []
         inputs = full
-        for between, outputs in EXTRA:
+        stages_made = EXTRA[: len(decoding.grids) - 2]
+        for between, outputs in stages_made:
             extra.append(Conv(inputs, wide(between, width), 1, self.norm))
             extra.append(Conv(wide(between, width), wide(outputs, width), 3, self.norm))
             inputs = wide(outputs, width)
         self.extra = nn.ModuleList(extra)
-        maps = [channels[3], full, *(wide(outputs, width) for _, outputs in EXTRA)]
+        maps = [channels[3], full, *(wide(outputs, width) for _, outputs in stages_made)]
         start_for_relu(self)
         self.heads = Heads(maps, decoding, classes, kernel=3)
 
@@ -86,31 +88,29 @@ class SSD300(Detector):
     @classmethod
     def plan(cls, size: Size, anchors: Sequence[tuple[float, float]] = ()) -> Decoding:
         """The default boxes of section 3.1 for an input of that size."""
-        sides = [cls.cells(side) for side in (size.height, size.width)]
         steps = [FIRST_SCALE, *scales(LEAST_SCALE, MOST_SCALE, len(RATIOS) - 1)]
-        grids = tuple(
-            grid(size, cells, shapes(steps[at], steps[at + 1], RATIOS[at], size))
-            for at, cells in enumerate(zip(*sides, strict=True))
-        )
+        boxes = [shapes(steps[at], steps[at + 1], RATIOS[at], size) for at in range(len(RATIOS))]
+        grids = grids_of(size, cls.cells(size), boxes)
         return Decoding("ssd", grids, "softmax", VARIANCES, iou_threshold=0.45, max_detections=200)
 
     @staticmethod
-    def cells(side: int) -> list[int]:
-        """The lengths of the six maps along a side of so many pixels: 38, 19, 10, 5, 3, 1 of 300.
+    def cells(size: Size) -> list[tuple[int, int]]:
+        """(rows, columns) of the maps: 38, 19, 10, 5, 3 and 1 either way for 300x300.
 
-        Raises TatamiError for a side of less than 64.
+        The extra stages end with the first map that has one cell along a side.
+        Raises TatamiError for a side of less than 64 pixels.
         """
-        if side < 64:
-            raise TatamiError(f"an input side of {side} pixels", mend="give at least 64")
-        eighth = -(-(side // 4) // 2)  # pool1 and pool2 round down, pool3 up
-        found = [eighth, eighth // 2]
-        for index in range(len(EXTRA)):
-            step, padding = step_of(index, found[-1])
-            found.append((found[-1] + 2 * padding - 3) // step + 1)
+        check_sides(size, 64)
+        rows, columns = (-(-(side // 4) // 2) for side in (size.height, size.width))
+        found = [(rows, columns), (rows // 2, columns // 2)]  # pool3 alone rounds up
+        while len(found) < 2 + len(EXTRA) and min(found[-1]) > 1:
+            window = [(side, *step_of(len(found) - 2, side)) for side in found[-1]]
+            rows, columns = ((side + 2 * pad - 3) // step + 1 for side, step, pad in window)
+            found.append((rows, columns))
         return found
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """(n, 3, H, W) -> boxes and scores of each of the six maps."""
+        """(n, 3, H, W) -> boxes and scores of each map."""
         check_batch(images, self)
         x = F.max_pool2d(self.conv1(images), 2)
         x = F.max_pool2d(self.conv2(x), 2)
@@ -121,7 +121,7 @@ class SSD300(Detector):
         x = F.max_pool2d(x, 3, stride=1, padding=1)  # pool5, which keeps the size
         x = self.conv7(self.conv6(x))
         maps.append(x)  # (n, 1024, H/16, W/16)
-        for index in range(len(EXTRA)):
+        for index in range(len(self.extra) // 2):
             rows, columns = (step_of(index, int(side)) for side in x.shape[2:])
             window = (rows[0], columns[0]), (rows[1], columns[1])
             x = self.extra[2 * index + 1](self.extra[2 * index](x), *window)
@@ -176,10 +176,15 @@ class Conv(nn.Module):
 
 class L2Normalization(nn.Module):
     """The channels of each cell at length 1, times a learned scale each (Liu et al. 2015,
-    "ParseNet", section 3.3, equations 1 and 3).  (n, channels, h, w) as it came."""
+    "ParseNet", section 3.3, equations 1 and 3).  (n, channels, h, w) as it came.
 
-    def __init__(self, channels: int, scale: float = 20.0) -> None:
+    The scales begin at the paper's 20 where there are its 512 channels; of fewer, so that a sample
+    is as large.
+    """
+
+    def __init__(self, channels: int) -> None:
         super().__init__()
+        scale = 20 * sqrt(channels / 512)
         self.scale = nn.Parameter(torch.full((1, channels, 1, 1), scale))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -192,7 +197,7 @@ def step_of(index: int, length: int) -> tuple[int, int]:
     """(stride, padding) of an extra stage's 3x3 window along a side of ``length`` cells.
 
     conv8_2 and conv9_2 halve; conv10_2 and conv11_2 take two cells away, without padding, where
-    there are three. Inputs that are smaller than the paper's come to fewer, which are halved.
+    there are three. Where a smaller input comes to two, they become one.
     """
     return (2, 1) if index < 2 or length < 3 else (1, 0)
 
