@@ -266,6 +266,9 @@ class Heads(nn.Module):
 
     channels: of each map.  kernel: of the convolutions, odd; the padding keeps a map's size.
     (n, channels, rows, columns) each -> the pairs of raw maps that ``multibox_loss`` takes.
+
+    They begin by saying next to nothing, where the paper's Xavier start says at random: behind
+    maps of few channels that made the first gradients ten times as large, and learning later.
     """
 
     def __init__(
@@ -281,7 +284,7 @@ class Heads(nn.Module):
         self.pairs = nn.ModuleList(pairs)
         for part in self.modules():
             if isinstance(part, nn.Conv2d):
-                nn.init.xavier_uniform_(part.weight)
+                nn.init.normal_(part.weight, std=0.01)
                 assert part.bias is not None
                 nn.init.zeros_(part.bias)
 

@@ -27,7 +27,7 @@ from tatami.shrink.calibrate import observe
 from tatami.shrink.fold import fold
 from tatami.shrink.quantize import quantize
 from tatami.train.checkpoint import load_weights, save_weights
-from tatami.types import Boxes, Float32, NetworkSpec, Size
+from tatami.types import Boxes, Decoding, Float32, NetworkSpec, Size
 
 ANCHORS = ((28.8, 22.4), (51.2, 60.8))
 CLASSES = ("a", "b", "c")
@@ -79,6 +79,16 @@ def batch(size: Size, seed: int = 0) -> tuple[Tensor, list[Boxes]]:
         for x1, y1, x2, y2 in boxes.astype(int):
             images[len(targets) - 1, :, y1:y2, x1:x2] += 1
     return torch.from_numpy(images), targets
+
+
+def of_every_map(decoding: Decoding, size: Size) -> Boxes:
+    """A box for each map of an SSD to answer for: its first anchor, in the middle."""
+    found = []
+    for grid in decoding.grids:
+        stride, sides = np.array(grid.stride), np.array(grid.anchors[0])
+        centre = (np.array([size.width, size.height]) / stride // 2 + 0.5) * stride
+        found.append(np.concatenate([centre - sides / 2, centre + sides / 2]))
+    return Boxes.of(found, np.arange(len(found)) % len(CLASSES))
 
 
 def assert_close(found: Float32, expected: Float32) -> None:
@@ -174,6 +184,8 @@ def test_the_loss_falls_on_one_batch(trained: Trained) -> None:
 def test_every_part_of_the_loss_is_a_number_and_every_weight_has_a_gradient(name: str) -> None:
     model = build(name).train()
     images, targets = batch(CASES[name].size)
+    if model.decoding.kind == "ssd":
+        targets[0] = of_every_map(model.decoding, CASES[name].size)
     parts = model.loss(model(images), targets)
     assert all(part.ndim == 0 and part >= 0 for part in parts.values())
     torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]

@@ -383,7 +383,7 @@ def test_a_patch_keeps_what_has_its_centre_in_it(
 
 def test_patches_are_as_large_and_overlap_as_much_as_the_paper_has_it() -> None:
     whole = np.array([-30.0, -10.0, 90.0, 50.0])
-    boxes = Boxes.of([[0, 0, 20, 20], [30, 0, 80, 40]], [0, 1])
+    boxes = Boxes.of([[0, 0, 20, 20], [-25, -8, 85, 47]], [0, 1])
     for least in augment.OVERLAPS[1:]:
         assert least is not None
         found = [
@@ -391,8 +391,7 @@ def test_patches_are_as_large_and_overlap_as_much_as_the_paper_has_it() -> None:
             for seed in range(100)
         ]
         met = np.array([patch for patch in found if patch is not None])
-        assert len(met) == 100 or least >= 0.5
-        assert len(met) > 10
+        assert len(met) > (10 if least > 0.3 else 90)
         assert (met[:, :2] >= whole[:2] - 1e-9).all()
         assert (met[:, 2:] <= whole[2:] + 1e-9).all()
         shares = (met[:, 2:] - met[:, :2]) / (whole[2:] - whole[:2])
