@@ -42,15 +42,16 @@ class Case:
     other: Size
     width: float = 0.1
     learning_rate: float = 0.01
+    steps: int = 15
 
 
 CASES = {
     "yolov2-tiny": Case(Size(96, 64), Size(160, 96)),
-    "ssd300": Case(Size(96, 64), Size(163, 130)),
-    "ssd300-bn": Case(Size(96, 64), Size(163, 130)),
-    "mobilenet-ssd": Case(Size(96, 64), Size(163, 130)),
-    "dssd": Case(Size(96, 64), Size(163, 130), width=0.03),
-    "dssd26": Case(Size(96, 64), Size(163, 130)),
+    "ssd300": Case(Size(96, 64), Size(163, 130), learning_rate=0.05, steps=30),
+    "ssd300-bn": Case(Size(96, 64), Size(163, 130), learning_rate=0.05, steps=30),
+    "mobilenet-ssd": Case(Size(96, 64), Size(163, 130), learning_rate=0.05, steps=30),
+    "dssd": Case(Size(96, 64), Size(163, 130), width=0.03, learning_rate=0.1, steps=30),
+    "dssd26": Case(Size(96, 64), Size(163, 130), width=0.05, learning_rate=0.05, steps=30),
 }
 
 
@@ -141,7 +142,7 @@ def trained(request: pytest.FixtureRequest) -> Trained:
     images, targets = batch(case.size)
     optimizer = torch.optim.SGD(model.parameters(), lr=case.learning_rate, momentum=0.9)
     losses = []
-    for _ in range(15):
+    for _ in range(case.steps):
         loss = torch.stack(list(model.loss(model(images), targets).values())).sum()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
