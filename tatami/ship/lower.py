@@ -38,6 +38,7 @@ from tatami.ship.lowering import (
     Lowering,
     activation_of,
     axis_of,
+    batch_axes,
     check_axes,
     matrix_of,
     order_of,
