@@ -17,9 +17,16 @@ from tatami.models.segmenter import Segmenter
 from tatami.models.sppnet import SPPNet
 from tatami.models.vgg import VGG, D, E
 from tatami.models.xception import Xception
+from tatami.models.yolov1 import FastYoloV1, YoloV1
+from tatami.models.yolov2 import YoloV2
 from tatami.models.yolov2_tiny import YoloV2Tiny
 
-DETECTORS: dict[str, type[Detector]] = {"yolov2-tiny": YoloV2Tiny}
+DETECTORS: dict[str, type[Detector]] = {
+    "yolov1": YoloV1,
+    "yolov1-fast": FastYoloV1,
+    "yolov2": YoloV2,
+    "yolov2-tiny": YoloV2Tiny,
+}
 """The detectors: each takes ``(classes, decoding, width=...)``."""
 
 CLASSIFIERS: dict[str, Callable[..., Classifier]] = {

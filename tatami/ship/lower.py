@@ -60,6 +60,7 @@ from tatami.ship.program import (
     Sampling,
     Shape,
     Softmax,
+    SpaceToDepth,
     Step,
     Transpose,
     Value,
@@ -423,6 +424,11 @@ def _transpose(state: Lowering, node: ir.Node) -> Step:
     return Transpose(label(node), (state.float_input(node, 0),), output_name(node), order_of(node))
 
 
+def _space_to_depth(state: Lowering, node: ir.Node) -> Step:
+    block = integer(node, "blocksize", 1)
+    return SpaceToDepth(label(node), (state.float_input(node, 0),), output_name(node), block)
+
+
 def pad_of(node: ir.Node) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
     """A Pad's widths for (channels, rows, columns)."""
     value = node.inputs[0]
@@ -493,6 +499,7 @@ _LOWER: Mapping[str, Callable[[Lowering, ir.Node], Step]] = {
     "Resize": _resize,
     "Sigmoid": _activate,
     "Softmax": _softmax,
+    "SpaceToDepth": _space_to_depth,
     "Squeeze": _reshape,
     "Sub": _arithmetic,
     "Tanh": _activate,

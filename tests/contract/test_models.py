@@ -44,7 +44,12 @@ class Case:
     learning_rate: float = 0.01
 
 
-CASES = {"yolov2-tiny": Case(Size(96, 64), Size(160, 96))}
+CASES = {
+    "yolov1": Case(Size(128, 64), Size(64, 128), width=0.05, learning_rate=0.003),
+    "yolov1-fast": Case(Size(128, 64), Size(64, 64), width=0.05),
+    "yolov2": Case(Size(96, 64), Size(64, 160), width=0.05),
+    "yolov2-tiny": Case(Size(96, 64), Size(160, 96)),
+}
 
 
 def build(name: str, seed: int = 0, size: Size | None = None) -> Detector:
