@@ -16,6 +16,7 @@ from tatami.cli.classification import classify_all
 from tatami.cli.evaluate import SCORE, Found, detect_all
 from tatami.cli.prove import ledger, open_stage, stages_of
 from tatami.cli.see import what_it_sees
+from tatami.cli.see_anchors import anchors_seen
 from tatami.cli.training import held_out_pictures, test_data
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
@@ -70,6 +71,7 @@ def build_report(folder: Path, run: Run, dataset: Dataset, proof: Ledger) -> Rep
     first = next((one for one in dataset.samples if len(one.boxes)), dataset.samples[0])
     seen, seen_note = _seen(paths, first.id, read_picture(first.path))
     detector, spec = cast(Detector, last.detector), detector_spec(last.spec)
+    seen = [*seen, anchors_seen(spec, dataset, first)]
     found = detect_all(detector, dataset, SCORE, title="Looking")
     truths = [sample.boxes for sample in found.samples]
     result = evaluate(truths, found.detections, dataset.classes)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -119,7 +120,7 @@ def features(
     chosen = [_find(opened, name, file) for name in layer or []] or default_layers(opened)
     if cam_layer is not None:
         cam_layer = _find(opened, cam_layer, file)[1]
-    _check_replaceable(out)
+    check_replaceable(out, RESULT, _drawn, "feature map")
     if not picture.is_file():
         raise TatamiError("no such picture", mend="name one picture, a file", file=picture)
     seen = look(opened, read_picture(picture), file)
@@ -341,23 +342,32 @@ def _table(answer: dict[str, Any]) -> Table:
     return table
 
 
-def _check_replaceable(out: Path) -> None:
-    """Raise TatamiError if replacing the folder would lose anything but older pictures of ours."""
+def _drawn(answer: Any) -> list[Any]:
+    """What ``features`` wrote, each with its file."""
+    return [*answer["maps"], *answer["filters"], answer["activation"] or {"file": RESULT}]
+
+
+def check_replaceable(
+    out: Path, result: str, drawn: Callable[[Any], Sequence[Any]], kind: str
+) -> None:
+    """Raise TatamiError if replacing the folder would lose anything but older pictures of ours.
+
+    result: the JSON file that a command writes there.  drawn: of its content, what has a "file".
+    kind: what such a picture is, in words.
+    """
     if not out.exists():
         return
     if not out.is_dir():
         raise TatamiError("is a file", mend="name a folder with --out", file=out)
     held = {path.name for path in out.iterdir()}
     ours: set[str] = set()
-    try:
-        older = json.loads((out / RESULT).read_bytes())
-        drawn = [*older["maps"], *older["filters"], older["activation"] or {"file": RESULT}]
-        ours = {RESULT, *(str(one["file"]) for one in drawn)}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        pass  # not written by us: then nothing in the folder is
+    # Where that file is not as we write it, nothing in the folder is ours.
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        answer = json.loads((out / result).read_bytes())
+        ours = {result, *(str(one["file"]) for one in drawn(answer))}
     if held - ours:
         raise TatamiError(
-            f"the folder holds '{printable(min(held - ours))}', which is no older feature map",
+            f"the folder holds '{printable(min(held - ours))}', which is no older {kind}",
             mend="name a new folder with --out",
             file=out,
         )
