@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from PIL import Image
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -18,7 +17,7 @@ from rich.table import Table
 
 from tatami.cli.artefact import open_detector, read_run
 from tatami.cli.data_augment import usual_split
-from tatami.cli.see import check_replaceable
+from tatami.cli.drawings import check_replaceable, save_picture
 from tatami.data.open import open_dataset, splits
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError, printable
@@ -88,7 +87,7 @@ def anchors(
     if pictures < 0:
         raise TatamiError(f"--pictures {pictures}", mend="give a number from 0")
     spec = _spec(network)
-    check_replaceable(out, RESULT, _drawn, "drawing of anchors")
+    check_replaceable(out, {RESULT: _drawn_before}, "older drawing of anchors")
     split = split or usual_split(splits(data, format))
     dataset = open_dataset(data, split=split, format=format, skip=skip or ()).dataset
     truths = match_all(spec, dataset)
@@ -99,11 +98,11 @@ def anchors(
     answer = told(spec, dataset, truths)
     answer = {"network": str(network), "data": str(data), "split": dataset.split, **answer}
     with folder_written_atomically(out) as folder:
-        Image.fromarray(draw_anchors(spec.decoding, spec.input.size)).save(folder / ALL)
+        save_picture(draw_anchors(spec.decoding, spec.input.size), folder / ALL, out)
         for rank, index in enumerate(_worst(truths, pictures)):
             sample = dataset.samples[index]
             file = f"picture-{rank}.png"
-            Image.fromarray(draw_sample(spec, dataset, sample)).save(folder / file)
+            save_picture(draw_sample(spec, dataset, sample), folder / file, out)
             answer["pictures"].append({"id": sample.id, "file": file})
         write_atomically(folder / RESULT, json.dumps(answer, indent=1, allow_nan=False) + "\n")
     if as_json:
@@ -221,9 +220,9 @@ def _spec(path: Path) -> NetworkSpec:
     return open_detector(path).spec
 
 
-def _drawn(answer: Any) -> list[Any]:
-    """What an older run wrote, each with its file."""
-    return [{"file": ALL}, *answer["pictures"]]
+def _drawn_before(older: Any) -> list[str]:
+    """The pictures that an older RESULT tells of."""
+    return [ALL, *(one["file"] for one in older["pictures"])]
 
 
 def _print(answer: dict[str, Any]) -> None:
