@@ -266,8 +266,9 @@ def test_yolov1_gives_sound_boxes_of_anything(channel: int, value: float) -> Non
     found = detections([raw], spec, placement(size, spec.input), size, 0.01)
     assert np.isfinite(found.xyxy).all()
     assert ((found.scores > 0.01) & (found.scores <= 1)).all()
-    sides = candidates([raw], spec.decoding, 0.01, 3).xyxy
-    assert (sides[:, 2:] - sides[:, :2] <= [64.01 * 96, 64.01 * 64]).all()
+    xyxy = candidates([raw], spec.decoding, 0.01, 3).xyxy
+    near = xyxy[np.isfinite(xyxy).all(axis=1)]  # a centre may be anywhere
+    assert (near[:, 2:] - near[:, :2] <= [64.01 * 96, 64.01 * 64]).all()
 
 
 @pytest.mark.parametrize("kind", ["yolov2", "ssd"])
