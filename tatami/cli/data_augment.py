@@ -119,7 +119,7 @@ def _opened(
     A set of class folders, or another of one class a picture, is known by its format.
     """
     if is_labelled(data, format):
-        split = split or _usual(labelled_splits(data, format))
+        split = split or usual_split(labelled_splits(data, format))
         pictures = open_labelled(data, split=split, format=format, skip=skip).pictures
 
         def alone(
@@ -129,7 +129,7 @@ def _opened(
 
         return alone, len(pictures), pictures.classes, False
 
-    split = split or _usual(splits(data, format))
+    split = split or usual_split(splits(data, format))
     dataset = open_dataset(data, split=split, format=format, skip=skip).dataset
 
     def boxed(
@@ -142,7 +142,8 @@ def _opened(
     return boxed, len(dataset), dataset.classes, True
 
 
-def _usual(there: Sequence[str]) -> str:
+def usual_split(there: Sequence[str]) -> str:
+    """The split to look at where none is named: trainval, train or the first."""
     return next((name for name in ("trainval", "train") if name in there), there[0])
 
 
