@@ -307,6 +307,17 @@ class Softmax:
     axis: int = 0
 
 
+@dataclass(frozen=True)
+class L2Norm:
+    """The root of the sum of squares along an axis of (channels, rows, columns), which stays with
+    the length 1; float."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    axis: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class QuantizedSoftmax:
     """y = clamp(z + (e * ratio + sum * 2^15) // (sum * 2^16)), e = table[max - x].
@@ -340,6 +351,16 @@ class Transpose:
     inputs: tuple[str, ...]
     output: str
     order: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class SpaceToDepth:
+    """The samples of each block x block by row and column, as channels: tatami.ops."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    block: int
 
 
 @dataclass(frozen=True)
@@ -387,14 +408,16 @@ Step = (
     | Concat
     | Resize
     | Softmax
+    | L2Norm
     | QuantizedSoftmax
     | Reshape
     | Transpose
+    | SpaceToDepth
     | Pad
     | Quantize
     | Dequantize
 )
-_FLOAT_ARITHMETIC = Conv | ConvTranspose | AveragePool | Activate | Arithmetic | Softmax
+_FLOAT_ARITHMETIC = Conv | ConvTranspose | AveragePool | Activate | Arithmetic | Softmax | L2Norm
 Convolution = Conv | QuantizedConv | ConvTranspose | QuantizedConvTranspose
 
 

@@ -9,6 +9,7 @@ from tatami.ship.c import (
     concat,
     conv,
     conv_transpose,
+    l2_norm,
     max_pool,
     pad,
     quantize,
@@ -16,6 +17,7 @@ from tatami.ship.c import (
     reshape,
     resize,
     softmax,
+    space_to_depth,
     table,
     transpose,
 )
@@ -28,6 +30,7 @@ from tatami.ship.program import (
     Conv,
     ConvTranspose,
     Dequantize,
+    L2Norm,
     MaxPool,
     Pad,
     Program,
@@ -40,6 +43,7 @@ from tatami.ship.program import (
     Reshape,
     Resize,
     Softmax,
+    SpaceToDepth,
     Step,
     Table,
     Transpose,
@@ -71,10 +75,14 @@ def decide(program: Program, step: Step, options: Options) -> Decision:
             return resize.decide(program, step, options)
         case Softmax() | QuantizedSoftmax():
             return softmax.decide(program, step, options)
+        case L2Norm():
+            return l2_norm.decide(program, step, options)
         case Reshape():
             return reshape.decide(program, step, options)
         case Transpose():
             return transpose.decide(program, step, options)
+        case SpaceToDepth():
+            return space_to_depth.decide(program, step, options)
         case Pad():
             return pad.decide(program, step, options)
         case Quantize() | Dequantize():
@@ -106,10 +114,14 @@ def emit(program: Program, step: Step, places: Places, options: Options) -> str:
             return resize.emit(program, step, places, options)
         case Softmax() | QuantizedSoftmax():
             return softmax.emit(program, step, places, options)
+        case L2Norm():
+            return l2_norm.emit(program, step, places, options)
         case Reshape():
             return reshape.emit(program, step, places, options)
         case Transpose():
             return transpose.emit(program, step, places, options)
+        case SpaceToDepth():
+            return space_to_depth.emit(program, step, places, options)
         case Pad():
             return pad.emit(program, step, places, options)
         case Quantize() | Dequantize():
