@@ -301,6 +301,19 @@ def _reshape(node: ir.Node) -> None:
     _weight(node, 1)
 
 
+def _reduced(node: ir.Node) -> None:
+    """Over axes that are constants; a node that names none adds up all of them."""
+    if len(node.inputs) > 1 and node.inputs[1] is not None:
+        _weight(node, 1)
+    rank = len(shape_of(_value(node, 0)))
+    given = constant(node, 1)
+    named = integers(node, "axes", ()) if given is None else tuple(int(axis) for axis in given)
+    if not named and integer(node, "noop_with_empty_axes", 0):
+        raise _wrong(node, "adds up over no axis", "leave it out")
+    if not all(-rank <= axis < rank for axis in named):
+        raise _wrong(node, f"adds up over axes {named} of {rank}")
+
+
 _RULES = {
     "AveragePool": _pool,
     "BatchNormalization": _batch_normalization,
@@ -312,6 +325,7 @@ _RULES = {
     "MaxPool": _pool,
     "Pad": _pad,
     "QuantizeLinear": _quantized,
+    "ReduceL2": _reduced,
     "Reshape": _reshape,
     "Resize": _resize,
 }

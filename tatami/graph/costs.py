@@ -120,6 +120,7 @@ KINDS: dict[str, Kind] = {
     "Mul": "samples",
     "Pad": "moves",
     "QuantizeLinear": "storage",
+    "ReduceL2": "product",
     "Relu": "samples",
     "Reshape": "view",
     "Resize": "moves",
@@ -138,7 +139,7 @@ moves: reads its inputs and writes its result, with no product added up.  view: 
 under another name or shape, which no program need move.  storage: how a value is stored.
 """
 
-_SETTINGS = ("Clip", "Dropout", "Pad", "Reshape", "Resize", "Squeeze", "Unsqueeze")
+_SETTINGS = ("Clip", "Dropout", "Pad", "ReduceL2", "Reshape", "Resize", "Squeeze", "Unsqueeze")
 """Their inputs after the first say how, and were not learnt."""
 
 
@@ -161,11 +162,16 @@ def _of_matmul(node: ir.Node) -> int:
     return math.prod(shape_of(node.outputs[0])) * _shape(node, 0)[-1]
 
 
+def _of_reduce_l2(node: ir.Node) -> int:
+    return math.prod(_shape(node, 0))
+
+
 PRODUCTS: dict[str, Callable[[ir.Node], int]] = {
     "Conv": _of_conv,
     "ConvTranspose": _of_conv_transpose,
     "Gemm": _of_gemm,
     "MatMul": _of_matmul,
+    "ReduceL2": _of_reduce_l2,
 }
 """The multiply-adds of a node of kind ``product``; those of all others are 0."""
 

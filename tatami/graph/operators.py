@@ -20,6 +20,7 @@ from tatami.graph.attributes import (
     looks_of,
     pad_widths,
     real,
+    reduced_axes,
     text,
     transposed_window_of,
     window_of,
@@ -28,7 +29,7 @@ from tatami.graph.network import shape_of
 from tatami.ops.activation import clip, exp, leaky_relu, relu, sigmoid, softmax, tanh
 from tatami.ops.conv import convolve
 from tatami.ops.conv_transpose import convolve_transposed
-from tatami.ops.norm import batch_normalize
+from tatami.ops.norm import batch_normalize, l2_norm
 from tatami.ops.pad import PadMode, pad
 from tatami.ops.pool import average_pool, global_average_pool, global_max_pool, max_pool
 from tatami.ops.resize import resize
@@ -143,6 +144,10 @@ def _to_known_shape(node: ir.Node, inputs: Inputs) -> Array:
     return cast("Array", inputs[0].reshape(shape_of(node.outputs[0])))
 
 
+def _reduce_l2(node: ir.Node, inputs: Inputs) -> Array:
+    return l2_norm(inputs[0], reduced_axes(node)).reshape(shape_of(node.outputs[0]))
+
+
 def _resize(node: ir.Node, inputs: Inputs) -> Array:
     return resize(inputs[0], *looks_of(node))
 
@@ -170,6 +175,7 @@ OPERATORS: dict[str, Evaluate] = {
     "Mul": lambda node, inputs: cast("Array", inputs[0] * inputs[1]),
     "Pad": _pad,
     "QuantizeLinear": _quantize_linear,
+    "ReduceL2": _reduce_l2,
     "Relu": lambda node, inputs: relu(inputs[0]),
     "Reshape": _reshape,
     "Resize": _resize,

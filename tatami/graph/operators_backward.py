@@ -24,6 +24,7 @@ from tatami.graph.attributes import (
     looks_of,
     pad_widths,
     real,
+    reduced_axes,
     text,
     transposed_window_of,
     window_of,
@@ -37,6 +38,7 @@ from tatami.ops.activation import (
     tanh_backward,
 )
 from tatami.ops.conv_transpose import convolve_transposed, convolve_transposed_backward
+from tatami.ops.norm import l2_norm_backward
 from tatami.ops.pool import (
     average_pool_backward,
     global_average_pool_backward,
@@ -174,6 +176,12 @@ def _transpose(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Arra
     return (dy.transpose(np.argsort(order)),)
 
 
+def _reduce_l2(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
+    axes = reduced_axes(node)
+    kept = tuple(1 if axis in axes else side for axis, side in enumerate(inputs[0].shape))
+    return (l2_norm_backward(inputs[0], y.reshape(kept), dy.reshape(kept)),)
+
+
 def _resize(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
     rows, columns = looks_of(node)
     return (resize_backward(dy, inputs[0].shape, rows, columns),)
@@ -204,6 +212,7 @@ BACKWARD: dict[str, Backward] = {
     "MaxPool": _max_pool,
     "Mul": _multiply,
     "Pad": _pad,
+    "ReduceL2": _reduce_l2,
     "Relu": lambda node, inputs, y, dy: (relu_backward(inputs[0], dy),),
     "Reshape": _same,
     "Resize": _resize,

@@ -16,6 +16,7 @@ from tatami.ops import exponential, fixed_point, quantized
 from tatami.ops.activation import clip, leaky_relu, softmax, tanh
 from tatami.ops.conv import convolve
 from tatami.ops.conv_transpose import convolve_transposed
+from tatami.ops.norm import l2_norm
 from tatami.ops.pad import pad
 from tatami.ops.pool import average_pool, max_pool
 from tatami.ops.resize import Looks, resize
@@ -31,6 +32,7 @@ from tatami.ship.program import (
     ConvTranspose,
     Dequantize,
     Function,
+    L2Norm,
     Leaky,
     MaxPool,
     Pad,
@@ -179,6 +181,8 @@ def _evaluate(program: Program, step: Step, given: list[Array]) -> Array:
             return _resized(x, step.rows, step.columns)
         case Softmax():
             return softmax(x, step.axis + 1)
+        case L2Norm():
+            return l2_norm(x, (step.axis + 1,))
         case QuantizedSoftmax():
             assert to is not None
             return quantized.softmax(x, step.table, step.ratio, to.zero_point, step.axis + 1)

@@ -29,6 +29,7 @@ from tatami.graph.attributes import (
     pad_widths,
     place,
     real,
+    reduced_axes,
     text,
     transposed_window_of,
     weight,
@@ -47,6 +48,7 @@ from tatami.ship.program import (
     ConvTranspose,
     Dequantize,
     Function,
+    L2Norm,
     Leaky,
     MaxPool,
     Pad,
@@ -401,6 +403,18 @@ def _softmax(state: Lowering, node: ir.Node) -> Step:
     return Softmax(label(node), (state.float_input(node, 0),), output_name(node), axis_of(node, -1))
 
 
+def _reduce_l2(state: Lowering, node: ir.Node) -> Step:
+    value = node.inputs[0]
+    assert value is not None
+    axes = [axis - batch_axes(value) for axis in reduced_axes(node)]
+    if len(axes) != 1 or axes[0] < 0 or not integer(node, "keepdims", 1):
+        raise TatamiError(
+            f"{place(node)} does not add up along one axis that it keeps",
+            mend="add up along channels, rows or columns, with keepdims",
+        )
+    return L2Norm(label(node), (state.float_input(node, 0),), output_name(node), axes[0])
+
+
 def _reshape(state: Lowering, node: ir.Node) -> Step:
     return Reshape(label(node), (state.float_input(node, 0),), output_name(node))
 
@@ -488,6 +502,7 @@ _LOWER: Mapping[str, Callable[[Lowering, ir.Node], Step]] = {
     "MaxPool": _max_pool,
     "Mul": _arithmetic,
     "Pad": _pad,
+    "ReduceL2": _reduce_l2,
     "Relu": _activate,
     "Reshape": _reshape,
     "Resize": _resize,

@@ -307,6 +307,17 @@ class Softmax:
     axis: int = 0
 
 
+@dataclass(frozen=True)
+class L2Norm:
+    """The root of the sum of squares along an axis of (channels, rows, columns), which stays with
+    the length 1; float."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    axis: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class QuantizedSoftmax:
     """y = clamp(z + (e * ratio + sum * 2^15) // (sum * 2^16)), e = table[max - x].
@@ -387,6 +398,7 @@ Step = (
     | Concat
     | Resize
     | Softmax
+    | L2Norm
     | QuantizedSoftmax
     | Reshape
     | Transpose
@@ -394,7 +406,7 @@ Step = (
     | Quantize
     | Dequantize
 )
-_FLOAT_ARITHMETIC = Conv | ConvTranspose | AveragePool | Activate | Arithmetic | Softmax
+_FLOAT_ARITHMETIC = Conv | ConvTranspose | AveragePool | Activate | Arithmetic | Softmax | L2Norm
 Convolution = Conv | QuantizedConv | ConvTranspose | QuantizedConvTranspose
 
 

@@ -159,6 +159,8 @@ CASES = {
     ),
     "global average": ([node("GlobalAveragePool", ["images"], ["map"])], {}),
     "global max": ([node("GlobalMaxPool", ["images"], ["map"])], {}),
+    "l2 norm": ([node("ReduceL2", ["images", "axes"], ["map"])], {"axes": np.array([1])}),
+    "l2 norm of all": ([node("ReduceL2", ["images"], ["map"])], {}),
     "softmax": ([node("Softmax", ["images"], ["map"], axis=1)], {}),
     "softmax last": ([node("Softmax", ["images"], ["map"])], {}),
     "exp": ([node("Exp", ["images"], ["map"])], {}),

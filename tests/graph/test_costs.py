@@ -72,6 +72,7 @@ ONE_NODE: dict[str, tuple[dict[str, object], list[np.ndarray], int, int, int]] =
     "Mul": ({}, [ones(1, 3, 1, 1)], 0, 3, SAMPLES),
     "Pad": ({}, [whole(0, 0, 1, 1, 0, 0, 1, 1)], 0, 0, 240),
     "QuantizeLinear": ({}, [], 0, 0, SAMPLES),
+    "ReduceL2": ({"keepdims": 1}, [whole(1)], SAMPLES, 0, 48),
     "Relu": ({}, [], 0, 0, SAMPLES),
     "Reshape": ({}, [whole(1, 6, 4, 6)], 0, 0, SAMPLES),
     "Resize": ({}, [ones(0), np.array([1, 1, 2, 2], np.float32)], 0, 0, 4 * SAMPLES),

@@ -26,6 +26,7 @@ from tatami.ship.program import (
     ConvTranspose,
     Dequantize,
     Function,
+    L2Norm,
     Leaky,
     MaxPool,
     Pad,
@@ -163,6 +164,8 @@ def floats():
     b.add(Resize, ("x",), (c, 3, 2), rows=linear(h, 3), columns=linear(w, 2))
     for axis in range(3):
         b.add(Softmax, ("x",), SHAPE, axis=axis)
+        one = tuple(1 if i == axis else side for i, side in enumerate(SHAPE))
+        b.add(L2Norm, ("x",), one, axis=axis)
     for window, groups, outputs, (rows, columns) in TRANSPOSED:
         kernel = (window.rows.kernel, window.columns.kernel)
         b.add(

@@ -9,6 +9,7 @@ from tatami.ship.c import (
     concat,
     conv,
     conv_transpose,
+    l2_norm,
     max_pool,
     pad,
     quantize,
@@ -28,6 +29,7 @@ from tatami.ship.program import (
     Conv,
     ConvTranspose,
     Dequantize,
+    L2Norm,
     MaxPool,
     Pad,
     Program,
@@ -71,6 +73,8 @@ def decide(program: Program, step: Step, options: Options) -> Decision:
             return resize.decide(program, step, options)
         case Softmax() | QuantizedSoftmax():
             return softmax.decide(program, step, options)
+        case L2Norm():
+            return l2_norm.decide(program, step, options)
         case Reshape():
             return reshape.decide(program, step, options)
         case Transpose():
@@ -106,6 +110,8 @@ def emit(program: Program, step: Step, places: Places, options: Options) -> str:
             return resize.emit(program, step, places, options)
         case Softmax() | QuantizedSoftmax():
             return softmax.emit(program, step, places, options)
+        case L2Norm():
+            return l2_norm.emit(program, step, places, options)
         case Reshape():
             return reshape.emit(program, step, places, options)
         case Transpose():
