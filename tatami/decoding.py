@@ -41,7 +41,16 @@ from tatami.boxes import clip_xyxy, cxcywh_to_xyxy, nms_per_class
 from tatami.errors import TatamiError
 from tatami.ops.exponential import exp, sigmoid, softmax
 from tatami.picture import Placement
-from tatami.types import AnchorGrid, Decoding, Detections, Float32, Int, NetworkSpec, Size
+from tatami.types import (
+    AnchorGrid,
+    Decoding,
+    Detections,
+    Float32,
+    Int,
+    NetworkSpec,
+    RegionDecoding,
+    Size,
+)
 
 FARTHEST = float(1 << 20)
 """Pixels from a picture's corner, where boxes are cut: their areas stay finite in float32."""
@@ -139,21 +148,26 @@ def _of_ssd(
     maps = raw.reshape(len(anchors), -1, rows, columns)  # (A, K + 1, rows, cols)
     scores = (softmax(maps) if decoding.scores == "softmax" else sigmoid(maps))[:, 1:]
     anchor, row, column, label = np.nonzero(scores.transpose(0, 2, 3, 1) > np.float32(threshold))
-    tx, ty, tw, th = offsets[anchor, :, row, column].T
-    centre, side = np.array(decoding.variances, np.float32)
     stride_x, stride_y = np.array(grid.stride, np.float32)
     half = np.float32(0.5)
-    width, height = anchors[anchor].T
-    cxcywh = np.stack(
-        [
-            (column.astype(np.float32) + half) * stride_x + tx * centre * width,
-            (row.astype(np.float32) + half) * stride_y + ty * centre * height,
-            width * exp(np.minimum(tw * side, np.float32(LARGEST_LOG_SIDE))),
-            height * exp(np.minimum(th * side, np.float32(LARGEST_LOG_SIDE))),
-        ],
-        axis=1,
-    )
+    x, y = (column.astype(np.float32) + half) * stride_x, (row.astype(np.float32) + half) * stride_y
+    default = np.concatenate([x[:, None], y[:, None], anchors[anchor]], axis=1)
+    cxcywh = moved(default, offsets[anchor, :, row, column], decoding.variances)
     return cxcywh, scores[anchor, label, row, column], label
+
+
+def moved(cxcywh: Float32, offsets: Float32, variances: tuple[float, float]) -> Float32:
+    """Boxes (n, 4), centres and sides, moved and grown by offsets (n, 4) as SSD's are."""
+    x, y, width, height = cxcywh.T
+    tx, ty, tw, th = offsets.T
+    centre, side = np.array(variances, np.float32)
+    boxes = [
+        x + tx * centre * width,
+        y + ty * centre * height,
+        width * exp(np.minimum(tw * side, np.float32(LARGEST_LOG_SIDE))),
+        height * exp(np.minimum(th * side, np.float32(LARGEST_LOG_SIDE))),
+    ]
+    return np.stack(boxes, axis=1)
 
 
 def detections(
@@ -168,8 +182,14 @@ def detections(
     placement: where ``tatami.picture.prepare`` laid the picture on the network's input.
     Raises TatamiError where a map's shape is not that of the spec.
     """
-    decoding = spec.decoding
-    best = candidates(maps, decoding, score_threshold, len(spec.classes))
+    best = candidates(maps, spec.decoding, score_threshold, len(spec.classes))
+    return suppressed(best, spec.decoding, placement, picture_size)
+
+
+def suppressed(
+    best: Candidates, decoding: Decoding | RegionDecoding, placement: Placement, picture_size: Size
+) -> Detections:
+    """Steps 4 to 6 of the rule: the candidates of one picture to its detections."""
     mapped = placement.to_picture(best.xyxy.astype(np.float64), picture_size)
     xyxy = np.clip(mapped, -FARTHEST, FARTHEST).astype(np.float32)
     hull = picture_size if decoding.nms == "diou" else None

@@ -23,7 +23,15 @@ from tatami.data.pictures import SUFFIXES, read_picture
 from tatami.errors import TatamiError, printable
 from tatami.files import folder_written_atomically, write_atomically
 from tatami.see.draw import draw_classes, draw_detections
-from tatami.types import Classifier, Detections, Detector, NetworkSpec, Picture, Size
+from tatami.types import (
+    Classifier,
+    Detections,
+    Detector,
+    NetworkSpec,
+    Picture,
+    Size,
+    TwoStageSpec,
+)
 
 RESULT, CLASSES = "detections.json", "classes.json"
 TOP = 5
@@ -198,7 +206,7 @@ def listed(inputs: list[Path]) -> list[Path]:
 
 def to_json(
     artefact: Path,
-    spec: NetworkSpec,
+    spec: NetworkSpec | TwoStageSpec,
     score: float,
     predictions: list[Prediction],
     unreadable: list[Path],

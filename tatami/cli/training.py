@@ -65,10 +65,6 @@ OF_CLASSES = dataclasses.replace(
 
 Data = Dataset | LabelledPictures
 
-MEAN, SCALE = (123.675, 116.28, 103.53), (1 / 58.395, 1 / 57.12, 1 / 57.375)
-"""How a classifier's input is normalized: by the mean and deviation of ImageNet's pixels, as the
-weights that others publish expect it."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Source:
@@ -130,6 +126,8 @@ def plan_classifier(
     team: Team,
 ) -> tuple[Run, LabelledPictures]:
     """The same of a classifier, whose data have one class a picture."""
+    from tatami.models.classifier import MEAN, SCALE
+
     if augmentation.mosaic:
         raise TatamiError("a mosaic has no one class", mend="leave --augment mosaic out")
     names = labelled_splits(source.root, source.format)
