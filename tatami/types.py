@@ -376,7 +376,8 @@ def detector_spec(spec: Spec) -> NetworkSpec:
     if not isinstance(spec, NetworkSpec):
         if isinstance(spec, TwoStageSpec):
             raise TatamiError(
-                "the network is half of a two-stage detector", mend="give one that is whole"
+                "the network is half of a detector in two stages",
+                mend="give the folder that holds its network.onnx and its head.onnx",
             )
         what = "classifier" if isinstance(spec, ClassifierSpec) else "segmenter"
         raise TatamiError(

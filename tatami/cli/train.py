@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
@@ -25,6 +25,7 @@ from tatami.cli.training import (
     initial_weights,
     plan,
     plan_classifier,
+    plan_two_stage,
     refuse_a_second_run,
     reopen_data,
     reopen_pictures,
@@ -34,9 +35,12 @@ from tatami.cli.training import (
 )
 from tatami.data.augment import Augmentation
 from tatami.data.hold_out import HoldOut
-from tatami.detector import ForwardDetector
 from tatami.errors import TatamiError
-from tatami.types import ClassifierSpec, LabelledPictures, Size
+from tatami.types import ClassifierSpec, Detector, LabelledPictures, Size
+
+if TYPE_CHECKING:
+    from tatami.models.detector import Detector as DetectorModel
+    from tatami.models.two_stage import TwoStage
 
 
 def train(
@@ -103,7 +107,7 @@ def train(
 ) -> None:
     """Train a network on labelled pictures, evaluate it, and leave it as an ONNX file."""
     typed = locals()
-    from tatami.models import CLASSIFIERS, DETECTORS
+    from tatami.models import CLASSIFIERS, TWO_STAGE
     from tatami.train.distributed import all_or_none, join_team, leave_team
     from tatami.train.recipe import Recipe
 
@@ -128,7 +132,7 @@ def train(
             else:
                 check_model(model)
                 names_pictures = model in CLASSIFIERS
-                kind = DETECTORS.get(model)
+                kind = _kind(model)
                 usual_scale = 0.0 if kind is None else kind.multi_scale
                 recipe = Recipe.from_json(
                     {
@@ -160,11 +164,15 @@ def train(
                     run, dataset = plan_classifier(
                         model, width, recipe, augmentation, where, threads, device, team
                     )
+                elif label_smoothing:
+                    raise TatamiError("--label-smoothing is for classifiers", mend="leave it out")
+                elif model in TWO_STAGE:
+                    if anchors is not None:
+                        raise TatamiError("the network has its own boxes", mend="leave them out")
+                    run, dataset = plan_two_stage(
+                        model, width, recipe, augmentation, where, threads, device, team
+                    )
                 else:
-                    if label_smoothing:
-                        raise TatamiError(
-                            "--label-smoothing is for classifiers", mend="leave it out"
-                        )
                     run, dataset = plan(
                         model, width, anchors, recipe, augmentation, where, threads, device, team
                     )
@@ -188,8 +196,7 @@ def _tell(folder: Path, held_out: Data) -> None:
         assert isinstance(opened, ForwardClassifier)
         print_classification(plain, classify_all(opened, held_out, title="Evaluating").result)
         return
-    assert isinstance(opened, ForwardDetector)
-    result = evaluate_detector(opened, held_out, title="Evaluating")
+    result = evaluate_detector(cast(Detector, opened), held_out, title="Evaluating")
     plain.print(table(result))
     for line in summary(result):
         plain.print(line, markup=False)
@@ -197,14 +204,22 @@ def _tell(folder: Path, held_out: Data) -> None:
 
 def _size(model: str, typed: str | None) -> Size:
     """As typed, or the model's own."""
-    from tatami.models import DETECTORS, classifier_size
+    from tatami.models import classifier_size
 
     if typed is not None:
         return Size.parse(typed)
-    if model in DETECTORS:
-        return DETECTORS[model].size
+    kind = _kind(model)
+    if kind is not None:
+        return kind.size
     side = classifier_size(model)
     return Size(side, side)
+
+
+def _kind(model: str) -> type[DetectorModel] | type[TwoStage] | None:
+    """What a detector's name stands for; None for a classifier's."""
+    from tatami.models import DETECTORS, TWO_STAGE
+
+    return TWO_STAGE[model][0] if model in TWO_STAGE else DETECTORS.get(model)
 
 
 def refuse_settings_beside_resume(typed: Mapping[str, object]) -> None:

@@ -12,7 +12,7 @@ import platform
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from rich.console import Console
@@ -20,9 +20,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 import tatami
 from tatami.classifier import ForwardClassifier
-from tatami.cli.artefact import build_model, torch_forward
+from tatami.cli.artefact import build_model, torch_artefact
 from tatami.cli.classification import classify_all
 from tatami.cli.evaluate import evaluate_detector
+from tatami.cli.proposals import with_proposals
 from tatami.data.anchors import kmeans_anchors
 from tatami.data.augment import Augmentation, augmented, augmented_picture
 from tatami.data.cache import PictureCache
@@ -30,26 +31,26 @@ from tatami.data.fingerprint import fingerprint, labelled_fingerprint
 from tatami.data.hold_out import HoldOut, hold_out
 from tatami.data.open import labelled_splits, open_dataset, open_labelled, splits
 from tatami.data.pictures import read_picture
-from tatami.detector import ForwardDetector
 from tatami.errors import TatamiError, printable
 from tatami.files import write_atomically
 from tatami.types import (
     Boxes,
     ClassifierSpec,
     Dataset,
+    Detector,
     InputSpec,
     LabelledPictures,
     NetworkSpec,
     Picture,
     Size,
     Spec,
-    detector_spec,
+    TwoStageSpec,
 )
 
 if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
     from torch import nn
 
-    from tatami.models.detector import Detector
+    from tatami.models.detector import Detector as DetectorModel
     from tatami.train.batches import Draw
     from tatami.train.distributed import Team
     from tatami.train.loop import Step
@@ -92,17 +93,7 @@ def plan(
     """Open the data, find the anchors, and write down everything the run will depend on."""
     from tatami.models import DETECTORS
 
-    if source.hold_out is not None:
-        raise TatamiError(
-            "--hold-out is for sets with one class a picture", mend="write another split's list"
-        )
-    names = splits(source.root, source.format)
-    train_split = source.train_split or _first_of(("trainval", "train"), names)
-    test_split = source.test_split or _first_of(("test", "val"), names)
-    opened = open_dataset(source.root, split=train_split, format=source.format, skip=source.skip)
-    _tell_skipped(opened.skipped)
-    dataset = opened.dataset
-    marks = fingerprint(dataset)
+    dataset, marks, test_split = _labelled_boxes(source)
     kind = DETECTORS[model]
     spec = NetworkSpec(
         task="detect",
@@ -113,6 +104,47 @@ def plan(
     )
     data = source, dataset.split, marks, test_split
     return _run(model, width, spec, recipe, augmentation, data, threads, device, team), dataset
+
+
+def plan_two_stage(
+    model: str,
+    width: float,
+    recipe: Recipe,
+    augmentation: Augmentation,
+    source: Source,
+    threads: int,
+    device: str,
+    team: Team,
+) -> tuple[Run, Dataset]:
+    """The same of a detector in two stages, which has its own anchors, or none."""
+    from tatami.models import TWO_STAGE
+
+    dataset, marks, test_split = _labelled_boxes(source)
+    kind, backbone = TWO_STAGE[model]
+    proposals, decoding = kind.plan(recipe.size, backbone)
+    spec = TwoStageSpec(
+        dataset.classes,
+        kind.input_spec(recipe.size),
+        proposals,
+        decoding,
+        provenance=_provenance(model, width, source, dataset.split, marks),
+    )
+    data = source, dataset.split, marks, test_split
+    return _run(model, width, spec, recipe, augmentation, data, threads, device, team), dataset
+
+
+def _labelled_boxes(source: Source) -> tuple[Dataset, str, str | None]:
+    """The split to train on, its fingerprint, and the name of the one that is held out."""
+    if source.hold_out is not None:
+        raise TatamiError(
+            "--hold-out is for sets with one class a picture", mend="write another split's list"
+        )
+    names = splits(source.root, source.format)
+    train_split = source.train_split or _first_of(("trainval", "train"), names)
+    test_split = source.test_split or _first_of(("test", "val"), names)
+    opened = open_dataset(source.root, split=train_split, format=source.format, skip=source.skip)
+    _tell_skipped(opened.skipped)
+    return opened.dataset, fingerprint(opened.dataset), test_split
 
 
 def plan_classifier(
@@ -323,11 +355,10 @@ def carry_out(
     """Train, evaluate now and then, and leave the weights and the ONNX file in the run folder."""
     import torch
 
-    from tatami.models.export import export_onnx
     from tatami.train.batches import Batches
     from tatami.train.checkpoint import load_weights, save_weights
     from tatami.train.loop import train
-    from tatami.train.run import EVALUATIONS, INITIAL, NETWORK, WEIGHTS, read_rows
+    from tatami.train.run import EVALUATIONS, INITIAL, PROPOSALS, WEIGHTS, read_rows
 
     torch.set_num_threads(run.threads)
     torch.use_deterministic_algorithms(True)
@@ -338,6 +369,8 @@ def carry_out(
     if isinstance(dataset, LabelledPictures):
         draw = _drawn_pictures(dataset, run)
     else:
+        if isinstance(run.spec, TwoStageSpec) and run.spec.proposals is None:
+            dataset = with_proposals(dataset, folder / PROPOSALS, team)
         draw = _drawn_boxes(dataset, run)
     batches = Batches(len(dataset), draw, run.spec.input, run.recipe, team)
     every = run.recipe.evaluate_every if held_out and team.leads else 0
@@ -351,7 +384,20 @@ def carry_out(
         yield step
     if team.leads:
         save_weights(folder / WEIGHTS, average.state_dict())
-        export_onnx(average.cpu(), run.spec, folder / NETWORK)
+        _export(average.cpu(), run.spec, folder)
+
+
+def _export(model: nn.Module, spec: Spec, folder: Path) -> None:
+    """The network, or both of a detector in two stages, as ONNX files."""
+    from tatami.graph.write import write
+    from tatami.models.export import export_onnx, to_head_network
+    from tatami.models.two_stage import Head, TwoStage
+    from tatami.train.run import HEAD, NETWORK
+
+    export_onnx(model, spec, folder / NETWORK)
+    if isinstance(spec, TwoStageSpec):
+        assert isinstance(model, TwoStage)
+        write(to_head_network(Head(model), spec, model.channels), folder / HEAD)
 
 
 def _drawn_boxes(dataset: Dataset, run: Run) -> Draw:
@@ -383,12 +429,12 @@ def _drawn_pictures(pictures: LabelledPictures, run: Run) -> Draw:
 
 def _measured(model: nn.Module, run: Run, held_out: Data) -> dict[str, float]:
     """What a row of evaluations.jsonl says."""
-    forward = torch_forward(model)
+    artefact = torch_artefact(model, run.spec)
     if isinstance(held_out, LabelledPictures):
-        assert isinstance(run.spec, ClassifierSpec)
-        found = classify_all(ForwardClassifier(run.spec, forward), held_out)
+        assert isinstance(artefact, ForwardClassifier)
+        found = classify_all(artefact, held_out)
         return {"top1": round(found.result.top1, 5)}
-    detector = ForwardDetector(detector_spec(run.spec), forward)
+    detector = cast(Detector, artefact)
     return {"mAP": round(evaluate_detector(detector, held_out).map_voc07, 5)}
 
 
@@ -415,7 +461,6 @@ def show_progress(steps: Iterator[Step], team: Team) -> None:
 
 def test_data(run: Run) -> Dataset | None:
     """A detector's split held out for evaluation, or None where the set has none."""
-    detector_spec(run.spec)
     if run.data.test_split is None:
         return None
     data = run.data
@@ -426,7 +471,6 @@ def test_data(run: Run) -> Dataset | None:
 
 def reopen_data(run: Run) -> Dataset:
     """The split a detector was trained on. Raises TatamiError where it is not the same any more."""
-    detector_spec(run.spec)
     data = run.data
     root = Path(data.root)
     dataset = open_dataset(root, split=data.split, format=data.format, skip=data.skip).dataset
@@ -500,7 +544,7 @@ def _first_of(wanted: tuple[str, ...], names: tuple[str, ...]) -> str | None:
 
 
 def _anchors(
-    text: str | None, kind: type[Detector], dataset: Dataset, recipe: Recipe
+    text: str | None, kind: type[DetectorModel], dataset: Dataset, recipe: Recipe
 ) -> tuple[tuple[float, float], ...]:
     """Anchors in pixels of the input: as typed, in cells, or as many as asked for, by k-means over
     the boxes; none for a network that has its own boxes."""

@@ -9,18 +9,37 @@ from tatami.models.alexnet import AlexNet
 from tatami.models.classifier import Classifier
 from tatami.models.densenet import DenseNet
 from tatami.models.detector import Detector
+from tatami.models.fast_rcnn import FastRCNN
+from tatami.models.faster_rcnn import FasterRCNN
 from tatami.models.googlenet import GoogLeNet
 from tatami.models.lenet5 import LeNet5
 from tatami.models.mobilenet_v1 import MobileNetV1
 from tatami.models.resnet import ResNet
 from tatami.models.segmenter import Segmenter
 from tatami.models.sppnet import SPPNet
+from tatami.models.two_stage import TwoStage
 from tatami.models.vgg import VGG, D, E
 from tatami.models.xception import Xception
 from tatami.models.yolov2_tiny import YoloV2Tiny
 
 DETECTORS: dict[str, type[Detector]] = {"yolov2-tiny": YoloV2Tiny}
 """The detectors: each takes ``(classes, decoding, width=...)``."""
+
+TWO_STAGE: dict[str, tuple[type[TwoStage], str]] = {
+    "fast-rcnn": (FastRCNN, "vgg16"),
+    "fast-rcnn-vgg16-bn": (FastRCNN, "vgg16-bn"),
+    "fast-rcnn-resnet18": (FastRCNN, "resnet18"),
+    "fast-rcnn-resnet50": (FastRCNN, "resnet50"),
+    "fast-rcnn-mobilenet-v1": (FastRCNN, "mobilenet-v1"),
+    "faster-rcnn": (FasterRCNN, "vgg16"),
+    "faster-rcnn-vgg16-bn": (FasterRCNN, "vgg16-bn"),
+    "faster-rcnn-resnet18": (FasterRCNN, "resnet18"),
+    "faster-rcnn-resnet50": (FasterRCNN, "resnet50"),
+    "faster-rcnn-resnet101": (FasterRCNN, "resnet101"),
+    "faster-rcnn-mobilenet-v1": (FasterRCNN, "mobilenet-v1"),
+}
+"""The detectors in two stages, and their backbones: each kind takes ``(classes, proposals,
+decoding, width=..., backbone=...)``."""
 
 CLASSIFIERS: dict[str, Callable[..., Classifier]] = {
     "lenet5": LeNet5,

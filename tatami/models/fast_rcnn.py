@@ -36,6 +36,7 @@ class FastRCNN(TwoStage):
     ) -> None:
         super().__init__()
         self.backbone = BACKBONES[backbone](width)
+        self.channels = self.backbone.channels
         self.regions = RegionHead(self.backbone, classes, decoding, Sampling())
 
     @classmethod

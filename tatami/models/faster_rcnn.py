@@ -63,6 +63,7 @@ class FasterRCNN(TwoStage):
         self.proposals, self.decoding = proposals, decoding
         self.learning: Learning = "all"
         self.backbone = BACKBONES[backbone](width)
+        self.channels = self.backbone.channels
         self.rpn = RegionProposals(
             self.backbone.channels, wide(512, width), len(proposals.grids[0].anchors)
         )

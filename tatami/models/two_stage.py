@@ -33,12 +33,14 @@ class TwoStage(nn.Module):
 
     size: of the input, by the paper.  stride: its sides are multiples of it.
     own_proposals: whether it finds regions itself; else they come with the pictures.
+    channels: of what the head takes.
     """
 
     size: ClassVar[Size]
     stride: ClassVar[int]
     multi_scale: ClassVar[float] = 0.0
     own_proposals: ClassVar[bool]
+    channels: int
 
     @classmethod
     def input_spec(cls, size: Size) -> InputSpec:
