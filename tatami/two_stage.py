@@ -169,11 +169,12 @@ def warped(picture: Picture, region: Float32, size: Size, context: int, pad: int
     grow = np.array([size.width, size.height]) / (np.array([size.width, size.height]) - 2 * context)
     box = region.astype(np.float64)
     centre, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2 * grow
-    first = np.floor(centre - half + 0.5).astype(int)
-    last = np.maximum(np.floor(centre + half + 0.5).astype(int), first + 1)
     sides = np.array([size.width, size.height])
     edges = np.array([picture.shape[1], picture.shape[0]])
-    seen_first, seen_last = np.clip(first, 0, edges - 1), np.clip(last, 1, edges)
+    # However thin, and rounded away from the picture's edge or not: one pixel of it is seen.
+    first = np.minimum(np.floor(centre - half + 0.5).astype(int), edges - 1)
+    last = np.maximum(np.floor(centre + half + 0.5).astype(int), np.maximum(first + 1, 1))
+    seen_first, seen_last = np.maximum(first, 0), np.minimum(last, edges)
     # Where the part that is seen lies on the canvas, to the nearest pixel and at least one wide.
     ratio = sides / (last - first)
     left, top = np.minimum(np.floor((seen_first - first) * ratio + 0.5).astype(int), sides - 1)

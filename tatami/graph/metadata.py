@@ -98,7 +98,7 @@ def from_metadata(entries: Mapping[str, str]) -> Spec | None:
             _input(_members("tatami.input", content["input"], InputSpec)),
             None
             if proposals is None
-            else _decoding(_members("tatami.proposals", proposals, Decoding)),
+            else _decoding(_members("tatami.proposals", proposals, Decoding), "tatami.proposals"),
             _region_decoding(_members("tatami.decoding", content["decoding"], RegionDecoding)),
             _one_of("tatami.part", "a value", content["part"], ("features", "head")),
             _provenance(content["provenance"]),
@@ -179,8 +179,7 @@ def _input(members: dict[str, Any]) -> InputSpec:
     )
 
 
-def _decoding(members: dict[str, Any]) -> Decoding:
-    key = "tatami.decoding"
+def _decoding(members: dict[str, Any], key: str = "tatami.decoding") -> Decoding:
     grids = members["grids"]
     if not isinstance(grids, list) or not 0 < len(grids) <= 64:
         raise _bad(key, "has no grids")

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tatami.types import Bool, Float, Int, Size
+from tatami.types import Float, Int, Size
 
 
 def roi_max_pool(x: Tensor, xyxy: Float, pictures: Int, bins: Size, scale: float) -> Tensor:
@@ -34,45 +34,47 @@ class _RoiMaxPool(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, edges: Int, pictures: Int, bins: tuple[int, int]) -> Tensor:
         _, c, h, w = x.shape
-        k = len(edges)
-        y = x.new_zeros(k, c, *bins)
-        places = torch.full((k, c, *bins), -1, dtype=torch.int64, device=x.device)
-        low, high = edges[:, :2].min(axis=1), edges[:, 2:] - (w, h)
-        inside: Bool = (low >= 0) & (high.max(axis=1) <= 0)
+        y = x.new_zeros(len(edges), c, *bins)
+        at = torch.empty(len(edges), c, *bins, dtype=torch.int64, device=x.device)  # of all of x
+        numbers = torch.arange(h * w, device=x.device).view(h, w)
+        channels = torch.arange(c, device=x.device).view(c, 1, 1) * (h * w)
+        whole = True
         for region, (left, top, right, bottom) in enumerate(edges.tolist()):
-            on = x[int(pictures[region])]
-            if inside[region]:  # the bins of the rule are those of adaptive pooling
-                part = on[:, top:bottom, left:right]
-                largest, place = F.adaptive_max_pool2d(part, bins, return_indices=True)
-                y[region], places[region] = largest, place
+            on = int(pictures[region])
+            if left >= 0 and top >= 0 and right <= w and bottom <= h:
+                # The bins of the rule are those of adaptive pooling.
+                part = x[on, :, top:bottom, left:right]
+                y[region], places = F.adaptive_max_pool2d(part, bins, return_indices=True)
+                places = numbers[top:bottom, left:right].flatten()[places]
+                at[region] = places + (channels + on * c * h * w)
             else:
-                _at_the_border(on, (left, top, right, bottom), y[region], places[region])
-        # A place counted within its region becomes one in the whole map.
-        wide = torch.from_numpy(edges[:, 2] - edges[:, 0]).to(x.device)[:, None, None, None]
-        corner = torch.from_numpy(edges[:, 1] * w + edges[:, 0]).to(x.device)[:, None, None, None]
-        whole = places.div(wide, rounding_mode="floor") * w + places % wide + corner
-        within = torch.from_numpy(inside).to(x.device)[:, None, None, None]
-        places = torch.where(within, whole, places)
-        maps = torch.from_numpy(np.asarray(pictures, np.int64)).to(x.device)[:, None] * c
-        maps = maps + torch.arange(c, device=x.device)  # (k, c)
-        at = torch.where(places >= 0, places + maps[:, :, None, None] * (h * w), places)
+                places = _at_the_border(x[on], (left, top, right, bottom), y[region])
+                moved = places + (channels + on * c * h * w)
+                at[region] = torch.where(places >= 0, moved, places)
+                whole = False
         ctx.save_for_backward(at)
-        ctx.shape = x.shape
+        ctx.shape, ctx.whole = x.shape, whole
         return y
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (dy,) = gradients
         (at,) = ctx.saved_tensors
-        won = at >= 0
+        places, won = at.flatten(), dy.flatten()
+        if not ctx.whole:  # bins beyond the map
+            places, won = places[places >= 0], won[places >= 0]
         dx = dy.new_zeros(int(np.prod(ctx.shape)))
-        dx.index_add_(0, at[won], dy[won])
+        dx.index_add_(0, places, won)
         return dx.view(ctx.shape), None, None, None
 
 
-def _at_the_border(x: Tensor, edges: tuple[int, int, int, int], y: Tensor, places: Tensor) -> None:
-    """A region that reaches beyond a map (c, h, w): its bins are cut off where the map ends."""
+def _at_the_border(x: Tensor, edges: tuple[int, int, int, int], y: Tensor) -> Tensor:
+    """A region that reaches beyond a map (c, h, w): its bins are cut off where the map ends.
+
+    y: (c, rows, columns), filled.  Returns where each sample lay, row * w + column, or -1.
+    """
     _, h, w = x.shape
+    places = torch.full(y.shape, -1, dtype=torch.int64, device=x.device)
     left, top, right, bottom = edges
     rows, columns = y.shape[1:]
     for i in range(rows):
@@ -85,6 +87,7 @@ def _at_the_border(x: Tensor, edges: tuple[int, int, int, int], y: Tensor, place
             y[:, i, j] = largest
             down = place.div(stop - start, rounding_mode="floor")
             places[:, i, j] = (first + down) * w + start + place % (stop - start)
+    return places
 
 
 def _cut(first: int, end: int, bin_: int, count: int, length: int) -> tuple[int, int]:
