@@ -148,26 +148,21 @@ def _of_ssd(
     maps = raw.reshape(len(anchors), -1, rows, columns)  # (A, K + 1, rows, cols)
     scores = (softmax(maps) if decoding.scores == "softmax" else sigmoid(maps))[:, 1:]
     anchor, row, column, label = np.nonzero(scores.transpose(0, 2, 3, 1) > np.float32(threshold))
+    tx, ty, tw, th = offsets[anchor, :, row, column].T
+    centre, side = np.array(decoding.variances, np.float32)
     stride_x, stride_y = np.array(grid.stride, np.float32)
     half = np.float32(0.5)
-    x, y = (column.astype(np.float32) + half) * stride_x, (row.astype(np.float32) + half) * stride_y
-    default = np.concatenate([x[:, None], y[:, None], anchors[anchor]], axis=1)
-    cxcywh = moved(default, offsets[anchor, :, row, column], decoding.variances)
+    width, height = anchors[anchor].T
+    cxcywh = np.stack(
+        [
+            (column.astype(np.float32) + half) * stride_x + tx * centre * width,
+            (row.astype(np.float32) + half) * stride_y + ty * centre * height,
+            width * exp(np.minimum(tw * side, np.float32(LARGEST_LOG_SIDE))),
+            height * exp(np.minimum(th * side, np.float32(LARGEST_LOG_SIDE))),
+        ],
+        axis=1,
+    )
     return cxcywh, scores[anchor, label, row, column], label
-
-
-def moved(cxcywh: Float32, offsets: Float32, variances: tuple[float, float]) -> Float32:
-    """Boxes (n, 4), centres and sides, moved and grown by offsets (n, 4) as SSD's are."""
-    x, y, width, height = cxcywh.T
-    tx, ty, tw, th = offsets.T
-    centre, side = np.array(variances, np.float32)
-    boxes = [
-        x + tx * centre * width,
-        y + ty * centre * height,
-        width * exp(np.minimum(tw * side, np.float32(LARGEST_LOG_SIDE))),
-        height * exp(np.minimum(th * side, np.float32(LARGEST_LOG_SIDE))),
-    ]
-    return np.stack(boxes, axis=1)
 
 
 def detections(

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tatami.boxes import iou_xyxy
 from tatami.cli.running import shown_progress
 from tatami.data.pictures import read_picture
 from tatami.data.selective_search import selective_search
 from tatami.errors import TatamiError
 from tatami.files import write_atomically
-from tatami.types import Boxes, Dataset, Float32
+from tatami.types import Boxes, Dataset, Float32, Int
 
 if TYPE_CHECKING:
     from tatami.train.distributed import Team
@@ -54,6 +55,21 @@ def joined(dataset: Dataset, proposals: list[Float32]) -> Dataset:
         )
         samples.append(dataclasses.replace(sample, boxes=boxes))
     return dataclasses.replace(dataset, samples=tuple(samples))
+
+
+def judged_regions(boxes: Boxes) -> tuple[Float32, Int]:
+    """A picture's truths and proposals as regions (n, 4), and the class of each: 0 the background,
+    k + 1 class k, where it overlaps a truth by half or more."""
+    given = boxes.labels == PROPOSAL
+    truths = boxes.select(~given & ~boxes.crowd)
+    regions = np.concatenate([truths.xyxy, boxes.xyxy[given]]).astype(np.float32)
+    if not len(regions):  # nothing was found: a corner of the picture is background
+        return np.array([[0, 0, 32, 32]], np.float32), np.zeros(1, np.int64)
+    if not len(truths):
+        return regions, np.zeros(len(regions), np.int64)
+    overlap = iou_xyxy(regions, truths.xyxy.astype(np.float32))
+    labels = truths.labels[overlap.argmax(axis=1)] + 1
+    return regions, np.where(overlap.max(axis=1) >= 0.5, labels, 0)
 
 
 def write_proposals(file: Path, proposals: list[Float32]) -> None:

@@ -23,7 +23,8 @@ from tatami.classifier import ForwardClassifier
 from tatami.cli.artefact import build_model, torch_artefact
 from tatami.cli.classification import classify_all
 from tatami.cli.evaluate import evaluate_detector
-from tatami.cli.proposals import with_proposals
+from tatami.cli.proposals import judged_regions, with_proposals
+from tatami.cli.running import shown_progress
 from tatami.data.anchors import kmeans_anchors
 from tatami.data.augment import Augmentation, augmented, augmented_picture
 from tatami.data.cache import PictureCache
@@ -33,6 +34,7 @@ from tatami.data.open import labelled_splits, open_dataset, open_labelled, split
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError, printable
 from tatami.files import write_atomically
+from tatami.two_stage import warped
 from tatami.types import (
     Boxes,
     ClassifierSpec,
@@ -63,6 +65,12 @@ OF_CLASSES = dataclasses.replace(
     Augmentation(), mosaic=0.0, scale=(0.8, 1.25), translate=0.1, aspect=1.1
 )
 """How a classifier's pictures are varied: the one thing in them stays in sight."""
+
+REGIONS = 8
+"""Regions of a picture that R-CNN's network sees in an epoch."""
+SVM_PICTURES, SVM_REGIONS = 1000, 60
+"""Pictures, at most, and proposals of each that its SVMs are fitted to: their features are held in
+memory."""
 
 Data = Dataset | LabelledPictures
 
@@ -371,8 +379,9 @@ def carry_out(
     else:
         if isinstance(run.spec, TwoStageSpec) and run.spec.proposals is None:
             dataset = with_proposals(dataset, folder / PROPOSALS, team)
-        draw = _drawn_boxes(dataset, run)
-    batches = Batches(len(dataset), draw, run.spec.input, run.recipe, team)
+        draw = _drawn_regions(dataset, run) if _warps(run.spec) else _drawn_boxes(dataset, run)
+    count = len(dataset) * (REGIONS if _warps(run.spec) else 1)
+    batches = Batches(count, draw, run.spec.input, run.recipe, team)
     every = run.recipe.evaluate_every if held_out and team.leads else 0
     for step in train(model, average, batches, run.recipe, folder, team):
         epoch, within = divmod(step.done, batches.steps_an_epoch)
@@ -383,6 +392,8 @@ def carry_out(
             write_atomically(folder / EVALUATIONS, text)
         yield step
     if team.leads:
+        if isinstance(dataset, Dataset) and _warps(run.spec):
+            _fit_svms(average, dataset, run)
         save_weights(folder / WEIGHTS, average.state_dict())
         _export(average.cpu(), run.spec, folder)
 
@@ -394,10 +405,16 @@ def _export(model: nn.Module, spec: Spec, folder: Path) -> None:
     from tatami.models.two_stage import Head, TwoStage
     from tatami.train.run import HEAD, NETWORK
 
+    if not isinstance(spec, TwoStageSpec):
+        export_onnx(model, spec, folder / NETWORK)
+        return
+    assert isinstance(model, TwoStage)
+    head = to_head_network(Head(model), spec, model.channels)
+    if _warps(spec):
+        write(head, folder / NETWORK)
+        return
     export_onnx(model, spec, folder / NETWORK)
-    if isinstance(spec, TwoStageSpec):
-        assert isinstance(model, TwoStage)
-        write(to_head_network(Head(model), spec, model.channels), folder / HEAD)
+    write(head, folder / HEAD)
 
 
 def _drawn_boxes(dataset: Dataset, run: Run) -> Draw:
@@ -414,6 +431,50 @@ def _drawn_boxes(dataset: Dataset, run: Run) -> Draw:
         return canvas, boxes.select(~boxes.crowd)  # a crowd is no one object to learn
 
     return draw
+
+
+def _warps(spec: Spec) -> bool:
+    """Whether it is R-CNN, whose network sees regions one by one."""
+    return isinstance(spec, TwoStageSpec) and spec.decoding.kind == "warp"
+
+
+def _drawn_regions(dataset: Dataset, run: Run) -> Draw:
+    """How R-CNN's training regions are drawn, REGIONS of each picture an epoch, with their classes:
+    of every four one that overlaps a truth by half or more (section 2.3), where there is one."""
+    spec = run.spec
+    assert isinstance(spec, TwoStageSpec)
+    load = PictureCache(read_picture)
+    options = dataclasses.replace(
+        Augmentation(**run.augmentation), mosaic=0.0, scale=(1.0, 1.0), aspect=1.0, translate=0.0
+    )
+    judged = [judged_regions(sample.boxes) for sample in dataset.samples]
+
+    def draw(index: int, size: Size, _: bool, rng: np.random.Generator) -> tuple[Picture, int]:
+        number = index % len(dataset)
+        regions, classes = judged[number]
+        objects, others = np.flatnonzero(classes), np.flatnonzero(classes == 0)
+        wanted = objects if rng.random() < 0.25 else others
+        wanted = wanted if len(wanted) else np.arange(len(regions))
+        which = int(rng.choice(wanted))
+        context, pad = spec.decoding.context, int(spec.input.pad)
+        crop = warped(load(dataset.samples[number]), regions[which], size, context, pad)
+        return augmented_picture(crop, size, options, rng), int(classes[which])
+
+    return draw
+
+
+def _fit_svms(model: nn.Module, dataset: Dataset, run: Run) -> None:
+    """What R-CNN learns when its network has learned."""
+    from tatami.models.rcnn import RCNN
+    from tatami.train.svm import fit
+
+    assert isinstance(model, RCNN)
+    assert isinstance(run.spec, TwoStageSpec)
+    samples = dataset.samples
+    step = max(1, -(-len(samples) // SVM_PICTURES))
+    chosen = shown_progress(samples[::step], "Fitting SVMs")
+    pictures = ((read_picture(s.path), s.boxes.select(~s.boxes.crowd)) for s in chosen)
+    fit(model, pictures, run.spec, SVM_REGIONS, run.recipe.seed)
 
 
 def _drawn_pictures(pictures: LabelledPictures, run: Run) -> Draw:

@@ -14,6 +14,7 @@ from tatami.models.faster_rcnn import FasterRCNN
 from tatami.models.googlenet import GoogLeNet
 from tatami.models.lenet5 import LeNet5
 from tatami.models.mobilenet_v1 import MobileNetV1
+from tatami.models.rcnn import RCNN
 from tatami.models.resnet import ResNet
 from tatami.models.segmenter import Segmenter
 from tatami.models.sppnet import SPPNet
@@ -26,6 +27,7 @@ DETECTORS: dict[str, type[Detector]] = {"yolov2-tiny": YoloV2Tiny}
 """The detectors: each takes ``(classes, decoding, width=...)``."""
 
 TWO_STAGE: dict[str, tuple[type[TwoStage], str]] = {
+    "rcnn": (RCNN, "alexnet"),
     "fast-rcnn": (FastRCNN, "vgg16"),
     "fast-rcnn-vgg16-bn": (FastRCNN, "vgg16-bn"),
     "fast-rcnn-resnet18": (FastRCNN, "resnet18"),

@@ -9,7 +9,7 @@ import zlib
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -54,17 +54,18 @@ class TwoStage(nn.Module):
 
     @abstractmethod
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """(n, 3, H, W) -> the feature map, then the maps of the proposals, where it has them."""
+        """(n, 3, H, W) -> the feature map, then the maps of the proposals, where it has them; of
+        R-CNN a region's features."""
 
     @abstractmethod
     def head(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
         """(k, channels, rows, columns) -> numbers of the classes and offsets of the box, of each
-        region: (k, K + 1) and (k, 4 K)."""
+        region: (k, K + 1), or without the background (k, K), and (k, 4 K)."""
 
     @abstractmethod
-    def loss(self, raw: tuple[Tensor, ...], targets: Sequence[Boxes]) -> dict[str, Tensor]:
+    def loss(self, raw: tuple[Tensor, ...], targets: Any) -> dict[str, Tensor]:
         """The parts whose sum is lowered. raw: what forward gave.  targets: n pictures' boxes, in
-        pixels of the input, among them those labelled PROPOSAL."""
+        pixels of the input, among them those labelled PROPOSAL; of R-CNN a class a region."""
 
 
 class Head(nn.Module):
