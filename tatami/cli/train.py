@@ -77,6 +77,10 @@ def train(
     layer_rate: Annotated[
         float, typer.Option(help="Each layer learns at this factor of the rate of the next.")
     ] = 1.0,
+    alternate: Annotated[
+        bool,
+        typer.Option("--alternate", help="Of Faster R-CNN: its parts in turns, in four trainings."),
+    ] = False,
     hold_out: Annotated[
         str | None,
         typer.Option(help="Of a classifier's one split: hold so many out, as 10000 or 10000:SEED."),
@@ -144,6 +148,7 @@ def train(
                         "multi_scale": usual_scale if multi_scale is None else multi_scale,
                         "closing_epochs": closing_epochs,
                         "label_smoothing": label_smoothing,
+                        "alternating": alternate,
                         "freeze": freeze or [],
                         "layer_rate": layer_rate,
                         "precision": precision,
@@ -158,6 +163,8 @@ def train(
                 where = Source(data, train_split, test_split, format, tuple(skip or ()), held)
                 folder = out or Path("runs") / f"{model}-{data.resolve().name}"
                 refuse_a_second_run(folder)
+                if alternate and model not in TWO_STAGE:
+                    raise TatamiError("--alternate is for Faster R-CNN", mend="leave it out")
                 if names_pictures:
                     if anchors is not None:
                         raise TatamiError("a classifier has no anchors", mend="leave them out")
@@ -167,6 +174,7 @@ def train(
                 elif label_smoothing:
                     raise TatamiError("--label-smoothing is for classifiers", mend="leave it out")
                 elif model in TWO_STAGE:
+                    _check_stages(model, alternate, evaluate_every)
                     if anchors is not None:
                         raise TatamiError("the network has its own boxes", mend="leave them out")
                     run, dataset = plan_two_stage(
@@ -213,6 +221,19 @@ def _size(model: str, typed: str | None) -> Size:
         return kind.size
     side = classifier_size(model)
     return Size(side, side)
+
+
+def _check_stages(model: str, alternate: bool, evaluate_every: int) -> None:
+    """Raise TatamiError for what a detector in two stages cannot do while it trains."""
+    from tatami.models import TWO_STAGE
+
+    kind, _ = TWO_STAGE[model]
+    if alternate and not kind.own_proposals:
+        raise TatamiError("--alternate is for Faster R-CNN", mend="leave it out")
+    if evaluate_every and (alternate or model == "rcnn"):
+        raise TatamiError(
+            "the network is whole only when the training is over", mend="leave --evaluate-every out"
+        )
 
 
 def _kind(model: str) -> type[DetectorModel] | type[TwoStage] | None:

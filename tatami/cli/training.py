@@ -20,6 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 import tatami
 from tatami.classifier import ForwardClassifier
+from tatami.cli.alternating import alternating
 from tatami.cli.artefact import build_model, torch_artefact
 from tatami.cli.classification import classify_all
 from tatami.cli.evaluate import evaluate_detector
@@ -53,7 +54,7 @@ if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
     from torch import nn
 
     from tatami.models.detector import Detector as DetectorModel
-    from tatami.train.batches import Draw
+    from tatami.train.batches import Batches, Draw
     from tatami.train.distributed import Team
     from tatami.train.loop import Step
     from tatami.train.recipe import Recipe
@@ -365,8 +366,7 @@ def carry_out(
 
     from tatami.train.batches import Batches
     from tatami.train.checkpoint import load_weights, save_weights
-    from tatami.train.loop import train
-    from tatami.train.run import EVALUATIONS, INITIAL, PROPOSALS, WEIGHTS, read_rows
+    from tatami.train.run import INITIAL, PROPOSALS, WEIGHTS
 
     torch.set_num_threads(run.threads)
     torch.use_deterministic_algorithms(True)
@@ -382,6 +382,31 @@ def carry_out(
         draw = _drawn_regions(dataset, run) if _warps(run.spec) else _drawn_boxes(dataset, run)
     count = len(dataset) * (REGIONS if _warps(run.spec) else 1)
     batches = Batches(count, draw, run.spec.input, run.recipe, team)
+    if run.recipe.alternating:
+        assert isinstance(dataset, Dataset)
+        yield from alternating(run, dataset, _drawn_boxes, folder, model, average, team)
+    else:
+        yield from _one_training(run, batches, held_out, folder, model, average, team)
+    if team.leads:
+        if isinstance(dataset, Dataset) and _warps(run.spec):
+            _fit_svms(average, dataset, run)
+        save_weights(folder / WEIGHTS, average.state_dict())
+        _export(average.cpu(), run.spec, folder)
+
+
+def _one_training(
+    run: Run,
+    batches: Batches,
+    held_out: Data | None,
+    folder: Path,
+    model: nn.Module,
+    average: nn.Module,
+    team: Team,
+) -> Iterator[Step]:
+    """The loop, and what is held out looked at now and then."""
+    from tatami.train.loop import train
+    from tatami.train.run import EVALUATIONS, read_rows
+
     every = run.recipe.evaluate_every if held_out and team.leads else 0
     for step in train(model, average, batches, run.recipe, folder, team):
         epoch, within = divmod(step.done, batches.steps_an_epoch)
@@ -391,11 +416,6 @@ def carry_out(
             text = "".join(json.dumps(row) + "\n" for row in rows)
             write_atomically(folder / EVALUATIONS, text)
         yield step
-    if team.leads:
-        if isinstance(dataset, Dataset) and _warps(run.spec):
-            _fit_svms(average, dataset, run)
-        save_weights(folder / WEIGHTS, average.state_dict())
-        _export(average.cpu(), run.spec, folder)
 
 
 def _export(model: nn.Module, spec: Spec, folder: Path) -> None:

@@ -25,8 +25,10 @@ class Backbone(nn.Module):
     """Both halves. Abstract.
 
     bins: what a region is pooled to.  channels: of the feature map.  outputs: of the tail.
+    trunk_parts: how the names of the trunk's weights begin.
     """
 
+    trunk_parts: tuple[str, ...]
     bins: Size
     channels: int
     outputs: int
@@ -43,6 +45,7 @@ class Backbone(nn.Module):
 class VGGBackbone(Backbone):
     """To the last map before the last pool, and fc6 and fc7 (Girshick 2015, section 2.2)."""
 
+    trunk_parts = ("features",)
     bins = Size(7, 7)
 
     def __init__(self, width: float, stages: Sequence[int] = D, norm: bool = False) -> None:
@@ -65,6 +68,7 @@ class VGGBackbone(Backbone):
 class ResNetBackbone(Backbone):
     """Three stages, and the fourth on each region (He et al. 2016, appendix A), from 7x7 bins."""
 
+    trunk_parts = ("conv1", "bn1", "layer1", "layer2", "layer3")
     bins = Size(7, 7)
 
     def __init__(self, width: float, blocks: Sequence[int], bottleneck: bool = True) -> None:
@@ -89,6 +93,7 @@ class ResNetBackbone(Backbone):
 class MobileNetV1Backbone(Backbone):
     """To the last map of stride 16, and the last two separable convolutions on each region."""
 
+    trunk_parts = tuple(f"features.{index}" for index in range(12))
     bins = Size(7, 7)
 
     def __init__(self, width: float) -> None:
