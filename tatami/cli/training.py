@@ -35,6 +35,7 @@ from tatami.data.open import labelled_splits, open_dataset, open_labelled, split
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError, printable
 from tatami.files import write_atomically
+from tatami.importers.torch_state import is_state, read_state
 from tatami.two_stage import warped
 from tatami.types import (
     Boxes,
@@ -593,13 +594,14 @@ def _changed(root: Path) -> TatamiError:
 
 
 def initial_weights(run: Run, source: Path) -> bytes:
-    """A safetensors file's content: the weights of ``source``, a run folder or a safetensors file,
-    with a new head where the classes are others, which is said.
+    """A safetensors file's content: the weights of ``source``, a run folder, a safetensors file or
+    a state_dict that torch saved, with a new head where the classes are others, which is said.
 
     Raises TatamiError where anything else does not match.
     """
     import torch
 
+    from tatami.models.classifier import Classifier
     from tatami.train.checkpoint import read_weights
     from tatami.train.run import WEIGHTS, load_run
     from tatami.train.transfer import head_of, to_bytes, transferred
@@ -608,13 +610,19 @@ def initial_weights(run: Run, source: Path) -> bytes:
     classes = load_run(source).spec.classes if is_run else run.spec.classes
     file = source / WEIGHTS if is_run else source
     if not file.is_file():
-        raise TatamiError("no weights there", file=file, mend="give a run or a safetensors file")
+        raise TatamiError(
+            "no weights there", file=file, mend="give a run, a safetensors or a .pth file"
+        )
     torch.manual_seed(run.recipe.seed)
     model = build_model(run)
+    if is_state(file):
+        tensors = {name: torch.from_numpy(array) for name, array in read_state(file).items()}
+    else:
+        tensors = read_weights(file)
+    if isinstance(model, Classifier):
+        tensors = {model.current_name(name): tensor for name, tensor in tensors.items()}
     head = head_of(model, build_model(run, more=1))
-    start, made = transferred(
-        model, read_weights(file), head, file, anew=classes != run.spec.classes
-    )
+    start, made = transferred(model, tensors, head, file, anew=classes != run.spec.classes)
     said = f"the head is new: {', '.join(made)}" if made else "the head too"
     console.print(f"begins from {file}: {len(start) - len(made)} weights; {said}", markup=False)
     return to_bytes(start)
@@ -633,7 +641,7 @@ def _anchors(
         if text is not None:
             raise TatamiError("the network has its own boxes", mend="leave --anchors out")
         return ()
-    in_cells = _anchors_in_cells(text or str(kind.anchor_count), dataset, recipe)
+    in_cells = _anchors_in_cells(str(kind.anchor_count) if text is None else text, dataset, recipe)
     return tuple((width * kind.stride, height * kind.stride) for width, height in in_cells)
 
 

@@ -105,7 +105,7 @@ def open_labelled(
     reading = reader.read(root, chosen_split(root, split, reader.splits(root)))
     refused = [problem for problem in reading.problems if problem.kind not in skip]
     if refused:
-        raise _refusal(root, refused, listed=False)
+        raise _refusal(root, refused)
     if not len(reading.pictures):
         raise TatamiError(
             f"split '{reading.pictures.split}' holds no labelled picture",
@@ -113,6 +113,24 @@ def open_labelled(
             file=root,
         )
     return OpenedPictures(reading.pictures, Counter(problem.kind for problem in reading.problems))
+
+
+def is_labelled(root: Path, format: str | None = None) -> bool:
+    """Whether a set has one class a picture: by its format's name, or, where none is given, since a
+    format of those recognises it and none of boxes does (VOC's photos lie in a folder, too).
+
+    Raises TatamiError for a path that is not there, a format in neither table, and a set that no
+    format recognises.
+    """
+    both: dict[str, AnyFormat] = {**FORMATS, **LABELLED_FORMATS}
+    if format is None and root.exists() and any(one.recognises(root) for one in FORMATS.values()):
+        return False
+    return _format_of(root, format, both) in LABELLED_FORMATS
+
+
+def labelled_format_of(root: Path, format: str | None = None) -> str:
+    """As ``format_of``, of a set with one class a picture."""
+    return _format_of(root, format, LABELLED_FORMATS)
 
 
 def labelled_splits(root: Path, format: str | None = None) -> tuple[str, ...]:
@@ -163,14 +181,12 @@ def chosen_split(root: Path, split: str | None, names: tuple[str, ...]) -> str:
     return split
 
 
-def _refusal(root: Path, problems: list[Problem], *, listed: bool = True) -> TatamiError:
+def _refusal(root: Path, problems: list[Problem]) -> TatamiError:
     first = problems[0]
     more = Counter(problem.kind for problem in problems[1:])
     mend = first.mend
     if more:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(more.items()))
         mend += f"; and {more.total()} more: {kinds}"
-    if listed:
-        mend += f"; `tatami data show {root}` lists all"
-    mend += f"{',' if listed else ';'} --skip {first.kind} leaves such out"
+    mend += f"; `tatami data show {root}` lists all, --skip {first.kind} leaves such out"
     return TatamiError(f"{first.kind}: {first.reason}", mend=mend, file=first.file, line=first.line)

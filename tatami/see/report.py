@@ -26,8 +26,10 @@ from tatami.see.plots import (
     Curve,
     Layer,
     Panel,
+    RocCurve,
     layer_bars,
     precision_recall,
+    roc_curves,
     training_curve,
 )
 from tatami.types import Boxes, Detections, Picture, Size
@@ -70,7 +72,10 @@ class Held:
 
 @dataclass(frozen=True)
 class ClassResult:
-    """How one class is found; precision, recall and F1 are those at the report's threshold."""
+    """How one class is found; precision, recall and F1 are those at the report's threshold.
+
+    auc: the area under the class's ROC.
+    """
 
     name: str
     truths: int
@@ -78,6 +83,7 @@ class ClassResult:
     precision: float | None = None
     recall: float | None = None
     f1: float | None = None
+    auc: float | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,7 @@ class Report:
     measure: what the ``map`` of stages is: a classifier's is its top-1.
     summary: the few figures to see first, name to value.  log: rows as logged, each with ``step``;
     panels: which of its columns are plotted.  classes: the names that boxes' labels index.
+    rocs: of one class each against the rest; curves_note: which classes are drawn.
     pictures_note: which pictures, and the score above which detections are drawn.  seen: a picture,
     the feature maps of some layers, where the network looks; seen_note: of which network.
     provenance: what is needed to repeat it all (recipe, data hash, seed, command, version).
@@ -124,6 +131,8 @@ class Report:
     log: Sequence[Mapping[str, float]] = ()
     panels: Sequence[Panel] = ()
     curves: Sequence[Curve] = ()
+    rocs: Sequence[RocCurve] = ()
+    curves_note: str = ""
     per_class: Sequence[ClassResult] = ()
     layers: Sequence[Layer] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
@@ -142,7 +151,7 @@ def render(report: Report) -> str:
         ("Pictures", _pictures(report)),
         ("What it sees", _seen(report)),
         ("Training", _training(report)),
-        ("Classes", _classes(report.curves, report.per_class)),
+        ("Classes", _classes(report)),
         ("Layers", _layers(report.layers)),
         ("Provenance", _pairs("origin", report.provenance)),
     ]
@@ -307,7 +316,7 @@ def _training(report: Report) -> str:
     return _plots([training_curve(report.log, panel) for panel in report.panels])
 
 
-def _classes(curves: Sequence[Curve], results: Sequence[ClassResult]) -> str:
+def _classes(report: Report) -> str:
     columns = (
         ("class", "name"),
         ("labelled", "number"),
@@ -315,13 +324,19 @@ def _classes(curves: Sequence[Curve], results: Sequence[ClassResult]) -> str:
         ("precision", "number"),
         ("recall", "number"),
         ("F1", "number"),
+        ("AUC", "number"),
     )
     rows = [
-        (c.name, f"{c.truths:,}", _share(c.ap), _share(c.precision), _share(c.recall), _share(c.f1))
-        for c in results
+        (c.name, f"{c.truths:,}", *map(_share, (c.ap, c.precision, c.recall, c.f1, c.auc)))
+        for c in report.per_class
     ]
     table = _table(columns, rows)
-    plot = _plots([precision_recall(curves)]) if curves else ""
+    drawn = [precision_recall(report.curves)] if report.curves else []
+    if report.rocs:
+        drawn.append(roc_curves(report.rocs, "ROC of each class against the rest"))
+    plot = _plots(drawn)
+    if plot and report.curves_note:
+        plot = f'<div>\n{plot}\n<p class="note">{_escaped(report.curves_note)}</p>\n</div>'
     return f'<div class="beside">\n{plot}\n{table}\n</div>' if plot and table else plot or table
 
 

@@ -105,8 +105,9 @@ def emit(
         "network.json": _description(program, layout, name, options, table),
     }
     if program.spec is not None:
-        main = "main_classify.c" if _classifies(program) else "main.c"
-        texts["main.c"] = _renamed(_text(main).replace("@ppm@", _text("ppm.c")), name)
+        tell = "tell_classes.c" if _classifies(program) else "tell_detections.c"
+        main = _text("main.c").replace("@ppm@", _text("ppm.c")).replace("@tell@", _text(tell))
+        texts["main.c"] = _renamed(main, name)
     encoded = {file: text.encode() for file, text in texts.items()}
     if not as_array:
         encoded[f"{name}_weights.bin"] = _blob(layout)
