@@ -59,7 +59,7 @@ def test_imports(file):
         if is_in(module, "matplotlib"):
             assert file == Path("see/plots.py"), where
         if is_in(module, "sklearn"):
-            assert str(file) in ("data/digits.py", "train/svm.py"), where
+            assert str(file) in ("data/digits.py", "models/svm.py"), where
             assert lazy, f"{where}: an extra, which a user without it must not need"
         if is_in(module, "skimage"):
             allowed_files = ("data/digits.py", "data/selective_search.py")

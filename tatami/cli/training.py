@@ -487,7 +487,7 @@ def _drawn_regions(dataset: Dataset, run: Run) -> Draw:
 def _fit_svms(model: nn.Module, dataset: Dataset, run: Run) -> None:
     """What R-CNN learns when its network has learned."""
     from tatami.models.rcnn import RCNN
-    from tatami.train.svm import fit
+    from tatami.models.svm import fit
 
     assert isinstance(model, RCNN)
     assert isinstance(run.spec, TwoStageSpec)

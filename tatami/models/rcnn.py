@@ -4,7 +4,7 @@ object detection and semantic segmentation", CVPR 2014.
 AlexNet on each of the regions that selective search finds, warped to the network's input (section
 2.1). It is fine-tuned as a classifier of the classes and the background; then a linear SVM a class
 judges its fc7 and a ridge regression moves the box by its pool5 (section 2.3 and appendices B and
-C): ``tatami.train.svm`` fits both.
+C): ``tatami.models.svm`` fits both.
 """
 
 from __future__ import annotations
