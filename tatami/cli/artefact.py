@@ -61,8 +61,9 @@ def open_artefact(path: Path) -> Artefact:
         return open_run(path)
     if (path / "network.json").is_file():
         from tatami.ship.c.run import open_compiled
+        from tatami.ship.c.run_two_stage import CompiledTwoStage, is_two_stage
 
-        return open_compiled(path)
+        return CompiledTwoStage(path) if is_two_stage(path) else open_compiled(path)
     if path.is_file():
         return open_onnx(path)
     if (path / HEAD).is_file() and (path / NETWORK).is_file():
