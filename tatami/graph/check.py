@@ -334,6 +334,12 @@ def _quantized(node: ir.Node) -> None:
         raise _wrong(node, "has a zero point that is not a constant")
 
 
+def _space_to_depth(node: ir.Node) -> None:
+    shape, block = shape_of(_value(node, 0)), integer(node, "blocksize", 1)
+    if len(shape) != 4 or block < 1 or shape[2] % block or shape[3] % block:
+        raise _wrong(node, f"takes blocks of {block}x{block} of a value of shape {shape}")
+
+
 def _reshape(node: ir.Node) -> None:
     _weight(node, 1)
 
@@ -365,6 +371,7 @@ _RULES = {
     "ReduceL2": _reduced,
     "Reshape": _reshape,
     "Resize": _resize,
+    "SpaceToDepth": _space_to_depth,
 }
 
 

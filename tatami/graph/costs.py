@@ -126,6 +126,7 @@ KINDS: dict[str, Kind] = {
     "Resize": "moves",
     "Sigmoid": "samples",
     "Softmax": "moves",
+    "SpaceToDepth": "moves",
     "Squeeze": "view",
     "Sub": "samples",
     "Tanh": "samples",

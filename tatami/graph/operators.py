@@ -33,6 +33,7 @@ from tatami.ops.norm import batch_normalize, l2_norm
 from tatami.ops.pad import PadMode, pad
 from tatami.ops.pool import average_pool, global_average_pool, global_max_pool, max_pool
 from tatami.ops.resize import resize
+from tatami.ops.space_to_depth import space_to_depth
 
 Array = NDArray[Any]
 Inputs = Sequence[Any]  # arrays; Any, so that each function states what it takes
@@ -181,6 +182,7 @@ OPERATORS: dict[str, Evaluate] = {
     "Resize": _resize,
     "Sigmoid": lambda node, inputs: sigmoid(inputs[0]),
     "Softmax": lambda node, inputs: softmax(inputs[0], integer(node, "axis", -1)),
+    "SpaceToDepth": lambda node, inputs: space_to_depth(inputs[0], integer(node, "blocksize", 1)),
     "Squeeze": _to_known_shape,
     "Sub": lambda node, inputs: cast("Array", inputs[0] - inputs[1]),
     "Tanh": lambda node, inputs: tanh(inputs[0]),

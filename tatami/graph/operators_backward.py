@@ -46,6 +46,7 @@ from tatami.ops.pool import (
     max_pool_with_indices,
 )
 from tatami.ops.resize import resize_backward
+from tatami.ops.space_to_depth import depth_to_space
 
 Array = NDArray[Any]
 Inputs = Sequence[Any]  # arrays; Any, so that each function states what it takes
@@ -218,6 +219,9 @@ BACKWARD: dict[str, Backward] = {
     "Resize": _resize,
     "Sigmoid": lambda node, inputs, y, dy: (sigmoid_backward(y, dy),),
     "Softmax": lambda node, inputs, y, dy: (softmax_backward(y, dy, integer(node, "axis", -1)),),
+    "SpaceToDepth": lambda node, inputs, y, dy: (
+        depth_to_space(dy, integer(node, "blocksize", 1)),
+    ),
     "Squeeze": _same,
     "Sub": _subtract,
     "Tanh": lambda node, inputs, y, dy: (tanh_backward(y, dy),),

@@ -16,9 +16,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from tatami.boxes import cxcywh_to_xyxy, iou_xyxy, xyxy_to_cxcywh
+from tatami.errors import TatamiError
 from tatami.types import AnchorGrid, Boxes, Decoding, Float32, Int, Size
 
 VARIANCES = (0.1, 0.2)
@@ -33,15 +34,36 @@ mining")."""
 # Where the boxes lie -----------------------------------------------------------------------------
 
 
-def grid(size: Size, cells: tuple[int, int], anchors: Sequence[tuple[float, float]]) -> AnchorGrid:
-    """The anchors (width, height) in pixels at every cell of a map of (rows, columns).
+Shapes = Sequence[tuple[float, float]]
+"""(width, height) of boxes in pixels of the input."""
+
+
+def grids_of(
+    size: Size, cells: Sequence[tuple[int, int]], boxes: Sequence[Shapes]
+) -> tuple[AnchorGrid, ...]:
+    """A grid for each map, whose (rows, columns) are ``cells``, of the boxes for each stage.
 
     A cell's centre is ((column + 0.5) / columns, (row + 0.5) / rows) of the input (section 2.2,
-    "Choosing scales and aspect ratios for default boxes").
+    "Choosing scales and aspect ratios for default boxes"). A small input has fewer maps than there
+    are stages: what the stages that are left out would have at their one cell, the last map has.
     """
-    rows, columns = cells
-    rounded = tuple((round(width, 4), round(height, 4)) for width, height in anchors)
-    return AnchorGrid(rounded, (size.width / columns, size.height / rows))
+    last = len(cells) - 1
+    of_map = [list(own) for own in boxes[: last + 1]]
+    for more in boxes[last + 1 :]:
+        of_map[last] += more
+    return tuple(
+        AnchorGrid(
+            tuple((round(width, 4), round(height, 4)) for width, height in own),
+            (size.width / columns, size.height / rows),
+        )
+        for (rows, columns), own in zip(cells, of_map, strict=True)
+    )
+
+
+def scales(least: float, most: float, count: int) -> list[float]:
+    """The scales of ``count`` maps, evenly from the least to the most, and one step more, of which
+    the last map's ``larger`` box is made: equation 4."""
+    return [least + (most - least) / (count - 1) * k for k in range(count + 1)]
 
 
 def shapes(
@@ -146,13 +168,11 @@ class Targets:
 
     places: (2, m) int64, the matched boxes: their picture, and their number among its d boxes.
     offsets: (m, 4) float32.  labels: (n, d) int64: 0 the background, k + 1 class k.
-    mined: (n, d) bool, where a box of the background may be learned from.
     """
 
     places: Tensor
     offsets: Tensor
     labels: Tensor
-    mined: Tensor
 
 
 def targets_of(
@@ -174,7 +194,6 @@ def targets_of(
         torch.from_numpy(np.concatenate(places, axis=1)),
         torch.from_numpy(np.concatenate(offsets)),
         torch.from_numpy(labels),
-        torch.from_numpy(labels == 0),
     )
 
 
@@ -207,25 +226,25 @@ def multibox_loss(
     wanted = targets.offsets.to(offsets.device, offsets.dtype)
     coordinates = F.smooth_l1_loss(offsets[picture, box], wanted, reduction="sum")
     with torch.no_grad():
-        hard = hard_negatives(scores, labels, targets.mined.to(offsets.device))
-    chosen = hard | (labels > 0)
+        chosen = hard_negatives(scores, labels) | (labels > 0)
     classes = F.cross_entropy(scores[chosen], labels[chosen], reduction="sum")
     return {"coordinates": coordinates / count, "classes": classes / count}
 
 
-def hard_negatives(scores: Tensor, labels: Tensor, mined: Tensor, ratio: int = NEGATIVES) -> Tensor:
+def hard_negatives(scores: Tensor, labels: Tensor, ratio: int = NEGATIVES) -> Tensor:
     """Which boxes of the background are learned from: (n, d) bool.
 
-    scores: (n, d, K + 1).  labels: (n, d), 0 for the background.  mined: (n, d) bool, those to
-    choose from: of each picture the ``ratio`` times its matched ones of the highest cross-entropy.
+    scores: (n, d, K + 1).  labels: (n, d), 0 for the background.  Of each picture those of the
+    highest cross-entropy, ``ratio`` times as many as are matched, or all that there are.
     """
+    matched = labels > 0
     loss = scores.logsumexp(dim=2) - scores[..., 0]  # (n, d): -log p(background)
-    loss = loss.masked_fill(~mined, -torch.inf)
-    wanted = torch.minimum((labels > 0).sum(1) * ratio, mined.sum(1))  # (n,)
+    loss = loss.masked_fill(matched, -torch.inf)
+    wanted = torch.minimum(matched.sum(1) * ratio, (~matched).sum(1))  # (n,)
     most = int(wanted.max()) if len(wanted) else 0
     order = loss.topk(most, dim=1).indices  # (n, most)
     within = torch.arange(most, device=loss.device) < wanted[:, None]
-    return torch.zeros_like(mined).scatter(1, order, within)
+    return torch.zeros_like(matched).scatter(1, order, within)
 
 
 def _by_box(maps: Sequence[Tensor], decoding: Decoding, numbers: int | None) -> Tensor:
@@ -237,3 +256,59 @@ def _by_box(maps: Sequence[Tensor], decoding: Decoding, numbers: int | None) -> 
         split = one.reshape(n, len(grid.anchors), each, rows, columns)
         found.append(split.permute(0, 1, 3, 4, 2).reshape(n, -1, each))
     return torch.cat(found, dim=1)
+
+
+# Parts of networks -------------------------------------------------------------------------------
+
+
+class Heads(nn.Module):
+    """For each map a convolution for the boxes and one for the scores (section 2.1).
+
+    channels: of each map.  kernel: of the convolutions, odd; the padding keeps a map's size.
+    (n, channels, rows, columns) each -> the pairs of raw maps that ``multibox_loss`` takes.
+
+    They begin by saying next to nothing, where the paper's Xavier start says at random: behind
+    maps of few channels that made the first gradients ten times as large, and learning later.
+    """
+
+    def __init__(
+        self, channels: Sequence[int], decoding: Decoding, classes: int, kernel: int
+    ) -> None:
+        super().__init__()
+        pairs = [
+            nn.ModuleList(nn.Conv2d(own, made, kernel, padding=kernel // 2) for made in made_of)
+            for own, made_of in zip(
+                channels, (decoding.channels(one, classes) for one in decoding.grids), strict=True
+            )
+        ]
+        self.pairs = nn.ModuleList(pairs)
+        for part in self.modules():
+            if isinstance(part, nn.Conv2d):
+                nn.init.normal_(part.weight, std=0.01)
+                assert part.bias is not None
+                nn.init.zeros_(part.bias)
+
+    def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        raw: list[Tensor] = []
+        for pair, x in zip(self.pairs, maps, strict=True):
+            assert isinstance(pair, nn.ModuleList)
+            raw += [head(x) for head in pair]
+        return tuple(raw)
+
+
+def check_batch(images: Tensor, module: nn.Module) -> None:
+    """Raise TatamiError for a batch of 1 where it is to be normalized by its own statistics: the
+    last maps may have a single cell, of which there are none."""
+    if not module.training or len(images) > 1:
+        return
+    if any(isinstance(part, nn.BatchNorm2d) for part in module.modules()):
+        raise TatamiError("a batch of 1 cannot be normalized", mend="give --batch 2 or more")
+
+
+def check_sides(size: Size, least: int) -> None:
+    """Raise TatamiError for an input with a side of fewer pixels."""
+    if min(size.width, size.height) < least:
+        raise TatamiError(
+            f"an input of {size} is too small for this network",
+            mend=f"give one of at least {least}x{least}",
+        )

@@ -41,14 +41,9 @@ class VGG(Classifier):
         layers: list[nn.Module] = []
         inputs = 3
         for convolutions, channels in zip(stages, (64, 128, 256, 512, 512), strict=True):
-            outputs = wide(channels, width)
-            for _ in range(convolutions):
-                layers.append(nn.Conv2d(inputs, outputs, kernel_size=3, padding=1))
-                if norm:
-                    layers.append(nn.BatchNorm2d(outputs))
-                layers.append(nn.ReLU(inplace=True))
-                inputs = outputs
+            layers += stage(inputs, wide(channels, width), convolutions, norm)
             layers.append(nn.MaxPool2d(kernel_size=2, stride=2))  # half of each side
+            inputs = wide(channels, width)
         full = wide(4096, width)
         self.features = nn.Sequential(*layers)  # (n, 512, H / 32, W / 32)
         self.classifier = nn.Sequential(
@@ -76,3 +71,14 @@ class VGG(Classifier):
     def decode(self, raw: Tensor, count: int = 5) -> list[Ranking]:
         """The likeliest classes of each picture."""
         return rankings(raw, count)
+
+
+def stage(inputs: int, outputs: int, convolutions: int, norm: bool) -> list[nn.Module]:
+    """The layers of one stage, without its pool: 3x3 convolutions that keep the map's size."""
+    layers: list[nn.Module] = []
+    for index in range(convolutions):
+        layers.append(nn.Conv2d(outputs if index else inputs, outputs, kernel_size=3, padding=1))
+        if norm:
+            layers.append(nn.BatchNorm2d(outputs))
+        layers.append(nn.ReLU(inplace=True))
+    return layers

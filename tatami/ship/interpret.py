@@ -20,6 +20,7 @@ from tatami.ops.norm import l2_norm
 from tatami.ops.pad import pad
 from tatami.ops.pool import average_pool, max_pool
 from tatami.ops.resize import Looks, resize
+from tatami.ops.space_to_depth import space_to_depth
 from tatami.ops.window import Window
 from tatami.ship.program import (
     Activate,
@@ -49,6 +50,7 @@ from tatami.ship.program import (
     Resize,
     Sampling,
     Softmax,
+    SpaceToDepth,
     Step,
     Table,
     ToFloat,
@@ -190,6 +192,8 @@ def _evaluate(program: Program, step: Step, given: list[Array]) -> Array:
             return x.reshape(1, *shape)
         case Transpose():
             return x.transpose(0, *(axis + 1 for axis in step.order))
+        case SpaceToDepth():
+            return space_to_depth(x, step.block)
         case Pad():
             widths = [(0, 0), *step.widths]
             if to is None:

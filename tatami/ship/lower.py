@@ -68,6 +68,7 @@ from tatami.ship.program import (
     Sampling,
     Shape,
     Softmax,
+    SpaceToDepth,
     Step,
     Transpose,
     Value,
@@ -241,6 +242,11 @@ def _transpose(state: Lowering, node: ir.Node) -> Step:
     return Transpose(label(node), (state.float_input(node, 0),), output_name(node), order_of(node))
 
 
+def _space_to_depth(state: Lowering, node: ir.Node) -> Step:
+    block = integer(node, "blocksize", 1)
+    return SpaceToDepth(label(node), (state.float_input(node, 0),), output_name(node), block)
+
+
 def _pad(state: Lowering, node: ir.Node) -> Step:
     value = constant(node, 2)
     mode = cast(Literal["constant", "edge", "reflect"], text(node, "mode", "constant"))
@@ -300,6 +306,7 @@ _LOWER: Mapping[str, Callable[[Lowering, ir.Node], Step]] = {
     "Resize": _resize,
     "Sigmoid": _activate,
     "Softmax": _softmax,
+    "SpaceToDepth": _space_to_depth,
     "Squeeze": _reshape,
     "Sub": _arithmetic,
     "Tanh": _activate,

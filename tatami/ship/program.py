@@ -354,6 +354,16 @@ class Transpose:
 
 
 @dataclass(frozen=True)
+class SpaceToDepth:
+    """The samples of each block x block by row and column, as channels: tatami.ops."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    block: int
+
+
+@dataclass(frozen=True)
 class Pad:
     """widths: (before, after) of each axis.  value: a real, or for a quantized value a uint8."""
 
@@ -402,6 +412,7 @@ Step = (
     | QuantizedSoftmax
     | Reshape
     | Transpose
+    | SpaceToDepth
     | Pad
     | Quantize
     | Dequantize

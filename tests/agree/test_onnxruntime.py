@@ -166,6 +166,13 @@ CASES = {
     "exp": ([node("Exp", ["images"], ["map"])], {}),
     "tanh": ([node("Tanh", ["images"], ["map"])], {}),
     "dropout": ([node("Dropout", ["images"], ["map"])], {}),
+    "space to depth": (
+        [
+            node("Pad", ["images", "p"], ["a"]),
+            node("SpaceToDepth", ["a"], ["map"], blocksize=2),
+        ],
+        {"p": np.array([0, 0, 0, 0, 0, 0, 1, 0])},
+    ),
     "transpose": ([node("Transpose", ["images"], ["map"], perm=[0, 2, 3, 1])], {}),
     "squeeze and unsqueeze": (
         [

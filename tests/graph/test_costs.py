@@ -78,6 +78,7 @@ ONE_NODE: dict[str, tuple[dict[str, object], list[np.ndarray], int, int, int]] =
     "Resize": ({}, [ones(0), np.array([1, 1, 2, 2], np.float32)], 0, 0, 4 * SAMPLES),
     "Sigmoid": ({}, [], 0, 0, SAMPLES),
     "Softmax": ({"axis": 1}, [], 0, 0, SAMPLES),
+    "SpaceToDepth": ({"blocksize": 2}, [], 0, 0, SAMPLES),
     "Squeeze": ({}, [whole(0)], 0, 0, SAMPLES),
     "Sub": ({}, [ones(3, 1, 1)], 0, 3, SAMPLES),
     "Tanh": ({}, [], 0, 0, SAMPLES),

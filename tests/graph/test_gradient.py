@@ -272,6 +272,11 @@ CASES: dict[str, Case] = {
     "Sigmoid": alone("Sigmoid", torch.sigmoid),
     "Softmax": alone("Softmax", lambda x: x.softmax(1), axis=1),
     "Softmax along the last axis": alone("Softmax", lambda x: x.softmax(-1)),
+    "SpaceToDepth": alone(
+        "SpaceToDepth",
+        lambda x: torch.cat([x[:, :, i::2, j::2] for i in (0, 1) for j in (0, 1)], 1),
+        blocksize=2,
+    ),
     "Squeeze": (
         [
             node("Flatten", ["images"], ["a"], axis=3),

@@ -30,6 +30,7 @@ SPEC = NetworkSpec(
         0.4,
         500,
         50,
+        True,
     ),
     {"recipe": "hand", "data": "none"},
 )
@@ -299,7 +300,7 @@ def test_old_and_future_operator_sets_are_refused(saved):
     ("key", "text", "reason"),
     [
         ("tatami.task", None, "is missing"),
-        ("tatami.task", '"segment"', "not 'detect'"),
+        ("tatami.task", '"dream"', "not 'detect'"),
         ("tatami.task", "{", "is not JSON"),
         ("tatami.colour", "1", "is not a key"),
         ("tatami.classes", "[]", "is not a list"),
@@ -321,6 +322,7 @@ def test_old_and_future_operator_sets_are_refused(saved):
         ("tatami.decoding", ("1.5", "1e999"), "2 finite numbers"),
         ("tatami.decoding", ("0.3", "1.3"), "outside 0 to 1"),
         ("tatami.decoding", ("500", "0"), "max_candidates"),
+        ("tatami.decoding", ('"agnostic": true', '"agnostic": 1'), "not true or false"),
         ("tatami.provenance", '{"a": 1}', "table of texts"),
         ("tatami.provenance", "[" * 100000, "is not JSON"),
     ],

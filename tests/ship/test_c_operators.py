@@ -42,6 +42,7 @@ from tatami.ship.program import (
     Resize,
     Sampling,
     Softmax,
+    SpaceToDepth,
     Table,
     ToFloat,
     Transpose,
@@ -107,6 +108,12 @@ def moves(islands, x, quantization):
         islands.add(
             Transpose, (x,), tuple(SHAPE[axis] for axis in order), quantization, order=order
         )
+    even = islands.add(
+        Pad, (x,), (c, h + 2, w + 1), quantization, widths=((0, 0), (1, 1), (1, 0)), mode="edge"
+    )
+    for block in (1, 3):
+        shape = (c * block * block, (h + 2) // block, (w + 1) // block)
+        islands.add(SpaceToDepth, (even,), shape, quantization, block=block)
     for widths in PADS:
         shape = tuple(side + sum(pair) for side, pair in zip(SHAPE, widths, strict=True))
         for mode in ("constant", "edge", "reflect"):

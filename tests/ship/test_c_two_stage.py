@@ -20,6 +20,7 @@ from tatami.models import TWO_STAGE
 from tatami.models.export import to_head_network, to_network
 from tatami.models.two_stage import Head
 from tatami.ship.c.build import WARNINGS, build, compiler
+from tatami.ship.c.operator import Options
 from tatami.ship.c.run_two_stage import CompiledTwoStage
 from tatami.ship.c.two_stage import HALVES, emit_two_stage
 from tatami.ship.lower import lower

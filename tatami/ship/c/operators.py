@@ -17,6 +17,7 @@ from tatami.ship.c import (
     reshape,
     resize,
     softmax,
+    space_to_depth,
     table,
     transpose,
 )
@@ -42,6 +43,7 @@ from tatami.ship.program import (
     Reshape,
     Resize,
     Softmax,
+    SpaceToDepth,
     Step,
     Table,
     Transpose,
@@ -79,6 +81,8 @@ def decide(program: Program, step: Step, options: Options) -> Decision:
             return reshape.decide(program, step, options)
         case Transpose():
             return transpose.decide(program, step, options)
+        case SpaceToDepth():
+            return space_to_depth.decide(program, step, options)
         case Pad():
             return pad.decide(program, step, options)
         case Quantize() | Dequantize():
@@ -116,6 +120,8 @@ def emit(program: Program, step: Step, places: Places, options: Options) -> str:
             return reshape.emit(program, step, places, options)
         case Transpose():
             return transpose.emit(program, step, places, options)
+        case SpaceToDepth():
+            return space_to_depth.emit(program, step, places, options)
         case Pad():
             return pad.emit(program, step, places, options)
         case Quantize() | Dequantize():

@@ -122,7 +122,7 @@ def _source(
         "NUMBERS": head.values[head.outputs[0]].shape[0],
         **_rule(decoding.scores, decoding.variances, decoding.max_candidates),
         "DIOU": int(decoding.nms == "diou"),
-        "AGNOSTIC": 0,
+        "AGNOSTIC": int(decoding.agnostic),
         "IOU_THRESHOLD": number(decoding.iou_threshold),
     }
     parts = [
@@ -142,7 +142,6 @@ def _source(
 
 def _rule(scores: str, variances: tuple[float, float], candidates: int) -> dict[str, object]:
     return {
-        "SOFTMAX": int(scores == "softmax"),
         "SCORES_SOFTMAX": int(scores == "softmax"),
         "SCORES_SIGMOID": int(scores == "sigmoid"),
         "VARIANCE_OF_CENTRE": number(variances[0]),

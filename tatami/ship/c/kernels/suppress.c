@@ -73,7 +73,8 @@ static int net_suppress(int candidates, int width, int height, net_detection *ou
         box.score = candidate->score;
         box.label = candidate->index % NET_CLASSES;
         for (j = 0; j < count; j++)
-            if (kept[j].label == box.label && net_same(&kept[j], &box, width, height)) break;
+            if ((NET_AGNOSTIC || kept[j].label == box.label) &&
+                net_same(&kept[j], &box, width, height)) break;
         if (j == count) kept[count++] = box;
     }
     for (i = 0; i < count && found < capacity; i++) {
