@@ -16,7 +16,7 @@ import torch
 
 from tatami.models.yolov2_tiny import YoloV2Tiny
 from tatami.train.loop import native_bfloat16
-from tatami.types import Boxes, Size
+from tatami.types import Boxes, Decoding, Size
 
 ANCHORS = [(1.08, 1.19), (3.42, 4.41), (6.63, 11.38), (9.42, 5.11), (16.62, 10.52)]
 
@@ -39,7 +39,7 @@ def main() -> None:
     images = torch.rand(asked.batch, 3, asked.size.height, asked.size.width)
     corners = rng.uniform(0, 0.7, (asked.batch, 10, 2)) * (asked.size.width, asked.size.height)
     targets = [Boxes.of(np.hstack((c, c + 60)), rng.integers(0, 3, 10)) for c in corners]
-    model = YoloV2Tiny(3, ANCHORS, asked.width).train()
+    model = YoloV2Tiny(3, Decoding.yolov2(ANCHORS), asked.width).train()
 
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for round_number in range(asked.rounds + 1):

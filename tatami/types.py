@@ -26,6 +26,10 @@ Real = TypeVar("Real", np.float32, np.float64)
 """The numbers an operation works in: float32 as networks do, float64 to check a gradient."""
 Picture = NDArray[np.uint8]
 """A picture: uint8, shape (height, width, 3), RGB, upright."""
+Mask = NDArray[np.uint8]
+"""A class for every pixel of a picture: uint8, shape (height, width); VOID where none is stated."""
+VOID = 255
+"""In a Mask: a pixel of no stated class, neither learned from nor counted."""
 
 
 @dataclass(frozen=True, order=True)
@@ -191,6 +195,26 @@ class LabelledPictures:
 
 
 @dataclass(frozen=True)
+class LabelledMasks:
+    """One split of a set with a class for every pixel.
+
+    colours: (red, green, blue) of each class, as it is drawn.  ids: unique within the split.
+    read: the picture at a place and its mask, of one size; it raises TatamiError for a pair that
+    cannot be read.
+    """
+
+    root: Path
+    split: str
+    classes: tuple[str, ...]
+    colours: tuple[tuple[int, int, int], ...]
+    ids: tuple[str, ...]
+    read: Callable[[int], tuple[Picture, Mask]]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
 class InputSpec:
     """How a picture becomes a network's input: parameters of the rule in docs/picture-rule.md.
 
@@ -232,9 +256,9 @@ class Decoding:
     less a part that grows with the distance of their centres, darknet's ``greedynms``.
     """
 
-    kind: Literal["yolov2", "yolov3", "ssd"]
+    kind: Literal["yolov1", "yolov2", "yolov3", "ssd"]
     grids: tuple[AnchorGrid, ...]
-    scores: Literal["softmax", "sigmoid"]
+    scores: Literal["softmax", "sigmoid", "linear"]
     variances: tuple[float, float] = (1.0, 1.0)
     nms: Literal["iou", "diou"] = "iou"
     score_threshold: float = 0.25
@@ -247,6 +271,8 @@ class Decoding:
         anchors = len(grid.anchors)
         if self.kind == "ssd":
             return 4 * anchors, (classes + 1) * anchors
+        if self.kind == "yolov1":
+            return (5 * anchors + classes,)
         return (anchors * (5 + classes),)
 
     def maps(self, classes: int) -> tuple[tuple[AnchorGrid, int], ...]:
@@ -282,15 +308,26 @@ class ClassifierSpec:
     provenance: Mapping[str, str] = field(default_factory=dict)
 
 
-Spec = NetworkSpec | ClassifierSpec
+@dataclass(frozen=True)
+class SegmenterSpec:
+    """As ClassifierSpec, of a network whose one output is a map a class: (n, classes, rows,
+    columns), of the input's size or, around the same centre, of a smaller one."""
+
+    classes: tuple[str, ...]
+    input: InputSpec
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+
+Spec = NetworkSpec | ClassifierSpec | SegmenterSpec
 """What a network is for; ``tatami.task`` in its metadata tells which."""
 
 
 def detector_spec(spec: Spec) -> NetworkSpec:
-    """The spec of a detector. Raises TatamiError for a classifier's."""
-    if isinstance(spec, ClassifierSpec):
+    """The spec of a detector. Raises TatamiError for another's."""
+    if not isinstance(spec, NetworkSpec):
+        what = "classifier" if isinstance(spec, ClassifierSpec) else "segmenter"
         raise TatamiError(
-            "the network is a classifier: it finds no boxes", mend="give a detector's network"
+            f"the network is a {what}: it finds no boxes", mend="give a detector's network"
         )
     return spec
 
@@ -321,4 +358,15 @@ class Classifier(Protocol):
 
     def classify(self, picture: Picture) -> Float32:
         """(classes,): the probability of each class, by softmax."""
+        ...
+
+
+class Segmenter(Protocol):
+    """Anything that names every pixel: a run folder, an ONNX file, a compiled C program."""
+
+    @property
+    def spec(self) -> SegmenterSpec: ...
+
+    def segment(self, picture: Picture) -> Mask:
+        """(height, width): the class of each of the picture's own pixels."""
         ...

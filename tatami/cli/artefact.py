@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard, cast
 
@@ -11,7 +12,17 @@ from tatami.classifier import ForwardClassifier
 from tatami.data.augment import Augmentation
 from tatami.detector import ForwardDetector
 from tatami.errors import TatamiError
-from tatami.types import Classifier, ClassifierSpec, Detector, Float32, Forward, RawMaps, Spec
+from tatami.types import (
+    Classifier,
+    ClassifierSpec,
+    Detector,
+    Float32,
+    Forward,
+    NetworkSpec,
+    RawMaps,
+    Spec,
+    detector_spec,
+)
 
 if TYPE_CHECKING:  # torch is heavy, and absent where only ONNX files are used
     from torch import nn
@@ -83,7 +94,7 @@ def with_rules(spec: Spec, forward: Forward) -> ForwardDetector | ForwardClassif
     """A function from images to outputs as what its spec says it is."""
     if isinstance(spec, ClassifierSpec):
         return ForwardClassifier(spec, forward)
-    return ForwardDetector(spec, forward)
+    return ForwardDetector(detector_spec(spec), forward)
 
 
 def network_file(path: Path) -> Path:
@@ -169,40 +180,44 @@ def torch_forward(model: nn.Module) -> Forward:
     each time."""
     import torch
 
+    from tatami.models.detector import as_maps
+
     device = next(model.parameters()).device
 
     def forward(images: Float32) -> RawMaps:
         with torch.inference_mode():
             raw = model.eval()(torch.from_numpy(np.ascontiguousarray(images)).to(device))
-        return (np.asarray(raw.cpu().numpy(), np.float32),)
+        return tuple(np.asarray(one.cpu().numpy(), np.float32) for one in as_maps(raw))
 
     return forward
 
 
 def build_model(run: Run, more: int = 0) -> nn.Module:
-    """A new model of a run, with its classes (and so many more), anchors and width.
+    """A new model of a run, with its classes (and so many more), decoding and width.
 
     Raises TatamiError.
     """
-    from tatami.models import CLASSIFIERS, MODELS
+    from tatami.models import CLASSIFIERS, DETECTORS, SEGMENTERS
 
     check_model(run.model)
     classes = len(run.spec.classes) + more
-    if isinstance(run.spec, ClassifierSpec):
-        if run.model not in CLASSIFIERS:
-            raise TatamiError(f"'{run.model}' is no classifier", mend="restore the run")
-        return CLASSIFIERS[run.model](classes, width=run.width)
-    if run.model not in MODELS:
-        raise TatamiError(f"'{run.model}' is no detector", mend="restore the run")
-    (grid,) = run.spec.decoding.grids
-    in_cells = [(width / grid.stride[0], height / grid.stride[1]) for width, height in grid.anchors]
-    return MODELS[run.model](classes, in_cells, run.width)
+    if isinstance(run.spec, NetworkSpec):
+        if run.model not in DETECTORS:
+            raise TatamiError(f"'{run.model}' is no detector", mend="restore the run")
+        return DETECTORS[run.model](classes, run.spec.decoding, run.width)
+    classifies = isinstance(run.spec, ClassifierSpec)
+    table: dict[str, Callable[..., nn.Module]] = {**(CLASSIFIERS if classifies else SEGMENTERS)}
+    if run.model not in table:
+        what = "classifier" if classifies else "segmenter"
+        raise TatamiError(f"'{run.model}' is no {what}", mend="restore the run")
+    return table[run.model](classes, width=run.width)
 
 
 def check_model(name: str) -> None:
     """Raise TatamiError, naming those that there are, for a model that there is not."""
-    from tatami.models import CLASSIFIERS, MODELS
+    from tatami.models import CLASSIFIERS, DETECTORS, SEGMENTERS
 
-    if name not in (*MODELS, *CLASSIFIERS):
-        known = ", ".join((*sorted(MODELS), *sorted(CLASSIFIERS)))
+    names = (*sorted(DETECTORS), *sorted(CLASSIFIERS), *sorted(SEGMENTERS))
+    if name not in names:
+        known = ", ".join(names)
         raise TatamiError(f"no model '{name}'", mend=f"the models are {known}")

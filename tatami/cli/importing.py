@@ -308,7 +308,8 @@ def _report(
     elif isinstance(use, ClassifierSpec):
         console.print(f"tells {len(use.classes)} classes apart", markup=False)
     else:
-        console.print(f"detects {len(use.classes)} classes, {use.decoding.kind}", markup=False)
+        kind = detector_spec(use).decoding.kind
+        console.print(f"detects {len(use.classes)} classes, {kind}", markup=False)
     for note in notes:
         console.print(f"note: {note}", markup=False)
     console.print(f"wrote {target}", markup=False, soft_wrap=True)

@@ -238,8 +238,9 @@ def _hold_rules(stage: Stage, pictures: Sequence[Picture]) -> list[Row]:
     if isinstance(stage.spec, ClassifierSpec):
         named = ForwardClassifier(stage.spec, stage.forward)
         return [*rows, hold_scores(stage, named, pictures)]
-    rule = ForwardDetector(stage.spec, stage.forward)
-    return [*rows, hold_boxes(stage, rule, pictures, stage.spec.decoding.score_threshold)]
+    spec = detector_spec(stage.spec)
+    rule = ForwardDetector(spec, stage.forward)
+    return [*rows, hold_boxes(stage, rule, pictures, spec.decoding.score_threshold)]
 
 
 def emulated(

@@ -23,10 +23,10 @@ from tatami.graph.costs import Cost, costs, total
 from tatami.graph.network import Network, shape_of
 from tatami.see.text import count, ending, readable
 from tatami.shrink.resize import resize
-from tatami.types import InputSpec, NetworkSpec, Size
+from tatami.types import NetworkSpec, Size
 
 WIDTH = 80
-SIZE, CLASSES, ANCHORS = Size(416, 416), 20, 5
+CLASSES = 20
 """Of a detector that is given by its name: as published, for PASCAL VOC. A classifier's are its
 paper's."""
 MAX_PIXELS = 2**24
@@ -126,12 +126,12 @@ def _from_name(
     name: str, size: Size | None, width: float, classes: int | None, anchors: int | None
 ) -> Network:
     """A model of the tables, with weights at random. Raises TatamiError, naming the models."""
-    from tatami.models import CLASSIFIERS, MODELS
+    from tatami.models import CLASSIFIERS, DETECTORS
 
-    if name in MODELS:
-        return _detector(name, size or SIZE, width, classes or CLASSES, anchors or ANCHORS)
+    if name in DETECTORS:
+        return _detector(name, size, width, classes or CLASSES, anchors)
     if name not in CLASSIFIERS:
-        known = ", ".join((*sorted(MODELS), *sorted(CLASSIFIERS)))
+        known = ", ".join((*sorted(DETECTORS), *sorted(CLASSIFIERS)))
         raise TatamiError(
             f"no model and no file '{name}'", mend=f"the models are {known}; or give an ONNX file"
         )
@@ -140,20 +140,25 @@ def _from_name(
     return _classifier(name, size, width, classes)
 
 
-def _detector(name: str, size: Size, width: float, classes: int, anchors: int) -> Network:
-    from tatami.models import MODELS
+def _detector(
+    name: str, size: Size | None, width: float, classes: int, anchors: int | None
+) -> Network:
+    from tatami.models import DETECTORS
     from tatami.models.export import to_network
 
-    kind = MODELS[name]
+    kind = DETECTORS[name]
+    size = size or kind.size
+    if anchors is not None and not kind.anchor_count:
+        raise TatamiError(f"{name} has its own boxes", mend="leave --anchors out")
     if size.width % kind.stride or size.height % kind.stride:
         raise TatamiError(
             f"an input of {size} does not divide by the stride, {kind.stride}",
             mend="give multiples of it, as 352x288",
         )
-    model = kind(classes, [(1.0, 1.0)] * anchors, width)
+    decoding = kind.plan(size, [(32.0, 32.0)] * (anchors or kind.anchor_count))
     names = tuple(f"class {index}" for index in range(classes))
-    spec = NetworkSpec("detect", names, InputSpec(size), kind.decoding(model.anchors))
-    return to_network(model, spec)
+    spec = NetworkSpec("detect", names, kind.input_spec(size), decoding)
+    return to_network(kind(classes, decoding, width), spec)
 
 
 def _classifier(name: str, size: Size | None, width: float, classes: int | None) -> Network:

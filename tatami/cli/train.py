@@ -47,18 +47,18 @@ def train(
         Path | None, typer.Option(help="Go on with this run folder; it says all the rest.")
     ] = None,
     size: Annotated[
-        str | None, typer.Option(help="Input, width x height; else 416x416, or the paper's.")
+        str | None, typer.Option(help="Input, width x height; else the paper's.")
     ] = None,
     width: Annotated[float, typer.Option(help="Multiplies every layer's channels.")] = 1.0,
     epochs: Annotated[int, typer.Option(help="Times that every picture is seen.")] = 100,
     batch: Annotated[int, typer.Option(help="Pictures a step, over all processes.")] = 16,
     learning_rate: Annotated[float, typer.Option(help="The highest, after warm-up.")] = 0.01,
     anchors: Annotated[
-        str, typer.Option(help="How many to find by k-means, or 'w,h w,h ...' in cells.")
-    ] = "5",
+        str | None, typer.Option(help="How many to find by k-means, or 'w,h w,h ...' in cells.")
+    ] = None,
     multi_scale: Annotated[
         float | None,
-        typer.Option(help="Share by which the input size varies; else 0.25 of a detector, else 0."),
+        typer.Option(help="Share by which the input size varies; else as the network's paper."),
     ] = None,
     label_smoothing: Annotated[
         float, typer.Option(help="Of a classifier: the share of a target that all classes get.")
@@ -103,7 +103,7 @@ def train(
 ) -> None:
     """Train a network on labelled pictures, evaluate it, and leave it as an ONNX file."""
     typed = locals()
-    from tatami.models import CLASSIFIERS
+    from tatami.models import CLASSIFIERS, DETECTORS
     from tatami.train.distributed import all_or_none, join_team, leave_team
     from tatami.train.recipe import Recipe
 
@@ -128,17 +128,16 @@ def train(
             else:
                 check_model(model)
                 names_pictures = model in CLASSIFIERS
-                usual = Recipe()
+                kind = DETECTORS.get(model)
+                usual_scale = 0.0 if kind is None else kind.multi_scale
                 recipe = Recipe.from_json(
                     {
                         "size": str(_size(model, size)),
-                        "stride": 1 if names_pictures else usual.stride,
+                        "stride": 1 if kind is None else kind.stride,
                         "epochs": epochs,
                         "batch": batch,
                         "learning_rate": learning_rate,
-                        "multi_scale": multi_scale
-                        if multi_scale is not None
-                        else (0.0 if names_pictures else usual.multi_scale),
+                        "multi_scale": usual_scale if multi_scale is None else multi_scale,
                         "closing_epochs": closing_epochs,
                         "label_smoothing": label_smoothing,
                         "freeze": freeze or [],
@@ -156,7 +155,7 @@ def train(
                 folder = out or Path("runs") / f"{model}-{data.resolve().name}"
                 refuse_a_second_run(folder)
                 if names_pictures:
-                    if anchors != "5":
+                    if anchors is not None:
                         raise TatamiError("a classifier has no anchors", mend="leave them out")
                     run, dataset = plan_classifier(
                         model, width, recipe, augmentation, where, threads, device, team
@@ -198,11 +197,13 @@ def _tell(folder: Path, held_out: Data) -> None:
 
 def _size(model: str, typed: str | None) -> Size:
     """As typed, or the model's own."""
-    from tatami.models import MODELS, classifier_size
+    from tatami.models import DETECTORS, classifier_size
 
     if typed is not None:
         return Size.parse(typed)
-    side = 416 if model in MODELS else classifier_size(model)
+    if model in DETECTORS:
+        return DETECTORS[model].size
+    side = classifier_size(model)
     return Size(side, side)
 
 

@@ -49,6 +49,7 @@ from tatami.types import (
 if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
     from torch import nn
 
+    from tatami.models.detector import Detector
     from tatami.train.batches import Draw
     from tatami.train.distributed import Team
     from tatami.train.loop import Step
@@ -84,7 +85,7 @@ class Source:
 def plan(
     model: str,
     width: float,
-    anchors: str,
+    anchors: str | None,
     recipe: Recipe,
     augmentation: Augmentation,
     source: Source,
@@ -93,7 +94,7 @@ def plan(
     team: Team,
 ) -> tuple[Run, Dataset]:
     """Open the data, find the anchors, and write down everything the run will depend on."""
-    from tatami.models import MODELS
+    from tatami.models import DETECTORS
 
     if source.hold_out is not None:
         raise TatamiError(
@@ -106,11 +107,12 @@ def plan(
     _tell_skipped(opened.skipped)
     dataset = opened.dataset
     marks = fingerprint(dataset)
+    kind = DETECTORS[model]
     spec = NetworkSpec(
         task="detect",
         classes=dataset.classes,
-        input=InputSpec(recipe.size),
-        decoding=MODELS[model].decoding(_anchors(anchors, dataset, recipe)),
+        input=kind.input_spec(recipe.size),
+        decoding=kind.plan(recipe.size, _anchors(anchors, kind, dataset, recipe)),
         provenance=_provenance(model, width, source, dataset.split, marks),
     )
     data = source, dataset.split, marks, test_split
@@ -499,8 +501,22 @@ def _first_of(wanted: tuple[str, ...], names: tuple[str, ...]) -> str | None:
     return next((name for name in wanted if name in names), None)
 
 
-def _anchors(text: str, dataset: Dataset, recipe: Recipe) -> tuple[tuple[float, float], ...]:
-    """Anchors as typed, or as many as asked for, by k-means over the boxes."""
+def _anchors(
+    text: str | None, kind: type[Detector], dataset: Dataset, recipe: Recipe
+) -> tuple[tuple[float, float], ...]:
+    """Anchors in pixels of the input: as typed, in cells, or as many as asked for, by k-means over
+    the boxes; none for a network that has its own boxes."""
+    if not kind.anchor_count:
+        if text is not None:
+            raise TatamiError("the network has its own boxes", mend="leave --anchors out")
+        return ()
+    in_cells = _anchors_in_cells(text or str(kind.anchor_count), dataset, recipe)
+    return tuple((width * kind.stride, height * kind.stride) for width, height in in_cells)
+
+
+def _anchors_in_cells(
+    text: str, dataset: Dataset, recipe: Recipe
+) -> tuple[tuple[float, float], ...]:
     if text.strip().isdecimal():
         found = kmeans_anchors(dataset, recipe.size, int(text), recipe.seed)
         return tuple((round(w, 4), round(h, 4)) for w, h in found.pairs)

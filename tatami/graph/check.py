@@ -31,7 +31,7 @@ from tatami.graph.attributes import (
 from tatami.graph.network import shape_of
 from tatami.graph.operators import OPERATORS
 from tatami.ops.window import Window
-from tatami.types import ClassifierSpec, Spec
+from tatami.types import ClassifierSpec, SegmenterSpec, Spec
 
 MAX_ELEMENTS = 2**28
 """No value may have more elements (1 GiB of float32): the bound before memory is taken."""
@@ -97,6 +97,9 @@ def check_spec(graph: ir.Graph, spec: Spec) -> None:
                 mend=AGAIN,
             )
         return
+    if isinstance(spec, SegmenterSpec):
+        _check_logits([shape_of(output) for output in graph.outputs], spec)
+        return
     expected_maps = spec.decoding.maps(len(spec.classes))
     if len(graph.outputs) != len(expected_maps):
         raise TatamiError(
@@ -122,6 +125,21 @@ def _for_unpools(node: ir.Node, value: ir.Value) -> bool:
     if node.op_type != "MaxPool" or not value.uses() or value.is_graph_output():
         return False
     return all(use.node.op_type == "MaxUnpool" and use.idx == 1 for use in value.uses())
+
+
+def _check_logits(made: list[tuple[int, ...]], spec: SegmenterSpec) -> None:
+    """One map a class, as large as the input or with equal margins around it."""
+    height, width = spec.input.size.height, spec.input.size.width
+    sound = len(made) == 1 and len(made[0]) == 4 and made[0][:2] == (1, len(spec.classes))
+    if sound:
+        margins = (height - made[0][2], width - made[0][3])
+        sound = all(margin >= 0 and margin % 2 == 0 for margin in margins)
+    if not sound:
+        raise TatamiError(
+            f"the metadata names {len(spec.classes)} classes of every pixel of {spec.input.size}, "
+            f"the network makes {', '.join(map(str, made))}",
+            mend=AGAIN,
+        )
 
 
 def _check_constant(value: ir.Value) -> None:

@@ -1,6 +1,6 @@
 """A Spec in an ONNX file's metadata: five keys of JSON text, read back strictly.
 
-tatami.task        "detect", or "classify", and then there is no decoding
+tatami.task        "detect"; or "classify" or "segment", and then there is no decoding
 tatami.classes     ["aeroplane", ...]
 tatami.input       {"size": "416x320", "resize": "letterbox", "filter": "triangle", ...}
 tatami.decoding    {"kind": "yolov2", "grids": [{"anchors": [[34.5, 38.1], ...], ...}], ...}
@@ -22,6 +22,7 @@ from tatami.types import (
     Decoding,
     InputSpec,
     NetworkSpec,
+    SegmenterSpec,
     Size,
     Spec,
     detector_spec,
@@ -31,14 +32,16 @@ PREFIX = "tatami."
 KEYS = {
     "detect": ("task", "classes", "input", "decoding", "provenance"),
     "classify": ("task", "classes", "input", "provenance"),
+    "segment": ("task", "classes", "input", "provenance"),
 }
 """What there is to say, by task."""
+_TASKS = {NetworkSpec: "detect", ClassifierSpec: "classify", SegmenterSpec: "segment"}
 
 
 def to_metadata(spec: Spec) -> dict[str, str]:
     """The entries that say ``spec``. Raises TatamiError for one that could not be read back."""
     content: dict[str, Any] = {
-        "task": "detect" if isinstance(spec, NetworkSpec) else "classify",
+        "task": _TASKS[type(spec)],
         "classes": list(spec.classes),
         "input": {
             **asdict(spec.input),
@@ -64,15 +67,16 @@ def from_metadata(entries: Mapping[str, str]) -> Spec | None:
     if not found:
         return None
     task = _json("tatami.task", entries["tatami.task"]) if "task" in found else "detect"
-    if task not in ("detect", "classify"):
-        raise _bad("tatami.task", f"is {task!r}, not 'detect' or 'classify'")
+    if not isinstance(task, str) or task not in KEYS:
+        raise _bad("tatami.task", f"is {task!r}, not 'detect', 'classify' or 'segment'")
     for key in sorted(set(KEYS[task]) - found):
         raise _bad(PREFIX + key, "is missing")
     for key in sorted(found - set(KEYS[task])):
         raise _bad(PREFIX + key, f"is not a key that Tatami knows for the task '{task}'")
     content = {key: _json(PREFIX + key, entries[PREFIX + key]) for key in KEYS[task]}
-    if task == "classify":
-        return ClassifierSpec(
+    if task != "detect":
+        kind = ClassifierSpec if task == "classify" else SegmenterSpec
+        return kind(
             _classes(content["classes"]),
             _input(_members("tatami.input", content["input"], InputSpec)),
             _provenance(content["provenance"]),
@@ -160,9 +164,9 @@ def _decoding(members: dict[str, Any]) -> Decoding:
             raise _bad(key, f"has a {name} outside 0 to 1")
     centre, side = _positive(key, "variances", members["variances"], 2)
     return Decoding(
-        _one_of(key, "kind", members["kind"], ("yolov2", "yolov3", "ssd")),
+        _one_of(key, "kind", members["kind"], ("yolov1", "yolov2", "yolov3", "ssd")),
         tuple(_grid(_members(key, grid, AnchorGrid)) for grid in grids),
-        _one_of(key, "scores", members["scores"], ("softmax", "sigmoid")),
+        _one_of(key, "scores", members["scores"], ("softmax", "sigmoid", "linear")),
         (centre, side),
         _one_of(key, "nms", members["nms"], ("iou", "diou")),
         shares["score_threshold"],

@@ -8,17 +8,19 @@ from functools import partial
 from tatami.models.alexnet import AlexNet
 from tatami.models.classifier import Classifier
 from tatami.models.densenet import DenseNet
+from tatami.models.detector import Detector
 from tatami.models.googlenet import GoogLeNet
 from tatami.models.lenet5 import LeNet5
 from tatami.models.mobilenet_v1 import MobileNetV1
 from tatami.models.resnet import ResNet
+from tatami.models.segmenter import Segmenter
 from tatami.models.sppnet import SPPNet
 from tatami.models.vgg import VGG, D, E
 from tatami.models.xception import Xception
 from tatami.models.yolov2_tiny import YoloV2Tiny
 
-MODELS: dict[str, type[YoloV2Tiny]] = {"yolov2-tiny": YoloV2Tiny}
-"""The detectors."""
+DETECTORS: dict[str, type[Detector]] = {"yolov2-tiny": YoloV2Tiny}
+"""The detectors: each takes ``(classes, decoding, width=...)``."""
 
 CLASSIFIERS: dict[str, Callable[..., Classifier]] = {
     "lenet5": LeNet5,
@@ -42,6 +44,10 @@ CLASSIFIERS: dict[str, Callable[..., Classifier]] = {
     "xception": Xception,
 }
 """The classifiers: each takes ``(classes, width=...)``, and gives a ``Classifier``."""
+
+
+SEGMENTERS: dict[str, Callable[..., Segmenter]] = {}
+"""The segmenters: each takes ``(classes, width=...)``."""
 
 
 def classifier_size(name: str) -> int:

@@ -6,7 +6,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import onnx
@@ -25,7 +25,7 @@ from tatami.graph.passes.lift_constants import lift_constants
 from tatami.graph.passes.merge_pad import merge_pad
 from tatami.graph.passes.name_values import name_values
 from tatami.graph.write import write
-from tatami.types import ClassifierSpec, Size, Spec
+from tatami.types import NetworkSpec, Size, Spec
 
 OPSET = 18
 """The ONNX operator set: ONNX Runtime from 1.14 on and Netron read it."""
@@ -34,7 +34,7 @@ OPSET = 18
 def export_onnx(module: nn.Module, spec: Spec, path: Path) -> None:
     """Write ``module.forward`` as an ONNX file with ``spec`` in its metadata, whole or not at all.
 
-    module: images (1, 3, height, width) -> raw map, or a classifier's logits (1, classes); its mode
+    module: images (1, 3, height, width) -> raw map or maps, or logits; its mode
     (train or eval) is as before afterwards. Batch normalization stays a node of its own:
     ``tatami fold`` folds it.
 
@@ -46,16 +46,20 @@ def export_onnx(module: nn.Module, spec: Spec, path: Path) -> None:
 
 def to_network(module: nn.Module, spec: Spec) -> Network:
     """The network that export_onnx writes. Raises TatamiError as it does."""
-    output = "logits" if isinstance(spec, ClassifierSpec) else "map"
-    model = to_model(module, spec.input.size, output)
+    if isinstance(spec, NetworkSpec):
+        count = len(spec.decoding.maps(len(spec.classes)))
+        outputs = ("map",) if count == 1 else tuple(f"map_{index}" for index in range(count))
+    else:
+        outputs = ("logits",)
+    model = to_model(module, spec.input.size, outputs)
     check_spec(model.graph, spec)
     return Network(model, spec)
 
 
-def to_model(module: nn.Module, size: Size, output: str = "map") -> ir.Model:
+def to_model(module: nn.Module, size: Size, outputs: Sequence[str] = ("map",)) -> ir.Model:
     """The ONNX model of a module that takes images (1, 3, height, width) of one size, checked.
 
-    output: the name of its output.
+    outputs: the names of its outputs.
 
     Raises TatamiError for an input that the module refuses, for operators that Tatami cannot run
     and for weights that are not finite.
@@ -70,7 +74,7 @@ def to_model(module: nn.Module, size: Size, output: str = "map") -> ir.Model:
             optimize=False,  # it would fold batch normalization with an epsilon that nobody sees
             opset_version=OPSET,
             input_names=["images"],
-            output_names=[output],
+            output_names=list(outputs),
             verbose=False,
         )
     assert program is not None

@@ -16,30 +16,31 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tatami.boxes import iou_xyxy
-from tatami.decoding import Candidates, candidates
 from tatami.errors import TatamiError
 from tatami.models.blocks import ConvNormLeaky, max_pool_same
-from tatami.types import Boxes, Decoding, Float, Int
+from tatami.models.detector import Detector
+from tatami.types import AnchorGrid, Boxes, Decoding, Float, Int, Size
 
 
-class YoloV2Tiny(nn.Module):
+class YoloV2Tiny(Detector):
     """The network: images (n, 3, H, W) in, H and W multiples of 32, raw map out.
 
-    anchors: (width, height) pairs in cells (32 pixels).  width: multiplies every layer's channels,
-    rounded to a multiple of 8 so that vector units stay full.  Raises TatamiError for a width that
-    is not in 0 to 8.
+    decoding: as ``plan`` gives it.  width: multiplies every layer's channels, rounded to a multiple
+    of 8 so that vector units stay full.  Raises TatamiError for a width that is not in 0 to 8.
     """
 
+    size = Size(416, 416)
     stride = 32
+    multi_scale = 0.25
+    anchor_count = 5
 
-    def __init__(
-        self, classes: int, anchors: Sequence[tuple[float, float]], width: float = 1.0
-    ) -> None:
-        super().__init__()
+    def __init__(self, classes: int, decoding: Decoding, width: float = 1.0) -> None:
+        super().__init__(classes, decoding, width)
         if not 0 < width <= 8:
             raise TatamiError(f"width is {width:g}", mend="give a factor as 0.5, at most 8")
-        self.classes = classes
-        self.anchors = tuple((float(w), float(h)) for w, h in anchors)
+        (grid,) = decoding.grids
+        # (width, height) pairs in cells, as the paper has them.
+        self.anchors = tuple((w / self.stride, h / self.stride) for w, h in grid.anchors)
 
         def wide(channels: int) -> int:
             return max(8, 8 * round(channels * width / 8))
@@ -113,16 +114,11 @@ class YoloV2Tiny(nn.Module):
             "classes": classes / pictures,
         }
 
-    def decode(self, raw: Tensor, score_threshold: float) -> list[Candidates]:
-        """The candidates of each picture in input pixels, before suppression."""
-        maps = raw.detach().float().cpu().numpy()
-        decoding = self.decoding(self.anchors)
-        return [candidates([one], decoding, score_threshold, self.classes) for one in maps]
-
     @classmethod
-    def decoding(cls, anchors: Sequence[tuple[float, float]]) -> Decoding:
-        """What a shipped network must know to read the raw map; anchors in cells."""
-        return Decoding.yolov2(anchors, cls.stride)
+    def plan(cls, size: Size, anchors: Sequence[tuple[float, float]]) -> Decoding:
+        """The anchors at every cell of the raw map, whatever the input's size."""
+        cell = (float(cls.stride), float(cls.stride))
+        return Decoding("yolov2", (AnchorGrid(tuple(anchors), cell),), "softmax")
 
     def _start_near_the_anchors(self) -> None:
         """Boxes start at their anchors in the middle of their cells, and sure of little."""

@@ -16,7 +16,7 @@ from onnx import numpy_helper
 from tatami.errors import TatamiError
 from tatami.graph.network import Network, shape_of
 from tatami.graph.read import network_of
-from tatami.types import AnchorGrid, ClassifierSpec, NetworkSpec, Size
+from tatami.types import AnchorGrid, NetworkSpec, Size
 
 
 def resize(network: Network, size: Size) -> Network:
@@ -43,7 +43,7 @@ def resize(network: Network, size: Size) -> Network:
     resized = network_of(proto)
     if network.spec is None:
         return resized
-    if isinstance(network.spec, ClassifierSpec):
+    if not isinstance(network.spec, NetworkSpec):
         note = f"{network.spec.input.size} to {size}"
         use = replace(
             network.spec,

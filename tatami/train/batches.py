@@ -14,18 +14,19 @@ from torch import Tensor
 from tatami.errors import TatamiError
 from tatami.train.distributed import Team
 from tatami.train.recipe import Recipe
-from tatami.types import Boxes, InputSpec, Int, Picture, Size
+from tatami.types import Boxes, InputSpec, Int, Mask, Picture, Size
 
-Draw = Callable[[int, Size, bool, np.random.Generator], tuple[Picture, Boxes | int]]
+Target = Boxes | int | Mask
+Draw = Callable[[int, Size, bool, np.random.Generator], tuple[Picture, Target]]
 """(sample index, canvas size, closing, random numbers) -> an augmented canvas and its target: its
-boxes, or its class."""
+boxes, its class, or its mask."""
 
 
 @dataclass(frozen=True)
 class Batch:
     """images: (n, 3, H, W) float32, normalized, channels last in memory.
 
-    targets: n pictures' boxes, or classes (n,) int64.
+    targets: n pictures' boxes, classes (n,) int64, or masks (n, H, W) int64.
     """
 
     images: Tensor
@@ -76,14 +77,16 @@ class Batches:
                     future.cancel()
 
     def size_at(self, step: int) -> Size:
-        """The input size of a step: a new one every 10, in steps of 32 pixels."""
+        """The input size of a step: a new one every 10, in cells of 32 pixels or the stride's."""
         size, share = self.recipe.size, self.recipe.multi_scale
         if not share or self._closing(step):
             return size
         factor = _random(self.recipe.seed, 2, step // 10).uniform(1 - share, 1 + share)
-        return Size(*(max(32, 32 * round(s * factor / 32)) for s in (size.width, size.height)))
+        cell = max(32, self.recipe.stride)
+        sides = (size.width, size.height)
+        return Size(*(max(cell, cell * round(side * factor / cell)) for side in sides))
 
-    def _picture(self, place: int, size: Size, closing: bool) -> tuple[Picture, Boxes | int]:
+    def _picture(self, place: int, size: Size, closing: bool) -> tuple[Picture, Target]:
         """The picture at a place of the endless row of shuffled epochs."""
         epoch, rank = divmod(place, self.count)
         index = int(_epoch_order(self.recipe.seed, epoch, self.count)[rank])
@@ -93,10 +96,10 @@ class Batches:
         return step >= self.steps - self.recipe.closing_epochs * self.steps_an_epoch
 
 
-def _together(targets: Sequence[Boxes | int]) -> Sequence[Boxes] | Tensor:
-    """The targets of a batch, which are all boxes or all classes."""
+def _together(targets: Sequence[Target]) -> Sequence[Boxes] | Tensor:
+    """The targets of a batch, which are all of one kind."""
     boxes = [target for target in targets if isinstance(target, Boxes)]
-    return boxes or torch.tensor(targets, dtype=torch.int64)
+    return boxes or torch.from_numpy(np.array(targets, np.int64))
 
 
 def _random(seed: int, purpose: int, number: int) -> np.random.Generator:

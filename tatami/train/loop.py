@@ -32,9 +32,10 @@ from tatami.train.run import CHECKPOINTS, LOG
 class Trainable(Protocol):
     """What a model of Tatami offers to training, besides being an nn.Module."""
 
-    def loss(self, raw: Tensor, targets: Any, /) -> Mapping[str, Tensor]:
-        """The parts of the loss: their sum is what is lowered. targets: a detector's n pictures'
-        boxes, or a classifier's classes (n,), with ``label_smoothing`` after them."""
+    def loss(self, raw: Any, targets: Any, /) -> Mapping[str, Tensor]:
+        """The parts of the loss: their sum is what is lowered. raw: what forward gave.  targets: a
+        detector's n pictures' boxes; a classifier's classes (n,), with ``label_smoothing`` after
+        them; or a segmenter's masks (n, H, W), with ``class_weights`` after them."""
         ...
 
 
@@ -78,7 +79,7 @@ def train(
         targets = labels.to(device) if isinstance(labels, Tensor) else labels
         with _autocast(recipe, device):
             raw = model(images)
-        parts = loss_of(raw.float(), targets)
+        parts = loss_of(_in_float32(raw), targets)
         loss = torch.stack(tuple(parts.values())).sum()
 
         optimizer.zero_grad()
@@ -102,11 +103,18 @@ def train(
             saved = time.monotonic()
 
 
-def _loss(model: nn.Module, recipe: Recipe) -> Callable[[Tensor, Any], Mapping[str, Tensor]]:
+def _loss(model: nn.Module, recipe: Recipe) -> Callable[[Any, Any], Mapping[str, Tensor]]:
     loss: Callable[..., Mapping[str, Tensor]] = cast(Trainable, model).loss
     if recipe.label_smoothing:
         return partial(loss, label_smoothing=recipe.label_smoothing)
+    if recipe.class_weights:
+        device = next(model.parameters()).device
+        return partial(loss, class_weights=torch.tensor(recipe.class_weights, device=device))
     return loss
+
+
+def _in_float32(raw: Tensor | tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
+    return raw.float() if isinstance(raw, Tensor) else tuple(one.float() for one in raw)
 
 
 def _move_average(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:

@@ -28,7 +28,7 @@ class Recipe:
 
     size: Size = Size(416, 416)
     stride: int = 32
-    """The sides of ``size`` divide by it: a detector's cells are so large; 1 for a classifier."""
+    """The sides of ``size`` divide by it: a detector's largest cells are so large; 1: any size."""
     epochs: int = 100
     batch: int = 16
     """Pictures a step, over all processes together."""
@@ -53,6 +53,8 @@ class Recipe:
     label_smoothing: float = 0.0
     """Of classifiers: this share of every target is spread over all classes (Szegedy et al. 2016,
     section 7)."""
+    class_weights: tuple[float, ...] = ()
+    """Of segmenters: what a pixel of each class weighs; none: all alike."""
     freeze: tuple[str, ...] = ()
     """Weights whose names begin with one of these parts, as ``layer1``, are left as they are, and
     so are the statistics of normalization there."""
@@ -80,17 +82,20 @@ class Recipe:
                 raise TatamiError(f"{name} is {value}", mend="give a number from 0 to below 1")
         if not 0 < self.layer_rate <= 1:
             raise TatamiError(f"layer_rate is {self.layer_rate}", mend="give a factor from 0 to 1")
-        if self.stride not in (1, 32):
-            raise TatamiError(f"stride is {self.stride}", mend="give 1 or 32")
+        if not 1 <= self.stride <= 1024:
+            raise TatamiError(f"stride is {self.stride}", mend="give a number from 1 to 1024")
+        if not all(0 <= weight < math.inf for weight in self.class_weights):
+            raise TatamiError("class_weights has a weight below 0", mend="give a number a class")
         if self.precision not in get_args(Precision):
             raise TatamiError(
                 f"no precision '{self.precision}'", mend=f"give {', '.join(get_args(Precision))}"
             )
         if self.size.width % self.stride or self.size.height % self.stride:
-            width, height = (max(32, 32 * round(side / 32)) for side in _sides(self.size))
+            step = self.stride
+            width, height = (max(step, step * round(side / step)) for side in _sides(self.size))
             raise TatamiError(
-                f"input size {self.size} is not a multiple of the stride, 32",
-                mend=f"give sides that divide by 32, as {width}x{height}",
+                f"input size {self.size} is not a multiple of the stride, {step}",
+                mend=f"give sides that divide by {step}, as {width}x{height}",
             )
 
     def learning_rate_at(self, step: int, steps_an_epoch: int) -> float:
@@ -104,7 +109,8 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; the size as ``416x320``."""
-        return dataclasses.asdict(self) | {"size": str(self.size), "freeze": list(self.freeze)}
+        lists = {"freeze": list(self.freeze), "class_weights": list(self.class_weights)}
+        return dataclasses.asdict(self) | {"size": str(self.size), **lists}
 
     @staticmethod
     def from_json(values: dict[str, Any], file: Path | None = None) -> Recipe:
@@ -115,7 +121,9 @@ class Recipe:
                 raise TatamiError(
                     f"unknown key '{name}' in the recipe", file=file, mend=f"known: {sorted(known)}"
                 )
-            wanted = {"size": str, "precision": str, "freeze": list}.get(name, type(known[name]))
+            wanted = {"size": str, "freeze": list, "class_weights": list}.get(
+                name, type(known[name])
+            )
             if type(value) is not wanted and not (wanted is float and type(value) is int):
                 raise TatamiError(
                     f"recipe key '{name}' is {json.dumps(value)}",
@@ -126,7 +134,17 @@ class Recipe:
             raise TatamiError(
                 "recipe key 'freeze' is not a list of names", file=file, mend="give names of layers"
             )
-        parsed: dict[str, Any] = {"freeze": tuple(values.get("freeze", ()))}
+        weights = values.get("class_weights", [])
+        if not all(type(weight) in (int, float) for weight in weights):
+            raise TatamiError(
+                "recipe key 'class_weights' is not a list of numbers",
+                file=file,
+                mend="give numbers",
+            )
+        parsed: dict[str, Any] = {
+            "freeze": tuple(values.get("freeze", ())),
+            "class_weights": tuple(float(weight) for weight in weights),
+        }
         if "size" in values:
             parsed["size"] = Size.parse(values["size"])
         return Recipe(**{**values, **parsed})

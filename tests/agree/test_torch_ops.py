@@ -181,7 +181,7 @@ def trained_looking(module):
 def exported(tmp_path_factory):
     """A narrow YOLOv2-tiny in training mode and its ONNX file."""
     torch.manual_seed(0)
-    model = trained_looking(YoloV2Tiny(3, ANCHORS, width=0.25)).train()
+    model = trained_looking(YoloV2Tiny(3, Decoding.yolov2(ANCHORS), width=0.25)).train()
     path = tmp_path_factory.mktemp("export") / "net.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("error")

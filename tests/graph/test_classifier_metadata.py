@@ -8,23 +8,27 @@ import pytest
 
 from tatami.errors import TatamiError
 from tatami.graph.metadata import from_metadata, to_metadata
-from tatami.types import ClassifierSpec, InputSpec, Size, detector_spec
+from tatami.types import ClassifierSpec, InputSpec, SegmenterSpec, Size, Spec, detector_spec
 
 SPEC = ClassifierSpec(("cat", "dog"), InputSpec(Size(32, 28)), {"made by": "hand"})
 
 
-def test_comes_back_and_has_no_decoding() -> None:
-    entries = to_metadata(SPEC)
-    assert json.loads(entries["tatami.task"]) == "classify"
+@pytest.mark.parametrize(
+    ("spec", "task"),
+    [(SPEC, "classify"), (SegmenterSpec(SPEC.classes, SPEC.input, SPEC.provenance), "segment")],
+)
+def test_comes_back_and_has_no_decoding(spec: Spec, task: str) -> None:
+    entries = to_metadata(spec)
+    assert json.loads(entries["tatami.task"]) == task
     assert "tatami.decoding" not in entries
-    assert from_metadata(entries) == SPEC
+    assert from_metadata(entries) == spec
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         ({"tatami.decoding": "{}"}, "not a key"),
-        ({"tatami.task": '"segment"'}, "is 'segment'"),
+        ({"tatami.task": '"caption"'}, "is 'caption'"),
         ({"tatami.task": "[]"}, "is \\[\\]"),
         ({"tatami.classes": '["a", "a"]'}, "doubled"),
     ],

@@ -17,9 +17,9 @@ from tatami.errors import TatamiError
 from tatami.graph.gradient import gradient
 from tatami.graph.operators import OPERATORS
 from tatami.graph.operators_backward import BACKWARD
-from tatami.models import MODELS, blocks
+from tatami.models import DETECTORS, blocks
 from tatami.models.export import to_network
-from tatami.types import InputSpec, NetworkSpec, Size
+from tatami.types import Decoding, InputSpec, NetworkSpec, Size
 
 BOUND = 1e-5  # of a gradient's largest number: float32 against float64
 rng = np.random.default_rng(11)
@@ -364,12 +364,12 @@ def test_every_value_of_residual_and_dense_blocks(network_of):
 
 def test_every_value_of_yolov2_tiny(monkeypatch):
     torch.manual_seed(0)
-    model = MODELS["yolov2-tiny"](3, ((0.9, 0.7), (1.6, 1.9)), width=0.1).eval()
+    decoding = Decoding.yolov2(((0.9, 0.7), (1.6, 1.9)))
+    model = DETECTORS["yolov2-tiny"](3, decoding, width=0.1).eval()
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_()
             module.running_var.uniform_(0.5, 2)
-    decoding = model.decoding(model.anchors)
     network = to_network(
         model, NetworkSpec("detect", ("a", "b", "c"), InputSpec(Size(96, 64)), decoding)
     )

@@ -10,13 +10,13 @@ import torch
 
 from tatami.boxes import iou_xyxy
 from tatami.models.yolov2_tiny import YoloV2Tiny
-from tatami.types import Boxes, Float
+from tatami.types import Boxes, Decoding, Float
 
 VOC_ANCHORS = [(1.08, 1.19), (3.42, 4.41), (6.63, 11.38), (9.42, 5.11), (16.62, 10.52)]
 
 
 def test_the_published_network_has_15_87_million_parameters_and_3_4855_g_multiply_adds() -> None:
-    model = YoloV2Tiny(20, VOC_ANCHORS).eval()
+    model = YoloV2Tiny(20, Decoding.yolov2(VOC_ANCHORS)).eval()
     multiply_adds = 0
 
     def count(layer: torch.nn.Module, _: object, output: torch.Tensor) -> None:
@@ -38,7 +38,7 @@ def test_the_published_network_has_15_87_million_parameters_and_3_4855_g_multipl
 
 @pytest.mark.parametrize(("height", "width"), [(288, 352), (32, 32), (64, 160)])
 def test_any_input_whose_sides_divide_by_32(height: int, width: int) -> None:
-    model = YoloV2Tiny(3, VOC_ANCHORS[:2], width=0.25).eval()
+    model = YoloV2Tiny(3, Decoding.yolov2(VOC_ANCHORS[:2]), width=0.25).eval()
     with torch.no_grad():
         assert model(torch.zeros(2, 3, height, width)).shape == (2, 16, height // 32, width // 32)
 
@@ -105,7 +105,7 @@ def _darknet_deltas(raw: Float, targets: list[Boxes], anchors: list[tuple[float,
 def test_the_gradient_of_the_loss_is_darknets_delta(seed: int) -> None:
     rng = np.random.default_rng(seed)
     anchors = [(0.8, 0.7), (2.0, 1.5), (3.0, 3.5)]
-    model = YoloV2Tiny(3, anchors, width=0.25)
+    model = YoloV2Tiny(3, Decoding.yolov2(anchors), width=0.25)
     targets = [_boxes(rng, count, 160, 128) for count in (0, 3, 7)]
     raw = torch.tensor(rng.normal(0, 0.8, (3, 24, 4, 5)), requires_grad=True)
     parts = model.loss(raw, targets)
@@ -116,7 +116,7 @@ def test_the_gradient_of_the_loss_is_darknets_delta(seed: int) -> None:
 
 
 def test_two_truths_that_want_one_predictor_leave_it_to_the_later() -> None:
-    model = YoloV2Tiny(3, [(1.0, 1.0)], width=0.25)
+    model = YoloV2Tiny(3, Decoding.yolov2([(1.0, 1.0)]), width=0.25)
     raw = torch.zeros(1, 8, 2, 2)
     both = Boxes.of([[0, 0, 30, 30], [1, 1, 31, 31]], [0, 2])
     later = Boxes.of([[1, 1, 31, 31]], [2])
@@ -131,7 +131,7 @@ def test_two_truths_that_want_one_predictor_leave_it_to_the_later() -> None:
 
 def test_decode_inverts_the_targets_of_the_loss() -> None:
     """A raw map that holds a truth's own targets has no coordinate loss and decodes to the box."""
-    model = YoloV2Tiny(3, [(1.0, 1.5), (2.0, 2.0)], width=0.25)
+    model = YoloV2Tiny(3, Decoding.yolov2([(1.0, 1.5), (2.0, 2.0)]), width=0.25)
     truth = np.array([[20.0, 40.0, 100.0, 90.0]])  # centre (60, 65): column 1, row 2
     w, h = 80 / 32, 50 / 32
     raw = torch.full((1, 16, 4, 4), -20.0)

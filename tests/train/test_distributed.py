@@ -51,11 +51,11 @@ from tatami.models.yolov2_tiny import YoloV2Tiny
 from tatami.train.distributed import (
     average_gradients, join_team, leave_team, mean_over_team, synchronize_normalization
 )
-from tatami.types import Boxes
+from tatami.types import Boxes, Decoding
 
 team = join_team()
 torch.manual_seed(0)
-model = YoloV2Tiny(2, [(0.8, 0.8), (1.5, 1.5)], width=0.1).double().train()
+model = YoloV2Tiny(2, Decoding.yolov2([(0.8, 0.8), (1.5, 1.5)]), width=0.1).double().train()
 synchronize_normalization(model, team)
 images = torch.rand(6, 3, 64, 96, dtype=torch.float64)
 corners = np.random.default_rng(0).uniform(0, 40, (6, 2, 2))

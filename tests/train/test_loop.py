@@ -22,7 +22,7 @@ from tatami.train.distributed import Team
 from tatami.train.loop import Step, train
 from tatami.train.recipe import Recipe
 from tatami.train.run import CHECKPOINTS, LOG, read_rows
-from tatami.types import Boxes, InputSpec, Picture, Size
+from tatami.types import Boxes, Decoding, InputSpec, Picture, Size
 
 RECIPE = Recipe(
     Size(64, 64),
@@ -57,7 +57,7 @@ def batches(recipe: Recipe = RECIPE, count: int = 8) -> Batches:
 
 def network(seed: int = 0) -> YoloV2Tiny:
     torch.manual_seed(seed)
-    return YoloV2Tiny(2, [(0.8, 0.8), (1.5, 1.5)], width=0.1)
+    return YoloV2Tiny(2, Decoding.yolov2([(0.8, 0.8), (1.5, 1.5)]), width=0.1)
 
 
 def steps(run: Path, recipe: Recipe = RECIPE, model: nn.Module | None = None) -> Iterator[Step]:
@@ -180,7 +180,7 @@ class Watched(YoloV2Tiny):
     """Notes the type of what it is given, and may answer NaN."""
 
     def __init__(self, poison: str = "", at: int = 0) -> None:
-        super().__init__(2, [(0.8, 0.8), (1.5, 1.5)], width=0.1)
+        super().__init__(2, Decoding.yolov2([(0.8, 0.8), (1.5, 1.5)]), width=0.1)
         self.seen: list[tuple[torch.dtype, torch.dtype]] = []
         self.poison, self.at = poison, at
 
@@ -231,7 +231,7 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     next(it := steps(tmp_path))
     next(it)
     torch.manual_seed(0)
-    other = YoloV2Tiny(2, [(0.8, 0.8), (1.5, 1.5)], width=0.5)
+    other = YoloV2Tiny(2, Decoding.yolov2([(0.8, 0.8), (1.5, 1.5)]), width=0.5)
     with pytest.raises(TatamiError, match="in the file and"):
         next(train(other, other, batches(), RECIPE, tmp_path, Team()))
 

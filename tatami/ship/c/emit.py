@@ -22,7 +22,7 @@ from tatami.ship.c.layout import Constant, Layout, lay_out
 from tatami.ship.c.operator import DEFAULT, Options, Places, c_type, count, number
 from tatami.ship.c.targets import TARGETS, Target, target_of
 from tatami.ship.program import Convolution, Program, Step, Value, parameters
-from tatami.types import ClassifierSpec, Decoding, InputSpec, Spec
+from tatami.types import ClassifierSpec, Decoding, InputSpec, Spec, detector_spec
 
 ARRAY_LIMIT = 2 * 2**20
 """Bytes of weights up to which ``auto`` writes them as C arrays; see docs/decisions."""
@@ -146,7 +146,10 @@ def _check_use(program: Program, spec: Spec) -> None:
     if isinstance(spec, ClassifierSpec):
         what, maps = "classifier", 1
     else:
-        what, maps = "detector with such a decoding", len(spec.decoding.maps(len(spec.classes)))
+        what, maps = (
+            "detector with such a decoding",
+            len(detector_spec(spec).decoding.maps(len(spec.classes))),
+        )
     if len(program.inputs) != 1 or len(program.outputs) != maps:
         raise TatamiError(
             f"a {what} has one input and {maps} maps, not "
@@ -208,6 +211,7 @@ def _public(program: Program, layout: Layout) -> list[tuple[str, object, str]]:
     ]
     if isinstance(spec, ClassifierSpec):
         return common
+    decoding = detector_spec(spec).decoding
     sides = [
         (f"MAP{index}_{side}", extent, "")
         for index, output in enumerate(program.outputs)
@@ -219,9 +223,9 @@ def _public(program: Program, layout: Layout) -> list[tuple[str, object, str]]:
         *common[:5],
         ("MAPS", len(program.outputs), "raw maps"),
         *sides,
-        ("MAX_DETECTIONS", spec.decoding.max_detections, "a picture never has more"),
+        ("MAX_DETECTIONS", decoding.max_detections, "a picture never has more"),
         common[5],
-        ("SCORE_THRESHOLD", number(spec.decoding.score_threshold), "a fair one to begin with"),
+        ("SCORE_THRESHOLD", number(decoding.score_threshold), "a fair one to begin with"),
         arena,
     ]
 
@@ -293,7 +297,7 @@ def _source(program: Program, layout: Layout, name: str, options: Options, as_ar
         if isinstance(program.spec, ClassifierSpec):
             files_ = (*files_, "classify.c")
         else:
-            kind = "ssd" if program.spec.decoding.kind == "ssd" else "yolo"
+            kind = "ssd" if detector_spec(program.spec).decoding.kind == "ssd" else "yolo"
             files_ = (*files_, "candidates.c", f"decode_{kind}.c", "detect.c")
         parts += [_kernel(file, name) for file in files_]
     return "\n".join(parts)
@@ -463,7 +467,7 @@ def _rules(program: Program, spec: Spec, addresses: _Addresses) -> str:
     if isinstance(spec, ClassifierSpec):
         values["LOGITS"] = f"((const float *)({addresses.values[program.outputs[0]]}))"
         return "\n".join([*(f"#define NET_{key} {value}" for key, value in values.items()), ""])
-    decoding = spec.decoding
+    decoding = detector_spec(spec).decoding
     values |= {
         "GRIDS": len(decoding.grids),
         "SOFTMAX": int(decoding.scores == "softmax"),
