@@ -89,6 +89,7 @@ def batch(size: Size, seed: int = 0) -> tuple[Tensor, Tensor]:
     masks = np.zeros((4, size.height, size.width), np.int64)
     for image, mask, row in zip(images, masks, range(4), strict=True):
         edge, bar = size.width * (2 + row) // 7, size.height * (3 + row) // 8
+        image += 0.5 * row
         image[:, :, :edge] += 1
         mask[:, :edge] = 1
         image[2, bar : bar + 9] += 2
