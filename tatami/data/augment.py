@@ -20,10 +20,10 @@ from math import sqrt
 import numpy as np
 from PIL import Image, ImageFilter
 
-from tatami.data.affine import Area, Mask, Transform
+from tatami.data.affine import Area, Transform
 from tatami.errors import TatamiError
 from tatami.picture import placement
-from tatami.types import Boxes, Dataset, Float32, InputSpec, Picture, Sample, Size
+from tatami.types import VOID, Boxes, Dataset, Float32, InputSpec, Mask, Picture, Sample, Size
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ def augmented_mask(
     size: Size,
     options: Augmentation,
     rng: np.random.Generator,
-    void: int = 255,
+    void: int = VOID,
 ) -> tuple[Picture, Mask]:
     """A picture and the class of each of its pixels, uint8 (height, width), varied as one.
 

@@ -6,12 +6,22 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
-from tatami.data import cifar, class_folders, coco, mnist, voc, yolo
-from tatami.data.problems import LabelledReading, Problem, Reading, check_kinds
+from tatami.data import (
+    cifar,
+    class_folders,
+    coco,
+    coco_masks,
+    mask_folders,
+    mnist,
+    voc,
+    voc_masks,
+    yolo,
+)
+from tatami.data.problems import LabelledReading, MaskReading, Problem, Reading, check_kinds
 from tatami.errors import TatamiError
-from tatami.types import Dataset, LabelledPictures
+from tatami.types import Dataset, LabelledMasks, LabelledPictures
 
 
 class AnyFormat(Protocol):
@@ -36,11 +46,23 @@ class LabelledFormat(AnyFormat, Protocol):
     def read(self, root: Path, split: str, /) -> LabelledReading: ...
 
 
+class MaskFormat(AnyFormat, Protocol):
+    """Of a class for every pixel."""
+
+    def read(self, root: Path, split: str, /) -> MaskReading: ...
+
+
 FORMATS: dict[str, Format] = {"voc": voc, "coco": coco, "yolo": yolo}
 LABELLED_FORMATS: dict[str, LabelledFormat] = {
     "folders": class_folders,
     "mnist": mnist,
     "cifar": cifar,
+}
+
+MASK_FORMATS: dict[str, MaskFormat] = {
+    "masks": mask_folders,
+    "voc-masks": voc_masks,
+    "coco-masks": coco_masks,
 }
 
 
@@ -57,6 +79,14 @@ class OpenedPictures:
     """As Opened, of a set with one class a picture."""
 
     pictures: LabelledPictures
+    skipped: Counter[str]
+
+
+@dataclass(frozen=True)
+class OpenedMasks:
+    """As Opened, of a set with a class for every pixel."""
+
+    masks: LabelledMasks
     skipped: Counter[str]
 
 
@@ -113,6 +143,56 @@ def open_labelled(
             file=root,
         )
     return OpenedPictures(reading.pictures, Counter(problem.kind for problem in reading.problems))
+
+
+def open_masks(
+    root: Path,
+    *,
+    split: str | None = None,
+    format: str | None = None,
+    skip: Collection[str] = (),
+) -> OpenedMasks:
+    """As ``open_dataset``, one split of a set with a class for every pixel: its formats are those
+    of MASK_FORMATS. Raises TatamiError as it does; a skipped problem leaves out its picture.
+    """
+    check_kinds(skip)
+    reader = MASK_FORMATS[mask_format_of(root, format)]
+    reading = reader.read(root, chosen_split(root, split, reader.splits(root)))
+    refused = [problem for problem in reading.problems if problem.kind not in skip]
+    if refused:
+        raise _refusal(root, refused)
+    if not len(reading.masks):
+        raise TatamiError(
+            f"split '{reading.masks.split}' holds no picture with a mask",
+            mend="check the folder and what was skipped",
+            file=root,
+        )
+    return OpenedMasks(reading.masks, Counter(problem.kind for problem in reading.problems))
+
+
+def mask_splits(root: Path, format: str | None = None) -> tuple[str, ...]:
+    """As ``splits``, of a set with a class for every pixel."""
+    return MASK_FORMATS[mask_format_of(root, format)].splits(root)
+
+
+def mask_format_of(root: Path, format: str | None = None) -> str:
+    """As ``format_of``, a key of MASK_FORMATS."""
+    return _format_of(root, format, MASK_FORMATS)
+
+
+def kind_of(root: Path, format: str | None) -> Literal["boxes", "classes", "masks"]:
+    """What a set labels: by its format or, without one, the first of the three tables in which a
+    format recognises it; boxes where none does, for whoever opens it then to say what is wrong."""
+    tables: tuple[tuple[Literal["boxes", "classes", "masks"], Mapping[str, AnyFormat]], ...] = (
+        ("boxes", FORMATS),
+        ("masks", MASK_FORMATS),
+        ("classes", LABELLED_FORMATS),
+    )
+    for kind, formats in tables:
+        known = format in formats
+        if known or (format is None and any(f.recognises(root) for f in formats.values())):
+            return kind
+    return "boxes"
 
 
 def labelled_splits(root: Path, format: str | None = None) -> tuple[str, ...]:
