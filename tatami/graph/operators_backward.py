@@ -24,10 +24,12 @@ from tatami.graph.attributes import (
     looks_of,
     pad_widths,
     real,
+    slices_of,
     text,
     transposed_window_of,
     window_of,
 )
+from tatami.graph.operators import maps_before
 from tatami.ops.activation import (
     clip_backward,
     leaky_relu_backward,
@@ -42,6 +44,7 @@ from tatami.ops.pool import (
     global_average_pool_backward,
     max_pool_backward,
     max_pool_with_indices,
+    max_unpool_backward,
 )
 from tatami.ops.resize import resize_backward
 
@@ -139,6 +142,16 @@ def _max_pool(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array
     return (max_pool_backward(dy, indices, inputs[0].shape),)
 
 
+def _max_unpool(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
+    return (max_unpool_backward(dy, inputs[1] - maps_before(dy.shape)),)
+
+
+def _slice(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
+    dx = np.zeros_like(inputs[0])
+    dx[tuple(slices_of(node))] = dy
+    return (dx,)
+
+
 def _global_max_pool(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
     n, c, h, w = inputs[0].shape
     flat = inputs[0].reshape(n, c, h * w)
@@ -202,12 +215,14 @@ BACKWARD: dict[str, Backward] = {
     ),
     "MatMul": _matmul,
     "MaxPool": _max_pool,
+    "MaxUnpool": _max_unpool,
     "Mul": _multiply,
     "Pad": _pad,
     "Relu": lambda node, inputs, y, dy: (relu_backward(inputs[0], dy),),
     "Reshape": _same,
     "Resize": _resize,
     "Sigmoid": lambda node, inputs, y, dy: (sigmoid_backward(y, dy),),
+    "Slice": _slice,
     "Softmax": lambda node, inputs, y, dy: (softmax_backward(y, dy, integer(node, "axis", -1)),),
     "Squeeze": _same,
     "Sub": _subtract,

@@ -17,7 +17,7 @@ from tatami.ops.activation import clip, leaky_relu, softmax, tanh
 from tatami.ops.conv import convolve
 from tatami.ops.conv_transpose import convolve_transposed
 from tatami.ops.pad import pad
-from tatami.ops.pool import average_pool, max_pool
+from tatami.ops.pool import average_pool, max_pool, max_pool_with_taps, max_unpool, tap_indices
 from tatami.ops.resize import Looks, resize
 from tatami.ops.window import Window
 from tatami.ship.program import (
@@ -33,6 +33,8 @@ from tatami.ship.program import (
     Function,
     Leaky,
     MaxPool,
+    MaxTap,
+    MaxUnpool,
     Pad,
     Program,
     Quantization,
@@ -46,6 +48,7 @@ from tatami.ship.program import (
     Reshape,
     Resize,
     Sampling,
+    Slice,
     Softmax,
     Step,
     Table,
@@ -141,6 +144,13 @@ def _evaluate(program: Program, step: Step, given: list[Array]) -> Array:
             return _leave(sums, step.result, None)
         case MaxPool():
             return max_pool(x, step.window) if to is None else quantized.max_pool(x, step.window)
+        case MaxTap():
+            _, taps = max_pool_with_taps(x.astype(np.float32), step.window)
+            return taps
+        case MaxUnpool():
+            indices = tap_indices(given[1], step.window, shape[2])
+            fill = 0 if source is None else source.zero_point
+            return max_unpool(x, indices, (1, *shape), fill)
         case AveragePool():
             return average_pool(x, step.window, step.count_padding)
         case QuantizedAveragePool():
@@ -186,6 +196,10 @@ def _evaluate(program: Program, step: Step, given: list[Array]) -> Array:
             return x.reshape(1, *shape)
         case Transpose():
             return x.transpose(0, *(axis + 1 for axis in step.order))
+        case Slice():
+            for axis, (start, by) in enumerate(zip(step.starts, step.steps, strict=True)):
+                x = np.take(x, start + by * np.arange(shape[axis]), axis=axis + 1)
+            return x
         case Pad():
             widths = [(0, 0), *step.widths]
             if to is None:

@@ -29,6 +29,7 @@ from tatami.graph.attributes import (
     pad_widths,
     place,
     real,
+    slices_of,
     text,
     transposed_window_of,
     weight,
@@ -37,6 +38,7 @@ from tatami.graph.attributes import (
 from tatami.graph.network import Network, shape_of
 from tatami.ops.window import Axis, Window
 from tatami.ship.program import (
+    TAPS,
     Activate,
     Activation,
     Arithmetic,
@@ -49,6 +51,8 @@ from tatami.ship.program import (
     Function,
     Leaky,
     MaxPool,
+    MaxTap,
+    MaxUnpool,
     Pad,
     Program,
     Quantization,
@@ -59,6 +63,7 @@ from tatami.ship.program import (
     Resize,
     Sampling,
     Shape,
+    Slice,
     Softmax,
     Step,
     Transpose,
@@ -74,6 +79,7 @@ class Lowering:
 
     floats: the program's name of an ONNX value that exists in float32.
     bytes: that of one that exists as uint8: the outputs of QuantizeLinear and DequantizeLinear.
+    taps: that of the indices of a max pool, as taps.
     done: nodes that an earlier one has taken with it.
     """
 
@@ -82,6 +88,7 @@ class Lowering:
     constants: dict[str, Array] = field(default_factory=dict)
     floats: dict[ir.Value, str] = field(default_factory=dict)
     bytes: dict[ir.Value, str] = field(default_factory=dict)
+    taps: dict[ir.Value, str] = field(default_factory=dict)
     done: set[ir.Node] = field(default_factory=set)
 
     def add(self, step: Step, shape: Shape, quantization: Quantization | None = None) -> str:
@@ -355,7 +362,52 @@ def whole_map(node: ir.Node) -> Window:
 
 def _max_pool(state: Lowering, node: ir.Node) -> Step:
     window = whole_map(node) if node.op_type == "GlobalMaxPool" else window_of(node)
-    return MaxPool(label(node), (state.float_input(node, 0),), output_name(node), window)
+    source = state.float_input(node, 0)
+    add_taps(state, node, source)
+    return MaxPool(label(node), (source,), output_name(node), window)
+
+
+def add_taps(state: Lowering, node: ir.Node, source: str) -> None:
+    """The step beside a max pool that notes where its samples lay, where something asks for it.
+
+    ONNX counts samples of the whole map, in 64 bits; the tap of the window says the same in 8.
+    """
+    if len(node.outputs) < 2 or not node.outputs[1].uses():
+        return
+    window = window_of(node)
+    if window.rows.kernel * window.columns.kernel > 255:
+        raise TatamiError(
+            f"{place(node)} chooses among more than 255 samples", mend="pool in two steps"
+        )
+    name = f"{node.outputs[1].name} as taps"
+    step = MaxTap(f"{label(node)} taps", (source,), name, window)
+    state.taps[node.outputs[1]] = state.add(step, value_shape(node.outputs[0]), TAPS)
+
+
+def pool_of(node: ir.Node) -> ir.Node:
+    """The MaxPool that a MaxUnpool undoes. Raises TatamiError where it is none, or to its shape."""
+    indices = node.inputs[1]
+    assert indices is not None
+    pool = indices.producer()
+    if pool is None or shape_of(node.outputs[0]) != shape_of(_first_input(pool)):
+        raise TatamiError(
+            f"{place(node)} undoes no max pool of the network",
+            mend="unpool to the shape that a max pool had, by its indices",
+        )
+    return pool
+
+
+def _first_input(node: ir.Node) -> ir.Value:
+    value = node.inputs[0]
+    assert value is not None
+    return value
+
+
+def _max_unpool(state: Lowering, node: ir.Node) -> Step:
+    window = window_of(pool_of(node))
+    assert node.inputs[1] is not None
+    inputs = (state.float_input(node, 0), state.taps[node.inputs[1]])
+    return MaxUnpool(label(node), inputs, output_name(node), window)
 
 
 def _average_pool(state: Lowering, node: ir.Node) -> Step:
@@ -435,6 +487,24 @@ def pad_of(node: ir.Node) -> tuple[tuple[int, int], tuple[int, int], tuple[int, 
     return inner[0], inner[1], inner[2]
 
 
+def slice_of(node: ir.Node) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Where a Slice starts along (channels, rows, columns), and its steps."""
+    value = _first_input(node)
+    batch = batch_axes(value)
+    taken = [
+        range(length)[one] for length, one in zip(shape_of(value), slices_of(node), strict=True)
+    ]
+    if batch != batch_axes(node.outputs[0]) or (batch and len(taken[0]) != 1):
+        raise TatamiError(f"{place(node)} cuts the batch", mend="cut channels, rows and columns")
+    inner = [*taken[batch:], range(1), range(1), range(1)][:3]
+    starts, steps = [one.start for one in inner], [one.step for one in inner]
+    return (starts[0], starts[1], starts[2]), (steps[0], steps[1], steps[2])
+
+
+def _slice(state: Lowering, node: ir.Node) -> Step:
+    return Slice(label(node), (state.float_input(node, 0),), output_name(node), *slice_of(node))
+
+
 def _pad(state: Lowering, node: ir.Node) -> Step:
     value = constant(node, 2)
     mode = cast(Literal["constant", "edge", "reflect"], text(node, "mode", "constant"))
@@ -486,12 +556,14 @@ _LOWER: Mapping[str, Callable[[Lowering, ir.Node], Step]] = {
     "LeakyRelu": _activate,
     "MatMul": _fully_connected,
     "MaxPool": _max_pool,
+    "MaxUnpool": _max_unpool,
     "Mul": _arithmetic,
     "Pad": _pad,
     "Relu": _activate,
     "Reshape": _reshape,
     "Resize": _resize,
     "Sigmoid": _activate,
+    "Slice": _slice,
     "Softmax": _softmax,
     "Squeeze": _reshape,
     "Sub": _arithmetic,

@@ -509,14 +509,14 @@ def test_xception_as_a_backbone(stride: int) -> None:
     model = Xception(5, width=0.05, output_stride=stride, middle=1).eval()
     images = pictures(97, 129)
     with torch.no_grad():
-        low, high = model.features(images)
+        low, high = model.maps(images)
     assert low.shape == (1, model.low_channels, 25, 33)
     assert high.shape == (1, model.high_channels, -(-97 // stride), -(-129 // stride))
     assert (low >= 0).all()
     coarse = Xception(5, width=0.05, output_stride=32, middle=1).eval()
     coarse.load_state_dict(model.state_dict(), strict=True)
     with torch.no_grad():
-        _, expected = coarse.features(images)
+        _, expected = coarse.maps(images)
     step = 32 // stride
     torch.testing.assert_close(high[:, :, ::step, ::step], expected, rtol=1e-4, atol=1e-5)
 

@@ -22,7 +22,15 @@ from tatami.ship.c.layout import Constant, Layout, lay_out
 from tatami.ship.c.operator import DEFAULT, Options, Places, c_type, count, number
 from tatami.ship.c.targets import TARGETS, Target, target_of
 from tatami.ship.program import Convolution, Program, Step, Value, parameters
-from tatami.types import ClassifierSpec, Decoding, InputSpec, Spec, detector_spec
+from tatami.types import (
+    VOID,
+    ClassifierSpec,
+    Decoding,
+    InputSpec,
+    SegmenterSpec,
+    Spec,
+    detector_spec,
+)
 
 ARRAY_LIMIT = 2 * 2**20
 """Bytes of weights up to which ``auto`` writes them as C arrays; see docs/decisions."""
@@ -105,8 +113,9 @@ def emit(
         "network.json": _description(program, layout, name, options, table),
     }
     if program.spec is not None:
-        main = "main_classify.c" if _classifies(program) else "main.c"
-        texts["main.c"] = _renamed(_text(main).replace("@ppm@", _text("ppm.c")), name)
+        texts["main.c"] = _renamed(
+            _text(_MAIN[_use(program.spec)]).replace("@ppm@", _text("ppm.c")), name
+        )
     encoded = {file: text.encode() for file, text in texts.items()}
     if not as_array:
         encoded[f"{name}_weights.bin"] = _blob(layout)
@@ -130,11 +139,18 @@ def _check_name(name: str) -> None:
 
 def example(name: str, spec: Spec) -> str:
     """The name of the program that main.c becomes."""
-    return f"{name}_{'classify' if isinstance(spec, ClassifierSpec) else 'detect'}"
+    return f"{name}_{_use(spec)}"
 
 
-def _classifies(program: Program) -> bool:
-    return isinstance(program.spec, ClassifierSpec)
+def _use(spec: Spec) -> Literal["detect", "classify", "segment"]:
+    """What a network is for, as the names of kernels/ say it."""
+    if isinstance(spec, ClassifierSpec):
+        return "classify"
+    return "segment" if isinstance(spec, SegmenterSpec) else "detect"
+
+
+_MAIN = {"detect": "main.c", "classify": "main_classify.c", "segment": "main_segment.c"}
+"""The example for each use."""
 
 
 def _check_use(program: Program, spec: Spec) -> None:
@@ -145,6 +161,13 @@ def _check_use(program: Program, spec: Spec) -> None:
         )
     if isinstance(spec, ClassifierSpec):
         what, maps = "classifier", 1
+    elif isinstance(spec, SegmenterSpec):
+        what, maps = "segmenter", 1
+        if len(spec.classes) > VOID:
+            raise TatamiError(
+                f"{len(spec.classes)} classes do not fit a byte a pixel",
+                mend=f"ship a network of at most {VOID}",
+            )
     else:
         what, maps = (
             "detector with such a decoding",
@@ -186,8 +209,9 @@ def _header(program: Program, layout: Layout, name: str) -> str:
         for key, value, comment in _public(program, layout)
     ]
     if program.spec is not None:
-        header = "classify.h" if _classifies(program) else "detect.h"
-        functions = _text(header).rstrip().replace("@forward@", _signature(program))
+        functions = (
+            _text(f"{_use(program.spec)}.h").rstrip().replace("@forward@", _signature(program))
+        )
     else:
         functions = _forward_alone(program)
     text = _text("head.h").replace("@constants@", "\n".join(lines))
@@ -211,6 +235,10 @@ def _public(program: Program, layout: Layout) -> list[tuple[str, object, str]]:
     ]
     if isinstance(spec, ClassifierSpec):
         return common
+    if isinstance(spec, SegmenterSpec):
+        _, rows, columns = program.values[program.outputs[0]].shape
+        middle = [("ROWS", rows, "of what the network names: the middle"), ("COLUMNS", columns, "")]
+        return [*common[:5], *middle, *common[5:]]
     decoding = detector_spec(spec).decoding
     sides = [
         (f"MAP{index}_{side}", extent, "")
@@ -260,8 +288,8 @@ def _signature(program: Program) -> str:
 
 
 def _results(program: Program) -> dict[str, str]:
-    """The parameters of net_forward for a detector's or a classifier's outputs, and the values."""
-    if _classifies(program):
+    """The parameters of net_forward for the outputs of a network with a spec, and the values."""
+    if isinstance(program.spec, ClassifierSpec | SegmenterSpec):
         return {"logits": program.outputs[0]}
     return {f"map{index}": name for index, name in enumerate(program.outputs)}
 
@@ -294,8 +322,8 @@ def _source(program: Program, layout: Layout, name: str, options: Options, as_ar
     if program.spec is not None:
         darknet = program.spec.input.filter == "darknet"
         files_: tuple[str, ...] = ("placement.c", "picture_darknet.c" if darknet else "picture.c")
-        if isinstance(program.spec, ClassifierSpec):
-            files_ = (*files_, "classify.c")
+        if isinstance(program.spec, ClassifierSpec | SegmenterSpec):
+            files_ = (*files_, f"{_use(program.spec)}.c")
         else:
             kind = "ssd" if detector_spec(program.spec).decoding.kind == "ssd" else "yolo"
             files_ = (*files_, "candidates.c", f"decode_{kind}.c", "detect.c")
@@ -464,7 +492,7 @@ def _rules(program: Program, spec: Spec, addresses: _Addresses) -> str:
         "PLANES": "{0, 1, 2}" if pictures.channels == "rgb" else "{2, 1, 0}",
         "IMAGES": f"({addresses.values[program.inputs[0]]})",
     }
-    if isinstance(spec, ClassifierSpec):
+    if isinstance(spec, ClassifierSpec | SegmenterSpec):
         values["LOGITS"] = f"((const float *)({addresses.values[program.outputs[0]]}))"
         return "\n".join([*(f"#define NET_{key} {value}" for key, value in values.items()), ""])
     decoding = detector_spec(spec).decoding

@@ -10,11 +10,14 @@ from tatami.ship.c import (
     conv,
     conv_transpose,
     max_pool,
+    max_tap,
+    max_unpool,
     pad,
     quantize,
     quantized_add,
     reshape,
     resize,
+    slice,
     softmax,
     table,
     transpose,
@@ -29,6 +32,8 @@ from tatami.ship.program import (
     ConvTranspose,
     Dequantize,
     MaxPool,
+    MaxTap,
+    MaxUnpool,
     Pad,
     Program,
     Quantize,
@@ -39,6 +44,7 @@ from tatami.ship.program import (
     QuantizedSoftmax,
     Reshape,
     Resize,
+    Slice,
     Softmax,
     Step,
     Table,
@@ -55,6 +61,10 @@ def decide(program: Program, step: Step, options: Options) -> Decision:
             return conv_transpose.decide(program, step, options)
         case MaxPool():
             return max_pool.decide(program, step, options)
+        case MaxTap():
+            return max_tap.decide(program, step, options)
+        case MaxUnpool():
+            return max_unpool.decide(program, step, options)
         case AveragePool() | QuantizedAveragePool():
             return average_pool.decide(program, step, options)
         case Activate():
@@ -75,6 +85,8 @@ def decide(program: Program, step: Step, options: Options) -> Decision:
             return reshape.decide(program, step, options)
         case Transpose():
             return transpose.decide(program, step, options)
+        case Slice():
+            return slice.decide(program, step, options)
         case Pad():
             return pad.decide(program, step, options)
         case Quantize() | Dequantize():
@@ -90,6 +102,10 @@ def emit(program: Program, step: Step, places: Places, options: Options) -> str:
             return conv_transpose.emit(program, step, places, options)
         case MaxPool():
             return max_pool.emit(program, step, places, options)
+        case MaxTap():
+            return max_tap.emit(program, step, places, options)
+        case MaxUnpool():
+            return max_unpool.emit(program, step, places, options)
         case AveragePool() | QuantizedAveragePool():
             return average_pool.emit(program, step, places, options)
         case Activate():
@@ -110,6 +126,8 @@ def emit(program: Program, step: Step, places: Places, options: Options) -> str:
             return reshape.emit(program, step, places, options)
         case Transpose():
             return transpose.emit(program, step, places, options)
+        case Slice():
+            return slice.emit(program, step, places, options)
         case Pad():
             return pad.emit(program, step, places, options)
         case Quantize() | Dequantize():
