@@ -29,7 +29,13 @@ from tatami.ops.fixed_point import dequantize
 from tatami.picture import prepare
 from tatami.segmenter import ForwardSegmenter
 from tatami.ship import interpret
-from tatami.ship.c.run import CompiledClassifier, CompiledDetector, native, open_compiled
+from tatami.ship.c.run import (
+    CompiledClassifier,
+    CompiledDetector,
+    CompiledSegmenter,
+    native,
+    open_compiled,
+)
 from tatami.ship.c.targets import TARGETS, target_of
 from tatami.ship.lower import lower
 from tatami.ship.program import Program, Value
@@ -312,7 +318,7 @@ def open_stage(path: Path) -> Stage:
     """A run folder, an ONNX file or a shipped C folder as a stage of the ledger."""
     name = path.resolve().stem
     detector = open_artefact(path)
-    if isinstance(detector, CompiledDetector | CompiledClassifier):
+    if isinstance(detector, CompiledDetector | CompiledClassifier | CompiledSegmenter):
         return compiled_stage(detector, "C" if name == "c" else f"C {name.removeprefix('c-')}")
     assert isinstance(detector, ForwardDetector | ForwardClassifier | ForwardSegmenter)
     if path.is_dir():
@@ -353,7 +359,9 @@ def integer_stage(name: str, detector: Ruled, program: Program, size: int) -> St
     )
 
 
-def compiled_stage(detector: CompiledDetector | CompiledClassifier, name: str) -> Stage:
+def compiled_stage(
+    detector: CompiledDetector | CompiledClassifier | CompiledSegmenter, name: str
+) -> Stage:
     """A shipped folder, compiled."""
     source = sum(
         file.stat().st_size
