@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeGuard, cast
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from tatami.classifier import ForwardClassifier
 from tatami.data.augment import Augmentation
 from tatami.detector import ForwardDetector
 from tatami.errors import TatamiError
+from tatami.segmenter import ForwardSegmenter
 from tatami.types import (
     Classifier,
     ClassifierSpec,
@@ -20,6 +21,9 @@ from tatami.types import (
     Forward,
     NetworkSpec,
     RawMaps,
+    Segmenter,
+    SegmenterSpec,
+    Size,
     Spec,
     detector_spec,
 )
@@ -31,22 +35,41 @@ if TYPE_CHECKING:  # torch is heavy, and absent where only ONNX files are used
     from tatami.ship.program import Program
     from tatami.train.run import Run
 
-Artefact = Detector | Classifier
+Artefact = Detector | Classifier | Segmenter
 
 
 def open_detector(path: Path) -> Detector:
     """The detector that a path holds. Raises TatamiError for anything that is not one."""
     opened = open_artefact(path)
-    if is_classifier(opened):
+    if not isinstance(opened.spec, NetworkSpec):
+        what = "classifier" if is_classifier(opened) else "segmenter"
         raise TatamiError(
-            "a classifier, which finds no boxes", file=path, mend="give a detector's artefact"
+            f"a {what}, which finds no boxes", file=path, mend="give a detector's artefact"
         )
-    return cast(Detector, opened)
+    return opened
 
 
 def is_classifier(artefact: Artefact) -> TypeGuard[Classifier]:
     """Whether an artefact names pictures, and does not find boxes in them."""
     return isinstance(artefact.spec, ClassifierSpec)
+
+
+def is_segmenter(artefact: Artefact) -> TypeGuard[Segmenter]:
+    """Whether an artefact tells the class of every pixel."""
+    return isinstance(artefact.spec, SegmenterSpec)
+
+
+def in_tiles(artefact: Segmenter, overlap: int | None) -> Segmenter:
+    """A segmenter that, where an overlap is given, cuts pictures into tiles in place of resizing
+    them. Raises TatamiError for one that cannot."""
+    if overlap is None:
+        return artefact
+    forward = getattr(artefact, "forward", None)
+    if forward is None:
+        raise TatamiError("this artefact cannot work in tiles", mend="leave --overlap out")
+    return ForwardSegmenter(
+        artefact.spec, forward, getattr(artefact, "answer", None), overlap=overlap
+    )
 
 
 def open_artefact(path: Path) -> Artefact:
@@ -68,11 +91,16 @@ def open_artefact(path: Path) -> Artefact:
     )
 
 
-def open_onnx(path: Path) -> ForwardDetector | ForwardClassifier:
+Ruled = ForwardDetector | ForwardClassifier | ForwardSegmenter
+"""A function from images to outputs, with its rules around it."""
+
+
+def open_onnx(path: Path) -> Ruled:
     """An ONNX file of Tatami's, run by the executable specification in NumPy.
 
     A quantized one is run as the program of integers that it means, not as float arithmetic.
     """
+    from tatami.graph.network import shape_of
     from tatami.graph.read import read
     from tatami.graph.run import run
     from tatami.ship.lower import lower
@@ -84,16 +112,22 @@ def open_onnx(path: Path) -> ForwardDetector | ForwardClassifier:
             file=path,
             mend="export it with `tatami train`",
         )
+    shape = shape_of(network.graph.outputs[0])
     if is_quantized(network):
         program = lower(network)
-        return with_rules(network.spec, lambda images: run_program(program, images))
-    return with_rules(network.spec, lambda images: run(network, images))
+        return with_rules(network.spec, lambda images: run_program(program, images), shape)
+    return with_rules(network.spec, lambda images: run(network, images), shape)
 
 
-def with_rules(spec: Spec, forward: Forward) -> ForwardDetector | ForwardClassifier:
-    """A function from images to outputs as what its spec says it is."""
+def with_rules(spec: Spec, forward: Forward, shape: tuple[int, ...] | None = None) -> Ruled:
+    """A function from images to outputs as what its spec says it is.
+
+    shape: of the first output, where it is known; a segmenter else finds it out by a run.
+    """
     if isinstance(spec, ClassifierSpec):
         return ForwardClassifier(spec, forward)
+    if isinstance(spec, SegmenterSpec):
+        return ForwardSegmenter(spec, forward, None if shape is None else Size(shape[3], shape[2]))
     return ForwardDetector(detector_spec(spec), forward)
 
 
@@ -135,7 +169,7 @@ def run_program(program: Program, images: Float32) -> RawMaps:
     return tuple(np.stack(maps) for maps in zip(*found, strict=True))
 
 
-def open_run(folder: Path) -> ForwardDetector | ForwardClassifier:
+def open_run(folder: Path) -> Ruled:
     """The trained network of a run folder, run by torch."""
     from tatami.train.checkpoint import load_weights
     from tatami.train.run import WEIGHTS

@@ -16,9 +16,10 @@ from PIL import Image
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
 from tatami.cli.data_augment import augment
+from tatami.cli.data_masks import masks_as_json, print_masks, sheet_of_masks
+from tatami.cli.running import plain_table
 from tatami.data.digits import write_digits
 from tatami.data.inspect import (
     ASPECT_EDGES,
@@ -31,14 +32,16 @@ from tatami.data.inspect import (
     relative_sizes,
     unique_samples,
 )
+from tatami.data.inspect_masks import MaskInspection, inspect_masks
 from tatami.data.katakana import CLASSES as KATAKANA
 from tatami.data.katakana import write_katakana
+from tatami.data.open import kind_of
 from tatami.data.pictures import read_picture
 from tatami.data.problems import KINDS, Problem, check_kinds
 from tatami.errors import TatamiError
 from tatami.files import write_atomically
 from tatami.see.contact_sheet import contact_sheet
-from tatami.types import Sample, Size
+from tatami.types import Picture, Sample, Size
 
 data_app = typer.Typer(
     help="Look at a labelled set and its variations, or make one.", no_args_is_help=True
@@ -53,7 +56,9 @@ _SHEET_PICTURES = 24
 def show(
     data: Path = typer.Argument(..., help="Folder, .yaml or .json of a labelled set."),
     split: str | None = typer.Option(None, help="One split; else all."),
-    format: str | None = typer.Option(None, help="voc, coco or yolo; else recognised."),
+    format: str | None = typer.Option(
+        None, help="voc, coco, yolo, masks, voc-masks; else recognised."
+    ),
     skip: list[str] = typer.Option([], help="Accept this kind of problem; may be repeated."),
     draw: Path | None = typer.Option(None, help="Write a contact sheet, as sheet.png."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of tables."),
@@ -62,14 +67,22 @@ def show(
     check_kinds(skip)
     if draw is not None and draw.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise TatamiError("not a name for a picture", mend="name it sheet.png", file=draw)
+    of_masks = kind_of(data, format) == "masks"
+    look: Callable[..., Inspection | MaskInspection] = inspect_masks if of_masks else inspect
     with _progress("Checking") as progress:
-        found = inspect(data, split=split, format=format, progress=progress)
+        found = look(data, split=split, format=format, progress=progress)
     refused = [problem for problem in found.problems if problem.kind not in skip]
     skipped = Counter(problem.kind for problem in found.problems if problem.kind in skip)
     if as_json:
-        print(json.dumps(_as_json(found, skip), indent=2, ensure_ascii=True))
+        told = masks_as_json(found) if isinstance(found, MaskInspection) else _as_json(found)
+        told["problems"] = [_problem_as_json(problem, skip) for problem in found.problems]
+        print(json.dumps(told, indent=2, ensure_ascii=True))
     else:
-        _print_tables(found)
+        console = Console(width=min(_WIDTH, Console().width), highlight=False)
+        if isinstance(found, MaskInspection):
+            print_masks(console, found)
+        else:
+            _print_tables(console, found)
         print()
         _print_problems(refused, skipped)
     if draw is not None:
@@ -124,8 +137,7 @@ def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _print_tables(found: Inspection) -> None:
-    console = Console(width=min(_WIDTH, Console().width), highlight=False)
+def _print_tables(console: Console, found: Inspection) -> None:
     samples = unique_samples(found.datasets.values())
     boxes, pictures = box_counts(samples, len(found.classes))
     console.print(
@@ -133,12 +145,12 @@ def _print_tables(found: Inspection) -> None:
         f"{boxes.sum()} boxes, {len(found.classes)} classes",
         soft_wrap=True,
     )
-    table = _table("class", "name", "boxes", "pictures", title="Classes")
+    table = plain_table("class", "name", "boxes", "pictures", title="Classes")
     for at, name in enumerate(found.classes):
         table.add_row(str(at), escape(name), str(boxes[at]), str(pictures[at]))
     console.print(table)
 
-    table = _table(
+    table = plain_table(
         "split", "pictures", "without boxes", "boxes", "difficult", "crowd", title="Splits"
     )
     for split, dataset in found.datasets.items():
@@ -154,7 +166,7 @@ def _print_tables(found: Inspection) -> None:
     console.print(table)
 
     sizes = _picture_sizes(samples)
-    table = _table("size", "pictures", title="Picture sizes")
+    table = plain_table("size", "pictures", title="Picture sizes")
     for size, count in list(sizes.items())[:10]:
         table.add_row(size, str(count))
     if len(sizes) > 10:
@@ -170,23 +182,12 @@ def _print_tables(found: Inspection) -> None:
     _print_histogram(console, "Box aspect: width over height", names, ratios)
 
 
-def _table(*columns: str, title: str) -> Table:
-    """A plain table, numbers to the right."""
-    table = Table(
-        title=f"\n{title}", title_justify="left", title_style="bold", box=None, pad_edge=False
-    )
-    for column in columns:
-        words = column in ("name", "split", "size", "bar")
-        table.add_column(column, justify="left" if words else "right", overflow="fold")
-    return table
-
-
 def _print_histogram(
     console: Console, title: str, names: Sequence[str], counts: Sequence[int]
 ) -> None:
     longest = max(*counts, 1)
     ink = "█" if console.encoding.startswith("utf") else "#"
-    table = _table("bin", "count", "bar", title=title)
+    table = plain_table("bin", "count", "bar", title=title)
     table.show_header = False
     for name, count in zip(names, counts, strict=True):
         # a bin that holds anything shows a bar
@@ -215,7 +216,7 @@ def _print_problems(refused: Sequence[Problem], skipped: Counter[str]) -> None:
         print("nothing else is wrong" if skipped else "nothing is wrong")
 
 
-def _as_json(found: Inspection, skip: Sequence[str]) -> dict[str, object]:
+def _as_json(found: Inspection) -> dict[str, object]:
     samples = unique_samples(found.datasets.values())
     shares, ratios = relative_sizes(samples), aspect_ratios(samples)
     return {
@@ -245,34 +246,41 @@ def _as_json(found: Inspection, skip: Sequence[str]) -> dict[str, object]:
             "edges": [*ASPECT_EDGES[:-1], None],
             "counts": histogram(ratios, ASPECT_EDGES),
         },
-        "problems": [
-            {
-                "kind": problem.kind,
-                "file": str(problem.file),
-                "line": problem.line,
-                "reason": problem.reason,
-                "mend": problem.mend,
-                "skipped": problem.kind in skip,
-            }
-            for problem in found.problems
-        ],
     }
 
 
-def _write_sheet(found: Inspection, path: Path) -> None:
+def _problem_as_json(problem: Problem, skip: Sequence[str]) -> dict[str, object]:
+    return {
+        "kind": problem.kind,
+        "file": str(problem.file),
+        "line": problem.line,
+        "reason": problem.reason,
+        "mend": problem.mend,
+        "skipped": problem.kind in skip,
+    }
+
+
+def _write_sheet(found: Inspection | MaskInspection, path: Path) -> None:
     """A contact sheet of at most 24 pictures, evenly over the set."""
+    if isinstance(found, MaskInspection):
+        sheet = sheet_of_masks(found, _SHEET_PICTURES)
+    else:
+        sheet = _sheet_of_boxes(found)
+    out = io.BytesIO()
+    Image.fromarray(sheet).save(out, "PNG" if path.suffix.lower() == ".png" else "JPEG")
+    write_atomically(path, out.getvalue())
+    print(f"wrote {path}", file=sys.stderr)
+
+
+def _sheet_of_boxes(found: Inspection) -> Picture:
     samples = unique_samples(found.datasets.values())
     if not samples:
         raise TatamiError("no sound picture to draw", mend="mend the set first", file=found.root)
     count = min(_SHEET_PICTURES, len(samples))
     chosen = [samples[at * len(samples) // count] for at in range(count)]
-    sheet = contact_sheet(
+    return contact_sheet(
         [(sample.id, read_picture(sample.path), sample.boxes) for sample in chosen],
         found.classes,
         columns=4,
         cell=Size(320, 240),
     )
-    out = io.BytesIO()
-    Image.fromarray(sheet).save(out, "PNG" if path.suffix.lower() == ".png" else "JPEG")
-    write_atomically(path, out.getvalue())
-    print(f"{path}: {count} pictures drawn", file=sys.stderr)

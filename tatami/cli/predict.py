@@ -17,15 +17,21 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tatami.cli.artefact import is_classifier, open_artefact
+from tatami.cli.artefact import in_tiles, is_classifier, is_segmenter, open_artefact
 from tatami.cli.running import WIDTH, check_share, shown_progress
+from tatami.data.class_weights import pixel_counts
+from tatami.data.masks import usual_colours
 from tatami.data.pictures import SUFFIXES, read_picture
 from tatami.errors import TatamiError, printable
 from tatami.files import folder_written_atomically, write_atomically
 from tatami.see.draw import draw_classes, draw_detections
-from tatami.types import Classifier, Detections, Detector, NetworkSpec, Picture, Size
+from tatami.see.overlay import overlay as overlay_of
+from tatami.see.overlay import palette
+from tatami.types import Classifier, Detections, Detector, NetworkSpec, Picture, Segmenter, Size
 
-RESULT, CLASSES = "detections.json", "classes.json"
+RESULT, CLASSES, SEGMENTS = "detections.json", "classes.json", "segments.json"
+MASKS = "masks"
+"""A folder in the output for the masks themselves."""
 TOP = 5
 """Classes that are told of a picture."""
 
@@ -42,6 +48,10 @@ def predict(
         float | None,
         typer.Option(help="Report what scores above this; the network's own if left out."),
     ] = None,
+    overlap: Annotated[
+        int | None,
+        typer.Option(help="Of a segmenter: in tiles at the pictures' own size, so many pixels."),
+    ] = None,
     skip: Annotated[
         list[str] | None, typer.Option(help="Accept a kind of problem: unreadable-picture.")
     ] = None,
@@ -49,7 +59,9 @@ def predict(
 ) -> None:
     """Find boxes in pictures; write OUT/detections.json and the pictures with the boxes drawn.
 
-    A classifier's likeliest classes go to OUT/classes.json and are written on the pictures.
+    A classifier's likeliest classes go to OUT/classes.json and are written on the pictures. A
+    segmenter's classes are laid over the pictures, and are themselves in OUT/masks; what they make
+    up goes to OUT/segments.json.
     """
     if score is not None:
         check_share("--score", score)
@@ -59,10 +71,15 @@ def predict(
                 f"'{kind}' cannot be skipped here", mend="only unreadable-picture can"
             )
     opened = open_artefact(artefact)
+    if overlap is not None and not is_segmenter(opened):
+        raise TatamiError("--overlap is for segmenters", mend="leave it out")
     paths = listed(pictures)
     _check_replaceable(out)
     if is_classifier(opened):
         _name_all(opened, artefact, paths, out, bool(skip), as_json)
+        return
+    if is_segmenter(opened):
+        _segment_all(in_tiles(opened, overlap), artefact, paths, out, bool(skip), as_json)
         return
     detector = cast(Detector, opened)
     if score is None:
@@ -149,19 +166,92 @@ def _name_all(
     if as_json:
         print(json.dumps(answer, indent=2, allow_nan=False))
         return
+    lines = [
+        ", ".join(f"{each['class']} {each['score']:.2f}" for each in one["classes"][:3])
+        for one in told
+    ]
+    _print_told(told, lines, unreadable, f"{printable(out)}: {len(told)} pictures, {CLASSES}")
+
+
+def _segment_all(
+    segmenter: Segmenter, artefact: Path, paths: list[Path], out: Path, skip: bool, as_json: bool
+) -> None:
+    """The classes of every picture's pixels, as a palette picture each, laid over the picture, and
+    to OUT/segments.json."""
+    classes = segmenter.spec.classes
+    colours = usual_colours(len(classes))
+    names = _drawn_names(paths)
+    told: list[dict[str, Any]] = []
+    unreadable: list[Path] = []
+    with folder_written_atomically(out) as folder:
+        (folder / MASKS).mkdir()
+        for path in shown_progress(paths, "Segmenting"):
+            try:
+                picture = read_picture(path)
+            except TatamiError:
+                if not skip:
+                    raise
+                unreadable.append(path)
+                continue
+            started = time.perf_counter()
+            mask = segmenter.segment(picture)
+            seconds = time.perf_counter() - started
+            _save(overlay_of(picture, mask, colours), folder / names[path], out)
+            indexed = Image.fromarray(mask)
+            indexed.putpalette(palette(colours))
+            indexed.save(folder / MASKS / names[path], "PNG")
+            shares = pixel_counts(mask, len(classes)) / mask.size
+            order = np.argsort(-shares, kind="stable").tolist()
+            told.append(
+                {
+                    "picture": str(path),
+                    "drawn": names[path],
+                    "mask": f"{MASKS}/{names[path]}",
+                    "size": str(Size(picture.shape[1], picture.shape[0])),
+                    "seconds": seconds,
+                    "classes": [
+                        {"class": classes[label], "share": float(shares[label])}
+                        for label in order
+                        if shares[label]
+                    ],
+                }
+            )
+        if not told:
+            raise TatamiError("not one picture can be read", mend="check them", file=paths[0])
+        answer = {
+            "artefact": str(artefact),
+            "classes": list(classes),
+            "colours": [list(colour) for colour in colours],
+            "unreadable": [str(path) for path in unreadable],
+            "pictures": told,
+        }
+        write_atomically(folder / SEGMENTS, json.dumps(answer, indent=1, allow_nan=False) + "\n")
+    if as_json:
+        print(json.dumps(answer, indent=2, allow_nan=False))
+        return
+    lines = [
+        ", ".join(f"{each['class']} {each['share']:.0%}" for each in one["classes"][:4])
+        for one in told
+    ]
+    _print_told(told, lines, unreadable, f"{printable(out)}: {len(told)} pictures, {SEGMENTS}")
+
+
+def _print_told(
+    told: list[dict[str, Any]], lines: list[str], unreadable: list[Path], wrote: str
+) -> None:
+    """A row a picture, with its line about the classes."""
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0), width=WIDTH)
     table.add_column("picture", overflow="ellipsis", no_wrap=True, ratio=1)
     table.add_column("ms", justify="right", no_wrap=True)
     table.add_column("classes", overflow="ellipsis", no_wrap=True, ratio=2)
-    for one in told:
-        likeliest = ", ".join(f"{each['class']} {each['score']:.2f}" for each in one["classes"][:3])
+    for one, line in zip(told, lines, strict=True):
         name = printable(Path(one["picture"]).name)
-        table.add_row(escape(name), f"{1000 * one['seconds']:.1f}", escape(likeliest))
+        table.add_row(escape(name), f"{1000 * one['seconds']:.1f}", escape(line))
     console = Console(width=WIDTH, highlight=False)
     console.print(table)
     if unreadable:
         console.print(f"skipped {len(unreadable)} x unreadable-picture", markup=False)
-    console.print(f"wrote {printable(out)}: {len(told)} pictures, {CLASSES}", markup=False)
+    console.print(f"wrote {wrote}", markup=False)
 
 
 @dataclass(frozen=True)
@@ -274,11 +364,15 @@ def _check_replaceable(out: Path) -> None:
     if not out.is_dir():
         raise TatamiError("is a file", mend="name a folder with --out", file=out)
     held = {path.name for path in out.iterdir()}
+    if (out / MASKS).is_dir():
+        held |= {f"{MASKS}/{path.name}" for path in (out / MASKS).iterdir()}
     ours: set[str] = set()
-    for name in (RESULT, CLASSES):
+    for name in (RESULT, CLASSES, SEGMENTS):
         try:
             older = json.loads((out / name).read_bytes())
             ours |= {name, *(entry["drawn"] for entry in older["pictures"])}
+            if name == SEGMENTS:
+                ours |= {MASKS, *(entry["mask"] for entry in older["pictures"])}
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             pass  # not written by us: then nothing in the folder is
     if held - ours:

@@ -30,6 +30,7 @@ from tatami.types import (
     Float32,
     Forward,
     Picture,
+    Segmenter,
     Spec,
 )
 
@@ -47,6 +48,9 @@ QUANTIZATION_LOSS = 0.01
 
 Array = NDArray[Any]
 
+Measure = Literal["mAP", "top-1", "mIoU"]
+"""What a ledger tells of each stage on all pictures."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -60,7 +64,7 @@ class Stage:
 
     name: str
     spec: Spec
-    detector: Detector | Classifier
+    detector: Detector | Classifier | Segmenter
     forward: Forward
     values: Callable[[Float32], Mapping[str, Float32]] | None
     prepare: Callable[[Picture], Array] | None
@@ -111,7 +115,7 @@ class Ledger:
     """The rows in the order of the stages."""
 
     rows: tuple[Row, ...]
-    measure: Literal["mAP", "top-1"] = "mAP"
+    measure: Measure = "mAP"
 
     @property
     def passed(self) -> bool:
@@ -311,6 +315,16 @@ def hold_scores(stage: Stage, classifier: Classifier, pictures: Iterable[Picture
         expected = classifier.classify(picture).astype(np.float64)
         worst = _worse(worst, float(np.abs(found - expected).max()))
     return Row(f"{stage.name} scores", "NumPy", worst, "", 0.0)
+
+
+def hold_labels(stage: Stage, segmenter: Segmenter, pictures: Iterable[Picture]) -> Row:
+    """Hold the classes of a stage's pixels to those of a segmenter: the worst share of a picture's
+    pixels that differ, where none may."""
+    worst = 0.0
+    for picture in pictures:
+        found = cast(Segmenter, stage.detector).segment(picture)
+        worst = _worse(worst, float((found != segmenter.segment(picture)).mean()))
+    return Row(f"{stage.name} labels", "NumPy", worst, "", 0.0)
 
 
 def as_maps(array: Array) -> Array:
