@@ -650,7 +650,7 @@ def _anchors(
         if text is not None:
             raise TatamiError("the network has its own boxes", mend="leave --anchors out")
         return ()
-    in_cells = _anchors_in_cells(text or str(kind.anchor_count), dataset, recipe)
+    in_cells = _anchors_in_cells(str(kind.anchor_count) if text is None else text, dataset, recipe)
     return tuple((width * kind.stride, height * kind.stride) for width, height in in_cells)
 
 
