@@ -187,14 +187,19 @@ def test_settings_that_make_no_sense(
 def test_a_valid_network_is_led_over_the_picture(
     command: Command, data: Path, tmp_path: Path, capsys
 ) -> None:
+    both = {"pictures": "val", "masks": "val-masks"}
+    splits = {"train": both | {"names": ["0", "1"]}, "val": both | {"names": ["2"]}}
+    few = tmp_path / "few.masks.json"
+    content = {"folder": str(data), "classes": NAMES, "void": [9], "splits": splits}
+    few.write_text(json.dumps(content))
     folder = tmp_path / "run"
-    small = ("--width", 0.05, "--epochs", 1, "--batch", 4, "--threads", 1)
-    assert command("train", "unet", "--data", data, "-o", folder, "--size", "284x284", *small) == 0
-    assert "5 pictures" in capsys.readouterr().out
+    small = ("--width", 0.05, "--epochs", 1, "--batch", 2, "--threads", 1)
+    assert command("train", "unet", "--data", few, "-o", folder, "--size", "284x284", *small) == 0
+    assert "1 pictures" in capsys.readouterr().out
     segmenter = open_artefact(folder)
     assert isinstance(segmenter, ForwardSegmenter)
     assert segmenter.segment(scene(np.random.default_rng(1))[0]).shape == (36, 48)
-    assert command("train", "unet", "--data", data, "-o", tmp_path / "no", "--size", 192) == 2
+    assert command("train", "unet", "--data", few, "-o", tmp_path / "no", "--size", 192) == 2
     assert "give sides from 188 on" in capsys.readouterr().err
     assert not (tmp_path / "no").exists()
 
