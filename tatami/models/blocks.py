@@ -169,12 +169,21 @@ def max_pool_with_places(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def max_unpool(x: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     """Samples back to their places, among zeros: (n, c, h, w) -> (n, c, 2 h, 2 w)."""
-    if not torch.compiler.is_exporting():
-        return F.max_unpool2d(x, places, (2, 2))
     n, c, h, w = x.shape
+    if not torch.compiler.is_exporting():
+        # F.max_unpool2d has no deterministic form, which training asks for: every sample of a
+        # window takes its own, or zero.
+        own = torch.arange(4 * h * w, device=x.device).reshape(2 * h, 2 * w)
+        return torch.where(_doubled(places) == own, _doubled(x), 0)
     return torch.onnx.ops.symbolic(
         "MaxUnpool", [x, places], _HALVES, dtype=x.dtype, shape=(n, c, 2 * h, 2 * w), version=18
     )
+
+
+def _doubled(x: torch.Tensor) -> torch.Tensor:
+    """Every sample of (n, c, h, w) twice each way: (n, c, 2 h, 2 w)."""
+    n, c, h, w = x.shape
+    return x[:, :, :, None, :, None].expand(n, c, h, 2, w, 2).reshape(n, c, 2 * h, 2 * w)
 
 
 _HALVES: dict[str, int | float | str | bool | Sequence[Any]] = {
