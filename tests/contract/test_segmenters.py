@@ -263,6 +263,7 @@ def test_the_c_program_agrees(exported: Exported, tmp_path: Path) -> None:
     if shutil.which("cc") is None:
         pytest.skip("no C compiler")
     program = replace(lower(exported.folded), spec=exported.network.spec)
+    assert not any(value.quantized for value in program.values.values())
     for file, content in emit(program, "net", "binary").files.items():
         (tmp_path / file).write_bytes(content)
     with CompiledSegmenter(tmp_path, variant="portable") as compiled:
