@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -13,8 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tatami.cli.running import WIDTH, class_order, shown_progress
-from tatami.errors import TatamiError
+from tatami.cli.running import WIDTH, answers, class_order
 from tatami.evaluate.classification import Classification, evaluate
 from tatami.types import Classifier, Float32, Int, LabelledPictures
 
@@ -53,27 +51,25 @@ def classify_all(
     unless ``skip`` holds unreadable-picture.
     """
     to_data = class_order(classifier.spec.classes, pictures.classes)
-    places, rows, unreadable, seconds = [], [], 0, 0.0
-    for place in shown_progress(range(len(pictures)), title):
-        try:
-            picture = pictures.read(place)
-        except TatamiError:
-            if "unreadable-picture" not in skip:
-                raise
-            unreadable += 1
-            continue
-        started = time.perf_counter()
-        found = classifier.classify(picture)
-        seconds += time.perf_counter() - started
-        row = np.empty_like(found)
-        row[to_data] = found
+    places, rows, seconds = [], [], 0.0
+    unreadable: list[int] = []
+    for answer in answers(
+        classifier.classify,
+        range(len(pictures)),
+        pictures.read,
+        unreadable,
+        file=pictures.root,
+        skip=skip,
+        title=title,
+    ):
+        row = np.empty_like(answer.found)
+        row[to_data] = answer.found
         rows.append(row)
-        places.append(place)
-    if not rows:
-        raise TatamiError("not one picture can be read", mend="check the set", file=pictures.root)
+        places.append(answer.item)
+        seconds += answer.seconds
     chosen, scores = np.array(places, np.int64), np.stack(rows)
     result = evaluate(pictures.labels[chosen], scores, pictures.classes)
-    return Classified(result, chosen, scores, unreadable, seconds)
+    return Classified(result, chosen, scores, len(unreadable), seconds)
 
 
 def print_classification(console: Console, result: Classification) -> None:

@@ -7,28 +7,33 @@ import itertools
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import typer
 from PIL import Image
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
 
 from tatami.cli.data_augment import augment
-from tatami.cli.data_masks import masks_as_json, print_masks, sheet_of_masks
+from tatami.cli.data_masks import mask_cell, masks_as_json, print_masks
 from tatami.cli.running import plain_table
 from tatami.data.digits import write_digits
 from tatami.data.inspect import (
     ASPECT_EDGES,
     SIZE_EDGES,
     Inspection,
+    LabelledInspection,
     aspect_ratios,
     box_counts,
     histogram,
     inspect,
+    inspect_labelled,
     relative_sizes,
     unique_samples,
 )
@@ -41,7 +46,9 @@ from tatami.data.problems import KINDS, Problem, check_kinds
 from tatami.errors import TatamiError
 from tatami.files import write_atomically
 from tatami.see.contact_sheet import contact_sheet
-from tatami.types import Picture, Sample, Size
+from tatami.types import Boxes, LabelledPictures, Picture, Sample, Size
+
+Looked = Inspection | LabelledInspection | MaskInspection
 
 data_app = typer.Typer(
     help="Look at a labelled set and its variations, or make one.", no_args_is_help=True
@@ -57,7 +64,7 @@ def show(
     data: Path = typer.Argument(..., help="Folder, .yaml or .json of a labelled set."),
     split: str | None = typer.Option(None, help="One split; else all."),
     format: str | None = typer.Option(
-        None, help="voc, coco, yolo, masks, voc-masks; else recognised."
+        None, help="As voc, coco, yolo, folders, masks, voc-masks; else recognised."
     ),
     skip: list[str] = typer.Option([], help="Accept this kind of problem; may be repeated."),
     draw: Path | None = typer.Option(None, help="Write a contact sheet, as sheet.png."),
@@ -67,20 +74,26 @@ def show(
     check_kinds(skip)
     if draw is not None and draw.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise TatamiError("not a name for a picture", mend="name it sheet.png", file=draw)
-    of_masks = kind_of(data, format) == "masks"
-    look: Callable[..., Inspection | MaskInspection] = inspect_masks if of_masks else inspect
+    looks: dict[str, Callable[..., Looked]] = {
+        "boxes": inspect,
+        "classes": inspect_labelled,
+        "masks": inspect_masks,
+    }
+    look = looks[kind_of(data, format)]
     with _progress("Checking") as progress:
         found = look(data, split=split, format=format, progress=progress)
     refused = [problem for problem in found.problems if problem.kind not in skip]
     skipped = Counter(problem.kind for problem in found.problems if problem.kind in skip)
     if as_json:
         told = masks_as_json(found) if isinstance(found, MaskInspection) else _as_json(found)
-        told["problems"] = [_problem_as_json(problem, skip) for problem in found.problems]
+        told["problems"] = _problems_as_json(found.problems, skip)
         print(json.dumps(told, indent=2, ensure_ascii=True))
     else:
         console = Console(width=min(_WIDTH, Console().width), highlight=False)
         if isinstance(found, MaskInspection):
             print_masks(console, found)
+        elif isinstance(found, LabelledInspection):
+            _print_labelled(console, found)
         else:
             _print_tables(console, found)
         print()
@@ -165,13 +178,7 @@ def _print_tables(console: Console, found: Inspection) -> None:
         )
     console.print(table)
 
-    sizes = _picture_sizes(samples)
-    table = plain_table("size", "pictures", title="Picture sizes")
-    for size, count in list(sizes.items())[:10]:
-        table.add_row(size, str(count))
-    if len(sizes) > 10:
-        table.add_row(f"and {len(sizes) - 10} more", str(sum(list(sizes.values())[10:])))
-    console.print(table)
+    console.print(_sizes_table(_picture_sizes(sample.size for sample in samples)))
 
     shares = histogram(relative_sizes(samples), SIZE_EDGES)
     names = [f"{low:.0%} to {high:.0%}" for low, high in _bins(SIZE_EDGES)]
@@ -180,6 +187,37 @@ def _print_tables(console: Console, found: Inspection) -> None:
     names = [f"{low:.2f} to {high:.2f}" for low, high in _bins(ASPECT_EDGES)]
     names[-1] = f"{ASPECT_EDGES[-2]:.2f} and more"
     _print_histogram(console, "Box aspect: width over height", names, ratios)
+
+
+def _print_labelled(console: Console, found: LabelledInspection) -> None:
+    console.print(
+        f"{escape(str(found.root))}: {found.format}, {len(found.sizes)} pictures, "
+        f"{len(found.classes)} classes",
+        soft_wrap=True,
+    )
+    table = plain_table("class", "name", *map(escape, found.splits), title="Classes")
+    counts = [_class_counts(pictures) for pictures in found.splits.values()]
+    for at, name in enumerate(found.classes):
+        table.add_row(str(at), escape(name), *(str(of_split[at]) for of_split in counts))
+    table.add_section()
+    table.add_row("", "all", *(str(sum(of_split)) for of_split in counts))
+    console.print(table)
+    console.print(_sizes_table(_picture_sizes(found.sizes)))
+
+
+def _class_counts(pictures: LabelledPictures) -> list[int]:
+    """Pictures of each class."""
+    counts: list[int] = np.bincount(pictures.labels, minlength=len(pictures.classes)).tolist()
+    return counts
+
+
+def _sizes_table(sizes: dict[str, int]) -> Table:
+    table = plain_table("size", "pictures", title="Picture sizes")
+    for size, count in list(sizes.items())[:10]:
+        table.add_row(size, str(count))
+    if len(sizes) > 10:
+        table.add_row(f"and {len(sizes) - 10} more", str(sum(list(sizes.values())[10:])))
+    return table
 
 
 def _print_histogram(
@@ -199,9 +237,9 @@ def _bins(edges: Sequence[float]) -> list[tuple[float, float]]:
     return list(itertools.pairwise(edges))
 
 
-def _picture_sizes(samples: Sequence[Sample]) -> dict[str, int]:
+def _picture_sizes(sizes: Iterable[Size]) -> dict[str, int]:
     """Pictures of each size, the commonest first."""
-    return dict(Counter(str(sample.size) for sample in samples).most_common())
+    return dict(Counter(map(str, sizes)).most_common())
 
 
 def _print_problems(refused: Sequence[Problem], skipped: Counter[str]) -> None:
@@ -216,7 +254,22 @@ def _print_problems(refused: Sequence[Problem], skipped: Counter[str]) -> None:
         print("nothing else is wrong" if skipped else "nothing is wrong")
 
 
-def _as_json(found: Inspection) -> dict[str, object]:
+def _as_json(found: Inspection | LabelledInspection) -> dict[str, object]:
+    if isinstance(found, LabelledInspection):
+        return {
+            "root": str(found.root),
+            "format": found.format,
+            "classes": list(found.classes),
+            "pictures": len(found.sizes),
+            "splits": {
+                split: {
+                    "pictures": len(pictures),
+                    "classes": dict(zip(found.classes, _class_counts(pictures), strict=True)),
+                }
+                for split, pictures in found.splits.items()
+            },
+            "picture_sizes": _picture_sizes(found.sizes),
+        }
     samples = unique_samples(found.datasets.values())
     shares, ratios = relative_sizes(samples), aspect_ratios(samples)
     return {
@@ -240,7 +293,7 @@ def _as_json(found: Inspection) -> dict[str, object]:
             }
             for split, dataset in found.datasets.items()
         },
-        "picture_sizes": _picture_sizes(samples),
+        "picture_sizes": _picture_sizes(sample.size for sample in samples),
         "box_size": {"edges": SIZE_EDGES, "counts": histogram(shares, SIZE_EDGES)},
         "box_aspect": {
             "edges": [*ASPECT_EDGES[:-1], None],
@@ -249,38 +302,58 @@ def _as_json(found: Inspection) -> dict[str, object]:
     }
 
 
-def _problem_as_json(problem: Problem, skip: Sequence[str]) -> dict[str, object]:
-    return {
-        "kind": problem.kind,
-        "file": str(problem.file),
-        "line": problem.line,
-        "reason": problem.reason,
-        "mend": problem.mend,
-        "skipped": problem.kind in skip,
-    }
+def _problems_as_json(problems: Sequence[Problem], skip: Sequence[str]) -> list[dict[str, object]]:
+    return [
+        {
+            "kind": problem.kind,
+            "file": str(problem.file),
+            "line": problem.line,
+            "reason": problem.reason,
+            "mend": problem.mend,
+            "skipped": problem.kind in skip,
+        }
+        for problem in problems
+    ]
 
 
-def _write_sheet(found: Inspection | MaskInspection, path: Path) -> None:
+def _write_sheet(found: Looked, path: Path) -> None:
     """A contact sheet of at most 24 pictures, evenly over the set."""
-    if isinstance(found, MaskInspection):
-        sheet = sheet_of_masks(found, _SHEET_PICTURES)
+    read: list[Callable[[], tuple[str, Picture, Boxes]]]
+    if isinstance(found, LabelledInspection):
+        read = [
+            partial(_labelled_cell, pictures, index)
+            for pictures in found.splits.values()
+            for index in range(len(pictures))
+        ]
+    elif isinstance(found, MaskInspection):
+        read = [
+            partial(mask_cell, split.masks, index)
+            for split in found.splits.values()
+            for index in range(len(split.masks))
+        ]
     else:
-        sheet = _sheet_of_boxes(found)
-    out = io.BytesIO()
-    Image.fromarray(sheet).save(out, "PNG" if path.suffix.lower() == ".png" else "JPEG")
-    write_atomically(path, out.getvalue())
-    print(f"wrote {path}", file=sys.stderr)
-
-
-def _sheet_of_boxes(found: Inspection) -> Picture:
-    samples = unique_samples(found.datasets.values())
-    if not samples:
+        read = [partial(_cell, one) for one in unique_samples(found.datasets.values())]
+    if not read:
         raise TatamiError("no sound picture to draw", mend="mend the set first", file=found.root)
-    count = min(_SHEET_PICTURES, len(samples))
-    chosen = [samples[at * len(samples) // count] for at in range(count)]
-    return contact_sheet(
-        [(sample.id, read_picture(sample.path), sample.boxes) for sample in chosen],
+    count = min(_SHEET_PICTURES, len(read))
+    sheet = contact_sheet(
+        [read[at * len(read) // count]() for at in range(count)],
         found.classes,
         columns=4,
         cell=Size(320, 240),
     )
+    out = io.BytesIO()
+    Image.fromarray(sheet).save(out, "PNG" if path.suffix.lower() == ".png" else "JPEG")
+    write_atomically(path, out.getvalue())
+    print(f"{path}: {count} pictures drawn", file=sys.stderr)
+
+
+def _cell(sample: Sample) -> tuple[str, Picture, Boxes]:
+    return sample.id, read_picture(sample.path), sample.boxes
+
+
+def _labelled_cell(pictures: LabelledPictures, index: int) -> tuple[str, Picture, Boxes]:
+    """A picture's class stands around all of it."""
+    picture = pictures.read(index)
+    whole = [[0, 0, picture.shape[1], picture.shape[0]]]
+    return pictures.ids[index], picture, Boxes.of(whole, [pictures.labels[index]])

@@ -11,10 +11,8 @@ from rich.markup import escape
 
 from tatami.cli.running import plain_table
 from tatami.data.inspect_masks import MaskInspection
-from tatami.errors import TatamiError
-from tatami.see.contact_sheet import contact_sheet
 from tatami.see.overlay import overlay
-from tatami.types import Boxes, Int, Picture, Size
+from tatami.types import Boxes, Int, LabelledMasks, Picture, Size
 
 
 def print_masks(console: Console, found: MaskInspection) -> None:
@@ -76,21 +74,10 @@ def masks_as_json(found: MaskInspection) -> dict[str, Any]:
     }
 
 
-def sheet_of_masks(found: MaskInspection, most: int) -> Picture:
-    """A contact sheet of so many pictures, evenly over the set, with their masks laid over them.
-
-    Raises TatamiError where there is none.
-    """
-    every = [(split.masks, at) for split in found.splits.values() for at in range(len(split.masks))]
-    if not every:
-        raise TatamiError("no sound picture to draw", mend="mend the set first", file=found.root)
-    count = min(most, len(every))
-    cells = []
-    for number in range(count):
-        masks, at = every[number * len(every) // count]
-        picture, mask = masks.read(at)
-        cells.append((masks.ids[at], overlay(picture, mask, masks.colours), Boxes.of([], [])))
-    return contact_sheet(cells, found.classes, columns=4, cell=Size(320, 240))
+def mask_cell(masks: LabelledMasks, index: int) -> tuple[str, Picture, Boxes]:
+    """A cell of a contact sheet: the picture's id, the picture with its mask over it, no boxes."""
+    picture, mask = masks.read(index)
+    return masks.ids[index], overlay(picture, mask, masks.colours), Boxes.of([], [])
 
 
 def _total(found: MaskInspection) -> tuple[Int, int]:

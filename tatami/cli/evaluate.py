@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from tatami.cli.classification import classify_all, print_classification
 from tatami.cli.curves import write_curves
 from tatami.cli.diagnostics import asked_similar, check_scores, diagnostics_table
 from tatami.cli.labelled import open_part
-from tatami.cli.running import WIDTH, check_share, class_order, shown_progress
+from tatami.cli.running import WIDTH, answers, check_share, class_order
 from tatami.cli.segmentation import print_segmentation, segment_all
 from tatami.data.coco import category_ids
 from tatami.data.open import OpenedMasks, OpenedPictures, format_of, open_dataset, open_masks
@@ -307,23 +306,21 @@ def detect_all(
     unless ``skip`` holds unreadable-picture.
     """
     to_data = class_order(detector.spec.classes, dataset.classes)
-    samples, detections, unreadable, seconds = [], [], 0, 0.0
-    for sample in shown_progress(dataset.samples, title):
-        try:
-            picture = read_picture(sample.path)
-        except TatamiError:
-            if "unreadable-picture" not in skip:
-                raise
-            unreadable += 1
-            continue
-        started = time.perf_counter()
-        found = detector.detect(picture, score)
-        seconds += time.perf_counter() - started
-        samples.append(sample)
-        detections.append(replace(found, labels=to_data[found.labels]))
-    if not samples:
-        raise TatamiError("not one picture can be read", mend="check the set", file=dataset.root)
-    return Found(tuple(samples), tuple(detections), unreadable, seconds)
+    samples, detections, seconds = [], [], 0.0
+    unreadable: list[Sample] = []
+    for answer in answers(
+        lambda picture: detector.detect(picture, score),
+        dataset.samples,
+        lambda sample: read_picture(sample.path),
+        unreadable,
+        file=dataset.root,
+        skip=skip,
+        title=title,
+    ):
+        samples.append(answer.item)
+        detections.append(replace(answer.found, labels=to_data[answer.found.labels]))
+        seconds += answer.seconds
+    return Found(tuple(samples), tuple(detections), len(unreadable), seconds)
 
 
 def evaluate_detector(

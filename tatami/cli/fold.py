@@ -38,12 +38,13 @@ def fold(
         ),
     ] = None,
     depthwise: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--depthwise",
-            help="Make a normalization that no convolution can take up a convolution of its own.",
+            "--depthwise/--no-depthwise",
+            help="Make a normalization that no convolution can take up a convolution of its own, "
+            "or refuse it; if left out, the first in networks of Tatami's, the second in others.",
         ),
-    ] = False,
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, no table.")] = False,
 ) -> None:
     """Fold normalization, scale and bias into the convolutions, and measure what it changed."""
@@ -51,7 +52,7 @@ def fold(
     target = output or network.with_name(f"{network.stem}-folded.onnx")
     unfolded = graph.read(network)
     folded, records = fold_network(unfolded, chosen, depthwise)
-    made = _convolutions(folded) - _convolutions(unfolded)
+    alone = [record for record in records if record.alone]
     difference = _difference(unfolded, folded)
     graph.write(folded, target)
     if as_json:
@@ -61,17 +62,13 @@ def fold(
                 {**asdict(record), "epsilon": record.epsilon and str(record.epsilon)}
                 for record in records
             ],
-            "depthwise": made,
+            "depthwise": len(alone),
             "operations": sum(record.operations for record in records),
             "worst_relative_difference": difference,
         }
         typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
     else:
-        _print(records, made, difference, target)
-
-
-def _convolutions(network: Network) -> int:
-    return sum(node.op_type == "Conv" for node in network.graph)
+        _print([record for record in records if not record.alone], alone, difference, target)
 
 
 def _difference(unfolded: Network, folded: Network) -> float:
@@ -96,7 +93,7 @@ _WORDS = {
 }
 
 
-def _print(records: list[Folded], made: int, difference: float, target: Path) -> None:
+def _print(records: list[Folded], alone: list[Folded], difference: float, target: Path) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), width=WIDTH)
     table.add_column("layer", overflow="ellipsis", no_wrap=True, ratio=1)
     table.add_column("folded in", no_wrap=True)
@@ -118,7 +115,12 @@ def _print(records: list[Folded], made: int, difference: float, target: Path) ->
         console.print(f"{len(records)} convolutions folded, {total:,} operations a picture removed")
     else:
         console.print("nothing to fold: no convolution is followed by normalization")
-    if made:
-        console.print(f"{made} normalizations became depthwise convolutions of their own")
+    if alone:
+        more = f", and {len(alone) - 1} more for such a reason" if len(alone) > 1 else ""
+        console.print(
+            f"{len(alone)} normalizations became depthwise convolutions of their own: "
+            f"{readable(alone[0].alone)}{more}",
+            markup=False,
+        )
     console.print(f"worst relative difference on random input: {difference:.2e}")
     console.print(f"wrote {target}", markup=False, soft_wrap=True)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import numpy as np
 import typer
-from PIL import Image
 from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from tatami.cli.artefact import in_tiles, is_classifier, is_segmenter, open_artefact
-from tatami.cli.running import WIDTH, check_share, shown_progress
+from tatami.cli.drawings import check_replaceable, free_name, save_picture
+from tatami.cli.running import WIDTH, answers, check_share
 from tatami.data.class_weights import pixel_counts
 from tatami.data.masks import usual_colours
 from tatami.data.pictures import SUFFIXES, read_picture
@@ -27,11 +27,9 @@ from tatami.files import folder_written_atomically, write_atomically
 from tatami.see.draw import draw_classes, draw_detections
 from tatami.see.overlay import overlay as overlay_of
 from tatami.see.overlay import palette
-from tatami.types import Classifier, Detections, Detector, NetworkSpec, Picture, Segmenter, Size
+from tatami.types import Classifier, Detections, Detector, NetworkSpec, Segmenter, Size
 
 RESULT, CLASSES, SEGMENTS = "detections.json", "classes.json", "segments.json"
-MASKS = "masks"
-"""A folder in the output for the masks themselves."""
 TOP = 5
 """Classes that are told of a picture."""
 
@@ -60,8 +58,8 @@ def predict(
     """Find boxes in pictures; write OUT/detections.json and the pictures with the boxes drawn.
 
     A classifier's likeliest classes go to OUT/classes.json and are written on the pictures. A
-    segmenter's classes are laid over the pictures, and are themselves in OUT/masks; what they make
-    up goes to OUT/segments.json.
+    segmenter's classes are laid over the pictures, and lie beside them as index pictures; what they
+    make up goes to OUT/segments.json.
     """
     if score is not None:
         check_share("--score", score)
@@ -74,44 +72,41 @@ def predict(
     if overlap is not None and not is_segmenter(opened):
         raise TatamiError("--overlap is for segmenters", mend="leave it out")
     paths = listed(pictures)
-    _check_replaceable(out)
+    lists = (RESULT, CLASSES, SEGMENTS)
+    check_replaceable(out, dict.fromkeys(lists, _drawn_before), "older prediction")
     if is_classifier(opened):
-        _name_all(opened, artefact, paths, out, bool(skip), as_json)
+        _name_all(opened, artefact, paths, out, skip or (), as_json)
         return
     if is_segmenter(opened):
-        _segment_all(in_tiles(opened, overlap), artefact, paths, out, bool(skip), as_json)
+        _segment_all(in_tiles(opened, overlap), artefact, paths, out, skip or (), as_json)
         return
     detector = cast(Detector, opened)
-    if score is None:
-        score = detector.spec.decoding.score_threshold
+    threshold = detector.spec.decoding.score_threshold if score is None else score
 
     predictions: list[Prediction] = []
     unreadable: list[Path] = []
     names = _drawn_names(paths)
     # Everything is written beside OUT and moved there at the end: an error leaves nothing behind.
     with folder_written_atomically(out) as folder:
-        for path in shown_progress(paths, "Detecting"):
-            try:
-                picture = read_picture(path)
-            except TatamiError:
-                if not skip:
-                    raise
-                unreadable.append(path)
-                continue
-            started = time.perf_counter()
-            found = detector.detect(picture, score)
-            seconds = time.perf_counter() - started
+        for answer in answers(
+            lambda picture: detector.detect(picture, threshold),
+            paths,
+            read_picture,
+            unreadable,
+            file=paths[0],
+            skip=skip or (),
+            title="Detecting",
+        ):
+            path, picture, found = answer.item, answer.picture, answer.found
             drawn = draw_detections(picture, found, detector.spec.classes)
-            _save(drawn, folder / names[path], out)
+            save_picture(drawn, folder / names[path], out)
             size = Size(picture.shape[1], picture.shape[0])
-            predictions.append(Prediction(path, names[path], size, found, seconds))
-        if not predictions:
-            raise TatamiError("not one picture can be read", mend="check them", file=paths[0])
-        answer = to_json(artefact, detector.spec, score, predictions, unreadable)
-        write_atomically(folder / RESULT, json.dumps(answer, indent=1, allow_nan=False) + "\n")
+            predictions.append(Prediction(path, names[path], size, found, answer.seconds))
+        told = to_json(artefact, detector.spec, threshold, predictions, unreadable)
+        write_atomically(folder / RESULT, json.dumps(told, indent=1, allow_nan=False) + "\n")
 
     if as_json:
-        print(json.dumps(answer, indent=2, allow_nan=False))
+        print(json.dumps(told, indent=2, allow_nan=False))
         return
     console = Console(width=WIDTH, highlight=False)
     console.print(table(predictions, detector.spec.classes))
@@ -121,7 +116,12 @@ def predict(
 
 
 def _name_all(
-    classifier: Classifier, artefact: Path, paths: list[Path], out: Path, skip: bool, as_json: bool
+    classifier: Classifier,
+    artefact: Path,
+    paths: list[Path],
+    out: Path,
+    skip: Collection[str],
+    as_json: bool,
 ) -> None:
     """The likeliest classes of every picture, to OUT/classes.json, and onto the pictures."""
     classes = classifier.spec.classes
@@ -129,33 +129,30 @@ def _name_all(
     told: list[dict[str, Any]] = []
     unreadable: list[Path] = []
     with folder_written_atomically(out) as folder:
-        for path in shown_progress(paths, "Classifying"):
-            try:
-                picture = read_picture(path)
-            except TatamiError:
-                if not skip:
-                    raise
-                unreadable.append(path)
-                continue
-            started = time.perf_counter()
-            scores = classifier.classify(picture)
-            seconds = time.perf_counter() - started
+        for one in answers(
+            classifier.classify,
+            paths,
+            read_picture,
+            unreadable,
+            file=paths[0],
+            skip=skip,
+            title="Classifying",
+        ):
+            path, picture, scores = one.item, one.picture, one.found
             best = np.argsort(-scores, kind="stable")[:TOP].tolist()
             drawn = draw_classes(picture, best, scores[best].tolist(), classes)
-            _save(drawn, folder / names[path], out)
+            save_picture(drawn, folder / names[path], out)
             told.append(
                 {
                     "picture": str(path),
                     "drawn": names[path],
                     "size": str(Size(picture.shape[1], picture.shape[0])),
-                    "seconds": seconds,
+                    "seconds": one.seconds,
                     "classes": [
                         {"class": classes[label], "score": float(scores[label])} for label in best
                     ],
                 }
             )
-        if not told:
-            raise TatamiError("not one picture can be read", mend="check them", file=paths[0])
         answer = {
             "artefact": str(artefact),
             "classes": list(classes),
@@ -174,41 +171,44 @@ def _name_all(
 
 
 def _segment_all(
-    segmenter: Segmenter, artefact: Path, paths: list[Path], out: Path, skip: bool, as_json: bool
+    segmenter: Segmenter,
+    artefact: Path,
+    paths: list[Path],
+    out: Path,
+    skip: Collection[str],
+    as_json: bool,
 ) -> None:
-    """The classes of every picture's pixels, as a palette picture each, laid over the picture, and
-    to OUT/segments.json."""
+    """The classes of every picture's pixels, laid over the picture, and as a palette picture each;
+    what they make up, to OUT/segments.json."""
     classes = segmenter.spec.classes
     colours = usual_colours(len(classes))
-    names = _drawn_names(paths)
+    taken: set[str] = set()
+    names = {path: free_name(path.stem, taken) for path in paths}
+    masks = {path: free_name(f"{path.stem}-mask", taken) for path in paths}
     told: list[dict[str, Any]] = []
     unreadable: list[Path] = []
     with folder_written_atomically(out) as folder:
-        (folder / MASKS).mkdir()
-        for path in shown_progress(paths, "Segmenting"):
-            try:
-                picture = read_picture(path)
-            except TatamiError:
-                if not skip:
-                    raise
-                unreadable.append(path)
-                continue
-            started = time.perf_counter()
-            mask = segmenter.segment(picture)
-            seconds = time.perf_counter() - started
-            _save(overlay_of(picture, mask, colours), folder / names[path], out)
-            indexed = Image.fromarray(mask)
-            indexed.putpalette(palette(colours))
-            indexed.save(folder / MASKS / names[path], "PNG")
+        for one in answers(
+            segmenter.segment,
+            paths,
+            read_picture,
+            unreadable,
+            file=paths[0],
+            skip=skip,
+            title="Segmenting",
+        ):
+            path, picture, mask = one.item, one.picture, one.found
+            save_picture(overlay_of(picture, mask, colours), folder / names[path], out)
+            save_picture(mask, folder / masks[path], out, palette(colours))
             shares = pixel_counts(mask, len(classes)) / mask.size
             order = np.argsort(-shares, kind="stable").tolist()
             told.append(
                 {
                     "picture": str(path),
                     "drawn": names[path],
-                    "mask": f"{MASKS}/{names[path]}",
+                    "mask": masks[path],
                     "size": str(Size(picture.shape[1], picture.shape[0])),
-                    "seconds": seconds,
+                    "seconds": one.seconds,
                     "classes": [
                         {"class": classes[label], "share": float(shares[label])}
                         for label in order
@@ -216,8 +216,6 @@ def _segment_all(
                     ],
                 }
             )
-        if not told:
-            raise TatamiError("not one picture can be read", mend="check them", file=paths[0])
         answer = {
             "artefact": str(artefact),
             "classes": list(classes),
@@ -335,49 +333,12 @@ def table(predictions: list[Prediction], classes: tuple[str, ...]) -> Table:
     return table
 
 
-def _save(drawn: Picture, file: Path, out: Path) -> None:
-    try:
-        Image.fromarray(drawn).save(file, "PNG", compress_level=1)
-    except OSError as error:
-        error.filename = str(out)  # the name that the user knows
-        raise
-
-
 def _drawn_names(paths: list[Path]) -> dict[Path, str]:
     """A file name for each picture's drawing; of equal stems, the later ones are numbered."""
-    names: dict[Path, str] = {}
     taken: set[str] = set()
-    for path in paths:
-        name, number = f"{path.stem}.png", 1
-        while name.lower() in taken:  # some file systems do not tell upper case from lower
-            number += 1
-            name = f"{path.stem}-{number}.png"
-        taken.add(name.lower())
-        names[path] = name
-    return names
+    return {path: free_name(path.stem, taken) for path in paths}
 
 
-def _check_replaceable(out: Path) -> None:
-    """Raise TatamiError if replacing the folder would lose anything but older predictions."""
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise TatamiError("is a file", mend="name a folder with --out", file=out)
-    held = {path.name for path in out.iterdir()}
-    if (out / MASKS).is_dir():
-        held |= {f"{MASKS}/{path.name}" for path in (out / MASKS).iterdir()}
-    ours: set[str] = set()
-    for name in (RESULT, CLASSES, SEGMENTS):
-        try:
-            older = json.loads((out / name).read_bytes())
-            ours |= {name, *(entry["drawn"] for entry in older["pictures"])}
-            if name == SEGMENTS:
-                ours |= {MASKS, *(entry["mask"] for entry in older["pictures"])}
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            pass  # not written by us: then nothing in the folder is
-    if held - ours:
-        raise TatamiError(
-            f"the folder holds '{min(held - ours)}', which is no older prediction",
-            mend="name a new folder with --out",
-            file=out,
-        )
+def _drawn_before(older: Any) -> list[str]:
+    """The pictures that an older list tells of."""
+    return [entry[key] for entry in older["pictures"] for key in ("drawn", "mask") if key in entry]

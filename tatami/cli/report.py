@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -21,9 +22,11 @@ from tatami.cli.segmentation import in_order, segment_all
 from tatami.cli.training import held_out_of
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
+from tatami.evaluate.classification import Classification
 from tatami.evaluate.detections import Evaluation, evaluate
+from tatami.evaluate.roc import mean_roc
 from tatami.graph.costs import costs
-from tatami.see.plots import Curve, Layer, Panel
+from tatami.see.plots import Curve, Layer, Panel, RocCurve
 from tatami.see.report import (
     ClassResult,
     Held,
@@ -34,7 +37,7 @@ from tatami.see.report import (
     write_report,
 )
 from tatami.see.report import Stage as StageRow
-from tatami.ship.prove import Ledger
+from tatami.ship.prove import Ledger, Stage
 from tatami.train.run import EVALUATIONS, LOG, Run, read_rows
 from tatami.types import (
     Boxes,
@@ -53,6 +56,8 @@ SHOWN = 12
 """Pictures on the page, evenly spread over the split."""
 CONFUSED = 40
 """Up to so many classes the confusion matrix is on the page."""
+ROCS = 10
+"""Of more classes, those with the least areas are drawn."""
 
 
 def report(
@@ -82,34 +87,24 @@ def build_report(folder: Path, run: Run, dataset: Dataset, proof: Ledger) -> Rep
     paths = stages_of(folder)
     last = open_stage(paths[-1])
     first = next((one for one in dataset.samples if len(one.boxes)), dataset.samples[0])
-    seen, seen_note = _seen(paths, first.id, read_picture(first.path))
+    page = _page(folder, run, paths, last, proof, first.id, read_picture(first.path))
     detector, spec = cast(Detector, last.detector), detector_spec(last.spec)
     found = detect_all(detector, dataset, SCORE, title="Looking")
     truths = [sample.boxes for sample in found.samples]
     result = evaluate(truths, found.detections, dataset.classes)
-    measured = [row for row in proof.rows if row.mean_ap is not None]
-    speed = found.pictures_per_second or 0.0
-    return Report(
-        title=f"{run.model} on {Path(run.data.root).name}",
+    return replace(
+        page,
         lead=f"Trained on {run.data.split}, measured on {dataset.split}: {len(dataset)} pictures.",
         summary={
             "mAP@0.5 (VOC 2007)": f"{result.map_voc07:.4f}",
             "COCO AP": f"{result.coco.ap:.4f}",
             "best F1": f"{result.best.f1:.4f}",
-            "pictures a second": f"{speed:.1f}",
-            "proof": "passed" if proof.passed else "FAILED",
+            "pictures a second": f"{found.pictures_per_second or 0.0:.1f}",
+            **page.summary,
         },
-        stages=[
-            StageRow(row.stage, path.name, row.mean_ap, row.size, row.milliseconds)
-            for row, path in zip(measured, paths, strict=True)
-        ],
-        ledger=_held(proof),
         classes=dataset.classes,
         pictures=_shown(found, detector),
         pictures_note=f"Found by {last.name}, above a score of {spec.decoding.score_threshold:g}.",
-        seen=seen,
-        seen_note=seen_note,
-        log=[*read_rows(folder / LOG), *read_rows(folder / EVALUATIONS)],
         panels=(
             Panel(
                 "Loss",
@@ -121,8 +116,6 @@ def build_report(folder: Path, run: Run, dataset: Dataset, proof: Ledger) -> Rep
         ),
         curves=_curves(result),
         per_class=_per_class(result),
-        layers=_layers(paths),
-        provenance=_provenance(run, last.spec.provenance),
     )
 
 
@@ -132,9 +125,8 @@ def classifier_report(folder: Path, run: Run, pictures: LabelledPictures, proof:
     last = open_stage(paths[-1])
     found = classify_all(cast(Classifier, last.detector), pictures, title="Looking")
     result = found.result
-    measured = [row for row in proof.rows if row.mean_ap is not None]
     first = int(found.places[0])
-    seen, seen_note = _seen(paths, pictures.ids[first], pictures.read(first))
+    page = _page(folder, run, paths, last, proof, pictures.ids[first], pictures.read(first))
     shown = []
     every = max(1, len(found.places) // SHOWN)
     for place, scores in list(zip(found.places.tolist(), found.scores, strict=True))[::every]:
@@ -149,8 +141,8 @@ def classifier_report(folder: Path, run: Run, pictures: LabelledPictures, proof:
                 Detections.of(whole, [scores[best]], [best]),
             )
         )
-    return Report(
-        title=f"{run.model} on {Path(run.data.root).name}",
+    return replace(
+        page,
         lead=f"Trained on {run.data.split}, measured on {pictures.split}: {len(pictures)} of them.",
         measure="top-1",
         summary={
@@ -159,31 +151,33 @@ def classifier_report(folder: Path, run: Run, pictures: LabelledPictures, proof:
             "error": f"{100 * (1 - result.top1):.2f} %",
             "mean AUC": f"{result.auc:.4f}",
             "pictures a second": f"{found.pictures_per_second or 0.0:.1f}",
-            "proof": "passed" if proof.passed else "FAILED",
+            **page.summary,
         },
-        stages=[
-            StageRow(row.stage, path.name, row.mean_ap, row.size, row.milliseconds)
-            for row, path in zip(measured, paths, strict=True)
-        ],
-        ledger=_held(proof),
         classes=pictures.classes,
         pictures=shown[:SHOWN],
         pictures_note=f"Named by {last.name}.",
-        seen=seen,
-        seen_note=seen_note,
-        log=[*read_rows(folder / LOG), *read_rows(folder / EVALUATIONS)],
         panels=(
             Panel("Loss", ("loss",), logarithmic=True),
             Panel("Learning rate", ("learning_rate",)),
             Panel("top-1", ("top1",)),
         ),
         per_class=[
-            ClassResult(one.name, one.pictures, math.nan, one.precision, one.recall, one.f1)
+            ClassResult(
+                one.name,
+                one.pictures,
+                math.nan,
+                one.precision,
+                one.recall,
+                one.f1,
+                one.roc.auc,
+            )
             for one in result.classes
         ],
+        rocs=rocs_of(result),
+        curves_note=f"ROC: the mean of the classes, and the {ROCS} of them with the least areas."
+        if len(result.classes) > ROCS
+        else "",
         confusion=result.confusion.tolist() if len(result.classes) <= CONFUSED else (),
-        layers=_layers(paths),
-        provenance=_provenance(run, last.spec.provenance),
     )
 
 
@@ -194,9 +188,8 @@ def segmenter_report(folder: Path, run: Run, masks: LabelledMasks, proof: Ledger
     segmenter = cast(Segmenter, last.detector)
     found = segment_all(segmenter, masks, title="Looking")
     result = found.result
-    measured = [row for row in proof.rows if row.mean_ap is not None]
     first = int(found.places[0])
-    seen, seen_note = _seen(paths, masks.ids[first], masks.read(first)[0])
+    page = _page(folder, run, paths, last, proof, masks.ids[first], masks.read(first)[0])
     to_data = class_order(segmenter.spec.classes, masks.classes)
     every = max(1, len(found.places) // SHOWN)
     shown = []
@@ -204,8 +197,8 @@ def segmenter_report(folder: Path, run: Run, masks: LabelledMasks, proof: Ledger
         picture, labelled = masks.read(place)
         answer = in_order(segmenter.segment(picture), to_data)
         shown.append(ShownMasks(masks.ids[place], picture, labelled, answer))
-    return Report(
-        title=f"{run.model} on {Path(run.data.root).name}",
+    return replace(
+        page,
         lead=f"Trained on {run.data.split}, measured on {masks.split}: {len(masks)} pictures.",
         measure="mIoU",
         summary={
@@ -215,20 +208,12 @@ def segmenter_report(folder: Path, run: Run, masks: LabelledMasks, proof: Ledger
             "mean Dice": f"{result.mean_dice:.4f}",
             "boundary F1": f"{result.boundary_f1:.4f}",
             "pictures a second": f"{found.pictures_per_second or 0.0:.1f}",
-            "proof": "passed" if proof.passed else "FAILED",
+            **page.summary,
         },
-        stages=[
-            StageRow(row.stage, path.name, row.mean_ap, row.size, row.milliseconds)
-            for row, path in zip(measured, paths, strict=True)
-        ],
-        ledger=_held(proof),
         classes=masks.classes,
         colours=masks.colours,
         pictures=shown,
         pictures_note=f"Found by {last.name}; pixels without a class show the picture alone.",
-        seen=seen,
-        seen_note=seen_note,
-        log=[*read_rows(folder / LOG), *read_rows(folder / EVALUATIONS)],
         panels=(
             Panel("Loss", ("loss",), logarithmic=True),
             Panel("Learning rate", ("learning_rate",)),
@@ -247,6 +232,32 @@ def segmenter_report(folder: Path, run: Run, masks: LabelledMasks, proof: Ledger
             for one in result.classes
         ],
         confusion=result.confusion.tolist() if len(result.classes) <= CONFUSED else (),
+    )
+
+
+def _page(
+    folder: Path,
+    run: Run,
+    paths: list[Path],
+    last: Stage,
+    proof: Ledger,
+    caption: str,
+    picture: Picture,
+) -> Report:
+    """What is told of any network, with a picture and what the network sees in it."""
+    measured = [row for row in proof.rows if row.mean_ap is not None]
+    seen, seen_note = _seen(paths, caption, picture)
+    return Report(
+        title=f"{run.model} on {Path(run.data.root).name}",
+        summary={"proof": "passed" if proof.passed else "FAILED"},
+        stages=[
+            StageRow(row.stage, path.name, row.mean_ap, row.size, row.milliseconds)
+            for row, path in zip(measured, paths, strict=True)
+        ],
+        ledger=_held(proof),
+        seen=seen,
+        seen_note=seen_note,
+        log=[*read_rows(folder / LOG), *read_rows(folder / EVALUATIONS)],
         layers=_layers(paths),
         provenance=_provenance(run, last.spec.provenance),
     )
@@ -299,6 +310,25 @@ def _curves(result: Evaluation) -> list[Curve]:
         Curve(one.name, one.curve.recall, one.curve.precision, one.ap_voc07)
         for one in result.classes
         if one.truths
+    ]
+
+
+def rocs_of(result: Classification) -> list[RocCurve]:
+    """The mean of all classes, and the classes themselves, or the worst of many."""
+    mean = mean_roc([one.roc for one in result.classes])
+    if mean is None:
+        return []
+    defined = [one for one in result.classes if not math.isnan(one.roc.auc)]
+    worst = sorted(defined, key=lambda one: one.roc.auc)[:ROCS]
+    shown = defined if len(result.classes) <= ROCS else worst
+    return [
+        RocCurve(
+            "mean of the classes", mean.false_positive_rate, mean.true_positive_rate, mean.auc
+        ),
+        *(
+            RocCurve(one.name, one.roc.false_positive_rate, one.roc.true_positive_rate, one.roc.auc)
+            for one in shown
+        ),
     ]
 
 

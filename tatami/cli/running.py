@@ -1,9 +1,12 @@
-"""What commands that run a network over a labelled set share: classes in order, and progress."""
+"""What commands that run a network over pictures share: the walk over them, classes in order."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TypeVar
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 from rich.console import Console
@@ -11,12 +14,54 @@ from rich.progress import track
 from rich.table import Table
 
 from tatami.errors import TatamiError
-from tatami.types import Int
+from tatami.types import Int, Picture
 
 T = TypeVar("T")
+Found = TypeVar("Found")
 
 WIDTH = 80
 """Columns of what is printed."""
+
+
+@dataclass(frozen=True)
+class Answer(Generic[T, Found]):
+    """What a network makes of one picture.  seconds: in the network alone, from decoded pixels."""
+
+    item: T
+    picture: Picture
+    found: Found
+    seconds: float
+
+
+def answers(
+    network: Callable[[Picture], Found],
+    items: Sequence[T],
+    read: Callable[[T], Picture],
+    unreadable: list[T],
+    *,
+    file: Path,
+    skip: Collection[str] = (),
+    title: str | None = None,
+) -> Iterator[Answer[T, Found]]:
+    """A network's answer to every item's picture, with a progress bar where a title is given.
+
+    unreadable: takes up the items that cannot be read, where ``skip`` holds unreadable-picture.
+    Raises TatamiError for the first such item where it does not, and, naming ``file``, where not
+    one can be read.
+    """
+    for item in shown_progress(items, title):
+        try:
+            picture = read(item)
+        except TatamiError:
+            if "unreadable-picture" not in skip:
+                raise
+            unreadable.append(item)
+            continue
+        started = time.perf_counter()
+        found = network(picture)
+        yield Answer(item, picture, found, time.perf_counter() - started)
+    if len(unreadable) == len(items):
+        raise TatamiError("not one picture can be read", mend="check them", file=file)
 
 
 def class_order(network: Sequence[str], data: Sequence[str]) -> Int:

@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from PIL import Image
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -19,6 +18,7 @@ from rich.table import Table
 
 from tatami import graph
 from tatami.cli.artefact import network_file
+from tatami.cli.drawings import check_replaceable, free_name, save_picture
 from tatami.data.pictures import read_picture
 from tatami.decoding import detections
 from tatami.errors import TatamiError, printable
@@ -119,7 +119,7 @@ def features(
     chosen = [_find(opened, name, file) for name in layer or []] or default_layers(opened)
     if cam_layer is not None:
         cam_layer = _find(opened, cam_layer, file)[1]
-    _check_replaceable(out)
+    check_replaceable(out, {RESULT: _drawn_before}, "older feature map")
     if not picture.is_file():
         raise TatamiError("no such picture", mend="name one picture, a file", file=picture)
     seen = look(opened, read_picture(picture), file)
@@ -312,16 +312,8 @@ def _filters(network: Network, names: Sequence[str]) -> list[tuple[str, Float32,
 def _save(drawn: Picture, folder: Path, stem: str, taken: set[str], out: Path) -> str:
     """Write a PNG under a name that no file of the folder has; give the name."""
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", stem)[:80]
-    name, number = f"{plain}.png", 1
-    while name.lower() in taken:  # some file systems do not tell upper case from lower
-        number += 1
-        name = f"{plain}-{number}.png"
-    taken.add(name.lower())
-    try:
-        Image.fromarray(drawn).save(folder / name, "PNG")
-    except OSError as error:
-        error.filename = str(out)  # the name that the user knows
-        raise
+    name = free_name(plain, taken)
+    save_picture(drawn, folder / name, out)
     return name
 
 
@@ -341,23 +333,7 @@ def _table(answer: dict[str, Any]) -> Table:
     return table
 
 
-def _check_replaceable(out: Path) -> None:
-    """Raise TatamiError if replacing the folder would lose anything but older pictures of ours."""
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise TatamiError("is a file", mend="name a folder with --out", file=out)
-    held = {path.name for path in out.iterdir()}
-    ours: set[str] = set()
-    try:
-        older = json.loads((out / RESULT).read_bytes())
-        drawn = [*older["maps"], *older["filters"], older["activation"] or {"file": RESULT}]
-        ours = {RESULT, *(str(one["file"]) for one in drawn)}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        pass  # not written by us: then nothing in the folder is
-    if held - ours:
-        raise TatamiError(
-            f"the folder holds '{printable(min(held - ours))}', which is no older feature map",
-            mend="name a new folder with --out",
-            file=out,
-        )
+def _drawn_before(older: Any) -> list[str]:
+    """The pictures that an older RESULT tells of."""
+    activation = [older["activation"]] if older["activation"] else []
+    return [one["file"] for one in (*older["maps"], *older["filters"], *activation)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -13,10 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tatami.cli.running import WIDTH, class_order, shown_progress
-from tatami.errors import TatamiError
+from tatami.cli.running import WIDTH, answers, class_order
 from tatami.evaluate.segmentation import Segmentation, Tally
-from tatami.types import Int, LabelledMasks, Mask, Segmenter
+from tatami.types import Int, LabelledMasks, Mask, Picture, Segmenter
 
 
 @dataclass(frozen=True)
@@ -50,23 +48,27 @@ def segment_all(
     """
     to_data = class_order(segmenter.spec.classes, masks.classes)
     tally = Tally(masks.classes)
-    places, unreadable, seconds = [], 0, 0.0
-    for place in shown_progress(range(len(masks)), title):
-        try:
-            picture, labelled = masks.read(place)
-        except TatamiError:
-            if "unreadable-picture" not in skip:
-                raise
-            unreadable += 1
-            continue
-        started = time.perf_counter()
-        found = segmenter.segment(picture)
-        seconds += time.perf_counter() - started
-        tally.add(labelled, in_order(found, to_data))
-        places.append(place)
-    if not places:
-        raise TatamiError("not one picture can be read", mend="check the set", file=masks.root)
-    return Segmented(tally.result(), np.array(places, np.int64), unreadable, seconds)
+    places, seconds = [], 0.0
+    unreadable: list[int] = []
+    labelled: dict[int, Mask] = {}  # of the picture that is answered next
+
+    def read(place: int) -> Picture:
+        picture, labelled[place] = masks.read(place)
+        return picture
+
+    for answer in answers(
+        segmenter.segment,
+        range(len(masks)),
+        read,
+        unreadable,
+        file=masks.root,
+        skip=skip,
+        title=title,
+    ):
+        tally.add(labelled.pop(answer.item), in_order(answer.found, to_data))
+        places.append(answer.item)
+        seconds += answer.seconds
+    return Segmented(tally.result(), np.array(places, np.int64), len(unreadable), seconds)
 
 
 def in_order(found: Mask, to_data: Int) -> Mask:

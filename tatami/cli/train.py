@@ -71,7 +71,9 @@ def train(
     ] = None,
     source: Annotated[
         Path | None,
-        typer.Option("--from", help="Begin from these weights: safetensors, or a run folder."),
+        typer.Option(
+            "--from", help="Begin from these weights: safetensors, a run folder, or a .pth."
+        ),
     ] = None,
     freeze: Annotated[
         list[str] | None, typer.Option(help="Layers that do not learn, as c1; may be repeated.")

@@ -42,6 +42,7 @@ from tatami.data.pictures import read_picture
 from tatami.detector import ForwardDetector
 from tatami.errors import TatamiError, printable
 from tatami.files import write_atomically
+from tatami.importers.torch_state import is_state, read_state
 from tatami.segmenter import ForwardSegmenter
 from tatami.types import (
     Boxes,
@@ -610,13 +611,14 @@ def _changed(root: Path) -> TatamiError:
 
 
 def initial_weights(run: Run, source: Path) -> bytes:
-    """A safetensors file's content: the weights of ``source``, a run folder or a safetensors file,
-    with a new head where the classes are others, which is said.
+    """A safetensors file's content: the weights of ``source``, a run folder, a safetensors file or
+    a state_dict that torch saved, with a new head where the classes are others, which is said.
 
     Raises TatamiError where anything else does not match.
     """
     import torch
 
+    from tatami.models.classifier import Classifier
     from tatami.train.checkpoint import read_weights
     from tatami.train.run import WEIGHTS, load_run
     from tatami.train.transfer import head_of, to_bytes, transferred
@@ -625,13 +627,19 @@ def initial_weights(run: Run, source: Path) -> bytes:
     classes = load_run(source).spec.classes if is_run else run.spec.classes
     file = source / WEIGHTS if is_run else source
     if not file.is_file():
-        raise TatamiError("no weights there", file=file, mend="give a run or a safetensors file")
+        raise TatamiError(
+            "no weights there", file=file, mend="give a run, a safetensors or a .pth file"
+        )
     torch.manual_seed(run.recipe.seed)
     model = build_model(run)
+    if is_state(file):
+        tensors = {name: torch.from_numpy(array) for name, array in read_state(file).items()}
+    else:
+        tensors = read_weights(file)
+    if isinstance(model, Classifier):
+        tensors = {model.current_name(name): tensor for name, tensor in tensors.items()}
     head = head_of(model, build_model(run, more=1))
-    start, made = transferred(
-        model, read_weights(file), head, file, anew=classes != run.spec.classes
-    )
+    start, made = transferred(model, tensors, head, file, anew=classes != run.spec.classes)
     said = f"the head is new: {', '.join(made)}" if made else "the head too"
     console.print(f"begins from {file}: {len(start) - len(made)} weights; {said}", markup=False)
     return to_bytes(start)

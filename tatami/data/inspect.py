@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,11 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from tatami.data.fingerprint import file_digest
-from tatami.data.open import FORMATS, chosen_split, format_of
+from tatami.data.open import (
+    FORMATS,
+    LABELLED_FORMATS,
+    chosen_split,
+    format_of,
+    labelled_format_of,
+)
 from tatami.data.pictures import read_picture
 from tatami.data.problems import Problem
 from tatami.errors import TatamiError
-from tatami.types import Dataset, Float, Int, Sample
+from tatami.types import Dataset, Float, Int, LabelledPictures, Picture, Sample, Size
 
 SIZE_EDGES = (0.0, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0)
 """Bins of a box's size: the square root of its share of the picture's area."""
@@ -83,6 +90,78 @@ def inspect(
     }
     # train and trainval report the same file twice
     return Inspection(root, name, classes, sound, tuple(dict.fromkeys(problems)))
+
+
+@dataclass(frozen=True)
+class LabelledInspection:
+    """As Inspection, of a set with one class a picture.
+
+    sizes: of the pictures of all splits, each split's in their order.
+    """
+
+    root: Path
+    format: str
+    classes: tuple[str, ...]
+    splits: dict[str, LabelledPictures]
+    sizes: tuple[Size, ...]
+    problems: tuple[Problem, ...]
+
+
+def inspect_labelled(
+    root: Path,
+    *,
+    split: str | None = None,
+    format: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> LabelledInspection:
+    """Read every split (or the one named), decode its pictures, and find the same one twice.
+
+    progress: called with (pictures done, pictures in all) after each.
+    Raises TatamiError for a set that cannot be recognised and for a split that cannot be read.
+    """
+    name = labelled_format_of(root, format)
+    reader = LABELLED_FORMATS[name]
+    every = reader.splits(root)
+    asked = every if split is None else (chosen_split(root, split, every),)
+    readings = {wanted: reader.read(root, wanted) for wanted in asked}
+    problems = [problem for reading in readings.values() for problem in reading.problems]
+    total = sum(len(reading.pictures) for reading in readings.values())
+    done = 0
+    sizes: list[Size] = []
+    sound: dict[str, LabelledPictures] = {}
+    seen: dict[bytes, str] = {}
+    for wanted, reading in readings.items():
+        pictures = reading.pictures
+        kept: list[int] = []
+        for index, own in enumerate(pictures.ids):
+            done += 1
+            if progress is not None:
+                progress(done, total)
+            try:
+                picture = pictures.read(index)
+            except TatamiError as error:
+                problems.append(Problem.of("unreadable-picture", error, root))
+                continue
+            kept.append(index)
+            sizes.append(Size(picture.shape[1], picture.shape[0]))
+            twin = seen.setdefault(_digest(picture), f"'{own}' of split '{wanted}'")
+            if twin != f"'{own}' of split '{wanted}'":
+                reason = f"picture '{own}' of split '{wanted}' is also {twin}"
+                mend = "keep it in one split only, or its figures mean nothing"
+                problems.append(Problem("duplicate-picture", root, None, reason, mend))
+        if not len(pictures) and not reading.problems:
+            reason, mend = f"split '{wanted}' holds no picture", "add them, or take the split out"
+            problems.append(Problem("missing-split", root, None, reason, mend))
+        sound[wanted] = pictures.select(np.array(kept, np.int64), wanted)
+    classes = next(iter(sound.values())).classes
+    return LabelledInspection(root, name, classes, sound, tuple(sizes), tuple(problems))
+
+
+def _digest(picture: Picture) -> bytes:
+    """One for each content, whatever file it came from."""
+    content = hashlib.sha256(repr(picture.shape).encode())
+    content.update(picture.tobytes())
+    return content.digest()
 
 
 def unique_samples(datasets: Iterable[Dataset]) -> tuple[Sample, ...]:

@@ -135,7 +135,7 @@ def open_labelled(
     reading = reader.read(root, chosen_split(root, split, reader.splits(root)))
     refused = [problem for problem in reading.problems if problem.kind not in skip]
     if refused:
-        raise _refusal(root, refused, listed=False)
+        raise _refusal(root, refused)
     if not len(reading.pictures):
         raise TatamiError(
             f"split '{reading.pictures.split}' holds no labelled picture",
@@ -180,19 +180,30 @@ def mask_format_of(root: Path, format: str | None = None) -> str:
     return _format_of(root, format, MASK_FORMATS)
 
 
-def kind_of(root: Path, format: str | None) -> Literal["boxes", "classes", "masks"]:
-    """What a set labels: by its format or, without one, the first of the three tables in which a
-    format recognises it; boxes where none does, for whoever opens it then to say what is wrong."""
-    tables: tuple[tuple[Literal["boxes", "classes", "masks"], Mapping[str, AnyFormat]], ...] = (
+def kind_of(root: Path, format: str | None = None) -> Literal["boxes", "classes", "masks"]:
+    """What a set labels: by its format's name or, where none is given, the first of these of which
+    a format recognises it: boxes (VOC's photos lie in a folder, too), masks, classes.
+
+    Raises TatamiError for a path that is not there, a format that is in no table, and a set that no
+    format recognises.
+    """
+    tables: tuple[tuple[Literal["boxes", "masks", "classes"], Mapping[str, AnyFormat]], ...] = (
         ("boxes", FORMATS),
         ("masks", MASK_FORMATS),
         ("classes", LABELLED_FORMATS),
     )
-    for kind, formats in tables:
-        known = format in formats
-        if known or (format is None and any(f.recognises(root) for f in formats.values())):
-            return kind
-    return "boxes"
+    if format is None and root.exists():
+        for kind, formats in tables:
+            if any(one.recognises(root) for one in formats.values()):
+                return kind
+    every: dict[str, AnyFormat] = {**FORMATS, **LABELLED_FORMATS, **MASK_FORMATS}
+    name = _format_of(root, format, every)
+    return next(kind for kind, formats in tables if name in formats)
+
+
+def labelled_format_of(root: Path, format: str | None = None) -> str:
+    """As ``format_of``, of a set with one class a picture."""
+    return _format_of(root, format, LABELLED_FORMATS)
 
 
 def labelled_splits(root: Path, format: str | None = None) -> tuple[str, ...]:
@@ -243,14 +254,12 @@ def chosen_split(root: Path, split: str | None, names: tuple[str, ...]) -> str:
     return split
 
 
-def _refusal(root: Path, problems: list[Problem], *, listed: bool = True) -> TatamiError:
+def _refusal(root: Path, problems: list[Problem]) -> TatamiError:
     first = problems[0]
     more = Counter(problem.kind for problem in problems[1:])
     mend = first.mend
     if more:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(more.items()))
         mend += f"; and {more.total()} more: {kinds}"
-    if listed:
-        mend += f"; `tatami data show {root}` lists all"
-    mend += f"{',' if listed else ';'} --skip {first.kind} leaves such out"
+    mend += f"; `tatami data show {root}` lists all, --skip {first.kind} leaves such out"
     return TatamiError(f"{first.kind}: {first.reason}", mend=mend, file=first.file, line=first.line)

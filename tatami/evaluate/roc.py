@@ -7,12 +7,15 @@ positive if it shows a truth of the class, and is left out if it shows difficult
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tatami.evaluate.pool import Pool
 from tatami.types import Bool, Float, Int
+
+MEAN_STEPS = 500
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,39 @@ def roc(scores: Float, positive: Bool) -> Roc:
         np.append(0, true_positives),
         np.append(0, last + 1 - true_positives),
     )
+
+
+@dataclass(frozen=True)
+class MeanRoc:
+    """The mean of several curves at equal false positive rates, none weighted (macro average).
+
+    false_positive_rate, true_positive_rate: (2 * MEAN_STEPS + 2,) float64; at each of
+    MEAN_STEPS + 1 rates, evenly from 0 to 1, the mean foot of the curves' steps and the mean head.
+    auc: the area under it, which is the mean of theirs.
+    """
+
+    false_positive_rate: Float
+    true_positive_rate: Float
+    auc: float
+
+
+def mean_roc(curves: Sequence[Roc]) -> MeanRoc | None:
+    """The mean of the curves that have positives and negatives; None where none has."""
+    defined = [one for one in curves if one.positives and one.negatives]
+    if not defined:
+        return None
+    rates = np.linspace(0, 1, MEAN_STEPS + 1)
+    feet, heads = np.zeros(len(rates)), np.zeros(len(rates))
+    for one in defined:
+        x, y = one.false_positive_rate, one.true_positive_rate
+        first = np.searchsorted(x, rates, side="left")  # the first point at or right of a rate
+        last = np.searchsorted(x, rates, side="right") - 1  # the last point at or left of it
+        width = np.where(first > last, x[first] - x[last], 1)
+        between = y[last] + (y[first] - y[last]) * (rates - x[last]) / width
+        feet += np.where(first > last, between, y[first])
+        heads += np.where(first > last, between, y[last])
+    ends = np.stack([feet, heads], axis=1).reshape(-1) / len(defined)
+    return MeanRoc(np.repeat(rates, 2), ends, float(np.mean([one.auc for one in defined])))
 
 
 def class_rocs(pool: Pool) -> tuple[Roc, ...]:

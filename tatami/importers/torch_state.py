@@ -54,6 +54,16 @@ MAX_WRAPPERS = 4
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "ema", "weights")
 
 
+def is_state(file: Path) -> bool:
+    """Whether a file begins as one that torch.save wrote: a zip, or a pickle.
+
+    Safetensors begin with eight bytes of a length, which may be any, and a brace.
+    """
+    with file.open("rb") as opened:
+        start = opened.read(9)
+    return start.startswith(b"PK\x03\x04") or (start[:1] == b"\x80" and start[8:] != b"{")
+
+
 def read_state(file: Path) -> dict[str, NDArray[Any]]:
     """The tensors of a state_dict by name, floats as float32, whole numbers as they are.
 

@@ -32,6 +32,10 @@ class Classifier(nn.Module):
     smallest: int
     size: int = 224
 
+    def current_name(self, name: str) -> str:
+        """What a weight is called here that a published file gives an older name."""
+        return name
+
     @abstractmethod
     def forward(self, images: Tensor) -> Tensor:
         """(n, 3, H, W) -> logits (n, classes). Raises TatamiError for an input too small."""

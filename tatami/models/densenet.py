@@ -60,6 +60,10 @@ class DenseNet(Classifier):
         start_for_relu(self)
         self.register_load_state_dict_pre_hook(_rename_old)  # type: ignore[no-untyped-call]
 
+    def current_name(self, name: str) -> str:
+        """``denselayer1.norm.1.weight`` is ``denselayer1.norm1.weight`` in old files."""
+        return _OLD.sub(r"\1\2", name)
+
     def forward(self, images: Tensor) -> Tensor:
         """(n, 3, H, W) -> logits (n, classes)."""
         check_size(images, self.smallest)
@@ -128,9 +132,8 @@ class Transition(nn.Module):
 _OLD = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
 
 
-def _rename_old(module: nn.Module, state: dict[str, Any], *_: object) -> None:
-    """``denselayer1.norm.1.weight`` is ``denselayer1.norm1.weight`` in old files."""
+def _rename_old(module: DenseNet, state: dict[str, Any], *_: object) -> None:
     for name in list(state):
-        new = _OLD.sub(r"\1\2", name)
+        new = module.current_name(name)
         if new != name:
             state[new] = state.pop(name)

@@ -187,11 +187,11 @@ def precision_recall(curves: Sequence[Curve]) -> str:
     return _class_lines("Precision against recall", ("recall", "precision", "AP"), lines)
 
 
-def roc_curves(curves: Sequence[RocCurve]) -> str:
+def roc_curves(curves: Sequence[RocCurve], title: str = "ROC of pictures") -> str:
     """The ROC of all classes as SVG; the legend gives each one's AUC, the dots are chance."""
     lines = [(one.name, one.false_positive_rate, one.true_positive_rate, one.auc) for one in curves]
     axes = ("false positive rate", "true positive rate", "AUC")
-    return _class_lines("ROC of pictures", axes, lines, diagonal=True)
+    return _class_lines(title, axes, lines, diagonal=True)
 
 
 def reliability_curves(curves: Sequence[ReliabilityCurve]) -> str:

@@ -27,8 +27,10 @@ from tatami.see.plots import (
     Curve,
     Layer,
     Panel,
+    RocCurve,
     layer_bars,
     precision_recall,
+    roc_curves,
     training_curve,
 )
 from tatami.types import VOID, Boxes, Detections, Mask, Picture, Size
@@ -73,7 +75,8 @@ class Held:
 class ClassResult:
     """How one class is found; precision, recall and F1 are those at the report's threshold.
 
-    truths: labelled boxes, pictures or pixels.  iou, dice, boundary_f1: of pixels and boundaries.
+    truths: labelled boxes, pictures or pixels.  auc: the area under the class's ROC.  iou, dice,
+    boundary_f1: of pixels and boundaries.
     """
 
     name: str
@@ -82,6 +85,7 @@ class ClassResult:
     precision: float | None = None
     recall: float | None = None
     f1: float | None = None
+    auc: float | None = None
     iou: float | None = None
     dice: float | None = None
     boundary_f1: float | None = None
@@ -124,6 +128,7 @@ class Report:
     panels: which of its columns are plotted.  classes: the names that boxes' labels index.
     colours: of the classes, where they have their own.  confusion: what is (row) taken for what
     (column), counted.
+    rocs: of one class each against the rest; curves_note: which classes are drawn.
     pictures_note: which pictures, and the score above which detections are drawn.  seen: a picture,
     the feature maps of some layers, where the network looks; seen_note: of which network.
     provenance: what is needed to repeat it all (recipe, data hash, seed, command, version).
@@ -144,6 +149,8 @@ class Report:
     log: Sequence[Mapping[str, float]] = ()
     panels: Sequence[Panel] = ()
     curves: Sequence[Curve] = ()
+    rocs: Sequence[RocCurve] = ()
+    curves_note: str = ""
     per_class: Sequence[ClassResult] = ()
     confusion: Sequence[Sequence[int]] = ()
     layers: Sequence[Layer] = ()
@@ -163,7 +170,7 @@ def render(report: Report) -> str:
         ("Pictures", _pictures(report)),
         ("What it sees", _seen(report)),
         ("Training", _training(report)),
-        ("Classes", _classes(report.curves, report.per_class)),
+        ("Classes", _classes(report)),
         ("Confusion", _confusion(report.confusion, report.classes)),
         ("Layers", _layers(report.layers)),
         ("Provenance", _pairs("origin", report.provenance)),
@@ -382,7 +389,7 @@ def _training(report: Report) -> str:
     return _plots([training_curve(report.log, panel) for panel in report.panels])
 
 
-def _classes(curves: Sequence[Curve], results: Sequence[ClassResult]) -> str:
+def _classes(report: Report) -> str:
     columns = (
         ("class", "name"),
         ("labelled", "number"),
@@ -390,6 +397,7 @@ def _classes(curves: Sequence[Curve], results: Sequence[ClassResult]) -> str:
         ("precision", "number"),
         ("recall", "number"),
         ("F1", "number"),
+        ("AUC", "number"),
         ("IoU", "share"),
         ("Dice", "number"),
         ("boundary F1", "number"),
@@ -398,12 +406,17 @@ def _classes(curves: Sequence[Curve], results: Sequence[ClassResult]) -> str:
         (
             c.name,
             f"{c.truths:,}",
-            *map(_share, (c.ap, c.precision, c.recall, c.f1, c.iou, c.dice, c.boundary_f1)),
+            *map(_share, (c.ap, c.precision, c.recall, c.f1, c.auc, c.iou, c.dice, c.boundary_f1)),
         )
-        for c in results
+        for c in report.per_class
     ]
     table = _table(columns, rows)
-    plot = _plots([precision_recall(curves)]) if curves else ""
+    drawn = [precision_recall(report.curves)] if report.curves else []
+    if report.rocs:
+        drawn.append(roc_curves(report.rocs, "ROC of each class against the rest"))
+    plot = _plots(drawn)
+    if plot and report.curves_note:
+        plot = f'<div>\n{plot}\n<p class="note">{_escaped(report.curves_note)}</p>\n</div>'
     return f'<div class="beside">\n{plot}\n{table}\n</div>' if plot and table else plot or table
 
 

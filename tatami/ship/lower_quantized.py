@@ -44,7 +44,7 @@ from tatami.ops.quantized import (
     table,
 )
 from tatami.ops.window import Window
-from tatami.ship.lower import (
+from tatami.ship.lowering import (
     Array,
     Lowering,
     activation_of,

@@ -25,7 +25,7 @@ from tatami.types import Float, Float32
 
 @dataclass(frozen=True)
 class Folded:
-    """What became of one convolution.
+    """What became of one convolution, or of a normalization that none could take up.
 
     conv: the name of the value that the convolution made, which is no more.
     output: the name of the value that it makes now: that of the chain's last node.
@@ -34,6 +34,7 @@ class Folded:
     largest_scale: the largest |factor| that a channel's weights were multiplied by.
     operations: additions, multiplications and divisions for one picture that are no longer done,
     counted as the equations are written (normalize 2, scale 1, bias 1 an element).
+    alone: why the normalization became a convolution of its own, depthwise; "" for all others.
     """
 
     conv: str
@@ -42,6 +43,7 @@ class Folded:
     epsilon: Epsilon | None
     largest_scale: float
     operations: int
+    alone: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class _Line:
 
 
 def fold(
-    network: Network, epsilon: Epsilon | None = None, depthwise: bool = False
+    network: Network, epsilon: Epsilon | None = None, depthwise: bool | None = None
 ) -> tuple[Network, list[Folded]]:
     """Fold every normalization, and per-channel scale and bias, into the convolution before it.
 
@@ -67,12 +69,14 @@ def fold(
     as it is; a network with nothing to fold comes back equal, with no records.
 
     depthwise: a normalization that no convolution can take up, as those in front of DenseNet's,
-    becomes a convolution of its own, of one tap and one channel each. It has no record.
+    becomes a convolution of its own, of one tap and one channel each; its record says why. None:
+    in networks of Tatami's, whose metadata say what they are and which are so by design; in any
+    other file it may as well be a mistake, and is refused.
 
     Raises TatamiError, naming the nodes, where folding would be wrong: a normalization that does
     not follow a convolution and a convolution whose output is also used elsewhere, both unless
-    ``depthwise``, a normalization in training mode, a variance that is negative beyond epsilon, a
-    constant that differs within a channel, weights that leave the range of float32.
+    they become ``depthwise``, a normalization in training mode, a variance that is negative beyond
+    epsilon, a constant that differs within a channel, weights that leave the range of float32.
     """
     model = network.model.clone()
     drop_identity(model)  # so that a normalization is seen to follow its convolution
@@ -80,16 +84,19 @@ def fold(
     for node in list(model.graph):
         if node.op_type == "Conv" and (chain := _chain(node)):
             records.append(_fold_chain(model.graph, node, chain, epsilon))
-    left = [node for node in model.graph if node.op_type == "BatchNormalization"]
-    for node in left:
-        if not depthwise:
-            raise _unfoldable(node)
-        _make_depthwise(model.graph, node, epsilon)
-    drop_unused(model)
     spec = network.spec
-    if spec is not None and (records or left):
+    # All the reasons first: they name the nodes as they were.
+    left = [
+        (node, _unfoldable(node)) for node in model.graph if node.op_type == "BatchNormalization"
+    ]
+    for node, why in left:
+        if depthwise is False or (depthwise is None and spec is None):
+            raise why
+        records.append(_make_depthwise(model.graph, node, epsilon, why.reason))
+    drop_unused(model)
+    if spec is not None and records:
         used = "the nodes' own" if epsilon is None else str(epsilon)
-        note = f"{len(records)} convolutions, epsilon: {used}"
+        note = f"{len(records) - len(left)} convolutions, epsilon: {used}"
         note += f", {len(left)} depthwise" if left else ""
         spec = replace(spec, provenance={**spec.provenance, "folded": note})
     return Network(model, spec), records
@@ -166,15 +173,26 @@ def _fold_chain(
     )
 
 
-def _make_depthwise(graph: ir.Graph, node: ir.Node, epsilon: Epsilon | None) -> None:
+def _make_depthwise(graph: ir.Graph, node: ir.Node, epsilon: Epsilon | None, reason: str) -> Folded:
     """A normalization as a convolution of one tap, every channel by itself: the same line."""
-    line = _normalization(node, epsilon or Epsilon(_written(real(node, "epsilon", 1e-5))))
+    used = epsilon or Epsilon(_written(real(node, "epsilon", 1e-5)))
+    line = _normalization(node, used)
+    output = node.outputs[0]
     with np.errstate(over="ignore", invalid="ignore"):
         weight, bias = line.scale.astype(np.float32), line.shift.astype(np.float32)
     if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
         raise _out_of_range(f"{place(node)} as a convolution")
     weights = {"weight": weight[:, None, None, None], "bias": bias}
     _replace(graph, [node], weights, [ir.AttrInt64("group", len(weight))])
+    return Folded(
+        conv=str(output.name),
+        output=str(output.name),
+        nodes=(place(node),),
+        epsilon=used,
+        largest_scale=float(np.abs(line.scale).max()),
+        operations=2 * int(np.prod(shape_of(output), dtype=np.int64)),  # of four, two are left
+        alone=reason,
+    )
 
 
 def _out_of_range(what: str) -> TatamiError:

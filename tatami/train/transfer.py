@@ -26,17 +26,21 @@ def transferred(
     """All weights of ``model`` as they begin, and the names of those that are made anew.
 
     tensors: what ``file`` holds.  anew: leave the head as ``model`` has it, even where the file's
-    would fit, for its classes are others.
+    would fit, for its classes are others.  Counts of batches, which files of older programs lack
+    and nothing depends on, are the model's where the file has none.
 
-    Raises TatamiError for any other weight that lacks, is too many or has another shape.
+    Raises TatamiError for any other weight that lacks, is too many, has another shape or holds
+    numbers that are not finite.
     """
     wanted = model.state_dict()
+    counts = {n: t for n, t in wanted.items() if n.endswith(".num_batches_tracked")}
+    given = {**counts, **tensors}
     fits = all(n in tensors and tensors[n].shape == wanted[n].shape for n in head)
     made = frozenset() if fits and not anew else head
-    for name in sorted(wanted.keys() | tensors.keys()):
+    for name in sorted(wanted.keys() | given.keys()):
         if name in made:
             continue
-        mine, theirs = wanted.get(name), tensors.get(name)
+        mine, theirs = wanted.get(name), given.get(name)
         if mine is None or theirs is None or mine.shape != theirs.shape:
             said = ["absent" if t is None else str(tuple(t.shape)) for t in (theirs, mine)]
             raise TatamiError(
@@ -44,7 +48,13 @@ def transferred(
                 file=file,
                 mend="begin from weights of the same network and width",
             )
-    start = {name: wanted[name] if name in made else tensors[name] for name in wanted}
+        if not theirs.isfinite().all():
+            raise TatamiError(
+                f"weight '{name}' holds numbers that are not finite",
+                file=file,
+                mend="begin from another file",
+            )
+    start = {name: wanted[name] if name in made else given[name] for name in wanted}
     return start, tuple(name for name in wanted if name in made)
 
 

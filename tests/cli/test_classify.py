@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import shutil
 import sys
@@ -15,6 +16,8 @@ from PIL import Image
 from tatami import graph
 from tatami.cli.artefact import open_artefact
 from tatami.cli.main import main
+from tatami.cli.report import rocs_of
+from tatami.evaluate.classification import evaluate
 from tatami.ship.c.run import CompiledClassifier
 from tatami.types import ClassifierSpec
 
@@ -128,6 +131,8 @@ def test_from_torch_to_integers_in_c(
     page = (folder / "report.html").read_text()
     assert "top-1" in page
     assert "mAP@0.5" not in page
+    assert "ROC of each class against the rest" in page
+    assert "1.000  mean of the classes" in page
 
     picture = np.asarray(Image.open(data / "test" / "red" / "0.png"))
     expected = open_artefact(folder / "network-int8.onnx").classify(picture)
@@ -158,6 +163,111 @@ def test_transfer_makes_the_head_anew_and_freezes(
     assert same == {"c1.weight", "c1.bias", "s2.line.weight", "s2.line.bias"}
 
 
+def other_net(**changes: object) -> dict[str, object]:
+    """The weights of a narrow ResNet-18 of seven classes, in torchvision's names, as torch has
+    them: the counts of batches are left out, as in the files of its first versions."""
+    import torch
+
+    from tatami.models import CLASSIFIERS
+
+    torch.manual_seed(7)
+    state = CLASSIFIERS["resnet18"](7, width=0.1).state_dict()
+    old = {name: t for name, t in state.items() if not name.endswith("num_batches_tracked")}
+    return {**old, **changes}
+
+
+FROM_TORCH = ("--size", "40x32", "--width", 0.1, "--epochs", 1)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_training_begins_from_the_weights_of_torch(
+    command: Command, data: Path, tmp_path: Path, zipped: bool, capsys
+) -> None:
+    import safetensors.numpy
+    import torch
+
+    file = tmp_path / "resnet18.pth"
+    theirs = other_net()
+    torch.save(theirs, file, _use_new_zipfile_serialization=zipped)
+    target = tmp_path / "run"
+    frozen = ("--freeze", "conv1", "--freeze", "bn1", "--freeze", "layer1")
+    arguments = ("train", "resnet18", "--data", data, "-o", target, *FROM_TORCH, *frozen)
+    assert command(*arguments, "--from", file, *QUICK) == 0
+    assert "the head is new: fc.weight, fc.bias" in capsys.readouterr().err
+    begun = safetensors.numpy.load_file(target / "initial.safetensors")
+    ended = safetensors.numpy.load_file(target / "weights.safetensors")
+    assert ended["fc.weight"].shape[0] == 3
+    learnt = set()
+    for name, tensor in theirs.items():
+        if not name.startswith("fc."):
+            np.testing.assert_array_equal(begun[name], tensor.numpy())
+        if not np.array_equal(begun[name], ended[name]):
+            learnt.add(name.split(".")[0])
+    assert learnt == {"layer2", "layer3", "layer4", "fc"}
+
+
+def test_an_older_densenet_begins_a_training(
+    command: Command, data: Path, tmp_path: Path, capsys
+) -> None:
+    """Its published file says norm.1 where the network now says norm1."""
+    import re
+
+    import safetensors.numpy
+    import torch
+
+    from tatami.models import CLASSIFIERS
+
+    state = CLASSIFIERS["densenet121"](3, width=0.1).state_dict()
+    old = {re.sub(r"(r\d+\.(?:norm|conv))([12]\.)", r"\1.\2", name): state[name] for name in state}
+    assert "features.denseblock1.denselayer1.norm.1.weight" in old
+    torch.save({"state_dict": old}, tmp_path / "old.pth")
+    size = ("--size", "32x32", "--width", 0.1, "--epochs", 1, "--freeze", "features")
+    target = tmp_path / "run"
+    arguments = ("train", "densenet121", "--data", data, "-o", target, *size)
+    assert command(*arguments, "--from", tmp_path / "old.pth", *QUICK) == 0
+    assert "the head too" in capsys.readouterr().err  # as many classes: it may be theirs
+    ended = safetensors.numpy.load_file(target / "weights.safetensors")
+    kept = [name for name in state if name.startswith("features.") and "running" not in name]
+    for name in kept:
+        np.testing.assert_array_equal(ended[name], state[name].numpy(), err_msg=name)
+
+
+def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
+    """Weights that are not those of the network, and the reasons."""
+    import torch
+
+    weight = other_net()["layer1.0.conv1.weight"]
+    assert isinstance(weight, torch.Tensor)
+    wide, endless = torch.zeros(9, *weight.shape[1:]), torch.full_like(weight, float("nan"))
+    contents: dict[str, tuple[object, str]] = {
+        "shape": (other_net(**{"layer1.0.conv1.weight": wide}), "'layer1.0.conv1.weight' is (9, "),
+        "many": (other_net(**{"layer9.weight": weight}), "'layer9.weight' is (8, 8, 3, 3) in the"),
+        "few": ({"conv1.weight": other_net()["conv1.weight"]}, "is absent in the file"),
+        "nan": (other_net(**{"layer1.0.conv1.weight": endless}), "numbers that are not finite"),
+        "call": (collections.Counter("a"), "collections.Counter"),
+    }
+    found = {}
+    for name, (content, reason) in contents.items():
+        torch.save(content, folder / f"{name}.pth")
+        found[name] = (folder / f"{name}.pth", reason)
+    cut = folder / "cut.pth"
+    cut.write_bytes((folder / "nan.pth").read_bytes()[:4000])
+    return {**found, "cut": (cut, "the file is damaged")}
+
+
+def test_weights_of_torch_that_do_not_fit_are_refused(
+    command: Command, data: Path, tmp_path: Path, capsys
+) -> None:
+    for file, reason in bad_files(tmp_path).values():
+        target = tmp_path / "run"
+        arguments = ("train", "resnet18", "--data", data, "-o", target, *FROM_TORCH)
+        assert command(*arguments, "--from", file, *QUICK) == 2, file
+        error = capsys.readouterr().err
+        assert reason in error
+        assert str(file) in error
+        assert not target.exists()
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
@@ -179,6 +289,20 @@ def test_what_cannot_be_trained_is_refused(
     assert command("train", "lenet5", "--data", data, "-o", target, *chosen) == 2
     assert reason in capsys.readouterr().err
     assert not (target / "weights.safetensors").exists()
+
+
+def test_of_many_classes_the_worst_are_drawn() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(300) % 15
+    scores = rng.random((300, 15)).astype(np.float32)
+    scores[np.arange(300), labels] += np.linspace(0.1, 1.2, 15, dtype=np.float32)[labels]
+    result = evaluate(labels, scores, [f"class {number}" for number in range(15)])
+    drawn = rocs_of(result)
+    assert (drawn[0].name, len(drawn)) == ("mean of the classes", 11)
+    areas = sorted(one.roc.auc for one in result.classes)
+    assert [one.auc for one in drawn[1:]] == areas[:10]
+    few = evaluate(labels[:90] % 3, scores[:90, :3], ["a", "b", "c"])
+    assert [one.name for one in rocs_of(few)[1:]] == ["a", "b", "c"]
 
 
 def test_a_detectors_command_refuses_a_classifier(

@@ -111,3 +111,102 @@ def test_bccd_trains_without_its_two_degenerate_boxes(shared_data: Path) -> None
     assert code == 0
     assert "voc, 364 pictures, 4886 boxes, 3 classes" in text
     assert "skipped 2 degenerate-box" in text
+
+
+# One class a picture
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    """Seven pictures in folders of classes: two are one picture in two splits, one is damaged."""
+    root = tmp_path / "classes"
+    for at, name in enumerate(("train/cat/a", "train/cat/b", "train/[red]dog/c", "test/cat/d")):
+        pixels = np.random.default_rng(at).integers(0, 256, (20, 30 + at // 3, 3), np.uint8)
+        file = root / f"{name}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(file)
+    (root / "test/[red]dog").mkdir()
+    Image.open(root / "train/cat/a.png").save(root / "test/[red]dog/copy.bmp")
+    cut = (root / "test/cat/d.png").read_bytes()
+    (root / "test/cat/e.png").write_bytes(cut[: len(cut) // 2])
+    (root / "stray.txt").write_text("no picture")
+    (root / "train/stray.png").write_bytes(cut)
+    return root
+
+
+def test_classes_of_pictures_are_counted_and_faults_are_found(folders: Path) -> None:
+    code, text = run("show", folders)
+    assert code == 2
+    assert f"{folders}: folders, 5 pictures, 2 classes" in text
+    lines = [line.split() for line in text.splitlines()]
+    assert ["class", "name", "test", "train"] in lines
+    assert ["0", "[red]dog", "1", "1"] in lines
+    assert ["1", "cat", "1", "2"] in lines
+    assert ["all", "2", "3"] in lines
+    assert ["30x20", "4"] in lines
+    assert ["31x20", "1"] in lines
+    assert f"{folders / 'test/cat/e.png'}: unreadable-picture: " in text
+    assert f"{folders / 'train/stray.png'}: missing-label: " in text
+    assert "'cat/a.png' of split 'train' is also '[red]dog/copy.bmp' of split 'test'" in text
+    assert text.count("duplicate-picture: ") == 2  # the finding, and what the kind means
+
+
+def test_classes_as_json_and_as_a_sheet(folders: Path, tmp_path: Path) -> None:
+    kinds = ("unreadable-picture", "missing-label", "duplicate-picture")
+    skipped = [word for kind in kinds for word in ("--skip", kind)]
+    code, text = run("show", folders, "--json", *skipped, "--draw", tmp_path / "sheet.png")
+    found = json.loads(text)
+    assert code == 0
+    assert found["format"] == "folders"
+    assert found["pictures"] == 5
+    assert found["splits"]["train"] == {"pictures": 3, "classes": {"[red]dog": 1, "cat": 2}}
+    assert found["picture_sizes"] == {"30x20": 4, "31x20": 1}
+    assert sorted(problem["kind"] for problem in found["problems"]) == sorted(kinds)
+    assert all(problem["skipped"] for problem in found["problems"])
+    assert read_picture(tmp_path / "sheet.png").shape[1] > 4 * 320
+    code, text = run("show", folders, "--split", "train", "--json", "--skip", "missing-label")
+    assert list(json.loads(text)["splits"]) == ["train"]
+    assert code == 0  # the copy lies in the other split
+
+
+def test_sets_in_one_file_are_shown(tmp_path: Path) -> None:
+    def idx(array: np.ndarray) -> bytes:
+        head = bytes((0, 0, 8, array.ndim)) + np.array(array.shape, ">u4").tobytes()
+        return head + array.tobytes()
+
+    images = np.random.default_rng(0).integers(0, 256, (6, 5, 4), np.uint8)
+    digits = tmp_path / "digits"
+    digits.mkdir()
+    (digits / "train-images-idx3-ubyte").write_bytes(idx(images))
+    labels = np.array([3, 3, 3, 1, 11, 0], np.uint8)
+    (digits / "train-labels-idx1-ubyte").write_bytes(idx(labels))
+    code, text = run("show", digits, "--json")
+    found = json.loads(text)
+    assert code == 2
+    assert (found["format"], found["picture_sizes"]) == ("mnist", {"4x5": 5})
+    assert found["splits"]["train"]["classes"]["3"] == 3
+    (problem,) = found["problems"]
+    assert problem["kind"] == "class-out-of-range"
+
+    records = np.random.default_rng(1).integers(0, 10, (4, 1 + 3072), np.uint8)
+    (tmp_path / "cifar").mkdir()
+    (tmp_path / "cifar" / "test_batch.bin").write_bytes(records.tobytes())
+    code, text = run("show", tmp_path / "cifar")
+    assert code == 0
+    assert "cifar, 4 pictures, 10 classes" in text
+    with pytest.raises(TatamiError, match="no format 'cifra'") as caught:
+        run("show", tmp_path / "cifar", "--format", "cifra")
+    assert "voc, coco, yolo, folders, mnist, cifar" in str(caught.value)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(TatamiError, match="not a labelled set") as caught:
+        run("show", tmp_path / "empty")
+    assert "mnist: train-images" in str(caught.value)
+
+
+def test_boxes_come_first(root: Path) -> None:
+    """YOLO's pictures beside a folder of pictures are no class's."""
+    (root / "looked-at").mkdir()
+    (root / "p0.png").rename(root / "looked-at" / "p0.png")
+    (root / "p0.txt").rename(root / "looked-at" / "p0.txt")
+    _, text = run("show", root)
+    assert f"{root}: yolo, " in text

@@ -133,8 +133,10 @@ def test_depthwise_makes_convolutions_of_what_is_left(tatami, model_of, tmp_path
     code, out, _ = tatami("fold", path, "--depthwise", "-o", tmp_path / "out.onnx")
     assert code == 0
     assert "1 normalizations became depthwise convolutions" in out
+    assert "'map' follows Relu 'r'" in " ".join(out.split())
     assert [one.op_type for one in graph.read(tmp_path / "out.onnx").graph] == ["Relu", "Conv"]
     _, out, _ = tatami("fold", path, "--depthwise", "-o", tmp_path / "out.onnx", "--json")
     answer = json.loads(out)
     assert answer["depthwise"] == 1
+    assert "'map' follows Relu 'r'" in answer["folded"][0]["alone"]
     assert answer["worst_relative_difference"] < 1e-6

@@ -135,9 +135,9 @@ def test_predict_lays_classes_over_pictures(
             np.testing.assert_array_equal(
                 np.asarray(indexed), segmenter.segment(np.asarray(picture))
             )
-    (out / "masks" / "other.png").write_bytes(b"mine")
+    (out / "other.png").write_bytes(b"mine")
     assert command("predict", trained, data / "val", "-o", out) == 2
-    assert "masks/other.png" in capsys.readouterr().err
+    assert "other.png" in capsys.readouterr().err
 
 
 def test_a_resumed_run_needs_the_same_masks(

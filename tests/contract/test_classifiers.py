@@ -7,6 +7,7 @@ networks to their papers.
 
 from __future__ import annotations
 
+import copy
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -71,10 +72,12 @@ CASES = {
 
 WHOLE = (
     *("densenet121", "densenet169", "densenet201", "densenet264"),
-    *("googlenet", "mobilenet-v1", "resnet18"),
+    *("googlenet", "mobilenet-v1", "resnet18", "resnet34", "resnet50", "vgg16-bn", "xception"),
 )
-"""Those that are also run with all of their layers, by hand. Random weights in a residual network
-of a hundred layers make more of a rounding than the bound allows: it must be trained first."""
+"""Those that are also run with all of their layers, by hand."""
+OWN = 4
+"""Random weights in a deep network make much of a rounding: an answer may be so many times as far
+from torch's in float64 as torch's own in float32 is."""
 
 
 def build(name: str, seed: int = 0) -> Classifier:
@@ -99,9 +102,9 @@ def batch(size: Size, seed: int = 0) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(images), torch.from_numpy(labels)
 
 
-def assert_close(found: Float32, expected: Float32) -> None:
+def assert_close(found: Float32, expected: Float32, bound: float = BOUND) -> None:
     assert found.shape == expected.shape
-    assert np.abs(found - expected).max() <= BOUND * np.abs(expected).max()
+    assert np.abs(found - expected).max() <= bound * np.abs(expected).max()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -223,6 +226,22 @@ def test_folded_it_agrees(exported: Exported) -> None:
     assert_close(graph.run(exported.folded, exported.images)[0], exported.logits)
 
 
+def test_its_own_file_folds_without_an_option(exported: Exported) -> None:
+    """Also where no convolution can take a normalization up, as in a DenseNet."""
+    folded, records = fold(exported.network)
+    assert {node.op_type for node in folded.graph} == {
+        node.op_type for node in exported.folded.graph
+    }
+    is_dense = any("Concat" in record.alone for record in records)
+    assert is_dense == any(
+        node.op_type == "BatchNormalization"
+        and (before := node.inputs[0]) is not None
+        and (maker := before.producer()) is not None
+        and maker.op_type == "Concat"
+        for node in exported.network.graph
+    )
+
+
 def test_the_c_program_agrees(exported: Exported, tmp_path: Path) -> None:
     if shutil.which("cc") is None:
         pytest.skip("no C compiler")
@@ -254,18 +273,23 @@ def test_the_integer_c_program_gives_the_bits_of_numpy(exported: Exported, tmp_p
 def test_every_depth_is_one_answer_to_the_last_integer(name: str, tmp_path: Path) -> None:
     """All layers of the paper, narrow: torch, NumPy, folded, and C in float and in integers."""
     torch.manual_seed(0)
-    model = CLASSIFIERS[name](CLASSES, width=0.1).train()
-    size = next((CASES[case].size for case in CASES if case[:3] == name[:3]), PLAIN)
+    case = next((case for case in CASES if case[:3] == name[:3]), "resnet18")
+    model = CLASSIFIERS[name](CLASSES, width=CASES[case].width).train()
+    size = CASES[case].size
     images, _ = batch(size)
     with torch.no_grad():
         for _ in range(60):
             model(images)
         logits = model.eval()(images[:2]).numpy()
+        exact = copy.deepcopy(model).double()(images[:2].double()).numpy()
+    own = float(np.abs(logits - exact).max() / np.abs(exact).max())
+    bound = max(BOUND, OWN * own)
+    assert bound < 0.01
     network = Network(to_model(model, size), None)
     folded, _ = fold(network, depthwise=True)
     pictures = images[:2].numpy()
-    assert_close(graph.run(network, pictures)[0], logits)
-    assert_close(graph.run(folded, pictures)[0], logits)
+    assert_close(graph.run(network, pictures)[0], exact, bound)
+    assert_close(graph.run(folded, pictures)[0], exact, bound)
     seen = observe(folded, list(pictures[:, None]), 2)
     for kind, program in (("float", lower(folded)), ("bytes", lower(quantize(folded, seen)))):
         (tmp_path / kind).mkdir()
@@ -274,10 +298,10 @@ def test_every_depth_is_one_answer_to_the_last_integer(name: str, tmp_path: Path
         with CompiledNetwork(tmp_path / kind, options=("-O1",)) as compiled:
             found = np.stack([compiled.run([picture])[0].reshape(-1) for picture in pictures])
         if kind == "float":
-            assert_close(found, logits)
+            assert_close(found, exact, bound)
         else:
-            exact = [interpret.run(program, [picture])[0].reshape(-1) for picture in pictures]
-            np.testing.assert_array_equal(found, np.stack(exact))
+            bits = [interpret.run(program, [picture])[0].reshape(-1) for picture in pictures]
+            np.testing.assert_array_equal(found, np.stack(bits))
 
 
 def test_rankings_are_those_of_the_softmax(trained: Trained) -> None:

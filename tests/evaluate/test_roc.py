@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tatami.evaluate.pool import pool
-from tatami.evaluate.roc import class_rocs, roc
+from tatami.evaluate.roc import MEAN_STEPS, Roc, class_rocs, mean_roc, roc
 from tatami.types import Boxes, Detections
 
 BOX, ELSEWHERE = [0, 0, 10, 10], [50, 50, 60, 60]
@@ -103,3 +103,56 @@ def test_a_picture_with_difficult_truths_only_is_left_out() -> None:
     ours = class_rocs(pool(truths, found, 2))[0]
     assert (ours.positives, ours.negatives, ours.auc) == (1, 1, 1)
     assert ours.thresholds.tolist() == [math.inf, 0.7, 0.1]
+
+
+def random_rocs(count: int) -> list[Roc]:
+    """Classes of a test of 300 pictures, some rare, with ties, and one class that has none."""
+    rng = np.random.default_rng(1)
+    curves = []
+    for label in range(count):
+        positive = rng.random(300) < 0.02 * label
+        curves.append(roc((rng.normal(size=300) + 1.5 * positive).round(1), positive))
+    return curves
+
+
+def test_the_mean_of_curves_has_the_mean_of_their_areas() -> None:
+    curves = random_rocs(8)
+    mean = mean_roc(curves)
+    assert mean is not None
+    assert math.isnan(curves[0].auc)
+    assert mean.auc == pytest.approx(np.mean([one.auc for one in curves[1:]]), abs=1e-15)
+    x, y = mean.false_positive_rate, mean.true_positive_rate
+    assert np.trapezoid(y, x) == pytest.approx(mean.auc, abs=2 / MEAN_STEPS)
+    assert (np.diff(x) >= 0).all()
+    assert (np.diff(y) >= -1e-12).all()
+    assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 1)
+
+
+def test_the_mean_is_of_the_curves_at_each_rate() -> None:
+    """Where no curve has a step, the foot is the head, and NumPy interpolates the same."""
+    curves = random_rocs(5)[1:]
+    mean = mean_roc(curves)
+    assert mean is not None
+    inside = 0
+    for index in range(0, len(mean.false_positive_rate), 2):
+        rate = mean.false_positive_rate[index]
+        ends = mean.true_positive_rate[index : index + 2]
+        if any(np.isclose(one.false_positive_rate, rate, atol=1e-12).any() for one in curves):
+            assert ends[0] <= ends[1]
+            continue
+        inside += 1
+        pairs = [(one.false_positive_rate, one.true_positive_rate) for one in curves]
+        expected = np.mean([np.interp(rate, *pair) for pair in pairs])
+        np.testing.assert_allclose(ends, expected, atol=1e-12)
+    assert inside > 100
+
+
+def test_steps_of_a_perfect_class_stand_at_zero() -> None:
+    perfect = roc(np.array([0.9, 0.8, 0.1]), np.array([True, True, False]))
+    worst = roc(np.array([0.1, 0.2, 0.9]), np.array([True, True, False]))
+    mean = mean_roc([perfect, worst])
+    assert mean is not None
+    assert mean.auc == 0.5
+    assert mean.true_positive_rate[:4].tolist() == [0, 0.5, 0.5, 0.5]
+    assert mean.true_positive_rate[-2:].tolist() == [0.5, 1]
+    assert mean_roc([roc(np.array([0.5]), np.array([True]))]) is None

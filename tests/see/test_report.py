@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from tatami.see.draw import class_colour
-from tatami.see.plots import Curve, Layer, Panel
+from tatami.see.plots import Curve, Layer, Panel, RocCurve
 from tatami.see.report import (
     PICTURE_SIZE,
     ClassResult,
@@ -55,7 +55,9 @@ SAMPLE = Report(
     log=[{"step": float(step), "loss": 1 / (step + 1)} for step in range(9)],
     panels=[Panel("Loss", ("loss",))],
     curves=[Curve("0", np.array([0.0, 1.0]), np.array([1.0, 0.5]), 0.75)],
-    per_class=[ClassResult("0", 1234, 0.75, 0.8, 0.7, 0.747)],
+    rocs=[RocCurve("0", np.array([0.0, 0.2, 1.0]), np.array([0.0, 0.9, 1.0]), 0.8531)],
+    curves_note="The worst class.",
+    per_class=[ClassResult("0", 1234, 0.75, 0.8, 0.7, 0.747, 0.8532)],
     layers=[Layer("conv1", "Conv", (1, 16, 32, 32), 442_368, 448, 1792)],
     provenance={"seed": "0"},
 )
@@ -270,3 +272,17 @@ def test_the_confusion_matrix_is_in_shares_of_its_rows() -> None:
     assert "<b>" not in page.split("</header>")[1].replace("&lt;b&gt;", "")
     assert 'title="5"' in page
     assert "Confusion" not in Page(render(Report("t", classes=("a",)))).text
+
+
+def test_the_roc_of_classes_stands_beside_the_table() -> None:
+    text = Page(render(SAMPLE)).text
+    for part in (
+        "ROC of each class against the rest",
+        "0.853  0",
+        "AUC, class",
+        "The worst class.",
+    ):
+        assert part in text
+    without = Page(render(replace(SAMPLE, rocs=(), curves_note=""))).text
+    assert "ROC" not in without
+    assert "AUC" in without  # the table still tells it

@@ -263,9 +263,9 @@ def test_darknets_epsilon_is_added_to_the_root():
 # Where folding would be wrong.
 
 
-def refused(network, *parts, epsilon=None):
+def refused(network, *parts, epsilon=None, depthwise=None):
     with pytest.raises(TatamiError) as caught:
-        fold(network, epsilon)
+        fold(network, epsilon, depthwise)
     for part in parts:
         assert part in str(caught.value)
 
@@ -342,7 +342,13 @@ def test_with_depthwise_a_normalization_that_is_left_is_a_convolution(network_of
     network = network_of(nodes, weights)
     refused(network, "Conv 'c' is used twice")
     folded, records = fold(network, depthwise=True)
-    assert [record.conv for record in records] == ["d"]
+    assert [record.conv for record in records if not record.alone] == ["d"]
+    alone = {record.output: record for record in records if record.alone}
+    assert list(alone) == ["n", "m"]
+    assert alone["n"].alone.startswith("Conv 'c' is used twice: by BatchNormalization 'n'")
+    assert "'m' follows Concat 'both'" in alone["m"].alone
+    assert str(alone["n"].epsilon) == "0.001"
+    assert alone["m"].operations == 2 * 8 * 6 * 6
     kinds = [one.op_type for one in folded.graph]
     assert kinds == ["Conv", "Conv", "Relu", "Concat", "Conv", "Relu", "Conv"]
     equal(network, folded)
@@ -363,7 +369,9 @@ def test_depthwise_in_the_provenance_and_out_of_range(network_of):
     weights = weights_of(np.random.default_rng(0), 3)
     network = network_of([normalize("images", "map")], weights)
     spec = NetworkSpec("detect", ("a",), InputSpec(Size(8, 8)), Decoding.yolov2(((1.0, 1.0),), 8))
-    folded, _ = fold(replace(network, spec=spec), depthwise=True)
+    refused(network, "'map' normalizes the network's input")  # nobody says what network it is
+    refused(replace(network, spec=spec), "normalizes the network's input", depthwise=False)
+    folded, _ = fold(replace(network, spec=spec))
     assert folded.spec is not None
     assert folded.spec.provenance["folded"].endswith(", 1 depthwise")
     weights["s"] = np.full(3, 3e38, np.float32)

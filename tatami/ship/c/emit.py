@@ -113,9 +113,11 @@ def emit(
         "network.json": _description(program, layout, name, options, table),
     }
     if program.spec is not None:
-        texts["main.c"] = _renamed(
-            _text(_MAIN[_use(program.spec)]).replace("@ppm@", _text("ppm.c")), name
-        )
+        use = _use(program.spec)
+        main = _text("main_segment.c" if use == "segment" else "main.c")
+        tell = "tell_classes.c" if use == "classify" else "tell_detections.c"
+        main = main.replace("@ppm@", _text("ppm.c")).replace("@tell@", _text(tell))
+        texts["main.c"] = _renamed(main, name)
     encoded = {file: text.encode() for file, text in texts.items()}
     if not as_array:
         encoded[f"{name}_weights.bin"] = _blob(layout)
@@ -147,10 +149,6 @@ def _use(spec: Spec) -> Literal["detect", "classify", "segment"]:
     if isinstance(spec, ClassifierSpec):
         return "classify"
     return "segment" if isinstance(spec, SegmenterSpec) else "detect"
-
-
-_MAIN = {"detect": "main.c", "classify": "main_classify.c", "segment": "main_segment.c"}
-"""The example for each use."""
 
 
 def _check_use(program: Program, spec: Spec) -> None:
