@@ -40,7 +40,9 @@ from tatami.ship.c.targets import TARGETS, target_of
 from tatami.ship.lower import lower
 from tatami.ship.program import Program, Value
 from tatami.ship.prove import (
+    FLOAT_BOUND,
     QUANTIZATION_LOSS,
+    UNPOOLED_BOUND,
     Array,
     Ledger,
     Measure,
@@ -246,7 +248,8 @@ def _hold(stage: Stage, held_to: Stage | None, pictures: Sequence[Picture]) -> R
     _check_same_use(stage, held_to)
     images = [_image(picture, stage.spec) for picture in pictures]
     if stage.integers is None:
-        return hold_maps(stage, held_to, images)
+        unpools = stage.unpools or held_to.unpools
+        return hold_maps(stage, held_to, images, UNPOOLED_BOUND if unpools else FLOAT_BOUND)
     if held_to.integers is not None:
         return hold_integers(stage, held_to, images)
     if held_to.values is None:
@@ -333,7 +336,10 @@ def open_stage(path: Path) -> Stage:
     def values(images: Float32) -> dict[str, Float32]:
         return graph.values(network, images)
 
-    return Stage(name, detector.spec, detector, detector.forward, values, None, size)
+    unpools = any(node.op_type == "MaxUnpool" for node in network.graph)
+    return Stage(
+        name, detector.spec, detector, detector.forward, values, None, size, unpools=unpools
+    )
 
 
 def integer_stage(name: str, detector: Ruled, program: Program, size: int) -> Stage:
@@ -373,7 +379,7 @@ def compiled_stage(
     def values(images: Float32) -> dict[str, Float32]:
         return {key: _real(array, known[key]) for key, array in detector.values(images).items()}
 
-    quantized = any(value.quantization is not None for value in known.values())
+    quantized = any(value.quantized for value in known.values())
     return Stage(
         name,
         detector.spec,

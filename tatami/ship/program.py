@@ -52,6 +52,11 @@ class Value:
         """What it takes in memory."""
         return math.prod(self.shape) * (4 if self.quantization is None else 1)
 
+    @property
+    def quantized(self) -> bool:
+        """Whether its bytes stand for real numbers: those of taps stand for themselves."""
+        return self.quantization not in (None, TAPS)
+
 
 # What may follow a sum ---------------------------------------------------------------------------
 

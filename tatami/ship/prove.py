@@ -41,6 +41,10 @@ BOX_BOUND = 0.0
 MIXED_BOUND = 1e-2
 """As FLOAT_BOUND, for a network of integers with layers that were kept in float32: the last bit of
 a float may move a sample over the edge of a step, and so a few bytes by one."""
+UNPOOLED_BOUND = 0.1
+"""As FLOAT_BOUND, for a float network that puts samples back where max pools found them: of two
+that are equal but for rounding either may be the largest, and then a sample of one channel lies a
+pixel further, and what is computed of it too. The labels are held to one another by their mIoU."""
 MAP_BOUND = 5e-4
 """mAP must be equal to three decimals."""
 QUANTIZATION_LOSS = 0.01
@@ -59,7 +63,7 @@ class Stage:
     prepare: the stage's own picture rule, (h, w, 3) to (3, H, W).  size: bytes of what it is.
     integers: of an integer network, every value by name in its own type, float32 or uint8.
     rounded: names of those of them that come of float arithmetic, and so have no fixed bits.
-    compiled: whether a compiler made it.
+    compiled: whether a compiler made it.  unpools: whether it undoes max pools by their indices.
     """
 
     name: str
@@ -72,6 +76,7 @@ class Stage:
     integers: Callable[[Float32], Mapping[str, Array]] | None = None
     compiled: bool = False
     rounded: frozenset[str] | None = None
+    unpools: bool = False
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tatami import graph
 from tatami.errors import TatamiError
@@ -70,8 +70,10 @@ CASES = {
     "deeplabv3plus": Case(
         *PLAIN, {"backbone": partial(Xception, middle=1), "dropout": 0.0}, width=0.1
     ),
-    "deeplabv3plus-mobilenet": Case(*PLAIN, {"dropout": 0.0}, width=0.1),
+    "deeplabv3plus-mobilenet": Case(*PLAIN, {"dropout": 0.0}, width=0.2),
 }
+QUICK = ("fcn-8s-bn", "segnet-basic", "unet", "unet-same-bn", "deeplabv3plus-mobilenet")
+"""A network of each paper; the others are slow tests."""
 
 
 def build(name: str, seed: int = 0) -> Segmenter:
@@ -133,22 +135,25 @@ class Exported:
     logits: Float32
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in CASES],
+)
 def trained(request: pytest.FixtureRequest) -> Trained:
     assert set(CASES) == set(SEGMENTERS)
     model = build(request.param).train()
     images, masks = batch(CASES[request.param].size)
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     losses = []
-    for _ in range(20):
+    for _ in range(10 if request.param == "unet" else 20):  # it sees six times the pixels
         loss = torch.stack(list(model.loss(model(images), masks).values())).sum()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         losses.append(float(loss.detach()))
     with torch.no_grad():
-        for _ in range(40):  # the running statistics catch up with the weights
-            model(images)
+        for _ in range(40 if any(isinstance(m, nn.BatchNorm2d) for m in model.modules()) else 0):
+            model(images)  # the running statistics catch up with the weights
     return Trained(request.param, model.eval(), losses)
 
 
@@ -258,6 +263,7 @@ def test_the_c_program_agrees(exported: Exported, tmp_path: Path) -> None:
     if shutil.which("cc") is None:
         pytest.skip("no C compiler")
     program = replace(lower(exported.folded), spec=exported.network.spec)
+    assert not any(value.quantized for value in program.values.values())
     for file, content in emit(program, "net", "binary").files.items():
         (tmp_path / file).write_bytes(content)
     with CompiledSegmenter(tmp_path, variant="portable") as compiled:
