@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tatami.neighbours import neighbours
 from tatami.types import Bool, Int, Size
 
 Real = TypeVar("Real", np.float32, np.float64)
@@ -105,33 +106,48 @@ def nms_xyxy(
     boxes = xyxy[order]
     left = np.arange(len(boxes))
     kept = []
+    at_once = _AT_ONCE
     # Many boxes at once, so that the time goes into arithmetic on arrays: the best few dozen are
     # settled among themselves, then all that they keep is held against the rest.
     while len(left):
-        best, left = left[:_AT_ONCE], left[_AT_ONCE:]
-        same = _same_object(boxes[best], boxes[best], iou_threshold, diou_size)
-        keeps = np.ones(len(best), bool)
-        for place in range(len(best)):
-            if keeps[place]:
-                keeps[place + 1 :] &= ~same[place, place + 1 :]
-        best = best[keeps]
+        best, left = left[:at_once], left[at_once:]
+        one, other = _same_objects(boxes[best], boxes[best], iou_threshold, diou_size)
+        best = best[_settled(len(best), one[one < other], other[one < other])]
         kept.append(best)
-        left = left[~_same_object(boxes[best], boxes[left], iou_threshold, diou_size).any(axis=0)]
+        _, gone = _same_objects(boxes[best], boxes[left], iou_threshold, diou_size)
+        left = np.delete(left, gone)
+        at_once *= 2  # what is left is ever less alike
     return order[np.concatenate(kept)].astype(np.int64) if kept else np.zeros(0, np.int64)
 
 
 _AT_ONCE = 64
-"""Boxes that ``nms_xyxy`` settles together: temporary arrays of so many rows stay in the cache."""
+"""Boxes that ``nms_xyxy`` settles together at first."""
+_MOST_PAIRS = 1 << 18
+"""Pairs up to which each is looked at: to sort boxes by place costs more than that."""
+_IN_CACHE = 1 << 15
+"""Pairs at once: temporary arrays of so many numbers stay in the processor's cache."""
 
 
-def _same_object(
+def _settled(count: int, better: Int, worse: Int) -> Bool:
+    """Which of ``count`` boxes are kept, (count,), where box better[i] throws out box worse[i]."""
+    kept, open_ = np.zeros(count, bool), np.ones(count, bool)
+    while len(better):
+        certain = open_.copy()
+        certain[worse] = False  # whether these are kept is up to a better one
+        kept |= certain
+        open_[certain] = False
+        open_[worse[certain[better]]] = False
+        pending = open_[better] & open_[worse]
+        better, worse = better[pending], worse[pending]
+    return kept | open_
+
+
+def _same_objects(
     a: NDArray[Real], b: NDArray[Real], iou_threshold: float, diou_size: Size | None
-) -> Bool:
-    """Whether each of a (n, 4) and each of b (m, 4) are too much the same to be two: (n, m)."""
-    # Most pairs do not touch, which comparisons alone tell; the IoU is computed of those that do.
-    same: Bool = (a[:, None, 0] < b[None, :, 2]) & (b[None, :, 0] < a[:, None, 2])
-    same &= (a[:, None, 1] < b[None, :, 3]) & (b[None, :, 1] < a[:, None, 3])
-    rows, columns = same.nonzero()
+) -> tuple[Int, Int]:
+    """The pairs of a (n, 4) and b (m, 4) that are too much the same to be two: their indices."""
+    # Cheap and a little generous first; the IoU itself is computed of few.
+    rows, columns = _alike(a, b, iou_threshold)
     one, other = a[rows], b[columns]
     excess = _iou(one, other) - a.dtype.type(iou_threshold)
     too_much = excess > 0
@@ -140,8 +156,45 @@ def _same_object(
         away = _centre_distance(one, other, diou_size)
         square = excess * excess
         too_much &= square * square * excess > away * away * away
-    same[rows, columns] = too_much
-    return same
+    return rows[too_much], columns[too_much]
+
+
+def _alike(a: NDArray[Real], b: NDArray[Real], iou_threshold: float) -> tuple[Int, Int]:
+    """The pairs whose IoU exceeds the threshold (not below 0), and perhaps a few more."""
+    if len(a) * len(b) > _MOST_PAIRS:
+        # An IoU of t needs one of t along each axis. Then the intervals' hull is at most a's side
+        # over t, and the centres are apart by at most half of what the hull has beyond the overlap.
+        sides_a, sides_b = (box[:, 2:].astype(np.float64) - box[:, :2] for box in (a, b))
+        reach = (sides_a + sides_b.max(axis=0)) / 2  # where they touch
+        if iou_threshold > 0:
+            reach = np.minimum(reach, sides_a * (1 - iou_threshold) / (2 * iou_threshold))
+        centres_a, centres_b = ((box[:, :2].astype(np.float64) + box[:, 2:]) / 2 for box in (a, b))
+        spread = np.ptp(centres_b, axis=0)
+        looked_at = np.minimum(2 * reach, spread).prod(axis=1).mean()
+        if looked_at < 0.05 * spread.prod() < np.inf:
+            rows, columns = neighbours(centres_a, 1.001 * reach, centres_b)
+            sharing = _share_enough(a[rows], b[columns], iou_threshold)
+            return rows[sharing], columns[sharing]
+    lying = np.asfortranarray(b)  # one coordinate after the other
+    step = max(1, _IN_CACHE // max(1, len(a)))
+    rows, columns = np.zeros((2, 0), np.int64)
+    found = [(rows, columns)]
+    for start in range(0, len(b), step):
+        part = lying[None, start : start + step]
+        rows, columns = _share_enough(a[:, None], part, iou_threshold).nonzero()
+        found.append((rows, start + columns))
+    return np.hstack([rows for rows, _ in found]), np.hstack([columns for _, columns in found])
+
+
+def _share_enough(a: NDArray[Real], b: NDArray[Real], iou_threshold: float) -> Bool:
+    """Whether boxes a and b (..., 4), broadcast, share what an IoU of the threshold needs.
+
+    shared / (a + b - shared) > t where shared > t / (1 + t) * (a + b); a little less is asked for,
+    for the rounding of either.
+    """
+    least = a.dtype.type(0.999 * iou_threshold / (1 + iou_threshold))
+    enough: Bool = _shared(a, b) > least * (area_xyxy(a) + area_xyxy(b))
+    return enough
 
 
 def soft_nms_xyxy(

@@ -4,25 +4,33 @@ In float32, with every order, every tie and exp itself (ops/exponential.py) fixe
 emitted C program follows it step by step to the same bits:
 
 1. Each grid has A anchors (pw, ph) at every (row, col), a cell being (sx, sy) input pixels wide and
-   high, and K classes:
+   high, and K classes. What the rule calls the score of a class number is, by ``scores``, the
+   softmax over all of them, the sigmoid of each, or the number itself, cut to 0..1 (``linear``).
+
+   YOLO (Redmon et al. 2016, section 2): channel ``5 * a + k`` of its map holds tx, ty, tw, th, to,
+   channel ``5 * A + k`` the class numbers, which a cell has once; each (pw, ph) is the size of the
+   input, of whose sides tw and th are the square roots.
+   ``cx = (col + tx) * sx``, cy alike, ``w = pw * min(tw * tw, 64)``, h alike,
+   ``score_k = to * score of class number k``, to cut to 0..1.
 
    YOLO9000 (Redmon and Farhadi 2017, section 2, "Direct location prediction") and YOLOv3 (2018,
    section 2.1): channel ``a * (5 + K) + k`` of its map holds tx, ty, tw, th, to, K class numbers.
    ``cx = (sigmoid(tx) * e - (e - 1) / 2 + col) * sx``, cy alike, where e is ``xy_scale``,
    ``w = pw * exp(min(tw, 8))``, ``h = ph * exp(min(th, 8))``,
-   ``score_k = sigmoid(to) * softmax(class numbers)_k``, or ``sigmoid(class number k)``.
+   ``score_k = sigmoid(to) * score of class number k``.
 
    SSD (Liu et al. 2016, section 2.2): channel ``4 * a + k`` of the first map holds tx, ty, tw, th,
    channel ``(K + 1) * a + k`` of the second the class numbers, the background's first.
    ``cx = (col + 0.5) * sx + tx * v * pw``, cy alike, ``w = pw * exp(min(tw * u, 8))``, h alike,
-   (v, u) being ``variances``; ``score_k`` the softmax over all K + 1, or the sigmoid, of the k-th.
+   (v, u) being ``variances``; ``score_k`` the score of the k-th number, of all K + 1.
 2. The candidates are numbered by (grid, anchor, row, col, k).
 3. One is dropped unless ``score_k`` exceeds the threshold and none of its numbers is NaN. Best
    first, ties by that order, at most ``max_candidates``.
 4. The boxes go to the picture's pixels, ``(x - left) * (picture width / placed width)`` in float64,
    cut to +-2^20 and rounded once to float32.
-5. Greedy NMS within each class, in float32 and before any clipping, as the networks were trained: a
-   box at the picture's edge is as large as the network says. A box goes where its IoU with a kept
+5. Greedy NMS within each class, or where the rule is ``agnostic`` among all, in float32 and before
+   any clipping, as the networks were trained: a box at the picture's edge is as large as the
+   network says. A box goes where its IoU with a kept
    one exceeds the threshold t; where ``nms`` is ``diou`` (Zheng et al. 2020, equation 7, with
    darknet's exponent) where ``IoU - (d / c) ** 0.6 > t``, d and c being the squares of the distance
    of the centres and of the diagonal of the two boxes' hull, in shares of the picture's sides. The
@@ -47,6 +55,8 @@ FARTHEST = float(1 << 20)
 """Pixels from a picture's corner, where boxes are cut: their areas stay finite in float32."""
 LARGEST_LOG_SIDE = 8.0
 """The logarithms of the sides are cut here: exp(8) is 2981 anchors, which overflows nothing."""
+LARGEST_SIDE = 64.0
+"""In inputs: the squares of YOLO's roots of the sides are cut here."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +85,11 @@ def candidates(
     for index, grid in enumerate(decoding.grids):
         of_grid = [one.astype(np.float32, copy=False) for one in maps[each * index :][:each]]
         with np.errstate(over="ignore", invalid="ignore"):  # infinities and NaN: sorted out below
-            if decoding.kind == "ssd":
-                found.append(_of_ssd(of_grid[0], of_grid[1], grid, decoding, score_threshold))
-            else:
-                found.append(_of_yolo(of_grid[0], grid, decoding, score_threshold))
+            scores = scores_of(of_grid, grid, decoding)  # (A, K, rows, cols)
+            above = scores.transpose(0, 2, 3, 1) > np.float32(score_threshold)
+            anchor, row, column, label = np.nonzero(above)
+            boxes = _boxes(of_grid, grid, decoding, anchor, row, column)
+        found.append((boxes, scores[anchor, label, row, column], label))
     cxcywh = np.concatenate([boxes for boxes, _, _ in found])
     score = np.concatenate([scores for _, scores, _ in found])
     label = np.concatenate([labels for _, _, labels in found])
@@ -104,56 +115,66 @@ def _check_maps(
             )
 
 
-_Found = tuple[Float32, Float32, Int]
-"""(n, 4) centres and sides, (n,) scores, (n,) labels, in the order of step 2."""
+def scores_of(maps: Sequence[Float32], grid: AnchorGrid, decoding: Decoding) -> Float32:
+    """The scores of step 1 (A, K, rows, cols) from the map, or pair of maps, of one grid."""
+    anchors = len(grid.anchors)
+    _, rows, columns = maps[0].shape
+    if decoding.kind == "ssd":
+        return _probabilities(maps[1].reshape(anchors, -1, rows, columns), decoding)[:, 1:]
+    if decoding.kind == "yolov1":
+        boxes = maps[0][: 5 * anchors].reshape(anchors, 5, rows, columns)
+        return _cut(boxes[:, 4:]) * _probabilities(maps[0][None, 5 * anchors :], decoding)
+    each = maps[0].reshape(anchors, -1, rows, columns)
+    return sigmoid(each[:, 4:5]) * _probabilities(each[:, 5:], decoding)
 
 
-def _of_yolo(raw: Float32, grid: AnchorGrid, decoding: Decoding, threshold: float) -> _Found:
-    anchors = np.array(grid.anchors, np.float32)  # (A, 2)
-    _, rows, columns = raw.shape
-    maps = raw.reshape(len(anchors), -1, rows, columns)  # (A, 5 + K, rows, cols)
-    probabilities = softmax(maps[:, 5:]) if decoding.scores == "softmax" else sigmoid(maps[:, 5:])
-    scores = sigmoid(maps[:, 4:5]) * probabilities  # (A, K, rows, cols)
-    anchor, row, column, label = np.nonzero(scores.transpose(0, 2, 3, 1) > np.float32(threshold))
-    tx, ty, tw, th = maps[anchor, :4, row, column].T
-    scale, shift = np.float32(grid.xy_scale), np.float32((grid.xy_scale - 1) / 2)
+def _probabilities(numbers: Float32, decoding: Decoding) -> Float32:
+    """The scores of class numbers (n, numbers, rows, cols)."""
+    by = {"softmax": softmax, "sigmoid": sigmoid, "linear": _cut}
+    return by[decoding.scores](numbers)
+
+
+def _cut(numbers: Float32) -> Float32:
+    """To 0..1; NaN stays."""
+    return np.minimum(np.maximum(numbers, np.float32(0)), np.float32(1))
+
+
+def _boxes(
+    maps: Sequence[Float32],
+    grid: AnchorGrid,
+    decoding: Decoding,
+    anchor: Int,
+    row: Int,
+    column: Int,
+) -> Float32:
+    """The boxes of step 1, centres and sides (n, 4), of these anchors and cells, (n,) each."""
+    _, rows, columns = maps[0].shape
+    count = 5 * len(grid.anchors) if decoding.kind == "yolov1" else len(maps[0])
+    numbers = maps[0][:count].reshape(len(grid.anchors), -1, rows, columns)
+    tx, ty, tw, th = numbers[anchor, :4, row, column].T
+    width, height = np.array(grid.anchors, np.float32)[anchor].T
     stride_x, stride_y = np.array(grid.stride, np.float32)
-    cxcywh = np.stack(
-        [
-            (sigmoid(tx) * scale - shift + column.astype(np.float32)) * stride_x,
-            (sigmoid(ty) * scale - shift + row.astype(np.float32)) * stride_y,
-            anchors[anchor, 0] * exp(np.minimum(tw, np.float32(LARGEST_LOG_SIDE))),
-            anchors[anchor, 1] * exp(np.minimum(th, np.float32(LARGEST_LOG_SIDE))),
-        ],
-        axis=1,
-    )
-    return cxcywh, scores[anchor, label, row, column], label
-
-
-def _of_ssd(
-    boxes: Float32, raw: Float32, grid: AnchorGrid, decoding: Decoding, threshold: float
-) -> _Found:
-    anchors = np.array(grid.anchors, np.float32)  # (A, 2)
-    _, rows, columns = boxes.shape
-    offsets = boxes.reshape(len(anchors), 4, rows, columns)
-    maps = raw.reshape(len(anchors), -1, rows, columns)  # (A, K + 1, rows, cols)
-    scores = (softmax(maps) if decoding.scores == "softmax" else sigmoid(maps))[:, 1:]
-    anchor, row, column, label = np.nonzero(scores.transpose(0, 2, 3, 1) > np.float32(threshold))
-    tx, ty, tw, th = offsets[anchor, :, row, column].T
-    centre, side = np.array(decoding.variances, np.float32)
-    stride_x, stride_y = np.array(grid.stride, np.float32)
-    half = np.float32(0.5)
-    width, height = anchors[anchor].T
-    cxcywh = np.stack(
-        [
-            (column.astype(np.float32) + half) * stride_x + tx * centre * width,
-            (row.astype(np.float32) + half) * stride_y + ty * centre * height,
-            width * exp(np.minimum(tw * side, np.float32(LARGEST_LOG_SIDE))),
-            height * exp(np.minimum(th * side, np.float32(LARGEST_LOG_SIDE))),
-        ],
-        axis=1,
-    )
-    return cxcywh, scores[anchor, label, row, column], label
+    x, y = column.astype(np.float32), row.astype(np.float32)
+    most = np.float32(LARGEST_LOG_SIDE)
+    if decoding.kind == "yolov1":
+        largest = np.float32(LARGEST_SIDE)
+        cx, cy = (x + tx) * stride_x, (y + ty) * stride_y
+        w, h = width * np.minimum(tw * tw, largest), height * np.minimum(th * th, largest)
+    elif decoding.kind == "ssd":
+        centre, side = np.array(decoding.variances, np.float32)
+        half = np.float32(0.5)
+        cx = (x + half) * stride_x + tx * centre * width
+        cy = (y + half) * stride_y + ty * centre * height
+        w, h = (
+            length * exp(np.minimum(log * side, most))
+            for length, log in ((width, tw), (height, th))
+        )
+    else:
+        scale, shift = np.float32(grid.xy_scale), np.float32((grid.xy_scale - 1) / 2)
+        cx = (sigmoid(tx) * scale - shift + x) * stride_x
+        cy = (sigmoid(ty) * scale - shift + y) * stride_y
+        w, h = width * exp(np.minimum(tw, most)), height * exp(np.minimum(th, most))
+    return np.stack([cx, cy, w, h], axis=1)
 
 
 def detections(
@@ -173,7 +194,8 @@ def detections(
     mapped = placement.to_picture(best.xyxy.astype(np.float64), picture_size)
     xyxy = np.clip(mapped, -FARTHEST, FARTHEST).astype(np.float32)
     hull = picture_size if decoding.nms == "diou" else None
-    kept = nms_per_class(xyxy, best.scores, best.labels, decoding.iou_threshold, hull)
+    labels = np.zeros_like(best.labels) if decoding.agnostic else best.labels
+    kept = nms_per_class(xyxy, best.scores, labels, decoding.iou_threshold, hull)
     kept = kept[: decoding.max_detections]
     inside = clip_xyxy(xyxy[kept], picture_size)
     solid = (inside[:, 2] > inside[:, 0]) & (inside[:, 3] > inside[:, 1])

@@ -262,10 +262,11 @@ class Decoding:
     """How raw maps become detections: see tatami/decoding.py, which is the rule.
 
     grids: one for each raw map; of an SSD one for each pair (boxes, scores) of them.
-    scores: how the numbers of the classes become scores.
+    scores: how the numbers of the classes become scores; ``linear``: they are scores, cut to 0..1.
     variances: an SSD's offsets of the centre and logarithms of the sides are multiplied by these.
     nms: what two boxes of a class must not have more of than ``iou_threshold``: their IoU, or that
     less a part that grows with the distance of their centres, darknet's ``greedynms``.
+    agnostic: whether that holds for boxes of different classes too.
     """
 
     kind: Literal["yolov1", "yolov2", "yolov3", "ssd"]
@@ -277,6 +278,7 @@ class Decoding:
     iou_threshold: float = 0.45
     max_candidates: int = 1000
     max_detections: int = 100
+    agnostic: bool = False
 
     def channels(self, grid: AnchorGrid, classes: int) -> tuple[int, ...]:
         """The channels of a grid's raw map, or pair of raw maps."""

@@ -221,6 +221,35 @@ def test_nms_of_many_boxes_is_that_of_one_at_a_time(side: int, dtype: type) -> N
     assert kept.tolist() == _one_at_a_time(boxes, scores, 0.4)
 
 
+@pytest.mark.parametrize("threshold", [0.0, 0.45, 1.0])
+@pytest.mark.parametrize("place", ["apart", "in crowds", "far out"])
+def test_nms_of_so_many_boxes_that_they_are_sorted_by_place(place: str, threshold: float) -> None:
+    rng = np.random.default_rng(7)
+    corners, sides = rng.uniform(0, 900, (2000, 2)), rng.uniform(1, 30, (2000, 2))
+    if place == "in crowds":
+        corners, sides = np.repeat(corners[:200], 10, axis=0), np.repeat(sides[:200], 10, axis=0)
+        corners = corners + rng.normal(0, 2, corners.shape)
+    if place == "far out":  # all sizes and distances that decoding can give
+        corners = corners * np.exp(rng.uniform(-9, 7, (2000, 1))) - 2.0**19
+        sides = np.exp(rng.uniform(-9, 14, (2000, 2)))
+    boxes = np.hstack((corners, corners + sides)).clip(-(2.0**20), 2.0**20).astype(np.float32)
+    boxes[1000:1100] = boxes[:100]  # the same once more
+    scores = np.round(rng.random(2000), 3).astype(np.float32)
+    kept = nms_xyxy(boxes, scores, threshold)
+    assert kept.tolist() == _one_at_a_time(boxes, scores, threshold)
+
+
+def test_nms_keeps_what_is_not_finite() -> None:
+    """Such a box overlaps nothing; neither do two of them."""
+    odd = [[np.nan, 0, 9, 9], [-np.inf, 0, np.inf, 9], [0, 0, np.inf, 9]]
+    boxes = np.array([[0, 0, 9, 9], *odd, [0, 0, 9, 8]])
+    scores = np.array([0.9, 0.8, 0.7, 0.6, 0.5])
+    with np.errstate(invalid="ignore"):
+        assert nms_xyxy(boxes, scores, 0.5).tolist() == [0, 1, 2, 3]
+        many = np.vstack([np.tile(boxes, (400, 1)), np.tile(boxes[:1] + 1e4, (800, 1))])
+        assert len(nms_xyxy(many, np.ones(len(many)), 0.5)) == 1 + 3 * 400 + 1
+
+
 def test_soft_nms_lowers_what_overlaps_and_keeps_it() -> None:
     boxes = np.array([[0.0, 0, 10, 10], [0, 0, 10, 5], [20, 0, 30, 10]])  # IoU 1/2, 0
     kept, scores = soft_nms_xyxy(boxes, np.array([0.9, 0.8, 0.7]), sigma=0.5)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from tatami.decoding import candidates, detections
 from tatami.errors import TatamiError
 from tatami.picture import placement
-from tatami.types import Decoding, Detections, Float32, InputSpec, NetworkSpec, Size
+from tatami.types import AnchorGrid, Decoding, Detections, Float32, InputSpec, NetworkSpec, Size
 
 ANCHORS = ((1.0, 0.5), (2.0, 3.0))
 CLASSES = ("cup", "hat", "key")
@@ -208,3 +209,78 @@ def test_nms_works_within_a_class_only() -> None:
     raw[DEPTH:, 1, 2] = [-3, 0, 0, 0, 19, 1, 1, -20]  # nearly the same box from the next cell
     found = detections([raw], spec, placement(size, spec.input), size, 0.25)
     assert sorted(found.labels.tolist()) == [0, 1]
+
+
+def test_agnostic_nms_works_among_all_classes() -> None:
+    size = Size(96, 64)
+    raw = np.full((len(ANCHORS) * DEPTH, 2, 3), -20, np.float32)
+    raw[DEPTH:, 1, 1] = [0, 0, 0, 0, 20, 3, 1, -20]  # a cup
+    raw[DEPTH:, 1, 2] = [-3, 0, 0, 0, 19, 1, 3, -20]  # and a hat at nearly the same place
+    for agnostic, labels in ((False, [0, 1]), (True, [0])):
+        spec = spec_of(agnostic=agnostic)
+        found = detections([raw], spec, placement(size, spec.input), size, 0.25)
+        assert found.labels.tolist() == labels
+
+
+def yolov1_of(size: Size = Size(96, 64), **decoding: object) -> NetworkSpec:
+    """Two boxes a cell of 32 x 32."""
+    sides = (float(size.width), float(size.height))
+    rule = Decoding("yolov1", (AnchorGrid((sides, sides), (32.0, 32.0)),), "linear", **decoding)
+    return NetworkSpec("detect", CLASSES, InputSpec(size), rule)
+
+
+def cut(value: float) -> float:
+    return min(max(value, 0.0), 1.0)
+
+
+@pytest.mark.parametrize("threshold", [0.005, 0.1, 0.3])
+@pytest.mark.parametrize("seed", range(10))
+def test_yolov1_is_the_papers_encoding(seed: int, threshold: float) -> None:
+    """Section 2 of Redmon et al. 2016, a number at a time: x, y in the cell, roots of w, h, a
+    confidence a box; a class vector a cell."""
+    rng = np.random.default_rng(seed)
+    raw = rng.normal(0.6, 0.5, (2 * 5 + 3, 2, 3)).astype(np.float32)
+    expected = []
+    for box in range(2):
+        for row, column, k in itertools.product(range(2), range(3), range(3)):
+            x, y, w, h, confidence = raw[5 * box : 5 * box + 5, row, column].astype(float)
+            score = cut(confidence) * cut(float(raw[10 + k, row, column]))
+            if score > threshold:
+                cx, cy, w, h = (column + x) * 32, (row + y) * 32, 96 * w**2, 64 * h**2
+                corners = (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
+                expected.append((score, k, *corners))
+    expected.sort(key=lambda one: -one[0])  # stable: by box, row, column, class
+    found = candidates([raw], yolov1_of().decoding, threshold, len(CLASSES))
+    assert len(expected) > 5
+    assert found.labels.tolist() == [one[1] for one in expected]
+    np.testing.assert_allclose(found.scores, [one[0] for one in expected], rtol=1e-6)
+    np.testing.assert_allclose(found.xyxy, [one[2:] for one in expected], rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 3e38, -3e38, -1.0, 9.0])
+@pytest.mark.parametrize("channel", range(13))
+def test_yolov1_gives_sound_boxes_of_anything(channel: int, value: float) -> None:
+    raw = np.random.default_rng(0).normal(0.5, 0.5, (13, 2, 3)).astype(np.float32)
+    raw[channel] = value
+    size, spec = Size(96, 64), yolov1_of()
+    found = detections([raw], spec, placement(size, spec.input), size, 0.01)
+    assert np.isfinite(found.xyxy).all()
+    assert ((found.scores > 0.01) & (found.scores <= 1)).all()
+    xyxy = candidates([raw], spec.decoding, 0.01, 3).xyxy
+    near = xyxy[np.isfinite(xyxy).all(axis=1)]  # a centre may be anywhere
+    assert (near[:, 2:] - near[:, :2] <= [64.01 * 96, 64.01 * 64]).all()
+
+
+@pytest.mark.parametrize("kind", ["yolov2", "ssd"])
+def test_linear_scores_are_the_numbers_cut_to_0_and_1(kind: str) -> None:
+    raw = np.random.default_rng(1).normal(0.5, 1, (8, 2, 3)).astype(np.float32)
+    grid = AnchorGrid(((9.0, 9.0),), (8.0, 8.0))
+    maps = [raw] if kind == "yolov2" else [raw[:4], raw[4:]]
+    decoding = Decoding(kind, (grid,), "linear")  # type: ignore[arg-type]
+    found = candidates(maps, decoding, 0.0, 3)
+    expected = np.clip(raw[5:], 0, 1)
+    if kind == "yolov2":
+        expected = expected * (1 / (1 + np.exp(-raw[4:5])))
+    positive = np.sort(expected[expected > 0])[::-1]
+    np.testing.assert_allclose(found.scores, positive, rtol=1e-6)
+    assert found.scores.max() == 1 or kind == "yolov2"

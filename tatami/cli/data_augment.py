@@ -33,16 +33,28 @@ from tatami.types import Boxes, Picture, Size
 COLUMNS = 4
 SHARES = (1 / 3, 2 / 3, 1.0)  # of the setting's strength, one a column
 # What is shown of a variation that the settings leave out, so that every one can be seen.
-SHOWN = Augmentation(flip=1.0, mosaic=1.0, rotate=30.0, noise=40.0, occlusion=1.0)
+SHOWN = Augmentation(
+    flip=1.0,
+    mosaic=1.0,
+    rotate=30.0,
+    noise=40.0,
+    occlusion=1.0,
+    crop=1.0,
+    expand=1.0,
+    brightness=60,
+)
 NAMES = (
     "flip",
     "scale",
     "aspect",
     "translate",
+    "expand",
+    "crop",
     "rotate",
     "hue",
     "saturation",
     "exposure",
+    "brightness",
     "noise",
     "occlusion",
     "mosaic",
@@ -116,7 +128,7 @@ def _opened(
     """How to draw a picture of a set, how many it has, and its classes."""
     kind = kind_of(data, format)
     if kind == "masks":
-        split = split or _usual(mask_splits(data, format))
+        split = split or usual_split(mask_splits(data, format))
         masks = open_masks(data, split=split, format=format, skip=skip).masks
 
         def laid_over(
@@ -127,7 +139,7 @@ def _opened(
 
         return laid_over, len(masks), masks.classes
     if kind == "classes":
-        split = split or _usual(labelled_splits(data, format))
+        split = split or usual_split(labelled_splits(data, format))
         pictures = open_labelled(data, split=split, format=format, skip=skip).pictures
 
         def alone(
@@ -137,7 +149,7 @@ def _opened(
 
         return alone, len(pictures), pictures.classes
 
-    split = split or _usual(splits(data, format))
+    split = split or usual_split(splits(data, format))
     dataset = open_dataset(data, split=split, format=format, skip=skip).dataset
 
     def boxed(
@@ -150,24 +162,37 @@ def _opened(
     return boxed, len(dataset), dataset.classes
 
 
-def _usual(there: Sequence[str]) -> str:
+def usual_split(there: Sequence[str]) -> str:
+    """The split to look at where none is named: trainval, train or the first."""
     return next((name for name in ("trainval", "train") if name in there), there[0])
 
 
 def _row(name: str, used: Augmentation, seed: int, chosen: Sequence[int], draw: Draw) -> list[Cell]:
     """The four cells of one variation: the picture as it is, then three strengths of it alone."""
     nothing = replace(
-        Augmentation.none(used.pad), min_visible=used.min_visible, mosaic_scale=used.mosaic_scale
+        Augmentation.none(used.pad),
+        min_visible=used.min_visible,
+        mosaic_scale=used.mosaic_scale,
+        expand_most=used.expand_most,
     )
     neutral = getattr(nothing, name) == getattr(used, name)
     source = SHOWN if neutral else used
     mark = " (off)" if neutral else ""
     first = Cell("as it is", nothing)
-    if name in ("flip", "mosaic"):  # there is no half of these: more pictures in place of strengths
+    if name in (
+        "flip",
+        "mosaic",
+        "expand",
+        "crop",
+    ):  # there is no half of these: more pictures in place of strengths
         on = nothing.with_settings([f"{name}=1"])
         chance = "" if neutral else f" {getattr(used, name):g} of the time"
-        if name == "mosaic":
-            return [first, *(Cell(f"mosaic{chance}{mark}", on, n, seed + n) for n in range(3))]
+        if name != "flip":
+            shown = [n if name == "mosaic" else 0 for n in range(3)]
+            return [
+                first,
+                *(Cell(f"{name}{chance}{mark}", on, shown[n], seed + n) for n in range(3)),
+            ]
         second = Cell("as it is", nothing, picture=1)
         return [first, Cell(f"flip{chance}{mark}", on), second, Cell(f"flip{mark}", on, picture=1)]
     if name == "scale":

@@ -29,6 +29,7 @@ from tatami.cli.prove import prove
 from tatami.cli.quantize import quantize
 from tatami.cli.report import report
 from tatami.cli.see import see_app
+from tatami.cli.see_anchors import anchors
 from tatami.cli.ship import ship
 from tatami.cli.shrink import shrink_app
 from tatami.cli.summary import summary
@@ -64,6 +65,7 @@ def _root(
 app.add_typer(data_app, name="data")
 app.add_typer(import_app, name="import")
 app.add_typer(shrink_app, name="shrink")
+see_app.command("anchors")(anchors)
 app.add_typer(see_app, name="see")
 app.command("train")(train)
 app.command("evaluate")(evaluate)

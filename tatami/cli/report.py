@@ -18,6 +18,7 @@ from tatami.cli.evaluate import SCORE, Found, detect_all
 from tatami.cli.prove import ledger, open_stage, stages_of
 from tatami.cli.running import class_order
 from tatami.cli.see import what_it_sees
+from tatami.cli.see_anchors import anchors_seen
 from tatami.cli.segmentation import in_order, segment_all
 from tatami.cli.training import held_out_of
 from tatami.data.pictures import read_picture
@@ -105,6 +106,7 @@ def build_report(folder: Path, run: Run, dataset: Dataset, proof: Ledger) -> Rep
         classes=dataset.classes,
         pictures=_shown(found, detector),
         pictures_note=f"Found by {last.name}, above a score of {spec.decoding.score_threshold:g}.",
+        seen=[*page.seen, anchors_seen(spec, dataset, first)],
         panels=(
             Panel(
                 "Loss",

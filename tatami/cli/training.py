@@ -458,7 +458,8 @@ def _drawn_boxes(dataset: Dataset, run: Run) -> Draw:
         index: int, size: Size, closing_now: bool, rng: np.random.Generator
     ) -> tuple[Picture, Boxes]:
         options = closing if closing_now else usual
-        canvas, boxes = augmented(dataset, index, size, options, rng, load)
+        resize = run.spec.input.resize
+        canvas, boxes = augmented(dataset, index, size, options, rng, load, resize)
         return canvas, boxes.select(~boxes.crowd)  # a crowd is no one object to learn
 
     return draw

@@ -226,6 +226,16 @@ def slices_of(node: ir.Node) -> list[slice]:
     return taken
 
 
+def reduced_axes(node: ir.Node) -> tuple[int, ...]:
+    """The axes of its input over which a node adds up, in order: all where it names none."""
+    image = node.inputs[0]
+    assert image is not None
+    rank = len(shape_of(image))
+    given = constant(node, 1)
+    named = integers(node, "axes", ()) if given is None else tuple(int(axis) for axis in given)
+    return tuple(sorted(axis % rank for axis in named)) or tuple(range(rank))
+
+
 def label(node: ir.Node) -> str:
     """A layer's name: that of its weight without the last part, else that of its output."""
     for value in node.inputs[1:]:

@@ -335,8 +335,27 @@ def _quantized(node: ir.Node) -> None:
         raise _wrong(node, "has a zero point that is not a constant")
 
 
+def _space_to_depth(node: ir.Node) -> None:
+    shape, block = shape_of(_value(node, 0)), integer(node, "blocksize", 1)
+    if len(shape) != 4 or block < 1 or shape[2] % block or shape[3] % block:
+        raise _wrong(node, f"takes blocks of {block}x{block} of a value of shape {shape}")
+
+
 def _reshape(node: ir.Node) -> None:
     _weight(node, 1)
+
+
+def _reduced(node: ir.Node) -> None:
+    """Over axes that are constants; a node that names none adds up all of them."""
+    if len(node.inputs) > 1 and node.inputs[1] is not None:
+        _weight(node, 1)
+    rank = len(shape_of(_value(node, 0)))
+    given = constant(node, 1)
+    named = integers(node, "axes", ()) if given is None else tuple(int(axis) for axis in given)
+    if not named and integer(node, "noop_with_empty_axes", 0):
+        raise _wrong(node, "adds up over no axis", "leave it out")
+    if not all(-rank <= axis < rank for axis in named):
+        raise _wrong(node, f"adds up over axes {named} of {rank}")
 
 
 _RULES = {
@@ -351,9 +370,11 @@ _RULES = {
     "MaxUnpool": _max_unpool,
     "Pad": _pad,
     "QuantizeLinear": _quantized,
+    "ReduceL2": _reduced,
     "Reshape": _reshape,
     "Resize": _resize,
     "Slice": _slice,
+    "SpaceToDepth": _space_to_depth,
 }
 
 

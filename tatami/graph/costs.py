@@ -121,12 +121,14 @@ KINDS: dict[str, Kind] = {
     "Mul": "samples",
     "Pad": "moves",
     "QuantizeLinear": "storage",
+    "ReduceL2": "product",
     "Relu": "samples",
     "Reshape": "view",
     "Resize": "moves",
     "Sigmoid": "samples",
     "Slice": "moves",
     "Softmax": "moves",
+    "SpaceToDepth": "moves",
     "Squeeze": "view",
     "Sub": "samples",
     "Tanh": "samples",
@@ -141,8 +143,8 @@ under another name or shape, which no program need move.  storage: how a value i
 """
 
 _SETTINGS = (
-    *("Clip", "Dropout", "MaxUnpool", "Pad", "Reshape", "Resize", "Slice", "Squeeze", "Unsqueeze"),
-    *("QuantizeLinear", "DequantizeLinear"),
+    *("Clip", "Dropout", "MaxUnpool", "Pad", "ReduceL2", "Reshape", "Resize", "Slice", "Squeeze"),
+    *("Unsqueeze", "QuantizeLinear", "DequantizeLinear"),
 )
 """Their constants after the first input say how, and were not learnt."""
 
@@ -166,11 +168,16 @@ def _of_matmul(node: ir.Node) -> int:
     return math.prod(shape_of(node.outputs[0])) * _shape(node, 0)[-1]
 
 
+def _of_reduce_l2(node: ir.Node) -> int:
+    return math.prod(_shape(node, 0))
+
+
 PRODUCTS: dict[str, Callable[[ir.Node], int]] = {
     "Conv": _of_conv,
     "ConvTranspose": _of_conv_transpose,
     "Gemm": _of_gemm,
     "MatMul": _of_matmul,
+    "ReduceL2": _of_reduce_l2,
 }
 """The multiply-adds of a node of kind ``product``; those of all others are 0."""
 

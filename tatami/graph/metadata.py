@@ -85,7 +85,7 @@ def from_metadata(entries: Mapping[str, str]) -> Spec | None:
         "detect",
         _classes(content["classes"]),
         _input(_members("tatami.input", content["input"], InputSpec)),
-        _decoding(_members("tatami.decoding", content["decoding"], Decoding)),
+        _decoding(_members("tatami.decoding", _as_now(content["decoding"]), Decoding)),
         _provenance(content["provenance"]),
     )
 
@@ -119,6 +119,11 @@ def _with_defaults(value: Any, kind: type[InputSpec] | type[Decoding] | type[Anc
         return value
     defaults = {f.name: f.default for f in fields(kind) if f.default is not MISSING}
     return {**defaults, **value}
+
+
+def _as_now(decoding: Any) -> Any:
+    """A decoding with what files did not say once, as it was then."""
+    return {"agnostic": False, **decoding} if isinstance(decoding, dict) else decoding
 
 
 def _classes(value: object) -> tuple[str, ...]:
@@ -163,6 +168,8 @@ def _decoding(members: dict[str, Any]) -> Decoding:
         if not 0 <= share <= 1:
             raise _bad(key, f"has a {name} outside 0 to 1")
     centre, side = _positive(key, "variances", members["variances"], 2)
+    if type(members["agnostic"]) is not bool:
+        raise _bad(key, "has a member agnostic that is not true or false")
     return Decoding(
         _one_of(key, "kind", members["kind"], ("yolov1", "yolov2", "yolov3", "ssd")),
         tuple(_grid(_members(key, grid, AnchorGrid)) for grid in grids),
@@ -173,6 +180,7 @@ def _decoding(members: dict[str, Any]) -> Decoding:
         shares["iou_threshold"],
         _whole(key, "max_candidates", members["max_candidates"], 1, 10**6),
         _whole(key, "max_detections", members["max_detections"], 1, 10**6),
+        members["agnostic"],
     )
 
 

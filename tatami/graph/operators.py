@@ -20,6 +20,7 @@ from tatami.graph.attributes import (
     looks_of,
     pad_widths,
     real,
+    reduced_axes,
     slices_of,
     text,
     transposed_window_of,
@@ -29,7 +30,7 @@ from tatami.graph.network import shape_of
 from tatami.ops.activation import clip, exp, leaky_relu, relu, sigmoid, softmax, tanh
 from tatami.ops.conv import convolve
 from tatami.ops.conv_transpose import convolve_transposed
-from tatami.ops.norm import batch_normalize
+from tatami.ops.norm import batch_normalize, l2_norm
 from tatami.ops.pad import PadMode, pad
 from tatami.ops.pool import (
     average_pool,
@@ -40,6 +41,7 @@ from tatami.ops.pool import (
     max_unpool,
 )
 from tatami.ops.resize import resize
+from tatami.ops.space_to_depth import space_to_depth
 
 Array = NDArray[Any]
 Inputs = Sequence[Any]  # arrays; Any, so that each function states what it takes
@@ -173,6 +175,10 @@ def _to_known_shape(node: ir.Node, inputs: Inputs) -> Array:
     return cast("Array", inputs[0].reshape(shape_of(node.outputs[0])))
 
 
+def _reduce_l2(node: ir.Node, inputs: Inputs) -> Array:
+    return l2_norm(inputs[0], reduced_axes(node)).reshape(shape_of(node.outputs[0]))
+
+
 def _resize(node: ir.Node, inputs: Inputs) -> Array:
     return resize(inputs[0], *looks_of(node))
 
@@ -201,12 +207,14 @@ OPERATORS: dict[str, Evaluate] = {
     "Mul": lambda node, inputs: cast("Array", inputs[0] * inputs[1]),
     "Pad": _pad,
     "QuantizeLinear": _quantize_linear,
+    "ReduceL2": _reduce_l2,
     "Relu": lambda node, inputs: relu(inputs[0]),
     "Reshape": _reshape,
     "Resize": _resize,
     "Sigmoid": lambda node, inputs: sigmoid(inputs[0]),
     "Slice": lambda node, inputs: cast("Array", inputs[0][tuple(slices_of(node))]),
     "Softmax": lambda node, inputs: softmax(inputs[0], integer(node, "axis", -1)),
+    "SpaceToDepth": lambda node, inputs: space_to_depth(inputs[0], integer(node, "blocksize", 1)),
     "Squeeze": _to_known_shape,
     "Sub": lambda node, inputs: cast("Array", inputs[0] - inputs[1]),
     "Tanh": lambda node, inputs: tanh(inputs[0]),

@@ -24,6 +24,7 @@ from tatami.graph.attributes import (
     looks_of,
     pad_widths,
     real,
+    reduced_axes,
     slices_of,
     text,
     transposed_window_of,
@@ -39,6 +40,7 @@ from tatami.ops.activation import (
     tanh_backward,
 )
 from tatami.ops.conv_transpose import convolve_transposed, convolve_transposed_backward
+from tatami.ops.norm import l2_norm_backward
 from tatami.ops.pool import (
     average_pool_backward,
     global_average_pool_backward,
@@ -47,6 +49,7 @@ from tatami.ops.pool import (
     max_unpool_backward,
 )
 from tatami.ops.resize import resize_backward
+from tatami.ops.space_to_depth import depth_to_space
 
 Array = NDArray[Any]
 Inputs = Sequence[Any]  # arrays; Any, so that each function states what it takes
@@ -187,6 +190,12 @@ def _transpose(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Arra
     return (dy.transpose(np.argsort(order)),)
 
 
+def _reduce_l2(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
+    axes = reduced_axes(node)
+    kept = tuple(1 if axis in axes else side for axis, side in enumerate(inputs[0].shape))
+    return (l2_norm_backward(inputs[0], y.reshape(kept), dy.reshape(kept)),)
+
+
 def _resize(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
     rows, columns = looks_of(node)
     return (resize_backward(dy, inputs[0].shape, rows, columns),)
@@ -218,12 +227,16 @@ BACKWARD: dict[str, Backward] = {
     "MaxUnpool": _max_unpool,
     "Mul": _multiply,
     "Pad": _pad,
+    "ReduceL2": _reduce_l2,
     "Relu": lambda node, inputs, y, dy: (relu_backward(inputs[0], dy),),
     "Reshape": _same,
     "Resize": _resize,
     "Sigmoid": lambda node, inputs, y, dy: (sigmoid_backward(y, dy),),
     "Slice": _slice,
     "Softmax": lambda node, inputs, y, dy: (softmax_backward(y, dy, integer(node, "axis", -1)),),
+    "SpaceToDepth": lambda node, inputs, y, dy: (
+        depth_to_space(dy, integer(node, "blocksize", 1)),
+    ),
     "Squeeze": _same,
     "Sub": _subtract,
     "Tanh": lambda node, inputs, y, dy: (tanh_backward(y, dy),),

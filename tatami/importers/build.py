@@ -259,6 +259,14 @@ class Builder:
         }
         return self._resize(name, x, shape, attributes)
 
+    def space_to_depth(self, name: str, x: str, block: int) -> str:
+        """Each block x block samples as channels: by row and column, all channels of each."""
+        channels, height, width = self._map(name, x)
+        if block < 1 or height % block or width % block:
+            raise _unfit(name, f"takes blocks of {block}x{block} of a map of {width}x{height}")
+        shape = (1, channels * block * block, height // block, width // block)
+        return self.add("SpaceToDepth", name, [x], shape, {"blocksize": block})
+
     def transpose(self, name: str, x: str, order: Sequence[int]) -> str:
         """Axis i of the result is axis ``order[i]`` of x."""
         shape = self.shape(x)

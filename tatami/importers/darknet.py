@@ -403,9 +403,9 @@ def _reorg(network: Network, section: Section, name: str) -> str:
     area = stride * stride
     if channels % area or height % stride or width % stride:
         raise section.wrong(f"stride {stride} does not fit a map of {(channels, height, width)}")
-    apart = (1, channels // area, height, stride, width, stride)
-    value = builder.reshape(f"{name}.apart", network.last, apart)
-    value = builder.transpose(f"{name}.moved", value, (0, 3, 5, 1, 2, 4))
+    wide = (1, channels // area, height * stride, width * stride)
+    value = builder.reshape(f"{name}.wide", network.last, wide)
+    value = builder.space_to_depth(f"{name}.moved", value, stride)
     return builder.reshape(name, value, (1, channels * area, height // stride, width // stride))
 
 

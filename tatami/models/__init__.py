@@ -10,20 +10,35 @@ from tatami.models.classifier import Classifier
 from tatami.models.deeplabv3plus import DeepLabV3Plus
 from tatami.models.densenet import DenseNet
 from tatami.models.detector import Detector
+from tatami.models.dssd import DSSD, DSSD26
 from tatami.models.fcn import FCN
 from tatami.models.googlenet import GoogLeNet
 from tatami.models.lenet5 import LeNet5
+from tatami.models.mobilenet_ssd import MobileNetSSD
 from tatami.models.mobilenet_v1 import MobileNetV1
 from tatami.models.resnet import ResNet
 from tatami.models.segmenter import Segmenter
 from tatami.models.segnet import SegNet, SegNetBasic
 from tatami.models.sppnet import SPPNet
+from tatami.models.ssd300 import SSD300, SSD300Norm
 from tatami.models.unet import UNet
 from tatami.models.vgg import VGG, D, E
 from tatami.models.xception import Xception
+from tatami.models.yolov1 import FastYoloV1, YoloV1
+from tatami.models.yolov2 import YoloV2
 from tatami.models.yolov2_tiny import YoloV2Tiny
 
-DETECTORS: dict[str, type[Detector]] = {"yolov2-tiny": YoloV2Tiny}
+DETECTORS: dict[str, type[Detector]] = {
+    "yolov1": YoloV1,
+    "yolov1-fast": FastYoloV1,
+    "yolov2": YoloV2,
+    "yolov2-tiny": YoloV2Tiny,
+    "ssd300": SSD300,
+    "ssd300-bn": SSD300Norm,
+    "mobilenet-ssd": MobileNetSSD,
+    "dssd": DSSD,
+    "dssd26": DSSD26,
+}
 """The detectors: each takes ``(classes, decoding, width=...)``."""
 
 CLASSIFIERS: dict[str, Callable[..., Classifier]] = {

@@ -15,12 +15,12 @@ from tatami.errors import TatamiError
 class ConvNormLeaky(nn.Module):
     """Convolution without bias, batch normalization, leaky ReLU 0.1: darknet's ``convolutional``.
 
-    (n, inputs, h, w) -> (n, outputs, h, w): the padding keeps the size (kernel is odd).
+    (n, inputs, h, w) -> (n, outputs, ceil(h / stride), ceil(w / stride)), the kernel being odd.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int = 3) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
         self.norm = nn.BatchNorm2d(outputs, eps=1e-5)
         nn.init.kaiming_normal_(self.conv.weight, a=0.1, nonlinearity="leaky_relu")
 
@@ -31,6 +31,18 @@ class ConvNormLeaky(nn.Module):
 def max_pool_same(x: torch.Tensor) -> torch.Tensor:
     """The size-2, stride-1 max pool that keeps (h, w): darknet pads the right and lower edges."""
     return F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=float("-inf")), kernel_size=2, stride=1)
+
+
+def space_to_depth(x: torch.Tensor, block: int) -> torch.Tensor:
+    """Each ``block`` x ``block`` samples side by side as channels: ONNX's operator of that name.
+
+    (n, c, h, w) -> (n, block^2 * c, h / block, w / block): the samples of a block by row and
+    column, all channels of one before those of the next.
+    """
+    n, c, h, w = x.shape
+    apart = x.reshape(n, c, h // block, block, w // block, block)
+    moved = apart.permute(0, 3, 5, 1, 2, 4)
+    return moved.reshape(n, block * block * c, h // block, w // block)
 
 
 def wide(channels: int, width: float) -> int:

@@ -23,6 +23,7 @@ from tatami.graph.passes.drop_zero_bias import drop_zero_bias
 from tatami.graph.passes.fold_constants import fold_constants
 from tatami.graph.passes.lift_constants import lift_constants
 from tatami.graph.passes.merge_pad import merge_pad
+from tatami.graph.passes.merge_space_to_depth import merge_space_to_depth
 from tatami.graph.passes.name_values import name_values
 from tatami.graph.write import write
 from tatami.types import NetworkSpec, Size, Spec
@@ -88,6 +89,7 @@ def to_model(module: nn.Module, size: Size, outputs: Sequence[str] = ("map",)) -
     drop_zero_bias(model)
     drop_identity(model)
     merge_pad(model)
+    merge_space_to_depth(model)
     drop_unused(model)
     name_values(model)
     check_operators((node.domain, node.op_type) for node in model.graph)

@@ -77,12 +77,18 @@ def convolutions(stages: Sequence[int], width: float, norm: bool) -> nn.Sequenti
     layers: list[nn.Module] = []
     inputs = 3
     for count, channels in zip(stages, CHANNELS, strict=True):
-        outputs = wide(channels, width)
-        for _ in range(count):
-            layers.append(nn.Conv2d(inputs, outputs, kernel_size=3, padding=1))
-            if norm:
-                layers.append(nn.BatchNorm2d(outputs))
-            layers.append(nn.ReLU(inplace=True))
-            inputs = outputs
+        layers += stage(inputs, wide(channels, width), count, norm)
         layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
+        inputs = wide(channels, width)
     return nn.Sequential(*layers)
+
+
+def stage(inputs: int, outputs: int, convolutions: int, norm: bool) -> list[nn.Module]:
+    """The layers of one stage, without its pool: 3x3 convolutions that keep the map's size."""
+    layers: list[nn.Module] = []
+    for index in range(convolutions):
+        layers.append(nn.Conv2d(outputs if index else inputs, outputs, kernel_size=3, padding=1))
+        if norm:
+            layers.append(nn.BatchNorm2d(outputs))
+        layers.append(nn.ReLU(inplace=True))
+    return layers

@@ -9,7 +9,7 @@ the score of class c before the softmax:
 
 The paper's y^c is a classifier's. A detector says the class anew at every anchor of every cell, so
 that here y^c is what it says at one: where the score of the class, by tatami/decoding.py, is best.
-Of a YOLO, whose score is sigmoid(objectness) times the class's share, y^c is objectness plus class
+Of a YOLO, whose score is that of objectness times that of the class, y^c is objectness plus class
 number; of an SSD, it is the class number: sums before any sigmoid or softmax, as the paper's.
 """
 
@@ -21,12 +21,12 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from tatami.decoding import scores_of
 from tatami.errors import TatamiError
 from tatami.graph.costs import KINDS, Cost, costs
 from tatami.graph.gradient import gradient
 from tatami.graph.network import Network, shape_of
 from tatami.ops.activation import softmax as softmax_of
-from tatami.ops.exponential import sigmoid, softmax
 from tatami.types import Decoding, Float32, NetworkSpec
 
 SAME_NUMBERS = ("Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
@@ -131,9 +131,9 @@ def _of_detector(
     each = len(maps) // len(decoding.grids)
     best: tuple[float, int, tuple[int, ...]] | None = None
     for index, grid in enumerate(decoding.grids):
-        raw = maps[each * index + each - 1][0]  # of an SSD, the second of its pair: the scores
-        by_anchor = raw.reshape(len(grid.anchors), -1, *raw.shape[1:])  # (A, numbers, rows, cols)
-        scores = _scores(by_anchor, decoding)  # (A, K, rows, cols)
+        of_grid = [one[0] for one in maps[each * index :][:each]]
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = scores_of(of_grid, grid, decoding)  # (A, K, rows, cols)
         if wanted is not None:
             scores = scores[:, wanted : wanted + 1]
         sound = np.where(np.isnan(scores), -1, scores)
@@ -144,28 +144,21 @@ def _of_detector(
     score, index, (anchor, label, row, column) = best
     _check_score(score)
     label = label if wanted is None else wanted
-    output = each * index + each - 1
+    output = each * index + each - 1  # of an SSD, the second of its pair: the scores
     seed = np.zeros_like(maps[output])
-    numbers = seed.shape[1] // len(decoding.grids[index].anchors)
+    anchors = len(decoding.grids[index].anchors)
+    numbers = seed.shape[1] // anchors
     where = f"of anchor {anchor} at row {row}, column {column} of '{names[output]}'"
     if decoding.kind == "ssd":
         seed[0, numbers * anchor + 1 + label, row, column] = 1
         meaning = f"the class number {where}"
     else:
-        seed[0, numbers * anchor + 4, row, column] = 1
-        seed[0, numbers * anchor + 5 + label, row, column] = 1
+        shared = decoding.kind == "yolov1"  # the class numbers, by all anchors of a cell
+        objectness = 5 * anchor + 4 if shared else numbers * anchor + 4
+        seed[0, objectness, row, column] = 1
+        seed[0, (5 * anchors if shared else objectness + 1) + label, row, column] = 1
         meaning = f"objectness plus class number {where}"
     return Target(classes[label], score, {names[output]: seed}, meaning)
-
-
-def _scores(raw: Float32, decoding: Decoding) -> Float32:
-    """The scores of tatami/decoding.py, step 1: (A, numbers, rows, columns) -> (A, K, ...)."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        if decoding.kind == "ssd":
-            every = softmax(raw) if decoding.scores == "softmax" else sigmoid(raw)
-            return np.asarray(every[:, 1:], np.float32)
-        shares = softmax(raw[:, 5:]) if decoding.scores == "softmax" else sigmoid(raw[:, 5:])
-        return np.asarray(sigmoid(raw[:, 4:5]) * shares, np.float32)
 
 
 def makes_maps(cost: Cost) -> bool:

@@ -48,7 +48,7 @@ def draw_boxes(
     """
     marks = zip(boxes.labels.tolist(), boxes.difficult.tolist(), boxes.crowd.tolist(), strict=True)
     texts = [
-        _printable(label, classes) + "?" * difficult + "*" * crowd
+        printable_class(label, classes) + "?" * difficult + "*" * crowd
         for label, difficult, crowd in marks
     ]
     return _draw(picture, boxes.xyxy, boxes.labels.tolist(), texts if labels else None)
@@ -62,7 +62,7 @@ def draw_detections(
     A label is the class's name and the score in hundredths. ``labels=False`` draws lines only.
     """
     texts = [
-        f"{_printable(label, classes)} {score:.2f}"
+        f"{printable_class(label, classes)} {score:.2f}"
         for label, score in zip(detections.labels.tolist(), detections.scores.tolist(), strict=True)
     ]
     return _draw(picture, detections.xyxy, detections.labels.tolist(), texts if labels else None)
@@ -85,12 +85,20 @@ def draw_classes(
     for line, (label, score) in enumerate(zip(labels, scores, strict=True)):
         if (line + 2) * down > height:
             break  # most of the picture stays in sight
-        text = f"{_printable(label, classes)} {score:.2f}"
+        text = f"{printable_class(label, classes)} {score:.2f}"
         colour = class_colour(label)
         across = int(font.getlength(text)) + 5
         draw.rectangle((0, line * down, across, (line + 1) * down - 1), fill=colour)
         draw.text((2, line * down + 1), text, fill=ink_on(colour), font=font)
     return np.array(image)
+
+
+def draw_texts(
+    picture: Picture, xyxy: Float, labels: Sequence[int], texts: Sequence[str]
+) -> Picture:
+    """A copy of the picture with boxes (n, 4) in the colours of their classes, each with a text of
+    its own, the first on top."""
+    return _draw(picture, xyxy, labels, texts)
 
 
 def fit(picture: Picture, into: Size) -> tuple[Picture, float, float]:
@@ -193,7 +201,7 @@ def ink_on(colour: Colour) -> Colour:
     return (0, 0, 0) if luma > 115 else (255, 255, 255)
 
 
-def _printable(label: int, classes: Sequence[str]) -> str:
+def printable_class(label: int, classes: Sequence[str]) -> str:
     """The class's name, cut at 24 letters; ``class 3`` where Pillow's font lacks its letters."""
     name = class_name(label, classes).strip()
     return shortened(name, 24) if has_letters(name) else f"class {label}"

@@ -16,9 +16,11 @@ from tatami.ops import exponential, fixed_point, quantized
 from tatami.ops.activation import clip, leaky_relu, softmax, tanh
 from tatami.ops.conv import convolve
 from tatami.ops.conv_transpose import convolve_transposed
+from tatami.ops.norm import l2_norm
 from tatami.ops.pad import pad
 from tatami.ops.pool import average_pool, max_pool, max_pool_with_taps, max_unpool, tap_indices
 from tatami.ops.resize import Looks, resize
+from tatami.ops.space_to_depth import space_to_depth
 from tatami.ops.window import Window
 from tatami.ship.program import (
     Activate,
@@ -31,6 +33,7 @@ from tatami.ship.program import (
     ConvTranspose,
     Dequantize,
     Function,
+    L2Norm,
     Leaky,
     MaxPool,
     MaxTap,
@@ -50,6 +53,7 @@ from tatami.ship.program import (
     Sampling,
     Slice,
     Softmax,
+    SpaceToDepth,
     Step,
     Table,
     ToFloat,
@@ -189,6 +193,8 @@ def _evaluate(program: Program, step: Step, given: list[Array]) -> Array:
             return _resized(x, step.rows, step.columns)
         case Softmax():
             return softmax(x, step.axis + 1)
+        case L2Norm():
+            return l2_norm(x, (step.axis + 1,))
         case QuantizedSoftmax():
             assert to is not None
             return quantized.softmax(x, step.table, step.ratio, to.zero_point, step.axis + 1)
@@ -200,6 +206,8 @@ def _evaluate(program: Program, step: Step, given: list[Array]) -> Array:
             for axis, (start, by) in enumerate(zip(step.starts, step.steps, strict=True)):
                 x = np.take(x, start + by * np.arange(shape[axis]), axis=axis + 1)
             return x
+        case SpaceToDepth():
+            return space_to_depth(x, step.block)
         case Pad():
             widths = [(0, 0), *step.widths]
             if to is None:

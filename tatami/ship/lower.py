@@ -24,6 +24,7 @@ from tatami.graph.attributes import (
     label,
     looks_of,
     place,
+    reduced_axes,
     text,
     transposed_window_of,
     weight,
@@ -38,6 +39,7 @@ from tatami.ship.lowering import (
     activation_of,
     add_taps,
     axis_of,
+    batch_axes,
     check_axes,
     matrix_of,
     order_of,
@@ -57,6 +59,7 @@ from tatami.ship.program import (
     ConvTranspose,
     Dequantize,
     Function,
+    L2Norm,
     MaxPool,
     MaxUnpool,
     Pad,
@@ -70,6 +73,7 @@ from tatami.ship.program import (
     Shape,
     Slice,
     Softmax,
+    SpaceToDepth,
     Step,
     Transpose,
     Value,
@@ -232,6 +236,18 @@ def _softmax(state: Lowering, node: ir.Node) -> Step:
     return Softmax(label(node), (state.float_input(node, 0),), output_name(node), axis_of(node, -1))
 
 
+def _reduce_l2(state: Lowering, node: ir.Node) -> Step:
+    value = node.inputs[0]
+    assert value is not None
+    axes = [axis - batch_axes(value) for axis in reduced_axes(node)]
+    if len(axes) != 1 or axes[0] < 0 or not integer(node, "keepdims", 1):
+        raise TatamiError(
+            f"{place(node)} does not add up along one axis that it keeps",
+            mend="add up along channels, rows or columns, with keepdims",
+        )
+    return L2Norm(label(node), (state.float_input(node, 0),), output_name(node), axes[0])
+
+
 def _reshape(state: Lowering, node: ir.Node) -> Step:
     return Reshape(label(node), (state.float_input(node, 0),), output_name(node))
 
@@ -242,6 +258,11 @@ def _transpose(state: Lowering, node: ir.Node) -> Step:
 
 def _slice(state: Lowering, node: ir.Node) -> Step:
     return Slice(label(node), (state.float_input(node, 0),), output_name(node), *slice_of(node))
+
+
+def _space_to_depth(state: Lowering, node: ir.Node) -> Step:
+    block = integer(node, "blocksize", 1)
+    return SpaceToDepth(label(node), (state.float_input(node, 0),), output_name(node), block)
 
 
 def _pad(state: Lowering, node: ir.Node) -> Step:
@@ -298,12 +319,14 @@ _LOWER: Mapping[str, Callable[[Lowering, ir.Node], Step]] = {
     "MaxUnpool": _max_unpool,
     "Mul": _arithmetic,
     "Pad": _pad,
+    "ReduceL2": _reduce_l2,
     "Relu": _activate,
     "Reshape": _reshape,
     "Resize": _resize,
     "Sigmoid": _activate,
     "Slice": _slice,
     "Softmax": _softmax,
+    "SpaceToDepth": _space_to_depth,
     "Squeeze": _reshape,
     "Sub": _arithmetic,
     "Tanh": _activate,

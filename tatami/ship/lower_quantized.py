@@ -82,6 +82,7 @@ from tatami.ship.program import (
     Resize,
     Sampling,
     Slice,
+    SpaceToDepth,
     Step,
     Table,
     ToFloat,
@@ -459,6 +460,13 @@ def _transpose(state: Lowering, node: ir.Node) -> bool:
     )
 
 
+def _space_to_depth(state: Lowering, node: ir.Node) -> bool:
+    block = integer(node, "blocksize", 1)
+    return _same_scale(
+        state, node, lambda source, name: SpaceToDepth(label(node), (source,), name, block)
+    )
+
+
 def _pad(state: Lowering, node: ir.Node) -> bool:
     given = state.quantization(state.bytes[_input(node)])
     result = _Result(node, lambda _: False)
@@ -637,6 +645,7 @@ _LOWER: Mapping[str, Callable[[Lowering, ir.Node], bool]] = {
     "Sigmoid": _table,
     "Slice": _slice,
     "Softmax": _softmax,
+    "SpaceToDepth": _space_to_depth,
     "Squeeze": _reshape,
     "Tanh": _table,
     "Transpose": _transpose,

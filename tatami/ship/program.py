@@ -344,6 +344,17 @@ class Softmax:
     axis: int = 0
 
 
+@dataclass(frozen=True)
+class L2Norm:
+    """The root of the sum of squares along an axis of (channels, rows, columns), which stays with
+    the length 1; float."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    axis: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class QuantizedSoftmax:
     """y = clamp(z + (e * ratio + sum * 2^15) // (sum * 2^16)), e = table[max - x].
@@ -388,6 +399,16 @@ class Slice:
     output: str
     starts: tuple[int, int, int]
     steps: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class SpaceToDepth:
+    """The samples of each block x block by row and column, as channels: tatami.ops."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    block: int
 
 
 @dataclass(frozen=True)
@@ -437,15 +458,17 @@ Step = (
     | Concat
     | Resize
     | Softmax
+    | L2Norm
     | QuantizedSoftmax
     | Reshape
     | Transpose
     | Slice
+    | SpaceToDepth
     | Pad
     | Quantize
     | Dequantize
 )
-_FLOAT_ARITHMETIC = Conv | ConvTranspose | AveragePool | Activate | Arithmetic | Softmax
+_FLOAT_ARITHMETIC = Conv | ConvTranspose | AveragePool | Activate | Arithmetic | Softmax | L2Norm
 Convolution = Conv | QuantizedConv | ConvTranspose | QuantizedConvTranspose
 
 

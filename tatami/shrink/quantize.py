@@ -30,9 +30,12 @@ ACTIVATIONS = ("LeakyRelu", "Relu", "Clip")
 """They join the sum before them, so nothing is rounded between."""
 SAME_RANGE = (
     *("MaxPool", "GlobalMaxPool", "Concat", "Reshape", "Flatten", "Transpose", "Pad"),
-    *("Squeeze", "Unsqueeze", "MaxUnpool", "Slice", "Resize"),
+    *("Squeeze", "Unsqueeze", "SpaceToDepth", "MaxUnpool", "Slice", "Resize"),
 )
 """They move samples, or take means of them: all of their values share one range."""
+ORDERS = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze")
+"""Of these, the ones that only order samples anew: between the last layer and an output they would
+have it rounded for nothing."""
 _SETTINGS = ("Clip", "MaxUnpool", "Pad", "Reshape", "Resize", "Slice", "Squeeze", "Unsqueeze")
 """Their inputs after the first say how or where."""
 OTHERS = ("Add", "AveragePool", "GlobalAveragePool", "Sigmoid", "Tanh")
@@ -76,7 +79,8 @@ def quantize(
     drop_identity(model)
     graph = model.graph
     _refuse(graph, keep_float)
-    chosen = [node for node in graph if _is_integer(node, keep_float)]
+    outwards = _outwards(graph)
+    chosen = [node for node in graph if _is_integer(node, keep_float) and node not in outwards]
     pictures = None if network.spec is None else network.spec.input
     work = _Work(graph, _ranges(chosen, seen, method), pictures)
     for node in chosen:
@@ -149,6 +153,16 @@ def _is_integer(node: ir.Node, keep_float: Collection[str]) -> bool:
     if node.op_type == "Resize" and not node.outputs[0].uses():
         return False  # means that nobody asks to be bytes
     return node.op_type in (*ACTIVATIONS, *SAME_RANGE, *OTHERS)
+
+
+def _outwards(graph: ir.Graph) -> set[ir.Node]:
+    """The nodes that only order samples anew for an output."""
+    found: set[ir.Node] = set()
+    for node in reversed(list(graph)):
+        readers = [use.node for use in node.outputs[0].uses()]
+        if node.op_type in ORDERS and all(reader in found for reader in readers):
+            found.add(node)
+    return found
 
 
 def _joins_the_sum(node: ir.Node, chosen: Collection[ir.Node]) -> bool:

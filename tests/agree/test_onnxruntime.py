@@ -159,11 +159,20 @@ CASES = {
     ),
     "global average": ([node("GlobalAveragePool", ["images"], ["map"])], {}),
     "global max": ([node("GlobalMaxPool", ["images"], ["map"])], {}),
+    "l2 norm": ([node("ReduceL2", ["images", "axes"], ["map"])], {"axes": np.array([1])}),
+    "l2 norm of all": ([node("ReduceL2", ["images"], ["map"])], {}),
     "softmax": ([node("Softmax", ["images"], ["map"], axis=1)], {}),
     "softmax last": ([node("Softmax", ["images"], ["map"])], {}),
     "exp": ([node("Exp", ["images"], ["map"])], {}),
     "tanh": ([node("Tanh", ["images"], ["map"])], {}),
     "dropout": ([node("Dropout", ["images"], ["map"])], {}),
+    "space to depth": (
+        [
+            node("Pad", ["images", "p"], ["a"]),
+            node("SpaceToDepth", ["a"], ["map"], blocksize=2),
+        ],
+        {"p": np.array([0, 0, 0, 0, 0, 0, 1, 0])},
+    ),
     "transpose": ([node("Transpose", ["images"], ["map"], perm=[0, 2, 3, 1])], {}),
     "squeeze and unsqueeze": (
         [

@@ -245,6 +245,18 @@ CASES: dict[str, Case] = {
         {"pads": ints(0, 0, 1, 2, 0, 0, 3, 0)},
         lambda x: F.pad(x, (2, 0, 1, 3), mode="reflect"),
     ),
+    "ReduceL2": alone("ReduceL2", lambda x: torch.linalg.vector_norm(x, dim=None).view(1, 1, 1, 1)),
+    "ReduceL2 over channels": beside(
+        "ReduceL2", lambda x: torch.linalg.vector_norm(x, dim=1, keepdim=True), axes=ints(1)
+    ),
+    "ReduceL2 without its axis": (
+        [
+            node("ReduceL2", ["images", "axes"], ["a"], keepdims=0),
+            node("Reshape", ["a", "shape"], ["map"]),
+        ],
+        {"axes": ints(-1, 1), "shape": ints(1, 1, 1, 8)},
+        lambda x: torch.linalg.vector_norm(x, dim=(1, 3)).view(1, 1, 1, 8),
+    ),
     "Relu": alone("Relu", torch.relu),
     "Reshape": beside("Reshape", lambda x: x.reshape(1, 12, 4, 4), shape=ints(1, 12, 4, 4)),
     "Resize, nearest": resized(
@@ -265,6 +277,11 @@ CASES: dict[str, Case] = {
     "Sigmoid": alone("Sigmoid", torch.sigmoid),
     "Softmax": alone("Softmax", lambda x: x.softmax(1), axis=1),
     "Softmax along the last axis": alone("Softmax", lambda x: x.softmax(-1)),
+    "SpaceToDepth": alone(
+        "SpaceToDepth",
+        lambda x: torch.cat([x[:, :, i::2, j::2] for i in (0, 1) for j in (0, 1)], 1),
+        blocksize=2,
+    ),
     "Squeeze": (
         [
             node("Flatten", ["images"], ["a"], axis=3),

@@ -13,6 +13,7 @@ from tatami.graph.passes.drop_zero_bias import drop_zero_bias
 from tatami.graph.passes.fold_constants import fold_constants
 from tatami.graph.passes.lift_constants import lift_constants
 from tatami.graph.passes.merge_pad import merge_pad
+from tatami.graph.passes.merge_space_to_depth import merge_space_to_depth
 from tatami.graph.passes.name_values import SCOPES, name_values
 
 rng = np.random.default_rng(5)
@@ -258,3 +259,56 @@ def test_values_are_named_after_their_modules_and_the_notes_are_forgotten(networ
     ]
     assert [one.name for one in network.graph][-1] == "max_pool_2"
     assert not any(one.metadata_props for one in network.graph)
+
+
+def laid_out(block=2, apart=None, order=(0, 3, 5, 1, 2, 4), made=None):
+    """The three nodes, for images (1, 3, 8, 8)."""
+    side = 8 // block
+    shapes = {
+        "apart": np.array(apart or (1, 3, side, block, side, block)),
+        "made": np.array(made or (1, 3 * block * block, side, side)),
+    }
+    nodes = [
+        node("Reshape", ["images", "apart"], ["six"]),
+        node("Transpose", ["six"], ["moved"], perm=list(order)),
+        node("Reshape", ["moved", "made"], ["map"]),
+    ]
+    return nodes, shapes
+
+
+@pytest.mark.parametrize("block", [1, 2, 4])
+def test_samples_laid_out_as_channels_are_one_node(block, network_of):
+    network = network_of(*laid_out(block))
+    expected = [graph.run(network, one[None])[0] for one in IMAGES]
+    merge_space_to_depth(network.model)
+    drop_unused(network.model)
+    assert [one.op_type for one in network.graph] == ["SpaceToDepth"]
+    assert network.graph.outputs[0].name == "map"
+    found = [graph.run(network, one[None])[0] for one in IMAGES]
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(
+        found[0][0, :3], IMAGES[0, :, ::block, ::block]
+    )  # the first of every block
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"order": (0, 1, 3, 5, 2, 4)},  # torch's pixel_unshuffle: another order of channels
+        {"apart": (1, 3, 2, 4, 4, 2)},
+        {"apart": (1, 12, 2, 2, 2, 2)},
+        {"made": (1, 6, 8, 4)},
+    ],
+)
+def test_what_is_laid_out_otherwise_stays(other, network_of):
+    network = network_of(*laid_out(**other))
+    merge_space_to_depth(network.model)
+    assert len(network.graph) == 3
+
+
+def test_what_somebody_else_reads_stays(network_of):
+    nodes, shapes = laid_out()
+    nodes.append(node("Reshape", ["moved", "made"], ["twice"]))
+    network = network_of(nodes, shapes, outputs=("map", "twice"))
+    merge_space_to_depth(network.model)
+    assert len(network.graph) == 4

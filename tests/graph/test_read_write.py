@@ -30,6 +30,7 @@ SPEC = NetworkSpec(
         0.4,
         500,
         50,
+        True,
     ),
     {"recipe": "hand", "data": "none"},
 )
@@ -333,7 +334,7 @@ def test_old_and_future_operator_sets_are_refused(saved):
     ("key", "text", "reason"),
     [
         ("tatami.task", None, "is missing"),
-        ("tatami.task", '"pose"', "not 'detect'"),
+        ("tatami.task", '"dream"', "not 'detect'"),
         ("tatami.task", "{", "is not JSON"),
         ("tatami.colour", "1", "is not a key"),
         ("tatami.classes", "[]", "is not a list"),
@@ -355,6 +356,7 @@ def test_old_and_future_operator_sets_are_refused(saved):
         ("tatami.decoding", ("1.5", "1e999"), "2 finite numbers"),
         ("tatami.decoding", ("0.3", "1.3"), "outside 0 to 1"),
         ("tatami.decoding", ("500", "0"), "max_candidates"),
+        ("tatami.decoding", ('"agnostic": true', '"agnostic": 1'), "not true or false"),
         ("tatami.provenance", '{"a": 1}', "table of texts"),
         ("tatami.provenance", "[" * 100000, "is not JSON"),
     ],

@@ -110,7 +110,7 @@ def detector(network_of, decoding: Decoding, outputs=("map",)) -> Network:
     nodes.append(node("Relu", ["conv"], ["relu"]))
     weights = {"conv.weight": KERNELS}
     for index, (name, channels) in enumerate(zip(outputs, sizes, strict=True)):
-        weights[f"head{index}.weight"] = np.float32(0.3) * numbers(channels, 6, 1, 1)
+        weights[f"head{index}.weight"] = np.float32(0.2) * numbers(channels, 6, 1, 1)
         nodes.append(node("Conv", ["relu", f"head{index}.weight"], [name]))
     network = network_of(nodes, weights, outputs=outputs)
     return replace(network, spec=NetworkSpec("detect", CLASSES, InputSpec(Size(8, 8)), decoding))
@@ -118,6 +118,7 @@ def detector(network_of, decoding: Decoding, outputs=("map",)) -> Network:
 
 GRID = AnchorGrid(((3.0, 2.0), (5.0, 6.0)), (2.0, 2.0))
 DECODINGS = {
+    "yolov1": (Decoding("yolov1", (GRID,), "linear"), ("map",)),
     "yolov2": (Decoding("yolov2", (GRID,), "softmax"), ("map",)),
     "yolov3": (Decoding("yolov3", (GRID, GRID), "sigmoid"), ("map", "second")),
     "ssd": (Decoding("ssd", (GRID,), "softmax", (0.1, 0.2)), ("boxes", "map")),

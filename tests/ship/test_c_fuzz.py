@@ -24,11 +24,16 @@ SEEDS = {
 }
 
 
-@pytest.mark.parametrize("harness", SEEDS)
-def test_nothing_from_outside_harms(harness, tmp_path, small_detector, ship_to):
+RULES = {"yolov2": {}, "yolov1": {"kind": "yolov1", "scores": "linear", "agnostic": True}}
+
+
+@pytest.mark.parametrize(
+    ("harness", "rule"), [*((one, "yolov2") for one in SEEDS), ("decode", "yolov1")]
+)
+def test_nothing_from_outside_harms(harness, rule, tmp_path, small_spec, small_detector, ship_to):
     if shutil.which("clang") is None:
         pytest.skip("clang is not installed")
-    folder = ship_to(small_detector(tmp_path / "n.onnx"))
+    folder = ship_to(small_detector(tmp_path / "n.onnx", small_spec(**RULES[rule])))
     source = (HARNESSES / f"{harness}.c").read_text()
     (folder / "fuzz.c").write_text(source)
     if "net_all.c" in source:  # one file is the whole program

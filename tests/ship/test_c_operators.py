@@ -27,6 +27,7 @@ from tatami.ship.program import (
     ConvTranspose,
     Dequantize,
     Function,
+    L2Norm,
     Leaky,
     MaxPool,
     MaxTap,
@@ -45,6 +46,7 @@ from tatami.ship.program import (
     Sampling,
     Slice,
     Softmax,
+    SpaceToDepth,
     Table,
     ToFloat,
     Transpose,
@@ -116,6 +118,12 @@ def moves(islands, x, quantization):
         islands.add(
             Transpose, (x,), tuple(SHAPE[axis] for axis in order), quantization, order=order
         )
+    even = islands.add(
+        Pad, (x,), (c, h + 2, w + 1), quantization, widths=((0, 0), (1, 1), (1, 0)), mode="edge"
+    )
+    for block in (1, 3):
+        shape = (c * block * block, (h + 2) // block, (w + 1) // block)
+        islands.add(SpaceToDepth, (even,), shape, quantization, block=block)
     for widths in PADS:
         shape = tuple(side + sum(pair) for side, pair in zip(SHAPE, widths, strict=True))
         for mode in ("constant", "edge", "reflect"):
@@ -178,6 +186,8 @@ def floats():
     b.add(Resize, ("x",), (c, 3, 2), rows=linear(h, 3), columns=linear(w, 2))
     for axis in range(3):
         b.add(Softmax, ("x",), SHAPE, axis=axis)
+        one = tuple(1 if i == axis else side for i, side in enumerate(SHAPE))
+        b.add(L2Norm, ("x",), one, axis=axis)
     for window, groups, outputs, (rows, columns) in TRANSPOSED:
         kernel = (window.rows.kernel, window.columns.kernel)
         b.add(

@@ -323,8 +323,9 @@ def _source(program: Program, layout: Layout, name: str, options: Options, as_ar
         if isinstance(program.spec, ClassifierSpec | SegmenterSpec):
             files_ = (*files_, f"{_use(program.spec)}.c")
         else:
-            kind = "ssd" if detector_spec(program.spec).decoding.kind == "ssd" else "yolo"
-            files_ = (*files_, "candidates.c", f"decode_{kind}.c", "detect.c")
+            kind = detector_spec(program.spec).decoding.kind
+            file = "decode_yolo.c" if kind in ("yolov2", "yolov3") else f"decode_{kind}.c"
+            files_ = (*files_, "candidates.c", file, "detect.c")
         parts += [_kernel(file, name) for file in files_]
     return "\n".join(parts)
 
@@ -496,7 +497,9 @@ def _rules(program: Program, spec: Spec, addresses: _Addresses) -> str:
     decoding = detector_spec(spec).decoding
     values |= {
         "GRIDS": len(decoding.grids),
-        "SOFTMAX": int(decoding.scores == "softmax"),
+        "SCORES_SOFTMAX": int(decoding.scores == "softmax"),
+        "SCORES_SIGMOID": int(decoding.scores == "sigmoid"),
+        "AGNOSTIC": int(decoding.agnostic),
         "DIOU": int(decoding.nms == "diou"),
         "VARIANCE_OF_CENTRE": number(decoding.variances[0]),
         "VARIANCE_OF_SIDE": number(decoding.variances[1]),

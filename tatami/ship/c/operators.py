@@ -9,6 +9,7 @@ from tatami.ship.c import (
     concat,
     conv,
     conv_transpose,
+    l2_norm,
     max_pool,
     max_tap,
     max_unpool,
@@ -19,6 +20,7 @@ from tatami.ship.c import (
     resize,
     slice,
     softmax,
+    space_to_depth,
     table,
     transpose,
 )
@@ -31,6 +33,7 @@ from tatami.ship.program import (
     Conv,
     ConvTranspose,
     Dequantize,
+    L2Norm,
     MaxPool,
     MaxTap,
     MaxUnpool,
@@ -46,6 +49,7 @@ from tatami.ship.program import (
     Resize,
     Slice,
     Softmax,
+    SpaceToDepth,
     Step,
     Table,
     Transpose,
@@ -81,12 +85,16 @@ def decide(program: Program, step: Step, options: Options) -> Decision:
             return resize.decide(program, step, options)
         case Softmax() | QuantizedSoftmax():
             return softmax.decide(program, step, options)
+        case L2Norm():
+            return l2_norm.decide(program, step, options)
         case Reshape():
             return reshape.decide(program, step, options)
         case Transpose():
             return transpose.decide(program, step, options)
         case Slice():
             return slice.decide(program, step, options)
+        case SpaceToDepth():
+            return space_to_depth.decide(program, step, options)
         case Pad():
             return pad.decide(program, step, options)
         case Quantize() | Dequantize():
@@ -122,12 +130,16 @@ def emit(program: Program, step: Step, places: Places, options: Options) -> str:
             return resize.emit(program, step, places, options)
         case Softmax() | QuantizedSoftmax():
             return softmax.emit(program, step, places, options)
+        case L2Norm():
+            return l2_norm.emit(program, step, places, options)
         case Reshape():
             return reshape.emit(program, step, places, options)
         case Transpose():
             return transpose.emit(program, step, places, options)
         case Slice():
             return slice.emit(program, step, places, options)
+        case SpaceToDepth():
+            return space_to_depth.emit(program, step, places, options)
         case Pad():
             return pad.emit(program, step, places, options)
         case Quantize() | Dequantize():

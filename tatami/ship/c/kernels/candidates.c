@@ -64,11 +64,17 @@ static void net_sort(int count)
     }
 }
 
-/* The scores of `count` classes: softmax of their numbers, or the sigmoid of each. */
+static float net_cut(float x)
+{
+    if (x < 0.0f) return 0.0f;
+    return x > 1.0f ? 1.0f : x;
+}
+
+/* The scores of `count` classes: softmax of their numbers, the sigmoid of each, or as they are. */
 static void net_score(const float *numbers, int count, float *scores)
 {
     int k;
-#if NET_SOFTMAX
+#if NET_SCORES_SOFTMAX
     float largest = numbers[0], sum = 0.0f;
 
     for (k = 1; k < count; k++)
@@ -78,8 +84,10 @@ static void net_score(const float *numbers, int count, float *scores)
         sum += scores[k];
     }
     for (k = 0; k < count; k++) scores[k] /= sum;
-#else
+#elif NET_SCORES_SIGMOID
     for (k = 0; k < count; k++) scores[k] = net_sigmoid(numbers[k]);
+#else
+    for (k = 0; k < count; k++) scores[k] = net_cut(numbers[k]);
 #endif
 }
 

@@ -88,7 +88,8 @@ static int net_read_maps(const float *const *maps, int width, int height, float 
         box.score = candidate->score;
         box.label = candidate->index % NET_CLASSES;
         for (j = 0; j < count; j++)
-            if (kept[j].label == box.label && net_same(&kept[j], &box, width, height)) break;
+            if ((NET_AGNOSTIC || kept[j].label == box.label) &&
+                net_same(&kept[j], &box, width, height)) break;
         if (j == count) kept[count++] = box;
     }
     for (i = 0; i < count && found < capacity; i++) {

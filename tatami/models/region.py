@@ -1,0 +1,177 @@
+"""The detection loss of YOLOv2, whatever the body: J. Redmon and A. Farhadi, "YOLO9000: Better,
+Faster, Stronger", CVPR 2017, section 2, as their published training code has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tatami.boxes import iou_xyxy
+from tatami.models.detector import Detector
+from tatami.models.overlap import paired_iou
+from tatami.types import AnchorGrid, Boxes, Decoding, Float, Int, Size
+
+Pairs = tuple[tuple[float, float], ...]
+"""(width, height) of anchors in cells, as the paper gives them."""
+
+
+class RegionDetector(Detector):
+    """What YOLOv2 is whatever its body: one raw map (n, A * (5 + K), H / 32, W / 32). Abstract.
+
+    decoding: as ``plan`` gives it.  anchors: of it, in cells.
+    """
+
+    stride = 32
+    multi_scale = 0.25
+    anchor_count = 5
+
+    def __init__(self, classes: int, decoding: Decoding, width: float = 1.0) -> None:
+        super().__init__(classes, decoding, width)
+        (grid,) = decoding.grids
+        self.anchors: Pairs = tuple((w / self.stride, h / self.stride) for w, h in grid.anchors)
+
+    @classmethod
+    def plan(cls, size: Size, anchors: Sequence[tuple[float, float]]) -> Decoding:
+        """The anchors at every cell of the raw map, whatever the input's size."""
+        cell = (float(cls.stride), float(cls.stride))
+        return Decoding("yolov2", (AnchorGrid(tuple(anchors), cell),), "softmax")
+
+    def loss(self, raw: Tensor, targets: Sequence[Boxes]) -> dict[str, Tensor]:
+        """``region_loss``. raw: (n, A * (5 + K), rows, columns)."""
+        in_cells = [target.xyxy / self.stride for target in targets]
+        return region_loss(raw, in_cells, [target.labels for target in targets], self.anchors)
+
+
+def start_near_the_anchors(last: nn.Conv2d, anchors: Pairs) -> None:
+    """Boxes start at their anchors in the middle of their cells, and sure of little.
+
+    last: the convolution that makes the raw map.
+    """
+    nn.init.normal_(last.weight, std=0.03)
+    assert last.bias is not None
+    with torch.no_grad():
+        last.bias.zero_()
+        last.bias.view(len(anchors), -1)[:, 4] = -2.0  # sigmoid(-2) = 0.12
+
+
+def region_loss(
+    raw: Tensor, truths: Sequence[Float], labels: Sequence[Int], anchors: Pairs
+) -> dict[str, Tensor]:
+    """The loss, summed a picture, then meaned.
+
+    raw: (n, A * (5 + K), rows, columns).  truths: n pictures' boxes (m, 4), xyxy in cells.
+    labels: their classes (m,).
+    Each truth is the duty of one predictor: the cell of its centre, the anchor whose shape
+    overlaps it best. That predictor is pulled to the box (section 2, "Direct location
+    prediction"), its objectness to the overlap it reaches, its classes to the truth's. All
+    others are told "nothing here", unless they happen to overlap a truth by more than 0.6.
+
+    Returns the parts ``coordinates``, ``objectness``, ``background``, ``classes``: their sum
+    is the loss. Errors are halved squares, so that the gradients are those of darknet's deltas.
+    """
+    pictures, _, rows, columns = raw.shape
+    maps = raw.view(pictures, len(anchors), -1, rows, columns)
+    xy, objectness = maps[:, :, 0:2].sigmoid(), maps[:, :, 4].sigmoid()
+    with torch.no_grad():
+        predicted = _boxes(xy, maps[:, :, 2:4], anchors)  # (n, A, rows, columns, 4) xyxy in cells
+        overlap = _best_overlap(predicted, truths)
+
+    duty = _assign(truths, labels, anchors, rows, columns)
+    at = tuple(torch.from_numpy(part).to(raw.device) for part in duty.predictor)
+    picture, anchor, row, column = at
+    truth_xy = torch.from_numpy(duty.xy).to(raw.device, raw.dtype)  # within the cell
+    truth_wh = torch.from_numpy(duty.wh).to(raw.device, raw.dtype)  # log(size / anchor)
+    truth_class = torch.from_numpy(duty.labels).to(raw.device)
+    truth_boxes = torch.from_numpy(duty.xyxy).to(raw.device, raw.dtype)
+    # Small boxes weigh up to twice as much as one that fills the picture.
+    weight = torch.from_numpy(2 - duty.area).to(raw.device, raw.dtype)[:, None]
+
+    chosen = maps[picture, anchor, :, row, column]  # (m, 5 + K)
+    chosen_xy = xy[picture, anchor, :, row, column]
+    reached = paired_iou(predicted[picture, anchor, row, column], truth_boxes)
+    background = overlap <= 0.6
+    background[picture, anchor, row, column] = False
+
+    coordinates = weight * ((chosen_xy - truth_xy) ** 2 + (chosen[:, 2:4] - truth_wh) ** 2)
+    hit = (objectness[picture, anchor, row, column] - reached) ** 2
+    classes = F.cross_entropy(chosen[:, 5:], truth_class, reduction="sum")
+    return {
+        "coordinates": 0.5 * coordinates.sum() / pictures,
+        "objectness": 5 * 0.5 * hit.sum() / pictures,
+        "background": 0.5 * (objectness[background] ** 2).sum() / pictures,
+        "classes": classes / pictures,
+    }
+
+
+def _boxes(xy: Tensor, wh: Tensor, anchors: Pairs) -> Tensor:
+    """The predicted boxes, xyxy in cells: section 2, "Direct location prediction".
+
+    xy: (n, A, 2, rows, columns) in the cell.  wh: (n, A, 2, rows, columns), logarithms.
+    Returns (n, A, rows, columns, 4).
+    """
+    rows, columns = xy.shape[-2:]
+    pairs = xy.new_tensor(anchors).view(1, -1, 2, 1, 1)
+    x = xy[:, :, 0] + torch.arange(columns, device=xy.device)
+    y = xy[:, :, 1] + torch.arange(rows, device=xy.device)[:, None]
+    half = 0.5 * pairs * wh.clamp(max=8).exp()
+    w, h = half[:, :, 0], half[:, :, 1]
+    return torch.stack((x - w, y - h, x + w, y + h), dim=-1)
+
+
+def _assign(
+    truths: Sequence[Float], labels: Sequence[Int], anchors: Pairs, rows: int, columns: int
+) -> _Duty:
+    """Give each truth its predictor; where two want the same one, the later keeps it."""
+    pairs = np.array(anchors)
+    shapes = np.hstack((np.zeros_like(pairs), pairs))  # anchors as boxes at the origin
+    slots: dict[tuple[int, int, int, int], tuple[int, int]] = {}
+    for picture, cells in enumerate(truths):
+        if not len(cells):
+            continue
+        centre, sides = (cells[:, :2] + cells[:, 2:]) / 2, cells[:, 2:] - cells[:, :2]
+        at_origin = np.hstack((np.zeros_like(sides), sides))
+        best = iou_xyxy(at_origin, shapes).argmax(axis=1)
+        where = np.clip(centre.astype(int), 0, (columns - 1, rows - 1))
+        for index in range(len(cells)):
+            column, row = where[index]
+            slots[(picture, int(best[index]), int(row), int(column))] = (picture, index)
+    predictor = np.array(list(slots), dtype=np.int64).reshape(-1, 4).T
+    xyxy = np.array([truths[p][i] for p, i in slots.values()]).reshape(-1, 4)
+    sides = xyxy[:, 2:] - xyxy[:, :2]
+    centre = (xyxy[:, :2] + xyxy[:, 2:]) / 2
+    return _Duty(
+        predictor=predictor,
+        xyxy=xyxy,
+        xy=centre - predictor[[3, 2]].T,
+        wh=np.log(np.maximum(sides, 1e-6) / pairs[predictor[1]]),
+        area=sides.prod(axis=1) / (rows * columns),
+        labels=np.array([labels[p][i] for p, i in slots.values()], dtype=np.int64),
+    )
+
+
+@dataclass(frozen=True)
+class _Duty:
+    """The m truths that train a predictor: who answers, and what for. Lengths in cells."""
+
+    predictor: Int  # (4, m): picture, anchor, row, column
+    xyxy: Float  # (m, 4)
+    xy: Float  # (m, 2), the centre within its cell
+    wh: Float  # (m, 2), log(side / anchor's side)
+    area: Float  # (m,), share of the picture
+    labels: Int  # (m,)
+
+
+def _best_overlap(predicted: Tensor, truths: Sequence[Float]) -> Tensor:
+    """Each predicted box's best IoU with a truth of its picture: (n, A, rows, columns)."""
+    best = predicted.new_zeros(predicted.shape[:-1])
+    for picture, boxes in enumerate(truths):
+        if len(boxes):
+            truth = torch.from_numpy(boxes).to(predicted)
+            best[picture] = paired_iou(predicted[picture, ..., None, :], truth).amax(-1)
+    return best

@@ -1,0 +1,197 @@
+"""Which anchor answers for which truth, and which truths no anchor fits.
+
+A YOLO of version 2 on (Redmon and Farhadi 2017, section 2) moves its boxes about in their cells, so
+that a truth is the duty of the anchor whose shape fits best, as if both had one centre, at the cell
+of the truth's centre. An SSD (Liu et al. 2016, section 2.2, "Matching strategy") has default boxes
+that stand at the middle of their cells; a truth is the duty of the one that overlaps it most where
+they stand. YOLO itself (Redmon et al. 2016) has no anchors: what counts is the cell, which answers
+for one truth.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tatami.boxes import iou_xyxy
+from tatami.see.draw import class_colour, draw_boxes, draw_texts, fit, printable_class
+from tatami.types import AnchorGrid, Bool, Boxes, Decoding, Float, Int, Picture, Size
+
+IN_REACH = 0.5
+"""An anchor with a smaller IoU than this fits a truth badly: SSD's threshold of a match."""
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What answers for the n truths of one picture. Lengths in pixels of the network's input.
+
+    iou: (n,), of each truth and its anchor.  anchor: (n,), numbered over all grids.
+    xyxy: (n, 4), the anchor where it stands; of a YOLO, around the truth's centre.
+    crowded: (n,) bool, whether an earlier truth of the picture has the same anchor at the same
+    cell: a network can say one of them only.
+    """
+
+    iou: Float
+    anchor: Int
+    xyxy: Float
+    crowded: Bool
+
+    @property
+    def fits(self) -> Bool:
+        """(n,): an anchor fits, and it is not another's."""
+        return (self.iou >= IN_REACH) & ~self.crowded
+
+
+def anchor_sizes(decoding: Decoding) -> Float:
+    """(width, height) of every anchor of every grid, (a, 2), as ``Matches.anchor`` counts them."""
+    return np.array([pair for grid in decoding.grids for pair in grid.anchors], np.float64)
+
+
+def match(truths: Float, decoding: Decoding, size: Size) -> Matches:
+    """truths: (n, 4) xyxy in pixels of the network's input, which is of that size."""
+    if decoding.kind == "ssd":
+        return _by_place(truths, decoding, size)
+    return _by_shape(truths, decoding, size)
+
+
+def _by_shape(truths: Float, decoding: Decoding, size: Size) -> Matches:
+    sizes = anchor_sizes(decoding)
+    grid_of = np.repeat(np.arange(len(decoding.grids)), [len(g.anchors) for g in decoding.grids])
+    sides = truths[:, 2:] - truths[:, :2]
+    if decoding.kind == "yolov1":  # boxes of any size: as many anchors as there are grids
+        iou = np.ones((len(truths), len(sizes)))
+    else:
+        iou = iou_xyxy(_centred(sides), _centred(sizes))
+    anchor = iou.argmax(axis=1).astype(np.int64)
+    centres = (truths[:, :2] + truths[:, 2:]) / 2
+    cells = [
+        (int(a), *_cell(centre, decoding.grids[grid_of[a]], size))
+        for a, centre in zip(anchor, centres, strict=True)
+    ]
+    if decoding.kind == "yolov1":
+        return Matches(np.ones(len(truths)), anchor, truths, _repeated(cells))
+    halves = sizes[anchor] / 2
+    around = np.hstack((centres - halves, centres + halves))
+    return Matches(iou.max(axis=1, initial=0), anchor, around, _repeated(cells))
+
+
+def _by_place(truths: Float, decoding: Decoding, size: Size) -> Matches:
+    boxes, anchors = default_boxes(decoding, size)
+    iou = iou_xyxy(truths, boxes)
+    best = iou.argmax(axis=1)
+    return Matches(iou.max(axis=1, initial=0), anchors[best], boxes[best], _repeated(best.tolist()))
+
+
+def default_boxes(decoding: Decoding, size: Size) -> tuple[Float, Int]:
+    """Every anchor at the middle of every cell, (n, 4) xyxy, by grid, anchor, row and column; and
+    which anchor each is, (n,)."""
+    found, which, before = [], [], 0
+    for grid in decoding.grids:
+        columns, rows = _cells(grid, size)
+        y, x = np.mgrid[:rows, :columns] + 0.5
+        centres = np.stack([x, y], axis=-1).reshape(-1, 2) * grid.stride
+        for index, sides in enumerate(grid.anchors):
+            half = np.array(sides) / 2
+            found.append(np.hstack((centres - half, centres + half)))
+            which.append(np.full(len(centres), before + index))
+        before += len(grid.anchors)
+    return np.vstack(found), np.concatenate(which).astype(np.int64)
+
+
+def _cells(grid: AnchorGrid, size: Size) -> tuple[int, int]:
+    """Columns and rows, as graph/check.py counts them."""
+    x, y = grid.stride
+    return math.ceil(size.width / x - 1e-3), math.ceil(size.height / y - 1e-3)
+
+
+def _cell(centre: Float, grid: AnchorGrid, size: Size) -> tuple[int, int]:
+    """Column and row of the cell that holds a point."""
+    columns, rows = _cells(grid, size)
+    x, y = np.floor(centre / grid.stride)
+    return min(max(int(x), 0), columns - 1), min(max(int(y), 0), rows - 1)
+
+
+def _centred(sides: Float) -> Float:
+    return np.hstack((-sides / 2, sides / 2))
+
+
+def _repeated(keys: Sequence[object]) -> Bool:
+    """Whether an earlier key is the same, (n,)."""
+    seen: set[object] = set()
+    repeated = []
+    for key in keys:
+        repeated.append(key in seen)
+        seen.add(key)
+    return np.array(repeated, bool)
+
+
+# Drawing -----------------------------------------------------------------------------------------
+
+
+def draw_anchors(decoding: Decoding, size: Size, side: int = 640) -> Picture:
+    """All anchors in the middle of an empty input, a colour a grid; larger ones stick out of it.
+
+    side: pixels of the drawing's longer side.
+    """
+    sizes = anchor_sizes(decoding)
+    grids = np.repeat(np.arange(len(decoding.grids)), [len(g.anchors) for g in decoding.grids])
+    span = np.maximum(sizes.max(axis=0), (size.width, size.height)) * 1.05
+    scale = side / span.max()
+    width, height = (max(1, int(length)) for length in np.ceil(span * scale))
+    middle = np.array([width, height]) / 2
+    paper = np.full((height, width, 3), 255, np.uint8)
+    own = np.array([size.width, size.height]) * scale / 2
+    x1, y1, x2, y2 = np.concatenate((middle - own, middle + own)).round().astype(int)
+    paper[y1:y2, x1:x2] = 235
+    halves = sizes * scale / 2
+    order = np.argsort(-sizes.prod(axis=1))  # the small ones on top
+    boxes = Boxes.of(np.hstack((middle - halves, middle + halves))[order], grids[order])
+    names = [f"{x:g}x{y:g}" for x, y in (grid.stride for grid in decoding.grids)]
+    return draw_boxes(paper, boxes, names, labels=False)
+
+
+def draw_matches(
+    canvas: Picture, truths: Boxes, found: Matches, classes: Sequence[str], side: int = 640
+) -> Picture:
+    """A network's input with its truths in their class's colour and, dashed, what answers for each.
+
+    A truth that no anchor fits is hatched and says its best IoU; one that another took its anchor
+    from says "taken".  truths, found: in pixels of ``canvas``.
+    """
+    large, x, y = fit(canvas, Size(side, side))
+    scale = np.array([x, y, x, y])
+    drawn = np.array(large)
+    drawn = _dashed(drawn, found.xyxy * scale)
+    for index in np.flatnonzero(~found.fits):
+        _hatch(drawn, truths.xyxy[index] * scale, class_colour(int(truths.labels[index])))
+    texts = [
+        f"{printable_class(int(label), classes)} {'taken' if taken else f'{iou:.2f}'}"
+        for label, iou, taken in zip(truths.labels, found.iou, found.crowded, strict=True)
+    ]
+    return draw_texts(drawn, truths.xyxy * scale, truths.labels.tolist(), texts)
+
+
+def _dashed(picture: Picture, xyxy: Float) -> Picture:
+    """Lines of white and black dashes around boxes, one pixel wide."""
+    drawn = np.array(picture)
+    height, width = drawn.shape[:2]
+    for x1, y1, x2, y2 in xyxy.round().astype(int):
+        across = np.arange(max(x1, 0), min(x2, width))
+        down = np.arange(max(y1, 0), min(y2, height))
+        for y in {y1, y2 - 1} & set(range(height)):
+            drawn[y, across] = 255 * (across // 4 % 2)[:, None]
+        for x in {x1, x2 - 1} & set(range(width)):
+            drawn[down, x] = 255 * (down // 4 % 2)[:, None]
+    return drawn
+
+
+def _hatch(picture: Picture, box: Float, colour: tuple[int, int, int]) -> None:
+    """Slanted lines inside a box, in place."""
+    height, width = picture.shape[:2]
+    x1, y1, x2, y2 = (int(edge) for edge in box.round())
+    y, x = np.mgrid[max(y1, 0) : min(y2, height), max(x1, 0) : min(x2, width)]
+    lines = (x + y) % 8 == 0
+    picture[y[lines], x[lines]] = colour
