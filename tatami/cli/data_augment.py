@@ -12,35 +12,49 @@ import numpy as np
 import typer
 from PIL import Image
 
-from tatami.cli.training import OF_CLASSES
-from tatami.data.augment import Augmentation, augmented, augmented_picture
+from tatami.cli.training import OF_CLASSES, OF_MASKS
+from tatami.data.augment import Augmentation, augmented, augmented_mask, augmented_picture
 from tatami.data.open import (
-    FORMATS,
-    LABELLED_FORMATS,
+    kind_of,
     labelled_splits,
+    mask_splits,
     open_dataset,
     open_labelled,
+    open_masks,
     splits,
 )
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 from tatami.files import write_atomically
 from tatami.see.contact_sheet import contact_sheet
+from tatami.see.overlay import overlay
 from tatami.types import Boxes, Picture, Size
 
 COLUMNS = 4
 SHARES = (1 / 3, 2 / 3, 1.0)  # of the setting's strength, one a column
 # What is shown of a variation that the settings leave out, so that every one can be seen.
-SHOWN = Augmentation(flip=1.0, mosaic=1.0, rotate=30.0, noise=40.0, occlusion=1.0)
+SHOWN = Augmentation(
+    flip=1.0,
+    mosaic=1.0,
+    rotate=30.0,
+    noise=40.0,
+    occlusion=1.0,
+    crop=1.0,
+    expand=1.0,
+    brightness=60,
+)
 NAMES = (
     "flip",
     "scale",
     "aspect",
     "translate",
+    "expand",
+    "crop",
     "rotate",
     "hue",
     "saturation",
     "exposure",
+    "brightness",
     "noise",
     "occlusion",
     "mosaic",
@@ -78,7 +92,7 @@ def augment(
         list[str] | None, typer.Option(help="Accept this kind of problem; may be repeated.")
     ] = None,
 ) -> None:
-    """Draw a contact sheet of the training variations, a row for each, boxes included.
+    """Draw a contact sheet of the training variations, a row for each, boxes or masks included.
 
     Each alone at a third, two thirds and all of its strength, then all together as in training. A
     variation that the settings leave out is shown too, and marked as off.
@@ -88,9 +102,11 @@ def augment(
     if seed < 0:
         raise TatamiError(f"seed {seed}", mend="give a number from 0")
     canvas = Size.parse(size)
-    draw, count, classes, boxed = _opened(data, split, format, skip or (), canvas)
-    options = (Augmentation() if boxed else OF_CLASSES).with_settings(augment or ())
-    names = [name for name in NAMES if boxed or name != "mosaic"]  # which has no one class
+    kind = kind_of(data, format)
+    draw, count, classes = _opened(data, split, format, skip or (), canvas)
+    usual = {"boxes": Augmentation(), "classes": OF_CLASSES, "masks": OF_MASKS}[kind]
+    options = usual.with_settings(augment or ())
+    names = [name for name in NAMES if kind == "boxes" or name != "mosaic"]  # of boxes alone
 
     chosen: list[int] = np.random.default_rng(seed).permutation(count).tolist()
     rows = [row for name in names for row in _row(name, options, seed, chosen, draw)]
@@ -108,12 +124,21 @@ def augment(
 
 def _opened(
     data: Path, split: str | None, format: str | None, skip: Sequence[str], canvas: Size
-) -> tuple[Draw, int, tuple[str, ...], bool]:
-    """How to draw a picture of a set, how many it has, its classes, and whether it has boxes.
+) -> tuple[Draw, int, tuple[str, ...]]:
+    """How to draw a picture of a set, how many it has, and its classes."""
+    kind = kind_of(data, format)
+    if kind == "masks":
+        split = split or usual_split(mask_splits(data, format))
+        masks = open_masks(data, split=split, format=format, skip=skip).masks
 
-    A set of class folders, or another of one class a picture, is known by its format.
-    """
-    if format in LABELLED_FORMATS or (format is None and _is_of_classes(data)):
+        def laid_over(
+            number: int, options: Augmentation, rng: np.random.Generator
+        ) -> tuple[Picture, Boxes]:
+            picture, mask = augmented_mask(*masks.read(number), canvas, options, rng)
+            return overlay(picture, mask, masks.colours), Boxes.of([], [])
+
+        return laid_over, len(masks), masks.classes
+    if kind == "classes":
         split = split or usual_split(labelled_splits(data, format))
         pictures = open_labelled(data, split=split, format=format, skip=skip).pictures
 
@@ -122,7 +147,7 @@ def _opened(
         ) -> tuple[Picture, Boxes]:
             return augmented_picture(pictures.read(number), canvas, options, rng), Boxes.of([], [])
 
-        return alone, len(pictures), pictures.classes, False
+        return alone, len(pictures), pictures.classes
 
     split = split or usual_split(splits(data, format))
     dataset = open_dataset(data, split=split, format=format, skip=skip).dataset
@@ -134,14 +159,7 @@ def _opened(
             dataset, number, canvas, options, rng, lambda sample: read_picture(sample.path)
         )
 
-    return boxed, len(dataset), dataset.classes, True
-
-
-def _is_of_classes(data: Path) -> bool:
-    """Whether no format with boxes knows the set, and one of one class a picture does."""
-    if any(reader.recognises(data) for reader in FORMATS.values()):
-        return False
-    return any(reader.recognises(data) for reader in LABELLED_FORMATS.values())
+    return boxed, len(dataset), dataset.classes
 
 
 def usual_split(there: Sequence[str]) -> str:
@@ -152,17 +170,29 @@ def usual_split(there: Sequence[str]) -> str:
 def _row(name: str, used: Augmentation, seed: int, chosen: Sequence[int], draw: Draw) -> list[Cell]:
     """The four cells of one variation: the picture as it is, then three strengths of it alone."""
     nothing = replace(
-        Augmentation.none(used.pad), min_visible=used.min_visible, mosaic_scale=used.mosaic_scale
+        Augmentation.none(used.pad),
+        min_visible=used.min_visible,
+        mosaic_scale=used.mosaic_scale,
+        expand_most=used.expand_most,
     )
     neutral = getattr(nothing, name) == getattr(used, name)
     source = SHOWN if neutral else used
     mark = " (off)" if neutral else ""
     first = Cell("as it is", nothing)
-    if name in ("flip", "mosaic"):  # there is no half of these: more pictures in place of strengths
+    if name in (
+        "flip",
+        "mosaic",
+        "expand",
+        "crop",
+    ):  # there is no half of these: more pictures in place of strengths
         on = nothing.with_settings([f"{name}=1"])
         chance = "" if neutral else f" {getattr(used, name):g} of the time"
-        if name == "mosaic":
-            return [first, *(Cell(f"mosaic{chance}{mark}", on, n, seed + n) for n in range(3))]
+        if name != "flip":
+            shown = [n if name == "mosaic" else 0 for n in range(3)]
+            return [
+                first,
+                *(Cell(f"{name}{chance}{mark}", on, shown[n], seed + n) for n in range(3)),
+            ]
         second = Cell("as it is", nothing, picture=1)
         return [first, Cell(f"flip{chance}{mark}", on), second, Cell(f"flip{mark}", on, picture=1)]
     if name == "scale":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
@@ -15,28 +15,34 @@ from tatami.cli.artefact import check_model, open_run, read_run
 from tatami.cli.classification import classify_all, print_classification
 from tatami.cli.evaluate import evaluate_detector, summary, table
 from tatami.cli.running import class_order
+from tatami.cli.segmentation import print_segmentation, segment_all
 from tatami.cli.training import (
     OF_CLASSES,
+    OF_MASKS,
     Data,
     Source,
     check_machine,
     console,
-    held_out_pictures,
+    held_out_of,
     initial_weights,
     plan,
     plan_classifier,
+    plan_segmenter,
+    plan_two_stage,
     refuse_a_second_run,
-    reopen_data,
-    reopen_pictures,
+    reopened,
     tell_other_versions,
-    test_data,
     train_in,
 )
 from tatami.data.augment import Augmentation
 from tatami.data.hold_out import HoldOut
-from tatami.detector import ForwardDetector
 from tatami.errors import TatamiError
-from tatami.types import ClassifierSpec, LabelledPictures, Size
+from tatami.segmenter import ForwardSegmenter
+from tatami.types import Detector, LabelledMasks, LabelledPictures, Size
+
+if TYPE_CHECKING:
+    from tatami.models.detector import Detector as DetectorModel
+    from tatami.models.two_stage import TwoStage
 
 
 def train(
@@ -63,6 +69,10 @@ def train(
     label_smoothing: Annotated[
         float, typer.Option(help="Of a classifier: the share of a target that all classes get.")
     ] = 0.0,
+    class_weights: Annotated[
+        str | None,
+        typer.Option(help="Of a segmenter: what a pixel of each class weighs, or median."),
+    ] = None,
     source: Annotated[
         Path | None,
         typer.Option(
@@ -75,6 +85,10 @@ def train(
     layer_rate: Annotated[
         float, typer.Option(help="Each layer learns at this factor of the rate of the next.")
     ] = 1.0,
+    alternate: Annotated[
+        bool,
+        typer.Option("--alternate", help="Of Faster R-CNN: its parts in turns, in four trainings."),
+    ] = False,
     hold_out: Annotated[
         str | None,
         typer.Option(help="Of a classifier's one split: hold so many out, as 10000 or 10000:SEED."),
@@ -97,7 +111,7 @@ def train(
     train_split: Annotated[str | None, typer.Option(help="Else trainval, else train.")] = None,
     test_split: Annotated[str | None, typer.Option(help="Else test, else val.")] = None,
     format: Annotated[
-        str | None, typer.Option(help="voc, coco, yolo, folders, mnist, cifar; else recognised.")
+        str | None, typer.Option(help="As voc, coco, folders, masks, voc-masks; else recognised.")
     ] = None,
     skip: Annotated[
         list[str] | None, typer.Option(help="Accept this kind of problem; may be repeated.")
@@ -105,7 +119,7 @@ def train(
 ) -> None:
     """Train a network on labelled pictures, evaluate it, and leave it as an ONNX file."""
     typed = locals()
-    from tatami.models import CLASSIFIERS, DETECTORS
+    from tatami.models import CLASSIFIERS, SEGMENTERS, TWO_STAGE
     from tatami.train.distributed import all_or_none, join_team, leave_team
     from tatami.train.recipe import Recipe
 
@@ -121,27 +135,27 @@ def train(
                 run, folder = read_run(resume), resume
                 check_machine(run, team)
                 tell_other_versions(run)
-                names_pictures = isinstance(run.spec, ClassifierSpec)
-                dataset = reopen_pictures(run) if names_pictures else reopen_data(run)
+                dataset = reopened(run)
             elif model is None or data is None:
                 raise TatamiError(
                     "no model or no data", mend="tatami train yolov2-tiny --data FOLDER"
                 )
             else:
                 check_model(model)
-                names_pictures = model in CLASSIFIERS
-                kind = DETECTORS.get(model)
+                kind = _kind(model)
                 usual_scale = 0.0 if kind is None else kind.multi_scale
+                _refuse_other_settings(model, anchors, label_smoothing, class_weights)
                 recipe = Recipe.from_json(
                     {
                         "size": str(_size(model, size)),
-                        "stride": 1 if kind is None else kind.stride,
+                        "stride": _stride(model),
                         "epochs": epochs,
                         "batch": batch,
                         "learning_rate": learning_rate,
                         "multi_scale": usual_scale if multi_scale is None else multi_scale,
                         "closing_epochs": closing_epochs,
                         "label_smoothing": label_smoothing,
+                        "alternating": alternate,
                         "freeze": freeze or [],
                         "layer_rate": layer_rate,
                         "precision": precision,
@@ -150,28 +164,26 @@ def train(
                         "seed": seed,
                     }
                 )
-                start = OF_CLASSES if names_pictures else Augmentation()
+                start = Augmentation()
+                if kind is None:
+                    start = OF_MASKS if model in SEGMENTERS else OF_CLASSES
                 augmentation = start.with_settings(augment or ())
                 held = None if hold_out is None else HoldOut.parse(hold_out)
                 where = Source(data, train_split, test_split, format, tuple(skip or ()), held)
                 folder = out or Path("runs") / f"{model}-{data.resolve().name}"
                 refuse_a_second_run(folder)
-                if names_pictures:
-                    if anchors is not None:
-                        raise TatamiError("a classifier has no anchors", mend="leave them out")
-                    run, dataset = plan_classifier(
-                        model, width, recipe, augmentation, where, threads, device, team
-                    )
+                rest = recipe, augmentation, where, threads, device, team
+                _check_stages(model, alternate, evaluate_every)
+                if model in CLASSIFIERS:
+                    run, dataset = plan_classifier(model, width, *rest)
+                elif model in SEGMENTERS:
+                    run, dataset = plan_segmenter(model, width, class_weights, *rest)
+                elif model in TWO_STAGE:
+                    run, dataset = plan_two_stage(model, width, *rest)
                 else:
-                    if label_smoothing:
-                        raise TatamiError(
-                            "--label-smoothing is for classifiers", mend="leave it out"
-                        )
-                    run, dataset = plan(
-                        model, width, anchors, recipe, augmentation, where, threads, device, team
-                    )
+                    run, dataset = plan(model, width, anchors, *rest)
                 initial = None if source is None else initial_weights(run, source)
-            held_out = held_out_pictures(run) if names_pictures else test_data(run)
+            held_out = held_out_of(run)
             if held_out:  # now, and not when the training is over
                 class_order(run.spec.classes, held_out.classes)
         train_in(folder, run, dataset, held_out, team, new=resume is None, initial=initial)
@@ -190,8 +202,11 @@ def _tell(folder: Path, held_out: Data) -> None:
         assert isinstance(opened, ForwardClassifier)
         print_classification(plain, classify_all(opened, held_out, title="Evaluating").result)
         return
-    assert isinstance(opened, ForwardDetector)
-    result = evaluate_detector(opened, held_out, title="Evaluating")
+    if isinstance(held_out, LabelledMasks):
+        assert isinstance(opened, ForwardSegmenter)
+        print_segmentation(plain, segment_all(opened, held_out, title="Evaluating").result)
+        return
+    result = evaluate_detector(cast(Detector, opened), held_out, title="Evaluating")
     plain.print(table(result))
     for line in summary(result):
         plain.print(line, markup=False)
@@ -199,14 +214,60 @@ def _tell(folder: Path, held_out: Data) -> None:
 
 def _size(model: str, typed: str | None) -> Size:
     """As typed, or the model's own."""
-    from tatami.models import DETECTORS, classifier_size
+    from tatami.models import CLASSIFIERS, SEGMENTERS, classifier_size
 
     if typed is not None:
         return Size.parse(typed)
-    if model in DETECTORS:
-        return DETECTORS[model].size
+    kind = _kind(model)
+    if kind is not None:
+        return kind.size
+    if model not in CLASSIFIERS:
+        return SEGMENTERS[model](1, width=0.1).size
     side = classifier_size(model)
     return Size(side, side)
+
+
+def _check_stages(model: str, alternate: bool, evaluate_every: int) -> None:
+    """Raise TatamiError for what a detector in two stages cannot do while it trains."""
+    from tatami.models import TWO_STAGE
+
+    if alternate and not (model in TWO_STAGE and TWO_STAGE[model][0].own_proposals):
+        raise TatamiError("--alternate is for Faster R-CNN", mend="leave it out")
+    if evaluate_every and (alternate or model == "rcnn"):
+        raise TatamiError(
+            "the network is whole only when the training is over", mend="leave --evaluate-every out"
+        )
+
+
+def _kind(model: str) -> type[DetectorModel] | type[TwoStage] | None:
+    """What a detector's name stands for; None for a classifier's."""
+    from tatami.models import DETECTORS, TWO_STAGE
+
+    return TWO_STAGE[model][0] if model in TWO_STAGE else DETECTORS.get(model)
+
+
+def _stride(model: str) -> int:
+    """What the sides of the model's input are multiples of; 1: any."""
+    from tatami.models import DETECTORS, SEGMENTERS
+
+    if model in SEGMENTERS:  # which of its forms a name means is known to the model alone
+        return SEGMENTERS[model](1, width=0.1).stride
+    return DETECTORS[model].stride if model in DETECTORS else 1
+
+
+def _refuse_other_settings(
+    model: str, anchors: str | None, label_smoothing: float, class_weights: str | None
+) -> None:
+    """Raise TatamiError for a setting that is for another kind of network."""
+    from tatami.models import CLASSIFIERS, DETECTORS, SEGMENTERS
+
+    for option, given, kind, models in (
+        ("anchors", anchors is not None, "detectors", DETECTORS),
+        ("label-smoothing", label_smoothing != 0, "classifiers", CLASSIFIERS),
+        ("class-weights", class_weights is not None, "segmenters", SEGMENTERS),
+    ):
+        if given and model not in models:
+            raise TatamiError(f"--{option} is for {kind}", mend="leave it out")
 
 
 def refuse_settings_beside_resume(typed: Mapping[str, object]) -> None:

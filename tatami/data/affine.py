@@ -15,14 +15,10 @@ from dataclasses import dataclass
 from math import ceil, cos, floor, radians, sin
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from tatami.picture import resize
-from tatami.types import Bool, Boxes, Float, Picture, Size
-
-Mask = NDArray[np.uint8]
-"""The class of every pixel: uint8, shape (height, width)."""
+from tatami.types import Bool, Boxes, Float, Mask, Picture, Size
 
 LEAST_SIDE = 2  # pixels; a box with a shorter side is no object to learn from
 
@@ -78,6 +74,7 @@ class Transform:
     mirrored: left and right changed, before it is turned.
     degrees: turned by this about the centre of ``placed``, counter-clockwise as seen.
     by_rule: resized by the picture rule itself, in place of Pillow.
+    by_centre: a box stays where its centre is seen, however much of it is cut away.
     """
 
     source: Size
@@ -86,6 +83,7 @@ class Transform:
     mirrored: bool = False
     degrees: float = 0.0
     by_rule: bool = False
+    by_centre: bool = False
 
     @property
     def matrix(self) -> Float:
@@ -157,12 +155,18 @@ class Transform:
         filled its box, since where the object lay in its box is not known.
         A box is dropped when one side is under LEAST_SIDE, or when less than ``min_visible`` of its
         area, or nothing, is neither cut away nor ``hidden``; one that is only partly hidden keeps
-        its extent. ``areas`` shrink by what is cut away.
+        its extent. ``areas`` shrink by what is cut away. With ``by_centre`` a box is dropped when
+        its centre is not seen, and cutting hides nothing.
         """
         way = self._turned if self.degrees else self._straight
         cut, whole, left, shown = way(boxes, hidden)
         sides = cut[:, 2:] - cut[:, :2]
-        kept: Bool = (sides >= LEAST_SIDE).all(axis=1) & (shown >= min_visible * whole)
+        of = left if self.by_centre else whole
+        kept: Bool = (sides >= LEAST_SIDE).all(axis=1) & (shown >= min_visible * of)
+        if self.by_centre:
+            centre = _moved((boxes.xyxy[:, :2] + boxes.xyxy[:, 2:]) / 2, self.matrix)
+            first, _, last, _ = self.seen.corners
+            kept &= ((centre >= first) & (centre < last)).all(axis=1)
         if hidden is not None:
             kept &= shown > 0
         own = boxes.select(kept)

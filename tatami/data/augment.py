@@ -3,7 +3,9 @@
 Resize by a random factor and aspect, shift, mirror and distort colours as Redmon and Farhadi train
 YOLOv2 (YOLO9000, section 2, "Training for detection"; Redmon et al. 2016, section 2.2, for the
 colours), and put four pictures into one (mosaic; Bochkovskiy et al. 2020, YOLOv4, section 3.4).
-Turn it, add noise, and hide a part of it (random erasing; Zhong et al. 2020, section 3.2).
+Turn it, add noise, and hide a part of it (random erasing; Zhong et al. 2020, section 3.2). Zoom out
+and cut a patch that holds something, as Liu et al. train SSD (2016, section 2.2, "Data
+augmentation"; section 3.6 for zooming out).
 
 Where things go is data/affine.py's, drawn here. With nothing to vary the picture rule itself
 resizes, so ``Augmentation.none()`` gives ``picture.letterbox`` to the bit. What is not used draws
@@ -16,14 +18,34 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from math import sqrt
+from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageFilter
 
-from tatami.data.affine import Area, Mask, Transform
+from tatami.boxes import iou_xyxy
+from tatami.data.affine import Area, Transform
 from tatami.errors import TatamiError
 from tatami.picture import placement
-from tatami.types import Boxes, Dataset, Float32, InputSpec, Picture, Sample, Size
+from tatami.types import (
+    VOID,
+    Boxes,
+    Dataset,
+    Float,
+    Float32,
+    InputSpec,
+    Mask,
+    Picture,
+    Sample,
+    Size,
+)
+
+Resizing = Literal["letterbox", "stretch"]
+"""How a picture comes to the canvas: the picture rule's two ways."""
+
+OVERLAPS = (None, 0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
+"""The least IoU of a cropped patch with some object; None: the whole picture, no patch."""
+_TRIALS = 50  # patches drawn before another overlap is tried
 
 
 @dataclass(frozen=True)
@@ -46,6 +68,14 @@ class Augmentation:
     min_visible: a box of which the canvas's border and the occlusion leave a smaller share of the
     area is dropped: that object has been hidden, it is not lost. So is one under 2 pixels either
     way. An occlusion that hides less leaves the box as it was.
+    expand: probability of laying the picture anywhere on a larger canvas, up to ``expand_most``
+    times as wide and high.
+    crop: probability of taking, of what there is then, equally likely all, any patch, or one whose
+    IoU with some object is at least 0.1, 0.3, 0.5, 0.7 or 0.9. A patch's sides are 0.1 to 1 times
+    the whole's, its aspect 1/2 to 2 times the whole's. Of the objects those stay whose centre is in
+    it. A picture that is expanded or cropped is not scaled, stretched and shifted besides; one of a
+    mosaic is neither.
+    brightness: most grey levels that are added, either way.
     pad: the grey of the canvas where there is no picture; InputSpec's.
     """
 
@@ -64,14 +94,28 @@ class Augmentation:
     noise: float = 0.0
     occlusion: float = 0.0
     occlusion_size: tuple[float, float] = (0.02, 0.2)
+    crop: float = 0.0
+    expand: float = 0.0
+    expand_most: float = 4.0
+    brightness: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("flip", "translate", "hue", "mosaic", "occlusion", "min_visible"):
+        shares = (
+            "flip",
+            "translate",
+            "hue",
+            "mosaic",
+            "occlusion",
+            "min_visible",
+            "crop",
+            "expand",
+        )
+        for name in shares:
             if not 0 <= getattr(self, name) <= 1:
                 raise TatamiError(
                     f"augmentation {name}={getattr(self, name)}", mend="give a number from 0 to 1"
                 )
-        for name in ("aspect", "saturation", "exposure"):
+        for name in ("aspect", "saturation", "exposure", "expand_most"):
             if not 1 <= getattr(self, name) <= 100:
                 raise TatamiError(
                     f"augmentation {name}={getattr(self, name)}",
@@ -90,7 +134,11 @@ class Augmentation:
                 f"augmentation occlusion_size={least},{most}",
                 mend="give the least and the most share of the canvas, as 0.02,0.2",
             )
-        for name, limit, unit in (("rotate", 180, "degrees"), ("noise", 255, "grey levels")):
+        for name, limit, unit in (
+            ("rotate", 180, "degrees"),
+            ("noise", 255, "grey levels"),
+            ("brightness", 255, "grey levels"),
+        ):
             if not 0 <= getattr(self, name) <= limit:
                 raise TatamiError(
                     f"augmentation {name}={getattr(self, name)}",
@@ -144,12 +192,14 @@ def augmented(
     options: Augmentation,
     rng: np.random.Generator,
     load: Callable[[Sample], Picture],
+    resize: Resizing = "letterbox",
 ) -> tuple[Picture, Boxes]:
     """Sample ``index`` varied: a canvas, uint8 (size.height, size.width, 3), and boxes on it.
 
     A pure function of its arguments and of the state of ``rng``. ``load`` reads a sample's picture;
     it is called once, or four times for a mosaic, whose other samples are drawn from the dataset.
     Safe to call from threads that each have their own ``rng``: the pixel work releases the GIL.
+    resize: how an unvaried picture comes to the canvas: the network's InputSpec says it.
     """
     canvas = _empty(size, options)
     windows, numbers = [Area(0, 0, size.width, size.height)], [index]
@@ -167,7 +217,7 @@ def augmented(
     samples = [dataset.samples[number] for number in numbers]
     moves = []
     for sample, window in zip(samples, windows, strict=True):
-        move = _drawn_transform(sample.size, size, window, options, rng)
+        move = _drawn_transform(sample.size, sample.boxes, size, window, options, resize, rng)
         _paint(canvas, move, partial(load, sample), options, rng)
         moves.append(move)
     hidden = _occlude(canvas, options, rng)
@@ -196,7 +246,7 @@ def augmented_mask(
     size: Size,
     options: Augmentation,
     rng: np.random.Generator,
-    void: int = 255,
+    void: int = VOID,
 ) -> tuple[Picture, Mask]:
     """A picture and the class of each of its pixels, uint8 (height, width), varied as one.
 
@@ -222,7 +272,7 @@ def _varied(
     canvas = _empty(size, options)
     source, window = Size(picture.shape[1], picture.shape[0]), Area(0, 0, size.width, size.height)
     rng.random()  # where a picture of a set draws whether it becomes a mosaic
-    move = _drawn_transform(source, size, window, options, rng)
+    move = _drawn_transform(source, Boxes.of([], []), size, window, options, "letterbox", rng)
     _paint(canvas, move, lambda: picture, options, rng)
     return canvas, move, _occlude(canvas, options, rng)
 
@@ -232,11 +282,23 @@ def _empty(size: Size, options: Augmentation) -> Picture:
 
 
 def _drawn_transform(
-    source: Size, size: Size, window: Area, options: Augmentation, rng: np.random.Generator
+    source: Size,
+    boxes: Boxes,
+    size: Size,
+    window: Area,
+    options: Augmentation,
+    resize: Resizing,
+    rng: np.random.Generator,
 ) -> Transform:
     """Where a picture of ``source`` goes on a canvas of ``size``, by chance, seen in ``window``."""
     alone = (window.width, window.height) == (size.width, size.height)
-    fit = placement(source, InputSpec(size))
+    patch = _drawn_patch(source, boxes, options, rng) if alone else None
+    if patch is not None:
+        placed, window = _patch_on_canvas(source, patch, size, resize)
+        return Transform(
+            source, placed, window, *_drawn_turn(options, rng), by_rule=False, by_centre=True
+        )
+    fit = placement(source, InputSpec(size, resize=resize))
     factor = _log_uniform(*(options.scale if alone else options.mosaic_scale), rng)
     stretch = sqrt(_log_uniform(1 / options.aspect, options.aspect, rng))
     width = max(1, round(fit.width * factor * stretch))
@@ -248,14 +310,78 @@ def _drawn_transform(
     else:  # anywhere in the window or, where the picture is the larger, any part of it
         left = window.left + round(rng.random() * (window.width - width))
         top = window.top + round(rng.random() * (window.height - height))
-    return Transform(
-        source=source,
-        placed=Area(left, top, left + width, top + height),
-        window=window,
-        mirrored=rng.random() < options.flip,
-        degrees=float(rng.uniform(-options.rotate, options.rotate)) if options.rotate else 0.0,
-        by_rule=(width, height) == (fit.width, fit.height),
+    placed = Area(left, top, left + width, top + height)
+    by_rule = (width, height) == (fit.width, fit.height)
+    return Transform(source, placed, window, *_drawn_turn(options, rng), by_rule=by_rule)
+
+
+def _drawn_turn(options: Augmentation, rng: np.random.Generator) -> tuple[bool, float]:
+    """Whether a picture is mirrored, and the degrees by which it is turned."""
+    mirrored = bool(rng.random() < options.flip)
+    return mirrored, float(rng.uniform(-options.rotate, options.rotate)) if options.rotate else 0.0
+
+
+def _drawn_patch(
+    source: Size, boxes: Boxes, options: Augmentation, rng: np.random.Generator
+) -> Float | None:
+    """The edges (4,), in pixels of the picture, of what is to be seen; beyond the picture where it
+    is zoomed out. None where it is neither expanded nor cropped."""
+    whole = np.array([0, 0, source.width, source.height], np.float64)
+    expands = options.expand > 0 and rng.random() < options.expand
+    if expands:
+        sides = whole[2:]
+        larger = sides * rng.uniform(1, options.expand_most)
+        corner = -rng.random(2) * (larger - sides)
+        whole = np.concatenate([corner, corner + larger])
+    if options.crop > 0 and rng.random() < options.crop:
+        return _cropped(whole, boxes, rng)
+    return whole if expands else None
+
+
+def _cropped(whole: Float, boxes: Boxes, rng: np.random.Generator) -> Float:
+    """A patch of ``whole`` (4,), or all of it: any of OVERLAPS that some draw meets, equally likely
+    all."""
+    for place in rng.permutation(len(OVERLAPS)):
+        least = OVERLAPS[int(place)]
+        patch = whole if least is None else _overlapping(whole, boxes, least, rng)
+        if patch is not None:
+            return patch
+    raise AssertionError  # the whole is among them
+
+
+def _overlapping(
+    whole: Float, boxes: Boxes, least: float, rng: np.random.Generator
+) -> Float | None:
+    """The first patch (4,) drawn whose IoU with some box is at least so much, or any where there
+    are no boxes; None where no draw's is."""
+    draws = rng.random((_TRIALS, 4))
+    scale = 0.1 + 0.9 * draws[:, 0]
+    low, high = np.maximum(0.5, scale**2), np.minimum(2, 1 / scale**2)  # no side beyond the whole's
+    stretch = np.sqrt(low + (high - low) * draws[:, 1])
+    shares = np.stack([scale * stretch, scale / stretch], axis=1)  # (trials, 2)
+    sides = whole[2:] - whole[:2]
+    corners = whole[:2] + draws[:, 2:] * (1 - shares) * sides
+    patches: Float = np.hstack([corners, corners + shares * sides])
+    if not least or not len(boxes):
+        return np.asarray(patches[0])
+    enough = np.flatnonzero((iou_xyxy(patches, boxes.xyxy) >= least).any(axis=1))
+    return np.asarray(patches[enough[0]]) if len(enough) else None
+
+
+def _patch_on_canvas(source: Size, patch: Float, size: Size, resize: Resizing) -> tuple[Area, Area]:
+    """Where the whole picture is placed so that a patch of it fills the canvas, and the part of the
+    canvas that the patch fills."""
+    sides = patch[2:] - patch[:2]
+    short = np.maximum(1, np.rint(sides * min(1, 4096 / sides.max()))).astype(int)  # aspect alone
+    fit = placement(Size(int(short[0]), int(short[1])), InputSpec(size, resize=resize))
+    scale = np.array([fit.width, fit.height]) / sides
+    corner = np.array([fit.left, fit.top]) - patch[:2] * scale
+    far = corner + np.array([source.width, source.height]) * scale
+    (left, top), (right, bottom) = np.rint(corner).astype(int), np.rint(far).astype(int)
+    placed = Area(
+        int(left), int(top), max(int(left) + 1, int(right)), max(int(top) + 1, int(bottom))
     )
+    return placed, Area(fit.left, fit.top, fit.left + fit.width, fit.top + fit.height)
 
 
 def _paint(
@@ -319,16 +445,20 @@ def _joined(parts: list[Boxes]) -> Boxes:
 
 
 def _colour_table(options: Augmentation, rng: np.random.Generator) -> ImageFilter.Color3DLUT | None:
-    """A random distortion of hue, saturation and value as a table of colours; None for none.
+    """A random distortion of hue, saturation, value and brightness as a table of colours; None for
+    none.
 
     A table, because the way to HSV and back for every pixel costs more than all the rest.
     """
     hue = rng.uniform(-options.hue, options.hue)
     saturation = _log_uniform(1 / options.saturation, options.saturation, rng)
     exposure = _log_uniform(1 / options.exposure, options.exposure, rng)
-    if (hue, saturation, exposure) == (0, 1, 1):
+    added = rng.uniform(-options.brightness, options.brightness) if options.brightness else 0.0
+    if (hue, saturation, exposure, added) == (0, 1, 1, 0):
         return None
     colours = _distorted(_GRID, hue, saturation, exposure)
+    if added:
+        colours = np.clip(colours + np.float32(added / 255), 0, 1)
     return ImageFilter.Color3DLUT(_NODES, colours.ravel())
 
 

@@ -22,6 +22,7 @@ from tatami.graph.attributes import (
     pad_widths,
     place,
     real,
+    slices_of,
     text,
     transposed_window_of,
     weight,
@@ -30,7 +31,7 @@ from tatami.graph.attributes import (
 from tatami.graph.network import shape_of
 from tatami.graph.operators import OPERATORS
 from tatami.ops.window import Window
-from tatami.types import ClassifierSpec, SegmenterSpec, Spec
+from tatami.types import ClassifierSpec, SegmenterSpec, Spec, TwoStageSpec
 
 MAX_ELEMENTS = 2**28
 """No value may have more elements (1 GiB of float32): the bound before memory is taken."""
@@ -66,7 +67,7 @@ def check_graph(graph: ir.Graph, contradiction: str | None = None) -> None:
         _check_constant(value)
     _check_activation(graph.inputs[0], None)
     for node in graph:  # in order, so that a node's inputs are known to be good
-        if any(value.name for value in node.outputs[1:]):
+        if any(value.name and not _for_unpools(node, value) for value in node.outputs[1:]):
             raise _wrong(node, "makes several outputs", "export the network in inference mode")
         if node.op_type == "Constant":  # lift_constants leaves only one that is an output
             raise _wrong(node, "is an output of the network that no image changes")
@@ -83,6 +84,9 @@ def check_spec(graph: ir.Graph, spec: Spec) -> None:
     size = spec.input.size
     expected = (3, size.height, size.width)
     found = shape_of(graph.inputs[0])
+    if isinstance(spec, TwoStageSpec) and spec.part == "head":
+        _check_head(found, [shape_of(output) for output in graph.outputs], spec)
+        return
     if len(found) != 4 or found[1:] != expected:
         raise TatamiError(
             f"the metadata says an input of {size}, the network takes {found}", mend=AGAIN
@@ -99,24 +103,65 @@ def check_spec(graph: ir.Graph, spec: Spec) -> None:
     if isinstance(spec, SegmenterSpec):
         _check_logits([shape_of(output) for output in graph.outputs], spec)
         return
-    expected_maps = spec.decoding.maps(len(spec.classes))
-    if len(graph.outputs) != len(expected_maps):
+    outputs = list(graph.outputs)
+    if isinstance(spec, TwoStageSpec):
+        _check_features(shape_of(outputs.pop(0)), spec)
+        proposals = spec.proposals
+        expected_maps = () if proposals is None else proposals.maps(1)
+        classes = 1
+    else:
+        classes = len(spec.classes)
+        expected_maps = spec.decoding.maps(classes)
+    if len(outputs) != len(expected_maps):
         raise TatamiError(
             f"the metadata asks for {len(expected_maps)} raw maps, the network makes "
-            f"{len(graph.outputs)}",
+            f"{len(outputs)}",
             mend=AGAIN,
         )
-    for output, (grid, channels) in zip(graph.outputs, expected_maps, strict=True):
+    for output, (grid, channels) in zip(outputs, expected_maps, strict=True):
         # A stride that is no whole number is rounded: 300 pixels in 19 cells are 15.789 each.
         rows = math.ceil(size.height / grid.stride[1] - 1e-3)
         columns = math.ceil(size.width / grid.stride[0] - 1e-3)
         if shape_of(output)[1:] != (channels, rows, columns):
             raise TatamiError(
-                f"{len(grid.anchors)} anchors, {len(spec.classes)} classes and stride "
+                f"{len(grid.anchors)} anchors, {classes} classes and stride "
                 f"{grid.stride[0]:g} ask for a raw map of {(channels, rows, columns)}, the network "
                 f"makes {shape_of(output)[1:]}",
                 mend=AGAIN,
             )
+
+
+def _for_unpools(node: ir.Node, value: ir.Value) -> bool:
+    """Whether a second output is where a max pool's samples lay, and only unpooling reads it."""
+    if node.op_type != "MaxPool" or not value.uses() or value.is_graph_output():
+        return False
+    return all(use.node.op_type == "MaxUnpool" and use.idx == 1 for use in value.uses())
+
+
+def _check_features(made: tuple[int, ...], spec: TwoStageSpec) -> None:
+    """The first network's first output, which regions are pooled from."""
+    size, stride = spec.input.size, spec.decoding.stride
+    wanted = (-(-size.height // stride), -(-size.width // stride))
+    if spec.decoding.kind == "warp" or len(made) != 4 or made[2:] != wanted:
+        raise TatamiError(
+            f"the metadata says a feature map of {wanted}, the network makes {made}", mend=AGAIN
+        )
+
+
+def _check_head(found: tuple[int, ...], made: list[tuple[int, ...]], spec: TwoStageSpec) -> None:
+    """What regions become, and what the head says of each."""
+    decoding, classes = spec.decoding, len(spec.classes)
+    sides = spec.input.size if decoding.kind == "warp" else decoding.bins
+    if len(found) != 4 or found[2:] != (sides.height, sides.width):
+        raise TatamiError(
+            f"the metadata says that regions become {sides}, the network takes {found}", mend=AGAIN
+        )
+    numbers = classes + 1 if decoding.scores == "softmax" else classes
+    if made != [(1, numbers), (1, 4 * classes)]:
+        raise TatamiError(
+            f"the metadata names {classes} classes, the network makes {', '.join(map(str, made))}",
+            mend=AGAIN,
+        )
 
 
 def _check_logits(made: list[tuple[int, ...]], spec: SegmenterSpec) -> None:
@@ -259,6 +304,36 @@ def _pool(node: ir.Node) -> None:
             raise _wrong(node, "pads by its whole window: a place would see nothing")
 
 
+def _max_unpool(node: ir.Node) -> None:
+    window_of(node)
+    if len(node.inputs) > 2 and node.inputs[2] is not None:
+        raise _wrong(node, "asks for a shape of its own", "unpool to the shape that was pooled")
+    if shape_of(_value(node, 0)) != shape_of(_value(node, 1)):
+        raise _wrong(node, "has not one index a sample")
+
+
+def _slice(node: ir.Node) -> None:
+    settings = [_weight(node, 1), _weight(node, 2)]
+    for index in (3, 4):
+        if len(node.inputs) > index and node.inputs[index] is not None:
+            settings.append(_weight(node, index))
+    rank = len(shape_of(_value(node, 0)))
+    axes, steps = constant(node, 3), constant(node, 4)
+    count = rank if axes is None else len({int(axis) % rank for axis in axes})
+    if len({array.shape for array in settings}) > 1 or settings[0].size > count:
+        raise _wrong(node, f"has starts, ends, axes and steps that do not fit {rank} axes")
+    if axes is not None and not all(-rank <= axis < rank for axis in axes):
+        raise _wrong(node, f"cuts an axis that {rank} axes have not")
+    if steps is not None and not steps.all():
+        raise _wrong(node, "has a step of 0")
+    sides = tuple(
+        len(range(length)[taken])
+        for length, taken in zip(shape_of(_value(node, 0)), slices_of(node), strict=True)
+    )
+    if sides != shape_of(node.outputs[0]):
+        raise _wrong(node, f"makes {sides}, not {shape_of(node.outputs[0])}")
+
+
 def _pad(node: ir.Node) -> None:
     if text(node, "mode", "constant") not in ("constant", "edge", "reflect"):
         raise _wrong(node, f"has the mode {text(node, 'mode', '')}")
@@ -307,6 +382,19 @@ def _reshape(node: ir.Node) -> None:
     _weight(node, 1)
 
 
+def _reduced(node: ir.Node) -> None:
+    """Over axes that are constants; a node that names none adds up all of them."""
+    if len(node.inputs) > 1 and node.inputs[1] is not None:
+        _weight(node, 1)
+    rank = len(shape_of(_value(node, 0)))
+    given = constant(node, 1)
+    named = integers(node, "axes", ()) if given is None else tuple(int(axis) for axis in given)
+    if not named and integer(node, "noop_with_empty_axes", 0):
+        raise _wrong(node, "adds up over no axis", "leave it out")
+    if not all(-rank <= axis < rank for axis in named):
+        raise _wrong(node, f"adds up over axes {named} of {rank}")
+
+
 _RULES = {
     "AveragePool": _pool,
     "BatchNormalization": _batch_normalization,
@@ -316,10 +404,13 @@ _RULES = {
     "DequantizeLinear": _quantized,
     "MatMul": _product,
     "MaxPool": _pool,
+    "MaxUnpool": _max_unpool,
     "Pad": _pad,
     "QuantizeLinear": _quantized,
+    "ReduceL2": _reduced,
     "Reshape": _reshape,
     "Resize": _resize,
+    "Slice": _slice,
     "SpaceToDepth": _space_to_depth,
 }
 

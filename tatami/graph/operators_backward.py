@@ -24,10 +24,13 @@ from tatami.graph.attributes import (
     looks_of,
     pad_widths,
     real,
+    reduced_axes,
+    slices_of,
     text,
     transposed_window_of,
     window_of,
 )
+from tatami.graph.operators import maps_before
 from tatami.ops.activation import (
     clip_backward,
     leaky_relu_backward,
@@ -37,11 +40,13 @@ from tatami.ops.activation import (
     tanh_backward,
 )
 from tatami.ops.conv_transpose import convolve_transposed, convolve_transposed_backward
+from tatami.ops.norm import l2_norm_backward
 from tatami.ops.pool import (
     average_pool_backward,
     global_average_pool_backward,
     max_pool_backward,
     max_pool_with_indices,
+    max_unpool_backward,
 )
 from tatami.ops.resize import resize_backward
 from tatami.ops.space_to_depth import depth_to_space
@@ -140,6 +145,16 @@ def _max_pool(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array
     return (max_pool_backward(dy, indices, inputs[0].shape),)
 
 
+def _max_unpool(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
+    return (max_unpool_backward(dy, inputs[1] - maps_before(dy.shape)),)
+
+
+def _slice(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
+    dx = np.zeros_like(inputs[0])
+    dx[tuple(slices_of(node))] = dy
+    return (dx,)
+
+
 def _global_max_pool(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
     n, c, h, w = inputs[0].shape
     flat = inputs[0].reshape(n, c, h * w)
@@ -175,6 +190,12 @@ def _transpose(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Arra
     return (dy.transpose(np.argsort(order)),)
 
 
+def _reduce_l2(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
+    axes = reduced_axes(node)
+    kept = tuple(1 if axis in axes else side for axis, side in enumerate(inputs[0].shape))
+    return (l2_norm_backward(inputs[0], y.reshape(kept), dy.reshape(kept)),)
+
+
 def _resize(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
     rows, columns = looks_of(node)
     return (resize_backward(dy, inputs[0].shape, rows, columns),)
@@ -203,12 +224,15 @@ BACKWARD: dict[str, Backward] = {
     ),
     "MatMul": _matmul,
     "MaxPool": _max_pool,
+    "MaxUnpool": _max_unpool,
     "Mul": _multiply,
     "Pad": _pad,
+    "ReduceL2": _reduce_l2,
     "Relu": lambda node, inputs, y, dy: (relu_backward(inputs[0], dy),),
     "Reshape": _same,
     "Resize": _resize,
     "Sigmoid": lambda node, inputs, y, dy: (sigmoid_backward(y, dy),),
+    "Slice": _slice,
     "Softmax": lambda node, inputs, y, dy: (softmax_backward(y, dy, integer(node, "axis", -1)),),
     "SpaceToDepth": lambda node, inputs, y, dy: (
         depth_to_space(dy, integer(node, "blocksize", 1)),

@@ -34,17 +34,18 @@ class ResNet(Classifier):
         bottleneck: bool = True,
     ) -> None:
         super().__init__()
-        self._bottleneck = bottleneck
-        self._channels = wide(64, width)
-        self.conv1 = nn.Conv2d(3, self._channels, kernel_size=7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(self._channels)
+        kind = Bottleneck if bottleneck else BasicBlock
+        channels = wide(64, width)
+        self.conv1 = nn.Conv2d(3, channels, kernel_size=7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
         self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
         first, second, third, fourth = blocks
-        self.layer1 = self._stage(wide(64, width), first, stride=1)
-        self.layer2 = self._stage(wide(128, width), second, stride=2)
-        self.layer3 = self._stage(wide(256, width), third, stride=2)
-        self.layer4 = self._stage(wide(512, width), fourth, stride=2)
-        self.fc = nn.Linear(self._channels, classes)
+        self.layer1 = stage(kind, channels, wide(64, width), first, stride=1)
+        outputs = [kind.expansion * wide(own, width) for own in (64, 128, 256, 512)]
+        self.layer2 = stage(kind, outputs[0], wide(128, width), second, stride=2)
+        self.layer3 = stage(kind, outputs[1], wide(256, width), third, stride=2)
+        self.layer4 = stage(kind, outputs[2], wide(512, width), fourth, stride=2)
+        self.fc = nn.Linear(outputs[3], classes)
         start_for_relu(self)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -64,25 +65,17 @@ class ResNet(Classifier):
         """The likeliest classes of each picture."""
         return rankings(raw, count)
 
-    def _stage(self, channels: int, blocks: int, stride: int) -> nn.Sequential:
-        kind = Bottleneck if self._bottleneck else BasicBlock
-        layers: list[nn.Module] = []
-        for index in range(blocks):
-            block = kind(self._channels, channels, stride if index == 0 else 1)
-            self._channels = block.outputs
-            layers.append(block)
-        return nn.Sequential(*layers)
-
 
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions and the shortcut around them (figure 5, left)."""
 
-    def __init__(self, inputs: int, channels: int, stride: int) -> None:
+    expansion = 1
+
+    def __init__(self, inputs: int, channels: int, stride: int, dilation: int = 1) -> None:
         super().__init__()
-        self.outputs = channels
-        self.conv1 = nn.Conv2d(inputs, channels, 3, stride, padding=1, bias=False)
+        self.conv1 = nn.Conv2d(inputs, channels, 3, stride, dilation, dilation, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, dilation, dilation, bias=False)
         self.bn2 = nn.BatchNorm2d(channels)
         self.downsample = _projection(inputs, channels, stride)
 
@@ -95,22 +88,44 @@ class BasicBlock(nn.Module):
 class Bottleneck(nn.Module):
     """1x1 to fewer channels, 3x3, 1x1 to four times as many, and the shortcut (figure 5, right)."""
 
-    def __init__(self, inputs: int, channels: int, stride: int) -> None:
+    expansion = 4
+
+    def __init__(self, inputs: int, channels: int, stride: int, dilation: int = 1) -> None:
         super().__init__()
-        self.outputs = 4 * channels
+        outputs = self.expansion * channels
         self.conv1 = nn.Conv2d(inputs, channels, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, stride, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(channels, channels, 3, stride, dilation, dilation, bias=False)
         self.bn2 = nn.BatchNorm2d(channels)
-        self.conv3 = nn.Conv2d(channels, self.outputs, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(self.outputs)
-        self.downsample = _projection(inputs, self.outputs, stride)
+        self.conv3 = nn.Conv2d(channels, outputs, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(outputs)
+        self.downsample = _projection(inputs, outputs, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.bn1(self.conv1(x)), inplace=True)
         y = F.relu(self.bn2(self.conv2(y)), inplace=True)
         y = self.bn3(self.conv3(y))
         return F.relu(y + (x if self.downsample is None else self.downsample(x)), inplace=True)
+
+
+def stage(
+    kind: type[BasicBlock] | type[Bottleneck],
+    inputs: int,
+    channels: int,
+    blocks: int,
+    stride: int,
+    dilation: int = 1,
+) -> nn.Sequential:
+    """Blocks of (n, inputs, h, w) to (n, expansion * channels, ceil(h / stride), ceil(w / stride)).
+
+    dilation: of the 3x3 convolutions, where a stage keeps the size of its map that had a stride.
+    """
+    outputs = kind.expansion * channels
+    layers = [
+        kind(outputs if i else inputs, channels, 1 if i else stride, dilation)
+        for i in range(blocks)
+    ]
+    return nn.Sequential(*layers)
 
 
 def _projection(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:

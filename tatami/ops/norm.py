@@ -1,4 +1,5 @@
-"""Batch normalization, with fixed or the batch's own statistics; layer and instance normalization.
+"""Batch normalization, with fixed or the batch's own statistics; layer and instance normalization;
+the Euclidean norm.
 
 They differ in what shares a mean and a variance: all samples of a channel in a batch, all of a
 picture, or all of a channel in a picture.
@@ -137,6 +138,17 @@ def instance_normalize_backward(
     """The gradients (dx, dscale, dbias) of ``instance_normalize``."""
     axes = tuple(range(2, x.ndim))
     return _backward(x, _beside(scale, x, 1), dy, axes, _all_but_channels(x), epsilon)
+
+
+def l2_norm(x: NDArray[Real], axes: tuple[int, ...]) -> NDArray[Real]:
+    """The square root of the sum of squares over ``axes``, which stay with the length 1."""
+    return np.asarray(np.sqrt(np.square(x).sum(axis=axes, keepdims=True)), x.dtype)
+
+
+def l2_norm_backward(x: NDArray[Real], y: NDArray[Real], dy: NDArray[Real]) -> NDArray[Real]:
+    """dy * x / y, from y = ``l2_norm(x)``; where y is 0, which has no derivative there, 0."""
+    share = np.divide(dy, y, out=np.zeros_like(y), where=y > 0)
+    return np.asarray(x * share, x.dtype)
 
 
 def _all_but_channels(x: NDArray[Real]) -> tuple[int, ...]:

@@ -24,6 +24,7 @@ from tatami.graph.attributes import (
     label,
     looks_of,
     place,
+    reduced_axes,
     text,
     transposed_window_of,
     weight,
@@ -36,12 +37,16 @@ from tatami.ship.lowering import (
     Array,
     Lowering,
     activation_of,
+    add_taps,
     axis_of,
+    batch_axes,
     check_axes,
     matrix_of,
     order_of,
     output_name,
     pad_of,
+    pool_of,
+    slice_of,
     value_shape,
     whole_map,
 )
@@ -54,7 +59,9 @@ from tatami.ship.program import (
     ConvTranspose,
     Dequantize,
     Function,
+    L2Norm,
     MaxPool,
+    MaxUnpool,
     Pad,
     Program,
     Quantize,
@@ -64,6 +71,7 @@ from tatami.ship.program import (
     Resize,
     Sampling,
     Shape,
+    Slice,
     Softmax,
     SpaceToDepth,
     Step,
@@ -184,7 +192,16 @@ def _fully_connected(state: Lowering, node: ir.Node) -> Step:
 
 def _max_pool(state: Lowering, node: ir.Node) -> Step:
     window = whole_map(node) if node.op_type == "GlobalMaxPool" else window_of(node)
-    return MaxPool(label(node), (state.float_input(node, 0),), output_name(node), window)
+    source = state.float_input(node, 0)
+    add_taps(state, node, source)
+    return MaxPool(label(node), (source,), output_name(node), window)
+
+
+def _max_unpool(state: Lowering, node: ir.Node) -> Step:
+    window = window_of(pool_of(node))
+    assert node.inputs[1] is not None
+    inputs = (state.float_input(node, 0), state.taps[node.inputs[1]])
+    return MaxUnpool(label(node), inputs, output_name(node), window)
 
 
 def _average_pool(state: Lowering, node: ir.Node) -> Step:
@@ -219,12 +236,28 @@ def _softmax(state: Lowering, node: ir.Node) -> Step:
     return Softmax(label(node), (state.float_input(node, 0),), output_name(node), axis_of(node, -1))
 
 
+def _reduce_l2(state: Lowering, node: ir.Node) -> Step:
+    value = node.inputs[0]
+    assert value is not None
+    axes = [axis - batch_axes(value) for axis in reduced_axes(node)]
+    if len(axes) != 1 or axes[0] < 0 or not integer(node, "keepdims", 1):
+        raise TatamiError(
+            f"{place(node)} does not add up along one axis that it keeps",
+            mend="add up along channels, rows or columns, with keepdims",
+        )
+    return L2Norm(label(node), (state.float_input(node, 0),), output_name(node), axes[0])
+
+
 def _reshape(state: Lowering, node: ir.Node) -> Step:
     return Reshape(label(node), (state.float_input(node, 0),), output_name(node))
 
 
 def _transpose(state: Lowering, node: ir.Node) -> Step:
     return Transpose(label(node), (state.float_input(node, 0),), output_name(node), order_of(node))
+
+
+def _slice(state: Lowering, node: ir.Node) -> Step:
+    return Slice(label(node), (state.float_input(node, 0),), output_name(node), *slice_of(node))
 
 
 def _space_to_depth(state: Lowering, node: ir.Node) -> Step:
@@ -283,12 +316,15 @@ _LOWER: Mapping[str, Callable[[Lowering, ir.Node], Step]] = {
     "LeakyRelu": _activate,
     "MatMul": _fully_connected,
     "MaxPool": _max_pool,
+    "MaxUnpool": _max_unpool,
     "Mul": _arithmetic,
     "Pad": _pad,
+    "ReduceL2": _reduce_l2,
     "Relu": _activate,
     "Reshape": _reshape,
     "Resize": _resize,
     "Sigmoid": _activate,
+    "Slice": _slice,
     "Softmax": _softmax,
     "SpaceToDepth": _space_to_depth,
     "Squeeze": _reshape,

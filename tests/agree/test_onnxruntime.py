@@ -159,6 +159,8 @@ CASES = {
     ),
     "global average": ([node("GlobalAveragePool", ["images"], ["map"])], {}),
     "global max": ([node("GlobalMaxPool", ["images"], ["map"])], {}),
+    "l2 norm": ([node("ReduceL2", ["images", "axes"], ["map"])], {"axes": np.array([1])}),
+    "l2 norm of all": ([node("ReduceL2", ["images"], ["map"])], {}),
     "softmax": ([node("Softmax", ["images"], ["map"], axis=1)], {}),
     "softmax last": ([node("Softmax", ["images"], ["map"])], {}),
     "exp": ([node("Exp", ["images"], ["map"])], {}),
@@ -245,6 +247,28 @@ CASES = {
             .astype(np.int8),
             "ws": np.array([0.1, 0.2, 0.3, 0.4], np.float32),
             "wz": np.zeros(4, np.int8),
+        },
+    ),
+    "max unpooling": (
+        [
+            node("MaxPool", ["images"], ["y", "at"], kernel_shape=[3, 2], strides=[3, 2]),
+            node("Sigmoid", ["y"], ["z"]),
+            node("MaxUnpool", ["z", "at"], ["map"], kernel_shape=[3, 2], strides=[3, 2]),
+        ],
+        {},
+    ),
+    "slices": (
+        [
+            node("Slice", ["images", "from", "to"], ["a"]),
+            node("Slice", ["a", "starts", "ends", "axes", "steps"], ["map"]),
+        ],
+        {
+            "from": np.array([0, 1, 2, -9]),
+            "to": np.array([1, 4, 99, 9]),
+            "starts": np.array([6, 1]),
+            "ends": np.array([-99, -1]),
+            "axes": np.array([-1, 2]),
+            "steps": np.array([-2, 3]),
         },
     ),
     "flatten": (

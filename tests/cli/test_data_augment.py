@@ -40,7 +40,7 @@ def run(*arguments: object) -> str:
 def test_the_sheet_has_a_row_for_each_variation(root: Path, tmp_path: Path) -> None:
     out = tmp_path / "sheet.png"
     text = run("augment", root, "-o", out, "--size", "96x64", "--augment", "rotate=10")
-    assert "11 variations, and all together" in text
+    assert "14 variations, and all together" in text
     sheet = read_picture(out)
     assert sheet.shape[0] == (len(NAMES) + 1) * (64 + 20 + 8) + 8
     assert sheet.shape[1] == 4 * (96 + 8) + 8
@@ -59,12 +59,12 @@ def test_class_folders_have_no_mosaic(tmp_path: Path) -> None:
             Image.fromarray(pixels).save(tmp_path / "set" / split / name / "0.png")
     out = tmp_path / "sheet.png"
     text = run("augment", tmp_path / "set", "-o", out, "--size", "32")
-    assert "10 variations, and all together" in text
-    assert read_picture(out).shape[0] == 11 * (32 + 20 + 8) + 8
+    assert "13 variations, and all together" in text
+    assert read_picture(out).shape[0] == 14 * (32 + 20 + 8) + 8
 
 
 def test_every_setting_that_varies_has_a_row() -> None:
-    beside = {"mosaic_scale", "occlusion_size", "min_visible", "pad"}
+    beside = {"mosaic_scale", "occlusion_size", "min_visible", "pad", "expand_most"}
     assert set(NAMES) == set(vars(Augmentation())) - beside
 
 
@@ -77,7 +77,7 @@ def test_a_row_varies_one_thing_only(name: str) -> None:
         cells = _row(name, used, 0, [0, 1, 2], draw)
         assert len(cells) == 4
         plain = vars(Augmentation.none())
-        allowed = {name, "mosaic_scale", "occlusion_size", "min_visible"}
+        allowed = {name, "mosaic_scale", "occlusion_size", "min_visible", "expand_most"}
         for cell in cells:
             changed = {key for key, value in vars(cell.options).items() if value != plain[key]}
             assert changed <= allowed

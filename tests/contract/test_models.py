@@ -27,7 +27,7 @@ from tatami.shrink.calibrate import observe
 from tatami.shrink.fold import fold
 from tatami.shrink.quantize import quantize
 from tatami.train.checkpoint import load_weights, save_weights
-from tatami.types import Boxes, Float32, NetworkSpec, Size
+from tatami.types import Boxes, Decoding, Float32, NetworkSpec, Size
 
 ANCHORS = ((28.8, 22.4), (51.2, 60.8))
 CLASSES = ("a", "b", "c")
@@ -42,6 +42,7 @@ class Case:
     other: Size
     width: float = 0.1
     learning_rate: float = 0.01
+    steps: int = 15
 
 
 CASES = {
@@ -49,6 +50,11 @@ CASES = {
     "yolov1-fast": Case(Size(128, 64), Size(64, 64), width=0.05),
     "yolov2": Case(Size(96, 64), Size(64, 160), width=0.05),
     "yolov2-tiny": Case(Size(96, 64), Size(160, 96)),
+    "ssd300": Case(Size(96, 64), Size(163, 130), learning_rate=0.05, steps=30),
+    "ssd300-bn": Case(Size(96, 64), Size(163, 130), learning_rate=0.05, steps=30),
+    "mobilenet-ssd": Case(Size(96, 64), Size(163, 130), learning_rate=0.05, steps=30),
+    "dssd": Case(Size(96, 64), Size(163, 130), width=0.03, learning_rate=0.1, steps=30),
+    "dssd26": Case(Size(96, 64), Size(163, 130), width=0.05, learning_rate=0.05, steps=30),
 }
 
 
@@ -77,6 +83,16 @@ def batch(size: Size, seed: int = 0) -> tuple[Tensor, list[Boxes]]:
         for x1, y1, x2, y2 in boxes.astype(int):
             images[len(targets) - 1, :, y1:y2, x1:x2] += 1
     return torch.from_numpy(images), targets
+
+
+def of_every_map(decoding: Decoding, size: Size) -> Boxes:
+    """A box for each map of an SSD to answer for: its first anchor, in the middle."""
+    found = []
+    for grid in decoding.grids:
+        stride, sides = np.array(grid.stride), np.array(grid.anchors[0])
+        centre = (np.array([size.width, size.height]) / stride // 2 + 0.5) * stride
+        found.append(np.concatenate([centre - sides / 2, centre + sides / 2]))
+    return Boxes.of(found, np.arange(len(found)) % len(CLASSES))
 
 
 def assert_close(found: Float32, expected: Float32) -> None:
@@ -129,13 +145,16 @@ def trained(request: pytest.FixtureRequest) -> Trained:
     images, targets = batch(case.size)
     optimizer = torch.optim.SGD(model.parameters(), lr=case.learning_rate, momentum=0.9)
     losses = []
-    for _ in range(15):
+    for _ in range(case.steps):
         loss = torch.stack(list(model.loss(model(images), targets).values())).sum()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 20.0)
         optimizer.step()
         losses.append(float(loss.detach()))
+    with torch.no_grad():  # normalization's statistics catch up with weights that moved fast
+        for _ in range(case.steps):
+            model(images)
     return Trained(request.param, model.eval(), losses)
 
 
@@ -172,6 +191,8 @@ def test_the_loss_falls_on_one_batch(trained: Trained) -> None:
 def test_every_part_of_the_loss_is_a_number_and_every_weight_has_a_gradient(name: str) -> None:
     model = build(name).train()
     images, targets = batch(CASES[name].size)
+    if model.decoding.kind == "ssd":
+        targets[0] = of_every_map(model.decoding, CASES[name].size)
     parts = model.loss(model(images), targets)
     assert all(part.ndim == 0 and part >= 0 for part in parts.values())
     torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]

@@ -287,9 +287,29 @@ def test_void_is_where_no_picture_is_seen(seed: int) -> None:
         NOTHING, scale=(0.4, 2.0), translate=0.3, rotate=90, occlusion=0.5, pad=0, flip=0.5
     )
     picture, mask = np.full((50, 70, 3), 255, np.uint8), np.ones((50, 70), np.uint8)
-    canvas, moved = augmented_mask(picture, mask, CANVAS, options, np.random.default_rng(seed), 9)
-    assert_array_equal(moved == 1, canvas[..., 0] == 255)
-    assert_array_equal(moved == 9, canvas[..., 0] == 0)
+    for more in (options, replace(options, crop=0.7, expand=0.7)):
+        rng = np.random.default_rng(seed)
+        canvas, moved = augmented_mask(picture, mask, CANVAS, more, rng, 9)
+        assert_array_equal(moved == 1, canvas[..., 0] == 255)
+        assert_array_equal(moved == 9, canvas[..., 0] == 0)
+
+
+def test_a_mask_is_cropped_as_its_picture() -> None:
+    picture = np.zeros((60, 60, 3), np.uint8)
+    picture[..., 0], picture[..., 1] = np.arange(60) * 4, np.arange(60)[:, None] * 4
+    mask = (picture[..., 0] // 60 + 4 * (picture[..., 1] // 60)).astype(np.uint8)
+    options = replace(NOTHING, crop=1.0, expand=0.5, flip=0.5)
+    empty = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        canvas, moved = augmented_mask(picture, mask, CANVAS, options, rng)
+        known = moved != 255
+        if not known.any():
+            empty += 1  # a patch beside a picture that is zoomed out
+            continue
+        says = canvas[..., 0] // 60 + 4 * (canvas[..., 1] // 60)
+        assert (says[known] == moved[known]).mean() > 0.8  # but where two classes are blended
+    assert empty < 10
 
 
 def test_a_mask_of_another_size_is_refused() -> None:

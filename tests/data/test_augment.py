@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from PIL import Image
 
+from tatami.boxes import iou_xyxy
 from tatami.data import augment
 from tatami.data.augment import Augmentation, augmented
 from tatami.errors import TatamiError
@@ -336,3 +337,137 @@ def test_the_colour_table_is_the_distortion_of_each_pixel(seed: int) -> None:
     seen = np.asarray(Image.fromarray(pixels).filter(table)).reshape(-1, 3)
     assert np.abs(seen - expected).mean() < 2
     assert np.abs(seen - expected).max() < 40
+
+
+PATCHES = {
+    "crop": replace(NOTHING, crop=1.0),
+    "expand": replace(NOTHING, expand=1.0),
+    "both": replace(NOTHING, crop=1.0, expand=0.5, flip=0.5),
+    "turned": replace(NOTHING, crop=1.0, expand=0.5, flip=0.5, rotate=20.0),
+}
+
+
+@pytest.mark.parametrize("resize", ["letterbox", "stretch"])
+@pytest.mark.parametrize("name", PATCHES)
+@settings(max_examples=30)
+@given(seed=seeds, index=st.integers(0, 3))
+def test_a_patch_keeps_what_has_its_centre_in_it(
+    name: str, resize: augment.Resizing, seed: int, index: int
+) -> None:
+    """And a box that is kept bounds its colour within a pixel."""
+    size, sample = Size(192, 160), FOUR.samples[index]
+    options = replace(PATCHES[name], pad=GREY[0])
+    rng = np.random.default_rng(seed)
+    canvas, boxes = augmented(FOUR, index, size, options, rng, painted, resize)
+    assert canvas.shape == (160, 192, 3)
+    if len(boxes) and not options.rotate:
+        found = extent(canvas, index)
+        assert found is not None
+        assert np.abs(boxes.xyxy[0] - np.array(found)).max() <= 1
+
+    rng = np.random.default_rng(seed)
+    rng.random()  # whether it becomes a mosaic
+    window = augment.Area(0, 0, size.width, size.height)
+    move = augment._drawn_transform(sample.size, sample.boxes, size, window, options, resize, rng)
+    x1, y1, x2, y2 = sample.boxes.xyxy[0]
+    x, y = move.matrix @ ((x1 + x2) / 2, (y1 + y2) / 2, 1)
+    seen = move.seen
+    if not (seen.left <= x < seen.right and seen.top <= y < seen.bottom):
+        assert len(boxes) == 0
+    elif not options.rotate:
+        corners = move.matrix @ np.array([[x1, x2], [y1, y2], [1, 1]])
+        across = np.ptp(np.clip(corners[0], seen.left, seen.right))
+        down = np.ptp(np.clip(corners[1], seen.top, seen.bottom))
+        assert len(boxes) == (min(across, down) >= 2)
+
+
+def test_patches_are_as_large_and_overlap_as_much_as_the_paper_has_it() -> None:
+    whole = np.array([-30.0, -10.0, 90.0, 50.0])
+    boxes = Boxes.of([[0, 0, 20, 20], [-25, -8, 85, 47]], [0, 1])
+    for least in augment.OVERLAPS[1:]:
+        assert least is not None
+        found = [
+            augment._overlapping(whole, boxes, least, np.random.default_rng(seed))
+            for seed in range(100)
+        ]
+        met = np.array([patch for patch in found if patch is not None])
+        assert len(met) > (10 if least > 0.3 else 90)
+        assert (met[:, :2] >= whole[:2] - 1e-9).all()
+        assert (met[:, 2:] <= whole[2:] + 1e-9).all()
+        shares = (met[:, 2:] - met[:, :2]) / (whole[2:] - whole[:2])
+        scale = np.sqrt(shares.prod(axis=1))
+        assert (scale >= 0.1).all()
+        assert (scale <= 1 + 1e-9).all()
+        ratio = shares[:, 0] / shares[:, 1]
+        assert (ratio >= 0.5 - 1e-9).all()
+        assert (ratio <= 2 + 1e-9).all()
+        assert np.ptp(ratio) > 0.2
+        assert (iou_xyxy(met, boxes.xyxy).max(axis=1) >= least).all()
+
+
+def test_each_overlap_is_as_likely() -> None:
+    whole, box = np.array([0.0, 0.0, 100.0, 100.0]), Boxes.of([[20, 20, 70, 80]], [0])
+    patches = [augment._cropped(whole, box, np.random.default_rng(seed)) for seed in range(700)]
+    overlaps = np.array([iou_xyxy(patch[None], box.xyxy)[0, 0] for patch in patches])
+    alls = sum((patch == whole).all() for patch in patches)
+    assert 70 < alls < 180  # a seventh, and more where 0.9 is not met
+    assert 10 < (overlaps >= 0.7).sum() < 250
+    assert (overlaps < 0.1).sum() < 100  # of any patch alone
+
+    tiny = Boxes.of([[50, 50, 51, 51]], [0])  # which no patch overlaps by 0.1: all, or any
+    patches = [augment._cropped(whole, tiny, np.random.default_rng(seed)) for seed in range(200)]
+    assert 70 < sum((patch == whole).all() for patch in patches) < 130
+
+
+def test_a_picture_without_objects_is_cropped_too() -> None:
+    dataset = dataset_of(Sample("0", Path("0"), Size(50, 40), Boxes.of([], [])))
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        canvas, boxes = augmented(dataset, 0, Size(64, 64), PATCHES["both"], rng, noise)
+        assert canvas.shape == (64, 64, 3)
+        assert len(boxes) == 0
+
+
+def test_zooming_out_shows_all_of_the_picture_up_to_four_times_smaller() -> None:
+    size, window = Size(400, 300), augment.Area(0, 0, 400, 300)
+    shares = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        move = augment._drawn_transform(
+            Size(80, 60), Boxes.of([], []), size, window, PATCHES["expand"], "stretch", rng
+        )
+        assert move.placed.cut(window) == move.placed
+        shares.append(move.placed.width / size.width)
+        assert move.placed.height / size.height == pytest.approx(shares[-1], abs=0.01)
+    assert 0.24 < min(shares) < 0.27
+    assert 0.9 < max(shares) <= 1
+
+
+def test_a_stretched_picture_fills_the_canvas() -> None:
+    for index, sample in enumerate(FOUR.samples):
+        rng, size = np.random.default_rng(0), Size(96, 64)
+        canvas, boxes = augmented(FOUR, index, size, NOTHING, rng, noise, "stretch")
+        spec = InputSpec(size, resize="stretch")
+        assert_array_equal(canvas, letterbox(noise(sample), spec))
+        expected = placement(sample.size, spec).to_canvas(sample.boxes.xyxy, sample.size)
+        np.testing.assert_allclose(boxes.xyxy, expected, rtol=1e-12)
+
+
+def test_brightness_adds_to_every_pixel() -> None:
+    sample, seen = FOUR.samples[0], set()
+    for seed in range(20):
+        rng, options = np.random.default_rng(seed), replace(NOTHING, brightness=40.0)
+        canvas, _ = augmented(FOUR, 0, sample.size, options, rng, painted)
+        added = canvas.astype(int) - painted(sample)
+        inner = added[5:25, 5:]  # grey 90: nothing is cut off at 0 or 255
+        assert np.ptp(inner) <= 1
+        assert abs(inner).max() <= 41
+        seen.add(int(inner.mean()))
+    assert len(seen) > 10
+
+
+def test_what_is_not_used_draws_nothing() -> None:
+    rng, counted = np.random.default_rng(3), np.random.default_rng(3)
+    augmented(FOUR, 0, Size(96, 64), NOTHING, rng, painted)
+    counted.random(9)  # mosaic, scale, aspect, a shift of two, flip, three of colour
+    assert rng.random() == counted.random()

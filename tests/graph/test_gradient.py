@@ -74,6 +74,11 @@ def resized(size: tuple[int, int], function: Callable[[Tensor], Tensor], **how: 
     return [node("Resize", ["images", "", "", "sizes"], ["map"], **how)], {"sizes": sizes}, function
 
 
+def unpooled(x: Tensor) -> Tensor:
+    y, at = F.max_pool2d(x, 2, return_indices=True)
+    return F.max_unpool2d(y * y, at, 2)
+
+
 CASES: dict[str, Case] = {
     "Add": beside("Add", lambda x: x + t(CHANNELS), w=CHANNELS),
     "Add of a value to itself": ([node("Add", ["images", "images"], ["map"])], {}, lambda x: x + x),
@@ -240,6 +245,18 @@ CASES: dict[str, Case] = {
         {"pads": ints(0, 0, 1, 2, 0, 0, 3, 0)},
         lambda x: F.pad(x, (2, 0, 1, 3), mode="reflect"),
     ),
+    "ReduceL2": alone("ReduceL2", lambda x: torch.linalg.vector_norm(x, dim=None).view(1, 1, 1, 1)),
+    "ReduceL2 over channels": beside(
+        "ReduceL2", lambda x: torch.linalg.vector_norm(x, dim=1, keepdim=True), axes=ints(1)
+    ),
+    "ReduceL2 without its axis": (
+        [
+            node("ReduceL2", ["images", "axes"], ["a"], keepdims=0),
+            node("Reshape", ["a", "shape"], ["map"]),
+        ],
+        {"axes": ints(-1, 1), "shape": ints(1, 1, 1, 8)},
+        lambda x: torch.linalg.vector_norm(x, dim=(1, 3)).view(1, 1, 1, 8),
+    ),
     "Relu": alone("Relu", torch.relu),
     "Reshape": beside("Reshape", lambda x: x.reshape(1, 12, 4, 4), shape=ints(1, 12, 4, 4)),
     "Resize, nearest": resized(
@@ -274,6 +291,20 @@ CASES: dict[str, Case] = {
         ],
         {"axes": ints(0, 3), "one": ints(3), "shape": ints(1, 1, 24, 8)},
         lambda x: x.reshape(1, 1, 24, 8),
+    ),
+    "MaxUnpool": (
+        [
+            node("MaxPool", ["images"], ["y", "at"], kernel_shape=[2, 2], strides=[2, 2]),
+            node("Mul", ["y", "y"], ["square"]),
+            node("MaxUnpool", ["square", "at"], ["map"], kernel_shape=[2, 2], strides=[2, 2]),
+        ],
+        {},
+        unpooled,
+    ),
+    "Slice": (
+        [node("Slice", ["images", "starts", "ends", "axes", "steps"], ["map"])],
+        {"starts": ints(6, 1), "ends": ints(-99, -1), "axes": ints(-1, 2), "steps": ints(-2, 3)},
+        lambda x: x[:, :, 1:7:3].flip(3)[..., 1::2],
     ),
     "Sub": beside("Sub", lambda x: x - t(DOWN), w=DOWN),
     "Sub from a constant": (

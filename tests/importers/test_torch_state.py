@@ -30,7 +30,7 @@ from tatami.graph.read import network_of
 from tatami.importers.caffe import read_caffe
 from tatami.importers.onnx_file import read_onnx
 from tatami.importers.pickle_reader import MAX_OBJECTS, Name, read_pickle
-from tatami.importers.torch_state import put, read_state, read_table
+from tatami.importers.torch_state import is_state, put, read_state, read_table
 from tatami.shrink.fold import fold
 
 RNG = np.random.default_rng(0)
@@ -72,6 +72,17 @@ def assert_equal(found: dict[str, np.ndarray], expected: dict[str, torch.Tensor]
 
 
 # What torch writes
+
+
+@form
+def test_torchs_files_are_known_from_safetensors(form, saved, tmp_path):
+    assert is_state(saved({"w": torch.ones(2)}, form))
+    other = tmp_path / "weights.safetensors"
+    for length in range(0, 1200, 8):  # of the header, which is the file's first number
+        other.write_bytes(length.to_bytes(8, "little") + b"{" + b" " * length)
+        assert not is_state(other)
+    other.write_bytes(b"")
+    assert not is_state(other)
 
 
 @form

@@ -31,6 +31,8 @@ from tatami.ops.norm import (
     batch_normalize_training,
     instance_normalize,
     instance_normalize_backward,
+    l2_norm,
+    l2_norm_backward,
     layer_normalize,
     layer_normalize_backward,
 )
@@ -223,6 +225,26 @@ def test_normalizations(check_gradients, shape):
         check_gradients(
             lambda *arrays: instance_normalize(*arrays, 1e-3), (x, *channels), dy, gradients
         )
+
+
+@pytest.mark.parametrize("axes", [(0,), (1,), (2, 3), (0, 1, 2, 3)])
+def test_the_euclidean_norm(check_gradients, axes):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 3, 4, 5))
+    y = l2_norm(x, axes)
+    np.testing.assert_allclose(y, np.linalg.norm(x, axis=axes, keepdims=True) if len(axes) < 3
+                               else np.full((1, 1, 1, 1), np.linalg.norm(x.ravel())))  # fmt: skip
+    dy = rng.standard_normal(y.shape)
+    check_gradients(lambda x: l2_norm(x, axes), (x,), dy, (l2_norm_backward(x, y, dy),))
+
+
+def test_the_euclidean_norm_of_nothing_has_no_slope():
+    x = np.array([[0.0, 0.0], [3.0, 4.0]], np.float32)
+    y = l2_norm(x, (1,))
+    np.testing.assert_array_equal(y, np.array([[0], [5]], np.float32))
+    dx = l2_norm_backward(x, y, np.ones_like(y))
+    assert dx.dtype == np.float32
+    np.testing.assert_allclose(dx, [[0, 0], [0.6, 0.8]], rtol=1e-6)
 
 
 def test_the_statistics_of_a_batch_normalize_it_as_fixed_ones_do():

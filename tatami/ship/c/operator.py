@@ -64,6 +64,16 @@ def count(shape: Shape) -> int:
     return math.prod(shape)
 
 
+def lines(shape: Shape, axis: int) -> tuple[int, int, int]:
+    """A value as [outer][length][inner] in memory, the axis in the middle."""
+    channels, rows, columns = shape
+    return (
+        (rows * columns, channels, 1),
+        (1, rows, columns * channels),
+        (rows, columns, channels),
+    )[axis]
+
+
 def c_type(value: Value) -> str:
     """What one of its samples is in C."""
     return "float" if value.quantization is None else "uint8_t"

@@ -1,0 +1,17 @@
+"""The Euclidean norm along an axis in C: kernels/float32/l2_norm.c."""
+
+from __future__ import annotations
+
+from tatami.ship.c.operator import Decision, Options, Places, lines
+from tatami.ship.program import L2Norm, Program
+
+
+def decide(program: Program, step: L2Norm, options: Options) -> Decision:
+    """It reads a line and writes one sample."""
+    return Decision(kernels=("float32/l2_norm",))
+
+
+def emit(program: Program, step: L2Norm, places: Places, options: Options) -> str:
+    """The call of the kernel."""
+    counts = ", ".join(map(str, lines(program.values[step.inputs[0]].shape, step.axis)))
+    return f"net_l2_norm({counts}, {places.values[step.inputs[0]]}, {places.values[step.output]});"
