@@ -14,6 +14,7 @@ from tatami.data.augment import Augmentation
 from tatami.data.selective_search import selective_search
 from tatami.detector import ForwardDetector
 from tatami.errors import TatamiError
+from tatami.segmenter import ForwardSegmenter
 from tatami.two_stage import Propose, TwoStageDetector
 from tatami.types import (
     Classifier,
@@ -23,6 +24,9 @@ from tatami.types import (
     Forward,
     NetworkSpec,
     RawMaps,
+    Segmenter,
+    SegmenterSpec,
+    Size,
     Spec,
     TwoStageSpec,
     detector_spec,
@@ -35,7 +39,7 @@ if TYPE_CHECKING:  # torch is heavy, and absent where only ONNX files are used
     from tatami.ship.program import Program
     from tatami.train.run import Run
 
-Artefact = Detector | Classifier
+Artefact = Detector | Classifier | Segmenter
 NETWORK, HEAD = "network.onnx", "head.onnx"
 """The names of both networks of a detector in two stages; else there is the first alone."""
 
@@ -43,16 +47,35 @@ NETWORK, HEAD = "network.onnx", "head.onnx"
 def open_detector(path: Path) -> Detector:
     """The detector that a path holds. Raises TatamiError for anything that is not one."""
     opened = open_artefact(path)
-    if is_classifier(opened):
+    if not isinstance(opened.spec, NetworkSpec):
+        what = "classifier" if is_classifier(opened) else "segmenter"
         raise TatamiError(
-            "a classifier, which finds no boxes", file=path, mend="give a detector's artefact"
+            f"a {what}, which finds no boxes", file=path, mend="give a detector's artefact"
         )
-    return cast(Detector, opened)
+    return opened
 
 
 def is_classifier(artefact: Artefact) -> TypeGuard[Classifier]:
     """Whether an artefact names pictures, and does not find boxes in them."""
     return isinstance(artefact.spec, ClassifierSpec)
+
+
+def is_segmenter(artefact: Artefact) -> TypeGuard[Segmenter]:
+    """Whether an artefact tells the class of every pixel."""
+    return isinstance(artefact.spec, SegmenterSpec)
+
+
+def in_tiles(artefact: Segmenter, overlap: int | None) -> Segmenter:
+    """A segmenter that, where an overlap is given, cuts pictures into tiles in place of resizing
+    them. Raises TatamiError for one that cannot."""
+    if overlap is None:
+        return artefact
+    forward = getattr(artefact, "forward", None)
+    if forward is None:
+        raise TatamiError("this artefact cannot work in tiles", mend="leave --overlap out")
+    return ForwardSegmenter(
+        artefact.spec, forward, getattr(artefact, "answer", None), overlap=overlap
+    )
 
 
 def open_artefact(path: Path) -> Artefact:
@@ -122,11 +145,16 @@ def numpy_forward(network: Network) -> Forward:
     return lambda images: run(network, images)
 
 
-def open_onnx(path: Path) -> ForwardDetector | ForwardClassifier | TwoStageDetector:
+Ruled = ForwardDetector | ForwardClassifier | ForwardSegmenter | TwoStageDetector
+"""A function from images to outputs, with its rules around it."""
+
+
+def open_onnx(path: Path) -> Ruled:
     """An ONNX file of Tatami's, run by the executable specification in NumPy.
 
     A quantized one is run as the program of integers that it means, not as float arithmetic.
     """
+    from tatami.graph.network import shape_of
     from tatami.graph.read import read
 
     network = read(path)
@@ -136,18 +164,21 @@ def open_onnx(path: Path) -> ForwardDetector | ForwardClassifier | TwoStageDetec
             file=path,
             mend="export it with `tatami train`",
         )
-    return with_rules(network.spec, numpy_forward(network))
+    shape = shape_of(network.graph.outputs[0])
+    return with_rules(network.spec, numpy_forward(network), shape)
 
 
-def with_rules(
-    spec: Spec, forward: Forward
-) -> ForwardDetector | ForwardClassifier | TwoStageDetector:
+def with_rules(spec: Spec, forward: Forward, shape: tuple[int, ...] | None = None) -> Ruled:
     """A function from images to outputs as what its spec says it is.
+
+    shape: of the first output, where it is known; a segmenter else finds it out by a run.
 
     Raises TatamiError for one that is not whole by itself.
     """
     if isinstance(spec, ClassifierSpec):
         return ForwardClassifier(spec, forward)
+    if isinstance(spec, SegmenterSpec):
+        return ForwardSegmenter(spec, forward, None if shape is None else Size(shape[3], shape[2]))
     if isinstance(spec, TwoStageSpec) and spec.decoding.kind == "warp":
         return TwoStageDetector(spec, None, forward, proposer(spec))
     return ForwardDetector(detector_spec(spec), forward)
@@ -192,7 +223,7 @@ def run_program(program: Program, images: Float32) -> RawMaps:
     return tuple(np.stack(maps) for maps in zip(*found, strict=True))
 
 
-def open_run(folder: Path) -> ForwardDetector | ForwardClassifier | TwoStageDetector:
+def open_run(folder: Path) -> Ruled:
     """The trained network of a run folder, run by torch."""
     from tatami.train.checkpoint import load_weights
     from tatami.train.run import WEIGHTS
@@ -210,9 +241,7 @@ def open_run(folder: Path) -> ForwardDetector | ForwardClassifier | TwoStageDete
     return torch_artefact(model, run.spec)
 
 
-def torch_artefact(
-    model: nn.Module, spec: Spec
-) -> ForwardDetector | ForwardClassifier | TwoStageDetector:
+def torch_artefact(model: nn.Module, spec: Spec) -> Ruled:
     """A model in torch as what its spec says it is."""
     if isinstance(spec, TwoStageSpec):
         from tatami.models.two_stage import Head, TwoStage

@@ -21,6 +21,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from tatami.cli.data_augment import augment
+from tatami.cli.data_masks import mask_cell, masks_as_json, print_masks
+from tatami.cli.running import plain_table
 from tatami.data.digits import write_digits
 from tatami.data.inspect import (
     ASPECT_EDGES,
@@ -35,15 +37,18 @@ from tatami.data.inspect import (
     relative_sizes,
     unique_samples,
 )
+from tatami.data.inspect_masks import MaskInspection, inspect_masks
 from tatami.data.katakana import CLASSES as KATAKANA
 from tatami.data.katakana import write_katakana
-from tatami.data.open import is_labelled
+from tatami.data.open import kind_of
 from tatami.data.pictures import read_picture
 from tatami.data.problems import KINDS, Problem, check_kinds
 from tatami.errors import TatamiError
 from tatami.files import write_atomically
 from tatami.see.contact_sheet import contact_sheet
 from tatami.types import Boxes, LabelledPictures, Picture, Sample, Size
+
+Looked = Inspection | LabelledInspection | MaskInspection
 
 data_app = typer.Typer(
     help="Look at a labelled set and its variations, or make one.", no_args_is_help=True
@@ -59,7 +64,7 @@ def show(
     data: Path = typer.Argument(..., help="Folder, .yaml or .json of a labelled set."),
     split: str | None = typer.Option(None, help="One split; else all."),
     format: str | None = typer.Option(
-        None, help="voc, coco, yolo, folders, mnist, cifar; else recognised."
+        None, help="As voc, coco, yolo, folders, masks, voc-masks; else recognised."
     ),
     skip: list[str] = typer.Option([], help="Accept this kind of problem; may be repeated."),
     draw: Path | None = typer.Option(None, help="Write a contact sheet, as sheet.png."),
@@ -69,20 +74,28 @@ def show(
     check_kinds(skip)
     if draw is not None and draw.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise TatamiError("not a name for a picture", mend="name it sheet.png", file=draw)
-    found: Inspection | LabelledInspection
+    looks: dict[str, Callable[..., Looked]] = {
+        "boxes": inspect,
+        "classes": inspect_labelled,
+        "masks": inspect_masks,
+    }
+    look = looks[kind_of(data, format)]
     with _progress("Checking") as progress:
-        look = inspect_labelled if is_labelled(data, format) else inspect
         found = look(data, split=split, format=format, progress=progress)
     refused = [problem for problem in found.problems if problem.kind not in skip]
     skipped = Counter(problem.kind for problem in found.problems if problem.kind in skip)
     if as_json:
-        problems = {"problems": _problems_as_json(found.problems, skip)}
-        print(json.dumps({**_as_json(found), **problems}, indent=2, ensure_ascii=True))
+        told = masks_as_json(found) if isinstance(found, MaskInspection) else _as_json(found)
+        told["problems"] = _problems_as_json(found.problems, skip)
+        print(json.dumps(told, indent=2, ensure_ascii=True))
     else:
-        if isinstance(found, LabelledInspection):
-            _print_labelled(found)
+        console = Console(width=min(_WIDTH, Console().width), highlight=False)
+        if isinstance(found, MaskInspection):
+            print_masks(console, found)
+        elif isinstance(found, LabelledInspection):
+            _print_labelled(console, found)
         else:
-            _print_tables(found)
+            _print_tables(console, found)
         print()
         _print_problems(refused, skipped)
     if draw is not None:
@@ -137,8 +150,7 @@ def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _print_tables(found: Inspection) -> None:
-    console = Console(width=min(_WIDTH, Console().width), highlight=False)
+def _print_tables(console: Console, found: Inspection) -> None:
     samples = unique_samples(found.datasets.values())
     boxes, pictures = box_counts(samples, len(found.classes))
     console.print(
@@ -146,12 +158,12 @@ def _print_tables(found: Inspection) -> None:
         f"{boxes.sum()} boxes, {len(found.classes)} classes",
         soft_wrap=True,
     )
-    table = _table("class", "name", "boxes", "pictures", title="Classes")
+    table = plain_table("class", "name", "boxes", "pictures", title="Classes")
     for at, name in enumerate(found.classes):
         table.add_row(str(at), escape(name), str(boxes[at]), str(pictures[at]))
     console.print(table)
 
-    table = _table(
+    table = plain_table(
         "split", "pictures", "without boxes", "boxes", "difficult", "crowd", title="Splits"
     )
     for split, dataset in found.datasets.items():
@@ -177,14 +189,13 @@ def _print_tables(found: Inspection) -> None:
     _print_histogram(console, "Box aspect: width over height", names, ratios)
 
 
-def _print_labelled(found: LabelledInspection) -> None:
-    console = Console(width=min(_WIDTH, Console().width), highlight=False)
+def _print_labelled(console: Console, found: LabelledInspection) -> None:
     console.print(
         f"{escape(str(found.root))}: {found.format}, {len(found.sizes)} pictures, "
         f"{len(found.classes)} classes",
         soft_wrap=True,
     )
-    table = _table("class", "name", *map(escape, found.splits), title="Classes")
+    table = plain_table("class", "name", *map(escape, found.splits), title="Classes")
     counts = [_class_counts(pictures) for pictures in found.splits.values()]
     for at, name in enumerate(found.classes):
         table.add_row(str(at), escape(name), *(str(of_split[at]) for of_split in counts))
@@ -201,22 +212,11 @@ def _class_counts(pictures: LabelledPictures) -> list[int]:
 
 
 def _sizes_table(sizes: dict[str, int]) -> Table:
-    table = _table("size", "pictures", title="Picture sizes")
+    table = plain_table("size", "pictures", title="Picture sizes")
     for size, count in list(sizes.items())[:10]:
         table.add_row(size, str(count))
     if len(sizes) > 10:
         table.add_row(f"and {len(sizes) - 10} more", str(sum(list(sizes.values())[10:])))
-    return table
-
-
-def _table(*columns: str, title: str) -> Table:
-    """A plain table, numbers to the right."""
-    table = Table(
-        title=f"\n{title}", title_justify="left", title_style="bold", box=None, pad_edge=False
-    )
-    for column in columns:
-        words = column in ("name", "split", "size", "bar")
-        table.add_column(column, justify="left" if words else "right", overflow="fold")
     return table
 
 
@@ -225,7 +225,7 @@ def _print_histogram(
 ) -> None:
     longest = max(*counts, 1)
     ink = "█" if console.encoding.startswith("utf") else "#"
-    table = _table("bin", "count", "bar", title=title)
+    table = plain_table("bin", "count", "bar", title=title)
     table.show_header = False
     for name, count in zip(names, counts, strict=True):
         # a bin that holds anything shows a bar
@@ -316,7 +316,7 @@ def _problems_as_json(problems: Sequence[Problem], skip: Sequence[str]) -> list[
     ]
 
 
-def _write_sheet(found: Inspection | LabelledInspection, path: Path) -> None:
+def _write_sheet(found: Looked, path: Path) -> None:
     """A contact sheet of at most 24 pictures, evenly over the set."""
     read: list[Callable[[], tuple[str, Picture, Boxes]]]
     if isinstance(found, LabelledInspection):
@@ -324,6 +324,12 @@ def _write_sheet(found: Inspection | LabelledInspection, path: Path) -> None:
             partial(_labelled_cell, pictures, index)
             for pictures in found.splits.values()
             for index in range(len(pictures))
+        ]
+    elif isinstance(found, MaskInspection):
+        read = [
+            partial(mask_cell, split.masks, index)
+            for split in found.splits.values()
+            for index in range(len(split.masks))
         ]
     else:
         read = [partial(_cell, one) for one in unique_samples(found.datasets.values())]

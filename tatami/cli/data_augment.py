@@ -12,13 +12,22 @@ import numpy as np
 import typer
 from PIL import Image
 
-from tatami.cli.training import OF_CLASSES
-from tatami.data.augment import Augmentation, augmented, augmented_picture
-from tatami.data.open import is_labelled, labelled_splits, open_dataset, open_labelled, splits
+from tatami.cli.training import OF_CLASSES, OF_MASKS
+from tatami.data.augment import Augmentation, augmented, augmented_mask, augmented_picture
+from tatami.data.open import (
+    kind_of,
+    labelled_splits,
+    mask_splits,
+    open_dataset,
+    open_labelled,
+    open_masks,
+    splits,
+)
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 from tatami.files import write_atomically
 from tatami.see.contact_sheet import contact_sheet
+from tatami.see.overlay import overlay
 from tatami.types import Boxes, Picture, Size
 
 COLUMNS = 4
@@ -83,7 +92,7 @@ def augment(
         list[str] | None, typer.Option(help="Accept this kind of problem; may be repeated.")
     ] = None,
 ) -> None:
-    """Draw a contact sheet of the training variations, a row for each, boxes included.
+    """Draw a contact sheet of the training variations, a row for each, boxes or masks included.
 
     Each alone at a third, two thirds and all of its strength, then all together as in training. A
     variation that the settings leave out is shown too, and marked as off.
@@ -93,9 +102,11 @@ def augment(
     if seed < 0:
         raise TatamiError(f"seed {seed}", mend="give a number from 0")
     canvas = Size.parse(size)
-    draw, count, classes, boxed = _opened(data, split, format, skip or (), canvas)
-    options = (Augmentation() if boxed else OF_CLASSES).with_settings(augment or ())
-    names = [name for name in NAMES if boxed or name != "mosaic"]  # which has no one class
+    kind = kind_of(data, format)
+    draw, count, classes = _opened(data, split, format, skip or (), canvas)
+    usual = {"boxes": Augmentation(), "classes": OF_CLASSES, "masks": OF_MASKS}[kind]
+    options = usual.with_settings(augment or ())
+    names = [name for name in NAMES if kind == "boxes" or name != "mosaic"]  # of boxes alone
 
     chosen: list[int] = np.random.default_rng(seed).permutation(count).tolist()
     rows = [row for name in names for row in _row(name, options, seed, chosen, draw)]
@@ -113,12 +124,21 @@ def augment(
 
 def _opened(
     data: Path, split: str | None, format: str | None, skip: Sequence[str], canvas: Size
-) -> tuple[Draw, int, tuple[str, ...], bool]:
-    """How to draw a picture of a set, how many it has, its classes, and whether it has boxes.
+) -> tuple[Draw, int, tuple[str, ...]]:
+    """How to draw a picture of a set, how many it has, and its classes."""
+    kind = kind_of(data, format)
+    if kind == "masks":
+        split = split or usual_split(mask_splits(data, format))
+        masks = open_masks(data, split=split, format=format, skip=skip).masks
 
-    A set of class folders, or another of one class a picture, is known by its format.
-    """
-    if is_labelled(data, format):
+        def laid_over(
+            number: int, options: Augmentation, rng: np.random.Generator
+        ) -> tuple[Picture, Boxes]:
+            picture, mask = augmented_mask(*masks.read(number), canvas, options, rng)
+            return overlay(picture, mask, masks.colours), Boxes.of([], [])
+
+        return laid_over, len(masks), masks.classes
+    if kind == "classes":
         split = split or usual_split(labelled_splits(data, format))
         pictures = open_labelled(data, split=split, format=format, skip=skip).pictures
 
@@ -127,7 +147,7 @@ def _opened(
         ) -> tuple[Picture, Boxes]:
             return augmented_picture(pictures.read(number), canvas, options, rng), Boxes.of([], [])
 
-        return alone, len(pictures), pictures.classes, False
+        return alone, len(pictures), pictures.classes
 
     split = split or usual_split(splits(data, format))
     dataset = open_dataset(data, split=split, format=format, skip=skip).dataset
@@ -139,7 +159,7 @@ def _opened(
             dataset, number, canvas, options, rng, lambda sample: read_picture(sample.path)
         )
 
-    return boxed, len(dataset), dataset.classes, True
+    return boxed, len(dataset), dataset.classes
 
 
 def usual_split(there: Sequence[str]) -> str:

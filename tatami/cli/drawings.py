@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image
 
 from tatami.errors import TatamiError, printable
-from tatami.types import Picture
+from tatami.types import Mask, Picture
 
 
 def check_replaceable(
@@ -50,10 +50,18 @@ def free_name(stem: str, taken: set[str]) -> str:
     return name
 
 
-def save_picture(drawn: Picture, file: Path, out: Path) -> None:
-    """Write a PNG. Raises OSError, which names ``out``, the folder that the user knows."""
+def save_picture(
+    drawn: Picture | Mask, file: Path, out: Path, palette: Sequence[int] | None = None
+) -> None:
+    """Write a PNG, of a mask (height, width) with the colours of its numbers as a palette of 256.
+
+    Raises OSError, which names ``out``, the folder that the user knows.
+    """
+    image = Image.fromarray(drawn)
+    if palette is not None:
+        image.putpalette(palette)
     try:
-        Image.fromarray(drawn).save(file, "PNG", compress_level=1)
+        image.save(file, "PNG", compress_level=1)
     except OSError as error:
         error.filename = str(out)
         raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -16,14 +16,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tatami.cli.artefact import is_classifier, open_artefact
+from tatami.cli.artefact import in_tiles, is_classifier, is_segmenter, open_artefact
 from tatami.cli.classification import classify_all, print_classification
 from tatami.cli.curves import write_curves
 from tatami.cli.diagnostics import asked_similar, check_scores, diagnostics_table
 from tatami.cli.labelled import open_part
 from tatami.cli.running import WIDTH, answers, check_share, class_order
+from tatami.cli.segmentation import print_segmentation, segment_all
 from tatami.data.coco import category_ids
-from tatami.data.open import OpenedPictures, format_of, open_dataset
+from tatami.data.open import OpenedMasks, OpenedPictures, format_of, open_dataset, open_masks
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 from tatami.evaluate.bootstrap import Interval
@@ -31,7 +32,16 @@ from tatami.evaluate.detections import Evaluation
 from tatami.evaluate.detections import evaluate as evaluate_detections
 from tatami.evaluate.difficult import RULES, Difficult, treat_difficult
 from tatami.evaluate.results import read_results, write_results
-from tatami.types import Classifier, Dataset, Detections, Detector, Sample
+from tatami.types import (
+    Classifier,
+    Dataset,
+    Detections,
+    Detector,
+    LabelledMasks,
+    LabelledPictures,
+    Sample,
+    Segmenter,
+)
 
 SCORE = 0.005
 """Detections above this score count for average precision."""
@@ -49,7 +59,7 @@ def evaluate(
     ] = None,
     split: Annotated[str | None, typer.Option(help="The set's split, as test.")] = None,
     format: Annotated[
-        str | None, typer.Option(help="voc, coco, yolo, folders, mnist, cifar; else recognised.")
+        str | None, typer.Option(help="As voc, coco, folders, masks, voc-masks; else recognised.")
     ] = None,
     hold_out: Annotated[
         str | None, typer.Option(help="Of a classifier's one split: those held out, as 10000.")
@@ -77,6 +87,10 @@ def evaluate(
         list[str] | None,
         typer.Option(help="Classes that are alike, as cat,dog; may be repeated; VOC's are known."),
     ] = None,
+    overlap: Annotated[
+        int | None,
+        typer.Option(help="Of a segmenter: in tiles at the pictures' own size, so many pixels."),
+    ] = None,
     curves: Annotated[
         Path | None, typer.Option(help="Write precision-recall, ROC and reliability here.")
     ] = None,
@@ -88,6 +102,7 @@ def evaluate(
     """Average precision (VOC 2007, VOC 2010, COCO), precision, recall, F1, pictures a second.
 
     Of a classifier: top-1 and top-5, what is taken for what, precision, recall and AUC a class.
+    Of a segmenter: IoU, Dice and accuracy of the pixels, the F1 of the boundaries.
     """
     if data is None:
         raise TatamiError("no labelled set given", mend="name it with --data")
@@ -112,18 +127,28 @@ def evaluate(
     kinds = skip or []
 
     opened_artefact = None if artefact is None else open_artefact(artefact)
-    if opened_artefact is not None and is_classifier(opened_artefact):
+    segments = opened_artefact is not None and is_segmenter(opened_artefact)
+    if overlap is not None and not segments:
+        raise TatamiError("--overlap is for segmenters", mend="leave it out")
+    if segments or (opened_artefact is not None and is_classifier(opened_artefact)):
         for option, given in (
             *(("bootstrap", bootstrap), ("diagnose", diagnose), ("similar", similar)),
             *(("curves", curves), ("save", save)),
         ):
             if given:
                 raise TatamiError(f"--{option} is for detectors", mend="leave it out")
+    if opened_artefact is not None and is_classifier(opened_artefact):
         part = open_part(data, split, format, kinds, hold_out)
         _evaluate_classifier(opened_artefact, artefact, part, kinds, as_json)
         return
     if hold_out is not None:
         raise TatamiError("--hold-out is for classifiers", mend="leave it out")
+    if opened_artefact is not None and is_segmenter(opened_artefact):
+        opened_masks = open_masks(data, split=split, format=format, skip=kinds)
+        _evaluate_segmenter(
+            in_tiles(opened_artefact, overlap), artefact, opened_masks, kinds, as_json
+        )
+        return
     detector = cast(Detector | None, opened_artefact)
     opened = open_dataset(data, split=split, format=format, skip=kinds)
     dataset, skipped = opened.dataset, Counter(opened.skipped)
@@ -195,21 +220,56 @@ def _evaluate_classifier(
     counts = {kind: count for kind, count in sorted(skipped.items()) if count}
     speed = found.pictures_per_second
     if as_json:
-        answer = {
-            "evaluated": str(artefact),
-            "data": str(pictures.root),
-            "split": pictures.split,
-            "skipped": counts,
-            "pictures_per_second": speed,
-            **found.result.to_json(),
-        }
-        print(json.dumps(answer, indent=2, allow_nan=False))
+        _print_json(artefact, pictures, counts, speed, found.result.to_json())
         return
     console = Console(width=WIDTH, highlight=False)
     print_classification(console, found.result)
+    _print_rest(console, speed, counts)
+
+
+def _evaluate_segmenter(
+    segmenter: Segmenter,
+    artefact: Path | None,
+    part: OpenedMasks,
+    skip: Collection[str],
+    as_json: bool,
+) -> None:
+    masks = part.masks
+    found = segment_all(segmenter, masks, skip=skip, title="Segmenting")
+    skipped = Counter(part.skipped)
+    skipped["unreadable-picture"] += found.unreadable
+    counts = {kind: count for kind, count in sorted(skipped.items()) if count}
+    speed = found.pictures_per_second
+    if as_json:
+        _print_json(artefact, masks, counts, speed, found.result.to_json())
+        return
+    console = Console(width=WIDTH, highlight=False)
+    print_segmentation(console, found.result)
+    _print_rest(console, speed, counts)
+
+
+def _print_json(
+    artefact: Path | None,
+    data: LabelledPictures | LabelledMasks,
+    skipped: Mapping[str, int],
+    speed: float | None,
+    result: Mapping[str, Any],
+) -> None:
+    answer = {
+        "evaluated": str(artefact),
+        "data": str(data.root),
+        "split": data.split,
+        "skipped": skipped,
+        "pictures_per_second": speed,
+        **result,
+    }
+    print(json.dumps(answer, indent=2, allow_nan=False))
+
+
+def _print_rest(console: Console, speed: float | None, skipped: Mapping[str, int]) -> None:
     if speed is not None:
         console.print(f"{speed:.1f} pictures a second, from pixels to classes", markup=False)
-    for kind, count in counts.items():
+    for kind, count in skipped.items():
         console.print(f"skipped {count} x {kind}", markup=False)
 
 

@@ -16,23 +16,28 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tatami.cli.artefact import is_classifier, open_artefact
+from tatami.cli.artefact import in_tiles, is_classifier, is_segmenter, open_artefact
 from tatami.cli.drawings import check_replaceable, free_name, save_picture
 from tatami.cli.running import WIDTH, answers, check_share
+from tatami.data.class_weights import pixel_counts
+from tatami.data.masks import usual_colours
 from tatami.data.pictures import SUFFIXES, read_picture
 from tatami.errors import TatamiError, printable
 from tatami.files import folder_written_atomically, write_atomically
 from tatami.see.draw import draw_classes, draw_detections
+from tatami.see.overlay import overlay as overlay_of
+from tatami.see.overlay import palette
 from tatami.types import (
     Classifier,
     Detections,
     Detector,
     NetworkSpec,
+    Segmenter,
     Size,
     TwoStageSpec,
 )
 
-RESULT, CLASSES = "detections.json", "classes.json"
+RESULT, CLASSES, SEGMENTS = "detections.json", "classes.json", "segments.json"
 TOP = 5
 """Classes that are told of a picture."""
 
@@ -49,6 +54,10 @@ def predict(
         float | None,
         typer.Option(help="Report what scores above this; the network's own if left out."),
     ] = None,
+    overlap: Annotated[
+        int | None,
+        typer.Option(help="Of a segmenter: in tiles at the pictures' own size, so many pixels."),
+    ] = None,
     skip: Annotated[
         list[str] | None, typer.Option(help="Accept a kind of problem: unreadable-picture.")
     ] = None,
@@ -56,7 +65,9 @@ def predict(
 ) -> None:
     """Find boxes in pictures; write OUT/detections.json and the pictures with the boxes drawn.
 
-    A classifier's likeliest classes go to OUT/classes.json and are written on the pictures.
+    A classifier's likeliest classes go to OUT/classes.json and are written on the pictures. A
+    segmenter's classes are laid over the pictures, and lie beside them as index pictures; what they
+    make up goes to OUT/segments.json.
     """
     if score is not None:
         check_share("--score", score)
@@ -66,10 +77,16 @@ def predict(
                 f"'{kind}' cannot be skipped here", mend="only unreadable-picture can"
             )
     opened = open_artefact(artefact)
+    if overlap is not None and not is_segmenter(opened):
+        raise TatamiError("--overlap is for segmenters", mend="leave it out")
     paths = listed(pictures)
-    check_replaceable(out, dict.fromkeys((RESULT, CLASSES), _drawn_before), "older prediction")
+    lists = (RESULT, CLASSES, SEGMENTS)
+    check_replaceable(out, dict.fromkeys(lists, _drawn_before), "older prediction")
     if is_classifier(opened):
         _name_all(opened, artefact, paths, out, skip or (), as_json)
+        return
+    if is_segmenter(opened):
+        _segment_all(in_tiles(opened, overlap), artefact, paths, out, skip or (), as_json)
         return
     detector = cast(Detector, opened)
     threshold = detector.spec.decoding.score_threshold if score is None else score
@@ -154,19 +171,93 @@ def _name_all(
     if as_json:
         print(json.dumps(answer, indent=2, allow_nan=False))
         return
+    lines = [
+        ", ".join(f"{each['class']} {each['score']:.2f}" for each in one["classes"][:3])
+        for one in told
+    ]
+    _print_told(told, lines, unreadable, f"{printable(out)}: {len(told)} pictures, {CLASSES}")
+
+
+def _segment_all(
+    segmenter: Segmenter,
+    artefact: Path,
+    paths: list[Path],
+    out: Path,
+    skip: Collection[str],
+    as_json: bool,
+) -> None:
+    """The classes of every picture's pixels, laid over the picture, and as a palette picture each;
+    what they make up, to OUT/segments.json."""
+    classes = segmenter.spec.classes
+    colours = usual_colours(len(classes))
+    taken: set[str] = set()
+    names = {path: free_name(path.stem, taken) for path in paths}
+    masks = {path: free_name(f"{path.stem}-mask", taken) for path in paths}
+    told: list[dict[str, Any]] = []
+    unreadable: list[Path] = []
+    with folder_written_atomically(out) as folder:
+        for one in answers(
+            segmenter.segment,
+            paths,
+            read_picture,
+            unreadable,
+            file=paths[0],
+            skip=skip,
+            title="Segmenting",
+        ):
+            path, picture, mask = one.item, one.picture, one.found
+            save_picture(overlay_of(picture, mask, colours), folder / names[path], out)
+            save_picture(mask, folder / masks[path], out, palette(colours))
+            shares = pixel_counts(mask, len(classes)) / mask.size
+            order = np.argsort(-shares, kind="stable").tolist()
+            told.append(
+                {
+                    "picture": str(path),
+                    "drawn": names[path],
+                    "mask": masks[path],
+                    "size": str(Size(picture.shape[1], picture.shape[0])),
+                    "seconds": one.seconds,
+                    "classes": [
+                        {"class": classes[label], "share": float(shares[label])}
+                        for label in order
+                        if shares[label]
+                    ],
+                }
+            )
+        answer = {
+            "artefact": str(artefact),
+            "classes": list(classes),
+            "colours": [list(colour) for colour in colours],
+            "unreadable": [str(path) for path in unreadable],
+            "pictures": told,
+        }
+        write_atomically(folder / SEGMENTS, json.dumps(answer, indent=1, allow_nan=False) + "\n")
+    if as_json:
+        print(json.dumps(answer, indent=2, allow_nan=False))
+        return
+    lines = [
+        ", ".join(f"{each['class']} {each['share']:.0%}" for each in one["classes"][:4])
+        for one in told
+    ]
+    _print_told(told, lines, unreadable, f"{printable(out)}: {len(told)} pictures, {SEGMENTS}")
+
+
+def _print_told(
+    told: list[dict[str, Any]], lines: list[str], unreadable: list[Path], wrote: str
+) -> None:
+    """A row a picture, with its line about the classes."""
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0), width=WIDTH)
     table.add_column("picture", overflow="ellipsis", no_wrap=True, ratio=1)
     table.add_column("ms", justify="right", no_wrap=True)
     table.add_column("classes", overflow="ellipsis", no_wrap=True, ratio=2)
-    for row in told:
-        likeliest = ", ".join(f"{each['class']} {each['score']:.2f}" for each in row["classes"][:3])
-        name = printable(Path(row["picture"]).name)
-        table.add_row(escape(name), f"{1000 * row['seconds']:.1f}", escape(likeliest))
+    for one, line in zip(told, lines, strict=True):
+        name = printable(Path(one["picture"]).name)
+        table.add_row(escape(name), f"{1000 * one['seconds']:.1f}", escape(line))
     console = Console(width=WIDTH, highlight=False)
     console.print(table)
     if unreadable:
         console.print(f"skipped {len(unreadable)} x unreadable-picture", markup=False)
-    console.print(f"wrote {printable(out)}: {len(told)} pictures, {CLASSES}", markup=False)
+    console.print(f"wrote {wrote}", markup=False)
 
 
 @dataclass(frozen=True)
@@ -257,5 +348,5 @@ def _drawn_names(paths: list[Path]) -> dict[Path, str]:
 
 
 def _drawn_before(older: Any) -> list[str]:
-    """The pictures that an older RESULT or CLASSES tells of."""
-    return [entry["drawn"] for entry in older["pictures"]]
+    """The pictures that an older list tells of."""
+    return [entry[key] for entry in older["pictures"] for key in ("drawn", "mask") if key in entry]

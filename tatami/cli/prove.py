@@ -15,48 +15,66 @@ from rich.console import Console
 
 from tatami import graph
 from tatami.classifier import ForwardClassifier
-from tatami.cli.artefact import is_quantized, open_artefact
+from tatami.cli.artefact import Ruled, is_quantized, open_artefact
 from tatami.cli.classification import classify_all
 from tatami.cli.evaluate import SCORE, detect_all
 from tatami.cli.labelled import open_part
-from tatami.data.open import open_dataset
+from tatami.cli.segmentation import segment_all
+from tatami.data.open import open_dataset, open_masks
 from tatami.data.pictures import read_picture
 from tatami.detector import ForwardDetector
 from tatami.errors import TatamiError
 from tatami.evaluate.detections import evaluate
 from tatami.ops.fixed_point import dequantize
 from tatami.picture import prepare
+from tatami.segmenter import ForwardSegmenter
 from tatami.ship import interpret
-from tatami.ship.c.run import CompiledClassifier, CompiledDetector, native, open_compiled
+from tatami.ship.c.run import (
+    CompiledClassifier,
+    CompiledDetector,
+    CompiledSegmenter,
+    native,
+    open_compiled,
+)
 from tatami.ship.c.targets import TARGETS, target_of
 from tatami.ship.lower import lower
 from tatami.ship.program import Program, Value
 from tatami.ship.prove import (
+    FLOAT_BOUND,
     QUANTIZATION_LOSS,
+    UNPOOLED_BOUND,
     Array,
     Ledger,
+    Measure,
     Row,
     Stage,
     hold_boxes,
     hold_integers,
+    hold_labels,
     hold_maps,
     hold_pictures,
     hold_quantized,
     hold_scores,
 )
+from tatami.two_stage import TwoStageDetector
 from tatami.types import (
     Classifier,
     ClassifierSpec,
     Dataset,
     Detector,
     Float32,
+    LabelledMasks,
     LabelledPictures,
     Picture,
+    Segmenter,
+    SegmenterSpec,
     Spec,
     detector_spec,
 )
 
 WIDTH = 80
+Data = Dataset | LabelledPictures | LabelledMasks
+
 LOOKED_AT = 8
 """Pictures whose maps, layers and boxes are compared number by number; mAP is of all."""
 EMULATED = 1
@@ -71,7 +89,7 @@ def prove(
     data: Annotated[Path | None, typer.Option(help="The labelled set.")] = None,
     split: Annotated[str | None, typer.Option(help="The set's split, as test.")] = None,
     format: Annotated[
-        str | None, typer.Option(help="voc, coco, yolo, folders, mnist, cifar; else recognised.")
+        str | None, typer.Option(help="As voc, coco, folders, masks, voc-masks; else recognised.")
     ] = None,
     hold_out: Annotated[
         str | None, typer.Option(help="Of a classifier's one split: those held out, as 10000.")
@@ -105,14 +123,18 @@ def prove(
     folders = [path for path in paths if (path / "network.json").is_file()]
     if variants:
         stages += [stage for folder in folders for stage in each_variant(folder)]
-    dataset: Dataset | LabelledPictures
+    dataset: Data
+    if hold_out is not None and not (stages and isinstance(stages[0].spec, ClassifierSpec)):
+        raise TatamiError("--hold-out is for classifiers", mend="leave it out")
     if stages and isinstance(stages[0].spec, ClassifierSpec):
         part = open_part(data, split, format, skip or (), hold_out)
         chosen = np.arange(min(len(part.pictures), pictures or len(part.pictures)))
         dataset, skipped = part.pictures.select(chosen), Counter(part.skipped)
+    elif stages and isinstance(stages[0].spec, SegmenterSpec):
+        masks = open_masks(data, split=split, format=format, skip=skip or ())
+        chosen = np.arange(min(len(masks.masks), pictures or len(masks.masks)))
+        dataset, skipped = masks.masks.select(chosen), Counter(masks.skipped)
     else:
-        if hold_out is not None:
-            raise TatamiError("--hold-out is for classifiers", mend="leave it out")
         opened = open_dataset(data, split=split, format=format, skip=skip or ())
         dataset = replace(opened.dataset, samples=opened.dataset.samples[:pictures])
         skipped = Counter(opened.skipped)
@@ -140,7 +162,7 @@ def prove(
 
 def ledger(
     stages: Sequence[Stage],
-    dataset: Dataset | LabelledPictures,
+    dataset: Data,
     *,
     skip: Sequence[str] = (),
     progress: bool = False,
@@ -167,26 +189,32 @@ def ledger(
         )
         measured[stage.name] = found.figure
         rows += _hold_rules(stage, looked_at)
-    return Ledger(tuple(rows), "top-1" if isinstance(dataset, LabelledPictures) else "mAP")
+    measures: dict[type[Data], Measure] = {LabelledPictures: "top-1", LabelledMasks: "mIoU"}
+    return Ledger(tuple(rows), measures.get(type(dataset), "mAP"))
 
 
 @dataclass(frozen=True)
 class _Measured:
-    """figure: mAP, or top-1.  milliseconds: a picture."""
+    """figure: mAP, top-1 or mIoU.  milliseconds: a picture."""
 
     figure: float
     milliseconds: float
 
 
-def _measured(
-    stage: Stage, dataset: Dataset | LabelledPictures, skip: Sequence[str], title: str | None
-) -> _Measured:
+def _measured(stage: Stage, dataset: Data, skip: Sequence[str], title: str | None) -> _Measured:
     if isinstance(dataset, LabelledPictures):
         if not isinstance(stage.spec, ClassifierSpec):
             raise TatamiError(f"{stage.name} is no classifier", mend="prove one kind at a time")
         classifier = cast(Classifier, stage.detector)
         named = classify_all(classifier, dataset, skip=skip, title=title)
         return _Measured(named.result.top1, 1000 * named.seconds / len(named.places))
+    if isinstance(dataset, LabelledMasks):
+        if not isinstance(stage.spec, SegmenterSpec):
+            raise TatamiError(f"{stage.name} is no segmenter", mend="prove one kind at a time")
+        segmenter = cast(Segmenter, stage.detector)
+        segmented = segment_all(segmenter, dataset, skip=skip, title=title)
+        milliseconds = 1000 * segmented.seconds / len(segmented.places)
+        return _Measured(segmented.result.mean_iou, milliseconds)
     detector_spec(stage.spec)
     found = detect_all(cast(Detector, stage.detector), dataset, SCORE, skip=skip, title=title)
     truths = [sample.boxes for sample in found.samples]
@@ -194,10 +222,12 @@ def _measured(
     return _Measured(result.map_voc07, 1000 * found.seconds / len(found.samples))
 
 
-def _pictures(dataset: Dataset | LabelledPictures, count: int) -> list[Picture]:
+def _pictures(dataset: Data, count: int) -> list[Picture]:
     """The first pictures of a set."""
     if isinstance(dataset, LabelledPictures):
         return [dataset.read(index) for index in range(min(count, len(dataset)))]
+    if isinstance(dataset, LabelledMasks):
+        return [dataset.read(index)[0] for index in range(min(count, len(dataset)))]
     return [read_picture(sample.path) for sample in dataset.samples[:count]]
 
 
@@ -219,7 +249,8 @@ def _hold(stage: Stage, held_to: Stage | None, pictures: Sequence[Picture]) -> R
     _check_same_use(stage, held_to)
     images = [_image(picture, stage.spec) for picture in pictures]
     if stage.integers is None:
-        return hold_maps(stage, held_to, images)
+        unpools = stage.unpools or held_to.unpools
+        return hold_maps(stage, held_to, images, UNPOOLED_BOUND if unpools else FLOAT_BOUND)
     if held_to.integers is not None:
         return hold_integers(stage, held_to, images)
     if held_to.values is None:
@@ -238,6 +269,9 @@ def _hold_rules(stage: Stage, pictures: Sequence[Picture]) -> list[Row]:
     if isinstance(stage.spec, ClassifierSpec):
         named = ForwardClassifier(stage.spec, stage.forward)
         return [*rows, hold_scores(stage, named, pictures)]
+    if isinstance(stage.spec, SegmenterSpec):
+        by_rule = ForwardSegmenter(stage.spec, stage.forward)
+        return [*rows, hold_labels(stage, by_rule, pictures)]
     spec = detector_spec(stage.spec)
     rule = ForwardDetector(spec, stage.forward)
     return [*rows, hold_boxes(stage, rule, pictures, spec.decoding.score_threshold)]
@@ -247,7 +281,7 @@ def emulated(
     folder: Path,
     targets: Sequence[str],
     references: Sequence[Stage],
-    dataset: Dataset | LabelledPictures,
+    dataset: Data,
 ) -> list[Row]:
     """A shipped folder on other machines, by emulation: a few pictures, and no mAP."""
     pictures = _pictures(dataset, EMULATED)
@@ -288,9 +322,9 @@ def open_stage(path: Path) -> Stage:
     """A run folder, an ONNX file or a shipped C folder as a stage of the ledger."""
     name = path.resolve().stem
     detector = open_artefact(path)
-    if isinstance(detector, CompiledDetector | CompiledClassifier):
+    if isinstance(detector, CompiledDetector | CompiledClassifier | CompiledSegmenter):
         return compiled_stage(detector, "C" if name == "c" else f"C {name.removeprefix('c-')}")
-    assert isinstance(detector, ForwardDetector | ForwardClassifier)
+    assert isinstance(detector, ForwardDetector | ForwardClassifier | ForwardSegmenter)
     if path.is_dir():
         weights = path / "weights.safetensors"
         size = weights.stat().st_size if weights.is_file() else 0
@@ -303,13 +337,15 @@ def open_stage(path: Path) -> Stage:
     def values(images: Float32) -> dict[str, Float32]:
         return graph.values(network, images)
 
-    return Stage(name, detector.spec, detector, detector.forward, values, None, size)
+    unpools = any(node.op_type == "MaxUnpool" for node in network.graph)
+    return Stage(
+        name, detector.spec, detector, detector.forward, values, None, size, unpools=unpools
+    )
 
 
-def integer_stage(
-    name: str, detector: ForwardDetector | ForwardClassifier, program: Program, size: int
-) -> Stage:
+def integer_stage(name: str, detector: Ruled, program: Program, size: int) -> Stage:
     """An integer network, run by the interpreter."""
+    assert not isinstance(detector, TwoStageDetector)  # a file alone is one network
 
     def integers(images: Float32) -> dict[str, Array]:
         found = [interpret.values(program, [image]) for image in images]
@@ -331,7 +367,9 @@ def integer_stage(
     )
 
 
-def compiled_stage(detector: CompiledDetector | CompiledClassifier, name: str) -> Stage:
+def compiled_stage(
+    detector: CompiledDetector | CompiledClassifier | CompiledSegmenter, name: str
+) -> Stage:
     """A shipped folder, compiled."""
     source = sum(
         file.stat().st_size
@@ -343,7 +381,7 @@ def compiled_stage(detector: CompiledDetector | CompiledClassifier, name: str) -
     def values(images: Float32) -> dict[str, Float32]:
         return {key: _real(array, known[key]) for key, array in detector.values(images).items()}
 
-    quantized = any(value.quantization is not None for value in known.values())
+    quantized = any(value.quantized for value in known.values())
     return Stage(
         name,
         detector.spec,

@@ -17,8 +17,8 @@ from rich.table import Table
 
 from tatami import graph
 from tatami.cli.labelled import open_part
-from tatami.data.fingerprint import fingerprint, labelled_fingerprint
-from tatami.data.open import open_dataset
+from tatami.data.fingerprint import fingerprint, labelled_fingerprint, mask_fingerprint
+from tatami.data.open import open_dataset, open_masks
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 from tatami.picture import prepare
@@ -26,7 +26,7 @@ from tatami.shrink.calibrate import METHODS, observe
 from tatami.shrink.equalize import equalize as equalize_network
 from tatami.shrink.quantize import Layer, measure
 from tatami.shrink.quantize import quantize as quantize_network
-from tatami.types import ClassifierSpec, Float32, Int, Picture, Spec
+from tatami.types import ClassifierSpec, Float32, Int, Picture, SegmenterSpec, Spec
 
 WIDTH = 80
 PICTURES = 32
@@ -43,7 +43,7 @@ def quantize(
     ] = None,
     split: Annotated[str | None, typer.Option(help="The set's split, as train.")] = None,
     format: Annotated[
-        str | None, typer.Option(help="voc, coco, yolo, folders, mnist, cifar; else recognised.")
+        str | None, typer.Option(help="As voc, coco, folders, masks, voc-masks; else recognised.")
     ] = None,
     hold_out: Annotated[
         str | None, typer.Option(help="Of a classifier's one split: leave so many alone, as 10000.")
@@ -81,6 +81,11 @@ def quantize(
         named = part.select(_spread(len(part), pictures))
         images = [_image(named.read(index), opened.spec) for index in range(len(named))]
         marks = labelled_fingerprint(named)
+    elif isinstance(opened.spec, SegmenterSpec):
+        masks = open_masks(data, split=split, format=format, skip=skip or ()).masks
+        masks = masks.select(_spread(len(masks), pictures))
+        images = [_image(masks.read(index)[0], opened.spec) for index in range(len(masks))]
+        marks = mask_fingerprint(masks)
     else:
         dataset = open_dataset(data, split=split, format=format, skip=skip or ()).dataset
         samples = tuple(dataset.samples[index] for index in _spread(len(dataset), pictures))

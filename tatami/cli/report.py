@@ -16,9 +16,11 @@ from tatami.cli.artefact import is_quantized, read_run
 from tatami.cli.classification import classify_all
 from tatami.cli.evaluate import SCORE, Found, detect_all
 from tatami.cli.prove import ledger, open_stage, stages_of
+from tatami.cli.running import class_order
 from tatami.cli.see import what_it_sees
 from tatami.cli.see_anchors import anchors_seen
-from tatami.cli.training import held_out_pictures, test_data
+from tatami.cli.segmentation import in_order, segment_all
+from tatami.cli.training import held_out_of
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 from tatami.evaluate.classification import Classification
@@ -26,24 +28,35 @@ from tatami.evaluate.detections import Evaluation, evaluate
 from tatami.evaluate.roc import mean_roc
 from tatami.graph.costs import costs
 from tatami.see.plots import Curve, Layer, Panel, RocCurve
-from tatami.see.report import ClassResult, Held, Report, Seen, Shown, write_report
+from tatami.see.report import (
+    ClassResult,
+    Held,
+    Report,
+    Seen,
+    Shown,
+    ShownMasks,
+    write_report,
+)
 from tatami.see.report import Stage as StageRow
 from tatami.ship.prove import Ledger, Stage
 from tatami.train.run import EVALUATIONS, LOG, Run, read_rows
 from tatami.types import (
     Boxes,
     Classifier,
-    ClassifierSpec,
     Dataset,
     Detections,
     Detector,
+    LabelledMasks,
     LabelledPictures,
     Picture,
+    Segmenter,
     detector_spec,
 )
 
 SHOWN = 12
 """Pictures on the page, evenly spread over the split."""
+CONFUSED = 40
+"""Up to so many classes the confusion matrix is on the page."""
 ROCS = 10
 """Of more classes, those with the least areas are drawn."""
 
@@ -56,14 +69,15 @@ def report(
 ) -> None:
     """Write report.html: pictures with boxes, curves, the ledger, the layers, the provenance."""
     settings = read_run(run)
-    names_pictures = isinstance(settings.spec, ClassifierSpec)
-    dataset = held_out_pictures(settings) if names_pictures else test_data(settings)
+    dataset = held_out_of(settings)
     if dataset is None:
         raise TatamiError("the run has no test split", file=run, mend="train with --test-split")
     proof = ledger([open_stage(path) for path in stages_of(run)], dataset, progress=True)
     page = output or run / "report.html"
     if isinstance(dataset, LabelledPictures):
         write_report(classifier_report(run, settings, dataset, proof), page)
+    elif isinstance(dataset, LabelledMasks):
+        write_report(segmenter_report(run, settings, dataset, proof), page)
     else:
         write_report(build_report(run, settings, dataset, proof), page)
     Console(stderr=True, highlight=False).print(f"wrote {page}", markup=False, soft_wrap=True)
@@ -165,6 +179,61 @@ def classifier_report(folder: Path, run: Run, pictures: LabelledPictures, proof:
         curves_note=f"ROC: the mean of the classes, and the {ROCS} of them with the least areas."
         if len(result.classes) > ROCS
         else "",
+        confusion=result.confusion.tolist() if len(result.classes) <= CONFUSED else (),
+    )
+
+
+def segmenter_report(folder: Path, run: Run, masks: LabelledMasks, proof: Ledger) -> Report:
+    """The same of a segmenter: the classes of the pixels are laid over the pictures."""
+    paths = stages_of(folder)
+    last = open_stage(paths[-1])
+    segmenter = cast(Segmenter, last.detector)
+    found = segment_all(segmenter, masks, title="Looking")
+    result = found.result
+    first = int(found.places[0])
+    page = _page(folder, run, paths, last, proof, masks.ids[first], masks.read(first)[0])
+    to_data = class_order(segmenter.spec.classes, masks.classes)
+    every = max(1, len(found.places) // SHOWN)
+    shown = []
+    for place in found.places[::every][:SHOWN].tolist():
+        picture, labelled = masks.read(place)
+        answer = in_order(segmenter.segment(picture), to_data)
+        shown.append(ShownMasks(masks.ids[place], picture, labelled, answer))
+    return replace(
+        page,
+        lead=f"Trained on {run.data.split}, measured on {masks.split}: {len(masks)} pictures.",
+        measure="mIoU",
+        summary={
+            "mIoU": f"{result.mean_iou:.4f}",
+            "pixel accuracy": f"{result.pixel_accuracy:.4f}",
+            "class accuracy": f"{result.class_accuracy:.4f}",
+            "mean Dice": f"{result.mean_dice:.4f}",
+            "boundary F1": f"{result.boundary_f1:.4f}",
+            "pictures a second": f"{found.pictures_per_second or 0.0:.1f}",
+            **page.summary,
+        },
+        classes=masks.classes,
+        colours=masks.colours,
+        pictures=shown,
+        pictures_note=f"Found by {last.name}; pixels without a class show the picture alone.",
+        panels=(
+            Panel("Loss", ("loss",), logarithmic=True),
+            Panel("Learning rate", ("learning_rate",)),
+            Panel("mIoU", ("mIoU",)),
+        ),
+        per_class=[
+            ClassResult(
+                one.name,
+                one.pixels,
+                math.nan,
+                recall=one.accuracy,
+                iou=one.iou,
+                dice=one.dice,
+                boundary_f1=one.boundary_f1,
+            )
+            for one in result.classes
+        ],
+        confusion=result.confusion.tolist() if len(result.classes) <= CONFUSED else (),
     )
 
 

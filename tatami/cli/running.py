@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from rich.console import Console
 from rich.progress import track
+from rich.table import Table
 
 from tatami.errors import TatamiError
 from tatami.types import Int, Picture
@@ -87,6 +88,17 @@ def shown_progress(items: Sequence[T], title: str | None) -> Iterable[T]:
     console = Console(stderr=True)
     hidden = title is None or not console.is_terminal
     return track(items, title or "", console=console, transient=True, disable=hidden)
+
+
+def plain_table(*columns: str, title: str) -> Table:
+    """A plain table, numbers to the right."""
+    table = Table(
+        title=f"\n{title}", title_justify="left", title_style="bold", box=None, pad_edge=False
+    )
+    for column in columns:
+        words = column in ("name", "split", "size", "bar")
+        table.add_column(column, justify="left" if words else "right", overflow="fold")
+    return table
 
 
 def check_share(name: str, value: float) -> None:

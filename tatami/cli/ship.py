@@ -93,7 +93,7 @@ def ship(
         raise TatamiError(error.reason, mend=error.mend, file=network) from error
     shipped = emit(program, name or c_name(network.stem), how, Options(target, threads))
     needs = footprint(program, shipped, machine)
-    integers = any(value.quantization is not None for value in program.values.values())
+    integers = any(value.quantized for value in program.values.values())
     _refuse_too_large(needs, limits, network, integers)
     built = None
     if program.spec is not None and not no_build and not machine.compiler:

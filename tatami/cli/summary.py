@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
@@ -24,6 +24,9 @@ from tatami.graph.network import Network, shape_of
 from tatami.see.text import count, ending, readable
 from tatami.shrink.resize import resize
 from tatami.types import NetworkSpec, Size
+
+if TYPE_CHECKING:  # torch is heavy, and of no use for a file
+    from torch import nn
 
 WIDTH = 80
 CLASSES = 20
@@ -126,18 +129,20 @@ def _from_name(
     name: str, size: Size | None, width: float, classes: int | None, anchors: int | None
 ) -> Network:
     """A model of the tables, with weights at random. Raises TatamiError, naming the models."""
-    from tatami.models import CLASSIFIERS, DETECTORS
+    from tatami.models import CLASSIFIERS, DETECTORS, SEGMENTERS
 
     if name in DETECTORS:
         return _detector(name, size, width, classes or CLASSES, anchors)
-    if name not in CLASSIFIERS:
-        known = ", ".join((*sorted(DETECTORS), *sorted(CLASSIFIERS)))
+    makers: dict[str, Callable[..., nn.Module]] = {**CLASSIFIERS, **SEGMENTERS}
+    if name not in makers:
+        known = ", ".join((*sorted(DETECTORS), *sorted(CLASSIFIERS), *sorted(SEGMENTERS)))
         raise TatamiError(
             f"no model and no file '{name}'", mend=f"the models are {known}; or give an ONNX file"
         )
     if anchors is not None:
-        raise TatamiError("a classifier has no anchors", mend="leave --anchors out")
-    return _classifier(name, size, width, classes)
+        kind = "classifier" if name in CLASSIFIERS else "segmenter"
+        raise TatamiError(f"a {kind} has no anchors", mend="leave --anchors out")
+    return _other(makers[name], size, width, classes)
 
 
 def _detector(
@@ -161,13 +166,16 @@ def _detector(
     return to_network(kind(classes, decoding, width), spec)
 
 
-def _classifier(name: str, size: Size | None, width: float, classes: int | None) -> Network:
-    from tatami.models import CLASSIFIERS
+def _other(
+    make: Callable[..., nn.Module], size: Size | None, width: float, classes: int | None
+) -> Network:
+    """A classifier or a segmenter."""
     from tatami.models.export import to_model
 
-    make = CLASSIFIERS[name]
     model = make(width=width) if classes is None else make(classes, width=width)
-    return Network(to_model(model, size or Size(model.size, model.size)), None)
+    usual: Any = model.size  # a square's side, or a Size
+    own = usual if isinstance(usual, Size) else Size(usual, usual)
+    return Network(to_model(model, size or own), None)
 
 
 def _size(network: Network) -> Size:

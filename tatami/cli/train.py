@@ -15,28 +15,30 @@ from tatami.cli.artefact import check_model, open_run, read_run
 from tatami.cli.classification import classify_all, print_classification
 from tatami.cli.evaluate import evaluate_detector, summary, table
 from tatami.cli.running import class_order
+from tatami.cli.segmentation import print_segmentation, segment_all
 from tatami.cli.training import (
     OF_CLASSES,
+    OF_MASKS,
     Data,
     Source,
     check_machine,
     console,
-    held_out_pictures,
+    held_out_of,
     initial_weights,
     plan,
     plan_classifier,
+    plan_segmenter,
     plan_two_stage,
     refuse_a_second_run,
-    reopen_data,
-    reopen_pictures,
+    reopened,
     tell_other_versions,
-    test_data,
     train_in,
 )
 from tatami.data.augment import Augmentation
 from tatami.data.hold_out import HoldOut
 from tatami.errors import TatamiError
-from tatami.types import ClassifierSpec, Detector, LabelledPictures, Size
+from tatami.segmenter import ForwardSegmenter
+from tatami.types import Detector, LabelledMasks, LabelledPictures, Size
 
 if TYPE_CHECKING:
     from tatami.models.detector import Detector as DetectorModel
@@ -67,6 +69,10 @@ def train(
     label_smoothing: Annotated[
         float, typer.Option(help="Of a classifier: the share of a target that all classes get.")
     ] = 0.0,
+    class_weights: Annotated[
+        str | None,
+        typer.Option(help="Of a segmenter: what a pixel of each class weighs, or median."),
+    ] = None,
     source: Annotated[
         Path | None,
         typer.Option(
@@ -105,7 +111,7 @@ def train(
     train_split: Annotated[str | None, typer.Option(help="Else trainval, else train.")] = None,
     test_split: Annotated[str | None, typer.Option(help="Else test, else val.")] = None,
     format: Annotated[
-        str | None, typer.Option(help="voc, coco, yolo, folders, mnist, cifar; else recognised.")
+        str | None, typer.Option(help="As voc, coco, folders, masks, voc-masks; else recognised.")
     ] = None,
     skip: Annotated[
         list[str] | None, typer.Option(help="Accept this kind of problem; may be repeated.")
@@ -113,7 +119,7 @@ def train(
 ) -> None:
     """Train a network on labelled pictures, evaluate it, and leave it as an ONNX file."""
     typed = locals()
-    from tatami.models import CLASSIFIERS, TWO_STAGE
+    from tatami.models import CLASSIFIERS, SEGMENTERS, TWO_STAGE
     from tatami.train.distributed import all_or_none, join_team, leave_team
     from tatami.train.recipe import Recipe
 
@@ -129,21 +135,20 @@ def train(
                 run, folder = read_run(resume), resume
                 check_machine(run, team)
                 tell_other_versions(run)
-                names_pictures = isinstance(run.spec, ClassifierSpec)
-                dataset = reopen_pictures(run) if names_pictures else reopen_data(run)
+                dataset = reopened(run)
             elif model is None or data is None:
                 raise TatamiError(
                     "no model or no data", mend="tatami train yolov2-tiny --data FOLDER"
                 )
             else:
                 check_model(model)
-                names_pictures = model in CLASSIFIERS
                 kind = _kind(model)
                 usual_scale = 0.0 if kind is None else kind.multi_scale
+                _refuse_other_settings(model, anchors, label_smoothing, class_weights)
                 recipe = Recipe.from_json(
                     {
                         "size": str(_size(model, size)),
-                        "stride": 1 if kind is None else kind.stride,
+                        "stride": _stride(model),
                         "epochs": epochs,
                         "batch": batch,
                         "learning_rate": learning_rate,
@@ -159,35 +164,26 @@ def train(
                         "seed": seed,
                     }
                 )
-                start = OF_CLASSES if names_pictures else Augmentation()
+                start = Augmentation()
+                if kind is None:
+                    start = OF_MASKS if model in SEGMENTERS else OF_CLASSES
                 augmentation = start.with_settings(augment or ())
                 held = None if hold_out is None else HoldOut.parse(hold_out)
                 where = Source(data, train_split, test_split, format, tuple(skip or ()), held)
                 folder = out or Path("runs") / f"{model}-{data.resolve().name}"
                 refuse_a_second_run(folder)
-                if alternate and model not in TWO_STAGE:
-                    raise TatamiError("--alternate is for Faster R-CNN", mend="leave it out")
-                if names_pictures:
-                    if anchors is not None:
-                        raise TatamiError("a classifier has no anchors", mend="leave them out")
-                    run, dataset = plan_classifier(
-                        model, width, recipe, augmentation, where, threads, device, team
-                    )
-                elif label_smoothing:
-                    raise TatamiError("--label-smoothing is for classifiers", mend="leave it out")
+                rest = recipe, augmentation, where, threads, device, team
+                _check_stages(model, alternate, evaluate_every)
+                if model in CLASSIFIERS:
+                    run, dataset = plan_classifier(model, width, *rest)
+                elif model in SEGMENTERS:
+                    run, dataset = plan_segmenter(model, width, class_weights, *rest)
                 elif model in TWO_STAGE:
-                    _check_stages(model, alternate, evaluate_every)
-                    if anchors is not None:
-                        raise TatamiError("the network has its own boxes", mend="leave them out")
-                    run, dataset = plan_two_stage(
-                        model, width, recipe, augmentation, where, threads, device, team
-                    )
+                    run, dataset = plan_two_stage(model, width, *rest)
                 else:
-                    run, dataset = plan(
-                        model, width, anchors, recipe, augmentation, where, threads, device, team
-                    )
+                    run, dataset = plan(model, width, anchors, *rest)
                 initial = None if source is None else initial_weights(run, source)
-            held_out = held_out_pictures(run) if names_pictures else test_data(run)
+            held_out = held_out_of(run)
             if held_out:  # now, and not when the training is over
                 class_order(run.spec.classes, held_out.classes)
         train_in(folder, run, dataset, held_out, team, new=resume is None, initial=initial)
@@ -206,6 +202,10 @@ def _tell(folder: Path, held_out: Data) -> None:
         assert isinstance(opened, ForwardClassifier)
         print_classification(plain, classify_all(opened, held_out, title="Evaluating").result)
         return
+    if isinstance(held_out, LabelledMasks):
+        assert isinstance(opened, ForwardSegmenter)
+        print_segmentation(plain, segment_all(opened, held_out, title="Evaluating").result)
+        return
     result = evaluate_detector(cast(Detector, opened), held_out, title="Evaluating")
     plain.print(table(result))
     for line in summary(result):
@@ -214,13 +214,15 @@ def _tell(folder: Path, held_out: Data) -> None:
 
 def _size(model: str, typed: str | None) -> Size:
     """As typed, or the model's own."""
-    from tatami.models import classifier_size
+    from tatami.models import CLASSIFIERS, SEGMENTERS, classifier_size
 
     if typed is not None:
         return Size.parse(typed)
     kind = _kind(model)
     if kind is not None:
         return kind.size
+    if model not in CLASSIFIERS:
+        return SEGMENTERS[model](1, width=0.1).size
     side = classifier_size(model)
     return Size(side, side)
 
@@ -229,8 +231,7 @@ def _check_stages(model: str, alternate: bool, evaluate_every: int) -> None:
     """Raise TatamiError for what a detector in two stages cannot do while it trains."""
     from tatami.models import TWO_STAGE
 
-    kind, _ = TWO_STAGE[model]
-    if alternate and not kind.own_proposals:
+    if alternate and not (model in TWO_STAGE and TWO_STAGE[model][0].own_proposals):
         raise TatamiError("--alternate is for Faster R-CNN", mend="leave it out")
     if evaluate_every and (alternate or model == "rcnn"):
         raise TatamiError(
@@ -243,6 +244,30 @@ def _kind(model: str) -> type[DetectorModel] | type[TwoStage] | None:
     from tatami.models import DETECTORS, TWO_STAGE
 
     return TWO_STAGE[model][0] if model in TWO_STAGE else DETECTORS.get(model)
+
+
+def _stride(model: str) -> int:
+    """What the sides of the model's input are multiples of; 1: any."""
+    from tatami.models import DETECTORS, SEGMENTERS
+
+    if model in SEGMENTERS:  # which of its forms a name means is known to the model alone
+        return SEGMENTERS[model](1, width=0.1).stride
+    return DETECTORS[model].stride if model in DETECTORS else 1
+
+
+def _refuse_other_settings(
+    model: str, anchors: str | None, label_smoothing: float, class_weights: str | None
+) -> None:
+    """Raise TatamiError for a setting that is for another kind of network."""
+    from tatami.models import CLASSIFIERS, DETECTORS, SEGMENTERS
+
+    for option, given, kind, models in (
+        ("anchors", anchors is not None, "detectors", DETECTORS),
+        ("label-smoothing", label_smoothing != 0, "classifiers", CLASSIFIERS),
+        ("class-weights", class_weights is not None, "segmenters", SEGMENTERS),
+    ):
+        if given and model not in models:
+            raise TatamiError(f"--{option} is for {kind}", mend="leave it out")
 
 
 def refuse_settings_beside_resume(typed: Mapping[str, object]) -> None:

@@ -26,16 +26,26 @@ from tatami.cli.classification import classify_all
 from tatami.cli.evaluate import evaluate_detector
 from tatami.cli.proposals import judged_regions, with_proposals
 from tatami.cli.running import shown_progress
+from tatami.cli.segmentation import segment_all
 from tatami.data.anchors import kmeans_anchors
-from tatami.data.augment import Augmentation, augmented, augmented_picture
+from tatami.data.augment import Augmentation, augmented, augmented_mask, augmented_picture
 from tatami.data.cache import PictureCache
-from tatami.data.fingerprint import fingerprint, labelled_fingerprint
+from tatami.data.class_weights import median_frequency
+from tatami.data.fingerprint import fingerprint, labelled_fingerprint, mask_fingerprint
 from tatami.data.hold_out import HoldOut, hold_out
-from tatami.data.open import labelled_splits, open_dataset, open_labelled, splits
+from tatami.data.open import (
+    labelled_splits,
+    mask_splits,
+    open_dataset,
+    open_labelled,
+    open_masks,
+    splits,
+)
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError, printable
 from tatami.files import write_atomically
 from tatami.importers.torch_state import is_state, read_state
+from tatami.segmenter import ForwardSegmenter
 from tatami.two_stage import warped
 from tatami.types import (
     Boxes,
@@ -43,9 +53,12 @@ from tatami.types import (
     Dataset,
     Detector,
     InputSpec,
+    LabelledMasks,
     LabelledPictures,
+    Mask,
     NetworkSpec,
     Picture,
+    SegmenterSpec,
     Size,
     Spec,
     TwoStageSpec,
@@ -68,13 +81,19 @@ OF_CLASSES = dataclasses.replace(
 )
 """How a classifier's pictures are varied: the one thing in them stays in sight."""
 
+OF_MASKS = dataclasses.replace(
+    Augmentation(), mosaic=0.0, scale=(0.75, 1.5), translate=0.1, aspect=1.1
+)
+"""How a segmenter's are, with their masks: much of the picture stays in sight."""
+
 REGIONS = 8
 """Regions of a picture that R-CNN's network sees in an epoch."""
 SVM_PICTURES, SVM_REGIONS = 1000, 60
 """Pictures, at most, and proposals of each that its SVMs are fitted to: their features are held in
 memory."""
 
-Data = Dataset | LabelledPictures
+
+Data = Dataset | LabelledPictures | LabelledMasks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,6 +212,79 @@ def plan_classifier(
     )
     data = source, split, marks, None if test_split == split else test_split
     return _run(model, width, spec, recipe, augmentation, data, threads, device, team), pictures
+
+
+def plan_segmenter(
+    model: str,
+    width: float,
+    class_weights: str | None,
+    recipe: Recipe,
+    augmentation: Augmentation,
+    source: Source,
+    threads: int,
+    device: str,
+    team: Team,
+) -> tuple[Run, LabelledMasks]:
+    """The same of a segmenter, whose data have a class for every pixel.
+
+    class_weights: a number a class, with commas between, ``median`` or nothing.
+    """
+    from tatami.models.classifier import MEAN, SCALE
+
+    if augmentation.mosaic:
+        raise TatamiError("a mosaic is for detectors", mend="leave --augment mosaic out")
+    if source.hold_out is not None:
+        raise TatamiError(
+            "--hold-out is for sets with one class a picture",
+            mend="name the pictures of a split in masks.json",
+        )
+    names = mask_splits(source.root, source.format)
+    train_split = source.train_split or _first_of(("trainval", "train"), names)
+    test_split = source.test_split or _first_of(("test", "val"), names)
+    opened = open_masks(source.root, split=train_split, format=source.format, skip=source.skip)
+    _tell_skipped(opened.skipped)
+    masks = opened.masks
+    marks = mask_fingerprint(masks)
+    spec = SegmenterSpec(
+        masks.classes,
+        InputSpec(recipe.size, mean=MEAN, scale=SCALE),
+        _provenance(model, width, source, masks.split, marks),
+    )
+    recipe = dataclasses.replace(recipe, class_weights=_class_weights(class_weights, masks))
+    data = source, masks.split, marks, None if test_split == masks.split else test_split
+    run = _run(model, width, spec, recipe, augmentation, data, threads, device, team)
+    _check_input(run)
+    return run, masks
+
+
+def _class_weights(typed: str | None, masks: LabelledMasks) -> tuple[float, ...]:
+    """Raises TatamiError for what are no weights of these classes."""
+    if typed is None:
+        return ()
+    if typed == "median":
+        weights = median_frequency(masks)
+        told = ", ".join(f"{n} {w:.3g}" for n, w in zip(masks.classes, weights, strict=True))
+        console.print(f"classes weigh {told}", markup=False)
+        return weights
+    try:
+        weights = tuple(float(weight) for weight in typed.split(","))
+    except ValueError:
+        weights = ()
+    if len(weights) != len(masks.classes):
+        raise TatamiError(
+            f"--class-weights {typed} are no weights of {len(masks.classes)} classes",
+            mend="give median, or a number a class, as 1,0.5,2",
+        )
+    return weights
+
+
+def _check_input(run: Run) -> None:
+    """Raise TatamiError where a segmenter does not take such an input, before a step is made."""
+    import torch
+
+    size = run.recipe.size
+    with torch.inference_mode():
+        build_model(run).eval()(torch.zeros(1, 3, size.height, size.width))
 
 
 def _tell_skipped(skipped: Mapping[str, int]) -> None:
@@ -377,6 +469,8 @@ def carry_out(
         load_weights(model, folder / INITIAL)
     if isinstance(dataset, LabelledPictures):
         draw = _drawn_pictures(dataset, run)
+    elif isinstance(dataset, LabelledMasks):
+        draw = _drawn_masks(dataset, run)
     else:
         if isinstance(run.spec, TwoStageSpec) and run.spec.proposals is None:
             dataset = with_proposals(dataset, folder / PROPOSALS, team)
@@ -510,6 +604,16 @@ def _drawn_pictures(pictures: LabelledPictures, run: Run) -> Draw:
     return draw
 
 
+def _drawn_masks(masks: LabelledMasks, run: Run) -> Draw:
+    """How a segmenter's are, with their masks."""
+    options = Augmentation(**run.augmentation)
+
+    def draw(index: int, size: Size, _: bool, rng: np.random.Generator) -> tuple[Picture, Mask]:
+        return augmented_mask(*masks.read(index), size, options, rng)
+
+    return draw
+
+
 def _measured(model: nn.Module, run: Run, held_out: Data) -> dict[str, float]:
     """What a row of evaluations.jsonl says."""
     artefact = torch_artefact(model, run.spec)
@@ -517,6 +621,10 @@ def _measured(model: nn.Module, run: Run, held_out: Data) -> dict[str, float]:
         assert isinstance(artefact, ForwardClassifier)
         found = classify_all(artefact, held_out)
         return {"top1": round(found.result.top1, 5)}
+    if isinstance(held_out, LabelledMasks):
+        assert isinstance(artefact, ForwardSegmenter)
+        result = segment_all(artefact, held_out).result
+        return {"mIoU": round(result.mean_iou, 5), "pixels": round(result.pixel_accuracy, 5)}
     detector = cast(Detector, artefact)
     return {"mAP": round(evaluate_detector(detector, held_out).map_voc07, 5)}
 
@@ -584,6 +692,41 @@ def reopen_pictures(run: Run) -> LabelledPictures:
     if labelled_fingerprint(pictures) != data.fingerprint:
         raise _changed(root)
     return pictures
+
+
+def held_out_masks(run: Run) -> LabelledMasks | None:
+    """A segmenter's pictures held out for evaluation, or None where there are none."""
+    data = run.data
+    if data.test_split is None:
+        return None
+    return open_masks(
+        Path(data.root), split=data.test_split, format=data.format, skip=data.skip
+    ).masks
+
+
+def reopen_masks(run: Run) -> LabelledMasks:
+    """As ``reopen_data``, of a segmenter."""
+    data = run.data
+    root = Path(data.root)
+    masks = open_masks(root, split=data.split, format=data.format, skip=data.skip).masks
+    if mask_fingerprint(masks) != data.fingerprint:
+        raise _changed(root)
+    return masks
+
+
+def reopened(run: Run) -> Data:
+    """What a run learns from, whatever its network is for. Raises TatamiError where it is not the
+    same any more."""
+    if isinstance(run.spec, ClassifierSpec):
+        return reopen_pictures(run)
+    return reopen_masks(run) if isinstance(run.spec, SegmenterSpec) else reopen_data(run)
+
+
+def held_out_of(run: Run) -> Data | None:
+    """What a run is evaluated on, or None where there is nothing."""
+    if isinstance(run.spec, ClassifierSpec):
+        return held_out_pictures(run)
+    return held_out_masks(run) if isinstance(run.spec, SegmenterSpec) else test_data(run)
 
 
 def _changed(root: Path) -> TatamiError:

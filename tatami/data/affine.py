@@ -15,14 +15,10 @@ from dataclasses import dataclass
 from math import ceil, cos, floor, radians, sin
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from tatami.picture import resize
-from tatami.types import Bool, Boxes, Float, Picture, Size
-
-Mask = NDArray[np.uint8]
-"""The class of every pixel: uint8, shape (height, width)."""
+from tatami.types import Bool, Boxes, Float, Mask, Picture, Size
 
 LEAST_SIDE = 2  # pixels; a box with a shorter side is no object to learn from
 

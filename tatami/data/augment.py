@@ -24,10 +24,21 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from tatami.boxes import iou_xyxy
-from tatami.data.affine import Area, Mask, Transform
+from tatami.data.affine import Area, Transform
 from tatami.errors import TatamiError
 from tatami.picture import placement
-from tatami.types import Boxes, Dataset, Float, Float32, InputSpec, Picture, Sample, Size
+from tatami.types import (
+    VOID,
+    Boxes,
+    Dataset,
+    Float,
+    Float32,
+    InputSpec,
+    Mask,
+    Picture,
+    Sample,
+    Size,
+)
 
 Resizing = Literal["letterbox", "stretch"]
 """How a picture comes to the canvas: the picture rule's two ways."""
@@ -235,7 +246,7 @@ def augmented_mask(
     size: Size,
     options: Augmentation,
     rng: np.random.Generator,
-    void: int = 255,
+    void: int = VOID,
 ) -> tuple[Picture, Mask]:
     """A picture and the class of each of its pixels, uint8 (height, width), varied as one.
 

@@ -35,12 +35,12 @@ _OTHER_TASKS = ("captions_", "image_info_", "panoptic_", "person_keypoints_", "s
 
 
 def recognises(root: Path) -> bool:
-    return bool(_files(root))
+    return bool(split_files(root))
 
 
 def splits(root: Path) -> tuple[str, ...]:
     """instances_train2017.json is the split train2017; annotations.json alone is ``all``."""
-    return tuple(sorted(_files(root)))
+    return tuple(sorted(split_files(root)))
 
 
 def category_ids(root: Path, split: str) -> tuple[int, ...]:
@@ -48,8 +48,8 @@ def category_ids(root: Path, split: str) -> tuple[int, ...]:
 
     Detections in COCO's results format speak of these and not of our class numbers.
     """
-    file = _files(root)[split]
-    return tuple(_categories(_content(file)["categories"], file))
+    file = split_files(root)[split]
+    return tuple(categories_of(read_content(file)["categories"], file))
 
 
 def strays(_root: Path) -> list[Problem]:
@@ -63,19 +63,19 @@ def read(root: Path, split: str) -> Reading:
     Raises TatamiError for a file that is not JSON, lacks one of its three lists, or whose
     categories are not (id, name) pairs that differ.
     """
-    file = _files(root)[split]
-    content = _content(file)
-    categories = _categories(content["categories"], file)
+    file = split_files(root)[split]
+    content = read_content(file)
+    categories = categories_of(content["categories"], file)
     names = tuple(categories.values())
     index_of = {identity: at for at, identity in enumerate(categories)}
     problems: list[Problem] = []
-    images = _images(content["images"], file, problems)
+    images = images_of(content["images"], file, problems)
     rows: dict[int | str, list[Row]] = {identity: [] for identity in images}
     seen: set[int | str] = set()
     for at, entry in enumerate(content["annotations"]):
         _add(entry, at, rows, index_of, seen, file, problems)
 
-    bases = _bases(root, file, split)
+    bases = picture_folders(root, file, split)
     taken: dict[Path, int | str] = {}
     samples = []
     for identity, image in images.items():
@@ -95,10 +95,11 @@ def read(root: Path, split: str) -> Reading:
     return Reading(Dataset(root, split, names, tuple(samples)), in_order(problems))
 
 
-def _files(root: Path) -> dict[str, Path]:
+def split_files(root: Path) -> dict[str, Path]:
     """The JSON file of each split."""
     if root.is_file():
-        return {_split_of(root): root} if root.suffix.lower() == ".json" else {}
+        of_masks = root.name.endswith("masks.json")  # data/mask_folders.py's
+        return {_split_of(root): root} if root.suffix.lower() == ".json" and not of_masks else {}
     found = sorted((root / "annotations").glob("*.json"))
     found = [path for path in found if not path.name.startswith(_OTHER_TASKS)]
     if not found:
@@ -115,7 +116,7 @@ def _split_of(path: Path) -> str:
     return "all" if name in ("annotations", "instances") else name
 
 
-def _bases(root: Path, file: Path, split: str) -> list[Path]:
+def picture_folders(root: Path, file: Path, split: str) -> list[Path]:
     """The folders that a file_name may be relative to, the likeliest first."""
     top = root
     if root.is_file():
@@ -123,7 +124,7 @@ def _bases(root: Path, file: Path, split: str) -> list[Path]:
     return [top / "images" / split, top / "images", top / split, top, file.parent]
 
 
-def _content(file: Path) -> dict[str, list[object]]:
+def read_content(file: Path) -> dict[str, list[object]]:
     """The file's three lists."""
     content = parse_json(read_bytes(file, MAX_JSON_BYTES), file)
     for name in ("images", "annotations", "categories"):
@@ -132,7 +133,7 @@ def _content(file: Path) -> dict[str, list[object]]:
     return content  # type: ignore[no-any-return]  # its shape was just checked
 
 
-def _categories(entries: list[object], file: Path) -> dict[int, str]:
+def categories_of(entries: list[object], file: Path) -> dict[int, str]:
     """Class names by category id, ascending."""
     found: dict[int, str] = {}
     for at, entry in enumerate(entries):
@@ -152,13 +153,13 @@ def _categories(entries: list[object], file: Path) -> dict[int, str]:
     return found
 
 
-def _images(
+def images_of(
     entries: list[object], file: Path, problems: list[Problem]
 ) -> dict[int | str, tuple[str, tuple[float, float] | None] | None]:
     """(file name, stated size) by image id, in the file's order; None for one that is faulty."""
     found: dict[int | str, tuple[str, tuple[float, float] | None] | None] = {}
     for at, entry in enumerate(entries):
-        identity = _identity(entry, "id")
+        identity = identity_of(entry, "id")
         if identity is None or not isinstance(entry, dict):
             problems.append(_bad(file, f"images[{at}] has no 'id'", "number it"))
             continue
@@ -168,7 +169,7 @@ def _images(
         found[identity] = None
         name = entry.get("file_name")
         if not isinstance(name, str) or not stays_inside(name):
-            reason = f"image {identity}: file_name {_shown(name)} is no path inside the set"
+            reason = f"image {identity}: file_name {shown(name)} is no path inside the set"
             problems.append(_bad(file, reason, "name the picture"))
             continue
         try:
@@ -191,9 +192,9 @@ def _add(
     problems: list[Problem],
 ) -> None:
     """Put one annotation into its image's rows, or report it."""
-    identity = _identity(entry, "id")
+    identity = identity_of(entry, "id")
     title = f"annotations[{at}]" if identity is None else f"annotation {identity}"
-    image = _identity(entry, "image_id")
+    image = identity_of(entry, "image_id")
     if identity is None or image is None or not isinstance(entry, dict):
         missing = "id" if identity is None else "image_id"
         problems.append(_bad(file, f"{title} has no '{missing}'", "add it"))
@@ -209,7 +210,7 @@ def _add(
     category = entry.get("category_id")
     number = isinstance(category, int) and not isinstance(category, bool)
     if not number or category not in index_of:
-        reason = f"{title}: category {_shown(category)} is not among the categories"
+        reason = f"{title}: category {shown(category)} is not among the categories"
         problems.append(Problem("unknown-class", file, None, reason, "declare it or correct it"))
         return
     try:
@@ -231,7 +232,7 @@ def _bad(file: Path, reason: str, mend: str) -> Problem:
     return Problem("bad-label", file, None, reason, mend)
 
 
-def _identity(entry: object, key: str) -> int | str | None:
+def identity_of(entry: object, key: str) -> int | str | None:
     """An id, which COCO numbers and some tools name; None where there is none."""
     value = entry.get(key) if isinstance(entry, dict) else None
     return value if isinstance(value, int | str) and not isinstance(value, bool) else None
@@ -241,25 +242,25 @@ def _bbox(entry: dict[str, object]) -> list[float]:
     values = entry.get("bbox")
     if not isinstance(values, list) or len(values) != 4:
         raise ValueError("bbox is not [x, y, width, height]")
-    return [_finite(value, "bbox") for value in values]
+    return [finite(value, "bbox") for value in values]
 
 
 def _number(entry: dict[str, object], key: str) -> float:
-    return _finite(entry.get(key), key)
+    return finite(entry.get(key), key)
 
 
-def _finite(value: object, what: str) -> float:
+def finite(value: object, what: str) -> float:
     """A JSON number; ValueError for anything else, NaN and infinity included."""
     try:
         found = float(value) if isinstance(value, int | float) else math.nan
     except OverflowError:
         found = math.nan
     if isinstance(value, bool) or not math.isfinite(found):
-        raise ValueError(f"{what} holds {_shown(value)}, which is not a finite number")
+        raise ValueError(f"{what} holds {shown(value)}, which is not a finite number")
     return found
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """A JSON value for a message: short, whatever it is."""
     simple = value is None or isinstance(value, str | int | float)
     return repr(value)[:60] if simple else f"a {type(value).__name__}"

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from tatami.errors import TatamiError
-from tatami.types import Dataset, LabelledPictures
+from tatami.types import Dataset, LabelledMasks, LabelledPictures
 
 
 def fingerprint(dataset: Dataset) -> str:
@@ -43,6 +43,20 @@ def labelled_fingerprint(pictures: LabelledPictures) -> str:
         picture = pictures.read(index)
         whole.update(json.dumps(picture.shape).encode())
         whole.update(picture.tobytes())
+    return whole.hexdigest()
+
+
+def mask_fingerprint(masks: LabelledMasks) -> str:
+    """The same of a set with a class for every pixel: names, ids, and every pixel and its class.
+
+    Raises TatamiError for a pair that cannot be read.
+    """
+    whole = hashlib.sha256(json.dumps([masks.classes, masks.ids]).encode())
+    for index in range(len(masks)):
+        picture, mask = masks.read(index)
+        whole.update(json.dumps(picture.shape).encode())
+        whole.update(picture.tobytes())
+        whole.update(mask.tobytes())
     return whole.hexdigest()
 
 

@@ -6,12 +6,22 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
-from tatami.data import cifar, class_folders, coco, mnist, voc, yolo
-from tatami.data.problems import LabelledReading, Problem, Reading, check_kinds
+from tatami.data import (
+    cifar,
+    class_folders,
+    coco,
+    coco_masks,
+    mask_folders,
+    mnist,
+    voc,
+    voc_masks,
+    yolo,
+)
+from tatami.data.problems import LabelledReading, MaskReading, Problem, Reading, check_kinds
 from tatami.errors import TatamiError
-from tatami.types import Dataset, LabelledPictures
+from tatami.types import Dataset, LabelledMasks, LabelledPictures
 
 
 class AnyFormat(Protocol):
@@ -36,11 +46,23 @@ class LabelledFormat(AnyFormat, Protocol):
     def read(self, root: Path, split: str, /) -> LabelledReading: ...
 
 
+class MaskFormat(AnyFormat, Protocol):
+    """Of a class for every pixel."""
+
+    def read(self, root: Path, split: str, /) -> MaskReading: ...
+
+
 FORMATS: dict[str, Format] = {"voc": voc, "coco": coco, "yolo": yolo}
 LABELLED_FORMATS: dict[str, LabelledFormat] = {
     "folders": class_folders,
     "mnist": mnist,
     "cifar": cifar,
+}
+
+MASK_FORMATS: dict[str, MaskFormat] = {
+    "masks": mask_folders,
+    "voc-masks": voc_masks,
+    "coco-masks": coco_masks,
 }
 
 
@@ -57,6 +79,14 @@ class OpenedPictures:
     """As Opened, of a set with one class a picture."""
 
     pictures: LabelledPictures
+    skipped: Counter[str]
+
+
+@dataclass(frozen=True)
+class OpenedMasks:
+    """As Opened, of a set with a class for every pixel."""
+
+    masks: LabelledMasks
     skipped: Counter[str]
 
 
@@ -115,17 +145,60 @@ def open_labelled(
     return OpenedPictures(reading.pictures, Counter(problem.kind for problem in reading.problems))
 
 
-def is_labelled(root: Path, format: str | None = None) -> bool:
-    """Whether a set has one class a picture: by its format's name, or, where none is given, since a
-    format of those recognises it and none of boxes does (VOC's photos lie in a folder, too).
+def open_masks(
+    root: Path,
+    *,
+    split: str | None = None,
+    format: str | None = None,
+    skip: Collection[str] = (),
+) -> OpenedMasks:
+    """As ``open_dataset``, one split of a set with a class for every pixel: its formats are those
+    of MASK_FORMATS. Raises TatamiError as it does; a skipped problem leaves out its picture.
+    """
+    check_kinds(skip)
+    reader = MASK_FORMATS[mask_format_of(root, format)]
+    reading = reader.read(root, chosen_split(root, split, reader.splits(root)))
+    refused = [problem for problem in reading.problems if problem.kind not in skip]
+    if refused:
+        raise _refusal(root, refused)
+    if not len(reading.masks):
+        raise TatamiError(
+            f"split '{reading.masks.split}' holds no picture with a mask",
+            mend="check the folder and what was skipped",
+            file=root,
+        )
+    return OpenedMasks(reading.masks, Counter(problem.kind for problem in reading.problems))
 
-    Raises TatamiError for a path that is not there, a format in neither table, and a set that no
+
+def mask_splits(root: Path, format: str | None = None) -> tuple[str, ...]:
+    """As ``splits``, of a set with a class for every pixel."""
+    return MASK_FORMATS[mask_format_of(root, format)].splits(root)
+
+
+def mask_format_of(root: Path, format: str | None = None) -> str:
+    """As ``format_of``, a key of MASK_FORMATS."""
+    return _format_of(root, format, MASK_FORMATS)
+
+
+def kind_of(root: Path, format: str | None = None) -> Literal["boxes", "classes", "masks"]:
+    """What a set labels: by its format's name or, where none is given, the first of these of which
+    a format recognises it: boxes (VOC's photos lie in a folder, too), masks, classes.
+
+    Raises TatamiError for a path that is not there, a format that is in no table, and a set that no
     format recognises.
     """
-    both: dict[str, AnyFormat] = {**FORMATS, **LABELLED_FORMATS}
-    if format is None and root.exists() and any(one.recognises(root) for one in FORMATS.values()):
-        return False
-    return _format_of(root, format, both) in LABELLED_FORMATS
+    tables: tuple[tuple[Literal["boxes", "masks", "classes"], Mapping[str, AnyFormat]], ...] = (
+        ("boxes", FORMATS),
+        ("masks", MASK_FORMATS),
+        ("classes", LABELLED_FORMATS),
+    )
+    if format is None and root.exists():
+        for kind, formats in tables:
+            if any(one.recognises(root) for one in formats.values()):
+                return kind
+    every: dict[str, AnyFormat] = {**FORMATS, **LABELLED_FORMATS, **MASK_FORMATS}
+    name = _format_of(root, format, every)
+    return next(kind for kind, formats in tables if name in formats)
 
 
 def labelled_format_of(root: Path, format: str | None = None) -> str:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from tatami.errors import TatamiError
@@ -61,10 +62,51 @@ def read_picture(path: Path) -> Picture:
     claims more than MAX_PIXELS or a side above MAX_SIDE (before memory is taken for it).
     """
     with _opened(path) as image:
-        orientation = _orientation(image)
-        image.load()
-        upright = image.transpose(_UPRIGHT[orientation]) if orientation != 1 else image
-        return _rgb(upright)
+        return _rgb(_turned(image))
+
+
+def read_numbers(path: Path) -> NDArray[np.uint8]:
+    """The number of every pixel, upright: (height, width) uint8, a level of grey as shown or a
+    place in the palette.
+
+    Raises TatamiError where ``read_picture`` would, and for pixels that have a colour, more than
+    8 bits, or levels that were not kept as they were (JPEG).
+    """
+    with _opened(path) as image:
+        _refuse_lossy(image, path)
+        if image.mode not in ("L", "P", "1"):
+            raise TatamiError(
+                f"its pixels are colours or more than a byte ({image.mode}): no index picture",
+                mend="save it as PNG with a byte a pixel, or tell the classes by colour",
+                file=path,
+            )
+        upright = _turned(image)
+        return np.array(upright.convert("L") if upright.mode == "1" else upright, np.uint8)
+
+
+def read_colours(path: Path) -> Picture:
+    """The colour of every pixel, upright: (height, width, 3) uint8, whatever its transparency.
+
+    Raises TatamiError where ``read_picture`` would, and for colours that were not kept as they were
+    (JPEG).
+    """
+    with _opened(path) as image:
+        _refuse_lossy(image, path)
+        return np.array(_turned(image).convert("RGB"), np.uint8)
+
+
+def _refuse_lossy(image: Image.Image, path: Path) -> None:
+    if image.format == "JPEG":
+        raise TatamiError(
+            "a JPEG does not keep the values of a mask", mend="save masks as PNG", file=path
+        )
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    """A picture decoded and brought upright."""
+    orientation = _orientation(image)
+    image.load()
+    return image.transpose(_UPRIGHT[orientation]) if orientation != 1 else image
 
 
 @contextmanager

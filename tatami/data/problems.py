@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tatami.errors import TatamiError, printable
-from tatami.types import Dataset, LabelledPictures
+from tatami.types import Dataset, LabelledMasks, LabelledPictures
 
 KINDS: dict[str, str] = {
     # findings that leave out one box
@@ -27,6 +27,7 @@ KINDS: dict[str, str] = {
     "missing-picture": "a picture that the set lists but does not hold",
     "unreadable-picture": "a picture that cannot be decoded, is truncated, or is too large",
     "size-mismatch": "a label that states another size than its picture has",
+    "unknown-value": "a mask with a value or a colour that is no class's",
     "duplicate-picture": "the same picture in two splits, or twice in one",
     # findings that touch no picture of the split
     "orphan-label": "a label whose picture is not there",
@@ -68,6 +69,14 @@ class LabelledReading:
     """As Reading, of a set with one class a picture."""
 
     pictures: LabelledPictures
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True)
+class MaskReading:
+    """As Reading, of a set with a class for every pixel."""
+
+    masks: LabelledMasks
     problems: tuple[Problem, ...]
 
 

@@ -86,7 +86,7 @@ def place(node: ir.Node) -> str:
 
 
 def window_of(node: ir.Node) -> Window:
-    """The window of a Conv, MaxPool or AveragePool, automatic padding resolved.
+    """The window of a Conv, MaxPool, MaxUnpool or AveragePool, automatic padding resolved.
 
     Raises TatamiError for what is not a two-dimensional window.
     """
@@ -205,6 +205,25 @@ def pad_widths(node: ir.Node) -> list[tuple[int, int]]:
     for position, axis in enumerate(chosen):
         widths[int(axis)] = (int(pads[position]), int(pads[position + len(chosen)]))
     return widths
+
+
+def slices_of(node: ir.Node) -> list[slice]:
+    """What a Slice takes of every axis of its input, from its constant inputs.
+
+    NumPy counts from the end, and cuts off what lies outside, as ONNX does.
+    """
+    image, starts, ends = node.inputs[0], constant(node, 1), constant(node, 2)
+    assert image is not None
+    assert starts is not None
+    assert ends is not None
+    rank = len(shape_of(image))
+    axes, steps = constant(node, 3), constant(node, 4)
+    chosen = np.arange(len(starts)) if axes is None else axes.astype(np.int64) % rank
+    taken = [slice(None)] * rank
+    for position, axis in enumerate(chosen):
+        step = 1 if steps is None else int(steps[position])
+        taken[int(axis)] = slice(int(starts[position]), int(ends[position]), step)
+    return taken
 
 
 def reduced_axes(node: ir.Node) -> tuple[int, ...]:

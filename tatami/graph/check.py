@@ -22,6 +22,7 @@ from tatami.graph.attributes import (
     pad_widths,
     place,
     real,
+    slices_of,
     text,
     transposed_window_of,
     weight,
@@ -66,7 +67,7 @@ def check_graph(graph: ir.Graph, contradiction: str | None = None) -> None:
         _check_constant(value)
     _check_activation(graph.inputs[0], None)
     for node in graph:  # in order, so that a node's inputs are known to be good
-        if any(value.name for value in node.outputs[1:]):
+        if any(value.name and not _for_unpools(node, value) for value in node.outputs[1:]):
             raise _wrong(node, "makes several outputs", "export the network in inference mode")
         if node.op_type == "Constant":  # lift_constants leaves only one that is an output
             raise _wrong(node, "is an output of the network that no image changes")
@@ -128,6 +129,13 @@ def check_spec(graph: ir.Graph, spec: Spec) -> None:
                 f"makes {shape_of(output)[1:]}",
                 mend=AGAIN,
             )
+
+
+def _for_unpools(node: ir.Node, value: ir.Value) -> bool:
+    """Whether a second output is where a max pool's samples lay, and only unpooling reads it."""
+    if node.op_type != "MaxPool" or not value.uses() or value.is_graph_output():
+        return False
+    return all(use.node.op_type == "MaxUnpool" and use.idx == 1 for use in value.uses())
 
 
 def _check_features(made: tuple[int, ...], spec: TwoStageSpec) -> None:
@@ -296,6 +304,36 @@ def _pool(node: ir.Node) -> None:
             raise _wrong(node, "pads by its whole window: a place would see nothing")
 
 
+def _max_unpool(node: ir.Node) -> None:
+    window_of(node)
+    if len(node.inputs) > 2 and node.inputs[2] is not None:
+        raise _wrong(node, "asks for a shape of its own", "unpool to the shape that was pooled")
+    if shape_of(_value(node, 0)) != shape_of(_value(node, 1)):
+        raise _wrong(node, "has not one index a sample")
+
+
+def _slice(node: ir.Node) -> None:
+    settings = [_weight(node, 1), _weight(node, 2)]
+    for index in (3, 4):
+        if len(node.inputs) > index and node.inputs[index] is not None:
+            settings.append(_weight(node, index))
+    rank = len(shape_of(_value(node, 0)))
+    axes, steps = constant(node, 3), constant(node, 4)
+    count = rank if axes is None else len({int(axis) % rank for axis in axes})
+    if len({array.shape for array in settings}) > 1 or settings[0].size > count:
+        raise _wrong(node, f"has starts, ends, axes and steps that do not fit {rank} axes")
+    if axes is not None and not all(-rank <= axis < rank for axis in axes):
+        raise _wrong(node, f"cuts an axis that {rank} axes have not")
+    if steps is not None and not steps.all():
+        raise _wrong(node, "has a step of 0")
+    sides = tuple(
+        len(range(length)[taken])
+        for length, taken in zip(shape_of(_value(node, 0)), slices_of(node), strict=True)
+    )
+    if sides != shape_of(node.outputs[0]):
+        raise _wrong(node, f"makes {sides}, not {shape_of(node.outputs[0])}")
+
+
 def _pad(node: ir.Node) -> None:
     if text(node, "mode", "constant") not in ("constant", "edge", "reflect"):
         raise _wrong(node, f"has the mode {text(node, 'mode', '')}")
@@ -366,11 +404,13 @@ _RULES = {
     "DequantizeLinear": _quantized,
     "MatMul": _product,
     "MaxPool": _pool,
+    "MaxUnpool": _max_unpool,
     "Pad": _pad,
     "QuantizeLinear": _quantized,
     "ReduceL2": _reduced,
     "Reshape": _reshape,
     "Resize": _resize,
+    "Slice": _slice,
     "SpaceToDepth": _space_to_depth,
 }
 

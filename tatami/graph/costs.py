@@ -117,6 +117,7 @@ KINDS: dict[str, Kind] = {
     "LeakyRelu": "samples",
     "MatMul": "product",
     "MaxPool": "moves",
+    "MaxUnpool": "moves",
     "Mul": "samples",
     "Pad": "moves",
     "QuantizeLinear": "storage",
@@ -125,6 +126,7 @@ KINDS: dict[str, Kind] = {
     "Reshape": "view",
     "Resize": "moves",
     "Sigmoid": "samples",
+    "Slice": "moves",
     "Softmax": "moves",
     "SpaceToDepth": "moves",
     "Squeeze": "view",
@@ -140,8 +142,11 @@ moves: reads its inputs and writes its result, with no product added up.  view: 
 under another name or shape, which no program need move.  storage: how a value is stored.
 """
 
-_SETTINGS = ("Clip", "Dropout", "Pad", "ReduceL2", "Reshape", "Resize", "Squeeze", "Unsqueeze")
-"""Their inputs after the first say how, and were not learnt."""
+_SETTINGS = (
+    *("Clip", "Dropout", "MaxUnpool", "Pad", "ReduceL2", "Reshape", "Resize", "Slice", "Squeeze"),
+    *("Unsqueeze", "QuantizeLinear", "DequantizeLinear"),
+)
+"""Their constants after the first input say how, and were not learnt."""
 
 
 def _of_conv(node: ir.Node) -> int:
@@ -240,9 +245,9 @@ def _cost(layer: _Layer, counted: set[ir.Value]) -> Cost:
     read: set[ir.Value] = set()
     parameters = weight_bytes = 0
     for node in nodes:
-        one = node.op_type in (*_SETTINGS, "QuantizeLinear", "DequantizeLinear")
-        for value in node.inputs[:1] if one else node.inputs:
-            if value is None:
+        for index, value in enumerate(node.inputs):
+            said = index > 0 and node.op_type in _SETTINGS
+            if value is None or (said and _constant(value)):
                 continue
             stored = _stored(value)
             if not _constant(value):
@@ -252,6 +257,7 @@ def _cost(layer: _Layer, counted: set[ir.Value]) -> Cost:
                 parameters += math.prod(shape_of(stored))
                 weight_bytes += _constant_bytes(value)
     read -= {node.outputs[0] for node in nodes}  # what one node of it hands to the next
+    written = (layer.output, *(value for value in head.outputs[1:] if value.uses()))
     product = PRODUCTS.get(head.op_type)
     return Cost(
         label(head),
@@ -260,7 +266,7 @@ def _cost(layer: _Layer, counted: set[ir.Value]) -> Cost:
         0 if product is None else product(head),
         parameters,
         weight_bytes,
-        0 if KINDS[head.op_type] == "view" else sum(map(_bytes, (*read, layer.output))),
+        0 if KINDS[head.op_type] == "view" else sum(map(_bytes, (*read, *written))),
         str(layer.output.name),
     )
 
@@ -295,5 +301,7 @@ def _bytes(value: ir.Value) -> int:
 
 
 def _item(value: ir.Value) -> int:
-    """Bytes of one sample."""
+    """Bytes of one sample; where a pool's largest one lay is the number of a tap, a byte."""
+    if value.dtype == ir.DataType.INT64:
+        return 1
     return 4 if value.dtype is None else int(value.dtype.itemsize)

@@ -43,7 +43,7 @@ def gradient(
     found = []
     for start in range(0, max(len(images), 1), size):
         part = slice(start, start + size)
-        computed = values(network, images[part])
+        computed = values(network, images[part], indices=True)
         for name, weight in seed.items():
             if weight.shape[1:] != computed[name].shape[1:] or len(weight) != len(images):
                 raise TatamiError(

@@ -1,8 +1,8 @@
 """The table of operators: what Tatami reads, and how tatami.ops runs each.
 
-A function here takes a node and its inputs' arrays (None for an input left out) and gives its one
-output. To support another operator, write it in tatami/ops, add a line here and, where its weights
-can fail to fit, a rule in graph/check.py.
+A function here takes a node and its inputs' arrays (None for an input left out) and gives its
+first output; what else a MaxPool gives is ``max_pool_indices``. To support another operator, write
+it in tatami/ops, add a line here and, where its weights can fail to fit, a rule in graph/check.py.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tatami.graph.attributes import (
     pad_widths,
     real,
     reduced_axes,
+    slices_of,
     text,
     transposed_window_of,
     window_of,
@@ -31,7 +32,14 @@ from tatami.ops.conv import convolve
 from tatami.ops.conv_transpose import convolve_transposed
 from tatami.ops.norm import batch_normalize, l2_norm
 from tatami.ops.pad import PadMode, pad
-from tatami.ops.pool import average_pool, global_average_pool, global_max_pool, max_pool
+from tatami.ops.pool import (
+    average_pool,
+    global_average_pool,
+    global_max_pool,
+    max_pool,
+    max_pool_with_indices,
+    max_unpool,
+)
 from tatami.ops.resize import resize
 from tatami.ops.space_to_depth import space_to_depth
 
@@ -52,6 +60,28 @@ def _batch_normalization(node: ir.Node, inputs: Inputs) -> Array:
 
 def _max_pool(node: ir.Node, inputs: Inputs) -> Array:
     return max_pool(inputs[0], window_of(node))
+
+
+def max_pool_indices(node: ir.Node, inputs: Inputs) -> Array:
+    """The second output of a MaxPool, where it has one: the only node that makes two values.
+
+    ONNX counts the samples of all maps and pictures together, and tatami.ops those of one map.
+    """
+    _, indices = max_pool_with_indices(inputs[0], window_of(node))
+    return indices + maps_before(inputs[0].shape)
+
+
+def maps_before(shape: tuple[int, ...]) -> Array:
+    """How many samples of (n, c, h, w) lie in the maps before each: (n, c, 1, 1)."""
+    n, c, h, w = shape
+    return (np.arange(n * c) * (h * w)).reshape(n, c, 1, 1)
+
+
+def _max_unpool(node: ir.Node, inputs: Inputs) -> Array:
+    x, indices = inputs
+    _, channels, height, width = shape_of(node.outputs[0])
+    shape = (len(x), channels, height, width)
+    return max_unpool(x, indices - maps_before(shape), shape)
 
 
 def _average_pool(node: ir.Node, inputs: Inputs) -> Array:
@@ -173,6 +203,7 @@ OPERATORS: dict[str, Evaluate] = {
     "LeakyRelu": _leaky_relu,
     "MatMul": lambda node, inputs: np.asarray(inputs[0] @ inputs[1], np.float32),
     "MaxPool": _max_pool,
+    "MaxUnpool": _max_unpool,
     "Mul": lambda node, inputs: cast("Array", inputs[0] * inputs[1]),
     "Pad": _pad,
     "QuantizeLinear": _quantize_linear,
@@ -181,6 +212,7 @@ OPERATORS: dict[str, Evaluate] = {
     "Reshape": _reshape,
     "Resize": _resize,
     "Sigmoid": lambda node, inputs: sigmoid(inputs[0]),
+    "Slice": lambda node, inputs: cast("Array", inputs[0][tuple(slices_of(node))]),
     "Softmax": lambda node, inputs: softmax(inputs[0], integer(node, "axis", -1)),
     "SpaceToDepth": lambda node, inputs: space_to_depth(inputs[0], integer(node, "blocksize", 1)),
     "Squeeze": _to_known_shape,

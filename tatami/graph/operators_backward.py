@@ -25,10 +25,12 @@ from tatami.graph.attributes import (
     pad_widths,
     real,
     reduced_axes,
+    slices_of,
     text,
     transposed_window_of,
     window_of,
 )
+from tatami.graph.operators import maps_before
 from tatami.ops.activation import (
     clip_backward,
     leaky_relu_backward,
@@ -44,6 +46,7 @@ from tatami.ops.pool import (
     global_average_pool_backward,
     max_pool_backward,
     max_pool_with_indices,
+    max_unpool_backward,
 )
 from tatami.ops.resize import resize_backward
 from tatami.ops.space_to_depth import depth_to_space
@@ -142,6 +145,16 @@ def _max_pool(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array
     return (max_pool_backward(dy, indices, inputs[0].shape),)
 
 
+def _max_unpool(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
+    return (max_unpool_backward(dy, inputs[1] - maps_before(dy.shape)),)
+
+
+def _slice(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
+    dx = np.zeros_like(inputs[0])
+    dx[tuple(slices_of(node))] = dy
+    return (dx,)
+
+
 def _global_max_pool(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
     n, c, h, w = inputs[0].shape
     flat = inputs[0].reshape(n, c, h * w)
@@ -211,6 +224,7 @@ BACKWARD: dict[str, Backward] = {
     ),
     "MatMul": _matmul,
     "MaxPool": _max_pool,
+    "MaxUnpool": _max_unpool,
     "Mul": _multiply,
     "Pad": _pad,
     "ReduceL2": _reduce_l2,
@@ -218,6 +232,7 @@ BACKWARD: dict[str, Backward] = {
     "Reshape": _same,
     "Resize": _resize,
     "Sigmoid": lambda node, inputs, y, dy: (sigmoid_backward(y, dy),),
+    "Slice": _slice,
     "Softmax": lambda node, inputs, y, dy: (softmax_backward(y, dy, integer(node, "axis", -1)),),
     "SpaceToDepth": lambda node, inputs, y, dy: (
         depth_to_space(dy, integer(node, "blocksize", 1)),

@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from tatami.errors import TatamiError
 from tatami.graph.network import Network, shape_of
-from tatami.graph.operators import OPERATORS, Array
+from tatami.graph.operators import OPERATORS, Array, max_pool_indices
 from tatami.types import Float32, RawMaps
 
 
@@ -30,14 +30,19 @@ def run(network: Network, images: Float32) -> RawMaps:
     return tuple(np.concatenate(maps) for maps in zip(*found, strict=True))
 
 
-def values(network: Network, images: Float32) -> dict[str, Float32]:
+def values(network: Network, images: Float32, indices: bool = False) -> dict[str, Float32]:
     """Every activation by name, in the order in which the network computes them, input first.
 
     images: as for ``run``. Each array has n along its first axis. Weights are left out.
+    indices: with where the samples of max pools lay, int64, for unpooling: they are no activations.
     Raises TatamiError for images of another shape.
     """
     batches = [_forward(network.graph, batch) for batch in _batches(network, images)]
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    return {
+        name: np.concatenate([batch[name] for batch in batches])
+        for name, array in batches[0].items()
+        if indices or array.dtype != np.int64
+    }
 
 
 def _batches(network: Network, images: Float32) -> Iterator[Float32]:
@@ -69,6 +74,8 @@ def _forward(graph: ir.Graph, images: Array, forget: bool = False) -> dict[str, 
         inputs = [array(value) for value in node.inputs]
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # as torch: inf, nan
             computed[node.outputs[0]] = OPERATORS[node.op_type](node, inputs)
+            for indices in node.outputs[1:]:
+                computed[indices] = max_pool_indices(node, inputs)
         if forget:
             for value in node.inputs:
                 if value in waiting and value is not None:

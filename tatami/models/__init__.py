@@ -7,11 +7,13 @@ from functools import partial
 
 from tatami.models.alexnet import AlexNet
 from tatami.models.classifier import Classifier
+from tatami.models.deeplabv3plus import DeepLabV3Plus
 from tatami.models.densenet import DenseNet
 from tatami.models.detector import Detector
 from tatami.models.dssd import DSSD, DSSD26
 from tatami.models.fast_rcnn import FastRCNN
 from tatami.models.faster_rcnn import FasterRCNN
+from tatami.models.fcn import FCN
 from tatami.models.googlenet import GoogLeNet
 from tatami.models.lenet5 import LeNet5
 from tatami.models.mobilenet_ssd import MobileNetSSD
@@ -19,9 +21,11 @@ from tatami.models.mobilenet_v1 import MobileNetV1
 from tatami.models.rcnn import RCNN
 from tatami.models.resnet import ResNet
 from tatami.models.segmenter import Segmenter
+from tatami.models.segnet import SegNet, SegNetBasic
 from tatami.models.sppnet import SPPNet
 from tatami.models.ssd300 import SSD300, SSD300Norm
 from tatami.models.two_stage import TwoStage
+from tatami.models.unet import UNet
 from tatami.models.vgg import VGG, D, E
 from tatami.models.xception import Xception
 from tatami.models.yolov1 import FastYoloV1, YoloV1
@@ -82,7 +86,19 @@ CLASSIFIERS: dict[str, Callable[..., Classifier]] = {
 """The classifiers: each takes ``(classes, width=...)``, and gives a ``Classifier``."""
 
 
-SEGMENTERS: dict[str, Callable[..., Segmenter]] = {}
+SEGMENTERS: dict[str, Callable[..., Segmenter]] = {
+    "fcn-32s": partial(FCN, finest=32),
+    "fcn-16s": partial(FCN, finest=16),
+    "fcn-8s": FCN,
+    "fcn-8s-bn": partial(FCN, norm=True),
+    "segnet": SegNet,
+    "segnet-basic": SegNetBasic,
+    "unet": partial(UNet, border=10.0),
+    "unet-same": partial(UNet, same=True),
+    "unet-same-bn": partial(UNet, same=True, norm=True),
+    "deeplabv3plus": DeepLabV3Plus,
+    "deeplabv3plus-mobilenet": partial(DeepLabV3Plus, backbone=MobileNetV1),
+}
 """The segmenters: each takes ``(classes, width=...)``."""
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -54,6 +55,16 @@ def wide(channels: int, width: float) -> int:
     return channels if width == 1 else max(8, 8 * round(channels * width / 8))
 
 
+def check_sides(images: torch.Tensor, stride: int) -> None:
+    """Raise TatamiError for images (n, c, H, W) whose sides are no multiples of the stride."""
+    height, width = images.shape[-2:]
+    if height % stride or width % stride:
+        raise TatamiError(
+            f"an input of {width}x{height} does not divide by {stride}",
+            mend=f"give sides that are multiples of {stride}",
+        )
+
+
 def check_size(images: torch.Tensor, smallest: int) -> None:
     """Raise TatamiError for images (n, c, H, W) in which some layer would have nothing to see."""
     height, width = images.shape[-2:]
@@ -86,11 +97,18 @@ class ConvNormRelu(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 3,
+        stride: int = 1,
+        groups: int = 1,
+        dilation: int = 1,
     ) -> None:
         super().__init__()
+        padding = dilation * (kernel // 2)
         self.conv = nn.Conv2d(
-            inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=False
+            inputs, outputs, kernel, stride, padding, dilation, groups=groups, bias=False
         )
         self.norm = nn.BatchNorm2d(outputs)
 
@@ -142,3 +160,45 @@ def _even_bins(length: int, bins: int) -> tuple[int, int] | None:
     same = all((i * stride, i * stride + kernel) == (starts[i], ends[i]) for i in range(bins))
     fits = (length - kernel) // stride + 1 == bins
     return (kernel, stride) if same and fits else None
+
+
+def max_pool_with_places(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The max pool of 2 x 2 and where each largest sample lay, of equal ones the first.
+
+    (n, c, h, w) -> (n, c, h / 2, w / 2), and int64 of that shape for ``max_unpool``.
+    """
+    if not torch.compiler.is_exporting():
+        return F.max_pool2d(x, 2, return_indices=True)
+    # torch's exporter would make arithmetic of it. ONNX counts the places otherwise than torch, but
+    # nobody looks at them.
+    n, c, h, w = x.shape
+    shape = (n, c, h // 2, w // 2)
+    y, places = torch.onnx.ops.symbolic_multi_out(
+        "MaxPool", [x], _HALVES, dtypes=[x.dtype, torch.int64], shapes=[shape, shape], version=18
+    )
+    return y, places
+
+
+def max_unpool(x: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """Samples back to their places, among zeros: (n, c, h, w) -> (n, c, 2 h, 2 w)."""
+    n, c, h, w = x.shape
+    if not torch.compiler.is_exporting():
+        # F.max_unpool2d has no deterministic form, which training asks for: every sample of a
+        # window takes its own, or zero.
+        own = torch.arange(4 * h * w, device=x.device).reshape(2 * h, 2 * w)
+        return torch.where(_doubled(places) == own, _doubled(x), 0)
+    return torch.onnx.ops.symbolic(
+        "MaxUnpool", [x, places], _HALVES, dtype=x.dtype, shape=(n, c, 2 * h, 2 * w), version=18
+    )
+
+
+def _doubled(x: torch.Tensor) -> torch.Tensor:
+    """Every sample of (n, c, h, w) twice each way: (n, c, 2 h, 2 w)."""
+    n, c, h, w = x.shape
+    return x[:, :, :, None, :, None].expand(n, c, h, 2, w, 2).reshape(n, c, 2 * h, 2 * w)
+
+
+_HALVES: dict[str, int | float | str | bool | Sequence[Any]] = {
+    "kernel_shape": [2, 2],
+    "strides": [2, 2],
+}

@@ -22,28 +22,54 @@ so that its own sizes come out it must be 1."""
 
 
 class MobileNetV1(Classifier):
-    """The network: images (n, 3, H, W). width: multiplies every layer's channels (section 3.3)."""
+    """The network: images (n, 3, H, W); as a backbone, ``maps`` gives two of its maps.
+
+    width: multiplies every layer's channels (section 3.3).  output_stride: pixels of the input a
+    sample of the last map, 32, 16 or 8: strides that would go beyond it become dilations of what
+    follows, as in Xception's.  Raises TatamiError for another output stride.
+    """
 
     smallest = 32
 
-    def __init__(self, classes: int = 1000, width: float = 1.0, dropout: float = 0.001) -> None:
+    def __init__(
+        self,
+        classes: int = 1000,
+        width: float = 1.0,
+        output_stride: int = 32,
+        dropout: float = 0.001,
+    ) -> None:
         super().__init__()
-        channels = wide(32, width)
+        if output_stride not in (8, 16, 32):
+            raise TatamiError(f"output_stride is {output_stride}", mend="give 8, 16 or 32")
+        channels, reached, dilation = wide(32, width), 2, 1
         layers: list[nn.Module] = [ConvNormRelu(3, channels, stride=2)]  # (n, 32, H/2, W/2)
         for outputs, stride in LAYERS:
-            layers.append(Separable(channels, wide(outputs, width), stride))
+            strides = stride if reached * stride <= output_stride else 1
+            layers.append(Separable(channels, wide(outputs, width), strides, dilation))
+            reached *= strides
+            dilation *= stride // strides
             channels = wide(outputs, width)
-        self.features = nn.Sequential(*layers)  # (n, 1024, H/32, W/32)
+        self.features = nn.Sequential(*layers)  # (n, 1024, H/s, W/s), s the output stride
+        self.low_channels, self.high_channels = wide(128, width), channels
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(channels, classes)
         start_for_relu(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, 3, H, W) -> logits (n, classes)."""
-        check_size(images, self.smallest)
-        x = average_bins(self.features(images), 1, 1).flatten(1)  # (n, 1024)
-        logits: Tensor = self.fc(self.dropout(x))
+        _, x = self.maps(images)
+        logits: Tensor = self.fc(self.dropout(average_bins(x, 1, 1).flatten(1)))
         return logits
+
+    def maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """What a decoder reads: (n, 3, H, W) -> two maps, each after a ReLU.
+
+        (n, low_channels, H/4, W/4), which the next layer is about to halve, for fine edges, and
+        (n, high_channels, H/s, W/s), the last one, s the output stride. Sides are rounded up.
+        """
+        check_size(images, self.smallest)
+        low: Tensor = self.features[:4](images)
+        return low, self.features[4:](low)
 
     def loss(self, raw: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> dict[str, Tensor]:
         """Cross-entropy."""
@@ -73,9 +99,11 @@ class Separable(nn.Module):
     (n, inputs, h, w) -> (n, outputs, ceil(h / stride), ceil(w / stride)).
     """
 
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int, dilation: int = 1) -> None:
         super().__init__()
-        self.depthwise = ConvNormRelu(inputs, inputs, stride=stride, groups=inputs)
+        self.depthwise = ConvNormRelu(
+            inputs, inputs, stride=stride, groups=inputs, dilation=dilation
+        )
         self.pointwise = ConvNormRelu(inputs, outputs, kernel=1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -17,7 +17,9 @@ from tatami.models.classifier import Classifier, Ranking, cross_entropy, ranking
 
 D = (2, 2, 3, 3, 3)
 E = (2, 2, 4, 4, 4)
-"""Convolutions in each of the five stages, of 64, 128, 256, 512 and 512 channels."""
+"""Convolutions in each of the five stages."""
+CHANNELS = (64, 128, 256, 512, 512)
+"""Those of each stage."""
 
 
 class VGG(Classifier):
@@ -38,16 +40,10 @@ class VGG(Classifier):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        inputs = 3
-        for convolutions, channels in zip(stages, (64, 128, 256, 512, 512), strict=True):
-            layers += stage(inputs, wide(channels, width), convolutions, norm)
-            layers.append(nn.MaxPool2d(kernel_size=2, stride=2))  # half of each side
-            inputs = wide(channels, width)
         full = wide(4096, width)
-        self.features = nn.Sequential(*layers)  # (n, 512, H / 32, W / 32)
+        self.features = convolutions(stages, width, norm)  # (n, 512, H / 32, W / 32)
         self.classifier = nn.Sequential(
-            nn.Linear(inputs * 7 * 7, full),
+            nn.Linear(wide(CHANNELS[-1], width) * 7 * 7, full),
             nn.ReLU(inplace=True),
             nn.Dropout(dropout),
             nn.Linear(full, full),
@@ -71,6 +67,20 @@ class VGG(Classifier):
     def decode(self, raw: Tensor, count: int = 5) -> list[Ranking]:
         """The likeliest classes of each picture."""
         return rankings(raw, count)
+
+
+def convolutions(stages: Sequence[int], width: float, norm: bool) -> nn.Sequential:
+    """The layers up to the last pool: (n, 3, H, W) -> (n, 512, H / 32, W / 32).
+
+    A max pool ends each stage and halves the sides. The other arguments are those of ``VGG``.
+    """
+    layers: list[nn.Module] = []
+    inputs = 3
+    for count, channels in zip(stages, CHANNELS, strict=True):
+        layers += stage(inputs, wide(channels, width), count, norm)
+        layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
+        inputs = wide(channels, width)
+    return nn.Sequential(*layers)
 
 
 def stage(inputs: int, outputs: int, convolutions: int, norm: bool) -> list[nn.Module]:

@@ -18,7 +18,7 @@ from tatami.models.classifier import Classifier, Ranking, cross_entropy, ranking
 
 
 class Xception(Classifier):
-    """The network: images (n, 3, H, W); as a backbone, ``features`` gives two of its maps.
+    """The network: images (n, 3, H, W); as a backbone, ``maps`` gives two of its maps.
 
     output_stride: pixels of the input a sample of the last map, 32, 16 or 8: strides that would
     go beyond it become dilations of what follows (section 3.1).  middle: blocks of the middle flow.
@@ -67,11 +67,11 @@ class Xception(Classifier):
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, 3, H, W) -> logits (n, classes)."""
-        _, x = self.features(images)
+        _, x = self.maps(images)
         logits: Tensor = self.fc(self.dropout(average_bins(x, 1, 1).flatten(1)))
         return logits
 
-    def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """What a decoder reads: (n, 3, H, W) -> two maps, each after a ReLU.
 
         (n, low_channels, H/4, W/4), where block 2 is about to halve it, for fine edges, and

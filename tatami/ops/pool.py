@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,6 +32,19 @@ def max_pool_with_indices(x: NDArray[Real], window: Window) -> tuple[NDArray[Rea
     An index is row * w + column in the unpadded map, of the first of equal samples in the order
     of reading, as in torch; -1 where the window lies wholly in the padding.
     """
+    y, winner = max_pool_with_taps(x, window)
+    indices = tap_indices(winner, window, x.shape[3])
+    indices[winner == window.rows.kernel * window.columns.kernel] = -1
+    return y, indices
+
+
+def max_pool_with_taps(x: NDArray[Real], window: Window) -> tuple[NDArray[Real], NDArray[Any]]:
+    """``max_pool`` and which tap of the window saw each largest sample: both (n, c, out_h, out_w).
+
+    Taps count in the order of reading; of equal samples the first wins, as in torch. Where the
+    window lies wholly in the padding it is the number of all taps. The type is the smallest that
+    holds them: uint8 for windows of up to 255 taps.
+    """
     h, w = x.shape[2:]
     y = max_pool(x, window)
     taps = shifted(pad_map(x, window, -np.inf), window, *y.shape[2:])
@@ -47,11 +62,21 @@ def max_pool_with_indices(x: NDArray[Real], window: Window) -> tuple[NDArray[Rea
             lost |= ~(_inside(rows[u], h)[:, None] & _inside(columns[v], w))
         still &= lost
         winner += still
-    steps = np.append(np.add.outer((rows[:, 0] - rows[0, 0]) * w, columns[:, 0] - columns[0, 0]), 0)
-    indices = steps[winner] + rows[0][:, None] * w + columns[0]
-    if unusual:
-        indices[winner == none] = -1
-    return y, indices
+    return y, winner
+
+
+def tap_indices(taps: NDArray[Any], window: Window, width: int) -> Int:
+    """Where the taps of a pool lie in a map of ``width`` columns: row * width + column.
+
+    taps: (n, c, out_h, out_w), as ``max_pool_with_taps`` gives them.
+    """
+    rows, columns = window.rows, window.columns
+    tops = np.arange(taps.shape[2]) * rows.stride - rows.before
+    lefts = np.arange(taps.shape[3]) * columns.stride - columns.before
+    down, across = np.arange(rows.kernel), np.arange(columns.kernel)
+    steps = np.add.outer(down * rows.dilation * width, across * columns.dilation)
+    found: Int = np.append(steps, 0)[taps] + tops[:, None] * width + lefts
+    return found
 
 
 def max_pool_backward(
@@ -73,10 +98,13 @@ def max_pool_backward(
     return dx.reshape(shape)
 
 
-def max_unpool(x: NDArray[Real], indices: Int, shape: tuple[int, int, int, int]) -> NDArray[Real]:
+def max_unpool(
+    x: NDArray[Sample], indices: Int, shape: tuple[int, int, int, int], fill: int = 0
+) -> NDArray[Sample]:
     """Every sample goes to where its index says, among zeros: (n, c, ...) -> shape, (n, c, h, w).
 
     indices: as ``max_pool_with_indices`` gives them. Of samples with one index the last stays.
+    fill: what stands for zero, the zero point where x holds bytes.
     M. Zeiler and R. Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014,
     section 2.1; ONNX MaxUnpool.
 
@@ -88,7 +116,7 @@ def max_unpool(x: NDArray[Real], indices: Int, shape: tuple[int, int, int, int])
             f"an index of the pool lies outside a map of {h} rows and {w} columns",
             mend="unpool to the shape that was pooled, from windows with a sample in them",
         )
-    y = np.zeros((n, c, h * w), x.dtype)
+    y = np.full((n, c, h * w), fill, x.dtype)
     np.put_along_axis(y, indices.reshape(n, c, -1), x.reshape(n, c, -1), 2)
     return y.reshape(shape)
 

@@ -21,7 +21,8 @@ from PIL import Image
 from tatami import __version__
 from tatami.files import write_atomically
 from tatami.see import text
-from tatami.see.draw import class_colour, draw_fitted, fit
+from tatami.see.draw import Colour, class_colour, draw_fitted, fit
+from tatami.see.overlay import overlay
 from tatami.see.plots import (
     Curve,
     Layer,
@@ -32,7 +33,7 @@ from tatami.see.plots import (
     roc_curves,
     training_curve,
 )
-from tatami.types import Boxes, Detections, Picture, Size
+from tatami.types import VOID, Boxes, Detections, Mask, Picture, Size
 
 PICTURE_SIZE = Size(480, 480)  # the largest a picture is embedded
 SEEN_SIZE = Size(800, 800)  # the same of what a network sees: maps side by side
@@ -74,7 +75,8 @@ class Held:
 class ClassResult:
     """How one class is found; precision, recall and F1 are those at the report's threshold.
 
-    auc: the area under the class's ROC.
+    truths: labelled boxes, pictures or pixels.  auc: the area under the class's ROC.  iou, dice,
+    boundary_f1: of pixels and boundaries.
     """
 
     name: str
@@ -84,6 +86,9 @@ class ClassResult:
     recall: float | None = None
     f1: float | None = None
     auc: float | None = None
+    iou: float | None = None
+    dice: float | None = None
+    boundary_f1: float | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,16 @@ class Shown:
     picture: Picture
     truths: Boxes
     detections: Detections
+
+
+@dataclass(frozen=True)
+class ShownMasks:
+    """One picture (height, width, 3), the labelled classes of its pixels and those found."""
+
+    caption: str
+    picture: Picture
+    truth: Mask
+    found: Mask
 
 
 @dataclass(frozen=True)
@@ -111,6 +126,8 @@ class Report:
     measure: what the ``map`` of stages is: a classifier's is its top-1.
     summary: the few figures to see first, name to value.  log: rows as logged, each with ``step``;
     panels: which of its columns are plotted.  classes: the names that boxes' labels index.
+    colours: of the classes, where they have their own.  confusion: what is (row) taken for what
+    (column), counted.
     rocs: of one class each against the rest; curves_note: which classes are drawn.
     pictures_note: which pictures, and the score above which detections are drawn.  seen: a picture,
     the feature maps of some layers, where the network looks; seen_note: of which network.
@@ -124,7 +141,8 @@ class Report:
     stages: Sequence[Stage] = ()
     ledger: Sequence[Held] = ()
     classes: Sequence[str] = ()
-    pictures: Sequence[Shown] = ()
+    colours: Sequence[Colour] = ()
+    pictures: Sequence[Shown | ShownMasks] = ()
     pictures_note: str = ""
     seen: Sequence[Seen] = ()
     seen_note: str = ""
@@ -134,6 +152,7 @@ class Report:
     rocs: Sequence[RocCurve] = ()
     curves_note: str = ""
     per_class: Sequence[ClassResult] = ()
+    confusion: Sequence[Sequence[int]] = ()
     layers: Sequence[Layer] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
 
@@ -152,6 +171,7 @@ def render(report: Report) -> str:
         ("What it sees", _seen(report)),
         ("Training", _training(report)),
         ("Classes", _classes(report)),
+        ("Confusion", _confusion(report.confusion, report.classes)),
         ("Layers", _layers(report.layers)),
         ("Provenance", _pairs("origin", report.provenance)),
     ]
@@ -254,23 +274,76 @@ def _pictures(report: Report) -> str:
         return ""
     note = f'<p class="note">{_escaped(report.pictures_note)}</p>' if report.pictures_note else ""
     legend = "".join(
-        f'<li><span style="background: rgb{class_colour(label)}"></span>{_escaped(name)}</li>'
-        for label, name in enumerate(report.classes)
+        f'<li><span style="background: rgb{colour}"></span>{_escaped(name)}</li>'
+        for colour, name in zip(_colours(report), report.classes, strict=True)
     )
-    figures = "\n".join(_figure(shown, report.classes) for shown in report.pictures)
+    figures = "\n".join(_figure(shown, report) for shown in report.pictures)
     return f'{note}\n<ul class="legend">{legend}</ul>\n<div class="pictures">\n{figures}\n</div>'
 
 
-def _figure(shown: Shown, classes: Sequence[str]) -> str:
+def _colours(report: Report) -> list[Colour]:
+    """A colour a class: the report's own, else those that boxes have."""
+    own = list(report.colours)
+    return own or [class_colour(label) for label in range(len(report.classes))]
+
+
+def _figure(shown: Shown | ShownMasks, report: Report) -> str:
     caption = _escaped(shown.caption)
-    sides = "\n".join(
-        f"<div>{_image(shown.picture, boxes, classes, f'{caption}, {what}')}\n"
-        f"{what}: {len(boxes)}</div>"
-        for what, boxes in (("labelled", shown.truths), ("found", shown.detections))
-    )
+    if isinstance(shown, ShownMasks):
+        sides = _overlays(shown, _colours(report), caption)
+    else:
+        sides = "\n".join(
+            f"<div>{_image(shown.picture, boxes, report.classes, f'{caption}, {what}')}\n"
+            f"{what}: {len(boxes)}</div>"
+            for what, boxes in (("labelled", shown.truths), ("found", shown.detections))
+        )
     return (
         f"<figure>\n<figcaption>{caption}</figcaption>\n"
         f'<div class="pair">\n{sides}\n</div>\n</figure>'
+    )
+
+
+def _overlays(shown: ShownMasks, colours: Sequence[Colour], caption: str) -> str:
+    """The labelled and the found classes over the picture, and the share that is right."""
+    stated = shown.truth != VOID
+    right = (shown.truth == shown.found)[stated]
+    said = ("labelled", f"found: {right.mean():.1%} right" if right.size else "found")
+    return "\n".join(
+        f"<div>{_embedded(_shrunk(overlay(shown.picture, mask, colours)), f'{caption}, {what}')}\n"
+        f"{what}</div>"
+        for mask, what in zip((shown.truth, shown.found), said, strict=True)
+    )
+
+
+def _shrunk(picture: Picture) -> Picture:
+    """The picture fitted into PICTURE_SIZE."""
+    return fit(picture, PICTURE_SIZE)[0]
+
+
+def _confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
+    """A row for each class that is, a column for each that it is taken for, in shares of the row
+    of which the darker are the larger."""
+    if not counts:
+        return ""
+    head = "".join(f'<th class="number">{_escaped(name)}</th>' for name in classes)
+    rows = []
+    for name, row in zip(classes, counts, strict=True):
+        total = sum(row)
+        shares = [count / total if total else math.nan for count in row]
+        cells = "".join(
+            '<td class="number"></td>'
+            if math.isnan(share) or not count
+            else f'<td class="number" title="{count:,}" '
+            f'style="background: rgba(0, 114, 178, {0.6 * share:.3f})">{100 * share:.1f}</td>'
+            for share, count in zip(shares, row, strict=True)
+        )
+        rows.append(f'<tr><td class="name">{_escaped(name)}</td>{cells}</tr>')
+    body = "\n".join(rows)
+    return (
+        '<p class="note">The percentage of a row that is taken for each column.</p>\n'
+        '<div class="scroll" tabindex="0"><table>\n'
+        f'<thead><tr><th class="name">is, taken for</th>{head}</tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody>\n</table></div>"
     )
 
 
@@ -325,9 +398,16 @@ def _classes(report: Report) -> str:
         ("recall", "number"),
         ("F1", "number"),
         ("AUC", "number"),
+        ("IoU", "share"),
+        ("Dice", "number"),
+        ("boundary F1", "number"),
     )
     rows = [
-        (c.name, f"{c.truths:,}", *map(_share, (c.ap, c.precision, c.recall, c.f1, c.auc)))
+        (
+            c.name,
+            f"{c.truths:,}",
+            *map(_share, (c.ap, c.precision, c.recall, c.f1, c.auc, c.iou, c.dice, c.boundary_f1)),
+        )
         for c in report.per_class
     ]
     table = _table(columns, rows)

@@ -18,7 +18,7 @@ from tatami.ops.conv import convolve
 from tatami.ops.conv_transpose import convolve_transposed
 from tatami.ops.norm import l2_norm
 from tatami.ops.pad import pad
-from tatami.ops.pool import average_pool, max_pool
+from tatami.ops.pool import average_pool, max_pool, max_pool_with_taps, max_unpool, tap_indices
 from tatami.ops.resize import Looks, resize
 from tatami.ops.space_to_depth import space_to_depth
 from tatami.ops.window import Window
@@ -36,6 +36,8 @@ from tatami.ship.program import (
     L2Norm,
     Leaky,
     MaxPool,
+    MaxTap,
+    MaxUnpool,
     Pad,
     Program,
     Quantization,
@@ -49,6 +51,7 @@ from tatami.ship.program import (
     Reshape,
     Resize,
     Sampling,
+    Slice,
     Softmax,
     SpaceToDepth,
     Step,
@@ -145,6 +148,13 @@ def _evaluate(program: Program, step: Step, given: list[Array]) -> Array:
             return _leave(sums, step.result, None)
         case MaxPool():
             return max_pool(x, step.window) if to is None else quantized.max_pool(x, step.window)
+        case MaxTap():
+            _, taps = max_pool_with_taps(x.astype(np.float32), step.window)
+            return taps
+        case MaxUnpool():
+            indices = tap_indices(given[1], step.window, shape[2])
+            fill = 0 if source is None else source.zero_point
+            return max_unpool(x, indices, (1, *shape), fill)
         case AveragePool():
             return average_pool(x, step.window, step.count_padding)
         case QuantizedAveragePool():
@@ -192,6 +202,10 @@ def _evaluate(program: Program, step: Step, given: list[Array]) -> Array:
             return x.reshape(1, *shape)
         case Transpose():
             return x.transpose(0, *(axis + 1 for axis in step.order))
+        case Slice():
+            for axis, (start, by) in enumerate(zip(step.starts, step.steps, strict=True)):
+                x = np.take(x, start + by * np.arange(shape[axis]), axis=axis + 1)
+            return x
         case SpaceToDepth():
             return space_to_depth(x, step.block)
         case Pad():

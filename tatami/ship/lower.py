@@ -37,6 +37,7 @@ from tatami.ship.lowering import (
     Array,
     Lowering,
     activation_of,
+    add_taps,
     axis_of,
     batch_axes,
     check_axes,
@@ -44,6 +45,8 @@ from tatami.ship.lowering import (
     order_of,
     output_name,
     pad_of,
+    pool_of,
+    slice_of,
     value_shape,
     whole_map,
 )
@@ -58,6 +61,7 @@ from tatami.ship.program import (
     Function,
     L2Norm,
     MaxPool,
+    MaxUnpool,
     Pad,
     Program,
     Quantize,
@@ -67,6 +71,7 @@ from tatami.ship.program import (
     Resize,
     Sampling,
     Shape,
+    Slice,
     Softmax,
     SpaceToDepth,
     Step,
@@ -187,7 +192,16 @@ def _fully_connected(state: Lowering, node: ir.Node) -> Step:
 
 def _max_pool(state: Lowering, node: ir.Node) -> Step:
     window = whole_map(node) if node.op_type == "GlobalMaxPool" else window_of(node)
-    return MaxPool(label(node), (state.float_input(node, 0),), output_name(node), window)
+    source = state.float_input(node, 0)
+    add_taps(state, node, source)
+    return MaxPool(label(node), (source,), output_name(node), window)
+
+
+def _max_unpool(state: Lowering, node: ir.Node) -> Step:
+    window = window_of(pool_of(node))
+    assert node.inputs[1] is not None
+    inputs = (state.float_input(node, 0), state.taps[node.inputs[1]])
+    return MaxUnpool(label(node), inputs, output_name(node), window)
 
 
 def _average_pool(state: Lowering, node: ir.Node) -> Step:
@@ -240,6 +254,10 @@ def _reshape(state: Lowering, node: ir.Node) -> Step:
 
 def _transpose(state: Lowering, node: ir.Node) -> Step:
     return Transpose(label(node), (state.float_input(node, 0),), output_name(node), order_of(node))
+
+
+def _slice(state: Lowering, node: ir.Node) -> Step:
+    return Slice(label(node), (state.float_input(node, 0),), output_name(node), *slice_of(node))
 
 
 def _space_to_depth(state: Lowering, node: ir.Node) -> Step:
@@ -298,6 +316,7 @@ _LOWER: Mapping[str, Callable[[Lowering, ir.Node], Step]] = {
     "LeakyRelu": _activate,
     "MatMul": _fully_connected,
     "MaxPool": _max_pool,
+    "MaxUnpool": _max_unpool,
     "Mul": _arithmetic,
     "Pad": _pad,
     "ReduceL2": _reduce_l2,
@@ -305,6 +324,7 @@ _LOWER: Mapping[str, Callable[[Lowering, ir.Node], Step]] = {
     "Reshape": _reshape,
     "Resize": _resize,
     "Sigmoid": _activate,
+    "Slice": _slice,
     "Softmax": _softmax,
     "SpaceToDepth": _space_to_depth,
     "Squeeze": _reshape,

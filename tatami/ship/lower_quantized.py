@@ -48,6 +48,7 @@ from tatami.ship.lowering import (
     Array,
     Lowering,
     activation_of,
+    add_taps,
     axis_of,
     batch_axes,
     check_axes,
@@ -55,6 +56,8 @@ from tatami.ship.lowering import (
     order_of,
     output_name,
     pad_of,
+    pool_of,
+    slice_of,
     value_shape,
     whole_map,
 )
@@ -65,6 +68,7 @@ from tatami.ship.program import (
     Function,
     Leaky,
     MaxPool,
+    MaxUnpool,
     Pad,
     Quantization,
     Quantize,
@@ -77,6 +81,7 @@ from tatami.ship.program import (
     Reshape,
     Resize,
     Sampling,
+    Slice,
     SpaceToDepth,
     Step,
     Table,
@@ -424,8 +429,23 @@ def _same_scale(state: Lowering, node: ir.Node, make: Callable[[str, str], Step]
 
 def _max_pool(state: Lowering, node: ir.Node) -> bool:
     window = whole_map(node) if node.op_type == "GlobalMaxPool" else window_of(node)
+    add_taps(state, node, state.bytes[_input(node)])
     return _same_scale(
         state, node, lambda source, name: MaxPool(label(node), (source,), name, window)
+    )
+
+
+def _max_unpool(state: Lowering, node: ir.Node) -> bool:
+    window, taps = window_of(pool_of(node)), state.taps[_input(node, 1)]
+    return _same_scale(
+        state, node, lambda source, name: MaxUnpool(label(node), (source, taps), name, window)
+    )
+
+
+def _slice(state: Lowering, node: ir.Node) -> bool:
+    starts, steps = slice_of(node)
+    return _same_scale(
+        state, node, lambda source, name: Slice(label(node), (source,), name, starts, steps)
     )
 
 
@@ -617,11 +637,13 @@ _LOWER: Mapping[str, Callable[[Lowering, ir.Node], bool]] = {
     "LeakyRelu": _table,
     "MatMul": _fully_connected,
     "MaxPool": _max_pool,
+    "MaxUnpool": _max_unpool,
     "Pad": _pad,
     "Relu": _table,
     "Reshape": _reshape,
     "Resize": _resize,
     "Sigmoid": _table,
+    "Slice": _slice,
     "Softmax": _softmax,
     "SpaceToDepth": _space_to_depth,
     "Squeeze": _reshape,

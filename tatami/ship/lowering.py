@@ -14,15 +14,28 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from tatami.errors import TatamiError
-from tatami.graph.attributes import constant, integer, integers, pad_widths, place, real, weight
+from tatami.graph.attributes import (
+    constant,
+    integer,
+    integers,
+    label,
+    pad_widths,
+    place,
+    real,
+    slices_of,
+    weight,
+    window_of,
+)
 from tatami.graph.network import shape_of
 from tatami.ops.window import Axis, Window
 from tatami.ship.program import (
+    TAPS,
     Activation,
     Clamp,
     Dequantize,
     Function,
     Leaky,
+    MaxTap,
     Quantization,
     Shape,
     Step,
@@ -38,6 +51,7 @@ class Lowering:
 
     floats: the program's name of an ONNX value that exists in float32.
     bytes: that of one that exists as uint8: the outputs of QuantizeLinear and DequantizeLinear.
+    taps: that of the indices of a max pool, as taps.
     done: nodes that an earlier one has taken with it.
     """
 
@@ -46,6 +60,7 @@ class Lowering:
     constants: dict[str, Array] = field(default_factory=dict)
     floats: dict[ir.Value, str] = field(default_factory=dict)
     bytes: dict[ir.Value, str] = field(default_factory=dict)
+    taps: dict[ir.Value, str] = field(default_factory=dict)
     done: set[ir.Node] = field(default_factory=set)
 
     def add(self, step: Step, shape: Shape, quantization: Quantization | None = None) -> str:
@@ -216,6 +231,56 @@ def pad_of(node: ir.Node) -> tuple[tuple[int, int], tuple[int, int], tuple[int, 
         raise TatamiError(f"{place(node)} pads the batch", mend="pad rows and columns only")
     inner = (*widths[batch:], (0, 0), (0, 0), (0, 0))
     return inner[0], inner[1], inner[2]
+
+
+def add_taps(state: Lowering, node: ir.Node, source: str) -> None:
+    """The step beside a max pool that notes where its samples lay, where something asks for it.
+
+    ONNX counts samples of the whole map, in 64 bits; the tap of the window says the same in 8.
+    """
+    if len(node.outputs) < 2 or not node.outputs[1].uses():
+        return
+    window = window_of(node)
+    if window.rows.kernel * window.columns.kernel > 255:
+        raise TatamiError(
+            f"{place(node)} chooses among more than 255 samples", mend="pool in two steps"
+        )
+    name = f"{node.outputs[1].name} as taps"
+    step = MaxTap(f"{label(node)} taps", (source,), name, window)
+    state.taps[node.outputs[1]] = state.add(step, value_shape(node.outputs[0]), TAPS)
+
+
+def pool_of(node: ir.Node) -> ir.Node:
+    """The MaxPool that a MaxUnpool undoes. Raises TatamiError where it is none, or to its shape."""
+    indices = node.inputs[1]
+    assert indices is not None
+    pool = indices.producer()
+    if pool is None or shape_of(node.outputs[0]) != shape_of(first_input(pool)):
+        raise TatamiError(
+            f"{place(node)} undoes no max pool of the network",
+            mend="unpool to the shape that a max pool had, by its indices",
+        )
+    return pool
+
+
+def first_input(node: ir.Node) -> ir.Value:
+    value = node.inputs[0]
+    assert value is not None
+    return value
+
+
+def slice_of(node: ir.Node) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Where a Slice starts along (channels, rows, columns), and its steps."""
+    value = first_input(node)
+    batch = batch_axes(value)
+    taken = [
+        range(length)[one] for length, one in zip(shape_of(value), slices_of(node), strict=True)
+    ]
+    if batch != batch_axes(node.outputs[0]) or (batch and len(taken[0]) != 1):
+        raise TatamiError(f"{place(node)} cuts the batch", mend="cut channels, rows and columns")
+    inner = [*taken[batch:], range(1), range(1), range(1)][:3]
+    starts, steps = [one.start for one in inner], [one.step for one in inner]
+    return (starts[0], starts[1], starts[2]), (steps[0], steps[1], steps[2])
 
 
 def matrix_of(node: ir.Node) -> tuple[Array, Array]:

@@ -36,6 +36,10 @@ class Quantization:
     zero_point: int
 
 
+TAPS = Quantization(1.0, 0)
+"""Of bytes that are the numbers of taps."""
+
+
 @dataclass(frozen=True)
 class Value:
     """What travels between two steps: float32, or uint8 where there is a quantization."""
@@ -47,6 +51,11 @@ class Value:
     def bytes(self) -> int:
         """What it takes in memory."""
         return math.prod(self.shape) * (4 if self.quantization is None else 1)
+
+    @property
+    def quantized(self) -> bool:
+        """Whether its bytes stand for real numbers: those of taps stand for themselves."""
+        return self.quantization not in (None, TAPS)
 
 
 # What may follow a sum ---------------------------------------------------------------------------
@@ -176,6 +185,34 @@ class QuantizedConvTranspose:
 @dataclass(frozen=True)
 class MaxPool:
     """The largest sample under each place of the window; padding never wins. Either kind."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    window: Window
+
+
+@dataclass(frozen=True)
+class MaxTap:
+    """Which tap of the window sees the largest sample, of equal ones the first, of either kind.
+
+    Taps are counted in the order of reading; the result is bytes, whose quantization is ``TAPS``:
+    at most 255 taps.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    window: Window
+
+
+@dataclass(frozen=True)
+class MaxUnpool:
+    """Samples back to where a max pool of that window saw the largest: inputs are (samples, taps).
+
+    All other places are zero, in bytes the zero point. Where two meet in one place, the later one
+    in the order of reading stays.
+    """
 
     name: str
     inputs: tuple[str, ...]
@@ -354,6 +391,17 @@ class Transpose:
 
 
 @dataclass(frozen=True)
+class Slice:
+    """Output i along an axis of (channels, rows, columns) is input starts + i * steps. Any kind."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    starts: tuple[int, int, int]
+    steps: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
 class SpaceToDepth:
     """The samples of each block x block by row and column, as channels: tatami.ops."""
 
@@ -399,6 +447,8 @@ Step = (
     | ConvTranspose
     | QuantizedConvTranspose
     | MaxPool
+    | MaxTap
+    | MaxUnpool
     | AveragePool
     | QuantizedAveragePool
     | Activate
@@ -412,6 +462,7 @@ Step = (
     | QuantizedSoftmax
     | Reshape
     | Transpose
+    | Slice
     | SpaceToDepth
     | Pad
     | Quantize

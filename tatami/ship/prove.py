@@ -30,6 +30,7 @@ from tatami.types import (
     Float32,
     Forward,
     Picture,
+    Segmenter,
     Spec,
 )
 
@@ -40,12 +41,19 @@ BOX_BOUND = 0.0
 MIXED_BOUND = 1e-2
 """As FLOAT_BOUND, for a network of integers with layers that were kept in float32: the last bit of
 a float may move a sample over the edge of a step, and so a few bytes by one."""
+UNPOOLED_BOUND = 0.1
+"""As FLOAT_BOUND, for a float network that puts samples back where max pools found them: of two
+that are equal but for rounding either may be the largest, and then a sample of one channel lies a
+pixel further, and what is computed of it too. The labels are held to one another by their mIoU."""
 MAP_BOUND = 5e-4
 """mAP must be equal to three decimals."""
 QUANTIZATION_LOSS = 0.01
 """What mAP may lose when a network becomes integers."""
 
 Array = NDArray[Any]
+
+Measure = Literal["mAP", "top-1", "mIoU"]
+"""What a ledger tells of each stage on all pictures."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +63,12 @@ class Stage:
     prepare: the stage's own picture rule, (h, w, 3) to (3, H, W).  size: bytes of what it is.
     integers: of an integer network, every value by name in its own type, float32 or uint8.
     rounded: names of those of them that come of float arithmetic, and so have no fixed bits.
-    compiled: whether a compiler made it.
+    compiled: whether a compiler made it.  unpools: whether it undoes max pools by their indices.
     """
 
     name: str
     spec: Spec
-    detector: Detector | Classifier
+    detector: Detector | Classifier | Segmenter
     forward: Forward
     values: Callable[[Float32], Mapping[str, Float32]] | None
     prepare: Callable[[Picture], Array] | None
@@ -68,6 +76,7 @@ class Stage:
     integers: Callable[[Float32], Mapping[str, Array]] | None = None
     compiled: bool = False
     rounded: frozenset[str] | None = None
+    unpools: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,7 +120,7 @@ class Ledger:
     """The rows in the order of the stages."""
 
     rows: tuple[Row, ...]
-    measure: Literal["mAP", "top-1"] = "mAP"
+    measure: Measure = "mAP"
 
     @property
     def passed(self) -> bool:
@@ -311,6 +320,16 @@ def hold_scores(stage: Stage, classifier: Classifier, pictures: Iterable[Picture
         expected = classifier.classify(picture).astype(np.float64)
         worst = _worse(worst, float(np.abs(found - expected).max()))
     return Row(f"{stage.name} scores", "NumPy", worst, "", 0.0)
+
+
+def hold_labels(stage: Stage, segmenter: Segmenter, pictures: Iterable[Picture]) -> Row:
+    """Hold the classes of a stage's pixels to those of a segmenter: the worst share of a picture's
+    pixels that differ, where none may."""
+    worst = 0.0
+    for picture in pictures:
+        found = cast(Segmenter, stage.detector).segment(picture)
+        worst = _worse(worst, float((found != segmenter.segment(picture)).mean()))
+    return Row(f"{stage.name} labels", "NumPy", worst, "", 0.0)
 
 
 def as_maps(array: Array) -> Array:

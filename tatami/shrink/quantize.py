@@ -30,12 +30,14 @@ ACTIVATIONS = ("LeakyRelu", "Relu", "Clip")
 """They join the sum before them, so nothing is rounded between."""
 SAME_RANGE = (
     *("MaxPool", "GlobalMaxPool", "Concat", "Reshape", "Flatten", "Transpose", "Pad"),
-    *("SpaceToDepth", "Squeeze", "Unsqueeze"),
+    *("Squeeze", "Unsqueeze", "SpaceToDepth", "MaxUnpool", "Slice", "Resize"),
 )
-"""They move samples and do not change them: all of their values share one range."""
+"""They move samples, or take means of them: all of their values share one range."""
 ORDERS = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze")
 """Of these, the ones that only order samples anew: between the last layer and an output they would
 have it rounded for nothing."""
+_SETTINGS = ("Clip", "MaxUnpool", "Pad", "Reshape", "Resize", "Slice", "Squeeze", "Unsqueeze")
+"""Their inputs after the first say how or where."""
 OTHERS = ("Add", "AveragePool", "GlobalAveragePool", "Sigmoid", "Tanh")
 
 
@@ -84,8 +86,7 @@ def quantize(
     for node in chosen:
         if _joins_the_sum(node, chosen):
             continue
-        inputs = 1 if node.op_type in (*WITH_WEIGHTS, "Pad", "Reshape") else len(node.inputs)
-        inputs = 1 if node.op_type in ("Clip", "Squeeze", "Unsqueeze") else inputs
+        inputs = 1 if node.op_type in (*WITH_WEIGHTS, *_SETTINGS) else len(node.inputs)
         for index in range(inputs):  # by index: the first pair of a value serves its second use too
             value = node.inputs[index]
             assert value is not None
@@ -149,6 +150,8 @@ def _is_integer(node: ir.Node, keep_float: Collection[str]) -> bool:
         return label(node) not in keep_float and constant(node, 1) is not None
     if node.op_type == "Add":
         return constant(node, 0) is None and constant(node, 1) is None
+    if node.op_type == "Resize" and not node.outputs[0].uses():
+        return False  # means that nobody asks to be bytes
     return node.op_type in (*ACTIVATIONS, *SAME_RANGE, *OTHERS)
 
 

@@ -249,6 +249,28 @@ CASES = {
             "wz": np.zeros(4, np.int8),
         },
     ),
+    "max unpooling": (
+        [
+            node("MaxPool", ["images"], ["y", "at"], kernel_shape=[3, 2], strides=[3, 2]),
+            node("Sigmoid", ["y"], ["z"]),
+            node("MaxUnpool", ["z", "at"], ["map"], kernel_shape=[3, 2], strides=[3, 2]),
+        ],
+        {},
+    ),
+    "slices": (
+        [
+            node("Slice", ["images", "from", "to"], ["a"]),
+            node("Slice", ["a", "starts", "ends", "axes", "steps"], ["map"]),
+        ],
+        {
+            "from": np.array([0, 1, 2, -9]),
+            "to": np.array([1, 4, 99, 9]),
+            "starts": np.array([6, 1]),
+            "ends": np.array([-99, -1]),
+            "axes": np.array([-1, 2]),
+            "steps": np.array([-2, 3]),
+        },
+    ),
     "flatten": (
         [
             node("Flatten", ["images"], ["flat"], axis=2),

@@ -273,7 +273,7 @@ def test_weights_of_torch_that_do_not_fit_are_refused(
     [
         (("--freeze", "nowhere"), "no weight's name begins with 'nowhere'"),
         (("--augment", "mosaic=0.5"), "a mosaic has no one class"),
-        (("--anchors", "3"), "no anchors"),
+        (("--anchors", "3"), "is for detectors"),
         (("--hold-out", "400"), "none would be left"),
         (("--hold-out", "4", "--test-split", "test"), "--hold-out beside --test-split"),
         (("--layer-rate", "0"), "layer_rate is 0"),

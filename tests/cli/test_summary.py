@@ -142,3 +142,11 @@ def test_refusals(
         error = capsys.readouterr().err
         assert said in error
         assert error.count("\n") == 1
+
+
+def test_a_segmenter_is_as_published(command: Command, capsys: Capture) -> None:
+    pytest.importorskip("torch")
+    assert command("summary", "segnet-basic", "--size", "64x32", "--width", "0.1") == 0
+    assert "input 1x3x32x64" in capsys.readouterr().out
+    assert command("summary", "unet", "--anchors", "3") == 2
+    assert "a segmenter has no anchors" in capsys.readouterr().err

@@ -74,6 +74,11 @@ def resized(size: tuple[int, int], function: Callable[[Tensor], Tensor], **how: 
     return [node("Resize", ["images", "", "", "sizes"], ["map"], **how)], {"sizes": sizes}, function
 
 
+def unpooled(x: Tensor) -> Tensor:
+    y, at = F.max_pool2d(x, 2, return_indices=True)
+    return F.max_unpool2d(y * y, at, 2)
+
+
 CASES: dict[str, Case] = {
     "Add": beside("Add", lambda x: x + t(CHANNELS), w=CHANNELS),
     "Add of a value to itself": ([node("Add", ["images", "images"], ["map"])], {}, lambda x: x + x),
@@ -286,6 +291,20 @@ CASES: dict[str, Case] = {
         ],
         {"axes": ints(0, 3), "one": ints(3), "shape": ints(1, 1, 24, 8)},
         lambda x: x.reshape(1, 1, 24, 8),
+    ),
+    "MaxUnpool": (
+        [
+            node("MaxPool", ["images"], ["y", "at"], kernel_shape=[2, 2], strides=[2, 2]),
+            node("Mul", ["y", "y"], ["square"]),
+            node("MaxUnpool", ["square", "at"], ["map"], kernel_shape=[2, 2], strides=[2, 2]),
+        ],
+        {},
+        unpooled,
+    ),
+    "Slice": (
+        [node("Slice", ["images", "starts", "ends", "axes", "steps"], ["map"])],
+        {"starts": ints(6, 1), "ends": ints(-99, -1), "axes": ints(-1, 2), "steps": ints(-2, 3)},
+        lambda x: x[:, :, 1:7:3].flip(3)[..., 1::2],
     ),
     "Sub": beside("Sub", lambda x: x - t(DOWN), w=DOWN),
     "Sub from a constant": (

@@ -261,6 +261,40 @@ NORMALIZE = helper.make_node(
             {},
             ["MaxPool 'map'", "several outputs"],
         ),
+        (
+            [
+                helper.make_node("MaxPool", ["images"], ["x", "at"], kernel_shape=[2, 2]),
+                helper.make_node("MaxUnpool", ["x", "at", "p"], ["map"], kernel_shape=[2, 2]),
+            ],
+            {"p": np.array([1, 3, 32, 64])},
+            ["'map'", "shape"],
+        ),
+        (
+            [
+                helper.make_node("MaxPool", ["images"], ["x", "at"], kernel_shape=[2, 2]),
+                helper.make_node("Reshape", ["at", "p"], ["map"]),
+            ],
+            {"p": np.array([1, -1])},
+            ["MaxPool 'x'", "several outputs"],
+        ),
+        (
+            [helper.make_node("Slice", ["images", "p", "q", "p", "p"], ["map"])],
+            {"p": np.array([0]), "q": np.array([1])},
+            ["'map'", "step"],
+        ),
+        (
+            [helper.make_node("Slice", ["images", "p", "q"], ["map"])],
+            {"p": np.array([0, 0, 40]), "q": np.array([1, 3, 50])},
+            ["'map'", "too small"],
+        ),
+        (
+            [
+                helper.make_node("Relu", ["images"], ["x"]),
+                helper.make_node("Slice", ["images", "x", "q"], ["map"]),
+            ],
+            {"q": np.array([1, 3])},
+            ["'map'"],
+        ),
         ([helper.make_node("Relu", ["nowhere"], ["map"])], {}, ["refuses", "nowhere"]),
         (
             [helper.make_node("Pad", ["images", "p"], ["map"])],

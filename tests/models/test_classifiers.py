@@ -7,7 +7,8 @@ that torchvision 0.29.1 itself computed of weights that are a function of their 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import pytest
@@ -503,27 +504,31 @@ def test_sppnet_learns_from_pictures_of_two_sizes() -> None:
 
 
 @pytest.mark.parametrize("stride", [8, 16, 32])
-def test_xception_as_a_backbone(stride: int) -> None:
+@pytest.mark.parametrize(
+    "backbone", [partial(Xception, middle=1), MobileNetV1], ids=["xception", "mobilenet"]
+)
+def test_a_backbone(backbone: Callable[..., Xception | MobileNetV1], stride: int) -> None:
     """The same weights at every output stride; the last maps agree where the coarse ones look."""
     torch.manual_seed(0)
-    model = Xception(5, width=0.05, output_stride=stride, middle=1).eval()
+    model = backbone(5, width=0.05, output_stride=stride).eval()
     images = pictures(97, 129)
     with torch.no_grad():
-        low, high = model.features(images)
+        low, high = model.maps(images)
     assert low.shape == (1, model.low_channels, 25, 33)
     assert high.shape == (1, model.high_channels, -(-97 // stride), -(-129 // stride))
     assert (low >= 0).all()
-    coarse = Xception(5, width=0.05, output_stride=32, middle=1).eval()
+    coarse = backbone(5, width=0.05, output_stride=32).eval()
     coarse.load_state_dict(model.state_dict(), strict=True)
     with torch.no_grad():
-        _, expected = coarse.features(images)
+        _, expected = coarse.maps(images)
     step = 32 // stride
     torch.testing.assert_close(high[:, :, ::step, ::step], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_xception_of_another_output_stride_is_refused() -> None:
+@pytest.mark.parametrize("backbone", [Xception, MobileNetV1])
+def test_another_output_stride_is_refused(backbone: type[Xception | MobileNetV1]) -> None:
     with pytest.raises(TatamiError, match="output_stride is 4"):
-        Xception(5, output_stride=4)
+        backbone(5, output_stride=4)
 
 
 @pytest.mark.parametrize(

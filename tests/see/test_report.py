@@ -23,6 +23,7 @@ from tatami.see.report import (
     Report,
     Seen,
     Shown,
+    ShownMasks,
     Stage,
     render,
     write_report,
@@ -238,6 +239,39 @@ def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.undo()
     assert path.read_text("utf-8") == render(SAMPLE)
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_masks_are_laid_over_their_picture_in_the_sets_colours() -> None:
+    truth = np.zeros((30, 40), np.uint8)
+    truth[:, 20:] = 1
+    truth[0] = 255
+    found = np.where(np.arange(40) < 30, 0, 1).astype(np.uint8)[None].repeat(30, axis=0)
+    shown = ShownMasks("b", np.full((30, 40, 3), 100, np.uint8), truth, found)
+    page = render(
+        Report("t", classes=("a", "b"), colours=((10, 20, 30), (200, 0, 0)), pictures=[shown])
+    )
+    assert "found: 75.0% right" in page  # void is not counted
+    assert "rgb(200, 0, 0)" in page
+    first, second = (
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))).astype(int)
+        for data in re.findall(r"data:image/jpeg;base64,([^\"]+)", page)
+    )
+    for drawn, column in ((first, 0.5), (second, 0.75)):
+        right = drawn[drawn.shape[0] // 2, int(drawn.shape[1] * (column + 0.05))]
+        assert np.abs(right - (150, 50, 50)).max() < 8
+        left = drawn[drawn.shape[0] // 2, int(drawn.shape[1] * (column - 0.05))]
+        assert np.abs(left - (55, 60, 65)).max() < 8
+
+
+def test_the_confusion_matrix_is_in_shares_of_its_rows() -> None:
+    counts = [[3, 1, 0], [0, 0, 0], [0, 5, 5]]
+    page = render(Report("t", classes=("a", "<b>", "c"), confusion=counts))
+    text = Page(page).text
+    for share in ("75.0", "25.0", "50.0"):
+        assert share in text
+    assert "<b>" not in page.split("</header>")[1].replace("&lt;b&gt;", "")
+    assert 'title="5"' in page
+    assert "Confusion" not in Page(render(Report("t", classes=("a",)))).text
 
 
 def test_the_roc_of_classes_stands_beside_the_table() -> None:

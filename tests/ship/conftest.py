@@ -133,6 +133,12 @@ def builder():
 
 
 @pytest.fixture(scope="session")
+def module_builder():
+    """The same, for networks that a module's tests share."""
+    return _Builder
+
+
+@pytest.fixture(scope="session")
 def small_spec():
     """``small_spec(size, classes, **changes)``, of InputSpec or Decoding."""
     return _spec

@@ -18,6 +18,7 @@ from tatami.ship.c.emit import emit
 from tatami.ship.c.operator import Options
 from tatami.ship.c.run import CompiledNetwork
 from tatami.ship.program import (
+    TAPS,
     Activate,
     Arithmetic,
     AveragePool,
@@ -29,6 +30,8 @@ from tatami.ship.program import (
     L2Norm,
     Leaky,
     MaxPool,
+    MaxTap,
+    MaxUnpool,
     Pad,
     Program,
     Quantization,
@@ -41,6 +44,7 @@ from tatami.ship.program import (
     Reshape,
     Resize,
     Sampling,
+    Slice,
     Softmax,
     SpaceToDepth,
     Table,
@@ -57,6 +61,12 @@ WINDOWS = [
     Window(Axis(2, 1, 0, 1), Axis(3, 2, 2, 0)),
     Window(Axis(2, 1, 1, 1, dilation=2), Axis(2, 2, 0, 1, dilation=3)),
     Window(Axis(7), Axis(5)),
+]
+SLICES = [
+    ((0, 2, 1), (1, 1, 1), (6, 4, 3)),
+    ((0, 6, 0), (1, -3, 2), (6, 3, 3)),
+    ((5, 0, 4), (-2, 1, -1), (3, 7, 5)),
+    ((2, 1, 0), (1, 1, 1), (4, 2, 5)),
 ]
 PADS = [((0, 0), (1, 2), (0, 3)), ((1, 2), (0, 1), (2, 0))]
 
@@ -120,7 +130,12 @@ def moves(islands, x, quantization):
             value = -1.5 if quantization is None else 7.0
             islands.add(Pad, (x,), shape, quantization, widths=widths, mode=mode, value=value)
     for window in WINDOWS:
-        islands.add(MaxPool, (x,), pooled(SHAPE, window), quantization, window=window)
+        places = pooled(SHAPE, window)
+        pool = islands.add(MaxPool, (x,), places, quantization, window=window)
+        taps = islands.add(MaxTap, (x,), places, TAPS, window=window)
+        islands.add(MaxUnpool, (pool, taps), SHAPE, quantization, window=window)
+    for starts, steps, shape in SLICES:
+        islands.add(Slice, (x,), shape, quantization, starts=starts, steps=steps)
     rows, columns = nearest(h, 13), nearest(w, 3)
     islands.add(Resize, (x,), (c, 13, 3), quantization, rows=rows, columns=columns)
 
@@ -275,7 +290,9 @@ def assert_agree(program, found, expected):
     for step in program.steps:
         one, other = found[step.output], expected[step.output]
         assert one.dtype == other.dtype
-        if one.dtype == np.uint8 or isinstance(step, ToFloat | Dequantize | MaxPool | Pad):
+        if one.dtype == np.uint8 or isinstance(
+            step, ToFloat | Dequantize | MaxPool | MaxUnpool | Slice | Pad
+        ):
             np.testing.assert_array_equal(one, other, err_msg=step.name)
         else:
             np.testing.assert_allclose(one, other, rtol=2e-6, atol=2e-6, err_msg=step.name)

@@ -3,13 +3,14 @@
 import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 from tatami import graph
 from tatami.errors import TatamiError
 from tatami.ship import interpret
 from tatami.ship.lower import lower
 from tatami.ship.program import (
+    TAPS,
     Dequantize,
     Quantize,
     QuantizedAdd,
@@ -17,6 +18,7 @@ from tatami.ship.program import (
     Requantize,
     Table,
     ToFloat,
+    Value,
 )
 from tatami.shrink.calibrate import observe
 from tatami.shrink.quantize import quantize
@@ -268,3 +270,48 @@ def test_means_that_nothing_rounds_stay_float(tmp_path, builder):
     wide = b.node("Resize", x, "", b.constant([1, 1, 2, 2]), mode="linear")
     program = held_to_simulation(quantized(written(tmp_path, b, [wide])), noise=1e-9)
     assert program.values[wide].quantization is None
+
+
+def test_unpooling_slices_and_means_in_bytes(tmp_path, builder):
+    """The indices of a pool become taps, beside the pool, and everything stays in bytes."""
+    b = builder()
+    x = b.node("Relu", b.conv("images", 3, 4, kernel=(3, 3), pads=[1, 1, 1, 1]))
+    halves = {"kernel_shape": [2, 2], "strides": [2, 2]}
+    b.nodes.append(helper.make_node("MaxPool", [x], ["pooled", "at"], **halves))
+    signed = b.conv("pooled", 4, 4, kernel=(1, 1))  # so that zero is no byte 0
+    back = b.node("MaxUnpool", signed, "at", **halves)
+    starts, ends, axes = b.shape(1, -4), b.shape(7, 9), b.shape(2, 3)
+    part = b.node("Slice", back, starts, ends, axes)  # 6 rows, 4 columns
+    wide = b.node("Resize", part, "", b.constant([1, 1, 2, 2]), mode="linear")
+    top = b.conv(wide, 4, 5, kernel=(1, 1))
+    program = held_to_simulation(quantized(written(tmp_path, b, [top])))
+    assert kinds(program) == [
+        *("QuantizedConv", "MaxTap", "MaxPool", "QuantizedConv", "MaxUnpool", "Slice", "Resize"),
+        "QuantizedConv",
+    ]
+    assert program.values["at as taps"] == Value((4, 4, 4), TAPS)
+    assert program.steps[0].pool is None  # its own map is looked at twice
+    quantization = program.values[program.steps[4].output].quantization
+    assert quantization.zero_point > 0
+    assert quantization == program.values[program.steps[6].output].quantization
+
+
+def test_indices_to_another_shape_are_not_shipped(tmp_path, builder):
+    b = builder()
+    b.nodes.append(
+        helper.make_node("MaxPool", ["images"], ["x", "at"], kernel_shape=[3, 3], strides=[2, 2])
+    )
+    back = b.node("MaxUnpool", "x", "at", kernel_shape=[2, 2], strides=[2, 2])  # 6 x 6 of 8 x 8
+    with pytest.raises(TatamiError, match="undoes no max pool"):
+        lower(written(tmp_path, b, [back]))
+
+
+def test_a_pool_of_too_many_taps_is_not_undone(tmp_path, builder):
+    b = builder()
+    wide = b.node("Resize", "images", "", b.constant([1, 1, 4, 4]))
+    b.nodes.append(
+        helper.make_node("MaxPool", [wide], ["x", "at"], kernel_shape=[16, 16], strides=[16, 16])
+    )
+    back = b.node("MaxUnpool", "x", "at", kernel_shape=[16, 16], strides=[16, 16])
+    with pytest.raises(TatamiError, match="more than 255"):
+        lower(written(tmp_path, b, [back]))

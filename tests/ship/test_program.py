@@ -4,6 +4,7 @@ import numpy as np
 
 from tatami.ops.window import Window
 from tatami.ship.program import (
+    TAPS,
     Arithmetic,
     Clamp,
     Conv,
@@ -36,6 +37,11 @@ def conv(source, output, outputs=4, channels=3, kernel=1, pool=None):
 def test_values_take_four_bytes_or_one():
     assert Value((2, 3, 5)).bytes == 120
     assert Value((2, 3, 5), BYTES).bytes == 30
+
+
+def test_the_numbers_of_taps_are_bytes_that_nobody_quantized():
+    assert Value((2, 3, 5), TAPS).bytes == 30
+    assert [Value((1, 1, 1), one).quantized for one in (None, TAPS, BYTES)] == [False, False, True]
 
 
 def test_lifetimes_of_inputs_outputs_and_constants():

@@ -39,6 +39,8 @@ def name_values(model: ir.Model) -> None:
             node.name = name
             if not node.outputs[0].is_graph_output():
                 node.outputs[0].name = name
+            for value in node.outputs[1:]:  # of a max pool, where its samples lay
+                value.name = f"{name}_indices"
     common.ClearMetadataAndDocStringPass()(model)
     for value in (*graph.inputs, *graph.initializers.values()):
         value.metadata_props.clear()

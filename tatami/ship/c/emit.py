@@ -26,7 +26,15 @@ from tatami.ship.c.text import kernel as _kernel
 from tatami.ship.c.text import renamed as _renamed
 from tatami.ship.c.text import text as _text
 from tatami.ship.program import Convolution, Program, Shape, Step, Value, parameters
-from tatami.types import ClassifierSpec, Decoding, InputSpec, Spec, detector_spec
+from tatami.types import (
+    VOID,
+    ClassifierSpec,
+    Decoding,
+    InputSpec,
+    SegmenterSpec,
+    Spec,
+    detector_spec,
+)
 
 ARRAY_LIMIT = 2 * 2**20
 """Bytes of weights up to which ``auto`` writes them as C arrays; see docs/decisions."""
@@ -111,8 +119,10 @@ def emit(
         "network.json": _description(program, layout, name, options, table),
     }
     if program.spec is not None:
-        tell = "tell_classes.c" if _classifies(program) else "tell_detections.c"
-        main = _text("main.c").replace("@ppm@", _text("ppm.c")).replace("@tell@", _text(tell))
+        use = _use(program.spec)
+        main = _text("main_segment.c" if use == "segment" else "main.c")
+        tell = "tell_classes.c" if use == "classify" else "tell_detections.c"
+        main = main.replace("@ppm@", _text("ppm.c")).replace("@tell@", _text(tell))
         texts["main.c"] = _renamed(main, name)
     encoded = {file: text.encode() for file, text in texts.items()}
     if not as_array:
@@ -137,11 +147,14 @@ def _check_name(name: str) -> None:
 
 def example(name: str, spec: Spec) -> str:
     """The name of the program that main.c becomes."""
-    return f"{name}_{'classify' if isinstance(spec, ClassifierSpec) else 'detect'}"
+    return f"{name}_{_use(spec)}"
 
 
-def _classifies(program: Program) -> bool:
-    return isinstance(program.spec, ClassifierSpec)
+def _use(spec: Spec) -> Literal["detect", "classify", "segment"]:
+    """What a network is for, as the names of kernels/ say it."""
+    if isinstance(spec, ClassifierSpec):
+        return "classify"
+    return "segment" if isinstance(spec, SegmenterSpec) else "detect"
 
 
 def _check_use(program: Program, spec: Spec) -> None:
@@ -152,6 +165,13 @@ def _check_use(program: Program, spec: Spec) -> None:
         )
     if isinstance(spec, ClassifierSpec):
         what, maps = "classifier", 1
+    elif isinstance(spec, SegmenterSpec):
+        what, maps = "segmenter", 1
+        if len(spec.classes) > VOID:
+            raise TatamiError(
+                f"{len(spec.classes)} classes do not fit a byte a pixel",
+                mend=f"ship a network of at most {VOID}",
+            )
     else:
         what, maps = (
             "detector with such a decoding",
@@ -179,8 +199,9 @@ def _header(program: Program, layout: Layout, name: str) -> str:
         for key, value, comment in _public(program, layout)
     ]
     if program.spec is not None:
-        header = "classify.h" if _classifies(program) else "detect.h"
-        functions = _text(header).rstrip().replace("@forward@", _signature(program))
+        functions = (
+            _text(f"{_use(program.spec)}.h").rstrip().replace("@forward@", _signature(program))
+        )
     else:
         functions = _forward_alone(program)
     text = _text("head.h").replace("@constants@", "\n".join(lines))
@@ -204,6 +225,10 @@ def _public(program: Program, layout: Layout) -> list[tuple[str, object, str]]:
     ]
     if isinstance(spec, ClassifierSpec):
         return common
+    if isinstance(spec, SegmenterSpec):
+        _, rows, columns = program.values[program.outputs[0]].shape
+        middle = [("ROWS", rows, "of what the network names: the middle"), ("COLUMNS", columns, "")]
+        return [*common[:5], *middle, *common[5:]]
     decoding = detector_spec(spec).decoding
     sides = [
         (f"MAP{index}_{side}", extent, "")
@@ -253,8 +278,8 @@ def _signature(program: Program) -> str:
 
 
 def _results(program: Program) -> dict[str, str]:
-    """The parameters of net_forward for a detector's or a classifier's outputs, and the values."""
-    if _classifies(program):
+    """The parameters of net_forward for the outputs of a network with a spec, and the values."""
+    if isinstance(program.spec, ClassifierSpec | SegmenterSpec):
         return {"logits": program.outputs[0]}
     return {f"map{index}": name for index, name in enumerate(program.outputs)}
 
@@ -287,8 +312,8 @@ def _source(program: Program, layout: Layout, name: str, options: Options, as_ar
     if program.spec is not None:
         darknet = program.spec.input.filter == "darknet"
         files_: tuple[str, ...] = ("placement.c", "picture_darknet.c" if darknet else "picture.c")
-        if isinstance(program.spec, ClassifierSpec):
-            files_ = (*files_, "classify.c")
+        if isinstance(program.spec, ClassifierSpec | SegmenterSpec):
+            files_ = (*files_, f"{_use(program.spec)}.c")
         else:
             kind = detector_spec(program.spec).decoding.kind
             file = "decode_yolo.c" if kind in ("yolov2", "yolov3") else f"decode_{kind}.c"
@@ -458,7 +483,7 @@ def _rules(program: Program, spec: Spec, addresses: _Addresses) -> str:
         "PLANES": "{0, 1, 2}" if pictures.channels == "rgb" else "{2, 1, 0}",
         "IMAGES": f"({addresses.values[program.inputs[0]]})",
     }
-    if isinstance(spec, ClassifierSpec):
+    if isinstance(spec, ClassifierSpec | SegmenterSpec):
         values["LOGITS"] = f"((const float *)({addresses.values[program.outputs[0]]}))"
         return "\n".join([*(f"#define NET_{key} {value}" for key, value in values.items()), ""])
     decoding = detector_spec(spec).decoding

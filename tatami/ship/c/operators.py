@@ -11,11 +11,14 @@ from tatami.ship.c import (
     conv_transpose,
     l2_norm,
     max_pool,
+    max_tap,
+    max_unpool,
     pad,
     quantize,
     quantized_add,
     reshape,
     resize,
+    slice,
     softmax,
     space_to_depth,
     table,
@@ -32,6 +35,8 @@ from tatami.ship.program import (
     Dequantize,
     L2Norm,
     MaxPool,
+    MaxTap,
+    MaxUnpool,
     Pad,
     Program,
     Quantize,
@@ -42,6 +47,7 @@ from tatami.ship.program import (
     QuantizedSoftmax,
     Reshape,
     Resize,
+    Slice,
     Softmax,
     SpaceToDepth,
     Step,
@@ -59,6 +65,10 @@ def decide(program: Program, step: Step, options: Options) -> Decision:
             return conv_transpose.decide(program, step, options)
         case MaxPool():
             return max_pool.decide(program, step, options)
+        case MaxTap():
+            return max_tap.decide(program, step, options)
+        case MaxUnpool():
+            return max_unpool.decide(program, step, options)
         case AveragePool() | QuantizedAveragePool():
             return average_pool.decide(program, step, options)
         case Activate():
@@ -81,6 +91,8 @@ def decide(program: Program, step: Step, options: Options) -> Decision:
             return reshape.decide(program, step, options)
         case Transpose():
             return transpose.decide(program, step, options)
+        case Slice():
+            return slice.decide(program, step, options)
         case SpaceToDepth():
             return space_to_depth.decide(program, step, options)
         case Pad():
@@ -98,6 +110,10 @@ def emit(program: Program, step: Step, places: Places, options: Options) -> str:
             return conv_transpose.emit(program, step, places, options)
         case MaxPool():
             return max_pool.emit(program, step, places, options)
+        case MaxTap():
+            return max_tap.emit(program, step, places, options)
+        case MaxUnpool():
+            return max_unpool.emit(program, step, places, options)
         case AveragePool() | QuantizedAveragePool():
             return average_pool.emit(program, step, places, options)
         case Activate():
@@ -120,6 +136,8 @@ def emit(program: Program, step: Step, places: Places, options: Options) -> str:
             return reshape.emit(program, step, places, options)
         case Transpose():
             return transpose.emit(program, step, places, options)
+        case Slice():
+            return slice.emit(program, step, places, options)
         case SpaceToDepth():
             return space_to_depth.emit(program, step, places, options)
         case Pad():

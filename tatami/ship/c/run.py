@@ -1,8 +1,8 @@
 """A shipped folder, run: its own program, as a process that answers over pipes.
 
 ``CompiledNetwork`` runs the network of any shipped folder, on this machine or on an emulated one,
-with the kernels that are asked for. ``CompiledDetector`` and ``CompiledClassifier`` are the
-``types.Detector`` and ``types.Classifier`` around it.
+with the kernels that are asked for. ``CompiledDetector``, ``CompiledClassifier`` and
+``CompiledSegmenter`` are the ``types.Detector``, ``Classifier`` and ``Segmenter`` around it.
 """
 
 from __future__ import annotations
@@ -34,9 +34,11 @@ from tatami.types import (
     ClassifierSpec,
     Detections,
     Float32,
+    Mask,
     NetworkSpec,
     Picture,
     RawMaps,
+    SegmenterSpec,
     Spec,
     detector_spec,
 )
@@ -222,7 +224,7 @@ class CompiledNetwork:
 
 
 class _Compiled:
-    """What a detector and a classifier in C have in common: pictures in, the network, its values.
+    """What those in C have in common: pictures in, the network, its values.
 
     On this machine, with the best kernels, the program in the folder is used where there is one,
     and pictures go to it as PPM, one process for all of one setting. All else: CompiledNetwork.
@@ -288,16 +290,21 @@ class _Compiled:
     ) -> None:
         self.close()
 
-    def _told(self, option: str, value: str, picture: Picture) -> list[list[str]]:
-        """The words of the lines that the shipped program prints for a picture."""
-        if self._running is None or self._running[0] != value:
+    def _shipped(self, *options: str) -> _Process:
+        """The shipped program with these options, waiting for pictures."""
+        setting = " ".join(options)
+        if self._running is None or self._running[0] != setting:
             if self._running is not None:
                 self.network.stop(self._running[1])
             program = str(self.network.example())
-            self._running = (value, self.network.start([program, option, value, "-"]))
-        process = self._running[1]
+            self._running = (setting, self.network.start([program, *options, "-"]))
+        return self._running[1]
+
+    def _told(self, option: str, value: str, picture: Picture) -> list[list[str]]:
+        """The words of the lines that the shipped program prints for a picture."""
+        process = self._shipped(option, value)
         height, width = picture.shape[:2]
-        process.send(b"P6 %d %d 255\n" % (width, height) + np.ascontiguousarray(picture).tobytes())
+        process.send(_ppm(picture))
         count = int(process.line().split()[1])
         if count < 0:
             raise self._refused(width, height)
@@ -344,7 +351,7 @@ class CompiledClassifier(_Compiled):
 
     def _check(self, spec: Spec) -> None:
         if not isinstance(spec, ClassifierSpec):
-            raise TatamiError("a detector names no whole picture", mend="open it as a detector")
+            raise TatamiError("the network names no whole picture", mend="give a classifier's")
         self._spec = spec
 
     @property
@@ -360,6 +367,35 @@ class CompiledClassifier(_Compiled):
                 scores[int(row[1])] = np.float32(row[0])
             return scores
         return np.frombuffer(self.network.ask(b"S" + _request(picture), 4 * count), "<f4")
+
+
+class CompiledSegmenter(_Compiled):
+    """Implements ``types.Segmenter`` with the C program of a folder that ``tatami ship`` wrote."""
+
+    def _check(self, spec: Spec) -> None:
+        if not isinstance(spec, SegmenterSpec):
+            raise TatamiError("the network names no pixels", mend="give a segmenter's")
+        self._spec = spec
+
+    @property
+    def spec(self) -> SegmenterSpec:
+        return self._spec
+
+    def segment(self, picture: Picture) -> Mask:
+        """(height, width): the class of each pixel of a picture (height, width, 3)."""
+        height, width = picture.shape[:2]
+        if self._as_shipped:
+            head = b"P5\n%d %d\n255\n" % (width, height)
+            answer = self._shipped().ask(_ppm(picture), len(head) + height * width)[len(head) :]
+        else:
+            answer = self.network.ask(b"M" + _request(picture), height * width)
+        return np.frombuffer(answer, np.uint8).reshape(height, width)
+
+
+def _ppm(picture: Picture) -> bytes:
+    """A picture as the shipped programs read it."""
+    height, width = picture.shape[:2]
+    return b"P6 %d %d 255\n" % (width, height) + np.ascontiguousarray(picture).tobytes()
 
 
 def _request(picture: Picture) -> bytes:
@@ -378,13 +414,16 @@ def _without_rules(folder: Path) -> TatamiError:
 
 def open_compiled(
     folder: Path, *, variant: str | None = None, target: str = HOST
-) -> CompiledDetector | CompiledClassifier:
+) -> CompiledDetector | CompiledClassifier | CompiledSegmenter:
     """A shipped folder as what its network.json says that it is. Raises TatamiError."""
     spec = describe(folder).spec
     if spec is None:
         raise _without_rules(folder)
-    kind = CompiledClassifier if isinstance(spec, ClassifierSpec) else CompiledDetector
-    return kind(folder, variant=variant, target=target)
+    if isinstance(spec, ClassifierSpec):
+        return CompiledClassifier(folder, variant=variant, target=target)
+    if isinstance(spec, SegmenterSpec):
+        return CompiledSegmenter(folder, variant=variant, target=target)
+    return CompiledDetector(folder, variant=variant, target=target)
 
 
 def native(array: Array, value: Value) -> Array:

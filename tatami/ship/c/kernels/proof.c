@@ -5,7 +5,8 @@
  * 'F' inputs: the outputs.  'T' inputs (where net.c is compiled with -DNET_TRACE=net_trace): the
  * output of every step.  Of a detector, 'P' width height pixels: the prepared picture.
  * 'D' threshold width height pixels: a count, then as many net_detection.  Of a classifier 'P', and
- * 'S' width height pixels: the probability of every class. */
+ * 'S' width height pixels: the probability of every class.  Of a segmenter 'P', and 'M' width height
+ * pixels: the class of every pixel. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +83,22 @@ static int detect(void)
     if (count > 0) fwrite(found, sizeof *found, (size_t)count, answers);
     return 1;
 }
+#elif defined(NET_ROWS)
+static int segment(void)
+{
+    int32_t sides[2];
+    uint8_t *rgb = read_picture(sides), *labels;
+    size_t pixels;
+
+    if (rgb == NULL) return 0;
+    pixels = (size_t)sides[0] * (size_t)sides[1];
+    labels = malloc(pixels);
+    if (labels != NULL && net_segment(rgb, sides[0], sides[1], labels) == 0)
+        fwrite(labels, 1, pixels, answers);
+    free(labels);
+    free(rgb);
+    return labels != NULL;
+}
 #else
 static int classify(void)
 {
@@ -103,7 +120,7 @@ static int forward(int trace)
     if (!read_inputs()) return 0;
     tracing = trace;
     run();
-    tracing = 0; /* 'D' and 'S' run the network too */
+    tracing = 0; /* 'D', 'S' and 'M' run the network too */
     if (!trace) write_outputs();
     return 1;
 }
@@ -118,6 +135,8 @@ static int answer(int request)
     case 'P': return prepare();
 #ifdef NET_MAX_DETECTIONS
     case 'D': return detect();
+#elif defined(NET_ROWS)
+    case 'M': return segment();
 #else
     case 'S': return classify();
 #endif

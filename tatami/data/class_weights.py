@@ -1,0 +1,36 @@
+"""What a pixel of each class should weigh in a loss, so that rare classes are learnt too."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tatami.types import VOID, Int, LabelledMasks, Mask
+
+
+def pixel_counts(mask: Mask, classes: int) -> Int:
+    """(classes,) int64: the pixels of each class in a mask; void is none."""
+    return np.bincount(mask.ravel(), minlength=VOID + 1)[:classes]
+
+
+def median_frequency(masks: LabelledMasks) -> tuple[float, ...]:
+    """A weight a class: the median of all classes' frequencies over its own (Eigen and Fergus 2015,
+    "Predicting depth, surface normals and semantic labels", section 4.3.2).
+
+    The frequency of a class is its share of the pixels of those pictures that hold it, void left
+    out. A class that no picture holds weighs 1, which nothing is multiplied by.
+    Raises TatamiError for a pair that cannot be read.
+    """
+    classes = len(masks.classes)
+    own: Int = np.zeros(classes, np.int64)  # pixels of the class
+    whole: Int = np.zeros(classes, np.int64)  # all stated pixels of the pictures that hold it
+    for index in range(len(masks)):
+        counts = pixel_counts(masks.read(index)[1], classes)
+        own += counts
+        whole[counts > 0] += counts.sum()
+    held = own > 0
+    if not held.any():
+        return (1.0,) * classes
+    frequency = own[held] / whole[held]
+    weights = np.ones(classes)
+    weights[held] = np.median(frequency) / frequency
+    return tuple(weights.tolist())

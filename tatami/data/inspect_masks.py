@@ -1,0 +1,124 @@
+"""Look at a whole set of masks: count the pixels of every class, compare the splits, measure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tatami.data.class_weights import pixel_counts
+from tatami.data.open import MASK_FORMATS, chosen_split, mask_format_of
+from tatami.data.problems import Problem
+from tatami.errors import TatamiError
+from tatami.types import VOID, Int, LabelledMasks, Mask, Size
+
+
+@dataclass(frozen=True)
+class SplitOfMasks:
+    """A split as far as it is sound.
+
+    pixels, pictures: (classes,) int64, of each class, and that hold it.  void: pixels without one.
+    sizes: pictures of each size.
+    """
+
+    masks: LabelledMasks
+    pixels: Int
+    pictures: Int
+    void: int
+    sizes: Counter[Size]
+
+
+@dataclass(frozen=True)
+class MaskInspection:
+    """A set's splits, and everything that is wrong with them."""
+
+    root: Path
+    format: str
+    classes: tuple[str, ...]
+    splits: dict[str, SplitOfMasks]
+    problems: tuple[Problem, ...]
+
+
+def inspect_masks(
+    root: Path,
+    *,
+    split: str | None = None,
+    format: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> MaskInspection:
+    """Read every split (or the one named), decode its pictures and masks, and find the same picture
+    twice.
+
+    progress: called with (pictures done, pictures in all) after each.
+    Raises TatamiError only for a set that cannot be recognised or of which no split can be read.
+    """
+    name = mask_format_of(root, format)
+    reader = MASK_FORMATS[name]
+    every = reader.splits(root)
+    asked = every if split is None else (chosen_split(root, split, every),)
+    problems: list[Problem] = []
+    read: dict[str, LabelledMasks] = {}
+    refused: TatamiError | None = None
+    for wanted in asked:
+        try:
+            reading = reader.read(root, wanted)
+        except TatamiError as error:
+            refused = refused or error
+            problems.append(Problem.of("bad-label", error, root))
+            continue
+        read[wanted] = reading.masks
+        problems += reading.problems
+    if refused is not None and not read:
+        raise refused
+    total = sum(len(masks) for masks in read.values())
+    done = 0
+    seen: dict[bytes, tuple[str, str]] = {}
+    found = {}
+    for wanted, masks in read.items():
+        counted = _Counted(len(masks.classes))
+        sound = []
+        for index, identity in enumerate(masks.ids):
+            done += 1
+            try:
+                picture, mask = masks.read(index)
+            except TatamiError as error:
+                problems.append(Problem.of("unreadable-picture", error, root))
+            else:
+                sound.append(index)
+                counted.add(mask)
+                digest = hashlib.sha256(picture.tobytes()).digest()
+                twin = seen.setdefault(digest, (wanted, identity))
+                nested = twin[0] in wanted or wanted in twin[0]  # as VOC's train in trainval
+                if twin != (wanted, identity) and not (twin[1] == identity and nested):
+                    reason = f"'{identity}' of '{wanted}' is also '{twin[1]}' of '{twin[0]}'"
+                    mend = "keep it in one split only, or its figures mean nothing"
+                    problems.append(Problem("duplicate-picture", root, None, reason, mend))
+            if progress is not None:
+                progress(done, total)
+        kept = masks.select(np.array(sound, np.int64))
+        found[wanted] = SplitOfMasks(
+            kept, counted.pixels, counted.pictures, counted.void, counted.sizes
+        )
+    classes = next(iter(read.values())).classes
+    return MaskInspection(root, name, classes, found, tuple(problems))
+
+
+class _Counted:
+    """What a split's masks come to."""
+
+    def __init__(self, classes: int) -> None:
+        self.pixels: Int = np.zeros(classes, np.int64)
+        self.pictures: Int = np.zeros(classes, np.int64)
+        self.void = 0
+        self.sizes: Counter[Size] = Counter()
+
+    def add(self, mask: Mask) -> None:
+        counts = pixel_counts(mask, len(self.pixels))
+        self.pixels += counts
+        self.pictures += counts > 0
+        self.void += int((mask == VOID).sum())
+        self.sizes[Size(mask.shape[1], mask.shape[0])] += 1

@@ -1,0 +1,346 @@
+"""Folders of pictures and of masks with the same names, and a file that says what the masks mean.
+
+``masks.json`` (or any ``NAME.masks.json``, which may lie elsewhere) says all of it. Without one,
+ROOT/classes.csv names the classes; ROOT/images and ROOT/masks, or in both a folder a split, hold
+the pictures and the masks. docs/mask-sets.md has both ways in full.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tatami.data.labels import (
+    MAX_LABEL_BYTES,
+    checked_names,
+    class_name,
+    names_a_path,
+    pictures_in,
+    read_bytes,
+    read_lines,
+    stays_inside,
+)
+from tatami.data.masks import Colour, Legend, Pair, code, names_listed, reading, usual_colours
+from tatami.data.problems import MaskReading, Problem
+from tatami.errors import TatamiError
+from tatami.files import parse_json
+from tatami.types import VOID
+
+LOOKED_FOR = "masks.json, NAME.masks.json, or classes.csv beside images/ and masks/"
+SETTINGS, TABLE = "masks.json", "classes.csv"
+
+_COLUMNS = {
+    "name": "name",
+    "value": "value",
+    **{letter: letter for letter in "rgb"},
+    **{"red": "r", "green": "g", "blue": "b"},
+}
+
+
+@dataclass(frozen=True)
+class _Split:
+    """ending: what a mask's name has after the picture's.  names: the pictures that count, or a
+    list of them in a file; None: all that are there."""
+
+    pictures: Path
+    masks: Path
+    ending: str = ""
+    names: tuple[str, ...] | Path | None = None
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """file: the one that says it all."""
+
+    file: Path
+    legend: Legend
+    splits: Mapping[str, _Split]
+
+
+@dataclass(frozen=True)
+class _Class:
+    """One class as a file states it; the first colour is the one that it is drawn in."""
+
+    name: str
+    values: tuple[int, ...] = ()
+    colours: tuple[Colour, ...] = ()
+
+
+def recognises(root: Path) -> bool:
+    if root.is_file():
+        return is_settings(root)
+    table = (root / TABLE).is_file() and (root / "images").is_dir() and (root / "masks").is_dir()
+    return bool(_settings_in(root)) or table
+
+
+def is_settings(file: Path) -> bool:
+    """Whether a file's name is that of a description of masks."""
+    return file.name == SETTINGS or file.name.endswith("." + SETTINGS)
+
+
+def splits(root: Path) -> tuple[str, ...]:
+    """Those that the file names, or the folders in images/, or ``all``."""
+    return tuple(sorted(_layout(root).splits))
+
+
+def read(root: Path, split: str) -> MaskReading:
+    """One split: every mask is decoded. Raises TatamiError for a description that is not sound."""
+    layout = _layout(root)
+    where = layout.splits[split]
+    problems: list[Problem] = []
+    pictures = {path.stem: path for path in pictures_in(where.pictures)}
+    masks = {path.stem: path for path in pictures_in(where.masks)}
+    pairs = []
+    for name, file, line in _names(where, layout.file, pictures, problems):
+        picture, mask = pictures.get(name), masks.get(name + where.ending)
+        if picture is None:
+            reason = f"there is no picture '{name}' in {where.pictures.name}"
+            mend = "add it, or take it off the list"
+            problems.append(Problem("missing-picture", file, line, reason, mend))
+        elif mask is None:
+            reason = f"there is no mask {name}{where.ending}.png in {where.masks}"
+            mend = "add it: void all over where nothing is known"
+            problems.append(Problem("missing-label", picture, None, reason, mend))
+        else:
+            pairs.append(Pair(name, picture, mask))
+    if where.names is None:
+        for stem, mask in masks.items():
+            if stem.removesuffix(where.ending) not in pictures or not stem.endswith(where.ending):
+                reason = f"there is no picture of this mask in {where.pictures}"
+                problems.append(
+                    Problem("orphan-label", mask, None, reason, "add the picture or delete it")
+                )
+    return reading(root, split, layout.legend, pairs, problems)
+
+
+def _names(
+    split: _Split, settings: Path, pictures: Mapping[str, Path], problems: list[Problem]
+) -> list[tuple[str, Path, int | None]]:
+    """The names of a split's pictures, and where each is stated."""
+    if split.names is None:
+        return [(name, split.pictures, None) for name in pictures]
+    if isinstance(split.names, Path):
+        file = split.names
+        return [(name, file, line) for name, line in names_listed(file, problems)]
+    return [(name, settings, None) for name in split.names]
+
+
+def _layout(root: Path) -> _Layout:
+    """Raises TatamiError for a description that is not sound."""
+    if root.is_file():
+        return _of_settings(root)
+    files = _settings_in(root)
+    if len(files) > 1:
+        several = ", ".join(path.name for path in files)
+        raise TatamiError(
+            f"holds several sets: {several}", mend="name one of these files as the path", file=root
+        )
+    if files:
+        return _of_settings(files[0])
+    images, masks = root / "images", root / "masks"
+    inside = sorted(path.name for path in images.iterdir() if path.is_dir())
+    named = [name for name in inside if not name.startswith(".")]
+    found = {name: _Split(images / name, masks / name) for name in named}
+    file = root / TABLE
+    classes, void, by_colour = _csv(file)
+    legend = _legend(classes, void, by_colour, file)
+    return _Layout(file, legend, found or {"all": _Split(images, masks)})
+
+
+def _settings_in(root: Path) -> list[Path]:
+    if not root.is_dir():
+        return []
+    return sorted(path for path in root.glob(f"*{SETTINGS}") if is_settings(path))
+
+
+def _of_settings(file: Path) -> _Layout:
+    content = _object(parse_json(read_bytes(file, MAX_LABEL_BYTES), file), "the file", file)
+    _check_keys(content, ("folder", "by", "classes", "void", "splits"), "the file", file)
+    folder = content.get("folder", ".")
+    if not isinstance(folder, str) or not names_a_path(folder):
+        raise _bad(file, "'folder' is no path", "name the folder that holds the set")
+    by = content.get("by", "value")
+    if by not in ("value", "colour"):
+        raise _bad(file, f"'by' is {by!r:.40}", "give value or colour")
+    void: list[_Class] = []
+    listed = content.get("classes")
+    if isinstance(listed, str):
+        table = file.parent / folder / _inside(listed, "classes", file)
+        classes, void, _ = _csv(table)
+    elif isinstance(listed, list):
+        classes = [_class(entry, at, file) for at, entry in enumerate(listed)]
+    else:
+        raise _bad(file, "has no list 'classes'", "list the classes")
+    entries = content.get("void", [])
+    if not isinstance(entries, list):
+        raise _bad(file, "'void' is no list", "list the values or the colours that are void")
+    for entry in entries:
+        if by == "colour":
+            void.append(_Class("void", (), _colours(entry, "void", file)))
+        else:
+            void.append(_Class("void", _values(entry, "void", file)))
+    base = file.parent / folder
+    named = _object(content.get("splits"), "'splits'", file)
+    found = {name: _split(name, entry, base, file) for name, entry in named.items()}
+    if not found:
+        raise _bad(file, "names no split", "name one, with its folders of pictures and masks")
+    return _Layout(file, _legend(classes, void, by == "colour", file), found)
+
+
+def _split(name: str, entry: object, base: Path, file: Path) -> _Split:
+    title = f"split '{name[:40]}'"
+    class_name(name, file)
+    members = _object(entry, title, file)
+    _check_keys(members, ("pictures", "masks", "ending", "names"), title, file)
+    folders = {}
+    for key in ("pictures", "masks"):
+        folders[key] = base / _inside(members.get(key), f"{title}: {key}", file)
+        if not folders[key].is_dir():
+            raise _bad(file, f"{title}: there is no folder {folders[key]}", f"name its {key}")
+    ending = members.get("ending", "")
+    if not isinstance(ending, str) or (ending and not stays_inside(ending)):
+        raise _bad(file, f"{title}: 'ending' is no part of a name", "give text, as _mask")
+    names: object = members.get("names")
+    listed: tuple[str, ...] | Path | None = None
+    if isinstance(names, str):
+        listed = base / _inside(names, f"{title}: names", file)
+    elif names is not None:
+        if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+            raise _bad(file, f"{title}: 'names' is no list of names", "list the pictures' stems")
+        twice = next((one for one, count in Counter(names).items() if count > 1), None)
+        if twice is not None:
+            raise _bad(file, f"{title}: '{twice[:40]}' stands twice", "delete one")
+        listed = tuple(names)
+    return _Split(folders["pictures"], folders["masks"], ending, listed)
+
+
+def _class(entry: object, place: int, file: Path) -> _Class:
+    """One of the list: a name alone has the value of its place."""
+    title = f"classes[{place}]"
+    if isinstance(entry, str):
+        entry = {"name": entry}
+    members = _object(entry, title, file)
+    _check_keys(members, ("name", "value", "colour"), title, file)
+    name = members.get("name")
+    if not isinstance(name, str):
+        raise _bad(file, f"{title} has no 'name'", "name the class")
+    values = _values(members.get("value", place), title, file)
+    colours = _colours(members["colour"], title, file) if "colour" in members else ()
+    return _Class(class_name(name, file), values, colours)
+
+
+def _csv(file: Path) -> tuple[list[_Class], list[_Class], bool]:
+    """The classes of a table, what is void, and whether pixels are told by colour: where the table
+    has no column of values. Raises TatamiError, naming the line."""
+    lines = read_lines(file)
+    try:
+        rows = list(csv.reader(lines))
+    except csv.Error as error:
+        raise _bad(file, f"malformed CSV: {error}", "export it again") from error
+    columns = [_COLUMNS.get(title.strip().lower(), "") for title in rows[0]] if rows else []
+    if "name" not in columns or not ({"value"} <= {*columns} or {*"rgb"} <= {*columns}):
+        raise TatamiError(
+            f"the first line is {lines[0][:60] if lines else ''!r}",
+            mend="name the columns: name, and value, or red, green and blue, or all",
+            file=file,
+            line=1,
+        )
+    classes: list[_Class] = []
+    void: list[_Class] = []
+    for line, row in enumerate(rows[1:], 2):
+        if not any(cell.strip() for cell in row):
+            continue
+        if len(row) != len(columns):
+            raise _bad(file, f"has {len(row)} cells, not {len(columns)}", "mend it", line)
+        cells = {column: cell.strip() for column, cell in zip(columns, row, strict=True)}
+        kinds = [column for column in columns if column in ("value", *"rgb")]
+        numbers = {column: _byte(cells[column], file, line) for column in kinds}
+        values = (numbers["value"],) if "value" in numbers else ()
+        coloured = {*"rgb"} <= {*numbers}
+        colour = ((numbers["r"], numbers["g"], numbers["b"]),) if coloured else ()
+        name = class_name(cells["name"], file, line)
+        (void if name.lower() == "void" else classes).append(_Class(name, values, colour))
+    return classes, void, "value" not in columns
+
+
+def _legend(
+    classes: Sequence[_Class], void: Sequence[_Class], by_colour: bool, file: Path
+) -> Legend:
+    """Raises TatamiError for a value or a colour that is stated twice."""
+    names = checked_names([one.name for one in classes], file)
+    meaning: dict[int, int] = {}
+    for label, one in [*enumerate(classes), *((VOID, one) for one in void)]:
+        keys = tuple(map(code, one.colours)) if by_colour else one.values
+        if not keys:
+            what = "colour" if by_colour else "value"
+            raise _bad(file, f"class '{one.name}' has no {what}", "give it")
+        for key in keys:
+            if meaning.get(key, label) != label:
+                what = f"({key >> 16}, {key >> 8 & 255}, {key & 255})" if by_colour else str(key)
+                raise _bad(file, f"{what} is both {names[meaning[key]]} and {one.name}", "mend one")
+            meaning[key] = label
+    if not by_colour:
+        meaning.setdefault(VOID, VOID)
+    usual = usual_colours(len(names))
+    colours = tuple(
+        one.colours[0] if one.colours else usual[label] for label, one in enumerate(classes)
+    )
+    try:
+        return Legend(names, colours, meaning, by_colour)
+    except TatamiError as error:
+        raise TatamiError(error.reason, mend=error.mend, file=file) from None
+
+
+def _object(value: object, title: str, file: Path) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise _bad(file, f"{title} is no object of JSON", "see docs/mask-sets.md")
+    return value
+
+
+def _check_keys(
+    members: Mapping[str, object], known: Sequence[str], title: str, file: Path
+) -> None:
+    unknown = next((key for key in members if key not in known), None)
+    if unknown is not None:
+        raise _bad(file, f"{title} has the key '{unknown[:40]}'", f"known are {', '.join(known)}")
+
+
+def _inside(value: object, title: str, file: Path) -> str:
+    """A path inside the set's folder."""
+    if not isinstance(value, str) or not stays_inside(value):
+        raise _bad(file, f"{title} is no path inside the set's folder", "name it relative to that")
+    return value
+
+
+def _values(value: object, title: str, file: Path) -> tuple[int, ...]:
+    """A number from 0 to 255, or a list of them."""
+    found = value if isinstance(value, list) else [value]
+    for one in found:
+        if not isinstance(one, int) or isinstance(one, bool) or not 0 <= one <= 255:
+            raise _bad(file, f"{title} has the value {one!r:.40}", "give numbers from 0 to 255")
+    return tuple(found)
+
+
+def _colours(value: object, title: str, file: Path) -> tuple[Colour, ...]:
+    """[red, green, blue], or a list of such."""
+    several = isinstance(value, list) and bool(value) and all(isinstance(v, list) for v in value)
+    found = []
+    for one in value if isinstance(value, list) and several else [value]:
+        if not isinstance(one, list) or len(one) != 3:
+            raise _bad(file, f"{title} has the colour {one!r:.40}", "give [red, green, blue]")
+        red, green, blue = _values(one, title, file)
+        found.append((red, green, blue))
+    return tuple(found)
+
+
+def _byte(text: str, file: Path, line: int) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 3 or int(text) > 255:
+        raise _bad(file, f"'{text[:20]}' is no number from 0 to 255", "mend it", line)
+    return int(text)
+
+
+def _bad(file: Path, reason: str, mend: str, line: int | None = None) -> TatamiError:
+    return TatamiError(reason, mend=mend, file=file, line=line)

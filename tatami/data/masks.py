@@ -1,0 +1,188 @@
+"""What every format of masks shares: mask files to classes, held to their pictures and their set.
+
+A mask file has a number for every pixel, which is a level of grey or a place in a palette, or a
+colour for every pixel. A ``Legend`` says what each means. Every mask is decoded when a set is
+opened, one at a time, since only its pixels can tell whether it says what the legend knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tatami.data.labels import MAX_LABEL_BYTES, read_lines, stays_inside
+from tatami.data.pictures import picture_size, read_colours, read_numbers, read_picture
+from tatami.data.problems import MaskReading, Problem, in_order
+from tatami.errors import TatamiError
+from tatami.types import LabelledMasks, Mask, Picture, Size
+
+Colour = tuple[int, int, int]
+
+MAX_CLASSES = 254
+"""A mask's byte holds so many, VOID, and one number for what a mask should not hold."""
+_UNKNOWN = MAX_CLASSES
+_TOLD = 5  # unknown numbers or colours that a reason names
+
+
+@dataclass(frozen=True)
+class Legend:
+    """What the mask files of a set mean.
+
+    colours: of each class, as it is drawn.  by_colour: whether a pixel is told by its colour.
+    meaning: the class, or VOID, of a number from 0 to 255, or of a colour as ``code`` has it.
+    Raises TatamiError for too many classes.
+    """
+
+    classes: tuple[str, ...]
+    colours: tuple[Colour, ...]
+    meaning: Mapping[int, int]
+    by_colour: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.classes) <= MAX_CLASSES:
+            raise TatamiError(
+                f"{len(self.classes)} classes of pixels",
+                mend=f"a mask tells 1 to {MAX_CLASSES} apart",
+            )
+
+    def read(self, file: Path) -> Mask:
+        """The mask in a file. Raises TatamiError for one that cannot be read, or that holds what
+        has no meaning."""
+        return self.classes_of(self.codes(file), file)
+
+    def codes(self, file: Path) -> NDArray[np.integer]:
+        """(height, width): the number, or the colour's code, of every pixel of a file.
+
+        Raises TatamiError for a file that cannot be read as such.
+        """
+        if not self.by_colour:
+            return read_numbers(file)
+        red, green, blue = np.moveaxis(read_colours(file).astype(np.int32), 2, 0)
+        return np.asarray(red << 16 | green << 8 | blue, np.int32)
+
+    def classes_of(self, codes: NDArray[np.integer], file: Path) -> Mask:
+        """The mask that codes (height, width) mean. Raises TatamiError for one without meaning."""
+        mask: Mask = self._table[codes]
+        unknown = mask == _UNKNOWN
+        if unknown.any():
+            found = np.unique(codes[unknown]).tolist()
+            what = "colour" if self.by_colour else "value"
+            told = ", ".join(self._written(code) for code in found[:_TOLD])
+            more = f" and {len(found) - _TOLD} more" if len(found) > _TOLD else ""
+            raise TatamiError(
+                f"{int(unknown.sum())} pixels have the {what} {told}{more}, which is no class's",
+                mend=f"name it in the set's classes, or state that it is void: {what}s known are "
+                + ", ".join(self._written(code) for code in sorted(self.meaning)[:20]),
+                file=file,
+            )
+        return mask
+
+    def _written(self, code: int) -> str:
+        if not self.by_colour:
+            return str(code)
+        return f"({code >> 16}, {code >> 8 & 255}, {code & 255})"
+
+    @cached_property
+    def _table(self) -> Mask:
+        """The class of every code that there can be."""
+        table: Mask = np.full(2**24 if self.by_colour else 256, _UNKNOWN, np.uint8)
+        for code, label in self.meaning.items():
+            table[code] = label
+        return table
+
+
+def code(colour: Colour) -> int:
+    """A colour as one number, red in the highest byte."""
+    red, green, blue = colour
+    return red << 16 | green << 8 | blue
+
+
+def usual_colours(count: int) -> tuple[Colour, ...]:
+    """PASCAL VOC's colours of classes 0, 1, ...: the bits of the number, three at a time, are the
+    high bits of red, green and blue; class 0 is black (the development kit's VOClabelcolormap)."""
+    found = []
+    for label in range(count):
+        colour = [0, 0, 0]
+        for bit in range(8):
+            colour[bit % 3] |= (label >> bit & 1) << (7 - bit // 3)
+        found.append((colour[0], colour[1], colour[2]))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A picture's file and its mask's."""
+
+    id: str
+    picture: Path
+    mask: Path
+
+
+def names_listed(file: Path, problems: list[Problem]) -> Iterable[tuple[str, int]]:
+    """The names that a list of pictures holds, one a line, with their lines; what is no name, or
+    stands twice, is a problem. Raises TatamiError for a list that cannot be read."""
+    first: dict[str, int] = {}
+    for line, text in enumerate(read_lines(file, 16 * MAX_LABEL_BYTES), 1):
+        if not text:
+            continue
+        if not stays_inside(text):
+            reason = f"{text[:80]!r} is no picture's name"
+            problems.append(Problem("bad-label", file, line, reason, "write the file's stem"))
+        elif text in first:
+            reason = f"'{text}' stands in line {first[text]} already"
+            problems.append(Problem("duplicate-picture", file, line, reason, "delete one"))
+        else:
+            first[text] = line
+            yield text, line
+
+
+def reading(
+    root: Path, split: str, legend: Legend, pairs: Sequence[Pair], problems: list[Problem]
+) -> MaskReading:
+    """A split of those pairs that are sound; what is wrong with the others, after ``problems``."""
+    sound = [pair for pair in pairs if _is_sound(pair, legend, problems)]
+
+    def read(index: int) -> tuple[Picture, Mask]:
+        pair = sound[index]
+        picture, mask = read_picture(pair.picture), legend.read(pair.mask)
+        if mask.shape != picture.shape[:2]:
+            height, width = picture.shape[:2]
+            raise _other_size(pair, Size(width, height), mask.shape)
+        return picture, mask
+
+    ids = tuple(pair.id for pair in sound)
+    masks = LabelledMasks(root, split, legend.classes, legend.colours, ids, read)
+    return MaskReading(masks, in_order(problems))
+
+
+def _is_sound(pair: Pair, legend: Legend, problems: list[Problem]) -> bool:
+    try:
+        size = picture_size(pair.picture)
+    except TatamiError as error:
+        problems.append(Problem.of("unreadable-picture", error, pair.picture))
+        return False
+    kind = "bad-label"
+    try:
+        codes = legend.codes(pair.mask)
+        kind = "size-mismatch"
+        if codes.shape != (size.height, size.width):
+            raise _other_size(pair, size, codes.shape)
+        kind = "unknown-value"
+        legend.classes_of(codes, pair.mask)
+    except TatamiError as error:
+        problems.append(Problem.of(kind, error, pair.mask))
+        return False
+    return True
+
+
+def _other_size(pair: Pair, size: Size, shape: tuple[int, ...]) -> TatamiError:
+    return TatamiError(
+        f"the mask is {shape[1]}x{shape[0]}, its picture {size}",
+        mend="resize the mask by nearest neighbour, or find the right picture",
+        file=pair.mask,
+    )
