@@ -49,7 +49,16 @@ from tatami.boxes import clip_xyxy, cxcywh_to_xyxy, nms_per_class
 from tatami.errors import TatamiError
 from tatami.ops.exponential import exp, sigmoid, softmax
 from tatami.picture import Placement
-from tatami.types import AnchorGrid, Decoding, Detections, Float32, Int, NetworkSpec, Size
+from tatami.types import (
+    AnchorGrid,
+    Decoding,
+    Detections,
+    Float32,
+    Int,
+    NetworkSpec,
+    RegionDecoding,
+    Size,
+)
 
 FARTHEST = float(1 << 20)
 """Pixels from a picture's corner, where boxes are cut: their areas stay finite in float32."""
@@ -189,8 +198,14 @@ def detections(
     placement: where ``tatami.picture.prepare`` laid the picture on the network's input.
     Raises TatamiError where a map's shape is not that of the spec.
     """
-    decoding = spec.decoding
-    best = candidates(maps, decoding, score_threshold, len(spec.classes))
+    best = candidates(maps, spec.decoding, score_threshold, len(spec.classes))
+    return suppressed(best, spec.decoding, placement, picture_size)
+
+
+def suppressed(
+    best: Candidates, decoding: Decoding | RegionDecoding, placement: Placement, picture_size: Size
+) -> Detections:
+    """Steps 4 to 6 of the rule: the candidates of one picture to its detections."""
     mapped = placement.to_picture(best.xyxy.astype(np.float64), picture_size)
     xyxy = np.clip(mapped, -FARTHEST, FARTHEST).astype(np.float32)
     hull = picture_size if decoding.nms == "diou" else None

@@ -302,6 +302,38 @@ class Decoding:
 
 
 @dataclass(frozen=True)
+class RegionDecoding:
+    """How regions of a picture become detections: see tatami/two_stage.py, which is the rule.
+
+    kind: ``pool``, a region is max-pooled from the network's feature map; or ``warp``, cut out of
+    the picture with its surroundings and warped to the network's input.
+    bins: of ``pool``: what a region is pooled to.  stride: input pixels from one sample of the
+    feature map to the next.
+    context: of ``warp``: pixels of the input, at every edge, that show what is around the region.
+    scores: ``softmax``, over the background, which is first, and the classes; or ``sigmoid``, of a
+    number a class.
+    variances: the offsets of the centre and logarithms of the sides are multiplied by these.
+    least_side: a region with a side of fewer pixels of the input is left out.  max_regions: so many
+    are looked at, the best.
+    """
+
+    kind: Literal["pool", "warp"] = "pool"
+    bins: Size = Size(7, 7)
+    stride: int = 16
+    context: int = 16
+    scores: Literal["softmax", "sigmoid"] = "softmax"
+    variances: tuple[float, float] = (0.1, 0.2)
+    least_side: float = 1.0
+    max_regions: int = 300
+    nms: Literal["iou", "diou"] = "iou"
+    agnostic: bool = False
+    score_threshold: float = 0.25
+    iou_threshold: float = 0.3
+    max_candidates: int = 1000
+    max_detections: int = 100
+
+
+@dataclass(frozen=True)
 class NetworkSpec:
     """What a detector's file must say beside its weights to be used right; it travels in the ONNX
     metadata."""
@@ -332,13 +364,36 @@ class SegmenterSpec:
     provenance: Mapping[str, str] = field(default_factory=dict)
 
 
-Spec = NetworkSpec | ClassifierSpec | SegmenterSpec
+@dataclass(frozen=True)
+class TwoStageSpec:
+    """As NetworkSpec, of a detector that proposes regions first and looks at each of them then.
+
+    proposals: how the first network's maps, which follow its feature map, become regions; None
+    where regions come from elsewhere, as from selective search.
+    part: which of the two networks this one is: ``features``, of the whole picture, or ``head``, of
+    what a region was pooled or warped to. Both files say all the rest alike.
+    """
+
+    classes: tuple[str, ...]
+    input: InputSpec
+    proposals: Decoding | None
+    decoding: RegionDecoding
+    part: Literal["features", "head"] = "features"
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+
+Spec = NetworkSpec | ClassifierSpec | SegmenterSpec | TwoStageSpec
 """What a network is for; ``tatami.task`` in its metadata tells which."""
 
 
 def detector_spec(spec: Spec) -> NetworkSpec:
     """The spec of a detector. Raises TatamiError for another's."""
     if not isinstance(spec, NetworkSpec):
+        if isinstance(spec, TwoStageSpec):
+            raise TatamiError(
+                "the network is half of a detector in two stages",
+                mend="give the folder that holds its network.onnx and its head.onnx",
+            )
         what = "classifier" if isinstance(spec, ClassifierSpec) else "segmenter"
         raise TatamiError(
             f"the network is a {what}: it finds no boxes", mend="give a detector's network"
@@ -357,7 +412,7 @@ class Detector(Protocol):
     """Anything that finds boxes in a picture: a run folder, an ONNX file, a compiled C program."""
 
     @property
-    def spec(self) -> NetworkSpec: ...
+    def spec(self) -> NetworkSpec | TwoStageSpec: ...
 
     def detect(self, picture: Picture, score_threshold: float) -> Detections:
         """Boxes in the picture's own pixels, best first."""

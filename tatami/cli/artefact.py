@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, TypeGuard, cast
 
 import numpy as np
 
 from tatami.classifier import ForwardClassifier
 from tatami.data.augment import Augmentation
+from tatami.data.selective_search import selective_search
 from tatami.detector import ForwardDetector
 from tatami.errors import TatamiError
 from tatami.segmenter import ForwardSegmenter
+from tatami.two_stage import Propose, TwoStageDetector
 from tatami.types import (
     Classifier,
     ClassifierSpec,
@@ -25,6 +28,7 @@ from tatami.types import (
     SegmenterSpec,
     Size,
     Spec,
+    TwoStageSpec,
     detector_spec,
 )
 
@@ -36,6 +40,8 @@ if TYPE_CHECKING:  # torch is heavy, and absent where only ONNX files are used
     from tatami.train.run import Run
 
 Artefact = Detector | Classifier | Segmenter
+NETWORK, HEAD = "network.onnx", "head.onnx"
+"""The names of both networks of a detector in two stages; else there is the first alone."""
 
 
 def open_detector(path: Path) -> Detector:
@@ -78,10 +84,13 @@ def open_artefact(path: Path) -> Artefact:
         return open_run(path)
     if (path / "network.json").is_file():
         from tatami.ship.c.run import open_compiled
+        from tatami.ship.c.run_two_stage import CompiledTwoStage, is_two_stage
 
-        return open_compiled(path)
+        return CompiledTwoStage(path) if is_two_stage(path) else open_compiled(path)
     if path.is_file():
         return open_onnx(path)
+    if (path / HEAD).is_file() and (path / NETWORK).is_file():
+        return open_two_stage(path)
     if not path.exists():
         raise TatamiError("no such file or folder", file=path, mend="check the path")
     raise TatamiError(
@@ -91,7 +100,52 @@ def open_artefact(path: Path) -> Artefact:
     )
 
 
-Ruled = ForwardDetector | ForwardClassifier | ForwardSegmenter
+def open_two_stage(folder: Path) -> TwoStageDetector:
+    """The two networks of a detector in two stages, run by the executable specification in NumPy.
+
+    Raises TatamiError where a file is not the half that its name says, or they do not belong
+    together.
+    """
+    from tatami.graph.read import read
+
+    networks = []
+    for name, part in ((NETWORK, "features"), (HEAD, "head")):
+        network = read(folder / name)
+        if not isinstance(network.spec, TwoStageSpec) or network.spec.part != part:
+            raise TatamiError(
+                f"not the {part} of a detector in two stages",
+                file=folder / name,
+                mend="give the folder that `tatami train` wrote",
+            )
+        networks.append(network)
+    first, second = (cast(TwoStageSpec, network.spec) for network in networks)
+    if replace(second, part="features", provenance=first.provenance) != first:
+        raise TatamiError(
+            "its two networks are of different detectors",
+            file=folder,
+            mend="put the network.onnx and the head.onnx of one training there",
+        )
+    features, head = (numpy_forward(network) for network in networks)
+    return TwoStageDetector(first, features, head, proposer(first))
+
+
+def proposer(spec: TwoStageSpec) -> Propose | None:
+    """Selective search, for a network that finds no regions itself."""
+    return None if spec.proposals is not None else selective_search
+
+
+def numpy_forward(network: Network) -> Forward:
+    """The executable specification as a function; of a quantized network its integers."""
+    from tatami.graph.run import run
+    from tatami.ship.lower import lower
+
+    if is_quantized(network):
+        program = lower(network)
+        return lambda images: run_program(program, images)
+    return lambda images: run(network, images)
+
+
+Ruled = ForwardDetector | ForwardClassifier | ForwardSegmenter | TwoStageDetector
 """A function from images to outputs, with its rules around it."""
 
 
@@ -102,8 +156,6 @@ def open_onnx(path: Path) -> Ruled:
     """
     from tatami.graph.network import shape_of
     from tatami.graph.read import read
-    from tatami.graph.run import run
-    from tatami.ship.lower import lower
 
     network = read(path)
     if network.spec is None:
@@ -113,26 +165,28 @@ def open_onnx(path: Path) -> Ruled:
             mend="export it with `tatami train`",
         )
     shape = shape_of(network.graph.outputs[0])
-    if is_quantized(network):
-        program = lower(network)
-        return with_rules(network.spec, lambda images: run_program(program, images), shape)
-    return with_rules(network.spec, lambda images: run(network, images), shape)
+    return with_rules(network.spec, numpy_forward(network), shape)
 
 
 def with_rules(spec: Spec, forward: Forward, shape: tuple[int, ...] | None = None) -> Ruled:
     """A function from images to outputs as what its spec says it is.
 
     shape: of the first output, where it is known; a segmenter else finds it out by a run.
+
+    Raises TatamiError for one that is not whole by itself.
     """
     if isinstance(spec, ClassifierSpec):
         return ForwardClassifier(spec, forward)
     if isinstance(spec, SegmenterSpec):
         return ForwardSegmenter(spec, forward, None if shape is None else Size(shape[3], shape[2]))
+    if isinstance(spec, TwoStageSpec) and spec.decoding.kind == "warp":
+        return TwoStageDetector(spec, None, forward, proposer(spec))
     return ForwardDetector(detector_spec(spec), forward)
 
 
 def network_file(path: Path) -> Path:
-    """The ONNX file that a path stands for: itself, or of a run folder its network.onnx.
+    """The ONNX file that a path stands for: itself, or of a run folder its network.onnx, which of
+    a detector in two stages is the first.
 
     Raises TatamiError for a run that is not over, and where there is nothing.
     """
@@ -184,7 +238,18 @@ def open_run(folder: Path) -> Ruled:
         )
     model = build_model(run)
     load_weights(model, weights)
-    return with_rules(run.spec, torch_forward(model))
+    return torch_artefact(model, run.spec)
+
+
+def torch_artefact(model: nn.Module, spec: Spec) -> Ruled:
+    """A model in torch as what its spec says it is."""
+    if isinstance(spec, TwoStageSpec):
+        from tatami.models.two_stage import Head, TwoStage
+
+        assert isinstance(model, TwoStage)
+        features = None if spec.decoding.kind == "warp" else torch_forward(model)
+        return TwoStageDetector(spec, features, torch_forward(Head(model)), proposer(spec))
+    return with_rules(spec, torch_forward(model))
 
 
 def read_run(folder: Path) -> Run:
@@ -231,10 +296,15 @@ def build_model(run: Run, more: int = 0) -> nn.Module:
 
     Raises TatamiError.
     """
-    from tatami.models import CLASSIFIERS, DETECTORS, SEGMENTERS
+    from tatami.models import CLASSIFIERS, DETECTORS, SEGMENTERS, TWO_STAGE
 
     check_model(run.model)
     classes = len(run.spec.classes) + more
+    if isinstance(run.spec, TwoStageSpec):
+        if run.model not in TWO_STAGE:
+            raise TatamiError(f"'{run.model}' has no two stages", mend="restore the run")
+        kind, backbone = TWO_STAGE[run.model]
+        return kind(classes, run.spec.proposals, run.spec.decoding, run.width, backbone)
     if isinstance(run.spec, NetworkSpec):
         if run.model not in DETECTORS:
             raise TatamiError(f"'{run.model}' is no detector", mend="restore the run")
@@ -249,9 +319,9 @@ def build_model(run: Run, more: int = 0) -> nn.Module:
 
 def check_model(name: str) -> None:
     """Raise TatamiError, naming those that there are, for a model that there is not."""
-    from tatami.models import CLASSIFIERS, DETECTORS, SEGMENTERS
+    from tatami.models import CLASSIFIERS, DETECTORS, SEGMENTERS, TWO_STAGE
 
-    names = (*sorted(DETECTORS), *sorted(CLASSIFIERS), *sorted(SEGMENTERS))
+    names = (*sorted(DETECTORS), *sorted(TWO_STAGE), *sorted(CLASSIFIERS), *sorted(SEGMENTERS))
     if name not in names:
         known = ", ".join(names)
         raise TatamiError(f"no model '{name}'", mend=f"the models are {known}")

@@ -27,7 +27,15 @@ from tatami.files import folder_written_atomically, write_atomically
 from tatami.see.draw import draw_classes, draw_detections
 from tatami.see.overlay import overlay as overlay_of
 from tatami.see.overlay import palette
-from tatami.types import Classifier, Detections, Detector, NetworkSpec, Segmenter, Size
+from tatami.types import (
+    Classifier,
+    Detections,
+    Detector,
+    NetworkSpec,
+    Segmenter,
+    Size,
+    TwoStageSpec,
+)
 
 RESULT, CLASSES, SEGMENTS = "detections.json", "classes.json", "segments.json"
 TOP = 5
@@ -286,7 +294,7 @@ def listed(inputs: list[Path]) -> list[Path]:
 
 def to_json(
     artefact: Path,
-    spec: NetworkSpec,
+    spec: NetworkSpec | TwoStageSpec,
     score: float,
     predictions: list[Prediction],
     unreadable: list[Path],

@@ -56,6 +56,7 @@ from tatami.ship.prove import (
     hold_quantized,
     hold_scores,
 )
+from tatami.two_stage import TwoStageDetector
 from tatami.types import (
     Classifier,
     ClassifierSpec,
@@ -344,6 +345,7 @@ def open_stage(path: Path) -> Stage:
 
 def integer_stage(name: str, detector: Ruled, program: Program, size: int) -> Stage:
     """An integer network, run by the interpreter."""
+    assert not isinstance(detector, TwoStageDetector)  # a file alone is one network
 
     def integers(images: Float32) -> dict[str, Array]:
         found = [interpret.values(program, [image]) for image in images]

@@ -34,6 +34,7 @@ from tatami.types import (
     NetworkSpec,
     Picture,
     Sample,
+    TwoStageSpec,
     detector_spec,
 )
 
@@ -215,9 +216,11 @@ def _worst(truths: Truths, count: int) -> list[int]:
 
 def _spec(path: Path) -> NetworkSpec:
     """A detector's, without building it where its run says enough."""
-    if (path / "run.json").is_file():
-        return detector_spec(read_run(path).spec)
-    return open_detector(path).spec
+    is_run = (path / "run.json").is_file()
+    spec = read_run(path).spec if is_run else open_detector(path).spec
+    if isinstance(spec, TwoStageSpec) and spec.proposals is not None:
+        return NetworkSpec("detect", spec.classes, spec.input, spec.proposals)
+    return detector_spec(spec)
 
 
 def _drawn_before(older: Any) -> list[str]:

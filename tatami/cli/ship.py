@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tatami import graph
+from tatami.cli.artefact import HEAD, NETWORK
 from tatami.errors import TatamiError
 from tatami.files import folder_written_atomically
 from tatami.ship.c.build import build
@@ -22,7 +23,10 @@ from tatami.ship.c.emit import Shipped, c_name, emit, example
 from tatami.ship.c.footprint import Cost, Footprint, footprint, parse_bytes
 from tatami.ship.c.operator import Options
 from tatami.ship.c.targets import TARGETS, target_of
+from tatami.ship.c.two_stage import HALVES, emit_two_stage
 from tatami.ship.lower import lower
+from tatami.shrink.fold import fold
+from tatami.types import TwoStageSpec
 
 WIDTH = 80
 COSTLY = 5
@@ -30,7 +34,10 @@ COSTLY = 5
 
 
 def ship(
-    network: Annotated[Path, typer.Argument(help="The network, a folded ONNX file.")],
+    network: Annotated[
+        Path,
+        typer.Argument(help="The network, a folded ONNX file; of two stages the folder of both."),
+    ],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The folder.")] = None,
     to: Annotated[str, typer.Option(help="What for: c, C99 that needs no runtime.")] = "c",
     target: Annotated[
@@ -69,12 +76,21 @@ def ship(
         "flash": None if flash is None else parse_bytes(flash, "--flash"),
     }
     _refuse_to_replace(output)
+    how = cast(Literal["auto", "array", "binary"], weights)
+    if (network / HEAD).is_file():
+        if any(limit is not None for limit in limits.values()) or machine.compiler:
+            raise TatamiError(
+                "a detector in two stages is shipped for this machine's compiler, unmeasured",
+                mend="leave --ram, --flash and such a --target out",
+            )
+        options = Options(target, threads)
+        _ship_two_stages(network, output, name, how, options, not no_build, as_json)
+        return
     opened = graph.read(network)
     try:
         program = lower(opened)
     except TatamiError as error:
         raise TatamiError(error.reason, mend=error.mend, file=network) from error
-    how = cast(Literal["auto", "array", "binary"], weights)
     shipped = emit(program, name or c_name(network.stem), how, Options(target, threads))
     needs = footprint(program, shipped, machine)
     integers = any(value.quantized for value in program.values.values())
@@ -91,6 +107,59 @@ def ship(
         typer.echo(json.dumps(_json(shipped, needs, output), indent=2, ensure_ascii=False))
     else:
         _print(shipped, needs, output, built)
+
+
+def _ship_two_stages(
+    folder: Path,
+    output: Path,
+    name: str | None,
+    weights: Literal["auto", "array", "binary"],
+    options: Options,
+    compile_: bool,
+    as_json: bool,
+) -> None:
+    """Both networks of a detector in two stages, folded, and the C between them."""
+    programs = []
+    for file in (folder / NETWORK, folder / HEAD):
+        try:
+            folded, _ = fold(graph.read(file))
+            programs.append(lower(folded))
+        except TatamiError as error:
+            raise TatamiError(error.reason, mend=error.mend, file=file) from error
+    features, head = programs
+    shipped = emit_two_stage(
+        features, head, name or c_name(folder.resolve().name), weights, options
+    )
+    spec = features.spec
+    assert isinstance(spec, TwoStageSpec)
+    with folder_written_atomically(output) as made:
+        for file_name, content in shipped.files.items():
+            (made / file_name).write_bytes(content)
+        if compile_ and spec.proposals is not None:
+            program = made / f"{shipped.name}_detect"
+            halves = [f"{shipped.name}_{half}" for half in HALVES]
+            build(made, shipped.name, program, threads=options.threads, halves=halves)
+    rows = [
+        (half, sum(row.multiply_adds for row in one.table), one.layout.plan.size,
+         one.layout.constant_bytes)
+        for half, one in zip(HALVES, (shipped.features, shipped.head), strict=True)
+    ]  # fmt: skip
+    if as_json:
+        keys = ("network", "multiply_adds", "arena", "weights")
+        networks = [dict(zip(keys, row, strict=True)) for row in rows]
+        answer = {"output": str(output), "name": shipped.name, "networks": networks}
+        typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), width=WIDTH)
+    table.add_column("network", no_wrap=True, ratio=1)
+    for title in ("multiply-adds", "arena bytes", "weights bytes"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for half, *figures in rows:
+        table.add_row(half, *(f"{figure:,}" for figure in figures))
+    console = Console(width=WIDTH, highlight=False)
+    console.print(table)
+    console.print(f"the head's are of one region; at most {spec.decoding.max_regions} a picture")
+    console.print(f"wrote {output}", markup=False, soft_wrap=True)
 
 
 def _refuse_too_large(

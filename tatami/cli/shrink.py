@@ -19,6 +19,7 @@ from rich.table import Table
 from tatami import graph
 from tatami.cli.artefact import open_detector, read_run
 from tatami.cli.evaluate import evaluate_detector
+from tatami.cli.truncating import truncate
 from tatami.data.open import open_dataset
 from tatami.errors import TatamiError
 from tatami.graph.costs import costs, total
@@ -51,6 +52,9 @@ class Stage:
 
 @shrink_app.callback()
 def _shrink() -> None: ...
+
+
+shrink_app.command("truncate")(truncate)
 
 
 @shrink_app.command("resize")

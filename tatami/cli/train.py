@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
@@ -28,6 +28,7 @@ from tatami.cli.training import (
     plan,
     plan_classifier,
     plan_segmenter,
+    plan_two_stage,
     refuse_a_second_run,
     reopened,
     tell_other_versions,
@@ -35,10 +36,13 @@ from tatami.cli.training import (
 )
 from tatami.data.augment import Augmentation
 from tatami.data.hold_out import HoldOut
-from tatami.detector import ForwardDetector
 from tatami.errors import TatamiError
 from tatami.segmenter import ForwardSegmenter
-from tatami.types import LabelledMasks, LabelledPictures, Size
+from tatami.types import Detector, LabelledMasks, LabelledPictures, Size
+
+if TYPE_CHECKING:
+    from tatami.models.detector import Detector as DetectorModel
+    from tatami.models.two_stage import TwoStage
 
 
 def train(
@@ -81,6 +85,10 @@ def train(
     layer_rate: Annotated[
         float, typer.Option(help="Each layer learns at this factor of the rate of the next.")
     ] = 1.0,
+    alternate: Annotated[
+        bool,
+        typer.Option("--alternate", help="Of Faster R-CNN: its parts in turns, in four trainings."),
+    ] = False,
     hold_out: Annotated[
         str | None,
         typer.Option(help="Of a classifier's one split: hold so many out, as 10000 or 10000:SEED."),
@@ -111,7 +119,7 @@ def train(
 ) -> None:
     """Train a network on labelled pictures, evaluate it, and leave it as an ONNX file."""
     typed = locals()
-    from tatami.models import CLASSIFIERS, DETECTORS, SEGMENTERS
+    from tatami.models import CLASSIFIERS, SEGMENTERS, TWO_STAGE
     from tatami.train.distributed import all_or_none, join_team, leave_team
     from tatami.train.recipe import Recipe
 
@@ -134,7 +142,7 @@ def train(
                 )
             else:
                 check_model(model)
-                kind = DETECTORS.get(model)
+                kind = _kind(model)
                 usual_scale = 0.0 if kind is None else kind.multi_scale
                 _refuse_other_settings(model, anchors, label_smoothing, class_weights)
                 recipe = Recipe.from_json(
@@ -147,6 +155,7 @@ def train(
                         "multi_scale": usual_scale if multi_scale is None else multi_scale,
                         "closing_epochs": closing_epochs,
                         "label_smoothing": label_smoothing,
+                        "alternating": alternate,
                         "freeze": freeze or [],
                         "layer_rate": layer_rate,
                         "precision": precision,
@@ -164,10 +173,13 @@ def train(
                 folder = out or Path("runs") / f"{model}-{data.resolve().name}"
                 refuse_a_second_run(folder)
                 rest = recipe, augmentation, where, threads, device, team
+                _check_stages(model, alternate, evaluate_every)
                 if model in CLASSIFIERS:
                     run, dataset = plan_classifier(model, width, *rest)
                 elif model in SEGMENTERS:
                     run, dataset = plan_segmenter(model, width, class_weights, *rest)
+                elif model in TWO_STAGE:
+                    run, dataset = plan_two_stage(model, width, *rest)
                 else:
                     run, dataset = plan(model, width, anchors, *rest)
                 initial = None if source is None else initial_weights(run, source)
@@ -194,8 +206,7 @@ def _tell(folder: Path, held_out: Data) -> None:
         assert isinstance(opened, ForwardSegmenter)
         print_segmentation(plain, segment_all(opened, held_out, title="Evaluating").result)
         return
-    assert isinstance(opened, ForwardDetector)
-    result = evaluate_detector(opened, held_out, title="Evaluating")
+    result = evaluate_detector(cast(Detector, opened), held_out, title="Evaluating")
     plain.print(table(result))
     for line in summary(result):
         plain.print(line, markup=False)
@@ -203,16 +214,36 @@ def _tell(folder: Path, held_out: Data) -> None:
 
 def _size(model: str, typed: str | None) -> Size:
     """As typed, or the model's own."""
-    from tatami.models import CLASSIFIERS, DETECTORS, SEGMENTERS, classifier_size
+    from tatami.models import CLASSIFIERS, SEGMENTERS, classifier_size
 
     if typed is not None:
         return Size.parse(typed)
-    if model in DETECTORS:
-        return DETECTORS[model].size
+    kind = _kind(model)
+    if kind is not None:
+        return kind.size
     if model not in CLASSIFIERS:
         return SEGMENTERS[model](1, width=0.1).size
     side = classifier_size(model)
     return Size(side, side)
+
+
+def _check_stages(model: str, alternate: bool, evaluate_every: int) -> None:
+    """Raise TatamiError for what a detector in two stages cannot do while it trains."""
+    from tatami.models import TWO_STAGE
+
+    if alternate and not (model in TWO_STAGE and TWO_STAGE[model][0].own_proposals):
+        raise TatamiError("--alternate is for Faster R-CNN", mend="leave it out")
+    if evaluate_every and (alternate or model == "rcnn"):
+        raise TatamiError(
+            "the network is whole only when the training is over", mend="leave --evaluate-every out"
+        )
+
+
+def _kind(model: str) -> type[DetectorModel] | type[TwoStage] | None:
+    """What a detector's name stands for; None for a classifier's."""
+    from tatami.models import DETECTORS, TWO_STAGE
+
+    return TWO_STAGE[model][0] if model in TWO_STAGE else DETECTORS.get(model)
 
 
 def _stride(model: str) -> int:

@@ -12,7 +12,7 @@ import platform
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from rich.console import Console
@@ -20,9 +20,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 import tatami
 from tatami.classifier import ForwardClassifier
-from tatami.cli.artefact import build_model, torch_forward
+from tatami.cli.alternating import alternating
+from tatami.cli.artefact import build_model, torch_artefact
 from tatami.cli.classification import classify_all
 from tatami.cli.evaluate import evaluate_detector
+from tatami.cli.proposals import judged_regions, with_proposals
+from tatami.cli.running import shown_progress
 from tatami.cli.segmentation import segment_all
 from tatami.data.anchors import kmeans_anchors
 from tatami.data.augment import Augmentation, augmented, augmented_mask, augmented_picture
@@ -39,15 +42,16 @@ from tatami.data.open import (
     splits,
 )
 from tatami.data.pictures import read_picture
-from tatami.detector import ForwardDetector
 from tatami.errors import TatamiError, printable
 from tatami.files import write_atomically
 from tatami.importers.torch_state import is_state, read_state
 from tatami.segmenter import ForwardSegmenter
+from tatami.two_stage import warped
 from tatami.types import (
     Boxes,
     ClassifierSpec,
     Dataset,
+    Detector,
     InputSpec,
     LabelledMasks,
     LabelledPictures,
@@ -57,14 +61,14 @@ from tatami.types import (
     SegmenterSpec,
     Size,
     Spec,
-    detector_spec,
+    TwoStageSpec,
 )
 
 if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
     from torch import nn
 
-    from tatami.models.detector import Detector
-    from tatami.train.batches import Draw
+    from tatami.models.detector import Detector as DetectorModel
+    from tatami.train.batches import Batches, Draw
     from tatami.train.distributed import Team
     from tatami.train.loop import Step
     from tatami.train.recipe import Recipe
@@ -82,11 +86,14 @@ OF_MASKS = dataclasses.replace(
 )
 """How a segmenter's are, with their masks: much of the picture stays in sight."""
 
-Data = Dataset | LabelledPictures | LabelledMasks
+REGIONS = 8
+"""Regions of a picture that R-CNN's network sees in an epoch."""
+SVM_PICTURES, SVM_REGIONS = 1000, 60
+"""Pictures, at most, and proposals of each that its SVMs are fitted to: their features are held in
+memory."""
 
-MEAN, SCALE = (123.675, 116.28, 103.53), (1 / 58.395, 1 / 57.12, 1 / 57.375)
-"""How a classifier's input is normalized: by the mean and deviation of ImageNet's pixels, as the
-weights that others publish expect it."""
+
+Data = Dataset | LabelledPictures | LabelledMasks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,17 +122,7 @@ def plan(
     """Open the data, find the anchors, and write down everything the run will depend on."""
     from tatami.models import DETECTORS
 
-    if source.hold_out is not None:
-        raise TatamiError(
-            "--hold-out is for sets with one class a picture", mend="write another split's list"
-        )
-    names = splits(source.root, source.format)
-    train_split = source.train_split or _first_of(("trainval", "train"), names)
-    test_split = source.test_split or _first_of(("test", "val"), names)
-    opened = open_dataset(source.root, split=train_split, format=source.format, skip=source.skip)
-    _tell_skipped(opened.skipped)
-    dataset = opened.dataset
-    marks = fingerprint(dataset)
+    dataset, marks, test_split = _labelled_boxes(source)
     kind = DETECTORS[model]
     spec = NetworkSpec(
         task="detect",
@@ -136,6 +133,47 @@ def plan(
     )
     data = source, dataset.split, marks, test_split
     return _run(model, width, spec, recipe, augmentation, data, threads, device, team), dataset
+
+
+def plan_two_stage(
+    model: str,
+    width: float,
+    recipe: Recipe,
+    augmentation: Augmentation,
+    source: Source,
+    threads: int,
+    device: str,
+    team: Team,
+) -> tuple[Run, Dataset]:
+    """The same of a detector in two stages, which has its own anchors, or none."""
+    from tatami.models import TWO_STAGE
+
+    dataset, marks, test_split = _labelled_boxes(source)
+    kind, backbone = TWO_STAGE[model]
+    proposals, decoding = kind.plan(recipe.size, backbone)
+    spec = TwoStageSpec(
+        dataset.classes,
+        kind.input_spec(recipe.size),
+        proposals,
+        decoding,
+        provenance=_provenance(model, width, source, dataset.split, marks),
+    )
+    data = source, dataset.split, marks, test_split
+    return _run(model, width, spec, recipe, augmentation, data, threads, device, team), dataset
+
+
+def _labelled_boxes(source: Source) -> tuple[Dataset, str, str | None]:
+    """The split to train on, its fingerprint, and the name of the one that is held out."""
+    if source.hold_out is not None:
+        raise TatamiError(
+            "--hold-out is for sets with one class a picture", mend="write another split's list"
+        )
+    names = splits(source.root, source.format)
+    train_split = source.train_split or _first_of(("trainval", "train"), names)
+    test_split = source.test_split or _first_of(("test", "val"), names)
+    opened = open_dataset(source.root, split=train_split, format=source.format, skip=source.skip)
+    _tell_skipped(opened.skipped)
+    return opened.dataset, fingerprint(opened.dataset), test_split
 
 
 def plan_classifier(
@@ -149,6 +187,8 @@ def plan_classifier(
     team: Team,
 ) -> tuple[Run, LabelledPictures]:
     """The same of a classifier, whose data have one class a picture."""
+    from tatami.models.classifier import MEAN, SCALE
+
     if augmentation.mosaic:
         raise TatamiError("a mosaic has no one class", mend="leave --augment mosaic out")
     names = labelled_splits(source.root, source.format)
@@ -189,6 +229,8 @@ def plan_segmenter(
 
     class_weights: a number a class, with commas between, ``median`` or nothing.
     """
+    from tatami.models.classifier import MEAN, SCALE
+
     if augmentation.mosaic:
         raise TatamiError("a mosaic is for detectors", mend="leave --augment mosaic out")
     if source.hold_out is not None:
@@ -415,11 +457,9 @@ def carry_out(
     """Train, evaluate now and then, and leave the weights and the ONNX file in the run folder."""
     import torch
 
-    from tatami.models.export import export_onnx
     from tatami.train.batches import Batches
     from tatami.train.checkpoint import load_weights, save_weights
-    from tatami.train.loop import train
-    from tatami.train.run import EVALUATIONS, INITIAL, NETWORK, WEIGHTS, read_rows
+    from tatami.train.run import INITIAL, PROPOSALS, WEIGHTS
 
     torch.set_num_threads(run.threads)
     torch.use_deterministic_algorithms(True)
@@ -432,8 +472,36 @@ def carry_out(
     elif isinstance(dataset, LabelledMasks):
         draw = _drawn_masks(dataset, run)
     else:
-        draw = _drawn_boxes(dataset, run)
-    batches = Batches(len(dataset), draw, run.spec.input, run.recipe, team)
+        if isinstance(run.spec, TwoStageSpec) and run.spec.proposals is None:
+            dataset = with_proposals(dataset, folder / PROPOSALS, team)
+        draw = _drawn_regions(dataset, run) if _warps(run.spec) else _drawn_boxes(dataset, run)
+    count = len(dataset) * (REGIONS if _warps(run.spec) else 1)
+    batches = Batches(count, draw, run.spec.input, run.recipe, team)
+    if run.recipe.alternating:
+        assert isinstance(dataset, Dataset)
+        yield from alternating(run, dataset, _drawn_boxes, folder, model, average, team)
+    else:
+        yield from _one_training(run, batches, held_out, folder, model, average, team)
+    if team.leads:
+        if isinstance(dataset, Dataset) and _warps(run.spec):
+            _fit_svms(average, dataset, run)
+        save_weights(folder / WEIGHTS, average.state_dict())
+        _export(average.cpu(), run.spec, folder)
+
+
+def _one_training(
+    run: Run,
+    batches: Batches,
+    held_out: Data | None,
+    folder: Path,
+    model: nn.Module,
+    average: nn.Module,
+    team: Team,
+) -> Iterator[Step]:
+    """The loop, and what is held out looked at now and then."""
+    from tatami.train.loop import train
+    from tatami.train.run import EVALUATIONS, read_rows
+
     every = run.recipe.evaluate_every if held_out and team.leads else 0
     for step in train(model, average, batches, run.recipe, folder, team):
         epoch, within = divmod(step.done, batches.steps_an_epoch)
@@ -443,9 +511,25 @@ def carry_out(
             text = "".join(json.dumps(row) + "\n" for row in rows)
             write_atomically(folder / EVALUATIONS, text)
         yield step
-    if team.leads:
-        save_weights(folder / WEIGHTS, average.state_dict())
-        export_onnx(average.cpu(), run.spec, folder / NETWORK)
+
+
+def _export(model: nn.Module, spec: Spec, folder: Path) -> None:
+    """The network, or both of a detector in two stages, as ONNX files."""
+    from tatami.graph.write import write
+    from tatami.models.export import export_onnx, to_head_network
+    from tatami.models.two_stage import Head, TwoStage
+    from tatami.train.run import HEAD, NETWORK
+
+    if not isinstance(spec, TwoStageSpec):
+        export_onnx(model, spec, folder / NETWORK)
+        return
+    assert isinstance(model, TwoStage)
+    head = to_head_network(Head(model), spec, model.channels)
+    if _warps(spec):
+        write(head, folder / NETWORK)
+        return
+    export_onnx(model, spec, folder / NETWORK)
+    write(head, folder / HEAD)
 
 
 def _drawn_boxes(dataset: Dataset, run: Run) -> Draw:
@@ -463,6 +547,50 @@ def _drawn_boxes(dataset: Dataset, run: Run) -> Draw:
         return canvas, boxes.select(~boxes.crowd)  # a crowd is no one object to learn
 
     return draw
+
+
+def _warps(spec: Spec) -> bool:
+    """Whether it is R-CNN, whose network sees regions one by one."""
+    return isinstance(spec, TwoStageSpec) and spec.decoding.kind == "warp"
+
+
+def _drawn_regions(dataset: Dataset, run: Run) -> Draw:
+    """How R-CNN's training regions are drawn, REGIONS of each picture an epoch, with their classes:
+    of every four one that overlaps a truth by half or more (section 2.3), where there is one."""
+    spec = run.spec
+    assert isinstance(spec, TwoStageSpec)
+    load = PictureCache(read_picture)
+    options = dataclasses.replace(
+        Augmentation(**run.augmentation), mosaic=0.0, scale=(1.0, 1.0), aspect=1.0, translate=0.0
+    )
+    judged = [judged_regions(sample.boxes) for sample in dataset.samples]
+
+    def draw(index: int, size: Size, _: bool, rng: np.random.Generator) -> tuple[Picture, int]:
+        number = index % len(dataset)
+        regions, classes = judged[number]
+        objects, others = np.flatnonzero(classes), np.flatnonzero(classes == 0)
+        wanted = objects if rng.random() < 0.25 else others
+        wanted = wanted if len(wanted) else np.arange(len(regions))
+        which = int(rng.choice(wanted))
+        context, pad = spec.decoding.context, int(spec.input.pad)
+        crop = warped(load(dataset.samples[number]), regions[which], size, context, pad)
+        return augmented_picture(crop, size, options, rng), int(classes[which])
+
+    return draw
+
+
+def _fit_svms(model: nn.Module, dataset: Dataset, run: Run) -> None:
+    """What R-CNN learns when its network has learned."""
+    from tatami.models.rcnn import RCNN
+    from tatami.models.svm import fit
+
+    assert isinstance(model, RCNN)
+    assert isinstance(run.spec, TwoStageSpec)
+    samples = dataset.samples
+    step = max(1, -(-len(samples) // SVM_PICTURES))
+    chosen = shown_progress(samples[::step], "Fitting SVMs")
+    pictures = ((read_picture(s.path), s.boxes.select(~s.boxes.crowd)) for s in chosen)
+    fit(model, pictures, run.spec, SVM_REGIONS, run.recipe.seed)
 
 
 def _drawn_pictures(pictures: LabelledPictures, run: Run) -> Draw:
@@ -488,16 +616,16 @@ def _drawn_masks(masks: LabelledMasks, run: Run) -> Draw:
 
 def _measured(model: nn.Module, run: Run, held_out: Data) -> dict[str, float]:
     """What a row of evaluations.jsonl says."""
-    forward = torch_forward(model)
+    artefact = torch_artefact(model, run.spec)
     if isinstance(held_out, LabelledPictures):
-        assert isinstance(run.spec, ClassifierSpec)
-        found = classify_all(ForwardClassifier(run.spec, forward), held_out)
+        assert isinstance(artefact, ForwardClassifier)
+        found = classify_all(artefact, held_out)
         return {"top1": round(found.result.top1, 5)}
     if isinstance(held_out, LabelledMasks):
-        assert isinstance(run.spec, SegmenterSpec)
-        result = segment_all(ForwardSegmenter(run.spec, forward), held_out).result
+        assert isinstance(artefact, ForwardSegmenter)
+        result = segment_all(artefact, held_out).result
         return {"mIoU": round(result.mean_iou, 5), "pixels": round(result.pixel_accuracy, 5)}
-    detector = ForwardDetector(detector_spec(run.spec), forward)
+    detector = cast(Detector, artefact)
     return {"mAP": round(evaluate_detector(detector, held_out).map_voc07, 5)}
 
 
@@ -524,7 +652,6 @@ def show_progress(steps: Iterator[Step], team: Team) -> None:
 
 def test_data(run: Run) -> Dataset | None:
     """A detector's split held out for evaluation, or None where the set has none."""
-    detector_spec(run.spec)
     if run.data.test_split is None:
         return None
     data = run.data
@@ -535,7 +662,6 @@ def test_data(run: Run) -> Dataset | None:
 
 def reopen_data(run: Run) -> Dataset:
     """The split a detector was trained on. Raises TatamiError where it is not the same any more."""
-    detector_spec(run.spec)
     data = run.data
     root = Path(data.root)
     dataset = open_dataset(root, split=data.split, format=data.format, skip=data.skip).dataset
@@ -651,7 +777,7 @@ def _first_of(wanted: tuple[str, ...], names: tuple[str, ...]) -> str | None:
 
 
 def _anchors(
-    text: str | None, kind: type[Detector], dataset: Dataset, recipe: Recipe
+    text: str | None, kind: type[DetectorModel], dataset: Dataset, recipe: Recipe
 ) -> tuple[tuple[float, float], ...]:
     """Anchors in pixels of the input: as typed, in cells, or as many as asked for, by k-means over
     the boxes; none for a network that has its own boxes."""

@@ -1,9 +1,12 @@
 """A Spec in an ONNX file's metadata: five keys of JSON text, read back strictly.
 
-tatami.task        "detect"; or "classify" or "segment", and then there is no decoding
+tatami.task        "detect"; or "classify" or "segment", and then there is no decoding; or
+                   "detect in two stages", and then there are two keys more
 tatami.classes     ["aeroplane", ...]
 tatami.input       {"size": "416x320", "resize": "letterbox", "filter": "triangle", ...}
 tatami.decoding    {"kind": "yolov2", "grids": [{"anchors": [[34.5, 38.1], ...], ...}], ...}
+tatami.proposals   a decoding as that, or null; then tatami.decoding is one of regions
+tatami.part        "features" or "head"
 tatami.provenance  {"recipe": "...", "folded": "...", ...}
 """
 
@@ -22,9 +25,11 @@ from tatami.types import (
     Decoding,
     InputSpec,
     NetworkSpec,
+    RegionDecoding,
     SegmenterSpec,
     Size,
     Spec,
+    TwoStageSpec,
     detector_spec,
 )
 
@@ -33,9 +38,17 @@ KEYS = {
     "detect": ("task", "classes", "input", "decoding", "provenance"),
     "classify": ("task", "classes", "input", "provenance"),
     "segment": ("task", "classes", "input", "provenance"),
+    "detect in two stages": (
+        *("task", "classes", "input", "proposals", "decoding", "part", "provenance"),
+    ),
 }
 """What there is to say, by task."""
-_TASKS = {NetworkSpec: "detect", ClassifierSpec: "classify", SegmenterSpec: "segment"}
+_TASKS = {
+    NetworkSpec: "detect",
+    ClassifierSpec: "classify",
+    SegmenterSpec: "segment",
+    TwoStageSpec: "detect in two stages",
+}
 
 
 def to_metadata(spec: Spec) -> dict[str, str]:
@@ -52,6 +65,10 @@ def to_metadata(spec: Spec) -> dict[str, str]:
     }
     if isinstance(spec, NetworkSpec):
         content["decoding"] = asdict(spec.decoding)
+    if isinstance(spec, TwoStageSpec):
+        content["decoding"] = asdict(spec.decoding) | {"bins": str(spec.decoding.bins)}
+        content["proposals"] = None if spec.proposals is None else asdict(spec.proposals)
+        content["part"] = spec.part
     keys = KEYS[content["task"]]
     entries = {PREFIX + key: json.dumps(content[key], ensure_ascii=False) for key in keys}
     from_metadata(entries)
@@ -68,12 +85,24 @@ def from_metadata(entries: Mapping[str, str]) -> Spec | None:
         return None
     task = _json("tatami.task", entries["tatami.task"]) if "task" in found else "detect"
     if not isinstance(task, str) or task not in KEYS:
-        raise _bad("tatami.task", f"is {task!r}, not 'detect', 'classify' or 'segment'")
+        raise _bad("tatami.task", f"is {task!r}, not one of {', '.join(map(repr, KEYS))}")
     for key in sorted(set(KEYS[task]) - found):
         raise _bad(PREFIX + key, "is missing")
     for key in sorted(found - set(KEYS[task])):
         raise _bad(PREFIX + key, f"is not a key that Tatami knows for the task '{task}'")
     content = {key: _json(PREFIX + key, entries[PREFIX + key]) for key in KEYS[task]}
+    if task == "detect in two stages":
+        proposals = content["proposals"]
+        return TwoStageSpec(
+            _classes(content["classes"]),
+            _input(_members("tatami.input", content["input"], InputSpec)),
+            None
+            if proposals is None
+            else _decoding(_members("tatami.proposals", proposals, Decoding), "tatami.proposals"),
+            _region_decoding(_members("tatami.decoding", content["decoding"], RegionDecoding)),
+            _one_of("tatami.part", "a value", content["part"], ("features", "head")),
+            _provenance(content["provenance"]),
+        )
     if task != "detect":
         kind = ClassifierSpec if task == "classify" else SegmenterSpec
         return kind(
@@ -155,8 +184,7 @@ def _input(members: dict[str, Any]) -> InputSpec:
     )
 
 
-def _decoding(members: dict[str, Any]) -> Decoding:
-    key = "tatami.decoding"
+def _decoding(members: dict[str, Any], key: str = "tatami.decoding") -> Decoding:
     grids = members["grids"]
     if not isinstance(grids, list) or not 0 < len(grids) <= 64:
         raise _bad(key, "has no grids")
@@ -181,6 +209,43 @@ def _decoding(members: dict[str, Any]) -> Decoding:
         _whole(key, "max_candidates", members["max_candidates"], 1, 10**6),
         _whole(key, "max_detections", members["max_detections"], 1, 10**6),
         members["agnostic"],
+    )
+
+
+def _region_decoding(members: dict[str, Any]) -> RegionDecoding:
+    key = "tatami.decoding"
+    if not isinstance(members["bins"], str):
+        raise _bad(key, "has bins that are not text as '7x7'")
+    shares = {
+        name: _numbers(key, name, [members[name]], 1)[0]
+        for name in ("score_threshold", "iou_threshold", "least_side")
+    }
+    for name in ("score_threshold", "iou_threshold"):
+        if not 0 <= shares[name] <= 1:
+            raise _bad(key, f"has a {name} outside 0 to 1")
+    if shares["least_side"] < 0:
+        raise _bad(key, "has a least_side below 0")
+    if type(members["agnostic"]) is not bool:
+        raise _bad(key, "has a member agnostic that is not true or false")
+    centre, side = _positive(key, "variances", members["variances"], 2)
+    bins = Size.parse(members["bins"])
+    if max(bins.width, bins.height) > 64:
+        raise _bad(key, "has more than 64 bins a side")
+    return RegionDecoding(
+        _one_of(key, "kind", members["kind"], ("pool", "warp")),
+        bins,
+        _whole(key, "stride", members["stride"], 1, 1024),
+        _whole(key, "context", members["context"], 0, 1024),
+        _one_of(key, "scores", members["scores"], ("softmax", "sigmoid")),
+        (centre, side),
+        shares["least_side"],
+        _whole(key, "max_regions", members["max_regions"], 1, 10**6),
+        _one_of(key, "nms", members["nms"], ("iou", "diou")),
+        members["agnostic"],
+        shares["score_threshold"],
+        shares["iou_threshold"],
+        _whole(key, "max_candidates", members["max_candidates"], 1, 10**6),
+        _whole(key, "max_detections", members["max_detections"], 1, 10**6),
     )
 
 
@@ -211,9 +276,10 @@ def _json(key: str, text: str) -> Any:
         raise _bad(key, f"is not JSON: {error}") from None
 
 
-def _members(
-    key: str, value: object, kind: type[InputSpec] | type[Decoding] | type[AnchorGrid]
-) -> dict[str, Any]:
+_Kind = type[InputSpec] | type[Decoding] | type[AnchorGrid] | type[RegionDecoding]
+
+
+def _members(key: str, value: object, kind: _Kind) -> dict[str, Any]:
     """The members of a JSON object, exactly those of the dataclass."""
     if not isinstance(value, dict):
         raise _bad(key, "is not a JSON object")

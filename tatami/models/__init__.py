@@ -11,16 +11,20 @@ from tatami.models.deeplabv3plus import DeepLabV3Plus
 from tatami.models.densenet import DenseNet
 from tatami.models.detector import Detector
 from tatami.models.dssd import DSSD, DSSD26
+from tatami.models.fast_rcnn import FastRCNN
+from tatami.models.faster_rcnn import FasterRCNN
 from tatami.models.fcn import FCN
 from tatami.models.googlenet import GoogLeNet
 from tatami.models.lenet5 import LeNet5
 from tatami.models.mobilenet_ssd import MobileNetSSD
 from tatami.models.mobilenet_v1 import MobileNetV1
+from tatami.models.rcnn import RCNN
 from tatami.models.resnet import ResNet
 from tatami.models.segmenter import Segmenter
 from tatami.models.segnet import SegNet, SegNetBasic
 from tatami.models.sppnet import SPPNet
 from tatami.models.ssd300 import SSD300, SSD300Norm
+from tatami.models.two_stage import TwoStage
 from tatami.models.unet import UNet
 from tatami.models.vgg import VGG, D, E
 from tatami.models.xception import Xception
@@ -40,6 +44,23 @@ DETECTORS: dict[str, type[Detector]] = {
     "dssd26": DSSD26,
 }
 """The detectors: each takes ``(classes, decoding, width=...)``."""
+
+TWO_STAGE: dict[str, tuple[type[TwoStage], str]] = {
+    "rcnn": (RCNN, "alexnet"),
+    "fast-rcnn": (FastRCNN, "vgg16"),
+    "fast-rcnn-vgg16-bn": (FastRCNN, "vgg16-bn"),
+    "fast-rcnn-resnet18": (FastRCNN, "resnet18"),
+    "fast-rcnn-resnet50": (FastRCNN, "resnet50"),
+    "fast-rcnn-mobilenet-v1": (FastRCNN, "mobilenet-v1"),
+    "faster-rcnn": (FasterRCNN, "vgg16"),
+    "faster-rcnn-vgg16-bn": (FasterRCNN, "vgg16-bn"),
+    "faster-rcnn-resnet18": (FasterRCNN, "resnet18"),
+    "faster-rcnn-resnet50": (FasterRCNN, "resnet50"),
+    "faster-rcnn-resnet101": (FasterRCNN, "resnet101"),
+    "faster-rcnn-mobilenet-v1": (FasterRCNN, "mobilenet-v1"),
+}
+"""The detectors in two stages, and their backbones: each kind takes ``(classes, proposals,
+decoding, width=..., backbone=...)``."""
 
 CLASSIFIERS: dict[str, Callable[..., Classifier]] = {
     "lenet5": LeNet5,

@@ -10,6 +10,10 @@ from torch import Tensor, nn
 
 from tatami.types import Float32, Int
 
+MEAN, SCALE = (123.675, 116.28, 103.53), (1 / 58.395, 1 / 57.12, 1 / 57.375)
+"""How the input of a classifier, and of what is built on one, is normalized: by the mean and
+deviation of ImageNet's pixels, as the weights that others publish expect it."""
+
 
 @dataclass(frozen=True)
 class Ranking:

@@ -7,6 +7,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -26,7 +27,7 @@ from tatami.graph.passes.merge_pad import merge_pad
 from tatami.graph.passes.merge_space_to_depth import merge_space_to_depth
 from tatami.graph.passes.name_values import name_values
 from tatami.graph.write import write
-from tatami.types import NetworkSpec, Size, Spec
+from tatami.types import NetworkSpec, Size, Spec, TwoStageSpec
 
 OPSET = 18
 """The ONNX operator set: ONNX Runtime from 1.14 on and Netron read it."""
@@ -50,6 +51,9 @@ def to_network(module: nn.Module, spec: Spec) -> Network:
     if isinstance(spec, NetworkSpec):
         count = len(spec.decoding.maps(len(spec.classes)))
         outputs = ("map",) if count == 1 else tuple(f"map_{index}" for index in range(count))
+    elif isinstance(spec, TwoStageSpec):
+        count = 0 if spec.proposals is None else len(spec.proposals.maps(1))
+        outputs = ("features", *(f"map_{index}" for index in range(count)))
     else:
         outputs = ("logits",)
     model = to_model(module, spec.input.size, outputs)
@@ -57,16 +61,33 @@ def to_network(module: nn.Module, spec: Spec) -> Network:
     return Network(model, spec)
 
 
-def to_model(module: nn.Module, size: Size, outputs: Sequence[str] = ("map",)) -> ir.Model:
+def to_head_network(head: nn.Module, spec: TwoStageSpec, channels: int) -> Network:
+    """The network of a two-stage detector's head: regions pooled to (1, channels, rows, columns),
+    or warped, to the numbers of the classes and the offsets. Raises TatamiError as ``to_network``.
+    """
+    spec = replace(spec, part="head")
+    sides = spec.input.size if spec.decoding.kind == "warp" else spec.decoding.bins
+    model = to_model(head, sides, ("classes", "offsets"), "regions", channels)
+    check_spec(model.graph, spec)
+    return Network(model, spec)
+
+
+def to_model(
+    module: nn.Module,
+    size: Size,
+    outputs: Sequence[str] = ("map",),
+    input: str = "images",
+    channels: int = 3,
+) -> ir.Model:
     """The ONNX model of a module that takes images (1, 3, height, width) of one size, checked.
 
-    outputs: the names of its outputs.
+    outputs: the names of its outputs.  input, channels: of its input, where it takes no images.
 
     Raises TatamiError for an input that the module refuses, for operators that Tatami cannot run
     and for weights that are not finite.
     """
     device = next(module.parameters()).device
-    images = torch.zeros(1, 3, size.height, size.width, device=device)
+    images = torch.zeros(1, channels, size.height, size.width, device=device)
     with _in_eval_mode(module), _quiet(), _own_refusals():
         program = torch.onnx.export(
             module,
@@ -74,7 +95,7 @@ def to_model(module: nn.Module, size: Size, outputs: Sequence[str] = ("map",)) -
             dynamo=True,
             optimize=False,  # it would fold batch normalization with an epsilon that nobody sees
             opset_version=OPSET,
-            input_names=["images"],
+            input_names=[input],
             output_names=list(outputs),
             verbose=False,
         )

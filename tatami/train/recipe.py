@@ -55,6 +55,9 @@ class Recipe:
     section 7)."""
     class_weights: tuple[float, ...] = ()
     """Of segmenters: what a pixel of each class weighs; none: all alike."""
+    alternating: bool = False
+    """Of Faster R-CNN: four trainings, of ``epochs`` each, of its two parts in turns (Ren et al.
+    2015, section 3.2), rather than one of both."""
     freeze: tuple[str, ...] = ()
     """Weights whose names begin with one of these parts, as ``layer1``, are left as they are, and
     so are the statistics of normalization there."""

@@ -7,6 +7,8 @@ RUN/checkpoints/          the last two states, for --resume
 RUN/initial.safetensors   the weights that a fine-tuning began from
 RUN/weights.safetensors   the averaged weights, when the run is over
 RUN/network.onnx          the network itself: what every later stage takes
+RUN/head.onnx             of a detector in two stages: the network that looks at regions
+RUN/proposals.npz         of one that finds no regions itself: those of the training pictures
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from tatami.types import Spec
 
 SETTINGS, LOG, EVALUATIONS = "run.json", "log.jsonl", "evaluations.jsonl"
 CHECKPOINTS, WEIGHTS, NETWORK = "checkpoints", "weights.safetensors", "network.onnx"
-INITIAL = "initial.safetensors"
+INITIAL, HEAD, PROPOSALS = "initial.safetensors", "head.onnx", "proposals.npz"
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,8 @@ def held(folder: Path) -> Iterator[None]:
             raise TatamiError(
                 "another process is training in it", file=folder, mend="let it end, or end it"
             ) from None
-        for name in (SETTINGS, LOG, EVALUATIONS, INITIAL, WEIGHTS, NETWORK):
+        names = (SETTINGS, LOG, EVALUATIONS, INITIAL, PROPOSALS, WEIGHTS, NETWORK, HEAD)
+        for name in names:
             for left in folder.glob(f".{name}.*"):
                 shutil.rmtree(left)
         yield

@@ -36,16 +36,20 @@ def build(
     options: Sequence[str] = ("-O3",),
     command: Sequence[str] | None = None,
     threads: int = 1,
+    halves: Sequence[str] = (),
 ) -> None:
     """Compile ``main`` (main.c or proof.c) of the folder to the file ``program``.
 
-    threads: those that the folder was shipped for; more than one need a library.
+    threads: those that the folder was shipped for; more than one need a library.  halves: the names
+    of the networks of a detector in two stages, which has no weights beside theirs.
     Raises TatamiError where there is no compiler or the code does not compile.
     """
-    weights = f"{name}_weights.c"
-    if not (folder / weights).exists():
-        weights = f"{name}_weights.S"
-    sources = [main, f"{name}.c", weights]
+    sources = [main, f"{name}.c"]
+    for network in halves or (name,):
+        weights = f"{network}_weights.c"
+        if not (folder / weights).exists():
+            weights = f"{network}_weights.S"
+        sources += [*([f"{network}.c"] if halves else []), weights]
     for source in sources:
         if not (folder / source).is_file():
             raise TatamiError(f"{source} is missing", mend="ship again", file=folder)

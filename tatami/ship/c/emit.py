@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any, Literal
 
 import numpy as np
@@ -21,7 +20,12 @@ from tatami.ship.c import operators
 from tatami.ship.c.layout import Constant, Layout, lay_out
 from tatami.ship.c.operator import DEFAULT, Options, Places, c_type, count, number
 from tatami.ship.c.targets import TARGETS, Target, target_of
-from tatami.ship.program import Convolution, Program, Step, Value, parameters
+from tatami.ship.c.text import banner as _banner
+from tatami.ship.c.text import c_string as _c_string
+from tatami.ship.c.text import kernel as _kernel
+from tatami.ship.c.text import renamed as _renamed
+from tatami.ship.c.text import text as _text
+from tatami.ship.program import Convolution, Program, Shape, Step, Value, parameters
 from tatami.types import (
     VOID,
     ClassifierSpec,
@@ -43,6 +47,8 @@ _HEADERS = ("ctype", "errno", "limits", "main", "math", "proof", "stddef", "stdi
 _TAKEN = (*_HEADERS, "stdlib", "string", "time", "pthread")
 _FIRST = ("variant", "threads", "exponential")
 """Kernels that every program has."""
+_READING = ("decode.c", "suppress.c")
+"""Files of every detector's decoding, whatever its maps are like."""
 _VARIANTS = frozenset(name for target in TARGETS.values() for name in target.variants)
 
 
@@ -184,20 +190,6 @@ def _check_use(program: Program, spec: Spec) -> None:
         )
 
 
-def _renamed(text: str, name: str) -> str:
-    """kernels/ and the operators say ``net``; a shipped folder says the network's own name."""
-    text = re.sub(r"(?<![A-Za-z0-9])net(?=_|\.[hc]\b)", name, text)
-    return re.sub(r"\bNET_", f"{name.upper()}_", text)
-
-
-def _text(file: str) -> str:
-    return files("tatami.ship.c").joinpath("kernels", file).read_text(encoding="utf-8")
-
-
-def _kernel(file: str, name: str) -> str:
-    return _renamed(_text(file), name)
-
-
 # The header --------------------------------------------------------------------------------------
 
 
@@ -303,7 +295,7 @@ def _source(program: Program, layout: Layout, name: str, options: Options, as_ar
     kernels = [kernel for kernel in dict.fromkeys(needed) if _wanted(kernel, target)]
     addresses = _Addresses(program, layout, as_array)
     parts = [
-        _banner() + _renamed(_beginning(options, target), name).lstrip(),
+        _banner() + _renamed(beginning(options, target), name).lstrip(),
         _renamed(_data(program, layout, target, as_array), name),
     ]
     if program.spec is not None:
@@ -325,7 +317,7 @@ def _source(program: Program, layout: Layout, name: str, options: Options, as_ar
         else:
             kind = detector_spec(program.spec).decoding.kind
             file = "decode_yolo.c" if kind in ("yolov2", "yolov3") else f"decode_{kind}.c"
-            files_ = (*files_, "candidates.c", file, "detect.c")
+            files_ = (*files_, "candidates.c", file, *_READING, "detect.c")
         parts += [_kernel(file, name) for file in files_]
     return "\n".join(parts)
 
@@ -336,7 +328,7 @@ def _wanted(kernel: str, target: Target) -> bool:
     return variant not in _VARIANTS or variant in target.variants
 
 
-def _beginning(options: Options, target: Target) -> str:
+def beginning(options: Options, target: Target) -> str:
     """What the compiler must know before all else."""
     kinds = {
         "X86": any(variant.startswith("avx") for variant in target.variants),
@@ -487,7 +479,7 @@ def _rules(program: Program, spec: Spec, addresses: _Addresses) -> str:
     values = {
         "LETTERBOX": int(pictures.resize == "letterbox"),
         "DARKNET": int(pictures.filter == "darknet"),
-        **_levels(pictures, program.values[program.inputs[0]]),
+        **levels(pictures, program.values[program.inputs[0]]),
         "PLANES": "{0, 1, 2}" if pictures.channels == "rgb" else "{2, 1, 0}",
         "IMAGES": f"({addresses.values[program.inputs[0]]})",
     }
@@ -509,17 +501,20 @@ def _rules(program: Program, spec: Spec, addresses: _Addresses) -> str:
     maps = ", ".join(f"({addresses.values[output]})" for output in program.outputs)
     lines = [f"#define NET_{key} {value}" for key, value in values.items()]
     lines += ["", f"static const float *const net_maps[NET_MAPS] = {{{maps}}};", ""]
-    return "\n".join(lines) + "\n" + _grids(program, decoding)
+    shapes = [program.values[output].shape for output in program.outputs]
+    return "\n".join(lines) + "\n" + grids(shapes, decoding)
 
 
-def _grids(program: Program, decoding: Decoding) -> str:
-    """The anchors, in pixels of the network's input, and where each grid's cells lie."""
-    each = len(program.outputs) // len(decoding.grids)
+def grids(shapes: Sequence[Shape], decoding: Decoding) -> str:
+    """The anchors, in pixels of the network's input, and where each grid's cells lie.
+
+    shapes: of the raw maps."""
+    each = len(shapes) // len(decoding.grids)
     anchors, rows = [], []
     for index, grid in enumerate(decoding.grids):
         sizes = ", ".join(f"{{{number(w)}, {number(h)}}}" for w, h in grid.anchors)
         anchors.append(f"static const float net_anchors{index}[][2] = {{{sizes}}};")
-        _, height, width = program.values[program.outputs[each * index]].shape
+        _, height, width = shapes[each * index]
         scale = (*grid.stride, grid.xy_scale, (grid.xy_scale - 1) / 2)
         numbers = ", ".join(number(value) for value in scale)
         rows.append(
@@ -529,7 +524,7 @@ def _grids(program: Program, decoding: Decoding) -> str:
     return "\n".join([*lines, "static const net_grid net_grids[NET_GRIDS] = {", *rows, "};"])
 
 
-def _levels(spec: InputSpec, value: Value) -> dict[str, object]:
+def levels(spec: InputSpec, value: Value) -> dict[str, object]:
     """What each of the 256 bytes becomes in each plane, and what is around the picture."""
     every = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)  # (1, 256, 3)
     levels: NDArray[Any] = normalize(every, spec)
@@ -729,13 +724,3 @@ def _value(name: str, value: Value, offset: int) -> dict[str, object]:
         },
         "offset": offset,
     }
-
-
-def _banner() -> str:
-    return f"/* Written by tatami {__version__}; ship the network again instead of editing. */\n"
-
-
-def _c_string(text: str) -> str:
-    """A C string of UTF-8 bytes; whatever is not plain ASCII as octal escapes."""
-    plain = set(range(32, 127)) - {ord('"'), ord("\\"), ord("?")}  # "?": no trigraphs
-    return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text.encode()) + '"'

@@ -1,0 +1,140 @@
+"""Faster R-CNN's four-step alternating training (Ren et al. 2015, section 3.2).
+
+1. The region proposal network is trained alone. 2. So is, from the same beginning, a detector, on
+the regions that the first proposes. 3. The proposal network is trained again on the detector's
+trunk, which stays as it is. 4. So is what is the detector's alone, on the regions of the third.
+Each step is a training of its own in RUN/step-1 to step-4, that goes on where it was interrupted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from tatami.cli.artefact import build_model, torch_forward
+from tatami.cli.proposals import joined, read_proposals, write_proposals
+from tatami.cli.running import shown_progress
+from tatami.data.pictures import read_picture
+from tatami.errors import TatamiError
+from tatami.picture import prepare
+from tatami.two_stage import proposed_regions
+from tatami.types import Dataset, Float32, Forward, Size, TwoStageSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from tatami.train.batches import Draw
+    from tatami.train.distributed import Team
+    from tatami.train.loop import Step
+    from tatami.train.run import Run
+
+
+@dataclasses.dataclass(frozen=True)
+class Turn:
+    """One of the four: what learns, and whether the trunk stays as it is."""
+
+    learning: Literal["proposals", "regions"]
+    trunk_stays: bool
+
+
+TURNS = (
+    Turn("proposals", False),
+    Turn("regions", False),
+    Turn("proposals", True),
+    Turn("regions", True),
+)
+
+
+def alternating(
+    run: Run,
+    dataset: Dataset,
+    drawn: Callable[[Dataset, Run], Draw],
+    folder: Path,
+    model: nn.Module,
+    average: nn.Module,
+    team: Team,
+) -> Iterator[Step]:
+    """Train ``model`` in four turns; ``average`` holds what came of them.
+
+    drawn: how pictures of a set are drawn for a run.
+    Raises TatamiError for a network that proposes no regions, and as training does.
+    """
+    from tatami.models.faster_rcnn import FasterRCNN
+    from tatami.train.batches import Batches
+    from tatami.train.loop import train
+
+    if not isinstance(model, FasterRCNN):
+        raise TatamiError("only Faster R-CNN is trained in turns", mend="leave --alternate out")
+    beginning = _copy(model)
+    trunk = tuple(f"backbone.{part}" for part in model.backbone.trunk_parts)
+    after: list[dict[str, Tensor]] = []  # each turn
+    for number, turn in enumerate(TURNS):
+        place = folder / f"step-{number + 1}"
+        place.mkdir(exist_ok=True)
+        learner = build_model(run).to(run.device)
+        assert isinstance(learner, FasterRCNN)
+        learner.load_state_dict(_start(beginning, after))
+        learner.learning = turn.learning
+        pictures = dataset
+        if turn.learning == "regions":
+            average.load_state_dict(after[-1])
+            pictures = _proposed(average, run, dataset, place / "proposals.npz", team)
+        stays = (*trunk, "rpn") if turn.learning == "regions" else (*trunk, "regions")
+        recipe = dataclasses.replace(
+            run.recipe, freeze=(*run.recipe.freeze, *(stays if turn.trunk_stays else ()))
+        )
+        batches = Batches(len(pictures), drawn(pictures, run), run.spec.input, recipe, team)
+        for step in train(learner, average, batches, recipe, place, team):
+            yield dataclasses.replace(
+                step, done=step.done + number * batches.steps, total=len(TURNS) * batches.steps
+            )
+        after.append(_copy(average))
+    model.load_state_dict(after[-1])
+
+
+def _copy(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+def _start(beginning: dict[str, Tensor], after: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """What the next turn begins from: the first two from the same weights, the third from the
+    detector with the first's proposal network, the fourth from the third."""
+    if len(after) < 2:
+        return beginning
+    if len(after) == 3:
+        return after[2]
+    of_rpn = {name: tensor for name, tensor in after[0].items() if name.startswith("rpn.")}
+    return after[1] | of_rpn
+
+
+def _proposed(model: nn.Module, run: Run, dataset: Dataset, file: Path, team: Team) -> Dataset:
+    """The set with the regions that a network proposes in each picture."""
+    if file.exists():
+        return joined(dataset, read_proposals(file, len(dataset)))
+    assert isinstance(run.spec, TwoStageSpec)
+    forward = torch_forward(model)
+    found = [
+        network_proposals(forward, run.spec, sample.path)
+        for sample in shown_progress(dataset.samples, "Proposing regions")
+    ]
+    if team.leads:
+        write_proposals(file, found)
+    return joined(dataset, found)
+
+
+def network_proposals(forward: Forward, spec: TwoStageSpec, path: Path) -> Float32:
+    """The regions (n, 4) that a network proposes in a picture, in the picture's pixels."""
+    assert spec.proposals is not None
+    picture = read_picture(path)
+    image, placement = prepare(picture, spec.input)
+    maps = [one[0] for one in forward(image[None])[1:]]
+    # To learn from, more than are looked at later: section 3.3, 2,000.
+    decoding = dataclasses.replace(spec.decoding, max_regions=2000)
+    regions = proposed_regions(maps, spec.proposals, decoding, spec.input.size)
+    size = Size(picture.shape[1], picture.shape[0])
+    inside = placement.to_picture(regions.astype(np.float64), size)
+    return inside.clip(0, (size.width, size.height, size.width, size.height)).astype(np.float32)

@@ -1,0 +1,85 @@
+"""A shipped detector in two stages, compiled and run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from tatami.errors import TatamiError
+from tatami.graph.metadata import from_metadata
+from tatami.ship.c.build import build
+from tatami.ship.c.emit import FORMAT
+from tatami.ship.c.two_stage import HALVES
+from tatami.types import Detections, Picture, TwoStageSpec
+
+
+def is_two_stage(folder: Path) -> bool:
+    """Whether a folder's network.json says that its program has two stages."""
+    try:
+        content = json.loads((folder / "network.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and content.get("stages") == 2
+
+
+class CompiledTwoStage:
+    """Implements ``types.Detector`` with the example program of a folder, which is compiled where
+    it is not there. Raises TatamiError where it cannot be."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        path = folder / "network.json"
+        try:
+            content = json.loads(path.read_bytes())
+            self.name, spec = str(content["name"]), from_metadata(content["metadata"])
+            if content["format"] != FORMAT or not isinstance(spec, TwoStageSpec):
+                raise ValueError
+            threads = int(content["threads"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise TatamiError("network.json is damaged", mend="ship again", file=path) from None
+        if spec.proposals is None:
+            raise TatamiError(
+                "the program takes its regions from its caller", mend="call it from C", file=folder
+            )
+        self._spec = spec
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._program = folder / f"{self.name}_detect"
+        if not self._program.is_file():
+            self._temporary = tempfile.TemporaryDirectory(prefix="tatami-")
+            self._program = Path(self._temporary.name) / "detect"
+            halves = [f"{self.name}_{half}" for half in HALVES]
+            build(folder, self.name, self._program, threads=threads, halves=halves)
+
+    @property
+    def spec(self) -> TwoStageSpec:
+        return self._spec
+
+    def detect(self, picture: Picture, score_threshold: float) -> Detections:
+        """Boxes in the pixels of the picture (height, width, 3), best first."""
+        height, width = picture.shape[:2]
+        pixels = b"P6 %d %d 255\n" % (width, height) + np.ascontiguousarray(picture).tobytes()
+        command = [str(self._program.resolve()), "--threshold", repr(float(score_threshold)), "-"]
+        try:
+            done = subprocess.run(command, input=pixels, capture_output=True, check=False)
+        except OSError as error:
+            raise TatamiError(
+                f"the program cannot be run: {error.strerror}", mend="run `make` there",
+                file=self.folder,
+            ) from None  # fmt: skip
+        rows = [line.split() for line in done.stdout.decode(errors="replace").splitlines()]
+        if done.returncode != 0 or not rows or int(rows[0][1]) != len(rows) - 1:
+            raise TatamiError(
+                f"the program refuses a picture of {width}x{height}",
+                mend="give a score threshold that is a number, and a smaller picture",
+                file=self.folder,
+            )
+        # Nine digits give every float32 back: float32 first, as the program computed it.
+        return Detections.of(
+            np.array([row[1:5] for row in rows[1:]], np.float32),
+            np.array([row[0] for row in rows[1:]], np.float32),
+            [int(row[5]) for row in rows[1:]],
+        )
