@@ -12,7 +12,7 @@ import numpy as np
 import typer
 from PIL import Image
 
-from tatami.cli.training import OF_CLASSES, OF_MASKS
+from tatami.cli.planning import OF_CLASSES, OF_MASKS
 from tatami.data.augment import Augmentation, augmented, augmented_mask, augmented_picture
 from tatami.data.open import (
     kind_of,

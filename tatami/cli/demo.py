@@ -16,9 +16,10 @@ from tatami.cli.fold import fold
 from tatami.cli.prove import ledger, open_stage, stages_of
 from tatami.cli.quantize import quantize
 from tatami.cli.report import build_report
+from tatami.cli.run_data import test_data
 from tatami.cli.ship import ship
 from tatami.cli.train import train
-from tatami.cli.training import refuse_a_second_run, test_data
+from tatami.cli.training import refuse_a_second_run
 from tatami.data.digits import write_digits
 from tatami.see.report import write_report
 from tatami.ship.c.build import compiler

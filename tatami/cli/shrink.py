@@ -131,7 +131,8 @@ def _of_run(
     threads: int | None,
 ) -> list[Stage]:
     """A run's network lowered, and fine-tuned as a new run that begins with the old weights."""
-    from tatami.cli.training import refuse_a_second_run, reopen_data, test_data, train_in
+    from tatami.cli.run_data import reopen_data, test_data
+    from tatami.cli.training import refuse_a_second_run, train_in
     from tatami.train.distributed import Team
     from tatami.train.run import NETWORK, WEIGHTS
 

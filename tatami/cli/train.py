@@ -14,26 +14,22 @@ from tatami.classifier import ForwardClassifier
 from tatami.cli.artefact import check_model, open_run, read_run
 from tatami.cli.classification import classify_all, print_classification
 from tatami.cli.evaluate import evaluate_detector, summary, table
-from tatami.cli.running import class_order
-from tatami.cli.segmentation import print_segmentation, segment_all
-from tatami.cli.training import (
+from tatami.cli.planning import (
     OF_CLASSES,
     OF_MASKS,
-    Data,
     Source,
     check_machine,
     console,
-    held_out_of,
     initial_weights,
     plan,
     plan_classifier,
     plan_segmenter,
     plan_two_stage,
-    refuse_a_second_run,
-    reopened,
-    tell_other_versions,
-    train_in,
 )
+from tatami.cli.run_data import Data, held_out_of, reopened
+from tatami.cli.running import class_order
+from tatami.cli.segmentation import print_segmentation, segment_all
+from tatami.cli.training import refuse_a_second_run, tell_other_versions, train_in
 from tatami.data.augment import Augmentation
 from tatami.data.hold_out import HoldOut
 from tatami.errors import TatamiError

@@ -17,8 +17,8 @@ from PIL import Image
 from tatami import graph
 from tatami.cli.artefact import open_artefact
 from tatami.cli.main import main
+from tatami.cli.planning import OF_CLASSES, Source, initial_weights, plan_classifier
 from tatami.cli.report import rocs_of
-from tatami.cli.training import OF_CLASSES, Source, initial_weights, plan_classifier
 from tatami.evaluate.classification import evaluate
 from tatami.ship.c.run import CompiledClassifier
 from tatami.types import ClassifierSpec, Size

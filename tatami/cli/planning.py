@@ -1,0 +1,409 @@
+"""What a training will be: data opened, anchors found, all that it depends on written down."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.console import Console
+
+import tatami
+from tatami.cli.artefact import build_model
+from tatami.data.anchors import kmeans_anchors
+from tatami.data.augment import Augmentation
+from tatami.data.class_weights import median_frequency
+from tatami.data.fingerprint import fingerprint, labelled_fingerprint, mask_fingerprint
+from tatami.data.hold_out import HoldOut, hold_out
+from tatami.data.open import (
+    labelled_splits,
+    mask_splits,
+    open_dataset,
+    open_labelled,
+    open_masks,
+    splits,
+)
+from tatami.errors import TatamiError, printable
+from tatami.importers.torch_state import is_state, read_state
+from tatami.types import (
+    ClassifierSpec,
+    Dataset,
+    InputSpec,
+    LabelledMasks,
+    LabelledPictures,
+    NetworkSpec,
+    SegmenterSpec,
+    Spec,
+    TwoStageSpec,
+)
+
+if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
+    from tatami.models.detector import Detector as DetectorModel
+    from tatami.train.distributed import Team
+    from tatami.train.recipe import Recipe
+    from tatami.train.run import Run
+
+console = Console(stderr=True, highlight=False)
+
+OF_CLASSES = dataclasses.replace(
+    Augmentation(), mosaic=0.0, scale=(0.8, 1.25), translate=0.1, aspect=1.1
+)
+"""How a classifier's pictures are varied: the one thing in them stays in sight."""
+
+OF_MASKS = dataclasses.replace(
+    Augmentation(), mosaic=0.0, scale=(0.75, 1.5), translate=0.1, aspect=1.1
+)
+"""How a segmenter's are, with their masks: much of the picture stays in sight."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where the labelled pictures are, as typed by the user."""
+
+    root: Path
+    train_split: str | None = None
+    test_split: str | None = None
+    format: str | None = None
+    skip: tuple[str, ...] = ()
+    hold_out: HoldOut | None = None
+
+
+def plan(
+    model: str,
+    width: float,
+    anchors: str | None,
+    recipe: Recipe,
+    augmentation: Augmentation,
+    source: Source,
+    threads: int,
+    device: str,
+    team: Team,
+) -> tuple[Run, Dataset]:
+    """Open the data, find the anchors, and write down everything the run will depend on."""
+    from tatami.models import DETECTORS
+
+    dataset, marks, test_split = _labelled_boxes(source)
+    kind = DETECTORS[model]
+    spec = NetworkSpec(
+        task="detect",
+        classes=dataset.classes,
+        input=kind.input_spec(recipe.size),
+        decoding=kind.plan(recipe.size, _anchors(anchors, kind, dataset, recipe)),
+        provenance=_provenance(model, width, source, dataset.split, marks),
+    )
+    data = source, dataset.split, marks, test_split
+    return _run(model, width, spec, recipe, augmentation, data, threads, device, team), dataset
+
+
+def plan_two_stage(
+    model: str,
+    width: float,
+    recipe: Recipe,
+    augmentation: Augmentation,
+    source: Source,
+    threads: int,
+    device: str,
+    team: Team,
+) -> tuple[Run, Dataset]:
+    """The same of a detector in two stages, which has its own anchors, or none."""
+    from tatami.models import TWO_STAGE
+
+    dataset, marks, test_split = _labelled_boxes(source)
+    kind, backbone = TWO_STAGE[model]
+    proposals, decoding = kind.plan(recipe.size, backbone)
+    spec = TwoStageSpec(
+        dataset.classes,
+        kind.input_spec(recipe.size),
+        proposals,
+        decoding,
+        provenance=_provenance(model, width, source, dataset.split, marks),
+    )
+    data = source, dataset.split, marks, test_split
+    return _run(model, width, spec, recipe, augmentation, data, threads, device, team), dataset
+
+
+def _labelled_boxes(source: Source) -> tuple[Dataset, str, str | None]:
+    """The split to train on, its fingerprint, and the name of the one that is held out."""
+    if source.hold_out is not None:
+        raise TatamiError(
+            "--hold-out is for sets with one class a picture", mend="write another split's list"
+        )
+    names = splits(source.root, source.format)
+    train_split = source.train_split or _first_of(("trainval", "train"), names)
+    test_split = source.test_split or _first_of(("test", "val"), names)
+    opened = open_dataset(source.root, split=train_split, format=source.format, skip=source.skip)
+    _tell_skipped(opened.skipped)
+    return opened.dataset, fingerprint(opened.dataset), test_split
+
+
+def plan_classifier(
+    model: str,
+    width: float,
+    recipe: Recipe,
+    augmentation: Augmentation,
+    source: Source,
+    threads: int,
+    device: str,
+    team: Team,
+) -> tuple[Run, LabelledPictures]:
+    """The same of a classifier, whose data have one class a picture."""
+    from tatami.models.classifier import MEAN, SCALE
+
+    if augmentation.mosaic:
+        raise TatamiError("a mosaic has no one class", mend="leave --augment mosaic out")
+    names = labelled_splits(source.root, source.format)
+    train_split = source.train_split or _first_of(("trainval", "train"), names)
+    test_split = source.test_split or _first_of(("test", "val"), names)
+    if source.hold_out is not None:
+        if source.test_split is not None:
+            raise TatamiError("--hold-out beside --test-split", mend="give one of them")
+        test_split = None
+    opened = open_labelled(source.root, split=train_split, format=source.format, skip=source.skip)
+    _tell_skipped(opened.skipped)
+    split = opened.pictures.split
+    pictures = opened.pictures
+    if source.hold_out is not None:
+        pictures, _ = hold_out(pictures, source.hold_out)
+    marks = labelled_fingerprint(pictures)
+    spec = ClassifierSpec(
+        pictures.classes,
+        InputSpec(recipe.size, mean=MEAN, scale=SCALE),
+        _provenance(model, width, source, pictures.split, marks),
+    )
+    data = source, split, marks, None if test_split == split else test_split
+    return _run(model, width, spec, recipe, augmentation, data, threads, device, team), pictures
+
+
+def plan_segmenter(
+    model: str,
+    width: float,
+    class_weights: str | None,
+    recipe: Recipe,
+    augmentation: Augmentation,
+    source: Source,
+    threads: int,
+    device: str,
+    team: Team,
+) -> tuple[Run, LabelledMasks]:
+    """The same of a segmenter, whose data have a class for every pixel.
+
+    class_weights: a number a class, with commas between, ``median`` or nothing.
+    """
+    from tatami.models.classifier import MEAN, SCALE
+
+    if augmentation.mosaic:
+        raise TatamiError("a mosaic is for detectors", mend="leave --augment mosaic out")
+    if source.hold_out is not None:
+        raise TatamiError(
+            "--hold-out is for sets with one class a picture",
+            mend="name the pictures of a split in masks.json",
+        )
+    names = mask_splits(source.root, source.format)
+    train_split = source.train_split or _first_of(("trainval", "train"), names)
+    test_split = source.test_split or _first_of(("test", "val"), names)
+    opened = open_masks(source.root, split=train_split, format=source.format, skip=source.skip)
+    _tell_skipped(opened.skipped)
+    masks = opened.masks
+    marks = mask_fingerprint(masks)
+    spec = SegmenterSpec(
+        masks.classes,
+        InputSpec(recipe.size, mean=MEAN, scale=SCALE),
+        _provenance(model, width, source, masks.split, marks),
+    )
+    recipe = dataclasses.replace(recipe, class_weights=_class_weights(class_weights, masks))
+    data = source, masks.split, marks, None if test_split == masks.split else test_split
+    run = _run(model, width, spec, recipe, augmentation, data, threads, device, team)
+    _check_input(run)
+    return run, masks
+
+
+def _class_weights(typed: str | None, masks: LabelledMasks) -> tuple[float, ...]:
+    """Raises TatamiError for what are no weights of these classes."""
+    if typed is None:
+        return ()
+    if typed == "median":
+        weights = median_frequency(masks)
+        told = ", ".join(f"{n} {w:.3g}" for n, w in zip(masks.classes, weights, strict=True))
+        console.print(f"classes weigh {told}", markup=False)
+        return weights
+    try:
+        weights = tuple(float(weight) for weight in typed.split(","))
+    except ValueError:
+        weights = ()
+    if len(weights) != len(masks.classes):
+        raise TatamiError(
+            f"--class-weights {typed} are no weights of {len(masks.classes)} classes",
+            mend="give median, or a number a class, as 1,0.5,2",
+        )
+    return weights
+
+
+def _check_input(run: Run) -> None:
+    """Raise TatamiError where a segmenter does not take such an input, before a step is made."""
+    import torch
+
+    size = run.recipe.size
+    with torch.inference_mode():
+        build_model(run).eval()(torch.zeros(1, 3, size.height, size.width))
+
+
+def _tell_skipped(skipped: Mapping[str, int]) -> None:
+    for kind, count in sorted(skipped.items()):
+        console.print(f"skipped {count} x {kind}", highlight=False)
+
+
+def _provenance(model: str, width: float, source: Source, split: str, marks: str) -> dict[str, str]:
+    return {
+        "made by": f"tatami {tatami.__version__}",
+        "model": f"{model} width {width:g}",
+        "data": f"{printable(source.root.name)} {split}, sha256 {marks}",
+    }
+
+
+def _run(
+    model: str,
+    width: float,
+    spec: Spec,
+    recipe: Recipe,
+    augmentation: Augmentation,
+    data: tuple[Source, str, str, str | None],
+    threads: int,
+    device: str,
+    team: Team,
+) -> Run:
+    """data: where they are, the split, its fingerprint, and the split held out."""
+    import torch
+
+    from tatami.train.layers import freeze
+    from tatami.train.loop import chosen_precision
+    from tatami.train.run import DataSource, Run
+
+    source, split, marks, test_split = data
+    if not 0 <= threads <= 1024:
+        raise TatamiError(f"{threads} threads", mend="give their number, or 0 to let torch choose")
+    if threads:
+        torch.set_num_threads(threads)
+    recipe = dataclasses.replace(recipe, precision=chosen_precision(recipe, device))
+    run = Run(
+        model=model,
+        width=width,
+        spec=spec,
+        recipe=recipe,
+        data=DataSource(
+            str(source.root.resolve()),
+            split,
+            source.format,
+            source.skip,
+            marks,
+            test_split,
+            None if source.hold_out is None else str(source.hold_out),
+        ),
+        augmentation=dataclasses.asdict(augmentation),
+        device=device,
+        processes=team.world,
+        threads=torch.get_num_threads(),
+        versions={
+            "tatami": tatami.__version__,
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    )
+    check_machine(run, team)
+    # What cannot be built is refused before anything is written.
+    freeze(build_model(run), recipe.freeze)
+    return run
+
+
+def check_machine(run: Run, team: Team) -> None:
+    """Raise TatamiError where the run cannot be carried out, or gone on with, as it was asked."""
+    import torch
+
+    from tatami.train.batches import check_shares
+
+    check_shares(run.recipe.batch, team.world)
+    if run.device not in ("cpu", "cuda"):
+        raise TatamiError(f"no device '{run.device}'", mend="the devices are cpu and cuda")
+    if run.device == "cuda" and not torch.cuda.is_available():
+        raise TatamiError("torch finds no CUDA device", mend="use --device cpu")
+    if run.processes != team.world:
+        raise TatamiError(
+            f"the run began with {run.processes} processes, not {team.world}",
+            mend=f"torchrun --nproc-per-node {run.processes} -m tatami train --resume ...",
+        )
+
+
+def initial_weights(run: Run, source: Path) -> bytes:
+    """A safetensors file's content: the weights of ``source``, a run folder, a safetensors file or
+    a state_dict that torch saved, with a new head where the classes are others, which is said.
+
+    Raises TatamiError where anything else does not match.
+    """
+    import torch
+
+    from tatami.models.classifier import Classifier
+    from tatami.models.two_stage import TwoStage
+    from tatami.train.checkpoint import read_weights
+    from tatami.train.run import WEIGHTS, load_run
+    from tatami.train.transfer import as_part, head_of, to_bytes, transferred
+
+    is_run = (source / "run.json").is_file()
+    classes = load_run(source).spec.classes if is_run else run.spec.classes
+    file = source / WEIGHTS if is_run else source
+    if not file.is_file():
+        raise TatamiError(
+            "no weights there", file=file, mend="give a run, a safetensors or a .pth file"
+        )
+    torch.manual_seed(run.recipe.seed)
+    model = build_model(run)
+    if is_state(file):
+        tensors = {name: torch.from_numpy(array) for name, array in read_state(file).items()}
+    else:
+        tensors = read_weights(file)
+    if isinstance(model, Classifier):
+        tensors = {model.current_name(name): tensor for name, tensor in tensors.items()}
+    if isinstance(model, TwoStage):
+        tensors = dict(as_part(model, model.part, tensors))
+    head = head_of(model, build_model(run, more=1))
+    start, made = transferred(model, tensors, head, file, anew=classes != run.spec.classes)
+    said = f"the head is new: {', '.join(made)}" if made else "the head too"
+    console.print(f"begins from {file}: {len(start) - len(made)} weights; {said}", markup=False)
+    return to_bytes(start)
+
+
+def _first_of(wanted: tuple[str, ...], names: tuple[str, ...]) -> str | None:
+    return next((name for name in wanted if name in names), None)
+
+
+def _anchors(
+    text: str | None, kind: type[DetectorModel], dataset: Dataset, recipe: Recipe
+) -> tuple[tuple[float, float], ...]:
+    """Anchors in pixels of the input: as typed, in cells, or as many as asked for, by k-means over
+    the boxes; none for a network that has its own boxes."""
+    if not kind.anchor_count:
+        if text is not None:
+            raise TatamiError("the network has its own boxes", mend="leave --anchors out")
+        return ()
+    in_cells = _anchors_in_cells(str(kind.anchor_count) if text is None else text, dataset, recipe)
+    return tuple((width * kind.stride, height * kind.stride) for width, height in in_cells)
+
+
+def _anchors_in_cells(
+    text: str, dataset: Dataset, recipe: Recipe
+) -> tuple[tuple[float, float], ...]:
+    if text.strip().isdecimal():
+        found = kmeans_anchors(dataset, recipe.size, int(text), recipe.seed)
+        return tuple((round(w, 4), round(h, 4)) for w, h in found.pairs)
+    try:
+        pairs = [[float(side) for side in pair.split(",")] for pair in text.split()]
+        given = tuple((width, height) for width, height in pairs)
+    except ValueError:
+        given = ()
+    if not given or not all(0 < side < 1000 for pair in given for side in pair):
+        raise TatamiError(
+            f"'{text}' are no anchors", mend="give a number, or pairs in cells as '1.08,1.19 3,4'"
+        )
+    return given
