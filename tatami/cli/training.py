@@ -746,9 +746,10 @@ def initial_weights(run: Run, source: Path) -> bytes:
     import torch
 
     from tatami.models.classifier import Classifier
+    from tatami.models.two_stage import TwoStage
     from tatami.train.checkpoint import read_weights
     from tatami.train.run import WEIGHTS, load_run
-    from tatami.train.transfer import head_of, to_bytes, transferred
+    from tatami.train.transfer import as_part, head_of, to_bytes, transferred
 
     is_run = (source / "run.json").is_file()
     classes = load_run(source).spec.classes if is_run else run.spec.classes
@@ -765,6 +766,8 @@ def initial_weights(run: Run, source: Path) -> bytes:
         tensors = read_weights(file)
     if isinstance(model, Classifier):
         tensors = {model.current_name(name): tensor for name, tensor in tensors.items()}
+    if isinstance(model, TwoStage):
+        tensors = dict(as_part(model, model.part, tensors))
     head = head_of(model, build_model(run, more=1))
     start, made = transferred(model, tensors, head, file, anew=classes != run.spec.classes)
     said = f"the head is new: {', '.join(made)}" if made else "the head too"

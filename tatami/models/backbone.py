@@ -77,8 +77,9 @@ class ResNetBackbone(Backbone):
         self.conv1, self.bn1, self.maxpool = whole.conv1, whole.bn1, whole.maxpool
         self.layer1, self.layer2 = whole.layer1, whole.layer2
         self.layer3, self.layer4 = whole.layer3, whole.layer4
-        last = whole.layer3[-1]
-        self.channels = int(last.outputs)  # type: ignore[arg-type]
+        first = whole.layer4[0].get_submodule("conv1")
+        assert isinstance(first, nn.Conv2d)
+        self.channels = first.in_channels
         self.outputs = _inputs(whole.fc)
 
     def trunk(self, images: Tensor) -> Tensor:

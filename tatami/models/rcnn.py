@@ -32,6 +32,7 @@ class RCNN(TwoStage):
     size = Size(227, 227)
     stride = 1
     own_proposals = False
+    part = "alexnet"
     channels = 3
 
     def __init__(

@@ -33,13 +33,15 @@ class TwoStage(nn.Module):
 
     size: of the input, by the paper.  stride: its sides are multiples of it.
     own_proposals: whether it finds regions itself; else they come with the pictures.
-    channels: of what the head takes.
+    channels: of what the head takes.  part: the module that is made of a classifier, whose weights
+    it may begin from.
     """
 
     size: ClassVar[Size]
     stride: ClassVar[int]
     multi_scale: ClassVar[float] = 0.0
     own_proposals: ClassVar[bool]
+    part: ClassVar[str] = "backbone"
     channels: int
 
     @classmethod

@@ -7,8 +7,9 @@ connected layers see the whole picture and say, for every cell of a grid, B boxe
 vector. At 448x448 for VOC (S = 7, B = 2): 20.29 G multiply-adds and 271.7 M parameters; the fast
 one 2.42 G and 45.1 M.
 
-The grid is no property of the convolutions, for the last layer is fully connected: it has 7 x 7
-cells, the paper's S, for any input up to 448 pixels a side, and one for every 64 pixels beyond.
+The grid is no property of the convolutions, for the last layer is fully connected. A side has the
+paper's 7 cells from 224 pixels on, one for every 64 pixels beyond 448, and one for every 32 of a
+small input: each cell has weights of its own, and learns of its own truths alone.
 """
 
 from __future__ import annotations
@@ -151,7 +152,8 @@ class YoloV1(Detector):
     @classmethod
     def plan(cls, size: Size, anchors: Sequence[tuple[float, float]]) -> Decoding:
         """The grid over an input of that size; every box is measured by the whole input."""
-        columns, rows = (max(CELLS, side // cls.stride) for side in (size.width, size.height))
+        sides = (size.width, size.height)
+        columns, rows = (max(min(CELLS, side // 32), side // cls.stride) for side in sides)
         stride = (size.width / columns, size.height / rows)
         whole = ((float(size.width), float(size.height)),) * BOXES
         return Decoding("yolov1", (AnchorGrid(whole, stride),), "linear")

@@ -58,6 +58,17 @@ def transferred(
     return start, tuple(name for name in wanted if name in made)
 
 
+def as_part(model: nn.Module, part: str, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """A classifier's weights as those of the part of ``model`` that is made of one, the others as
+    the model has them; weights that are of the model as a whole come back as they are."""
+    wanted, prefix = model.state_dict(), f"{part}."
+    if any(name.startswith(prefix) for name in tensors):
+        return tensors
+    own = {f"{prefix}{name}": tensor for name, tensor in tensors.items()}
+    rest = {name: tensor for name, tensor in wanted.items() if not name.startswith(prefix)}
+    return rest | {name: tensor for name, tensor in own.items() if name in wanted}
+
+
 def to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
     """A safetensors file's content."""
     return safetensors.torch.save({name: t.contiguous() for name, t in tensors.items()})

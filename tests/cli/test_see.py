@@ -264,9 +264,10 @@ def test_a_report_shows_what_the_network_sees(
     page = (run / "report.html").read_text()
     section = page[page.index('<section id="what-it-sees">') :].split("</section>")[0]
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", section)
-    assert len(captions) == 6
+    assert len(captions) == 7
     assert captions[0].startswith("000000: found ")
     assert "Grad-CAM at conv8" in captions[1]
     assert captions[2].startswith("layer conv1")
+    assert captions[6].endswith("boxes have an anchor")
     for data in re.findall(r"base64,([^\"]+)", section):
         Image.open(io.BytesIO(base64.b64decode(data))).load()

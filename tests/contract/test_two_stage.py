@@ -17,10 +17,11 @@ from tatami import graph
 from tatami.cli.artefact import open_artefact, torch_artefact
 from tatami.cli.training import _export
 from tatami.errors import TatamiError
-from tatami.models import TWO_STAGE
+from tatami.models import CLASSIFIERS, TWO_STAGE
 from tatami.models.two_stage import PROPOSAL, Head, TwoStage
 from tatami.shrink.fold import fold
 from tatami.train.checkpoint import load_weights, save_weights
+from tatami.train.transfer import as_part, head_of, transferred
 from tatami.two_stage import TwoStageDetector
 from tatami.types import Boxes, Detections, Float32, Picture, Size, TwoStageSpec
 
@@ -241,6 +242,26 @@ def test_saved_and_loaded_it_answers_the_same(trained: Trained, tmp_path: Path) 
     with torch.no_grad():
         for found, expected in zip(other(images), trained.model(images), strict=True):
             assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_begins_from_a_classifiers_weights(name: str) -> None:
+    model = build(name)
+    of_classifier = {"rcnn": "alexnet"}.get(name, TWO_STAGE[name][1])
+    torch.manual_seed(9)
+    weights = CLASSIFIERS[of_classifier](7, width=0.1).state_dict()
+    given = as_part(model, model.part, weights)
+    kind, backbone = TWO_STAGE[name]
+    more = kind(4, *kind.plan(CASES[name].size, backbone), CASES[name].width, backbone)
+    start, made = transferred(model, given, head_of(model, more), Path("w"), anew=True)
+    prefix = f"{model.part}."
+    taken = [key for key in start if key.startswith(prefix) and key not in made]
+    assert len(taken) == len(weights) - 2  # all but the last layer
+    assert all(torch.equal(start[key], weights[key.removeprefix(prefix)]) for key in taken)
+    assert as_part(model, model.part, start) is start
+    short = {key: value for key, value in weights.items() if "0" not in key}
+    with pytest.raises(TatamiError, match="absent in the file"):
+        transferred(model, as_part(model, model.part, short), set(made), Path("w"), anew=True)
 
 
 def test_one_half_is_no_detector(trained: Trained) -> None:

@@ -334,7 +334,7 @@ def test_old_and_future_operator_sets_are_refused(saved):
     ("key", "text", "reason"),
     [
         ("tatami.task", None, "is missing"),
-        ("tatami.task", '"dream"', "not 'detect'"),
+        ("tatami.task", '"dream"', "not one of 'detect'"),
         ("tatami.task", "{", "is not JSON"),
         ("tatami.colour", "1", "is not a key"),
         ("tatami.classes", "[]", "is not a list"),

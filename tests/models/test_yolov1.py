@@ -72,11 +72,11 @@ def test_the_grid_is_the_papers_and_grows_with_the_input() -> None:
         assert grid.anchors == ((width, height),) * 2
         return width / grid.stride[0], height / grid.stride[1]
 
-    assert cells(448, 448) == cells(128, 64) == (7, 7)
-    assert cells(640, 448) == (10, 7)
+    assert cells(448, 448) == cells(256, 256) == (7, 7)
+    assert cells(640, 128) == (10, 4)
     model = FastYoloV1(3, FastYoloV1.plan(Size(640, 64), ()), width=0.05).eval()
     with torch.no_grad():
-        assert model(torch.zeros(2, 3, 64, 640)).shape == (2, 13, 7, 10)
+        assert model(torch.zeros(2, 3, 64, 640)).shape == (2, 13, 2, 10)
     with pytest.raises(TatamiError, match="an input of 64x64 for a network of 640x64"):
         model(torch.zeros(1, 3, 64, 64))
     with pytest.raises(TatamiError, match="does not divide by 64"):
@@ -86,7 +86,7 @@ def test_the_grid_is_the_papers_and_grows_with_the_input() -> None:
 # The loss ----------------------------------------------------------------------------------------
 
 SIZE = Size(128, 192)
-S_X, S_Y, B, K = 7, 7, 2, 3
+S_X, S_Y, B, K = 4, 6, 2, 3
 
 
 def small() -> FastYoloV1:
@@ -196,7 +196,7 @@ def test_a_truth_that_no_box_meets_is_answered_by_the_nearest() -> None:
     raw.requires_grad_()
     torch.stack(list(small().loss(raw, [truth]).values())).sum().backward()  # type: ignore[no-untyped-call]
     assert raw.grad is not None
-    row, column = int(113.5 / 192 * 7), int(109 / 128 * 7)
+    row, column = int(113.5 / 192 * S_Y), int(109 / 128 * S_X)
     assert raw.grad[0, 5:9, row, column].abs().min() > 0  # the larger of the two is nearer
     assert not raw.grad[0, :4].any()
     assert raw.grad[0, 5:9].count_nonzero() == 4
@@ -205,7 +205,7 @@ def test_a_truth_that_no_box_meets_is_answered_by_the_nearest() -> None:
 def test_decode_inverts_the_targets_of_the_loss() -> None:
     model = small()
     box = np.array([[20.0, 40.0, 100.0, 90.0]])
-    x, y = 60 / 128 * 7, 65 / 192 * 7
+    x, y = 60 / 128 * S_X, 65 / 192 * S_Y
     raw = torch.zeros(1, 5 * B + K, S_Y, S_X)
     values = [x - int(x), y - int(y), math.sqrt(80 / 128), -math.sqrt(50 / 192), 1.0]
     raw[0, 5:10, int(y), int(x)] = torch.tensor(values)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import tempfile
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -46,11 +48,11 @@ class CompiledTwoStage:
                 "the program takes its regions from its caller", mend="call it from C", file=folder
             )
         self._spec = spec
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._program = folder / f"{self.name}_detect"
         if not self._program.is_file():
-            self._temporary = tempfile.TemporaryDirectory(prefix="tatami-")
-            self._program = Path(self._temporary.name) / "detect"
+            temporary = tempfile.mkdtemp(prefix="tatami-")
+            weakref.finalize(self, shutil.rmtree, temporary, ignore_errors=True)
+            self._program = Path(temporary) / "detect"
             halves = [f"{self.name}_{half}" for half in HALVES]
             build(folder, self.name, self._program, threads=threads, halves=halves)
 
