@@ -103,7 +103,7 @@ def summary(result: Segmentation) -> list[str]:
         f"frequency weighted {_figure(result.frequency_weighted_iou)}   "
         f"mean Dice {_figure(result.mean_dice)}",
         f"pixel accuracy {_figure(result.pixel_accuracy)} (error {error:.2f} %)   "
-        f"class accuracy {_figure(result.class_accuracy)}   "
+        f"class accuracy {_figure(result.class_accuracy)}",
         f"boundary F1 {_figure(result.boundary_f1)}",
     ]
 
