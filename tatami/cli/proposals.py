@@ -85,7 +85,7 @@ def read_proposals(file: Path, pictures: int) -> list[Float32]:
     """The inverse. Raises TatamiError for a file that is not as it was written."""
     mend = "remove it: they are found again"
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as arrays:
             counts, boxes = arrays["counts"], arrays["boxes"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise TatamiError(f"not proposals: {error}", file=file, mend=mend) from error
