@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,9 +85,9 @@ def read_proposals(file: Path, pictures: int) -> list[Float32]:
     """The inverse. Raises TatamiError for a file that is not as it was written."""
     mend = "remove it: they are found again"
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as arrays:
             counts, boxes = arrays["counts"], arrays["boxes"]
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise TatamiError(f"not proposals: {error}", file=file, mend=mend) from error
     if len(counts) != pictures or boxes.shape != (counts.sum(), 4):
         raise TatamiError("proposals of other pictures", file=file, mend=mend)

@@ -131,7 +131,7 @@ def test_in_four_turns(command: Command, data: Path, tmp_path: Path) -> None:
         (("fast-rcnn", "--alternate"), "for Faster R-CNN"),
         (("yolov2-tiny", "--alternate"), "for Faster R-CNN"),
         (("rcnn", "--evaluate-every", 1), "whole only when"),
-        (("faster-rcnn", "--anchors", "5"), "own boxes"),
+        (("faster-rcnn", "--anchors", "5"), "--anchors is for"),
         (("faster-rcnn", "--label-smoothing", 0.1), "classifiers"),
     ],
 )
