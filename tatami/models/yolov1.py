@@ -166,10 +166,14 @@ class YoloV1(Detector):
         return torch.stack((x - w, y - h, x + w, y + h), dim=-1)
 
     def _start(self) -> None:
-        """He initialization; boxes in the middle of their cells, the B of them of as many sizes,
-        so that each finds truths to answer for."""
-        for part in (*self.convolutions.modules(), *self.hidden):
-            if isinstance(part, nn.Conv2d | nn.Linear):
+        """He initialization of the convolutions; boxes in the middle of their cells, the B of them
+        of as many sizes, so that each finds truths to answer for.
+
+        The fully connected layers stay as torch begins them, their results less than what they
+        see: with thousands of features as large as He's, a step of the last layer would overshoot.
+        """
+        for part in self.convolutions.modules():
+            if isinstance(part, nn.Conv2d):
                 nn.init.kaiming_normal_(part.weight, a=0.1, nonlinearity="leaky_relu")
                 if part.bias is not None:
                     nn.init.zeros_(part.bias)
