@@ -125,7 +125,7 @@ def test_refusals(
     unfinished = bad_run("no weights")
     (unfinished / "network.onnx").unlink()
     for arguments, said in (
-        (("yolov3",), "the models are yolov2-tiny"),
+        (("yolov3",), "the models are dssd"),
         (("yolov2-tiny", "--size", "300"), "stride, 32"),
         (("yolov2-tiny", "--size", "wide"), "not a size"),
         (("yolov2-tiny", "--size", "99968x99968"), "too large"),
