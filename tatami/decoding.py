@@ -170,20 +170,30 @@ def _boxes(
         cx, cy = (x + tx) * stride_x, (y + ty) * stride_y
         w, h = width * np.minimum(tw * tw, largest), height * np.minimum(th * th, largest)
     elif decoding.kind == "ssd":
-        centre, side = np.array(decoding.variances, np.float32)
         half = np.float32(0.5)
-        cx = (x + half) * stride_x + tx * centre * width
-        cy = (y + half) * stride_y + ty * centre * height
-        w, h = (
-            length * exp(np.minimum(log * side, most))
-            for length, log in ((width, tw), (height, th))
-        )
+        default = np.stack([(x + half) * stride_x, (y + half) * stride_y, width, height], axis=1)
+        return moved(default, numbers[anchor, :4, row, column], decoding.variances)
     else:
         scale, shift = np.float32(grid.xy_scale), np.float32((grid.xy_scale - 1) / 2)
         cx = (sigmoid(tx) * scale - shift + x) * stride_x
         cy = (sigmoid(ty) * scale - shift + y) * stride_y
         w, h = width * exp(np.minimum(tw, most)), height * exp(np.minimum(th, most))
     return np.stack([cx, cy, w, h], axis=1)
+
+
+def moved(cxcywh: Float32, offsets: Float32, variances: tuple[float, float]) -> Float32:
+    """Boxes (n, 4), centres and sides, moved and grown by an SSD's offsets (n, 4): step 1's."""
+    x, y, width, height = cxcywh.T
+    tx, ty, tw, th = offsets.T
+    centre, side = np.array(variances, np.float32)
+    most = np.float32(LARGEST_LOG_SIDE)
+    boxes = [
+        x + tx * centre * width,
+        y + ty * centre * height,
+        width * exp(np.minimum(tw * side, most)),
+        height * exp(np.minimum(th * side, most)),
+    ]
+    return np.stack(boxes, axis=1)
 
 
 def detections(

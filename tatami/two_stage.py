@@ -29,9 +29,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tatami.boxes import clip_xyxy, cxcywh_to_xyxy, nms_xyxy, xyxy_to_cxcywh
-from tatami.decoding import LARGEST_LOG_SIDE, Candidates, candidates, suppressed
+from tatami.decoding import Candidates, candidates, moved, suppressed
 from tatami.errors import TatamiError
-from tatami.ops.exponential import exp, sigmoid, softmax
+from tatami.ops.exponential import sigmoid, softmax
 from tatami.ops.roi_pool import roi_max_pool
 from tatami.picture import Placement, normalize, prepare, resize
 from tatami.types import (
@@ -201,22 +201,8 @@ def region_candidates(
         region, label = np.nonzero(scores > np.float32(score_threshold))
     chosen = offsets.reshape(len(regions), -1, 4)[region, label]
     with np.errstate(over="ignore", invalid="ignore"):  # infinities and NaN: sorted out below
-        cxcywh = _moved(xyxy_to_cxcywh(regions)[region], chosen, decoding.variances)
+        cxcywh = moved(xyxy_to_cxcywh(regions)[region], chosen, decoding.variances)
     score = scores[region, label]
     sound = np.flatnonzero(~np.isnan(cxcywh).any(axis=1))
     best = sound[np.argsort(-score[sound], kind="stable")][: decoding.max_candidates]
     return Candidates(cxcywh_to_xyxy(cxcywh[best]), score[best], label[best].astype(np.int64))
-
-
-def _moved(cxcywh: Float32, offsets: Float32, variances: tuple[float, float]) -> Float32:
-    """Regions (n, 4), centres and sides, moved and grown by offsets (n, 4)."""
-    x, y, width, height = cxcywh.T
-    tx, ty, tw, th = offsets.T
-    centre, side = np.array(variances, np.float32)
-    boxes = [
-        x + tx * centre * width,
-        y + ty * centre * height,
-        width * exp(np.minimum(tw * side, np.float32(LARGEST_LOG_SIDE))),
-        height * exp(np.minimum(th * side, np.float32(LARGEST_LOG_SIDE))),
-    ]
-    return np.stack(boxes, axis=1)
