@@ -1,4 +1,4 @@
-"""Where a network looks for a class: Grad-CAM, of classifiers and of detectors.
+"""Where a network looks for a class: Grad-CAM, of classifiers, detectors and segmenters.
 
 R. R. Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
 Localization", ICCV 2017, section 3. With A^k the k-th feature map of a layer, of Z places, and y^c
@@ -11,6 +11,10 @@ The paper's y^c is a classifier's. A detector says the class anew at every ancho
 that here y^c is what it says at one: where the score of the class, by tatami/decoding.py, is best.
 Of a YOLO, whose score is that of objectness times that of the class, y^c is objectness plus class
 number; of an SSD, it is the class number: sums before any sigmoid or softmax, as the paper's.
+
+A segmenter says the class of every pixel: y^c is the sum of its logit over the pixels that are of
+the class (K. Vinogradova, A. Dibrov and G. Myers, "Towards Interpretable Semantic Segmentation via
+Gradient-Weighted Class Activation Mapping", AAAI 2020, equation 1), seen where maps are smallest.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ from tatami.graph.costs import KINDS, Cost, costs
 from tatami.graph.gradient import gradient
 from tatami.graph.network import Network, shape_of
 from tatami.ops.activation import softmax as softmax_of
-from tatami.types import Decoding, Float32, NetworkSpec
+from tatami.types import Decoding, Float32, NetworkSpec, SegmenterSpec, TwoStageSpec
 
 SAME_NUMBERS = ("Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
 """What may stand between a classifier's softmax and its output: the order is kept."""
@@ -65,7 +69,14 @@ def target_of(
         label = None if wanted is None else _label(wanted, spec.classes)
         maps = [computed[name] for name in outputs]
         return _of_detector(maps, outputs, spec.decoding, spec.classes, label)
+    if isinstance(spec, TwoStageSpec):
+        raise TatamiError(
+            "a detector in two stages names what is in a region, not in a picture",
+            mend="look at its feature maps",
+        )
     output = network.graph.outputs[0]
+    if isinstance(spec, SegmenterSpec):
+        return _of_segmenter(str(output.name), computed[str(output.name)], spec.classes, wanted)
     places = shape_of(output)
     classes = places[1] if len(places) > 1 else 1
     if len(outputs) > 1 or np.prod(places[1:]) != classes:
@@ -161,33 +172,58 @@ def _of_detector(
     return Target(classes[label], score, {names[output]: seed}, meaning)
 
 
+def _of_segmenter(name: str, logits: Float32, classes: Sequence[str], wanted: str | None) -> Target:
+    """y^c over the pixels of the class; of one that is nowhere, over all pixels.
+
+    logits: (1, K, rows, columns).
+    """
+    said = logits[0].argmax(axis=0)  # (rows, columns)
+    counts = np.bincount(said.reshape(-1), minlength=len(classes))
+    label = int(counts.argmax()) if wanted is None else _label(wanted, classes)
+    there = said == label if counts[label] else np.ones_like(said, bool)
+    with np.errstate(invalid="ignore"):
+        score = float(softmax_of(logits, 1)[0, label][there].mean())
+    _check_score(score)
+    seed = np.zeros_like(logits)
+    seed[0, label] = there
+    where = f"the {counts[label]:,} pixels of it" if counts[label] else "all pixels: none is of it"
+    return Target(classes[label], score, {name: seed}, f"the class number, over {where}")
+
+
 def makes_maps(cost: Cost) -> bool:
     """Whether a layer makes feature maps: more than one place, and numbers that are new.
 
     Pools, views and what only moves numbers, concatenation aside, have the maps of another layer.
     """
-    places = cost.shape[2] * cost.shape[3] if len(cost.shape) == 4 else 0
     first = cost.operators[0]
-    return places > 1 and (KINDS[first] in ("product", "samples") or first == "Concat")
+    return _places(cost) > 1 and (KINDS[first] in ("product", "samples") or first == "Concat")
+
+
+def _places(cost: Cost) -> int:
+    """Of the map that a layer makes; 0 for what is no map."""
+    return cost.shape[2] * cost.shape[3] if len(cost.shape) == 4 else 0
 
 
 def last_maps(network: Network, target: Target) -> str:
     """The paper's layer, "the last convolutional layer": the name of the value that it makes.
 
     It is the last layer that makes maps and that the target is made of, the one that makes the
-    target itself left out.
+    target itself left out; of a segmenter, the last of those whose maps have the fewest places.
     Raises TatamiError where there is none.
     """
     (seeded,) = target.seed
     before = _before(network, seeded)
-    for cost in reversed(costs(network)):
-        value = in_numbers(network, cost.output)
-        if makes_maps(cost) and value in before:
-            return value
-    raise TatamiError(
-        "no layer of the network has maps before the one that names the class",
-        mend="look at its filters alone",
-    )
+    named = [(in_numbers(network, cost.output), cost) for cost in costs(network)]
+    found = [(value, cost) for value, cost in named if makes_maps(cost) and value in before]
+    if isinstance(network.spec, SegmenterSpec):
+        fewest = min((_places(cost) for _, cost in found), default=0)
+        found = [(value, cost) for value, cost in found if _places(cost) == fewest]
+    if not found:
+        raise TatamiError(
+            "no layer of the network has maps before the one that names the class",
+            mend="look at its filters alone",
+        )
+    return found[-1][0]
 
 
 def in_numbers(network: Network, name: str) -> str:

@@ -15,7 +15,7 @@ from tatami.decoding import candidates
 from tatami.errors import TatamiError
 from tatami.graph import Network
 from tatami.see.class_activation import class_activation, in_numbers, last_maps, target_of
-from tatami.types import AnchorGrid, Decoding, InputSpec, NetworkSpec, Size
+from tatami.types import AnchorGrid, Decoding, InputSpec, NetworkSpec, SegmenterSpec, Size
 
 rng = np.random.default_rng(5)
 node = helper.make_node
@@ -157,6 +157,56 @@ def test_a_detector_is_asked_where_the_class_scores_best(kind, network_of):
     best = target_of(network, computed)
     assert best.score == found.scores.max()
     assert best.name == CLASSES[found.labels[0]]
+
+
+def segmenter(network_of) -> Network:
+    """Down to half the size, a convolution there, up again, and a convolution that names."""
+    network = network_of(
+        [
+            node("Conv", ["images", "a.weight"], ["a"], strides=[2, 2], pads=[1, 1, 1, 1]),
+            node("Relu", ["a"], ["ar"]),
+            node("ConvTranspose", ["ar", "b.weight"], ["b"], strides=[2, 2]),
+            node("Conv", ["b", "c.weight"], ["map"]),
+        ],
+        {"a.weight": KERNELS, "b.weight": numbers(6, 5, 2, 2), "c.weight": numbers(3, 5, 1, 1)},
+    )
+    return replace(network, spec=SegmenterSpec(CLASSES, InputSpec(Size(8, 8))))
+
+
+@pytest.mark.parametrize("wanted", [None, *CLASSES])
+def test_a_segmenter_is_asked_over_the_pixels_of_the_class(wanted, network_of):
+    network = segmenter(network_of)
+    images, computed = seen(network)
+    target = target_of(network, computed, wanted)
+    logits = torch.from_numpy(computed["map"])
+    said = logits.argmax(1)[0]
+    label = CLASSES.index(target.name)
+    if wanted is None:
+        assert label == int(said.flatten().bincount().argmax())
+    there = said == label if (said == label).any() else torch.ones_like(said, dtype=torch.bool)
+    assert target.score == pytest.approx(float(logits.softmax(1)[0, label][there].mean()), rel=1e-5)
+    weights = {
+        name: torch.from_numpy(network.graph.initializers[name].const_value.numpy().copy())
+        for name in ("b.weight", "c.weight")
+    }
+    maps = torch.from_numpy(computed["ar"]).requires_grad_()
+    up = F.conv_transpose2d(maps, weights["b.weight"], stride=2)
+    F.conv2d(up, weights["c.weight"])[0, label][there].sum().backward()
+    alpha = maps.grad[0].mean((1, 2))
+    expected = torch.relu((alpha[:, None, None] * maps[0]).sum(0)).detach().numpy()
+    assert last_maps(network, target) == "ar"  # the smallest maps, not the last
+    found = class_activation(network, images, computed, target, "ar")
+    np.testing.assert_allclose(found, expected, atol=1e-5 * max(1, expected.max()))
+
+
+def test_a_class_that_is_nowhere_is_asked_of_all_pixels(network_of):
+    network = segmenter(network_of)
+    computed = dict(seen(network)[1])
+    computed["map"] = computed["map"].copy()
+    computed["map"][:, 1] = computed["map"].min() - 1
+    target = target_of(network, computed, "bee")
+    assert target.seed["map"][0, 1].all()
+    assert "none is of it" in target.meaning
 
 
 def test_a_score_that_is_no_number_is_not_the_best(network_of):
