@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -19,7 +17,7 @@ class Segmenter(nn.Module):
     it; 1: any.
     """
 
-    size: ClassVar[Size]
+    size: Size
     stride: int
 
     @abstractmethod

@@ -50,7 +50,7 @@ class UNet(Segmenter):
         self.same = same
         self.border = border
         if same:
-            self.stride = 16
+            self.size, self.stride = Size(576, 576), 16
         levels = [wide(number, width) for number in CHANNELS]
         self.down = nn.ModuleList(
             _twice(inputs, outputs, same, norm)

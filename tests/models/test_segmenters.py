@@ -341,3 +341,10 @@ def test_deeplab_looks_at_three_distances_and_at_the_whole_picture() -> None:
     with torch.no_grad():
         assert model(torch.zeros(1, 3, 512, 480, device="meta")).shape == (1, 21, 512, 480)
     assert found == [(256, 1, 1), (256, 32, 30), (48, 128, 120), (21, 128, 120)]
+
+
+@pytest.mark.parametrize("name", SEGMENTERS)
+def test_the_size_that_a_paper_trains_with_is_one_that_its_network_takes(name: str) -> None:
+    model = SEGMENTERS[name](2, width=0.05)
+    assert model.size.width % model.stride == 0
+    assert model.size.height % model.stride == 0
