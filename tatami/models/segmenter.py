@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
