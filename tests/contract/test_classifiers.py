@@ -23,7 +23,7 @@ from torch import Tensor
 from tatami import graph
 from tatami.errors import TatamiError
 from tatami.graph import Network
-from tatami.models import CLASSIFIERS
+from tatami.models import CLASSIFIERS, classifier_size
 from tatami.models.classifier import Classifier
 from tatami.models.export import export_onnx, to_model
 from tatami.ship import interpret
@@ -332,3 +332,23 @@ def test_an_input_too_small_is_refused_and_the_smallest_is_taken(name: str) -> N
         assert model(torch.zeros(1, 3, side, side)).shape == (1, CLASSES)
         with pytest.raises(TatamiError, match=f"an input of {side + 9}x{side - 1} is too small"):
             model(torch.zeros(1, 3, side - 1, side + 9))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(CLASSIFIERS))
+def test_the_whole_network_of_the_paper_in_c(name: str, tmp_path: Path) -> None:
+    """Full width, full depth, the paper's input: folded and compiled, it says what torch says."""
+    torch.manual_seed(0)
+    model = CLASSIFIERS[name](CLASSES).train()
+    side = classifier_size(name)
+    images = torch.rand(4, 3, side, side)
+    with torch.no_grad():
+        for _ in range(12):
+            model(images)
+        logits = model.eval()(images[:1]).numpy()
+    folded, _ = fold(Network(to_model(model, Size(side, side)), None), depthwise=True)
+    for file, content in emit(lower(folded), "net", "binary").files.items():
+        (tmp_path / file).write_bytes(content)
+    with CompiledNetwork(tmp_path, options=("-O2",)) as compiled:
+        found = compiled.run([images[0].numpy()])[0].reshape(logits.shape)
+    assert_close(found, logits)
