@@ -5,7 +5,6 @@ Each is built narrow and short, with all its kinds of blocks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -28,14 +27,6 @@ CASES: dict[str, tuple[Size, float, dict[str, Any], str]] = {
     "densenet121": (Size(96, 64), 0.1, {"blocks": (2, 2, 2, 2)}, "relu"),
     "mobilenet-v1": (Size(96, 64), 0.1, {}, "features/13/pointwise"),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("name", CASES)

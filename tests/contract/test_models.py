@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,14 +103,6 @@ def answers(model: Detector, images: Tensor) -> list[Float32]:
     """The raw maps."""
     with torch.no_grad():
         return [np.asarray(one.numpy(), np.float32) for one in as_maps(model(images))]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True)

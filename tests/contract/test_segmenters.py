@@ -8,7 +8,6 @@ networks to their papers.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -105,14 +104,6 @@ def batch(size: Size, seed: int = 0) -> tuple[Tensor, Tensor]:
 def assert_close(found: Float32, expected: Float32) -> None:
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() <= BOUND * np.abs(expected).max()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ one answer however they are run."""
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,14 +86,6 @@ def targets_of(name: str, targets: list[Boxes]) -> list[Boxes] | torch.Tensor:
     if name == "rcnn":
         return torch.arange(4)
     return [each.select(each.labels >= 0) for each in targets] if "faster" in name else targets
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True)
