@@ -15,6 +15,7 @@ from tatami.data.selective_search import selective_search
 from tatami.detector import ForwardDetector
 from tatami.errors import TatamiError
 from tatami.segmenter import ForwardSegmenter
+from tatami.train.run import HEAD, NETWORK
 from tatami.two_stage import Propose, TwoStageDetector
 from tatami.types import (
     Classifier,
@@ -40,8 +41,6 @@ if TYPE_CHECKING:  # torch is heavy, and absent where only ONNX files are used
     from tatami.train.run import Run
 
 Artefact = Detector | Classifier | Segmenter
-NETWORK, HEAD = "network.onnx", "head.onnx"
-"""The names of both networks of a detector in two stages; else there is the first alone."""
 
 
 def open_detector(path: Path) -> Detector:

@@ -16,7 +16,7 @@ from tatami.cli.fold import fold
 from tatami.cli.prove import ledger, open_stage, stages_of
 from tatami.cli.quantize import quantize
 from tatami.cli.report import build_report
-from tatami.cli.run_data import test_data
+from tatami.cli.run_data import held_out_of
 from tatami.cli.ship import ship
 from tatami.cli.train import train
 from tatami.cli.training import refuse_a_second_run
@@ -25,7 +25,7 @@ from tatami.see.report import write_report
 from tatami.ship.c.build import compiler
 from tatami.ship.prove import Ledger
 from tatami.train.run import load_run
-from tatami.types import Size
+from tatami.types import Dataset, Size
 
 PICTURES = Size(128, 128)
 TRAIN, TEST = 3000, 300
@@ -99,8 +99,8 @@ def demo(
 
     _say(f"tatami prove {run} --data {digits} --split test")
     settings = load_run(run)
-    dataset = test_data(settings)
-    assert dataset is not None
+    dataset = held_out_of(settings)
+    assert isinstance(dataset, Dataset)
     proof = ledger([open_stage(path) for path in stages_of(run)], dataset, progress=True)
     console.print(proof.table())
     for line in proof.failures():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -17,14 +17,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from tatami.cli.artefact import in_tiles, is_classifier, is_segmenter, open_artefact
-from tatami.cli.classification import classify_all, print_classification
+from tatami.cli.classification import Classified, classify_all, print_classification
 from tatami.cli.curves import write_curves
 from tatami.cli.diagnostics import asked_similar, check_scores, diagnostics_table
 from tatami.cli.labelled import open_part
 from tatami.cli.running import WIDTH, answers, check_share, class_order
-from tatami.cli.segmentation import print_segmentation, segment_all
+from tatami.cli.segmentation import Segmented, print_segmentation, segment_all
 from tatami.data.coco import category_ids
-from tatami.data.open import OpenedMasks, OpenedPictures, format_of, open_dataset, open_masks
+from tatami.data.open import format_of, open_dataset, open_masks
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 from tatami.evaluate.bootstrap import Interval
@@ -33,14 +33,12 @@ from tatami.evaluate.detections import evaluate as evaluate_detections
 from tatami.evaluate.difficult import RULES, Difficult, treat_difficult
 from tatami.evaluate.results import read_results, write_results
 from tatami.types import (
-    Classifier,
     Dataset,
     Detections,
     Detector,
     LabelledMasks,
     LabelledPictures,
     Sample,
-    Segmenter,
 )
 
 SCORE = 0.005
@@ -139,15 +137,24 @@ def evaluate(
                 raise TatamiError(f"--{option} is for detectors", mend="leave it out")
     if opened_artefact is not None and is_classifier(opened_artefact):
         part = open_part(data, split, format, kinds, hold_out)
-        _evaluate_classifier(opened_artefact, artefact, part, kinds, as_json)
+        named = classify_all(opened_artefact, part.pictures, skip=kinds, title="Classifying")
+
+        def show_classes(console: Console) -> None:
+            print_classification(console, named.result)
+
+        _tell(artefact, part.pictures, part.skipped, named, show_classes, as_json)
         return
     if hold_out is not None:
         raise TatamiError("--hold-out is for classifiers", mend="leave it out")
     if opened_artefact is not None and is_segmenter(opened_artefact):
-        opened_masks = open_masks(data, split=split, format=format, skip=kinds)
-        _evaluate_segmenter(
-            in_tiles(opened_artefact, overlap), artefact, opened_masks, kinds, as_json
-        )
+        masks = open_masks(data, split=split, format=format, skip=kinds)
+        segmenter = in_tiles(opened_artefact, overlap)
+        segmented = segment_all(segmenter, masks.masks, skip=kinds, title="Segmenting")
+
+        def show_pixels(console: Console) -> None:
+            print_segmentation(console, segmented.result)
+
+        _tell(artefact, masks.masks, masks.skipped, segmented, show_pixels, as_json)
         return
     detector = cast(Detector | None, opened_artefact)
     opened = open_dataset(data, split=split, format=format, skip=kinds)
@@ -206,70 +213,37 @@ def evaluate(
             console.print(f"wrote {written}", markup=False, soft_wrap=True)
 
 
-def _evaluate_classifier(
-    classifier: Classifier,
-    artefact: Path | None,
-    part: OpenedPictures,
-    skip: Collection[str],
-    as_json: bool,
-) -> None:
-    pictures = part.pictures
-    found = classify_all(classifier, pictures, skip=skip, title="Classifying")
-    skipped = Counter(part.skipped)
-    skipped["unreadable-picture"] += found.unreadable
-    counts = {kind: count for kind, count in sorted(skipped.items()) if count}
-    speed = found.pictures_per_second
-    if as_json:
-        _print_json(artefact, pictures, counts, speed, found.result.to_json())
-        return
-    console = Console(width=WIDTH, highlight=False)
-    print_classification(console, found.result)
-    _print_rest(console, speed, counts)
-
-
-def _evaluate_segmenter(
-    segmenter: Segmenter,
-    artefact: Path | None,
-    part: OpenedMasks,
-    skip: Collection[str],
-    as_json: bool,
-) -> None:
-    masks = part.masks
-    found = segment_all(segmenter, masks, skip=skip, title="Segmenting")
-    skipped = Counter(part.skipped)
-    skipped["unreadable-picture"] += found.unreadable
-    counts = {kind: count for kind, count in sorted(skipped.items()) if count}
-    speed = found.pictures_per_second
-    if as_json:
-        _print_json(artefact, masks, counts, speed, found.result.to_json())
-        return
-    console = Console(width=WIDTH, highlight=False)
-    print_segmentation(console, found.result)
-    _print_rest(console, speed, counts)
-
-
-def _print_json(
+def _tell(
     artefact: Path | None,
     data: LabelledPictures | LabelledMasks,
-    skipped: Mapping[str, int],
-    speed: float | None,
-    result: Mapping[str, Any],
+    accepted: Counter[str],
+    found: Classified | Segmented,
+    show: Callable[[Console], None],
+    as_json: bool,
 ) -> None:
-    answer = {
-        "evaluated": str(artefact),
-        "data": str(data.root),
-        "split": data.split,
-        "skipped": skipped,
-        "pictures_per_second": speed,
-        **result,
-    }
-    print(json.dumps(answer, indent=2, allow_nan=False))
+    """What a classifier or a segmenter made of a split.
 
-
-def _print_rest(console: Console, speed: float | None, skipped: Mapping[str, int]) -> None:
+    accepted: problems that the set was opened with.  show: prints the tables.
+    """
+    skipped = accepted + Counter({"unreadable-picture": found.unreadable})
+    counts = {kind: count for kind, count in sorted(skipped.items()) if count}
+    speed = found.pictures_per_second
+    if as_json:
+        answer = {
+            "evaluated": str(artefact),
+            "data": str(data.root),
+            "split": data.split,
+            "skipped": counts,
+            "pictures_per_second": speed,
+            **found.result.to_json(),
+        }
+        print(json.dumps(answer, indent=2, allow_nan=False))
+        return
+    console = Console(width=WIDTH, highlight=False)
+    show(console)
     if speed is not None:
         console.print(f"{speed:.1f} pictures a second, from pixels to classes", markup=False)
-    for kind, count in skipped.items():
+    for kind, count in counts.items():
         console.print(f"skipped {count} x {kind}", markup=False)
 
 

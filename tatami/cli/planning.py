@@ -131,9 +131,7 @@ def _labelled_boxes(source: Source) -> tuple[Dataset, str, str | None]:
         raise TatamiError(
             "--hold-out is for sets with one class a picture", mend="write another split's list"
         )
-    names = splits(source.root, source.format)
-    train_split = source.train_split or _first_of(("trainval", "train"), names)
-    test_split = source.test_split or _first_of(("test", "val"), names)
+    train_split, test_split = _usual_splits(source, splits(source.root, source.format))
     opened = open_dataset(source.root, split=train_split, format=source.format, skip=source.skip)
     _tell_skipped(opened.skipped)
     return opened.dataset, fingerprint(opened.dataset), test_split
@@ -154,9 +152,7 @@ def plan_classifier(
 
     if augmentation.mosaic:
         raise TatamiError("a mosaic has no one class", mend="leave --augment mosaic out")
-    names = labelled_splits(source.root, source.format)
-    train_split = source.train_split or _first_of(("trainval", "train"), names)
-    test_split = source.test_split or _first_of(("test", "val"), names)
+    train_split, test_split = _usual_splits(source, labelled_splits(source.root, source.format))
     if source.hold_out is not None:
         if source.test_split is not None:
             raise TatamiError("--hold-out beside --test-split", mend="give one of them")
@@ -201,9 +197,7 @@ def plan_segmenter(
             "--hold-out is for sets with one class a picture",
             mend="name the pictures of a split in masks.json",
         )
-    names = mask_splits(source.root, source.format)
-    train_split = source.train_split or _first_of(("trainval", "train"), names)
-    test_split = source.test_split or _first_of(("test", "val"), names)
+    train_split, test_split = _usual_splits(source, mask_splits(source.root, source.format))
     opened = open_masks(source.root, split=train_split, format=source.format, skip=source.skip)
     _tell_skipped(opened.skipped)
     masks = opened.masks
@@ -372,6 +366,12 @@ def initial_weights(run: Run, source: Path) -> bytes:
     said = f"the head is new: {', '.join(made)}" if made else "the head too"
     console.print(f"begins from {file}: {len(start) - len(made)} weights; {said}", markup=False)
     return to_bytes(start)
+
+
+def _usual_splits(source: Source, names: tuple[str, ...]) -> tuple[str | None, str | None]:
+    """The split to train on and the one to evaluate on: as typed, else by their names."""
+    train_split = source.train_split or _first_of(("trainval", "train"), names)
+    return train_split, source.test_split or _first_of(("test", "val"), names)
 
 
 def _first_of(wanted: tuple[str, ...], names: tuple[str, ...]) -> str | None:

@@ -11,7 +11,7 @@ import numpy as np
 from tatami.cli.proposals import judged_regions
 from tatami.data.augment import Augmentation, augmented, augmented_mask, augmented_picture
 from tatami.data.cache import PictureCache
-from tatami.data.fingerprint import fingerprint, labelled_fingerprint, mask_fingerprint
+from tatami.data.fingerprint import any_fingerprint
 from tatami.data.hold_out import HoldOut, hold_out
 from tatami.data.open import (
     open_dataset,
@@ -48,88 +48,38 @@ REGIONS = 8
 def reopened(run: Run) -> Data:
     """What a run learns from, whatever its network is for. Raises TatamiError where it is not the
     same any more."""
-    if isinstance(run.spec, ClassifierSpec):
-        return reopen_pictures(run)
-    return reopen_masks(run) if isinstance(run.spec, SegmenterSpec) else reopen_data(run)
+    opened = _opened(run, run.data.split)
+    if run.data.hold_out is not None:
+        opened, _ = _parts(opened, run.data.hold_out)
+    if any_fingerprint(opened) != run.data.fingerprint:
+        raise TatamiError(
+            "the labelled set has changed since the run began",
+            file=Path(run.data.root),
+            mend="restore it, or start a new run",
+        )
+    return opened
 
 
 def held_out_of(run: Run) -> Data | None:
     """What a run is evaluated on, or None where there is nothing."""
+    if run.data.hold_out is not None:
+        return _parts(_opened(run, run.data.split), run.data.hold_out)[1]
+    return None if run.data.test_split is None else _opened(run, run.data.test_split)
+
+
+def _opened(run: Run, split: str) -> Data:
+    root, format, skip = Path(run.data.root), run.data.format, run.data.skip
     if isinstance(run.spec, ClassifierSpec):
-        return held_out_pictures(run)
-    return held_out_masks(run) if isinstance(run.spec, SegmenterSpec) else test_data(run)
+        return open_labelled(root, split=split, format=format, skip=skip).pictures
+    if isinstance(run.spec, SegmenterSpec):
+        return open_masks(root, split=split, format=format, skip=skip).masks
+    return open_dataset(root, split=split, format=format, skip=skip).dataset
 
 
-def test_data(run: Run) -> Dataset | None:
-    """A detector's split held out for evaluation, or None where the set has none."""
-    if run.data.test_split is None:
-        return None
-    data = run.data
-    return open_dataset(
-        Path(data.root), split=data.test_split, format=data.format, skip=data.skip
-    ).dataset
-
-
-def reopen_data(run: Run) -> Dataset:
-    """The split a detector was trained on. Raises TatamiError where it is not the same any more."""
-    data = run.data
-    root = Path(data.root)
-    dataset = open_dataset(root, split=data.split, format=data.format, skip=data.skip).dataset
-    if fingerprint(dataset) != data.fingerprint:
-        raise _changed(root)
-    return dataset
-
-
-def held_out_pictures(run: Run) -> LabelledPictures | None:
-    """A classifier's pictures held out for evaluation, or None where there are none."""
-    data = run.data
-    split = data.split if data.hold_out is not None else data.test_split
-    if split is None:
-        return None
-    opened = open_labelled(Path(data.root), split=split, format=data.format, skip=data.skip)
-    if data.hold_out is None:
-        return opened.pictures
-    return hold_out(opened.pictures, HoldOut.parse(data.hold_out))[1]
-
-
-def reopen_pictures(run: Run) -> LabelledPictures:
-    """As ``reopen_data``, of a classifier."""
-    data = run.data
-    root = Path(data.root)
-    pictures = open_labelled(root, split=data.split, format=data.format, skip=data.skip).pictures
-    if data.hold_out is not None:
-        pictures, _ = hold_out(pictures, HoldOut.parse(data.hold_out))
-    if labelled_fingerprint(pictures) != data.fingerprint:
-        raise _changed(root)
-    return pictures
-
-
-def held_out_masks(run: Run) -> LabelledMasks | None:
-    """A segmenter's pictures held out for evaluation, or None where there are none."""
-    data = run.data
-    if data.test_split is None:
-        return None
-    return open_masks(
-        Path(data.root), split=data.test_split, format=data.format, skip=data.skip
-    ).masks
-
-
-def reopen_masks(run: Run) -> LabelledMasks:
-    """As ``reopen_data``, of a segmenter."""
-    data = run.data
-    root = Path(data.root)
-    masks = open_masks(root, split=data.split, format=data.format, skip=data.skip).masks
-    if mask_fingerprint(masks) != data.fingerprint:
-        raise _changed(root)
-    return masks
-
-
-def _changed(root: Path) -> TatamiError:
-    return TatamiError(
-        "the labelled set has changed since the run began",
-        file=root,
-        mend="restore it, or start a new run",
-    )
+def _parts(opened: Data, typed: str) -> tuple[LabelledPictures, LabelledPictures]:
+    """What is learned from and what is held out, of a classifier's one split."""
+    assert isinstance(opened, LabelledPictures)
+    return hold_out(opened, HoldOut.parse(typed))
 
 
 def drawn(dataset: Data, run: Run) -> Draw:

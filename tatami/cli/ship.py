@@ -15,7 +15,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from tatami import graph
-from tatami.cli.artefact import HEAD, NETWORK
 from tatami.errors import TatamiError
 from tatami.files import folder_written_atomically
 from tatami.ship.c.build import build
@@ -26,6 +25,7 @@ from tatami.ship.c.targets import TARGETS, target_of
 from tatami.ship.c.two_stage import HALVES, emit_two_stage
 from tatami.ship.lower import lower
 from tatami.shrink.fold import fold
+from tatami.train.run import HEAD, NETWORK
 from tatami.types import TwoStageSpec
 
 WIDTH = 80

@@ -25,7 +25,7 @@ from tatami.errors import TatamiError
 from tatami.graph.costs import costs, total
 from tatami.graph.network import Network
 from tatami.shrink.resize import resize as resize_network
-from tatami.types import Dataset, Size
+from tatami.types import ClassifierSpec, Dataset, SegmenterSpec, Size
 
 WIDTH = 80
 LOWERED = "lowered.onnx"
@@ -131,7 +131,7 @@ def _of_run(
     threads: int | None,
 ) -> list[Stage]:
     """A run's network lowered, and fine-tuned as a new run that begins with the old weights."""
-    from tatami.cli.run_data import reopen_data, test_data
+    from tatami.cli.run_data import held_out_of, reopened
     from tatami.cli.training import refuse_a_second_run, train_in
     from tatami.train.distributed import Team
     from tatami.train.run import NETWORK, WEIGHTS
@@ -144,7 +144,9 @@ def _of_run(
                 file=folder,
                 mend=f"go on with `tatami train --resume {folder}`",
             )
-    held_out = test_data(run)
+    if isinstance(run.spec, ClassifierSpec | SegmenterSpec):
+        raise TatamiError("the run's network finds no boxes", mend="give a detector's", file=folder)
+    held_out = held_out_of(run)
     if held_out is None:
         raise TatamiError(
             "the run's data have no split to measure on",
@@ -162,7 +164,8 @@ def _of_run(
     )
     lowered = _lowered(folder / NETWORK, size)
     refuse_a_second_run(target)
-    dataset = reopen_data(run)
+    dataset = reopened(run)
+    assert isinstance(held_out, Dataset)
     before = _measured("before", folder / NETWORK, held_out)
     target.mkdir(parents=True, exist_ok=True)
     graph.write(lowered, target / LOWERED)

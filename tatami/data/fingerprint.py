@@ -60,6 +60,15 @@ def mask_fingerprint(masks: LabelledMasks) -> str:
     return whole.hexdigest()
 
 
+def any_fingerprint(labelled: Dataset | LabelledPictures | LabelledMasks) -> str:
+    """The fingerprint of a split, whatever it labels. Raises TatamiError as they do."""
+    if isinstance(labelled, LabelledPictures):
+        return labelled_fingerprint(labelled)
+    if isinstance(labelled, LabelledMasks):
+        return mask_fingerprint(labelled)
+    return fingerprint(labelled)
+
+
 def file_digest(path: Path) -> bytes:
     """SHA-256 of a file. Raises TatamiError for one that cannot be read."""
     try:

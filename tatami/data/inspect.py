@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from tatami.data.open import (
     labelled_format_of,
 )
 from tatami.data.pictures import read_picture
-from tatami.data.problems import Problem
+from tatami.data.problems import MaskReading, Problem, Reading
 from tatami.errors import TatamiError
 from tatami.types import Dataset, Float, Int, LabelledPictures, Picture, Sample, Size
 
@@ -58,21 +59,11 @@ def inspect(
     asked = every if split is None else (chosen_split(root, split, every),)
     problems: list[Problem] = []
     datasets: dict[str, Dataset] = {}
-    refused: TatamiError | None = None
-    for wanted in asked:
-        try:
-            reading = reader.read(root, wanted)
-        except TatamiError as error:
-            refused = refused or error
-            problems.append(Problem.of("bad-label", error, root))
-            continue
+    for wanted, reading in readings(reader.read, root, asked, problems):
         datasets[wanted] = reading.dataset
-        problems += reading.problems
         if not reading.dataset.samples and not reading.problems:
             reason, mend = f"split '{wanted}' holds no picture", "add them, or take the split out"
             problems.append(Problem("missing-split", root, None, reason, mend))
-    if refused is not None and not datasets:
-        raise refused
     classes = next(iter(datasets.values())).classes
     for other, dataset in datasets.items():
         if dataset.classes != classes:
@@ -90,6 +81,30 @@ def inspect(
     }
     # train and trainval report the same file twice
     return Inspection(root, name, classes, sound, tuple(dict.fromkeys(problems)))
+
+
+Read = TypeVar("Read", Reading, MaskReading)
+
+
+def readings(
+    read: Callable[[Path, str], Read], root: Path, asked: Sequence[str], problems: list[Problem]
+) -> Iterator[tuple[str, Read]]:
+    """The splits that can be read, each with its name; ``problems`` takes up theirs, and one for
+    each that cannot. Raises TatamiError where that is every one."""
+    refused: TatamiError | None = None
+    none_read = True
+    for wanted in asked:
+        try:
+            reading = read(root, wanted)
+        except TatamiError as error:
+            refused = refused or error
+            problems.append(Problem.of("bad-label", error, root))
+            continue
+        none_read = False
+        problems += reading.problems
+        yield wanted, reading
+    if refused is not None and none_read:
+        raise refused
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tatami.data.class_weights import pixel_counts
+from tatami.data.inspect import readings
 from tatami.data.open import MASK_FORMATS, chosen_split, mask_format_of
 from tatami.data.problems import Problem
 from tatami.errors import TatamiError
@@ -61,19 +62,9 @@ def inspect_masks(
     every = reader.splits(root)
     asked = every if split is None else (chosen_split(root, split, every),)
     problems: list[Problem] = []
-    read: dict[str, LabelledMasks] = {}
-    refused: TatamiError | None = None
-    for wanted in asked:
-        try:
-            reading = reader.read(root, wanted)
-        except TatamiError as error:
-            refused = refused or error
-            problems.append(Problem.of("bad-label", error, root))
-            continue
-        read[wanted] = reading.masks
-        problems += reading.problems
-    if refused is not None and not read:
-        raise refused
+    read = {
+        wanted: reading.masks for wanted, reading in readings(reader.read, root, asked, problems)
+    }
     total = sum(len(masks) for masks in read.values())
     done = 0
     seen: dict[bytes, tuple[str, str]] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -108,16 +108,10 @@ def open_dataset(
     check_kinds(skip)
     name = format_of(root, format)
     reading = FORMATS[name].read(root, chosen_split(root, split, FORMATS[name].splits(root)))
-    refused = [problem for problem in reading.problems if problem.kind not in skip]
-    if refused:
-        raise _refusal(root, refused)
-    if not reading.dataset.samples:
-        raise TatamiError(
-            f"split '{reading.dataset.split}' holds no labelled picture",
-            mend="check the folder and what was skipped",
-            file=root,
-        )
-    return Opened(reading.dataset, Counter(problem.kind for problem in reading.problems))
+    skipped = _accepted(root, reading.problems, skip)
+    if not len(reading.dataset):
+        raise _empty(root, reading.dataset.split, "no labelled picture")
+    return Opened(reading.dataset, skipped)
 
 
 def open_labelled(
@@ -133,16 +127,10 @@ def open_labelled(
     check_kinds(skip)
     reader = LABELLED_FORMATS[_format_of(root, format, LABELLED_FORMATS)]
     reading = reader.read(root, chosen_split(root, split, reader.splits(root)))
-    refused = [problem for problem in reading.problems if problem.kind not in skip]
-    if refused:
-        raise _refusal(root, refused)
+    skipped = _accepted(root, reading.problems, skip)
     if not len(reading.pictures):
-        raise TatamiError(
-            f"split '{reading.pictures.split}' holds no labelled picture",
-            mend="check the folder and what was skipped",
-            file=root,
-        )
-    return OpenedPictures(reading.pictures, Counter(problem.kind for problem in reading.problems))
+        raise _empty(root, reading.pictures.split, "no labelled picture")
+    return OpenedPictures(reading.pictures, skipped)
 
 
 def open_masks(
@@ -158,16 +146,10 @@ def open_masks(
     check_kinds(skip)
     reader = MASK_FORMATS[mask_format_of(root, format)]
     reading = reader.read(root, chosen_split(root, split, reader.splits(root)))
-    refused = [problem for problem in reading.problems if problem.kind not in skip]
-    if refused:
-        raise _refusal(root, refused)
+    skipped = _accepted(root, reading.problems, skip)
     if not len(reading.masks):
-        raise TatamiError(
-            f"split '{reading.masks.split}' holds no picture with a mask",
-            mend="check the folder and what was skipped",
-            file=root,
-        )
-    return OpenedMasks(reading.masks, Counter(problem.kind for problem in reading.problems))
+        raise _empty(root, reading.masks.split, "no picture with a mask")
+    return OpenedMasks(reading.masks, skipped)
 
 
 def mask_splits(root: Path, format: str | None = None) -> tuple[str, ...]:
@@ -252,6 +234,21 @@ def chosen_split(root: Path, split: str | None, names: tuple[str, ...]) -> str:
         reason = f"no split '{split}'" if split else "the set has several splits"
         raise TatamiError(reason, mend=f"name one of {', '.join(names)}", file=root)
     return split
+
+
+def _accepted(root: Path, problems: Sequence[Problem], skip: Collection[str]) -> Counter[str]:
+    """How many problems of each kind there are. Raises TatamiError for the first whose kind is not
+    in ``skip``."""
+    refused = [problem for problem in problems if problem.kind not in skip]
+    if refused:
+        raise _refusal(root, refused)
+    return Counter(problem.kind for problem in problems)
+
+
+def _empty(root: Path, split: str, holds: str) -> TatamiError:
+    return TatamiError(
+        f"split '{split}' holds {holds}", mend="check the folder and what was skipped", file=root
+    )
 
 
 def _refusal(root: Path, problems: list[Problem]) -> TatamiError:
