@@ -73,28 +73,35 @@ class TwoStageDetector:
 
         Raises TatamiError where regions must come from elsewhere and do not.
         """
+        seen = self.look(picture)
+        said = [self.head(part) for part in _in_parts(seen.regions, seen.cut)]
+        if not said:
+            return Detections.of([], [], [])
+        numbers, offsets = (
+            np.concatenate(each).reshape(len(seen.regions), -1)  # of a program it has four axes
+            for each in zip(*said, strict=True)
+        )
+        decoding = self.spec.decoding
+        best = region_candidates(seen.regions, numbers, offsets, decoding, score_threshold)
+        return suppressed(best, decoding, seen.placement, Size(picture.shape[1], picture.shape[0]))
+
+    def look(self, picture: Picture) -> Regions:
+        """Steps 1 to 3 for a picture (height, width, 3). Raises TatamiError as ``detect``."""
         decoding = self.spec.decoding
         size = Size(picture.shape[1], picture.shape[0])
         if self.features is None:
             placement = Placement(0, 0, size.width, size.height)
             regions = given_regions(self._proposed(picture), placement, size, size, decoding)
-            parts = _in_parts(regions, lambda some: warp(picture, some, self.spec))
+            return Regions(regions, placement, lambda some: warp(picture, some, self.spec))
+        image, placement = prepare(picture, self.spec.input)
+        features, *maps = self.features(image[None])
+        if self.spec.proposals is None:
+            boxes = self._proposed(picture)
+            regions = given_regions(boxes, placement, size, self.spec.input.size, decoding)
         else:
-            image, placement = prepare(picture, self.spec.input)
-            features, *maps = self.features(image[None])
-            if self.spec.proposals is None:
-                boxes = self._proposed(picture)
-                regions = given_regions(boxes, placement, size, self.spec.input.size, decoding)
-            else:
-                one = [each[0] for each in maps]
-                regions = proposed_regions(one, self.spec.proposals, decoding, self.spec.input.size)
-            parts = _in_parts(regions, lambda some: pool(features, some, decoding))
-        said = [self.head(part) for part in parts]
-        if not said:
-            return Detections.of([], [], [])
-        numbers, offsets = (np.concatenate(each) for each in zip(*said, strict=True))
-        best = region_candidates(regions, numbers, offsets, decoding, score_threshold)
-        return suppressed(best, decoding, placement, size)
+            one = [each[0] for each in maps]
+            regions = proposed_regions(one, self.spec.proposals, decoding, self.spec.input.size)
+        return Regions(regions, placement, lambda some: pool(features, some, decoding))
 
     def _proposed(self, picture: Picture) -> Float:
         if self.propose is None:
@@ -102,6 +109,26 @@ class TwoStageDetector:
                 "the network finds no regions by itself", mend="give it those of selective search"
             )
         return self.propose(picture)
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Where anything may be in one picture.
+
+    regions: (n, 4), the best first, in pixels of the input, or of ``warp`` of the picture.
+    placement: where the picture lies on what they are of.  cut: some of the regions (k, 4) to what
+    the head is given of them, (k, channels, rows, columns), k at least 1.
+    """
+
+    regions: Float32
+    placement: Placement
+    cut: Callable[[Float32], Float32]
+
+    def some(self, most: int) -> Float32 | None:
+        """What the head is given of at most so many, evenly from the best to the last; None where
+        there is no region."""
+        which = np.unique(np.linspace(0, len(self.regions) - 1, most).astype(np.int64))
+        return self.cut(self.regions[which]) if len(self.regions) else None
 
 
 def _in_parts(regions: Float32, make: Callable[[Float32], Float32]) -> Iterator[Float32]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard, cast
 
@@ -85,11 +85,13 @@ def open_artefact(path: Path) -> Artefact:
         from tatami.ship.c.run import open_compiled
         from tatami.ship.c.run_two_stage import CompiledTwoStage, is_two_stage
 
-        return CompiledTwoStage(path) if is_two_stage(path) else open_compiled(path)
+        if is_two_stage(path):
+            return CompiledTwoStage(path, selective_search)
+        return open_compiled(path)
     if path.is_file():
         return open_onnx(path)
     if (path / HEAD).is_file() and (path / NETWORK).is_file():
-        return open_two_stage(path)
+        return open_onnx(path / NETWORK)
     if not path.exists():
         raise TatamiError("no such file or folder", file=path, mend="check the path")
     raise TatamiError(
@@ -99,33 +101,76 @@ def open_artefact(path: Path) -> Artefact:
     )
 
 
-def open_two_stage(folder: Path) -> TwoStageDetector:
-    """The two networks of a detector in two stages, run by the executable specification in NumPy.
+@dataclass(frozen=True)
+class TwoStageFiles:
+    """A detector in two stages as ONNX files.
 
-    Raises TatamiError where a file is not the half that its name says, or they do not belong
-    together.
+    spec: the first one's.  files: of the networks, in their order.  features: None of ``warp``,
+    which has one network.
+    """
+
+    spec: TwoStageSpec
+    files: tuple[Path, ...]
+    features: Network | None
+    head: Network
+
+    def in_numpy(self) -> TwoStageDetector:
+        """Run by the executable specification."""
+        features = None if self.features is None else numpy_forward(self.features)
+        return TwoStageDetector(self.spec, features, numpy_forward(self.head), proposer(self.spec))
+
+
+def onnx_of(path: Path) -> Path:
+    """The ONNX file that an artefact begins with: of a folder its network.onnx, else itself."""
+    return path / NETWORK if (path / NETWORK).is_file() else path
+
+
+def head_beside(file: Path) -> Path:
+    """Where the head of a detector in two stages lies: head-int8.onnx beside network-int8.onnx.
+
+    Raises TatamiError for a name that does not begin so.
+    """
+    begins = Path(NETWORK).stem
+    if not file.name.startswith(begins):
+        raise TatamiError(
+            "which file is its head cannot be told",
+            file=file,
+            mend="name the two network-NAME.onnx and head-NAME.onnx",
+        )
+    return file.with_name(Path(HEAD).stem + file.name.removeprefix(begins))
+
+
+def with_head(network: Network, file: Path) -> TwoStageFiles:
+    """The detector in two stages that a file's network is the first of, or all of.
+
+    Raises TatamiError where it is none, where its head is not beside it, and where the two do not
+    belong together.
     """
     from tatami.graph.read import read
 
-    networks = []
-    for name, part in ((NETWORK, "features"), (HEAD, "head")):
-        network = read(folder / name)
-        if not isinstance(network.spec, TwoStageSpec) or network.spec.part != part:
+    spec = network.spec
+    if isinstance(spec, TwoStageSpec) and spec.decoding.kind == "warp":
+        return TwoStageFiles(spec, (file,), None, network)
+    files = file, head_beside(file)
+    networks = [network]
+    for each, part in zip(files, ("features", "head"), strict=True):
+        if each != file:
+            networks.append(read(each))
+        found = networks[-1].spec
+        if not isinstance(found, TwoStageSpec) or found.part != part:
             raise TatamiError(
                 f"not the {part} of a detector in two stages",
-                file=folder / name,
+                file=each,
                 mend="give the folder that `tatami train` wrote",
             )
-        networks.append(network)
-    first, second = (cast(TwoStageSpec, network.spec) for network in networks)
+    first, second = (cast(TwoStageSpec, each.spec) for each in networks)
     if replace(second, part="features", provenance=first.provenance) != first:
         raise TatamiError(
             "its two networks are of different detectors",
-            file=folder,
-            mend="put the network.onnx and the head.onnx of one training there",
+            file=file.parent,
+            mend=f"put the {files[0].name} and the {files[1].name} of one training there",
         )
-    features, head = (numpy_forward(network) for network in networks)
-    return TwoStageDetector(first, features, head, proposer(first))
+    return TwoStageFiles(first, files, *networks)
 
 
 def proposer(spec: TwoStageSpec) -> Propose | None:
@@ -163,6 +208,9 @@ def open_onnx(path: Path) -> Ruled:
             file=path,
             mend="export it with `tatami train`",
         )
+    spec = network.spec
+    if isinstance(spec, TwoStageSpec) and (spec.part == "features" or spec.decoding.kind == "warp"):
+        return with_head(network, path).in_numpy()
     shape = shape_of(network.graph.outputs[0])
     return with_rules(network.spec, numpy_forward(network), shape)
 
@@ -178,8 +226,6 @@ def with_rules(spec: Spec, forward: Forward, shape: tuple[int, ...] | None = Non
         return ForwardClassifier(spec, forward)
     if isinstance(spec, SegmenterSpec):
         return ForwardSegmenter(spec, forward, None if shape is None else Size(shape[3], shape[2]))
-    if isinstance(spec, TwoStageSpec) and spec.decoding.kind == "warp":
-        return TwoStageDetector(spec, None, forward, proposer(spec))
     return ForwardDetector(detector_spec(spec), forward)
 
 

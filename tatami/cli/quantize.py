@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,26 +18,43 @@ from rich.progress import Progress
 from rich.table import Table
 
 from tatami import graph
+from tatami.cli.artefact import TwoStageFiles, head_beside, onnx_of, with_head
 from tatami.cli.labelled import open_part
 from tatami.data.fingerprint import fingerprint, labelled_fingerprint, mask_fingerprint
 from tatami.data.open import open_dataset, open_masks
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
+from tatami.graph.attributes import label
+from tatami.graph.network import Network
 from tatami.picture import prepare
-from tatami.shrink.calibrate import METHODS, observe
-from tatami.shrink.equalize import equalize as equalize_network
+from tatami.shrink.calibrate import METHODS, Method, Range, Seen, choose, joined, observe
+from tatami.shrink.equalize import equalize
+from tatami.shrink.fold import fold
 from tatami.shrink.quantize import Layer, measure
 from tatami.shrink.quantize import quantize as quantize_network
-from tatami.types import ClassifierSpec, Float32, Int, Picture, SegmenterSpec, Spec
+from tatami.types import (
+    ClassifierSpec,
+    Float32,
+    Int,
+    Picture,
+    SegmenterSpec,
+    Spec,
+    TwoStageSpec,
+)
 
 WIDTH = 80
 PICTURES = 32
 MEASURED = 4
 """Calibration pictures on which the noise of every layer is measured."""
+REGIONS = 16
+"""Of a picture, that the head of a detector in two stages is calibrated with."""
 
 
 def quantize(
-    network: Annotated[Path, typer.Argument(help="The network, a folded ONNX file.")],
+    network: Annotated[
+        Path,
+        typer.Argument(help="The network, a folded ONNX file; of two stages the first, or a run."),
+    ],
     data: Annotated[Path | None, typer.Option(help="The set with calibration pictures.")] = None,
     output: Annotated[
         Path | None,
@@ -56,8 +75,12 @@ def quantize(
     bias_correction: Annotated[
         bool, typer.Option(help="Take the mean error of rounded weights off the biases.")
     ] = True,
-    equalize: Annotated[
-        bool, typer.Option(help="Equalize channels across layers first: for depthwise networks.")
+    equalize_: Annotated[
+        bool,
+        typer.Option(
+            "--equalize/--no-equalize",
+            help="Equalize channels across layers first: for depthwise networks.",
+        ),
     ] = False,
     keep_float: Annotated[
         list[str] | None, typer.Option(help="A layer that stays float; may be repeated.")
@@ -69,65 +92,156 @@ def quantize(
         raise TatamiError("no pictures to calibrate with", mend="name a set with --data")
     if method not in METHODS:
         raise TatamiError(f"no method '{method}'", mend=f"give {', '.join(METHODS)}")
-    opened = graph.read(network)
+    file = onnx_of(network)
+    opened = graph.read(file)
     if opened.spec is None:
         raise TatamiError(
             "no tatami metadata: how a picture becomes its input is unknown",
-            file=network,
+            file=file,
             mend="export it with tatami",
         )
+    target = output or file.with_name(f"{file.stem.removesuffix('-folded')}-int8.onnx")
+    two = with_head(opened, file) if isinstance(opened.spec, TwoStageSpec) else None
     if isinstance(opened.spec, ClassifierSpec):
         part = open_part(data, split, format, skip or (), hold_out, rest=True).pictures
         named = part.select(_spread(len(part), pictures))
-        images = [_image(named.read(index), opened.spec) for index in range(len(named))]
+        seen = [named.read(index) for index in range(len(named))]
         marks = labelled_fingerprint(named)
     elif isinstance(opened.spec, SegmenterSpec):
         masks = open_masks(data, split=split, format=format, skip=skip or ()).masks
         masks = masks.select(_spread(len(masks), pictures))
-        images = [_image(masks.read(index)[0], opened.spec) for index in range(len(masks))]
+        seen = [masks.read(index)[0] for index in range(len(masks))]
         marks = mask_fingerprint(masks)
     else:
         dataset = open_dataset(data, split=split, format=format, skip=skip or ()).dataset
         samples = tuple(dataset.samples[index] for index in _spread(len(dataset), pictures))
-        images = [_image(read_picture(sample.path), opened.spec) for sample in samples]
+        seen = [read_picture(sample.path) for sample in samples]
         marks = fingerprint(replace(dataset, samples=samples))
-    errors = Console(stderr=True)
-    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
-        try:
-            source = equalize_network(opened) if equalize else opened
-            bar = progress.add_task("Calibrating")
-            seen = observe(
-                source,
-                images,
-                len(images),
-                lambda done, total: progress.update(bar, completed=done, total=total),
-            )
-            note = f"{len(images)} pictures {marks[:12]}"
-            if equalize:
-                note += ", equalized"
-            result = quantize_network(
-                source,
-                seen,
-                method=method,
-                bias_correction=bias_correction,
-                keep_float=keep_float or (),
-                note=note,
-            )
-        except TatamiError as error:
-            raise TatamiError(error.reason, mend=error.mend, file=network) from error
-        progress.add_task("Measuring", total=None)
-        layers = measure(source, result, images[:MEASURED])
-    target = output or network.with_name(f"{network.stem.removesuffix('-folded')}-int8.onnx")
-    graph.write(result, target)
+    if two is None:
+        images = [_image(picture, opened.spec) for picture in seen]
+        parts = [_Part(opened, images, file, target)]
+    else:
+        parts = _two_parts(two, seen, target)
+    note = f"{len(seen)} pictures {marks[:12]}{', equalized' if equalize_ else ''}"
+    kept = keep_float or []
+    layers = _quantize_parts(parts, method, bias_correction, equalize_, kept, note)
     if as_json:
         answer = {
             "output": str(target),
-            "pictures": len(images),
+            **({"head": str(parts[1].target)} if len(parts) > 1 else {}),
+            "pictures": len(seen),
             "layers": [asdict(layer) for layer in layers],
         }
         typer.echo(json.dumps(answer, indent=2, ensure_ascii=False, default=str))
     else:
-        _print(layers, keep_float or [], target)
+        _print(layers, kept, [part.target for part in parts])
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A network to quantize.
+
+    inputs: what it is calibrated by, (n, channels, rows, columns) each.  file: where it is from.
+    """
+
+    network: Network
+    inputs: list[Float32]
+    file: Path
+    target: Path
+
+
+def _two_parts(two: TwoStageFiles, pictures: Sequence[Picture], target: Path) -> list[_Part]:
+    """The networks of a detector in two stages, folded: the head's inputs are the regions that the
+    pictures have. Raises TatamiError where they have none."""
+    head, _ = fold(two.head)
+    folded = None if two.features is None else fold(two.features)[0]
+    detector = replace(two, features=folded, head=head).in_numpy()
+    looked = (detector.look(picture).some(REGIONS) for picture in pictures)
+    regions = [some for some in looked if some is not None]
+    if not regions:
+        raise TatamiError(
+            "not one region is found in the pictures", mend="give others, or train it first",
+            file=two.files[0],
+        )  # fmt: skip
+    if folded is None:
+        return [_Part(head, regions, two.files[0], target)]
+    images = [_image(picture, two.spec) for picture in pictures]
+    return [
+        _Part(folded, images, two.files[0], target),
+        _Part(head, regions, two.files[1], head_beside(target)),
+    ]
+
+
+def _quantize_parts(
+    parts: Sequence[_Part],
+    method: Method,
+    bias_correction: bool,
+    equalized: bool,
+    kept: Sequence[str],
+    note: str,
+) -> list[Layer]:
+    """Calibrate, quantize, measure and write. Raises TatamiError, naming the file, before anything
+    is written."""
+    errors = Console(stderr=True)
+    layers: list[Layer] = []
+    results = []
+    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
+        sources = [equalize(part.network) if equalized else part.network for part in parts]
+        seen = []
+        for part, source in zip(parts, sources, strict=True):
+            bar = progress.add_task("Calibrating")
+            with _naming(part.file):
+                seen.append(
+                    observe(
+                        source,
+                        part.inputs,
+                        len(part.inputs),
+                        lambda done, total, bar=bar: progress.update(  # type: ignore[misc]
+                            bar, completed=done, total=total
+                        ),
+                    )
+                )
+        shared = _shared(sources, seen, method) if len(parts) > 1 else {}
+        known = {label(node) for node in sources[0].graph} if len(parts) > 1 else {*kept}
+        for index, (part, source) in enumerate(zip(parts, sources, strict=True)):
+            own = [name for name in kept if (name in known) == (index == 0)]
+            with _naming(part.file):
+                results.append(
+                    quantize_network(
+                        source,
+                        seen[index],
+                        method=method,
+                        bias_correction=bias_correction,
+                        keep_float=own,
+                        shared=shared,
+                        note=note,
+                    )
+                )
+        progress.add_task("Measuring", total=None)
+        for part, source, result in zip(parts, sources, results, strict=True):
+            layers += measure(source, result, part.inputs[:MEASURED])
+    for part, result in zip(parts, results, strict=True):
+        graph.write(result, part.target)
+    return layers
+
+
+def _shared(
+    networks: Sequence[Network], seen: Sequence[Mapping[str, Seen]], method: Method
+) -> dict[str, Range]:
+    """The one range of a feature map and of what regions of it are pooled to: of bytes with one
+    scale the largest is the largest of the numbers, so that nothing is rounded between the two."""
+    ends = str(networks[0].graph.outputs[0].name), str(networks[1].graph.inputs[0].name)
+    one = choose(joined(each[end] for each, end in zip(seen, ends, strict=True)), method)
+    return dict.fromkeys(ends, one)
+
+
+@contextlib.contextmanager
+def _naming(file: Path) -> Iterator[None]:
+    """An error of what is done to a network names its file."""
+    try:
+        yield
+    except TatamiError as error:
+        raise TatamiError(error.reason, mend=error.mend, file=file) from error
 
 
 def _spread(count: int, wanted: int) -> Int:
@@ -140,7 +254,7 @@ def _image(picture: Picture, spec: Spec) -> Float32:
     return np.ascontiguousarray(image[None])
 
 
-def _print(layers: list[Layer], kept: list[str], target: Path) -> None:
+def _print(layers: list[Layer], kept: Sequence[str], targets: Sequence[Path]) -> None:
     console = Console(width=WIDTH, highlight=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), width=WIDTH)
     table.add_column("layer", overflow="ellipsis", no_wrap=True, ratio=1)
@@ -160,4 +274,5 @@ def _print(layers: list[Layer], kept: list[str], target: Path) -> None:
     console.print("dB: signal to quantization noise, all layers before quantized too")
     if worst is not None:
         console.print(f"worst: {worst.name}, {worst.sqnr:.1f} dB", markup=False)
-    console.print(f"wrote {target}", markup=False, soft_wrap=True)
+    written = " and ".join(map(str, targets))
+    console.print(f"wrote {written}", markup=False, soft_wrap=True)

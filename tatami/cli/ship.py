@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tatami import graph
+from tatami.cli.artefact import TwoStageFiles, onnx_of, with_head
 from tatami.errors import TatamiError
 from tatami.files import folder_written_atomically
 from tatami.ship.c.build import build
@@ -22,10 +23,9 @@ from tatami.ship.c.emit import Shipped, c_name, emit, example
 from tatami.ship.c.footprint import Cost, Footprint, footprint, parse_bytes
 from tatami.ship.c.operator import Options
 from tatami.ship.c.targets import TARGETS, target_of
-from tatami.ship.c.two_stage import HALVES, emit_two_stage
+from tatami.ship.c.two_stage import emit_two_stage
 from tatami.ship.lower import lower
 from tatami.shrink.fold import fold
-from tatami.train.run import HEAD, NETWORK
 from tatami.types import TwoStageSpec
 
 WIDTH = 80
@@ -36,7 +36,9 @@ COSTLY = 5
 def ship(
     network: Annotated[
         Path,
-        typer.Argument(help="The network, a folded ONNX file; of two stages the folder of both."),
+        typer.Argument(
+            help="The network, a folded ONNX file; of two stages the folder of both, or the first."
+        ),
     ],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The folder.")] = None,
     to: Annotated[str, typer.Option(help="What for: c, C99 that needs no runtime.")] = "c",
@@ -77,16 +79,18 @@ def ship(
     }
     _refuse_to_replace(output)
     how = cast(Literal["auto", "array", "binary"], weights)
-    if (network / HEAD).is_file():
+    opened = graph.read(onnx_of(network))
+    if isinstance(opened.spec, TwoStageSpec):
         if any(limit is not None for limit in limits.values()) or machine.compiler:
             raise TatamiError(
                 "a detector in two stages is shipped for this machine's compiler, unmeasured",
                 mend="leave --ram, --flash and such a --target out",
             )
         options = Options(target, threads)
-        _ship_two_stages(network, output, name, how, options, not no_build, as_json)
+        two = with_head(opened, onnx_of(network))
+        stem = network.resolve().name if network.is_dir() else network.stem
+        _ship_two_stages(two, output, name or c_name(stem), how, options, not no_build, as_json)
         return
-    opened = graph.read(network)
     try:
         program = lower(opened)
     except TatamiError as error:
@@ -110,44 +114,42 @@ def ship(
 
 
 def _ship_two_stages(
-    folder: Path,
+    two: TwoStageFiles,
     output: Path,
-    name: str | None,
+    name: str,
     weights: Literal["auto", "array", "binary"],
     options: Options,
     compile_: bool,
     as_json: bool,
 ) -> None:
     """Both networks of a detector in two stages, folded, and the C between them."""
+    networks = (two.head,) if two.features is None else (two.features, two.head)
     programs = []
-    for file in (folder / NETWORK, folder / HEAD):
+    for network, file in zip(networks, two.files, strict=True):
         try:
-            folded, _ = fold(graph.read(file))
+            folded, _ = fold(network)
             programs.append(lower(folded))
         except TatamiError as error:
             raise TatamiError(error.reason, mend=error.mend, file=file) from error
-    features, head = programs
-    shipped = emit_two_stage(
-        features, head, name or c_name(folder.resolve().name), weights, options
-    )
-    spec = features.spec
-    assert isinstance(spec, TwoStageSpec)
+    *features, head = programs
+    shipped = emit_two_stage(features[0] if features else None, head, name, weights, options)
+    spec = two.spec
     with folder_written_atomically(output) as made:
         for file_name, content in shipped.files.items():
             (made / file_name).write_bytes(content)
-        if compile_ and spec.proposals is not None:
+        if compile_:
             program = made / f"{shipped.name}_detect"
-            halves = [f"{shipped.name}_{half}" for half in HALVES]
+            halves = [one.name for one in shipped.networks.values()]
             build(made, shipped.name, program, threads=options.threads, halves=halves)
     rows = [
         (half, sum(row.multiply_adds for row in one.table), one.layout.plan.size,
          one.layout.constant_bytes)
-        for half, one in zip(HALVES, (shipped.features, shipped.head), strict=True)
+        for half, one in shipped.networks.items()
     ]  # fmt: skip
     if as_json:
         keys = ("network", "multiply_adds", "arena", "weights")
-        networks = [dict(zip(keys, row, strict=True)) for row in rows]
-        answer = {"output": str(output), "name": shipped.name, "networks": networks}
+        halves_ = [dict(zip(keys, row, strict=True)) for row in rows]
+        answer = {"output": str(output), "name": shipped.name, "networks": halves_}
         typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), width=WIDTH)

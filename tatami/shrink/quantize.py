@@ -4,7 +4,8 @@ Weights become int8, symmetric, a scale a channel (B. Jacob et al., "Quantizatio
 Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018; R. Krishnamoorthi,
 "Quantizing deep convolutional networks for efficient inference", 2018), activations uint8 with a
 zero point, from ranges seen on calibration pictures. The arithmetic that follows is
-docs/integer-arithmetic.md. Outputs stay float32: no value is rounded that need not be.
+docs/integer-arithmetic.md. Outputs stay float32: no value is rounded that need not be. But for one
+that another network takes as bytes, as the head of a detector in two stages does.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tatami.graph.network import Network
 from tatami.graph.passes.drop_identity import drop_identity, drop_unused
 from tatami.graph.run import values
 from tatami.shrink.calibrate import Method, Range, Seen, choose, joined
-from tatami.types import Float, Float32, InputSpec
+from tatami.types import Float, Float32, InputSpec, Spec, TwoStageSpec
 
 WITH_WEIGHTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 ACTIVATIONS = ("LeakyRelu", "Relu", "Clip")
@@ -63,6 +64,7 @@ def quantize(
     method: Method = "mse",
     bias_correction: bool = True,
     keep_float: Collection[str] = (),
+    shared: Mapping[str, Range] | None = None,
     note: str = "",
 ) -> Network:
     """The QDQ network. seen: of every activation, from ``calibrate.observe`` on this network.
@@ -70,6 +72,8 @@ def quantize(
     bias_correction: what rounding a layer's weights adds on average to its outputs is taken off
     its bias (M. Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias
     Correction", ICCV 2019, section 4.2, with measured means).  keep_float: layers that stay float.
+    shared: the ranges of inputs and outputs, by name, that go from one network to another: such an
+    output is float32 still, but holds nothing that is not a step of its bytes.
     note: how it was calibrated, for the provenance.
 
     Raises TatamiError for a network with normalizations that are not folded, for one that is
@@ -81,8 +85,8 @@ def quantize(
     _refuse(graph, keep_float)
     outwards = _outwards(graph)
     chosen = [node for node in graph if _is_integer(node, keep_float) and node not in outwards]
-    pictures = None if network.spec is None else network.spec.input
-    work = _Work(graph, _ranges(chosen, seen, method), pictures)
+    given = shared or {}
+    work = _Work(graph, _ranges(chosen, seen, method, given), _pictures(network.spec))
     for node in chosen:
         if _joins_the_sum(node, chosen):
             continue
@@ -95,6 +99,9 @@ def quantize(
             _quantize_weights(work, node, seen if bias_correction else {})
         if node.op_type in SAME_RANGE and node.outputs[0].uses():  # its result is bytes already
             work.quantize(node.outputs[0])
+    for index, output in enumerate(graph.outputs):
+        if str(output.name) in given:
+            work.quantize_output(index)
     drop_unused(model)
     spec = network.spec
     if spec is not None:
@@ -145,6 +152,12 @@ def _refuse(graph: ir.Graph, keep_float: Collection[str]) -> None:
             )
 
 
+def _pictures(spec: Spec | None) -> InputSpec | None:
+    """How pictures become the network's input; None where that is no picture."""
+    pooled = isinstance(spec, TwoStageSpec) and spec.part == "head" and spec.decoding.kind == "pool"
+    return None if spec is None or pooled else spec.input
+
+
 def _is_integer(node: ir.Node, keep_float: Collection[str]) -> bool:
     if node.op_type in WITH_WEIGHTS:
         return label(node) not in keep_float and constant(node, 1) is not None
@@ -180,9 +193,12 @@ def _joins_the_sum(node: ir.Node, chosen: Collection[ir.Node]) -> bool:
 
 
 def _ranges(
-    chosen: Collection[ir.Node], seen: Mapping[str, Seen], method: Method
+    chosen: Collection[ir.Node],
+    seen: Mapping[str, Seen],
+    method: Method,
+    given: Mapping[str, Range],
 ) -> dict[str, Range]:
-    """The range of every value; values that a node only moves share one."""
+    """The range of every value; values that a node only moves share one. given: those of some."""
     group: dict[str, str] = {name: name for name in seen}
 
     def root(name: str) -> str:
@@ -203,8 +219,9 @@ def _ranges(
     result = {}
     for names in members.values():
         sources = [name for name in names if name not in made] or names
-        shared = choose(joined(seen[name] for name in sources), method)
-        result.update(dict.fromkeys(names, shared))
+        known = [given[name] for name in names if name in given]
+        one = known[0] if known else choose(joined(seen[name] for name in sources), method)
+        result.update(dict.fromkeys(names, one))
     return result
 
 
@@ -270,6 +287,19 @@ class _Work:
             if use.node is not q:
                 use.node.replace_input_with(use.idx, dq.outputs[0])
         self.scales[dq.outputs[0]] = scale
+
+    def quantize_output(self, index: int) -> None:
+        """Put a pair behind an output of the graph, unless it has one, and have the pair make the
+        output, under its name."""
+        value = self.graph.outputs[index]
+        if not any(use.node.op_type == "QuantizeLinear" for use in value.uses()):
+            self._add_pair(value)
+        (q,) = (use.node for use in value.uses())  # everybody else reads the pair
+        (dq,) = (use.node for use in q.outputs[0].uses())
+        name, made = value.name, dq.outputs[0]
+        value.name = f"{name}_unrounded"
+        made.name = name
+        self.graph.outputs[index] = made
 
     def initializer(self, name: str, array: NDArray[Any]) -> ir.Value:
         tensor = ir.tensor(array, name=name)

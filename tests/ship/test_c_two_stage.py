@@ -6,6 +6,7 @@ import ctypes
 import dataclasses
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,28 +14,34 @@ import pytest
 import torch
 
 from tatami import graph
-from tatami.cli.artefact import numpy_forward, open_artefact
+from tatami.cli.artefact import is_quantized, numpy_forward, open_artefact
 from tatami.errors import TatamiError
 from tatami.graph.network import Network
 from tatami.models import TWO_STAGE
 from tatami.models.export import to_head_network, to_network
+from tatami.models.rcnn import RCNN
 from tatami.models.two_stage import Head
+from tatami.picture import prepare
 from tatami.ship.c.build import WARNINGS, build, compiler
 from tatami.ship.c.operator import Options
 from tatami.ship.c.run_two_stage import CompiledTwoStage
 from tatami.ship.c.two_stage import HALVES, emit_two_stage
 from tatami.ship.lower import lower
+from tatami.shrink.calibrate import choose, joined, observe
 from tatami.shrink.fold import fold
-from tatami.two_stage import TwoStageDetector
+from tatami.shrink.quantize import quantize
+from tatami.two_stage import TwoStageDetector, warp
 from tatami.types import Size, TwoStageSpec
 
 if shutil.which("cc") is None:
     pytest.skip("no C compiler", allow_module_level=True)
 
 PORTABLE = Options("portable")
+SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 CLASSES = ("a", 'b "quoted"', "c")
 
 
+@cache
 def networks(name: str, size: Size) -> tuple[Network, Network]:
     """Both networks, folded, with weights that propose and find a good deal."""
     torch.manual_seed(1)
@@ -63,9 +70,13 @@ def networks(name: str, size: Size) -> tuple[Network, Network]:
     return fold(first)[0], fold(second)[0]
 
 
-@pytest.fixture(scope="module")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Network, Network, Path]:
+@pytest.fixture(scope="module", params=["float32", "int8"])
+def shipped(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Network, Network, Path]:
     features, head = networks("faster-rcnn-mobilenet-v1", Size(96, 64))
+    if request.param == "int8":
+        features, head = integers(features, head)
     folder = tmp_path_factory.mktemp("two")
     # Weights as a file: a compiler is at C arrays for minutes.
     written = emit_two_stage(lower(features), lower(head), "both", "binary", PORTABLE)
@@ -74,6 +85,57 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Network, Network,
     halves = [f"both_{half}" for half in HALVES]
     build(folder, "both", folder / "both_detect", options=("-O1", *WARNINGS), halves=halves)
     return features, head, folder
+
+
+@cache
+def warping() -> Network:
+    """R-CNN's network, with weights that find a good deal in noise."""
+    torch.manual_seed(1)
+    kind, backbone = TWO_STAGE["rcnn"]
+    size = Size(95, 79)
+    _, decoding = kind.plan(size, backbone)
+    decoding = dataclasses.replace(decoding, max_regions=12, max_candidates=30, max_detections=10)
+    model = kind(len(CLASSES), None, decoding, 0.1, backbone).eval()
+    assert isinstance(model, RCNN)
+    spec = TwoStageSpec(CLASSES, kind.input_spec(size), None, decoding)
+    regions = given_boxes(np.random.default_rng(0)).astype(np.float32)
+    crops = torch.from_numpy(warp(pictures()[0], regions.clip(0, 64)[regions[:, 0] > 0], spec))
+    with torch.no_grad():
+        for layer, most in ((model.svms, 2.0), (model.boxes, 0.3)):
+            layer.weight.normal_()
+            numbers = model.head(crops)[0 if layer is model.svms else 1]
+            scale = most / numbers.std(dim=0)
+            layer.weight.mul_(scale[:, None])
+            layer.bias.copy_(-numbers.mean(dim=0) * scale)
+    return fold(to_head_network(Head(model), spec, model.channels))[0]
+
+
+def integers(*both: Network) -> tuple[Network, ...]:
+    """The same in 8 bits, calibrated by noise and by the regions that it has."""
+    head = both[-1]
+    features = both[0] if len(both) > 1 else None
+    spec = head.spec
+    assert isinstance(spec, TwoStageSpec)
+    rng = np.random.default_rng(3)
+    size = spec.input.size
+    noise = [rng.integers(0, 256, (size.height, size.width, 3), dtype=np.uint8) for _ in range(4)]
+    first = None if features is None else numpy_forward(features)
+    rule = TwoStageDetector(spec, first, numpy_forward(head), lambda _: given_boxes(rng))
+    regions = [some for some in (rule.look(one).some(8) for one in noise) if some is not None]
+    if features is None:
+        return (quantize(head, observe(head, regions, len(regions))),)
+    images = [prepare(one, spec.input)[0][None] for one in noise]
+    seen = [observe(features, images, 4), observe(head, regions, len(regions))]
+    shared = choose(joined([seen[0]["features"], seen[1]["regions"]]), "mse")
+    return tuple(
+        quantize(one, its, shared={"features": shared, "regions": shared})
+        for one, its in zip(both, seen, strict=True)
+    )
+
+
+def given_boxes(rng: np.random.Generator) -> np.ndarray:
+    corners = rng.uniform(-20, 60, (70, 2))
+    return np.hstack([corners, corners + rng.uniform(0, 70, (70, 2))])
 
 
 def pictures() -> list[np.ndarray]:
@@ -91,14 +153,61 @@ def test_c_detects_what_numpy_detects(shipped: tuple[Network, Network, Path]) ->
     compiled = open_artefact(folder)
     assert isinstance(compiled, CompiledTwoStage)
     assert compiled.spec == features.spec
+    exact = is_quantized(features)
     total = 0
     for picture in pictures():
         expected, found = rule.detect(picture, 0.3), compiled.detect(picture, 0.3)
         total += len(expected)
         assert found.labels.tolist() == expected.labels.tolist()
-        np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
-        np.testing.assert_allclose(found.xyxy, expected.xyxy, atol=0.05)
+        # Integers have one sum whatever the order: all that follows is of the same bits.
+        np.testing.assert_allclose(found.scores, expected.scores, 0, 0 if exact else 1e-4)
+        np.testing.assert_allclose(found.xyxy, expected.xyxy, 0, 0 if exact else 0.05)
     assert total > 20
+
+
+@pytest.mark.parametrize("numbers", ["float32", "int8"])
+@pytest.mark.parametrize("name", ["fast-rcnn-mobilenet-v1", "rcnn"])
+def test_the_program_takes_regions_behind_a_picture(
+    name: str, numbers: str, tmp_path: Path
+) -> None:
+    both: tuple[Network, ...] = (warping(),)
+    if name != "rcnn":
+        both = networks(name, Size(96, 64))
+    if numbers == "int8":
+        both = integers(*both)
+    spec = both[0].spec
+    assert isinstance(spec, TwoStageSpec)
+    first = lower(both[0]) if len(both) > 1 else None
+    shipped = emit_two_stage(first, lower(both[-1]), "given", "binary", PORTABLE)
+    for file, content in shipped.files.items():
+        (tmp_path / file).write_bytes(content)
+    compiled = CompiledTwoStage(tmp_path)
+    with pytest.raises(TatamiError, match="from its caller"):
+        compiled.detect(pictures()[0], 0.3)
+    program = tmp_path / "given_detect"
+    if numbers == "float32" and shutil.which("clang") is not None:
+        options, command = ("-O1", *WARNINGS), ["clang"]
+    else:
+        options, command = ("-O1", "-g", *WARNINGS, *SANITIZERS), compiler()
+    build(tmp_path, "given", program, options=options, command=command, halves=compiled.parts)
+    boxes = given_boxes(np.random.default_rng(2))
+    forwards = [numpy_forward(network) for network in both]
+    rule = TwoStageDetector(
+        spec, forwards[0] if first is not None else None, forwards[-1], lambda _: boxes
+    )
+    compiled = CompiledTwoStage(tmp_path, lambda _: boxes)
+    total = 0
+    for picture in pictures():
+        expected, found = rule.detect(picture, 0.3), compiled.detect(picture, 0.3)
+        total += len(expected)
+        assert found.labels.tolist() == expected.labels.tolist()
+        exact = numbers == "int8"
+        np.testing.assert_allclose(found.scores, expected.scores, 0, 0 if exact else 1e-4)
+        np.testing.assert_allclose(found.xyxy, expected.xyxy, 0, 0 if exact else 0.05)
+    assert total > 20
+    damaged = b"P6 1 1 255\nabc2\n0 0 1"
+    done = subprocess.run([program, "-"], input=damaged, check=False)
+    assert done.returncode == 2
 
 
 def test_regions_from_the_caller(tmp_path: Path) -> None:
@@ -106,7 +215,6 @@ def test_regions_from_the_caller(tmp_path: Path) -> None:
     shipped = emit_two_stage(lower(features), lower(head), "given", "binary", PORTABLE)
     for file, content in shipped.files.items():
         (tmp_path / file).write_bytes(content)
-    assert "main.c" not in shipped.files
     sources = [
         "given.c",
         *(f"given_{half}{end}" for half in HALVES for end in (".c", "_weights.S")),
@@ -147,6 +255,14 @@ def test_what_is_not_two_networks_is_refused(shipped: tuple[Network, Network, Pa
     features, head, _ = shipped
     with pytest.raises(TatamiError, match="not a detector in two stages"):
         emit_two_stage(lower(graph.Network(features.model, None)), lower(head), "net")
+
+
+def test_bytes_of_two_kinds_do_not_meet() -> None:
+    features, head = networks("faster-rcnn-mobilenet-v1", Size(96, 64))
+    first, second = integers(features, head)
+    with pytest.raises(TatamiError, match="other bytes"):
+        emit_two_stage(lower(features), lower(second), "net")
+    emit_two_stage(lower(first), lower(head), "net", "binary", PORTABLE)  # numbers of bytes
 
 
 def test_a_damaged_description_is_said(tmp_path: Path) -> None:

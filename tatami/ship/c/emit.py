@@ -122,12 +122,19 @@ def emit(
         use = _use(program.spec)
         main = _text("main_segment.c" if use == "segment" else "main.c")
         tell = "tell_classes.c" if use == "classify" else "tell_detections.c"
-        main = main.replace("@ppm@", _text("ppm.c")).replace("@tell@", _text(tell))
-        texts["main.c"] = _renamed(main, name)
+        texts["main.c"] = _renamed(filled(main, tell, "tell_own.c"), name)
     encoded = {file: text.encode() for file, text in texts.items()}
     if not as_array:
         encoded[f"{name}_weights.bin"] = _blob(layout)
     return Shipped(name, encoded, layout, table)
+
+
+def filled(main: str, *parts: str) -> str:
+    """The example's text with the files of kernels/ put in that read and tell."""
+    main = main.replace("@ppm@", _text("ppm.c"))
+    for part in parts:
+        main = main.replace("@tell@", _text(part))
+    return main
 
 
 def c_name(text: str) -> str:

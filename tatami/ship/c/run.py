@@ -43,7 +43,9 @@ from tatami.types import (
     detector_spec,
 )
 
-DESCRIPTION = "network.json"
+DESCRIPTION, PROOF = "network.json", "proof.c"
+PROVING = (DESCRIPTION, PROOF)
+"""What a folder holds of a network so that it can be run by itself."""
 HOST = "host"
 """The target that is this machine itself."""
 
@@ -74,6 +76,7 @@ class CompiledNetwork:
     variant: the kernels to use, as "portable" or "avx2" (kernels/variant.c); None: the best.
     target: "host", or one of ship/c/targets.py, whose program runs in its emulator.
     threads: None: as many as it was shipped for.  options: for the compiler.
+    part: the name of one of the networks of a detector in two stages.
 
     ``close`` it, or use it in a ``with`` statement. Raises TatamiError for a folder that is not a
     shipped one, where a compiler or an emulator is missing, for kernels that the build or the
@@ -88,9 +91,11 @@ class CompiledNetwork:
         target: str = HOST,
         threads: int | None = None,
         options: Sequence[str] = ("-O3",),
+        part: str = "",
     ) -> None:
         self.folder = folder
-        self.description = describe(folder)
+        self._part = part
+        self.description = describe(folder, part)
         self.variant = variant
         self.target = target
         self.threads = threads or self.description.threads
@@ -203,7 +208,7 @@ class CompiledNetwork:
                 self.folder,
                 about.name,
                 program,
-                main="proof.c",
+                main=part_file(self._part, PROOF),
                 options=options,
                 threads=self.threads,
             )
@@ -585,9 +590,17 @@ def _end(processes: list[_Process], temporary: tempfile.TemporaryDirectory[str])
     temporary.cleanup()
 
 
-def describe(folder: Path) -> Description:
-    """network.json, checked. Raises TatamiError where it is missing, damaged or of another time."""
-    path = folder / DESCRIPTION
+def part_file(part: str, file: str) -> str:
+    """What a file of PROVING is called of a part of a detector in two stages; "" of a network."""
+    return f"{part}_{file}" if part else file
+
+
+def describe(folder: Path, part: str = "") -> Description:
+    """network.json, checked, or that of a part.
+
+    Raises TatamiError where it is missing, damaged or of another time.
+    """
+    path = folder / part_file(part, DESCRIPTION)
     if not path.is_file():
         raise TatamiError(
             "there is no network.json: not a folder that `tatami ship` wrote",

@@ -15,7 +15,8 @@ from tatami.errors import TatamiError
 from tatami.graph.metadata import from_metadata
 from tatami.ship.c.build import build
 from tatami.ship.c.emit import FORMAT
-from tatami.ship.c.two_stage import HALVES
+from tatami.ship.c.two_stage import halves_of
+from tatami.two_stage import Propose
 from tatami.types import Detections, Picture, TwoStageSpec
 
 
@@ -30,10 +31,15 @@ def is_two_stage(folder: Path) -> bool:
 
 class CompiledTwoStage:
     """Implements ``types.Detector`` with the example program of a folder, which is compiled where
-    it is not there. Raises TatamiError where it cannot be."""
+    it is not there.
 
-    def __init__(self, folder: Path) -> None:
+    propose: finds the regions of a picture, for a program that takes them from its caller.
+    Raises TatamiError where there is no such folder or it cannot be compiled.
+    """
+
+    def __init__(self, folder: Path, propose: Propose | None = None) -> None:
         self.folder = folder
+        self._propose = propose
         path = folder / "network.json"
         try:
             content = json.loads(path.read_bytes())
@@ -43,27 +49,39 @@ class CompiledTwoStage:
             threads = int(content["threads"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise TatamiError("network.json is damaged", mend="ship again", file=path) from None
-        if spec.proposals is None:
-            raise TatamiError(
-                "the program takes its regions from its caller", mend="call it from C", file=folder
-            )
         self._spec = spec
         self._program = folder / f"{self.name}_detect"
         if not self._program.is_file():
             temporary = tempfile.mkdtemp(prefix="tatami-")
             weakref.finalize(self, shutil.rmtree, temporary, ignore_errors=True)
             self._program = Path(temporary) / "detect"
-            halves = [f"{self.name}_{half}" for half in HALVES]
-            build(folder, self.name, self._program, threads=threads, halves=halves)
+            build(folder, self.name, self._program, threads=threads, halves=self.parts)
 
     @property
     def spec(self) -> TwoStageSpec:
         return self._spec
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of its networks, for ``CompiledNetwork``."""
+        return tuple(f"{self.name}_{half}" for half in halves_of(self._spec))
+
     def detect(self, picture: Picture, score_threshold: float) -> Detections:
-        """Boxes in the pixels of the picture (height, width, 3), best first."""
+        """Boxes in the pixels of the picture (height, width, 3), best first.
+
+        Raises TatamiError where regions must come from elsewhere and do not.
+        """
         height, width = picture.shape[:2]
         pixels = b"P6 %d %d 255\n" % (width, height) + np.ascontiguousarray(picture).tobytes()
+        if self._spec.proposals is None:
+            if self._propose is None:
+                raise TatamiError(
+                    "the program takes its regions from its caller", mend="call it from C",
+                    file=self.folder,
+                )  # fmt: skip
+            regions = np.asarray(self._propose(picture), np.float64).reshape(-1, 4)
+            lines = [str(len(regions)), *(" ".join(map(repr, row)) for row in regions.tolist())]
+            pixels += "\n".join([*lines, ""]).encode()
         command = [str(self._program.resolve()), "--threshold", repr(float(score_threshold)), "-"]
         try:
             done = subprocess.run(command, input=pixels, capture_output=True, check=False)

@@ -1,7 +1,8 @@
 """A detector in two stages as a folder of C: two networks, and what lies between them.
 
-Each network is emitted as one without rules for pictures and boxes, NAME_features and NAME_head;
-kernels/two_stage.c, with the picture rule and the decoding rule, calls them.
+Each network is emitted as one without rules for pictures and boxes, NAME_features and NAME_head (of
+R-CNN, which warps regions of the picture, the head alone); kernels/two_stage.c, with the picture
+rule and the decoding rule, calls them. Beside each lies what `tatami prove` asks it by.
 """
 
 from __future__ import annotations
@@ -15,77 +16,122 @@ from tatami import __version__
 from tatami.errors import TatamiError
 from tatami.graph.metadata import to_metadata
 from tatami.picture import MAX_SIDE
-from tatami.ship.c.emit import FORMAT, Shipped, Weights, beginning, emit, grids, levels
-from tatami.ship.c.operator import DEFAULT, Options, number
+from tatami.ship.c.emit import FORMAT, Shipped, Weights, beginning, emit, filled, grids, levels
+from tatami.ship.c.operator import DEFAULT, Options, c_type, number
+from tatami.ship.c.run import PROVING, part_file
 from tatami.ship.c.targets import target_of
 from tatami.ship.c.text import banner, c_string, kernel, renamed, text
-from tatami.ship.program import Program
-from tatami.types import Decoding, TwoStageSpec
+from tatami.ship.program import Dequantize, Program
+from tatami.types import Decoding, RegionDecoding, TwoStageSpec
 
 HALVES = ("features", "head")
 
 
 @dataclass(frozen=True)
 class ShippedTwoStage:
-    """files: content by name.  features, head: both networks as they are shipped."""
+    """files: content by name.  networks: as they are shipped, by what they are of HALVES."""
 
     name: str
     files: Mapping[str, bytes]
-    features: Shipped
-    head: Shipped
+    networks: Mapping[str, Shipped]
 
 
 def emit_two_stage(
-    features: Program,
+    features: Program | None,
     head: Program,
     name: str,
     weights: Weights = "auto",
     options: Options = DEFAULT,
 ) -> ShippedTwoStage:
-    """The files of a detector whose two networks' programs these are; arguments are ``emit``'s.
+    """The files of a detector whose networks' programs these are; arguments are ``emit``'s.
 
-    Raises TatamiError for programs that are no such two, or that hold integers, and as ``emit``.
+    features: None of one that warps regions.
+
+    Raises TatamiError for programs that are no such two, or of which only one has the feature map
+    as bytes, and as ``emit``.
     """
-    spec = features.spec
-    if not isinstance(spec, TwoStageSpec) or not isinstance(head.spec, TwoStageSpec):
+    first = head if features is None else features
+    spec = first.spec
+    if (
+        not isinstance(spec, TwoStageSpec)
+        or not isinstance(head.spec, TwoStageSpec)
+        or (features is None) != (spec.decoding.kind == "warp")
+    ):
         raise TatamiError("not a detector in two stages", mend="ship its two networks")
-    for program in (features, head):
-        ends = (*program.inputs, *program.outputs)
-        if any(program.values[end].quantization is not None for end in ends):
-            raise TatamiError(
-                "a detector in two stages is shipped in float32", mend="ship the folded networks"
-            )
-    halves = [
-        emit(replace(program, spec=None), f"{name}_{half}", weights, options)
-        for program, half in zip((features, head), HALVES, strict=True)
-    ]
-    files: dict[str, bytes] = {}
-    for shipped in halves:
-        kept = {file: data for file, data in shipped.files.items() if file.startswith(shipped.name)}
-        files |= kept
-    texts = {
-        f"{name}.h": _header(spec, name),
-        f"{name}.c": _source(spec, features, head, name, options),
-        "Makefile": _makefile(spec, name, files, options),
-        "network.json": _description(spec, name, options),
+    if features is not None:
+        first = features = as_taken(features, head)
+    both = (head,) if features is None else (features, head)
+    networks = {
+        half: emit(replace(program, spec=None), f"{name}_{half}", weights, options)
+        for half, program in zip(halves_of(spec), both, strict=True)
     }
-    if spec.proposals is not None:
-        main = text("main.c").replace("@ppm@", text("ppm.c"))
-        main = main.replace("@tell@", text("tell_detections.c"))
-        texts["main.c"] = renamed(main, name)
+    files: dict[str, bytes] = {}
+    for shipped in networks.values():
+        files |= {
+            file: data for file, data in shipped.files.items() if file.startswith(shipped.name)
+        }
+    makefile = _makefile(name, files, options)
+    for shipped in networks.values():
+        files |= {part_file(shipped.name, file): shipped.files[file] for file in PROVING}
+    told = "tell_own.c" if spec.proposals is not None else "tell_given.c"
+    texts = {
+        f"{name}.h": _header(spec, first, name),
+        f"{name}.c": _source(spec, features, head, name, options),
+        "Makefile": makefile,
+        "network.json": _description(spec, name, options),
+        "main.c": renamed(filled(text("main.c"), "tell_detections.c", told), name),
+    }
     files |= {file: content.encode() for file, content in texts.items()}
-    return ShippedTwoStage(name, files, *halves)
+    return ShippedTwoStage(name, files, networks)
+
+
+def halves_of(spec: TwoStageSpec) -> tuple[str, ...]:
+    """What the networks of a detector in two stages are called, in order."""
+    return HALVES[1:] if spec.decoding.kind == "warp" else HALVES
+
+
+def as_taken(features: Program, head: Program) -> Program:
+    """The first network with its feature map as the head takes it: where that is bytes, as the
+    bytes that its last step only says in float32. Regions are pooled of those, exactly: the bytes
+    and the numbers that they stand for have one order.
+
+    Raises TatamiError where the feature map is not in these bytes.
+    """
+    taken = head.values[head.inputs[0]].quantization
+    if taken is None:
+        return features
+    name, *maps = features.outputs
+    last = next((step for step in features.steps if step.output == name), None)
+    if not isinstance(last, Dequantize) or features.values[last.inputs[0]].quantization != taken:
+        raise TatamiError(
+            "its head takes other bytes than the feature map is in",
+            mend="quantize both networks at once, with `tatami quantize`",
+        )
+    bytes_ = last.inputs[0]
+    if any(name in step.inputs for step in features.steps):  # in float32, too
+        return replace(features, outputs=(bytes_, *maps))
+
+    def named(value: str) -> str:
+        return name if value == bytes_ else value
+
+    steps = tuple(
+        replace(step, inputs=tuple(map(named, step.inputs)), output=named(step.output))
+        for step in features.steps
+        if step is not last
+    )
+    values = {named(key): value for key, value in features.values.items() if key != name}
+    return replace(features, steps=steps, values=values)
 
 
 def _defines(values: Mapping[str, object], name: str) -> str:
     return renamed("\n".join(f"#define NET_{key} {value}" for key, value in values.items()), name)
 
 
-def _header(spec: TwoStageSpec, name: str) -> str:
+def _header(spec: TwoStageSpec, first: Program, name: str) -> str:
     values = {
         "WIDTH": spec.input.size.width,
         "HEIGHT": spec.input.size.height,
-        "INPUT": "float",
+        "INPUT": c_type(first.values[first.inputs[0]]),
         "CLASSES": len(spec.classes),
         "MAX_SIDE": MAX_SIDE,
         "MAX_DETECTIONS": spec.decoding.max_detections,
@@ -97,25 +143,21 @@ def _header(spec: TwoStageSpec, name: str) -> str:
 
 
 def _source(
-    spec: TwoStageSpec, features: Program, head: Program, name: str, options: Options
+    spec: TwoStageSpec, features: Program | None, head: Program, name: str, options: Options
 ) -> str:
-    map_, *maps = (features.values[output].shape for output in features.outputs)
     decoding, proposals = spec.decoding, spec.proposals
-    pictures = spec.input
+    pictures, first = spec.input, features or head
+    if features is None:  # what is warped is resized by the exact rule
+        pictures = replace(pictures, filter="triangle")
     names = f"{name}_class_names[{name.upper()}_CLASSES]"
     classes = ",\n    ".join(c_string(each) for each in spec.classes)
-    channels, rows, columns = map_
     values = {
         "LETTERBOX": int(pictures.resize == "letterbox"),
         "DARKNET": int(pictures.filter == "darknet"),
-        **levels(pictures, features.values[features.inputs[0]]),
+        **levels(pictures, first.values[first.inputs[0]]),
         "PLANES": "{0, 1, 2}" if pictures.channels == "rgb" else "{2, 1, 0}",
-        "FEATURE_CHANNELS": channels,
-        "FEATURE_ROWS": rows,
-        "FEATURE_COLUMNS": columns,
-        "BIN_ROWS": decoding.bins.height,
-        "BIN_COLUMNS": decoding.bins.width,
-        "STRIDE": f"{decoding.stride}.0",
+        "WARPS": int(features is None),
+        **(_warping(decoding) if features is None else _pooling(features, head, decoding)),
         "LEAST_SIDE": number(decoding.least_side),
         "MAX_REGIONS": decoding.max_regions,
         "PROPOSES": int(proposals is not None),
@@ -127,17 +169,39 @@ def _source(
     }
     parts = [
         banner() + renamed(beginning(options, target_of(options.target)), name).lstrip(),
-        f'#include "{name}_features.h"\n#include "{name}_head.h"\n',
+        "".join(f'#include "{name}_{half}.h"\n' for half in halves_of(spec)),
         f"const char *const {names} = {{\n    {classes},\n}};\n",
         _defines(values, name) + "\n",
         kernel("exponential.c", name),
     ]
-    if proposals is not None:
+    if features is not None and proposals is not None:
+        maps = [features.values[output].shape for output in features.outputs[1:]]
         parts += _proposals(proposals, maps, name)
     picture = "picture_darknet.c" if pictures.filter == "darknet" else "picture.c"
     parts += [kernel(file, name) for file in ("placement.c", picture)]
     parts += [kernel(file, name) for file in ("candidates.c", "suppress.c", "two_stage.c")]
     return "\n".join(parts)
+
+
+def _pooling(features: Program, head: Program, decoding: RegionDecoding) -> dict[str, object]:
+    """What the kernel must know to pool regions."""
+    taken = head.values[head.inputs[0]]
+    channels, rows, columns = features.values[features.outputs[0]].shape
+    return {
+        "FEATURE": c_type(taken),
+        "NOTHING": "0.0f" if taken.quantization is None else taken.quantization.zero_point,
+        "FEATURE_CHANNELS": channels,
+        "FEATURE_ROWS": rows,
+        "FEATURE_COLUMNS": columns,
+        "BIN_ROWS": decoding.bins.height,
+        "BIN_COLUMNS": decoding.bins.width,
+        "STRIDE": f"{decoding.stride}.0",
+    }
+
+
+def _warping(decoding: RegionDecoding) -> dict[str, object]:
+    """What it must know to warp them."""
+    return {"CONTEXT": decoding.context}
 
 
 def _rule(scores: str, variances: tuple[float, float], candidates: int) -> dict[str, object]:
@@ -167,16 +231,9 @@ def _proposals(proposals: Decoding, maps: list[tuple[int, int, int]], name: str)
     return parts + [kernel(file, own) for file in ("candidates.c", "decode_ssd.c", "decode.c")]
 
 
-def _makefile(spec: TwoStageSpec, name: str, files: Mapping[str, bytes], options: Options) -> str:
+def _makefile(name: str, files: Mapping[str, bytes], options: Options) -> str:
     sources = [f"{name}.c", *(file for file in sorted(files) if file.endswith((".c", ".S")))]
     libraries = "-lm -lpthread" if options.threads > 1 else "-lm"
-    if spec.proposals is None:
-        objects = " ".join(f"{source.rpartition('.')[0]}.o" for source in sources)
-        rules = "\n\n".join(
-            f"{source.rpartition('.')[0]}.o: {source}\n\t$(CC) -std=c99 $(CFLAGS) -c -o $@ {source}"
-            for source in sources
-        )
-        return f"CC = cc\nCFLAGS = -O3\n\nall: {objects}\n\n{rules}\n"
     return f"""# `make` builds the example; another way: make CC=clang CFLAGS='-O3 -march=native'
 CC = cc
 CFLAGS = -O3

@@ -2,7 +2,8 @@
 static int net_read_maps(const float *const *maps, int width, int height, float score_threshold,
                          net_detection *out, int capacity)
 {
-    return net_suppress(net_decode(maps, score_threshold), width, height, out, capacity);
+    return net_suppress(net_decode(maps, score_threshold), net_place(width, height), width, height,
+                        out, capacity);
 }
 
 int net_detect(const uint8_t *rgb, int width, int height, float score_threshold,

@@ -15,11 +15,12 @@ static int tell_all(FILE *file, const char *name)
     uint8_t *rgb;
 
     while ((read = read_picture(file, &rgb, &width, &height)) == 1) {
-        tell(name, rgb, width, height);
+        read = tell(file, name, rgb, width, height);
         free(rgb);
         fflush(stdout);
+        if (read < 0) break;
     }
-    if (read < 0) fprintf(stderr, "%s: not a whole binary PPM (P6, 255) of a legal size\n", name);
+    if (read < 0) fprintf(stderr, "%s: not a whole " FORMAT " of a legal size\n", name);
     return read < 0;
 }
 

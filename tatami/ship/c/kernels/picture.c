@@ -39,8 +39,9 @@ static const int net_plane[3] = NET_PLANES;
 /* Of every column of the resized picture: the same for all its lines. */
 static net_filter net_across[NET_WIDTH];
 
-/* One line of the resized picture, in the network's input: [NET_WIDTH][3]. */
-static void net_resize_line(const uint8_t *rgb, int width, int height, net_placement place, int y,
+/* One line of the resized picture, in the network's input: [NET_WIDTH][3].
+ * stride: the pixels from one line of rgb to the next. */
+static void net_resize_line(const uint8_t *rgb, int stride, int height, net_placement place, int y,
                             NET_INPUT *images)
 {
     const net_filter down = net_filter_of(height, place.height, y);
@@ -54,7 +55,7 @@ static void net_resize_line(const uint8_t *rgb, int width, int height, net_place
 
         for (i = down.first; i <= down.last; i++) {
             const uint64_t row_weight = (uint64_t)net_filter_weight(&down, place.height, i);
-            const uint8_t *pixel = rgb + 3 * ((size_t)i * (size_t)width + (size_t)across.first);
+            const uint8_t *pixel = rgb + 3 * ((size_t)i * (size_t)stride + (size_t)across.first);
             uint64_t sum[3] = {0, 0, 0};
 
             for (j = across.first; j <= across.last; j++, pixel += 3) {

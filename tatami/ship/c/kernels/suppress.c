@@ -53,11 +53,12 @@ static int net_same(const net_detection *a, const net_detection *b, int width, i
 #endif
 }
 
-/* The best `capacity` detections, of a picture of width x height, of so many sorted candidates. */
-static int net_suppress(int candidates, int width, int height, net_detection *out, int capacity)
+/* The best `capacity` detections, of a picture of width x height, of so many sorted candidates.
+ * place: where the picture lies on what they are of. */
+static int net_suppress(int candidates, net_placement place, int width, int height,
+                        net_detection *out, int capacity)
 {
     static net_detection kept[NET_MAX_DETECTIONS];
-    const net_placement place = net_place(width, height);
     const double across = (double)width / (double)place.width;
     const double down = (double)height / (double)place.height;
     int count = 0, found = 0, i, j;

@@ -1,4 +1,5 @@
 #define OPTION "--top"
+#define FORMAT "binary PPM (P6, 255)"
 #define VALUE "COUNT"
 
 static int top = NET_CLASSES < 5 ? NET_CLASSES : 5;
@@ -10,11 +11,12 @@ static int set_option(const char *text)
 }
 
 /* A line "SCORE LABEL NAME" for each of the COUNT likeliest classes. */
-static void tell(const char *name, const uint8_t *rgb, int width, int height)
+static int tell(FILE *file, const char *name, const uint8_t *rgb, int width, int height)
 {
     static float scores[NET_CLASSES];
     int best = net_classify(rgb, width, height, scores), i, k;
 
+    (void)file;
     printf("%s %d\n", name, best < 0 ? -1 : top);
     for (i = 0; i < top && best >= 0; i++) {
         for (k = 0; k < NET_CLASSES; k++)
@@ -22,4 +24,5 @@ static void tell(const char *name, const uint8_t *rgb, int width, int height)
         printf("%.9g %d %s\n", (double)scores[best], best, net_class_names[best]);
         scores[best] = -1.0f; /* told */
     }
+    return 1;
 }

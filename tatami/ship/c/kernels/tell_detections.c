@@ -12,10 +12,9 @@ static int set_option(const char *text)
 }
 
 /* A line "SCORE X1 Y1 X2 Y2 LABEL NAME" for each detection. */
-static void tell(const char *name, const uint8_t *rgb, int width, int height)
+static void tell_found(const char *name, const net_detection *found, int count)
 {
-    static net_detection found[NET_MAX_DETECTIONS];
-    int count = net_detect(rgb, width, height, threshold, found, NET_MAX_DETECTIONS), i;
+    int i;
 
     printf("%s %d\n", name, count);
     for (i = 0; i < count; i++)
@@ -23,3 +22,5 @@ static void tell(const char *name, const uint8_t *rgb, int width, int height)
                (double)found[i].y1, (double)found[i].x2, (double)found[i].y2, found[i].label,
                net_class_names[found[i].label]);
 }
+
+@tell@

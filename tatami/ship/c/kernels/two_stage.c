@@ -1,19 +1,17 @@
 /* A detector in two stages: what lies between its two networks, as tatami/two_stage.py says it. */
 
 static NET_INPUT net_images[NET_HEIGHT * NET_WIDTH * 3];
-static float net_features[NET_FEATURE_ROWS * NET_FEATURE_COLUMNS * NET_FEATURE_CHANNELS];
-static float net_pooled[NET_BIN_ROWS * NET_BIN_COLUMNS * NET_FEATURE_CHANNELS];
-static net_detection net_regions[NET_MAX_REGIONS]; /* in pixels of the input */
+static net_detection net_regions[NET_MAX_REGIONS];
 
-/* A region cut to the input goes behind the others, unless it is too small. */
-static int net_add_region(net_detection region, int count)
+/* A region cut to right x down pixels goes behind the others, unless it is too small. */
+static int net_add_region(net_detection region, int right, int down, int count)
 {
     float width, height;
 
-    region.x1 = net_clip(region.x1, NET_WIDTH);
-    region.y1 = net_clip(region.y1, NET_HEIGHT);
-    region.x2 = net_clip(region.x2, NET_WIDTH);
-    region.y2 = net_clip(region.y2, NET_HEIGHT);
+    region.x1 = net_clip(region.x1, right);
+    region.y1 = net_clip(region.y1, down);
+    region.x2 = net_clip(region.x2, right);
+    region.y2 = net_clip(region.y2, down);
     width = region.x2 - region.x1;
     height = region.y2 - region.y1;
     if (!(width >= NET_LEAST_SIDE && height >= NET_LEAST_SIDE && width > 0.0f && height > 0.0f))
@@ -38,7 +36,7 @@ static int net_propose(const float *const *maps)
         region.y1 = candidate->y1;
         region.x2 = candidate->x2;
         region.y2 = candidate->y2;
-        added = net_add_region(region, count);
+        added = net_add_region(region, NET_WIDTH, NET_HEIGHT, count);
         for (j = 0; j < count && added > count; j++)
             if (net_iou(&net_regions[j], &net_regions[count]) - NET_RPN_IOU_THRESHOLD > 0.0f)
                 added = count;
@@ -47,6 +45,59 @@ static int net_propose(const float *const *maps)
     return count;
 }
 #endif
+
+#if NET_WARPS
+/* Along one side, the pixels of the picture that a region and its surroundings show, first to below
+ * last, and the samples of the input that they go to, low to below high. */
+typedef struct {
+    int first, last, low, high;
+} net_span;
+
+/* length: of the picture's side.  side: of the input's. */
+static net_span net_span_of(float start, float end, int length, int side)
+{
+    const double grow = (double)side / (double)(side - 2 * NET_CONTEXT);
+    const double centre = ((double)start + (double)end) / 2.0;
+    const double half = ((double)end - (double)start) / 2.0 * grow;
+    int first = (int)floor(centre - half + 0.5), last = (int)floor(centre + half + 0.5);
+    double ratio;
+    net_span span;
+
+    if (first > length - 1) first = length - 1;
+    if (last < first + 1) last = first + 1;
+    if (last < 1) last = 1;
+    ratio = (double)side / (double)(last - first);
+    span.first = first < 0 ? 0 : first;
+    span.last = last > length ? length : last;
+    span.low = (int)floor((double)(span.first - first) * ratio + 0.5);
+    if (span.low > side - 1) span.low = side - 1;
+    span.high = (int)floor((double)(span.last - first) * ratio + 0.5);
+    if (span.high < span.low + 1) span.high = span.low + 1;
+    return span;
+}
+
+/* A region and its surroundings become the network's input, whatever the region's shape. */
+static void net_warp(const uint8_t *rgb, int width, int height, const net_detection *region)
+{
+    const net_span across = net_span_of(region->x1, region->x2, width, NET_WIDTH);
+    const net_span down = net_span_of(region->y1, region->y2, height, NET_HEIGHT);
+    const int columns = across.last - across.first, rows = down.last - down.first;
+    net_placement place = {0, 0, 0, 0, 0.0, 0.0};
+    int i, c;
+
+    place.left = across.low;
+    place.top = down.low;
+    place.width = across.high - across.low;
+    place.height = down.high - down.low;
+    rgb += 3 * ((size_t)down.first * (size_t)width + (size_t)across.first);
+    for (i = 0; i < NET_WIDTH * NET_HEIGHT; i++)
+        for (c = 0; c < 3; c++) net_images[3 * i + c] = net_levels[c][NET_PAD];
+    for (i = 0; i < place.width; i++) net_across[i] = net_filter_of(columns, place.width, i);
+    for (i = 0; i < place.height; i++) net_resize_line(rgb, width, rows, place, i, net_images);
+}
+#else
+static NET_FEATURE net_features[NET_FEATURE_ROWS * NET_FEATURE_COLUMNS * NET_FEATURE_CHANNELS];
+static NET_FEATURE net_pooled[NET_BIN_ROWS * NET_BIN_COLUMNS * NET_FEATURE_CHANNELS];
 
 /* Where bin i of n lies of a region's samples, and of the map's; first may be after last. */
 static void net_bin(int start, int samples, int i, int n, int length, int *first, int *last)
@@ -65,7 +116,7 @@ static void net_pool_region(const net_detection *region)
     const int left = net_edge(region->x1), top = net_edge(region->y1);
     const int right = net_edge(region->x2), bottom = net_edge(region->y2);
     const int columns = right > left ? right - left : 1, rows = bottom > top ? bottom - top : 1;
-    float *out = net_pooled;
+    NET_FEATURE *out = net_pooled;
     int i, j, y, x, c;
 
     for (i = 0; i < NET_BIN_ROWS; i++) {
@@ -76,10 +127,10 @@ static void net_pool_region(const net_detection *region)
             int x1, x2;
 
             net_bin(left, columns, j, NET_BIN_COLUMNS, NET_FEATURE_COLUMNS, &x1, &x2);
-            for (c = 0; c < NET_FEATURE_CHANNELS; c++) out[c] = 0.0f; /* of a bin beyond the map */
+            for (c = 0; c < NET_FEATURE_CHANNELS; c++) out[c] = NET_NOTHING; /* of a bin beyond the map */
             for (y = y1; y < y2; y++) {
                 for (x = x1; x < x2; x++) {
-                    const float *in =
+                    const NET_FEATURE *in =
                         net_features + (y * NET_FEATURE_COLUMNS + x) * NET_FEATURE_CHANNELS;
 
                     for (c = 0; c < NET_FEATURE_CHANNELS; c++)
@@ -90,8 +141,11 @@ static void net_pool_region(const net_detection *region)
     }
 }
 
-/* The candidates of `regions` regions, sorted. */
-static int net_judge(int regions, float score_threshold)
+#endif
+
+/* The candidates of `regions` regions of a picture of width x height, sorted. */
+static int net_judge(const uint8_t *rgb, int picture_width, int picture_height,
+                     int regions, float score_threshold)
 {
     static float numbers[NET_NUMBERS], offsets[4 * NET_CLASSES], scores[NET_NUMBERS];
     int count = 0, i, k;
@@ -101,8 +155,16 @@ static int net_judge(int regions, float score_threshold)
         const float width = region->x2 - region->x1, height = region->y2 - region->y1;
         const float x = region->x1 + width / 2.0f, y = region->y1 + height / 2.0f;
 
+#if NET_WARPS
+        net_warp(rgb, picture_width, picture_height, region);
+        net_head_forward(net_images, numbers, offsets);
+#else
+        (void)rgb;
+        (void)picture_width;
+        (void)picture_height;
         net_pool_region(region);
         net_head_forward(net_pooled, numbers, offsets);
+#endif
         net_score(numbers, NET_NUMBERS, scores);
         for (k = 0; k < NET_CLASSES; k++) {
             const float *t = offsets + 4 * k;
@@ -134,19 +196,21 @@ int net_detect(const uint8_t *rgb, int width, int height, float score_threshold,
 {
     static float map0[NET_RPN_MAP0], map1[NET_RPN_MAP1];
     const float *const maps[2] = {map0, map1};
+    int count;
 
     if (rgb == NULL || width < 1 || height < 1 || width > NET_MAX_SIDE || height > NET_MAX_SIDE ||
         capacity < 0 || (out == NULL && capacity > 0) || isnan(score_threshold))
         return -1;
     net_prepare(rgb, width, height, net_images);
     net_features_forward(net_images, net_features, map0, map1);
-    return net_suppress(net_judge(net_propose(maps), score_threshold), width, height, out, capacity);
+    count = net_judge(rgb, width, height, net_propose(maps), score_threshold);
+    return net_suppress(count, net_place(width, height), width, height, out, capacity);
 }
 #else
 int net_detect_in(const uint8_t *rgb, int width, int height, const double (*regions)[4], int count,
                   float score_threshold, net_detection *out, int capacity)
 {
-    net_placement place;
+    net_placement place = {0, 0, 0, 0, 0.0, 0.0};
     double across, down;
     int i, kept = 0;
 
@@ -154,7 +218,12 @@ int net_detect_in(const uint8_t *rgb, int width, int height, const double (*regi
         capacity < 0 || (out == NULL && capacity > 0) || isnan(score_threshold) || count < 0 ||
         (regions == NULL && count > 0))
         return -1;
+#if NET_WARPS
+    place.width = width; /* regions stay in the picture's pixels */
+    place.height = height;
+#else
     place = net_place(width, height);
+#endif
     across = (double)width / (double)place.width;
     down = (double)height / (double)place.height;
     for (i = 0; i < count && kept < NET_MAX_REGIONS; i++) {
@@ -164,10 +233,14 @@ int net_detect_in(const uint8_t *rgb, int width, int height, const double (*regi
         region.y1 = (float)(regions[i][1] / down + place.y);
         region.x2 = (float)(regions[i][2] / across + place.x);
         region.y2 = (float)(regions[i][3] / down + place.y);
-        kept = net_add_region(region, kept);
+        kept = net_add_region(region, NET_WARPS ? width : NET_WIDTH,
+                              NET_WARPS ? height : NET_HEIGHT, kept);
     }
+#if !NET_WARPS
     net_prepare(rgb, width, height, net_images);
     net_features_forward(net_images, net_features);
-    return net_suppress(net_judge(kept, score_threshold), width, height, out, capacity);
+#endif
+    kept = net_judge(rgb, width, height, kept, score_threshold);
+    return net_suppress(kept, place, width, height, out, capacity);
 }
 #endif
