@@ -1,4 +1,8 @@
-"""``tatami summary``: what every layer of a network costs, and all of them together."""
+"""``tatami summary``: what every layer of a network costs, and all of them together.
+
+Of a detector in two stages both networks are told: the first runs once a picture, the head once for
+each of the regions.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +20,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from tatami import graph
-from tatami.cli.artefact import network_file
+from tatami.cli.artefact import network_file, with_head
 from tatami.errors import TatamiError
 from tatami.files import write_atomically
 from tatami.graph.costs import Cost, costs, total
 from tatami.graph.network import Network, shape_of
 from tatami.see.text import count, ending, readable
 from tatami.shrink.resize import resize
-from tatami.types import NetworkSpec, Size
+from tatami.types import NetworkSpec, Size, TwoStageSpec
 
 if TYPE_CHECKING:  # torch is heavy, and of no use for a file
     from torch import nn
@@ -90,16 +94,23 @@ def summary(
         opened = _from_file(Path(network), wanted)
     else:
         opened = _from_name(network, wanted, 1.0 if width is None else width, classes, anchors)
-    layers = costs(opened)
+    layers = [costs(one) for one in opened]
     if table is not None:
-        write_atomically(table, _csv(layers))
+        write_atomically(table, _csv([layer for each in layers for layer in each]))
+    regions = _regions(opened)
     if as_json:
-        typer.echo(json.dumps(_json(network, opened, layers), indent=2))
+        typer.echo(json.dumps(_json(network, opened, layers, regions), indent=2))
         return
     console = Console(width=WIDTH, highlight=False)
-    console.print(_table(layers))
-    for line in _lines(opened, total(layers)):
-        console.print(line, markup=False)
+    for one, each in zip(opened, layers, strict=True):
+        if regions is not None:
+            console.print("the head, of one region:" if _is_head(one) else "once a picture:")
+        console.print(_table(each))
+        for line in _lines(one, total(each)):
+            console.print(line, markup=False)
+    if regions is not None:
+        for line in _lines_of_both([total(each) for each in layers], regions):
+            console.print(line, markup=False)
     if table is not None:
         console.print(f"wrote {table}", markup=False, soft_wrap=True)
 
@@ -115,34 +126,45 @@ def _is_path(text: str) -> bool:
     )
 
 
-def _from_file(path: Path, size: Size | None) -> Network:
-    network = graph.read(network_file(path))
+def _from_file(path: Path, size: Size | None) -> tuple[Network, ...]:
+    file = network_file(path)
+    network = graph.read(file)
+    spec = network.spec
+    if size is None and isinstance(spec, TwoStageSpec) and spec.part == "features":
+        two = with_head(network, file)
+        return network, two.head
     if size is None:
-        return network
+        return (network,)
     try:
-        return resize(network, size)
+        return (resize(network, size),)
     except TatamiError as error:
         raise TatamiError(error.reason, mend=error.mend, file=path) from error
 
 
 def _from_name(
     name: str, size: Size | None, width: float, classes: int | None, anchors: int | None
-) -> Network:
-    """A model of the tables, with weights at random. Raises TatamiError, naming the models."""
-    from tatami.models import CLASSIFIERS, DETECTORS, SEGMENTERS
+) -> tuple[Network, ...]:
+    """A model of the tables, with weights at random: its network, or both of two stages.
+
+    Raises TatamiError, naming the models.
+    """
+    from tatami.models import CLASSIFIERS, DETECTORS, SEGMENTERS, TWO_STAGE
 
     if name in DETECTORS:
-        return _detector(name, size, width, classes or CLASSES, anchors)
+        return (_detector(name, size, width, classes or CLASSES, anchors),)
+    if name in TWO_STAGE:
+        return _two_stages(name, size, width, classes or CLASSES, anchors)
     makers: dict[str, Callable[..., nn.Module]] = {**CLASSIFIERS, **SEGMENTERS}
     if name not in makers:
-        known = ", ".join((*sorted(DETECTORS), *sorted(CLASSIFIERS), *sorted(SEGMENTERS)))
+        tables = (DETECTORS, TWO_STAGE, CLASSIFIERS, SEGMENTERS)
+        known = ", ".join(name for table in tables for name in sorted(table))
         raise TatamiError(
             f"no model and no file '{name}'", mend=f"the models are {known}; or give an ONNX file"
         )
     if anchors is not None:
         kind = "classifier" if name in CLASSIFIERS else "segmenter"
         raise TatamiError(f"a {kind} has no anchors", mend="leave --anchors out")
-    return _other(makers[name], size, width, classes)
+    return (_other(makers[name], size, width, classes),)
 
 
 def _detector(
@@ -154,16 +176,59 @@ def _detector(
     kind = DETECTORS[name]
     size = size or kind.size
     if anchors is not None and not kind.anchor_count:
-        raise TatamiError(f"{name} has its own boxes", mend="leave --anchors out")
-    if size.width % kind.stride or size.height % kind.stride:
-        raise TatamiError(
-            f"an input of {size} does not divide by the stride, {kind.stride}",
-            mend="give multiples of it, as 352x288",
-        )
+        raise _own_boxes(name)
+    _check_stride(size, kind.stride)
     decoding = kind.plan(size, [(32.0, 32.0)] * (anchors or kind.anchor_count))
     names = tuple(f"class {index}" for index in range(classes))
     spec = NetworkSpec("detect", names, kind.input_spec(size), decoding)
     return to_network(kind(classes, decoding, width), spec)
+
+
+def _two_stages(
+    name: str, size: Size | None, width: float, classes: int, anchors: int | None
+) -> tuple[Network, ...]:
+    """Both networks; of one that warps regions the head, which is all."""
+    from tatami.models import TWO_STAGE
+    from tatami.models.export import to_head_network, to_network
+    from tatami.models.two_stage import Head
+
+    kind, backbone = TWO_STAGE[name]
+    size = size or kind.size
+    if anchors is not None:
+        raise _own_boxes(name)
+    _check_stride(size, kind.stride)
+    proposals, decoding = kind.plan(size, backbone)
+    names = tuple(f"class {index}" for index in range(classes))
+    spec = TwoStageSpec(names, kind.input_spec(size), proposals, decoding)
+    model = kind(classes, proposals, decoding, width, backbone)
+    for learned in model.parameters():
+        if not learned.any():  # a bias of zeros, as before training, would be left out of a file
+            learned.data.fill_(1)
+    head = to_head_network(Head(model), spec, model.channels)
+    return (head,) if decoding.kind == "warp" else (to_network(model, spec), head)
+
+
+def _own_boxes(name: str) -> TatamiError:
+    return TatamiError(f"{name} has its own boxes", mend="leave --anchors out")
+
+
+def _check_stride(size: Size, stride: int) -> None:
+    if size.width % stride or size.height % stride:
+        raise TatamiError(
+            f"an input of {size} does not divide by the stride, {stride}",
+            mend="give multiples of it, as 352x288",
+        )
+
+
+def _is_head(network: Network) -> bool:
+    return isinstance(network.spec, TwoStageSpec) and network.spec.part == "head"
+
+
+def _regions(networks: Sequence[Network]) -> int | None:
+    """The most regions of a picture; None for what has one stage, or is not whole."""
+    spec = networks[-1].spec
+    whole = isinstance(spec, TwoStageSpec) and (len(networks) > 1 or spec.decoding.kind == "warp")
+    return spec.decoding.max_regions if whole and isinstance(spec, TwoStageSpec) else None
 
 
 def _other(
@@ -237,6 +302,21 @@ def _lines(network: Network, whole: Cost) -> list[str]:
     ]
 
 
+def _lines_of_both(wholes: Sequence[Cost], regions: int) -> list[str]:
+    """wholes: the totals of the networks, the head's last."""
+    most = f"{_of_picture(wholes, regions):,} multiply-adds a picture of {regions:,} regions"
+    return [
+        f"{sum(whole.parameters for whole in wholes):,} parameters in all",
+        f"{most}, the most",
+    ]
+
+
+def _of_picture(wholes: Sequence[Cost], regions: int) -> int:
+    """Multiply-adds of a picture with so many regions."""
+    *first, head = (whole.multiply_adds for whole in wholes)
+    return sum(first) + regions * head
+
+
 _COLUMNS = (
     *("name", "operators", "output", "multiply_adds", "operations", "parameters"),
     *("weight_bytes", "activation_bytes", "multiply_adds_per_byte"),
@@ -251,12 +331,32 @@ def _row(layer: Cost) -> dict[str, Any]:
     return dict(zip(_COLUMNS, known, strict=True))
 
 
-def _json(asked: str, network: Network, layers: Sequence[Cost]) -> dict[str, Any]:
+def _json(
+    asked: str,
+    networks: Sequence[Network],
+    layers: Sequence[Sequence[Cost]],
+    regions: int | None,
+) -> dict[str, Any]:
+    told = [_of_one(network, each) for network, each in zip(networks, layers, strict=True)]
+    if regions is None:
+        return {"network": asked, **told[0]}
+    wholes = [total(each) for each in layers]
+    return {
+        "network": asked,
+        **dict(zip(("features", "head") if len(told) > 1 else ("head",), told, strict=True)),
+        "regions": regions,
+        "total": {
+            "parameters": sum(whole.parameters for whole in wholes),
+            "multiply_adds": _of_picture(wholes, regions),
+        },
+    }
+
+
+def _of_one(network: Network, layers: Sequence[Cost]) -> dict[str, Any]:
     whole = _row(total(layers))
     for name in ("name", "operators", "output"):
         del whole[name]
     return {
-        "network": asked,
         "input": list(shape_of(network.graph.inputs[0])),
         "layers": [_row(layer) for layer in layers],
         "total": whole,

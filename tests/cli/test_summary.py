@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tatami.types import Size
+
 Command = Callable[..., int]
 Capture = pytest.CaptureFixture[str]
 
@@ -142,6 +144,46 @@ def test_refusals(
         error = capsys.readouterr().err
         assert said in error
         assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["faster-rcnn", "fast-rcnn-resnet18", "rcnn"])
+def test_both_networks_of_two_stages(name: str, command: Command, capsys: Capture) -> None:
+    pytest.importorskip("torch")
+    from tatami.models import TWO_STAGE
+    from tatami.models.rcnn import RCNN
+
+    small = ("--size", "96x64" if name != "rcnn" else "95x95", "--width", "0.1", "--classes", 3)
+    kind, backbone = TWO_STAGE[name]
+    proposals, decoding = kind.plan(Size(96, 64), backbone)
+    model = kind(3, proposals, decoding, 0.1, backbone)
+    learned = sum(one.numel() for one in model.parameters())
+    learned += sum(
+        one.numel() for key, one in model.named_buffers() if key.endswith(("mean", "var"))
+    )
+    if isinstance(model, RCNN):  # its classifier is for training alone
+        learned -= sum(one.numel() for one in model.alexnet.classifier[-1].parameters())
+    assert command("summary", name, *small, "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    parts = [answer[part]["total"] for part in ("features", "head") if part in answer]
+    assert len(parts) == 2 - (name == "rcnn")
+    assert answer["total"]["parameters"] == sum(part["parameters"] for part in parts) == learned
+    regions = {"faster-rcnn": 300}.get(name, 2000)
+    assert answer["regions"] == regions
+    counts = [part["multiply_adds"] for part in parts]
+    assert answer["total"]["multiply_adds"] == sum(counts[:-1]) + regions * counts[-1]
+    if name == "faster-rcnn":
+        # fc6 of 7 x 7 bins, fc7, and the layers beside each other: a weight is used once a region
+        shapes = [model.get_parameter(key).shape for key in (
+            "backbone.classifier.0.weight", "backbone.classifier.3.weight",
+            "regions.scores.weight", "regions.offsets.weight",
+        )]  # fmt: skip
+        assert counts[-1] == sum(outputs * inputs for outputs, inputs in shapes)
+    assert command("summary", name, *small) == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    assert f"a picture of {regions:,} regions" in text
+    assert command("summary", name, "--anchors", 3) == 2
+    assert "has its own boxes" in capsys.readouterr().err
 
 
 def test_a_segmenter_is_as_published(command: Command, capsys: Capture) -> None:
