@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, cast
@@ -15,7 +15,14 @@ from rich.console import Console
 
 from tatami import graph
 from tatami.classifier import ForwardClassifier
-from tatami.cli.artefact import Ruled, is_quantized, open_artefact
+from tatami.cli.artefact import (
+    Ruled,
+    is_quantized,
+    onnx_of,
+    open_artefact,
+    proposer,
+    with_head,
+)
 from tatami.cli.classification import classify_all
 from tatami.cli.evaluate import SCORE, detect_all
 from tatami.cli.labelled import open_part
@@ -25,18 +32,23 @@ from tatami.data.pictures import read_picture
 from tatami.detector import ForwardDetector
 from tatami.errors import TatamiError
 from tatami.evaluate.detections import evaluate
+from tatami.graph.network import Network
 from tatami.ops.fixed_point import dequantize
 from tatami.picture import prepare
 from tatami.segmenter import ForwardSegmenter
 from tatami.ship import interpret
 from tatami.ship.c.run import (
+    PROOF,
     CompiledClassifier,
     CompiledDetector,
+    CompiledNetwork,
     CompiledSegmenter,
     native,
     open_compiled,
 )
+from tatami.ship.c.run_two_stage import CompiledTwoStage
 from tatami.ship.c.targets import TARGETS, target_of
+from tatami.ship.c.two_stage import as_taken, halves_of
 from tatami.ship.lower import lower
 from tatami.ship.program import Program, Value
 from tatami.ship.prove import (
@@ -63,12 +75,15 @@ from tatami.types import (
     Dataset,
     Detector,
     Float32,
+    Forward,
     LabelledMasks,
     LabelledPictures,
     Picture,
+    RawMaps,
     Segmenter,
     SegmenterSpec,
     Spec,
+    TwoStageSpec,
     detector_spec,
 )
 
@@ -77,6 +92,8 @@ Data = Dataset | LabelledPictures | LabelledMasks
 
 LOOKED_AT = 8
 """Pictures whose maps, layers and boxes are compared number by number; mAP is of all."""
+REGIONS = 4
+"""Of a picture, by which heads of detectors in two stages are compared."""
 EMULATED = 1
 """Pictures that an emulated machine is given."""
 
@@ -121,6 +138,11 @@ def prove(
     paths = [path for artefact in artefacts for path in stages_of(artefact)]
     stages = [open_stage(path) for path in paths]
     folders = [path for path in paths if (path / "network.json").is_file()]
+    if (variants or on) and any(stage.parts for stage in stages):
+        raise TatamiError(
+            "a detector in two stages is proved on this machine, with the best kernels",
+            mend="leave --variants and --on out",
+        )
     if variants:
         stages += [stage for folder in folders for stage in each_variant(folder)]
     dataset: Data
@@ -177,7 +199,7 @@ def ledger(
         if held_to is not None:
             _check_same_use(stage, held_to)
         found = _measured(stage, dataset, skip, stage.name if progress else None)
-        row = _hold(stage, held_to, looked_at)
+        row = _hold(stage, held_to, [] if stage.parts else looked_at)
         rows.append(
             replace(
                 row,
@@ -188,6 +210,8 @@ def ledger(
             )
         )
         measured[stage.name] = found.figure
+        if held_to is not None:
+            rows += _hold_parts(stage, held_to, looked_at)
         rows += _hold_rules(stage, looked_at)
     measures: dict[type[Data], Measure] = {LabelledPictures: "top-1", LabelledMasks: "mIoU"}
     return Ledger(tuple(rows), measures.get(type(dataset), "mAP"))
@@ -215,7 +239,8 @@ def _measured(stage: Stage, dataset: Data, skip: Sequence[str], title: str | Non
         segmented = segment_all(segmenter, dataset, skip=skip, title=title)
         milliseconds = 1000 * segmented.seconds / len(segmented.places)
         return _Measured(segmented.result.mean_iou, milliseconds)
-    detector_spec(stage.spec)
+    if not stage.parts:
+        detector_spec(stage.spec)
     found = detect_all(cast(Detector, stage.detector), dataset, SCORE, skip=skip, title=title)
     truths = [sample.boxes for sample in found.samples]
     result = evaluate(truths, found.detections, dataset.classes)
@@ -244,10 +269,48 @@ def reference_of(stage: Stage, before: Sequence[Stage]) -> Stage | None:
 
 
 def _hold(stage: Stage, held_to: Stage | None, pictures: Sequence[Picture]) -> Row:
+    """Of a detector in two stages its mAP alone: its networks have rows of their own."""
     if held_to is None:
         return Row(stage.name)
     _check_same_use(stage, held_to)
-    images = [_image(picture, stage.spec) for picture in pictures]
+    if stage.parts:
+        rounded = stage.integers is not None and held_to.integers is None
+        return Row(stage.name, held_to.name, loss=QUANTIZATION_LOSS if rounded else None)
+    return _hold_maps(stage, held_to, [_image(picture, stage.spec) for picture in pictures])
+
+
+def _hold_parts(stage: Stage, held_to: Stage, pictures: Sequence[Picture]) -> list[Row]:
+    """The networks of a detector in two stages: the first by the pictures, the head by the regions
+    that the other one finds in them."""
+    if not stage.parts:
+        return []
+    if len(stage.parts) != len(held_to.parts):
+        raise TatamiError(
+            f"{stage.name} and {held_to.name} are not of one kind",
+            mend="prove the stages of one network",
+        )
+    rule = held_to.detector if isinstance(held_to.detector, TwoStageDetector) else _by_rule(held_to)
+    some = [rule.look(picture).some(REGIONS) for picture in pictures]
+    inputs = [[region[None] for regions in some if regions is not None for region in regions]]
+    if len(stage.parts) > 1:
+        inputs.insert(0, [_image(picture, stage.spec) for picture in pictures])
+    return [
+        _hold_maps(part, other, images)
+        for part, other, images in zip(stage.parts, held_to.parts, inputs, strict=True)
+    ]
+
+
+def _by_rule(stage: Stage) -> TwoStageDetector:
+    """The written rule around the networks of a stage."""
+    assert isinstance(stage.spec, TwoStageSpec)
+    *features, head = (part.forward for part in stage.parts)
+    return TwoStageDetector(
+        stage.spec, features[0] if features else None, head, proposer(stage.spec)
+    )
+
+
+def _hold_maps(stage: Stage, held_to: Stage, images: Sequence[Float32]) -> Row:
+    """images: (1, 3, H, W), or what the network takes, one after another."""
     if stage.integers is None:
         unpools = stage.unpools or held_to.unpools
         return hold_maps(stage, held_to, images, UNPOOLED_BOUND if unpools else FLOAT_BOUND)
@@ -260,6 +323,10 @@ def _hold(stage: Stage, held_to: Stage | None, pictures: Sequence[Picture]) -> R
 
 def _hold_rules(stage: Stage, pictures: Sequence[Picture]) -> list[Row]:
     """A stage's own picture rule and decoding rule, held to the written ones."""
+    if stage.parts and stage.compiled:
+        assert isinstance(stage.spec, TwoStageSpec)
+        threshold = stage.spec.decoding.score_threshold
+        return [hold_boxes(stage, _by_rule(stage), pictures, threshold)]
     if stage.prepare is None:
         return []
     taken = getattr(stage.detector, "input", None)
@@ -313,15 +380,27 @@ def stages_of(artefact: Path) -> list[Path]:
     if not (artefact / "run.json").is_file():
         return [artefact]
     files = sorted(artefact.glob("*.onnx"), key=lambda file: (len(file.stem), file.stem))
-    files.sort(key=lambda file: is_quantized(graph.read(file)))  # integers come of floats
+    networks = {file: graph.read(file) for file in files}
+    files = [file for file in files if not _is_second(networks[file])]
+    files.sort(key=lambda file: is_quantized(networks[file]))  # integers come of floats
     folders = sorted(file.parent for file in artefact.glob("*/network.json"))
     return [artefact, *files, *folders]
+
+
+def _is_second(network: Network) -> bool:
+    """Whether a file is the head beside another, with which it is one detector."""
+    spec = network.spec
+    return isinstance(spec, TwoStageSpec) and (spec.part, spec.decoding.kind) == ("head", "pool")
 
 
 def open_stage(path: Path) -> Stage:
     """A run folder, an ONNX file or a shipped C folder as a stage of the ledger."""
     name = path.resolve().stem
     detector = open_artefact(path)
+    if isinstance(detector, CompiledTwoStage):
+        return compiled_two_stage(detector, "C" if name == "c" else f"C {name.removeprefix('c-')}")
+    if isinstance(detector, TwoStageDetector):
+        return _two_stage(path, name, detector)
     if isinstance(detector, CompiledDetector | CompiledClassifier | CompiledSegmenter):
         return compiled_stage(detector, "C" if name == "c" else f"C {name.removeprefix('c-')}")
     assert isinstance(detector, ForwardDetector | ForwardClassifier | ForwardSegmenter)
@@ -332,20 +411,118 @@ def open_stage(path: Path) -> Stage:
     network = graph.read(path)
     size = path.stat().st_size
     if is_quantized(network):
-        return integer_stage(name, detector, lower(network), size)
+        return integer_stage(name, detector, detector.forward, lower(network), size)
+    return _float_stage(name, detector, detector.forward, network, size)
+
+
+def _float_stage(
+    name: str, detector: Ruled, forward: Forward, network: Network, size: int
+) -> Stage:
+    """A float network, run by the executable specification."""
 
     def values(images: Float32) -> dict[str, Float32]:
         return graph.values(network, images)
 
     unpools = any(node.op_type == "MaxUnpool" for node in network.graph)
+    return Stage(name, detector.spec, detector, forward, values, None, size, unpools=unpools)
+
+
+def _two_stage(path: Path, name: str, detector: TwoStageDetector) -> Stage:
+    """A detector in two stages in torch, or of ONNX files."""
+    forwards = [one for one in (detector.features, detector.head) if one is not None]
+    halves = halves_of(detector.spec)
+    if (path / "run.json").is_file():
+        weights = path / "weights.safetensors"
+        parts = [
+            Stage(f"torch {half}", detector.spec, detector, forward, None, None, 0)
+            for half, forward in zip(halves, forwards, strict=True)
+        ]
+        return _of_parts("torch", detector, parts, weights.stat().st_size)
+    two = with_head(graph.read(onnx_of(path)), onnx_of(path))
+    networks = [one for one in (two.features, two.head) if one is not None]
+    integers = any(is_quantized(network) for network in networks)
+    programs = [lower(network) for network in networks] if integers else []
+    if len(programs) > 1:
+        programs[0] = as_taken(*programs)
+    parts = []
+    for index, (half, forward) in enumerate(zip(halves, forwards, strict=True)):
+        called, size = f"{name} {half}", two.files[index].stat().st_size
+        if integers:
+            parts.append(integer_stage(called, detector, forward, programs[index], size))
+        else:
+            parts.append(_float_stage(called, detector, forward, networks[index], size))
+    return _of_parts(name, detector, parts, sum(part.size for part in parts))
+
+
+def _of_parts(
+    name: str, detector: Detector, parts: Sequence[Stage], size: int, compiled: bool = False
+) -> Stage:
+    last = parts[-1]
     return Stage(
-        name, detector.spec, detector, detector.forward, values, None, size, unpools=unpools
+        name,
+        detector.spec,
+        detector,
+        last.forward,
+        None,
+        None,
+        size,
+        last.integers,
+        compiled=compiled,
+        parts=tuple(parts),
     )
 
 
-def integer_stage(name: str, detector: Ruled, program: Program, size: int) -> Stage:
+def compiled_two_stage(detector: CompiledTwoStage, name: str) -> Stage:
+    """A shipped folder with both networks, compiled: each by itself, too."""
+    parts = []
+    for half, part in zip(halves_of(detector.spec), detector.parts, strict=True):
+        network = CompiledNetwork(detector.folder, part=part)
+        known = network.description.values
+
+        def integers(images: Float32, network: CompiledNetwork = network) -> dict[str, Array]:
+            found = [network.values([image]) for image in images]
+            return {key: np.stack([one[key] for one in found]) for key in found[0]}
+
+        def values(
+            images: Float32,
+            integers: Callable[[Float32], dict[str, Array]] = integers,
+            known: Mapping[str, Value] = known,
+        ) -> dict[str, Float32]:
+            return {key: _real(array, known[key]) for key, array in integers(images).items()}
+
+        def forward(
+            images: Float32,
+            network: CompiledNetwork = network,
+            known: Mapping[str, Value] = known,
+        ) -> RawMaps:
+            found = [network.run([image]) for image in images]
+            maps = [np.stack(each) for each in zip(*found, strict=True)]
+            outputs = network.description.outputs
+            return tuple(_real(each, known[key]) for key, each in zip(outputs, maps, strict=True))
+
+        quantized = any(value.quantized for value in known.values())
+        size = _source_size(detector.folder, part)
+        parts.append(
+            Stage(
+                f"{name} {half}",
+                detector.spec,
+                detector,
+                forward,
+                values,
+                None,
+                size,
+                integers if quantized else None,
+                compiled=True,
+            )
+        )
+    size = _source_size(detector.folder, detector.name)
+    return _of_parts(name, detector, parts, size, compiled=True)
+
+
+def integer_stage(
+    name: str, detector: Ruled, forward: Forward, program: Program, size: int
+) -> Stage:
     """An integer network, run by the interpreter."""
-    assert not isinstance(detector, TwoStageDetector)  # a file alone is one network
 
     def integers(images: Float32) -> dict[str, Array]:
         found = [interpret.values(program, [image]) for image in images]
@@ -358,7 +535,7 @@ def integer_stage(name: str, detector: Ruled, program: Program, size: int) -> St
         name,
         detector.spec,
         detector,
-        detector.forward,
+        forward,
         values,
         None,
         size,
@@ -371,11 +548,7 @@ def compiled_stage(
     detector: CompiledDetector | CompiledClassifier | CompiledSegmenter, name: str
 ) -> Stage:
     """A shipped folder, compiled."""
-    source = sum(
-        file.stat().st_size
-        for file in detector.folder.iterdir()
-        if file.name.startswith(detector.name) and file.suffix in (".c", ".h", ".S", ".bin")
-    )
+    source = _source_size(detector.folder, detector.name)
     known = detector.network.description.values
 
     def values(images: Float32) -> dict[str, Float32]:
@@ -392,6 +565,17 @@ def compiled_stage(
         source,
         detector.values if quantized else None,
         compiled=True,
+    )
+
+
+def _source_size(folder: Path, name: str) -> int:
+    """Bytes of the C and the weights of a network."""
+    return sum(
+        file.stat().st_size
+        for file in folder.iterdir()
+        if file.name.startswith(name)
+        and file.suffix in (".c", ".h", ".S", ".bin")
+        and not file.name.endswith(f"_{PROOF}")
     )
 
 

@@ -64,6 +64,7 @@ class Stage:
     integers: of an integer network, every value by name in its own type, float32 or uint8.
     rounded: names of those of them that come of float arithmetic, and so have no fixed bits.
     compiled: whether a compiler made it.  unpools: whether it undoes max pools by their indices.
+    parts: of a detector in two stages its networks, each as a stage; forward is the last one's.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Stage:
     compiled: bool = False
     rounded: frozenset[str] | None = None
     unpools: bool = False
+    parts: tuple[Stage, ...] = ()
 
 
 @dataclass(frozen=True)

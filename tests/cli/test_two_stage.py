@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tatami import graph
-from tatami.cli.artefact import open_artefact
+from tatami.cli.artefact import head_beside, open_artefact
 from tatami.cli.proposals import judged_regions, read_proposals, write_proposals
 from tatami.data.open import open_dataset
 from tatami.errors import TatamiError
@@ -77,11 +78,55 @@ def test_faster_rcnn_from_pictures_to_c(
     pictures = data / "JPEGImages" / "test0.png"
     assert command("predict", run, pictures, "-o", tmp_path / "drawn", "--score", 0.01) == 0
     assert command("see", "anchors", run, "--data", data, "-o", tmp_path / "anchors") == 0
-    shipped = ("ship", both, "-o", tmp_path / "c", "--name", "two", "--weights", "binary")
+    shipped = ("ship", both, "-o", run / "c", "--name", "two", "--weights", "binary")
     assert command(*shipped, "--target", "portable", "--no-build") == 0
-    assert is_two_stage(tmp_path / "c")
-    content = json.loads((tmp_path / "c" / "network.json").read_text())
+    assert is_two_stage(run / "c")
+    content = json.loads((run / "c" / "network.json").read_text())
     assert from_metadata(content["metadata"]) == open_artefact(both).spec
+
+    # In integers: a pair of files beside the other, and the C of it.
+    calibrated = ("--data", data, "--split", "train", "--pictures", 4)
+    capsys.readouterr()
+    assert command("quantize", run, *calibrated, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    first, second = run / "network-int8.onnx", run / "head-int8.onnx"
+    assert (told["output"], told["head"]) == (str(first), str(second))
+    assert {"model.regions.scores", "model.regions.offsets"} <= {
+        layer["name"] for layer in told["layers"]
+    }
+    assert all(layer["sqnr"] > 10 for layer in told["layers"])
+    assert command("evaluate", first, "--data", data, "--split", "test", "--json") == 0
+    shipped = ("ship", first, "-o", run / "c-int8", "--name", "few", "--weights", "binary")
+    assert command(*shipped, "--target", "portable", "--no-build") == 0
+    assert command("summary", run, "--json") == 0
+    capsys.readouterr()
+    if shutil.which("cc") is None:
+        return
+    prove = ("prove", run, "--data", data, "--split", "test")
+    assert command(*prove, "--json") in (0, 1)  # two pictures, and so a mAP that leaps
+    rows = {row["stage"]: row for row in json.loads(capsys.readouterr().out)["rows"]}
+    for half in ("features", "head"):
+        assert rows[f"network {half}"]["held_to"] == f"torch {half}"
+        assert rows[f"C {half}"]["held_to"] == f"network {half}"
+        assert rows[f"network-int8 {half}"]["held_to"] == f"network {half}"
+        assert rows[f"C int8 {half}"]["held_to"] == f"network-int8 {half}"
+        for stage in ("network", "C", "C int8"):
+            row = rows[f"{stage} {half}"]
+            assert row["passed"], row
+            assert row["bound"] == (0 if stage == "C int8" else 3e-5)
+        assert rows[f"network-int8 {half}"]["unit"] == "dB"
+        assert rows[f"network-int8 {half}"]["worst"] > 5
+    for stage in ("C boxes", "C int8 boxes"):
+        assert (rows[stage]["worst"], rows[stage]["bound"]) == (0, 0)
+    assert rows["C int8"]["mean_ap"] == rows["network-int8"]["mean_ap"]
+    assert command(*prove, "--variants") == 2
+    assert "--variants" in capsys.readouterr().err
+
+
+def test_the_head_lies_beside_its_network(tmp_path: Path) -> None:
+    assert head_beside(tmp_path / "network-int8.onnx") == tmp_path / "head-int8.onnx"
+    with pytest.raises(TatamiError, match="cannot be told"):
+        head_beside(tmp_path / "detector.onnx")
 
 
 @pytest.mark.slow
