@@ -330,10 +330,11 @@ def check_machine(run: Run, team: Team) -> None:
         )
 
 
-def initial_weights(run: Run, source: Path) -> bytes:
+def initial_weights(run: Run, source: Path, *, partial: bool = False) -> bytes:
     """A safetensors file's content: the weights of ``source``, a run folder, a safetensors file or
     a state_dict that torch saved, with a new head where the classes are others, which is said.
 
+    partial: of another network's, the first layers that fit, and all others new.
     Raises TatamiError where anything else does not match.
     """
     import torch
@@ -342,11 +343,16 @@ def initial_weights(run: Run, source: Path) -> bytes:
     from tatami.models.two_stage import TwoStage
     from tatami.train.checkpoint import read_weights
     from tatami.train.run import WEIGHTS, load_run
-    from tatami.train.transfer import as_part, head_of, to_bytes, transferred
+    from tatami.train.transfer import (
+        as_part,
+        head_of,
+        leading_layers,
+        to_bytes,
+        transferred,
+    )
 
-    is_run = (source / "run.json").is_file()
-    classes = load_run(source).spec.classes if is_run else run.spec.classes
-    file = source / WEIGHTS if is_run else source
+    theirs = load_run(source) if (source / "run.json").is_file() else None
+    file = source if theirs is None else source / WEIGHTS
     if not file.is_file():
         raise TatamiError(
             "no weights there", file=file, mend="give a run, a safetensors or a .pth file"
@@ -357,12 +363,25 @@ def initial_weights(run: Run, source: Path) -> bytes:
         tensors = {name: torch.from_numpy(array) for name, array in read_state(file).items()}
     else:
         tensors = read_weights(file)
+    if partial:
+        if theirs is not None:  # safetensors files keep no order
+            tensors = {name: tensors[name] for name in build_model(theirs).state_dict()}
+        elif not is_state(file):
+            raise TatamiError(
+                "the file does not say which layer comes first",
+                file=file,
+                mend="give the run folder that it is of, or a .pth file",
+            )
+        start, last = leading_layers(model, tensors, file)
+        console.print(f"begins from {file} up to layer {last}; the rest is new", markup=False)
+        return to_bytes(start)
     if isinstance(model, Classifier):
         tensors = {model.current_name(name): tensor for name, tensor in tensors.items()}
     if isinstance(model, TwoStage):
         tensors = dict(as_part(model, model.part, tensors))
     head = head_of(model, build_model(run, more=1))
-    start, made = transferred(model, tensors, head, file, anew=classes != run.spec.classes)
+    anew = theirs is not None and theirs.spec.classes != run.spec.classes
+    start, made = transferred(model, tensors, head, file, anew=anew)
     said = f"the head is new: {', '.join(made)}" if made else "the head too"
     console.print(f"begins from {file}: {len(start) - len(made)} weights; {said}", markup=False)
     return to_bytes(start)

@@ -75,6 +75,12 @@ def train(
             "--from", help="Begin from these weights: safetensors, a run folder, or a .pth."
         ),
     ] = None,
+    partial: Annotated[
+        bool,
+        typer.Option(
+            "--partial", help="Of --from, another network: take the first layers that fit."
+        ),
+    ] = False,
     freeze: Annotated[
         list[str] | None, typer.Option(help="Layers that do not learn, as c1; may be repeated.")
     ] = None,
@@ -140,6 +146,10 @@ def train(
                 check_model(model)
                 kind = _kind(model)
                 usual_scale = 0.0 if kind is None else kind.multi_scale
+                if partial and source is None:
+                    raise TatamiError(
+                        "--partial says what of --from to take", mend="give --from, or leave it out"
+                    )
                 _refuse_other_settings(model, anchors, label_smoothing, class_weights)
                 recipe = Recipe.from_json(
                     {
@@ -178,7 +188,7 @@ def train(
                     run, dataset = plan_two_stage(model, width, *rest)
                 else:
                     run, dataset = plan(model, width, anchors, *rest)
-                initial = None if source is None else initial_weights(run, source)
+                initial = None if source is None else initial_weights(run, source, partial=partial)
             held_out = held_out_of(run)
             if held_out:  # now, and not when the training is over
                 class_order(run.spec.classes, held_out.classes)

@@ -81,6 +81,9 @@ class DSSD(Detector):
             Prediction(inputs, half, extra) for inputs in (*[up] * (maps - 1), down[-1])
         )
         start_for_relu(self)
+        for part in self.up:
+            assert isinstance(part, Deconvolution)
+            part.start()
         self.heads = Heads([extra] * maps, decoding, classes, kernel=3)
 
     @classmethod
@@ -179,7 +182,14 @@ class Deconvolution(nn.Module):
         self.first = ConvNormRelu(beside, outputs)
         self.beside = nn.Conv2d(outputs, outputs, kernel_size=3, padding=1, bias=False)
         self.beside_norm = nn.BatchNorm2d(outputs)
+
+    def start(self) -> None:
+        """The product of two random maps teaches neither, and the paper begins from a trained SSD:
+        here each begins as the finer map alone, as an SSD's, and the coarser one joins in as it
+        learns."""
         nn.init.kaiming_normal_(self.deconv.weight, mode="fan_out", nonlinearity="linear")
+        nn.init.zeros_(self.below_norm.weight)
+        nn.init.ones_(self.below_norm.bias)
 
     def forward(self, below: Tensor, beside: Tensor) -> Tensor:
         more = [int(b) - 2 * int(a) for a, b in zip(below.shape[2:], beside.shape[2:], strict=True)]
