@@ -31,6 +31,7 @@ from tatami.importers.torch_state import is_state, read_state
 from tatami.types import (
     ClassifierSpec,
     Dataset,
+    Decoding,
     InputSpec,
     LabelledMasks,
     LabelledPictures,
@@ -75,6 +76,7 @@ def plan(
     model: str,
     width: float,
     anchors: str | None,
+    least_scale: float | None,
     recipe: Recipe,
     augmentation: Augmentation,
     source: Source,
@@ -91,7 +93,7 @@ def plan(
         task="detect",
         classes=dataset.classes,
         input=kind.input_spec(recipe.size),
-        decoding=kind.plan(recipe.size, _anchors(anchors, kind, dataset, recipe)),
+        decoding=_decoding(kind, anchors, least_scale, dataset, recipe),
         provenance=_provenance(model, width, source, dataset.split, marks),
     )
     data = source, dataset.split, marks, test_split
@@ -395,6 +397,24 @@ def _usual_splits(source: Source, names: tuple[str, ...]) -> tuple[str | None, s
 
 def _first_of(wanted: tuple[str, ...], names: tuple[str, ...]) -> str | None:
     return next((name for name in wanted if name in names), None)
+
+
+def _decoding(
+    kind: type[DetectorModel],
+    anchors: str | None,
+    least_scale: float | None,
+    dataset: Dataset,
+    recipe: Recipe,
+) -> Decoding:
+    """The boxes that the network says its answers by."""
+    from tatami.models.default_boxes import DefaultBoxDetector
+
+    found = _anchors(anchors, kind, dataset, recipe)
+    if issubclass(kind, DefaultBoxDetector):
+        return kind.plan(recipe.size, found, least_scale)
+    if least_scale is not None:
+        raise TatamiError("--least-scale is for an SSD", mend="leave it out")
+    return kind.plan(recipe.size, found)
 
 
 def _anchors(

@@ -58,6 +58,12 @@ def train(
     anchors: Annotated[
         str | None, typer.Option(help="How many to find by k-means, or 'w,h w,h ...' in cells.")
     ] = None,
+    least_scale: Annotated[
+        float | None,
+        typer.Option(
+            help="Of an SSD: side of the smallest default boxes, as a share of the input's."
+        ),
+    ] = None,
     multi_scale: Annotated[
         float | None,
         typer.Option(help="Share by which the input size varies; else as the network's paper."),
@@ -150,7 +156,7 @@ def train(
                     raise TatamiError(
                         "--partial says what of --from to take", mend="give --from, or leave it out"
                     )
-                _refuse_other_settings(model, anchors, label_smoothing, class_weights)
+                _refuse_other_settings(model, anchors, least_scale, label_smoothing, class_weights)
                 recipe = Recipe.from_json(
                     {
                         "size": str(_size(model, size)),
@@ -187,7 +193,7 @@ def train(
                 elif model in TWO_STAGE:
                     run, dataset = plan_two_stage(model, width, *rest)
                 else:
-                    run, dataset = plan(model, width, anchors, *rest)
+                    run, dataset = plan(model, width, anchors, least_scale, *rest)
                 initial = None if source is None else initial_weights(run, source, partial=partial)
             held_out = held_out_of(run)
             if held_out:  # now, and not when the training is over
@@ -262,13 +268,18 @@ def _stride(model: str) -> int:
 
 
 def _refuse_other_settings(
-    model: str, anchors: str | None, label_smoothing: float, class_weights: str | None
+    model: str,
+    anchors: str | None,
+    least_scale: float | None,
+    label_smoothing: float,
+    class_weights: str | None,
 ) -> None:
     """Raise TatamiError for a setting that is for another kind of network."""
     from tatami.models import CLASSIFIERS, DETECTORS, SEGMENTERS
 
     for option, given, kind, models in (
         ("anchors", anchors is not None, "detectors", DETECTORS),
+        ("least-scale", least_scale is not None, "detectors", DETECTORS),
         ("label-smoothing", label_smoothing != 0, "classifiers", CLASSIFIERS),
         ("class-weights", class_weights is not None, "segmenters", SEGMENTERS),
     ):

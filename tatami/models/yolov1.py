@@ -2,10 +2,11 @@
 Object Detection", CVPR 2016.
 
 Three networks: the paper's of 24 convolutions (figure 3); Fast YOLO, of 9 and fewer filters
-(section 2.1), as the authors published it; and the small one that they published later. Behind the convolutions, at 1/64 of the input, fully
-connected layers see the whole picture and say, for every cell of a grid, B boxes and one class
-vector. At 448x448 for VOC (S = 7, B = 2): 20.29 G multiply-adds and 271.7 M parameters; the fast
-one 2.42 G and 45.1 M; the small one GIGA G and MEGA M.
+(section 2.1), as the authors published it; and the small one that they published later. Behind the
+convolutions, at 1/64 of the input, fully connected layers see the whole picture and say, for every
+cell of a grid, B boxes and one class vector. At 448x448 for VOC (S = 7, B = 2): 20.29 G
+multiply-adds and 271.7 M parameters; the fast one 2.42 G and 45.1 M; the small one 1.61 G and
+27.1 M.
 
 The grid is no property of the convolutions, for the last layer is fully connected. A side has the
 paper's 7 cells from 224 pixels on, one for every 64 pixels beyond 448, and one for every 32 of a

@@ -163,6 +163,15 @@ def test_transfer_makes_the_head_anew_and_freezes(
     assert after["output.weight"].shape == (4, 84)
     same = {name for name in before if np.array_equal(before[name], after[name])}
     assert same == {"c1.weight", "c1.bias", "s2.line.weight", "s2.line.bias"}
+    again = (*arguments[:5], tmp_path / "again", *arguments[6:], "--hold-out", 4, *QUICK)
+    file = trained / "weights.safetensors"
+    assert command(*again, "--from", file, "--partial") == 2
+    assert "which layer comes first" in capsys.readouterr().err
+    assert command(*again, "--from", trained, "--partial") == 0
+    assert "layer f6; the rest is new" in " ".join(capsys.readouterr().err.split())
+    begun = safetensors.numpy.load_file(tmp_path / "again" / "initial.safetensors")
+    same = {name for name in before if np.array_equal(before[name], begun[name])}
+    assert same == {name for name in before if not name.startswith("output")}
 
 
 def other_net(**changes: object) -> dict[str, object]:
@@ -278,6 +287,9 @@ def test_weights_of_torch_that_do_not_fit_are_refused(
         (("--hold-out", "4", "--test-split", "test"), "--hold-out beside --test-split"),
         (("--layer-rate", "0"), "layer_rate is 0"),
         (("--width", "0.5", "--from", "RUN"), "weight 'c1.bias'"),
+        (("--width", "0.5", "--from", "RUN", "--partial"), "not even the first layer"),
+        (("--partial",), "what of --from to take"),
+        (("--least-scale", "0.1"), "is for detectors"),
         (("--size", "16"), "too small"),
     ],
 )
