@@ -12,15 +12,16 @@ from rich.console import Console
 
 from tatami.classifier import ForwardClassifier
 from tatami.cli.artefact import check_model, open_run, read_run
+from tatami.cli.begin_from import initial_weights
 from tatami.cli.classification import classify_all, print_classification
 from tatami.cli.evaluate import evaluate_detector, summary, table
 from tatami.cli.planning import (
     OF_CLASSES,
     OF_MASKS,
+    Asked,
     Source,
     check_machine,
     console,
-    initial_weights,
     plan,
     plan_classifier,
     plan_segmenter,
@@ -184,16 +185,16 @@ def train(
                 where = Source(data, train_split, test_split, format, tuple(skip or ()), held)
                 folder = out or Path("runs") / f"{model}-{data.resolve().name}"
                 refuse_a_second_run(folder)
-                rest = recipe, augmentation, where, threads, device, team
+                asked = Asked(model, width, recipe, augmentation, where, threads, device)
                 _check_stages(model, alternate, evaluate_every)
                 if model in CLASSIFIERS:
-                    run, dataset = plan_classifier(model, width, *rest)
+                    run, dataset = plan_classifier(asked, team)
                 elif model in SEGMENTERS:
-                    run, dataset = plan_segmenter(model, width, class_weights, *rest)
+                    run, dataset = plan_segmenter(asked, class_weights, team)
                 elif model in TWO_STAGE:
-                    run, dataset = plan_two_stage(model, width, *rest)
+                    run, dataset = plan_two_stage(asked, team)
                 else:
-                    run, dataset = plan(model, width, anchors, least_scale, *rest)
+                    run, dataset = plan(asked, anchors, least_scale, team)
                 initial = None if source is None else initial_weights(run, source, partial=partial)
             held_out = held_out_of(run)
             if held_out:  # now, and not when the training is over

@@ -16,8 +16,9 @@ from PIL import Image
 
 from tatami import graph
 from tatami.cli.artefact import open_artefact
+from tatami.cli.begin_from import initial_weights
 from tatami.cli.main import main
-from tatami.cli.planning import OF_CLASSES, Source, initial_weights, plan_classifier
+from tatami.cli.planning import OF_CLASSES, Asked, Source, plan_classifier
 from tatami.cli.report import rocs_of
 from tatami.evaluate.classification import evaluate
 from tatami.ship.c.run import CompiledClassifier
@@ -231,9 +232,8 @@ def test_an_older_densenet_is_a_beginning(data: Path, tmp_path: Path, capsys) ->
     torch.save({"state_dict": old}, tmp_path / "old.pth")
     threads = torch.get_num_threads()
     recipe = Recipe(size=Size(32, 32), stride=1, multi_scale=0.0)
-    run, _ = plan_classifier(
-        *("densenet121", 0.1, recipe, OF_CLASSES, Source(data)), threads, "cpu", join_team()
-    )
+    asked = Asked("densenet121", 0.1, recipe, OF_CLASSES, Source(data), threads, "cpu")
+    run, _ = plan_classifier(asked, join_team())
     begun = safetensors.torch.load(initial_weights(run, tmp_path / "old.pth"))
     assert "the head too" in capsys.readouterr().err  # as many classes: it may be theirs
     assert begun.keys() == state.keys()
