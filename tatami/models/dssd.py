@@ -177,10 +177,10 @@ class Deconvolution(nn.Module):
 
     def start(self) -> None:
         """The product of two random maps teaches neither, and the paper begins from a trained SSD:
-        here each begins as the finer map alone, as an SSD's, and the coarser one joins in as it
-        learns."""
+        here each begins as almost the finer map alone, as an SSD's, and the coarser one joins in as
+        it learns."""
         nn.init.kaiming_normal_(self.deconv.weight, mode="fan_out", nonlinearity="linear")
-        nn.init.zeros_(self.below_norm.weight)
+        nn.init.constant_(self.below_norm.weight, 0.1)
         nn.init.ones_(self.below_norm.bias)
 
     def forward(self, below: Tensor, beside: Tensor) -> Tensor:
