@@ -7,11 +7,17 @@ the multiply-adds and parameters, how many pictures a second torch and the compi
 through on one thread (from decoded pixels to boxes, the networks taking turns picture by picture,
 medians of processor time), and what its best detections are, as YOLO's figure 4 counts them
 (Redmon et al. 2016, section 4.2).
+
+A detector in two stages has multiply-adds a picture and, after "+", a region; selective search,
+where regions come from it, is part of its time. Its C has a time where it finds regions itself:
+that of its whole program, started anew for every picture.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +27,7 @@ import numpy as np
 import torch
 
 from tatami import graph
-from tatami.cli.artefact import network_file, open_detector, read_run
+from tatami.cli.artefact import open_artefact, read_run
 from tatami.cli.evaluate import SCORE, detect_all
 from tatami.cli.measuring import compiled, milliseconds
 from tatami.data.open import open_dataset
@@ -29,17 +35,33 @@ from tatami.data.pictures import read_picture
 from tatami.evaluate.detections import Evaluation, evaluate
 from tatami.evaluate.diagnosis import KINDS, similar_classes
 from tatami.graph.costs import costs, total
+from tatami.ship.c.run_two_stage import CompiledTwoStage
+from tatami.ship.c.two_stage import emit_two_stage
+from tatami.ship.lower import lower
 from tatami.shrink.fold import fold
-from tatami.types import Dataset, Detector, Picture
+from tatami.train.run import HEAD, NETWORK
+from tatami.types import Dataset, Detector, NetworkSpec, Picture, TwoStageSpec
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A finished run.  model: the paper's name and the width."""
+    """A finished run.  model: the paper's name and the width.  shipped: its network, folded, or
+    the networks of a detector in two stages; of R-CNN the head alone."""
 
     model: str
     detector: Detector
-    shipped: graph.Network
+    shipped: tuple[graph.Network, ...]
+
+    @property
+    def in_stages(self) -> bool:
+        return isinstance(self.detector.spec, TwoStageSpec)
+
+    def operations(self) -> str:
+        """Millions of multiply-adds."""
+        millions = [total(costs(network)).multiply_adds / 1e6 for network in self.shipped]
+        if not self.in_stages:
+            return f"{millions[0]:,.1f} M"
+        return f"{sum(millions[:-1]):,.1f} M + {millions[-1]:,.2f} M a region"
 
 
 def main() -> None:
@@ -57,8 +79,7 @@ def main() -> None:
     contestants = [_opened(run) for run in asked.runs]
     pictures = [read_picture(sample.path) for sample in dataset.samples[: asked.pictures]]
     in_torch = _by_turns([one.detector for one in contestants], pictures, asked.rounds)
-    with compiled([one.shipped for one in contestants]) as programs:
-        in_c = milliseconds(programs, pictures, asked.rounds)
+    in_c = _in_c(contestants, pictures, asked.rounds)
 
     print("| network | input | multiply-adds | parameters | mAP (VOC 2007) | COCO AP |", end="")
     print(" torch, pictures/s | C, pictures/s |", " | ".join(KINDS), "|")
@@ -66,12 +87,12 @@ def main() -> None:
     for one, torch_ms, c_ms in zip(contestants, in_torch, in_c, strict=True):
         result = _evaluated(one.detector, dataset)
         assert result.diagnostics is not None
-        whole = total(costs(one.shipped))
+        parameters = sum(total(costs(network)).parameters for network in one.shipped)
         row = [
             *(one.model, str(one.detector.spec.input.size)),
-            *(f"{whole.multiply_adds / 1e6:,.1f} M", f"{whole.parameters / 1e6:.2f} M"),
+            *(one.operations(), f"{parameters / 1e6:.2f} M"),
             *(f"{result.map_voc07:.4f}", f"{result.coco.ap:.4f}"),
-            *(f"{1000 / torch_ms:,.1f}", f"{1000 / c_ms:,.1f}"),
+            *(f"{1000 / torch_ms:,.1f}", "-" if c_ms is None else f"{1000 / c_ms:,.1f}"),
             *(f"{share:.1%}" for share in result.diagnostics.diagnosis.mean),
         ]
         print("|", " | ".join(row), "|", flush=True)
@@ -79,9 +100,49 @@ def main() -> None:
 
 def _opened(run: Path) -> Contestant:
     settings = read_run(run)
-    folded, _ = fold(graph.read(network_file(run)))
     name = settings.model if settings.width == 1 else f"{settings.model}, {settings.width:g} wide"
-    return Contestant(name, open_detector(run), folded)
+    files = [file for file in (run / NETWORK, run / HEAD) if file.is_file()]
+    shipped = tuple(fold(graph.read(file))[0] for file in files)
+    detector = open_artefact(run)
+    assert isinstance(detector.spec, NetworkSpec | TwoStageSpec)
+    return Contestant(name, detector, shipped)
+
+
+def _in_c(
+    contestants: Sequence[Contestant], pictures: Sequence[Picture], rounds: int
+) -> list[float | None]:
+    """Milliseconds a picture of each contestant's C; None where its caller has to find regions."""
+    found: dict[int, float] = {}
+    whole = [index for index, one in enumerate(contestants) if not one.in_stages]
+    with compiled([contestants[index].shipped[0] for index in whole]) as programs:
+        found |= zip(whole, milliseconds(programs, pictures, rounds), strict=True)
+    for index, one in enumerate(contestants):
+        spec = one.detector.spec
+        if isinstance(spec, TwoStageSpec) and spec.proposals is not None:
+            found[index] = _stages_in_c(one, pictures, rounds)
+    return [found.get(index) for index in range(len(contestants))]
+
+
+def _stages_in_c(one: Contestant, pictures: Sequence[Picture], rounds: int) -> float:
+    features, head = (lower(network) for network in one.shipped)
+    with tempfile.TemporaryDirectory(prefix="tatami-") as folder:
+        for file, content in emit_two_stage(features, head, "net").files.items():
+            (Path(folder) / file).write_bytes(content)
+        program = CompiledTwoStage(Path(folder))
+        threshold = program.spec.decoding.score_threshold
+        times = []
+        for _ in range(rounds):
+            for picture in pictures:
+                before = _of_children()
+                program.detect(picture, threshold)
+                times.append(_of_children() - before)
+    return 1000 * float(np.median(times))
+
+
+def _of_children() -> float:
+    """Seconds of processor time of the programs that were started and are over."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
 
 
 def _evaluated(detector: Detector, dataset: Dataset) -> Evaluation:

@@ -102,7 +102,7 @@ def nms_xyxy(
     lessened by the 0.6th power of their centres' distance, as darknet's greedynms does (Zheng et
     al. 2020, equation 7, in shares of the picture's sides).
     """
-    order = np.argsort(-scores, kind="stable")
+    order = best_first(scores)
     boxes = xyxy[order]
     left = np.arange(len(boxes))
     kept = []
@@ -120,7 +120,23 @@ def nms_xyxy(
     return order[np.concatenate(kept)].astype(np.int64) if kept else np.zeros(0, np.int64)
 
 
-_AT_ONCE = 64
+def best_first(scores: NDArray[Real]) -> Int:
+    """The indices of scores (n,) from the highest to the lowest, of equal ones the lower first."""
+    if scores.dtype != np.float32 or len(scores) > _MOST_SORTED or np.isnan(scores).any():
+        return np.argsort(-scores, kind="stable")
+    # A stable sort by a number and its place is any sort by both in one integer, which is faster.
+    # The bits of two floats compare as the floats do once those of negative ones are turned around;
+    # 0 - x, and not -x, for it makes one number of 0 and -0.
+    bits = (np.float32(0) - scores).view(np.uint32)
+    ordered = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
+    keys = ordered.astype(np.uint64) << np.uint64(32) | np.arange(len(scores), dtype=np.uint64)
+    keys.sort()
+    return (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
+
+
+_MOST_SORTED = 1 << 32
+"""Scores whose places fit beside them in 64 bits."""
+_AT_ONCE = 32
 """Boxes that ``nms_xyxy`` settles together at first."""
 _MOST_PAIRS = 1 << 18
 """Pairs up to which each is looked at: to sort boxes by place costs more than that."""

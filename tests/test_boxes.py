@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from tatami.boxes import (
     area_xyxy,
+    best_first,
     clip_xyxy,
     cxcywh_to_xyxy,
     iou_xyxy,
@@ -237,6 +238,19 @@ def test_nms_of_so_many_boxes_that_they_are_sorted_by_place(place: str, threshol
     scores = np.round(rng.random(2000), 3).astype(np.float32)
     kept = nms_xyxy(boxes, scores, threshold)
     assert kept.tolist() == _one_at_a_time(boxes, scores, threshold)
+
+
+@given(
+    arrays(
+        np.float32,
+        st.integers(0, 60),
+        elements=st.floats(width=32) | st.sampled_from([0.0, -0.0, 0.5, -0.5]),
+    )
+)
+def test_the_best_first_and_of_equal_scores_the_lower_index(scores: Float) -> None:
+    expected = np.argsort(-scores, kind="stable")
+    np.testing.assert_array_equal(best_first(scores), expected)
+    np.testing.assert_array_equal(best_first(scores.astype(np.float64)), expected)
 
 
 def test_nms_keeps_what_is_not_finite() -> None:

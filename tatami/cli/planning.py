@@ -27,10 +27,10 @@ from tatami.data.open import (
     splits,
 )
 from tatami.errors import TatamiError, printable
-from tatami.importers.torch_state import is_state, read_state
 from tatami.types import (
     ClassifierSpec,
     Dataset,
+    Decoding,
     InputSpec,
     LabelledMasks,
     LabelledPictures,
@@ -71,62 +71,65 @@ class Source:
     hold_out: HoldOut | None = None
 
 
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """A training as it was asked for, whatever the network."""
+
+    model: str
+    width: float
+    recipe: Recipe
+    augmentation: Augmentation
+    source: Source
+    threads: int
+    device: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Opened:
+    """The data of a training: the split to train on, its fingerprint, and the name of the one that
+    is held out."""
+
+    split: str
+    marks: str
+    test_split: str | None
+
+
 def plan(
-    model: str,
-    width: float,
-    anchors: str | None,
-    recipe: Recipe,
-    augmentation: Augmentation,
-    source: Source,
-    threads: int,
-    device: str,
-    team: Team,
+    asked: Asked, anchors: str | None, least_scale: float | None, team: Team
 ) -> tuple[Run, Dataset]:
     """Open the data, find the anchors, and write down everything the run will depend on."""
     from tatami.models import DETECTORS
 
-    dataset, marks, test_split = _labelled_boxes(source)
-    kind = DETECTORS[model]
+    dataset, opened = _labelled_boxes(asked.source)
+    kind, size = DETECTORS[asked.model], asked.recipe.size
     spec = NetworkSpec(
         task="detect",
         classes=dataset.classes,
-        input=kind.input_spec(recipe.size),
-        decoding=kind.plan(recipe.size, _anchors(anchors, kind, dataset, recipe)),
-        provenance=_provenance(model, width, source, dataset.split, marks),
+        input=kind.input_spec(size),
+        decoding=_decoding(kind, anchors, least_scale, dataset, asked.recipe),
+        provenance=_provenance(asked, opened),
     )
-    data = source, dataset.split, marks, test_split
-    return _run(model, width, spec, recipe, augmentation, data, threads, device, team), dataset
+    return _run(asked, spec, opened, team), dataset
 
 
-def plan_two_stage(
-    model: str,
-    width: float,
-    recipe: Recipe,
-    augmentation: Augmentation,
-    source: Source,
-    threads: int,
-    device: str,
-    team: Team,
-) -> tuple[Run, Dataset]:
+def plan_two_stage(asked: Asked, team: Team) -> tuple[Run, Dataset]:
     """The same of a detector in two stages, which has its own anchors, or none."""
     from tatami.models import TWO_STAGE
 
-    dataset, marks, test_split = _labelled_boxes(source)
-    kind, backbone = TWO_STAGE[model]
-    proposals, decoding = kind.plan(recipe.size, backbone)
+    dataset, opened = _labelled_boxes(asked.source)
+    (kind, backbone), size = TWO_STAGE[asked.model], asked.recipe.size
+    proposals, decoding = kind.plan(size, backbone)
     spec = TwoStageSpec(
         dataset.classes,
-        kind.input_spec(recipe.size),
+        kind.input_spec(size),
         proposals,
         decoding,
-        provenance=_provenance(model, width, source, dataset.split, marks),
+        provenance=_provenance(asked, opened),
     )
-    data = source, dataset.split, marks, test_split
-    return _run(model, width, spec, recipe, augmentation, data, threads, device, team), dataset
+    return _run(asked, spec, opened, team), dataset
 
 
-def _labelled_boxes(source: Source) -> tuple[Dataset, str, str | None]:
-    """The split to train on, its fingerprint, and the name of the one that is held out."""
+def _labelled_boxes(source: Source) -> tuple[Dataset, Opened]:
     if source.hold_out is not None:
         raise TatamiError(
             "--hold-out is for sets with one class a picture", mend="write another split's list"
@@ -134,23 +137,16 @@ def _labelled_boxes(source: Source) -> tuple[Dataset, str, str | None]:
     train_split, test_split = _usual_splits(source, splits(source.root, source.format))
     opened = open_dataset(source.root, split=train_split, format=source.format, skip=source.skip)
     _tell_skipped(opened.skipped)
-    return opened.dataset, fingerprint(opened.dataset), test_split
+    dataset = opened.dataset
+    return dataset, Opened(dataset.split, fingerprint(dataset), test_split)
 
 
-def plan_classifier(
-    model: str,
-    width: float,
-    recipe: Recipe,
-    augmentation: Augmentation,
-    source: Source,
-    threads: int,
-    device: str,
-    team: Team,
-) -> tuple[Run, LabelledPictures]:
+def plan_classifier(asked: Asked, team: Team) -> tuple[Run, LabelledPictures]:
     """The same of a classifier, whose data have one class a picture."""
     from tatami.models.classifier import MEAN, SCALE
 
-    if augmentation.mosaic:
+    source = asked.source
+    if asked.augmentation.mosaic:
         raise TatamiError("a mosaic has no one class", mend="leave --augment mosaic out")
     train_split, test_split = _usual_splits(source, labelled_splits(source.root, source.format))
     if source.hold_out is not None:
@@ -163,26 +159,19 @@ def plan_classifier(
     pictures = opened.pictures
     if source.hold_out is not None:
         pictures, _ = hold_out(pictures, source.hold_out)
-    marks = labelled_fingerprint(pictures)
+    data = Opened(
+        split, labelled_fingerprint(pictures), None if test_split == split else test_split
+    )
     spec = ClassifierSpec(
         pictures.classes,
-        InputSpec(recipe.size, mean=MEAN, scale=SCALE),
-        _provenance(model, width, source, pictures.split, marks),
+        InputSpec(asked.recipe.size, mean=MEAN, scale=SCALE),
+        _provenance(asked, dataclasses.replace(data, split=pictures.split)),
     )
-    data = source, split, marks, None if test_split == split else test_split
-    return _run(model, width, spec, recipe, augmentation, data, threads, device, team), pictures
+    return _run(asked, spec, data, team), pictures
 
 
 def plan_segmenter(
-    model: str,
-    width: float,
-    class_weights: str | None,
-    recipe: Recipe,
-    augmentation: Augmentation,
-    source: Source,
-    threads: int,
-    device: str,
-    team: Team,
+    asked: Asked, class_weights: str | None, team: Team
 ) -> tuple[Run, LabelledMasks]:
     """The same of a segmenter, whose data have a class for every pixel.
 
@@ -190,7 +179,8 @@ def plan_segmenter(
     """
     from tatami.models.classifier import MEAN, SCALE
 
-    if augmentation.mosaic:
+    source = asked.source
+    if asked.augmentation.mosaic:
         raise TatamiError("a mosaic is for detectors", mend="leave --augment mosaic out")
     if source.hold_out is not None:
         raise TatamiError(
@@ -201,15 +191,16 @@ def plan_segmenter(
     opened = open_masks(source.root, split=train_split, format=source.format, skip=source.skip)
     _tell_skipped(opened.skipped)
     masks = opened.masks
-    marks = mask_fingerprint(masks)
+    split = masks.split
+    data = Opened(split, mask_fingerprint(masks), None if test_split == split else test_split)
     spec = SegmenterSpec(
         masks.classes,
-        InputSpec(recipe.size, mean=MEAN, scale=SCALE),
-        _provenance(model, width, source, masks.split, marks),
+        InputSpec(asked.recipe.size, mean=MEAN, scale=SCALE),
+        _provenance(asked, data),
     )
-    recipe = dataclasses.replace(recipe, class_weights=_class_weights(class_weights, masks))
-    data = source, masks.split, marks, None if test_split == masks.split else test_split
-    run = _run(model, width, spec, recipe, augmentation, data, threads, device, team)
+    weights = _class_weights(class_weights, masks)
+    recipe = dataclasses.replace(asked.recipe, class_weights=weights)
+    run = _run(dataclasses.replace(asked, recipe=recipe), spec, data, team)
     _check_input(run)
     return run, masks
 
@@ -249,54 +240,44 @@ def _tell_skipped(skipped: Mapping[str, int]) -> None:
         console.print(f"skipped {count} x {kind}", highlight=False)
 
 
-def _provenance(model: str, width: float, source: Source, split: str, marks: str) -> dict[str, str]:
+def _provenance(asked: Asked, data: Opened) -> dict[str, str]:
     return {
         "made by": f"tatami {tatami.__version__}",
-        "model": f"{model} width {width:g}",
-        "data": f"{printable(source.root.name)} {split}, sha256 {marks}",
+        "model": f"{asked.model} width {asked.width:g}",
+        "data": f"{printable(asked.source.root.name)} {data.split}, sha256 {data.marks}",
     }
 
 
-def _run(
-    model: str,
-    width: float,
-    spec: Spec,
-    recipe: Recipe,
-    augmentation: Augmentation,
-    data: tuple[Source, str, str, str | None],
-    threads: int,
-    device: str,
-    team: Team,
-) -> Run:
-    """data: where they are, the split, its fingerprint, and the split held out."""
+def _run(asked: Asked, spec: Spec, data: Opened, team: Team) -> Run:
     import torch
 
     from tatami.train.layers import freeze
     from tatami.train.loop import chosen_precision
     from tatami.train.run import DataSource, Run
 
-    source, split, marks, test_split = data
+    source, threads = asked.source, asked.threads
     if not 0 <= threads <= 1024:
         raise TatamiError(f"{threads} threads", mend="give their number, or 0 to let torch choose")
     if threads:
         torch.set_num_threads(threads)
-    recipe = dataclasses.replace(recipe, precision=chosen_precision(recipe, device))
+    precision = chosen_precision(asked.recipe, asked.device)
+    recipe = dataclasses.replace(asked.recipe, precision=precision)
     run = Run(
-        model=model,
-        width=width,
+        model=asked.model,
+        width=asked.width,
         spec=spec,
         recipe=recipe,
         data=DataSource(
             str(source.root.resolve()),
-            split,
+            data.split,
             source.format,
             source.skip,
-            marks,
-            test_split,
+            data.marks,
+            data.test_split,
             None if source.hold_out is None else str(source.hold_out),
         ),
-        augmentation=dataclasses.asdict(augmentation),
-        device=device,
+        augmentation=dataclasses.asdict(asked.augmentation),
+        device=asked.device,
         processes=team.world,
         threads=torch.get_num_threads(),
         versions={
@@ -330,44 +311,6 @@ def check_machine(run: Run, team: Team) -> None:
         )
 
 
-def initial_weights(run: Run, source: Path) -> bytes:
-    """A safetensors file's content: the weights of ``source``, a run folder, a safetensors file or
-    a state_dict that torch saved, with a new head where the classes are others, which is said.
-
-    Raises TatamiError where anything else does not match.
-    """
-    import torch
-
-    from tatami.models.classifier import Classifier
-    from tatami.models.two_stage import TwoStage
-    from tatami.train.checkpoint import read_weights
-    from tatami.train.run import WEIGHTS, load_run
-    from tatami.train.transfer import as_part, head_of, to_bytes, transferred
-
-    is_run = (source / "run.json").is_file()
-    classes = load_run(source).spec.classes if is_run else run.spec.classes
-    file = source / WEIGHTS if is_run else source
-    if not file.is_file():
-        raise TatamiError(
-            "no weights there", file=file, mend="give a run, a safetensors or a .pth file"
-        )
-    torch.manual_seed(run.recipe.seed)
-    model = build_model(run)
-    if is_state(file):
-        tensors = {name: torch.from_numpy(array) for name, array in read_state(file).items()}
-    else:
-        tensors = read_weights(file)
-    if isinstance(model, Classifier):
-        tensors = {model.current_name(name): tensor for name, tensor in tensors.items()}
-    if isinstance(model, TwoStage):
-        tensors = dict(as_part(model, model.part, tensors))
-    head = head_of(model, build_model(run, more=1))
-    start, made = transferred(model, tensors, head, file, anew=classes != run.spec.classes)
-    said = f"the head is new: {', '.join(made)}" if made else "the head too"
-    console.print(f"begins from {file}: {len(start) - len(made)} weights; {said}", markup=False)
-    return to_bytes(start)
-
-
 def _usual_splits(source: Source, names: tuple[str, ...]) -> tuple[str | None, str | None]:
     """The split to train on and the one to evaluate on: as typed, else by their names."""
     train_split = source.train_split or _first_of(("trainval", "train"), names)
@@ -376,6 +319,24 @@ def _usual_splits(source: Source, names: tuple[str, ...]) -> tuple[str | None, s
 
 def _first_of(wanted: tuple[str, ...], names: tuple[str, ...]) -> str | None:
     return next((name for name in wanted if name in names), None)
+
+
+def _decoding(
+    kind: type[DetectorModel],
+    anchors: str | None,
+    least_scale: float | None,
+    dataset: Dataset,
+    recipe: Recipe,
+) -> Decoding:
+    """The boxes that the network says its answers by."""
+    from tatami.models.default_boxes import DefaultBoxDetector
+
+    found = _anchors(anchors, kind, dataset, recipe)
+    if issubclass(kind, DefaultBoxDetector):
+        return kind.plan(recipe.size, found, least_scale)
+    if least_scale is not None:
+        raise TatamiError("--least-scale is for an SSD", mend="leave it out")
+    return kind.plan(recipe.size, found)
 
 
 def _anchors(

@@ -12,15 +12,16 @@ from rich.console import Console
 
 from tatami.classifier import ForwardClassifier
 from tatami.cli.artefact import check_model, open_run, read_run
+from tatami.cli.begin_from import initial_weights
 from tatami.cli.classification import classify_all, print_classification
 from tatami.cli.evaluate import evaluate_detector, summary, table
 from tatami.cli.planning import (
     OF_CLASSES,
     OF_MASKS,
+    Asked,
     Source,
     check_machine,
     console,
-    initial_weights,
     plan,
     plan_classifier,
     plan_segmenter,
@@ -58,6 +59,12 @@ def train(
     anchors: Annotated[
         str | None, typer.Option(help="How many to find by k-means, or 'w,h w,h ...' in cells.")
     ] = None,
+    least_scale: Annotated[
+        float | None,
+        typer.Option(
+            help="Of an SSD: side of the smallest default boxes, as a share of the input's."
+        ),
+    ] = None,
     multi_scale: Annotated[
         float | None,
         typer.Option(help="Share by which the input size varies; else as the network's paper."),
@@ -75,6 +82,12 @@ def train(
             "--from", help="Begin from these weights: safetensors, a run folder, or a .pth."
         ),
     ] = None,
+    partial: Annotated[
+        bool,
+        typer.Option(
+            "--partial", help="Of --from, another network: take the first layers that fit."
+        ),
+    ] = False,
     freeze: Annotated[
         list[str] | None, typer.Option(help="Layers that do not learn, as c1; may be repeated.")
     ] = None,
@@ -140,7 +153,11 @@ def train(
                 check_model(model)
                 kind = _kind(model)
                 usual_scale = 0.0 if kind is None else kind.multi_scale
-                _refuse_other_settings(model, anchors, label_smoothing, class_weights)
+                if partial and source is None:
+                    raise TatamiError(
+                        "--partial says what of --from to take", mend="give --from, or leave it out"
+                    )
+                _refuse_other_settings(model, anchors, least_scale, label_smoothing, class_weights)
                 recipe = Recipe.from_json(
                     {
                         "size": str(_size(model, size)),
@@ -168,17 +185,17 @@ def train(
                 where = Source(data, train_split, test_split, format, tuple(skip or ()), held)
                 folder = out or Path("runs") / f"{model}-{data.resolve().name}"
                 refuse_a_second_run(folder)
-                rest = recipe, augmentation, where, threads, device, team
+                asked = Asked(model, width, recipe, augmentation, where, threads, device)
                 _check_stages(model, alternate, evaluate_every)
                 if model in CLASSIFIERS:
-                    run, dataset = plan_classifier(model, width, *rest)
+                    run, dataset = plan_classifier(asked, team)
                 elif model in SEGMENTERS:
-                    run, dataset = plan_segmenter(model, width, class_weights, *rest)
+                    run, dataset = plan_segmenter(asked, class_weights, team)
                 elif model in TWO_STAGE:
-                    run, dataset = plan_two_stage(model, width, *rest)
+                    run, dataset = plan_two_stage(asked, team)
                 else:
-                    run, dataset = plan(model, width, anchors, *rest)
-                initial = None if source is None else initial_weights(run, source)
+                    run, dataset = plan(asked, anchors, least_scale, team)
+                initial = None if source is None else initial_weights(run, source, partial=partial)
             held_out = held_out_of(run)
             if held_out:  # now, and not when the training is over
                 class_order(run.spec.classes, held_out.classes)
@@ -252,13 +269,18 @@ def _stride(model: str) -> int:
 
 
 def _refuse_other_settings(
-    model: str, anchors: str | None, label_smoothing: float, class_weights: str | None
+    model: str,
+    anchors: str | None,
+    least_scale: float | None,
+    label_smoothing: float,
+    class_weights: str | None,
 ) -> None:
     """Raise TatamiError for a setting that is for another kind of network."""
     from tatami.models import CLASSIFIERS, DETECTORS, SEGMENTERS
 
     for option, given, kind, models in (
         ("anchors", anchors is not None, "detectors", DETECTORS),
+        ("least-scale", least_scale is not None, "detectors", DETECTORS),
         ("label-smoothing", label_smoothing != 0, "classifiers", CLASSIFIERS),
         ("class-weights", class_weights is not None, "segmenters", SEGMENTERS),
     ):

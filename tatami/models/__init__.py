@@ -28,13 +28,14 @@ from tatami.models.two_stage import TwoStage
 from tatami.models.unet import UNet
 from tatami.models.vgg import VGG, D, E
 from tatami.models.xception import Xception
-from tatami.models.yolov1 import FastYoloV1, YoloV1
+from tatami.models.yolov1 import FastYoloV1, TinyYoloV1, YoloV1
 from tatami.models.yolov2 import YoloV2
 from tatami.models.yolov2_tiny import YoloV2Tiny
 
 DETECTORS: dict[str, type[Detector]] = {
     "yolov1": YoloV1,
     "yolov1-fast": FastYoloV1,
+    "yolov1-tiny": TinyYoloV1,
     "yolov2": YoloV2,
     "yolov2-tiny": YoloV2Tiny,
     "ssd300": SSD300,

@@ -7,10 +7,12 @@ decoding rule numbers its candidates: by (grid, anchor, row, column).
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import sqrt
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -20,15 +22,59 @@ from torch import Tensor, nn
 
 from tatami.boxes import cxcywh_to_xyxy, iou_xyxy, xyxy_to_cxcywh
 from tatami.errors import TatamiError
+from tatami.models.detector import Detector
 from tatami.types import AnchorGrid, Boxes, Decoding, Float32, Int, Size
 
 VARIANCES = (0.1, 0.2)
 """What offsets of centres and logarithms of sides are multiplied by: those of the paper's code."""
 BACKGROUND, NEITHER = -1, -2
 """In a matching: a box of no truth, and one that overlaps a truth too much to be background."""
+LARGEST_LEAST = 0.4
+"""Of the input: the smallest boxes' scale is below it, for the others lie between it and 0.9."""
 NEGATIVES = 3
 """At most so many boxes of the background for each that is matched (section 2.2, "Hard negative
 mining")."""
+
+
+class DefaultBoxDetector(Detector):
+    """A detector whose boxes the paper has laid down: an SSD of any kind. Abstract.
+
+    least_scale: the side of the smallest boxes as a share of the input's, by the paper.
+    """
+
+    stride = 1
+    multi_scale = 0.0
+    anchor_count = 0
+    least_scale: ClassVar[float]
+
+    @classmethod
+    def plan(
+        cls,
+        size: Size,
+        anchors: Sequence[tuple[float, float]] = (),
+        least_scale: float | None = None,
+    ) -> Decoding:
+        """The default boxes for an input of that size.
+
+        least_scale: where objects are smaller than the paper's, what the scales begin with.
+        Raises TatamiError for one that is not between 0 and 0.4, and for a side too short.
+        """
+        least = cls.least_scale if least_scale is None else least_scale
+        if not 0 < least < LARGEST_LEAST:
+            raise TatamiError(
+                f"smallest default boxes of {least:g} of the input",
+                mend=f"give a share above 0 and below {LARGEST_LEAST}",
+            )
+        return cls.boxes_from(least, size)
+
+    @classmethod
+    @abstractmethod
+    def boxes_from(cls, least: float, size: Size) -> Decoding:
+        """The paper's boxes, their scales beginning with ``least``."""
+
+    def loss(self, raw: Sequence[Tensor], targets: Sequence[Boxes]) -> dict[str, Tensor]:
+        """The paper's: see ``multibox_loss``."""
+        return multibox_loss(raw, targets, self.decoding)
 
 
 # Where the boxes lie -----------------------------------------------------------------------------
@@ -64,6 +110,11 @@ def scales(least: float, most: float, count: int) -> list[float]:
     """The scales of ``count`` maps, evenly from the least to the most, and one step more, of which
     the last map's ``larger`` box is made: equation 4."""
     return [least + (most - least) / (count - 1) * k for k in range(count + 1)]
+
+
+def ssd_scales(least: float, maps: int) -> list[float]:
+    """An SSD's (section 3.1): the first map's, then from twice that evenly to 0.9, and one more."""
+    return [least, *scales(2 * least, 0.9, maps - 1)]
 
 
 def shapes(

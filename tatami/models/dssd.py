@@ -8,7 +8,6 @@ from, stage by stage (figure 1, below). Every map is read through a residual blo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import torch.nn.functional as F
@@ -17,18 +16,17 @@ from torch import Tensor, nn
 from tatami.models.blocks import ConvNormRelu, start_for_relu, wide
 from tatami.models.default_boxes import (
     VARIANCES,
+    DefaultBoxDetector,
     Heads,
     check_batch,
     check_sides,
     grids_of,
-    multibox_loss,
-    scales,
     shapes,
+    ssd_scales,
 )
-from tatami.models.detector import Detector
 from tatami.models.resnet import Bottleneck, stage
-from tatami.models.ssd300 import FIRST_SCALE, LEAST_SCALE, MEAN, MOST_SCALE
-from tatami.types import Boxes, Decoding, InputSpec, Size
+from tatami.models.ssd300 import MEAN
+from tatami.types import Decoding, InputSpec, Size
 
 RATIOS = (1.6, 2.0, 3.0)
 """Of the boxes of every map, beside 1: section 3.2, by k-means over VOC's. Eight boxes a cell."""
@@ -38,16 +36,14 @@ UP = 512
 """Channels on the way up (figure 3)."""
 
 
-class DSSD(Detector):
+class DSSD(DefaultBoxDetector):
     """The network: images (n, 3, H, W) of any sides from 64 up.
 
     blocks: of the four stages of the residual body.  width: multiplies every layer's channels.
     """
 
     size = Size(321, 321)
-    stride = 1
-    multi_scale = 0.0
-    anchor_count = 0
+    least_scale = 0.1
     blocks: ClassVar[tuple[int, int, int, int]] = (3, 4, 23, 3)
 
     def __init__(self, classes: int, decoding: Decoding, width: float = 1.0) -> None:
@@ -81,6 +77,9 @@ class DSSD(Detector):
             Prediction(inputs, half, extra) for inputs in (*[up] * (maps - 1), down[-1])
         )
         start_for_relu(self)
+        for part in self.up:
+            assert isinstance(part, Deconvolution)
+            part.start()
         self.heads = Heads([extra] * maps, decoding, classes, kernel=3)
 
     @classmethod
@@ -89,9 +88,9 @@ class DSSD(Detector):
         return InputSpec(size, resize="stretch", mean=MEAN, scale=(1 / 58, 1 / 58, 1 / 58))
 
     @classmethod
-    def plan(cls, size: Size, anchors: Sequence[tuple[float, float]] = ()) -> Decoding:
-        """The default boxes for an input of that size: the scales are an SSD's."""
-        steps = [FIRST_SCALE, *scales(LEAST_SCALE, MOST_SCALE, MAPS - 1)]
+    def boxes_from(cls, least: float, size: Size) -> Decoding:
+        """The default boxes: the scales are an SSD's."""
+        steps = ssd_scales(least, MAPS)
         boxes = [shapes(steps[at], steps[at + 1], RATIOS, size) for at in range(MAPS)]
         grids = grids_of(size, cls.cells(size), boxes)
         return Decoding("ssd", grids, "softmax", VARIANCES, iou_threshold=0.45, max_detections=200)
@@ -131,10 +130,6 @@ class DSSD(Detector):
         read = [part(x) for part, x in zip(self.predict, read, strict=True)]
         raw: tuple[Tensor, ...] = self.heads(read)
         return raw
-
-    def loss(self, raw: Sequence[Tensor], targets: Sequence[Boxes]) -> dict[str, Tensor]:
-        """An SSD's (section 3.3): see ``multibox_loss``."""
-        return multibox_loss(raw, targets, self.decoding)
 
 
 class DSSD26(DSSD):
@@ -179,7 +174,14 @@ class Deconvolution(nn.Module):
         self.first = ConvNormRelu(beside, outputs)
         self.beside = nn.Conv2d(outputs, outputs, kernel_size=3, padding=1, bias=False)
         self.beside_norm = nn.BatchNorm2d(outputs)
+
+    def start(self) -> None:
+        """The product of two random maps teaches neither, and the paper begins from a trained SSD:
+        here each begins as almost the finer map alone, as an SSD's, and the coarser one joins in as
+        it learns."""
         nn.init.kaiming_normal_(self.deconv.weight, mode="fan_out", nonlinearity="linear")
+        nn.init.constant_(self.below_norm.weight, 0.1)
+        nn.init.ones_(self.below_norm.bias)
 
     def forward(self, below: Tensor, beside: Tensor) -> Tensor:
         more = [int(b) - 2 * int(a) for a, b in zip(below.shape[2:], beside.shape[2:], strict=True)]

@@ -7,41 +7,38 @@ default boxes and 1.1485 G multiply-adds at 300x300 for VOC's 20 classes and the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torch import Tensor, nn
 
 from tatami.models.blocks import ConvNormRelu, start_for_relu, wide
 from tatami.models.default_boxes import (
     VARIANCES,
+    DefaultBoxDetector,
     Heads,
     check_batch,
     check_sides,
     grids_of,
-    multibox_loss,
+    scales,
     shapes,
 )
-from tatami.models.detector import Detector
 from tatami.models.mobilenet_v1 import LAYERS, Separable
-from tatami.types import Boxes, Decoding, InputSpec, Size
+from tatami.types import Decoding, InputSpec, Size
 
-SIDES = (60, 105, 150, 195, 240, 285, 300)
-"""Of the boxes of each map, of 300 pixels; the last is only the larger one of the last map."""
+MAPS, MOST_SCALE = 6, 0.95
+"""Boxes of 60 of 300 pixels to 285, evenly; the larger one of the last map lies between that and
+the whole input."""
 EXTRA = ((256, 512), (128, 256), (128, 256), (64, 128))
 """Channels of conv14_1 and conv14_2 to conv17_1 and conv17_2."""
 CONV11 = 11
 
 
-class MobileNetSSD(Detector):
+class MobileNetSSD(DefaultBoxDetector):
     """The network: images (n, 3, H, W) of any sides from 32 up.
 
     width: multiplies every layer's channels.
     """
 
     size = Size(300, 300)
-    stride = 1
-    multi_scale = 0.0
-    anchor_count = 0
+    least_scale = 0.2
 
     def __init__(self, classes: int, decoding: Decoding, width: float = 1.0) -> None:
         super().__init__(classes, decoding, width)
@@ -74,13 +71,13 @@ class MobileNetSSD(Detector):
         return InputSpec(size, resize="stretch", mean=middle, scale=half)
 
     @classmethod
-    def plan(cls, size: Size, anchors: Sequence[tuple[float, float]] = ()) -> Decoding:
-        """The default boxes for an input of that size: at conv11 three a cell, then six.
+    def boxes_from(cls, least: float, size: Size) -> Decoding:
+        """The default boxes: at conv11 three a cell, then six.
 
         conv11 has no larger square box and no ratio of 3.
         """
-        steps = [side / 300 for side in SIDES]
-        boxes = [shapes(steps[at], steps[at + 1], (2.0, 3.0), size) for at in range(len(SIDES) - 1)]
+        steps = [*scales(least, MOST_SCALE, MAPS)[:MAPS], 1.0]
+        boxes = [shapes(steps[at], steps[at + 1], (2.0, 3.0), size) for at in range(MAPS)]
         small = shapes(steps[0], steps[1], (2.0,), size)
         boxes[0] = [small[0], *small[2:]]
         grids = grids_of(size, cls.cells(size), boxes)
@@ -109,7 +106,3 @@ class MobileNetSSD(Detector):
             maps.append(stage(maps[-1]))  # half as many cells
         raw: tuple[Tensor, ...] = self.heads(maps)
         return raw
-
-    def loss(self, raw: Sequence[Tensor], targets: Sequence[Boxes]) -> dict[str, Tensor]:
-        """The paper's: see ``multibox_loss``."""
-        return multibox_loss(raw, targets, self.decoding)

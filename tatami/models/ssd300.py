@@ -7,7 +7,6 @@ models/default_boxes.py's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import sqrt
 from typing import ClassVar
 
@@ -18,27 +17,24 @@ from torch import Tensor, nn
 from tatami.models.blocks import start_for_relu, wide
 from tatami.models.default_boxes import (
     VARIANCES,
+    DefaultBoxDetector,
     Heads,
     check_batch,
     check_sides,
     grids_of,
-    multibox_loss,
-    scales,
     shapes,
+    ssd_scales,
 )
-from tatami.models.detector import Detector
 from tatami.models.vgg import stage
-from tatami.types import Boxes, Decoding, InputSpec, Size
+from tatami.types import Decoding, InputSpec, Size
 
-FIRST_SCALE, LEAST_SCALE, MOST_SCALE = 0.1, 0.2, 0.9
-"""Of conv4_3's boxes; of the others' from conv7 to conv11_2, evenly (section 3.1, equation 4)."""
 RATIOS: tuple[tuple[float, ...], ...] = ((2,), (2, 3), (2, 3), (2, 3), (2,), (2,))
 """Aspect ratios of each map's boxes beside 1: 4, 6, 6, 6, 4 and 4 boxes a cell."""
 EXTRA = ((256, 512), (128, 256), (128, 256), (128, 256))
 """Channels of conv8_1 and conv8_2 to conv11_1 and conv11_2."""
 
 
-class SSD300(Detector):
+class SSD300(DefaultBoxDetector):
     """The network as the paper has it: images (n, 3, H, W) of any sides from 64 up.
 
     width: multiplies every layer's channels.
@@ -48,9 +44,7 @@ class SSD300(Detector):
     """
 
     size = Size(300, 300)
-    stride = 1
-    multi_scale = 0.0
-    anchor_count = 0
+    least_scale = 0.1
     norm: ClassVar[bool] = False
 
     def __init__(self, classes: int, decoding: Decoding, width: float = 1.0) -> None:
@@ -86,9 +80,9 @@ class SSD300(Detector):
         return InputSpec(size, resize="stretch", mean=MEAN, scale=(1 / 58, 1 / 58, 1 / 58))
 
     @classmethod
-    def plan(cls, size: Size, anchors: Sequence[tuple[float, float]] = ()) -> Decoding:
-        """The default boxes of section 3.1 for an input of that size."""
-        steps = [FIRST_SCALE, *scales(LEAST_SCALE, MOST_SCALE, len(RATIOS) - 1)]
+    def boxes_from(cls, least: float, size: Size) -> Decoding:
+        """The default boxes of section 3.1."""
+        steps = ssd_scales(least, len(RATIOS))
         boxes = [shapes(steps[at], steps[at + 1], RATIOS[at], size) for at in range(len(RATIOS))]
         grids = grids_of(size, cls.cells(size), boxes)
         return Decoding("ssd", grids, "softmax", VARIANCES, iou_threshold=0.45, max_detections=200)
@@ -128,10 +122,6 @@ class SSD300(Detector):
             maps.append(x)  # (n, 512 or 256, ...), half as many cells, or two less
         raw: tuple[Tensor, ...] = self.heads(maps)
         return raw
-
-    def loss(self, raw: Sequence[Tensor], targets: Sequence[Boxes]) -> dict[str, Tensor]:
-        """The paper's: see ``multibox_loss``."""
-        return multibox_loss(raw, targets, self.decoding)
 
 
 class SSD300Norm(SSD300):

@@ -1,11 +1,12 @@
 """YOLO: J. Redmon, S. Divvala, R. Girshick and A. Farhadi, "You Only Look Once: Unified, Real-Time
 Object Detection", CVPR 2016.
 
-Two networks: the paper's of 24 convolutions (figure 3), and Fast YOLO, of 9 and fewer filters
-(section 2.1), as the authors published it. Behind the convolutions, at 1/64 of the input, fully
-connected layers see the whole picture and say, for every cell of a grid, B boxes and one class
-vector. At 448x448 for VOC (S = 7, B = 2): 20.29 G multiply-adds and 271.7 M parameters; the fast
-one 2.42 G and 45.1 M.
+Three networks: the paper's of 24 convolutions (figure 3); Fast YOLO, of 9 and fewer filters
+(section 2.1), as the authors published it; and the small one that they published later. Behind the
+convolutions, at 1/64 of the input, fully connected layers see the whole picture and say, for every
+cell of a grid, B boxes and one class vector. At 448x448 for VOC (S = 7, B = 2): 20.29 G
+multiply-adds and 271.7 M parameters; the fast one 2.42 G and 45.1 M; the small one 1.61 G and
+27.1 M.
 
 The grid is no property of the convolutions, for the last layer is fully connected. A side has the
 paper's 7 cells from 224 pixels on, one for every 64 pixels beyond 448, and one for every 32 of a
@@ -203,6 +204,22 @@ class FastYoloV1(YoloV1):
             *(nn.Linear(first, second), nn.LeakyReLU(0.1), nn.Dropout(0.5)),
         )
         return nn.Sequential(*layers), second
+
+
+class TinyYoloV1(YoloV1):
+    """The authors' later small network: eight convolutions, the last of 256, and the fully
+    connected layer that says the boxes right behind them. It is the one of the three that learns
+    from few pictures: what a cell says is one step away from what the convolutions see there."""
+
+    def _convolutions(self, width: float, norm: bool) -> tuple[nn.Sequential, int]:
+        layers = _Layers(width, norm)
+        for channels in (16, 32, 64, 128, 256, 512):
+            layers.conv(channels, 3).pool()
+        layers.conv(1024, 3).conv(256, 3)
+        return nn.Sequential(*layers.made), layers.channels
+
+    def _hidden(self, inputs: int, width: float) -> tuple[nn.Sequential, int]:
+        return nn.Sequential(), inputs
 
 
 class _Layers:

@@ -1,8 +1,10 @@
-"""Transfer: the weights of another training, with a new head where the classes are others."""
+"""Transfer: the weights of another training, with a new head where the classes are others, or of
+another network's first layers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
+from itertools import groupby
 from pathlib import Path
 
 import safetensors.torch
@@ -48,14 +50,58 @@ def transferred(
                 file=file,
                 mend="begin from weights of the same network and width",
             )
-        if not theirs.isfinite().all():
-            raise TatamiError(
-                f"weight '{name}' holds numbers that are not finite",
-                file=file,
-                mend="begin from another file",
-            )
+        _check_finite(name, theirs, file)
     start = {name: wanted[name] if name in made else given[name] for name in wanted}
     return start, tuple(name for name in wanted if name in made)
+
+
+def leading_layers(
+    model: nn.Module, theirs: Mapping[str, Tensor], file: Path
+) -> tuple[dict[str, Tensor], str]:
+    """All weights of ``model`` as they begin, and the last layer that begins from another network:
+    the first layers do, as long as theirs have the same shapes, whatever they are called. So a
+    detector begins from a classifier, as darknet's ``partial`` has it.
+
+    theirs: the other network's weights in the order of its layers, as ``file`` holds them.
+
+    Raises TatamiError where not even the first layer fits, or it holds numbers that are not finite.
+    """
+    start, last = model.state_dict(), ""
+    for mine, other in zip(_layers(start), _layers(theirs), strict=False):
+        if {end: start[name].shape for end, name in mine.items()} != {
+            end: theirs[name].shape for end, name in other.items()
+        }:
+            break
+        for end, name in mine.items():
+            start[name] = theirs[other[end]]
+            _check_finite(name, start[name], file)
+            last = name.rpartition(".")[0]
+    if not last:
+        raise TatamiError(
+            "not even the first layer has the same shape",
+            file=file,
+            mend="begin from a network with the same first layers and width",
+        )
+    return start, last
+
+
+def _layers(tensors: Mapping[str, Tensor]) -> list[dict[str, str]]:
+    """The names of each layer's weights by what they are in it, as ``weight``, in order; without
+    the counts of batches, that nothing depends on."""
+    names = [name for name in tensors if not name.endswith(".num_batches_tracked")]
+    return [
+        {name.rpartition(".")[2]: name for name in layer}
+        for _, layer in groupby(names, lambda name: name.rpartition(".")[0])
+    ]
+
+
+def _check_finite(name: str, tensor: Tensor, file: Path) -> None:
+    if not tensor.isfinite().all():
+        raise TatamiError(
+            f"weight '{name}' holds numbers that are not finite",
+            file=file,
+            mend="begin from another file",
+        )
 
 
 def as_part(model: nn.Module, part: str, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:

@@ -16,8 +16,9 @@ from PIL import Image
 
 from tatami import graph
 from tatami.cli.artefact import open_artefact
+from tatami.cli.begin_from import initial_weights
 from tatami.cli.main import main
-from tatami.cli.planning import OF_CLASSES, Source, initial_weights, plan_classifier
+from tatami.cli.planning import OF_CLASSES, Asked, Source, plan_classifier
 from tatami.cli.report import rocs_of
 from tatami.evaluate.classification import evaluate
 from tatami.ship.c.run import CompiledClassifier
@@ -163,6 +164,15 @@ def test_transfer_makes_the_head_anew_and_freezes(
     assert after["output.weight"].shape == (4, 84)
     same = {name for name in before if np.array_equal(before[name], after[name])}
     assert same == {"c1.weight", "c1.bias", "s2.line.weight", "s2.line.bias"}
+    again = (*arguments[:5], tmp_path / "again", *arguments[6:], "--hold-out", 4, *QUICK)
+    file = trained / "weights.safetensors"
+    assert command(*again, "--from", file, "--partial") == 2
+    assert "which layer comes first" in capsys.readouterr().err
+    assert command(*again, "--from", trained, "--partial") == 0
+    assert "layer f6; the rest is new" in " ".join(capsys.readouterr().err.split())
+    begun = safetensors.numpy.load_file(tmp_path / "again" / "initial.safetensors")
+    same = {name for name in before if np.array_equal(before[name], begun[name])}
+    assert same == {name for name in before if not name.startswith("output")}
 
 
 def other_net(**changes: object) -> dict[str, object]:
@@ -222,9 +232,8 @@ def test_an_older_densenet_is_a_beginning(data: Path, tmp_path: Path, capsys) ->
     torch.save({"state_dict": old}, tmp_path / "old.pth")
     threads = torch.get_num_threads()
     recipe = Recipe(size=Size(32, 32), stride=1, multi_scale=0.0)
-    run, _ = plan_classifier(
-        *("densenet121", 0.1, recipe, OF_CLASSES, Source(data)), threads, "cpu", join_team()
-    )
+    asked = Asked("densenet121", 0.1, recipe, OF_CLASSES, Source(data), threads, "cpu")
+    run, _ = plan_classifier(asked, join_team())
     begun = safetensors.torch.load(initial_weights(run, tmp_path / "old.pth"))
     assert "the head too" in capsys.readouterr().err  # as many classes: it may be theirs
     assert begun.keys() == state.keys()
@@ -278,6 +287,9 @@ def test_weights_of_torch_that_do_not_fit_are_refused(
         (("--hold-out", "4", "--test-split", "test"), "--hold-out beside --test-split"),
         (("--layer-rate", "0"), "layer_rate is 0"),
         (("--width", "0.5", "--from", "RUN"), "weight 'c1.bias'"),
+        (("--width", "0.5", "--from", "RUN", "--partial"), "not even the first layer"),
+        (("--partial",), "what of --from to take"),
+        (("--least-scale", "0.1"), "is for detectors"),
         (("--size", "16"), "too small"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from tatami.graph.costs import costs, total
 from tatami.graph.network import Network
 from tatami.graph.run import run
 from tatami.models import DETECTORS
-from tatami.models.default_boxes import default_boxes
+from tatami.models.default_boxes import DefaultBoxDetector, default_boxes
 from tatami.models.dssd import DSSD, DSSD26, Deconvolution
 from tatami.models.export import to_model, to_network
 from tatami.models.mobilenet_ssd import MobileNetSSD
@@ -228,3 +230,17 @@ def test_a_truth_of_any_size_is_matched_and_learned() -> None:
     parts = model.loss(model(torch.zeros(2, 3, 128, 128)), targets)
     assert float(parts["coordinates"].detach()) > 0
     assert float(parts["classes"].detach()) > 0
+
+
+@pytest.mark.parametrize("kind", [SSD300Norm, MobileNetSSD, DSSD])
+def test_smaller_objects_get_smaller_boxes(kind: type[DefaultBoxDetector]) -> None:
+    size = Size(320, 240)
+    usual, small = kind.plan(size), kind.plan(size, least_scale=0.05)
+    sides = [np.sqrt(np.prod(grid.anchors[0])) for grid in small.grids]
+    assert sides[0] == pytest.approx(0.05 * np.sqrt(320 * 240), rel=1e-4)
+    assert sides == sorted(sides)
+    assert [len(grid.anchors) for grid in small.grids] == [len(g.anchors) for g in usual.grids]
+    assert kind.plan(size, least_scale=kind.least_scale) == usual
+    for least in (0.0, 0.4, math.nan):
+        with pytest.raises(TatamiError, match="smallest default boxes"):
+            kind.plan(size, least_scale=least)

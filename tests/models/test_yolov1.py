@@ -11,7 +11,7 @@ from torch import nn
 
 from tatami.decoding import candidates
 from tatami.errors import TatamiError
-from tatami.models.yolov1 import FastYoloV1, YoloV1
+from tatami.models.yolov1 import FastYoloV1, TinyYoloV1, YoloV1
 from tatami.types import Boxes, Float, Size
 
 # Figure 3: (kernel, outputs, side of the output at 448); then the fully connected layers.
@@ -26,9 +26,11 @@ FAST = [
     *((3, 16, 448), (3, 32, 224), (3, 64, 112), (3, 128, 56), (3, 256, 28), (3, 512, 14)),
     *[(3, 1024, 7)] * 3,
 ]
+TINY = [*FAST[:7], (3, 256, 7)]
 CASES = {
     "paper": (YoloV1, PAPER, (4096, 1470), 24, 20.29, 271.70),
     "fast": (FastYoloV1, FAST, (256, 4096, 1470), 9, 2.42, 45.09),
+    "tiny": (TinyYoloV1, TINY, (1470,), 8, 1.61, 27.09),
 }
 
 
