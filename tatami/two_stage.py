@@ -32,7 +32,7 @@ from tatami.boxes import clip_xyxy, cxcywh_to_xyxy, nms_xyxy, xyxy_to_cxcywh
 from tatami.decoding import Candidates, candidates, moved, suppressed
 from tatami.errors import TatamiError
 from tatami.ops.exponential import sigmoid, softmax
-from tatami.ops.roi_pool import roi_max_pool
+from tatami.ops.roi_pool import roi_max_pool, roi_max_pool_backward
 from tatami.picture import Placement, normalize, prepare, resize
 from tatami.types import (
     Bool,
@@ -74,16 +74,21 @@ class TwoStageDetector:
         Raises TatamiError where regions must come from elsewhere and do not.
         """
         seen = self.look(picture)
-        said = [self.head(part) for part in _in_parts(seen.regions, seen.cut)]
-        if not said:
+        if not len(seen.regions):
             return Detections.of([], [], [])
+        decoding = self.spec.decoding
+        best = region_candidates(seen.regions, *self.judge(seen), decoding, score_threshold)
+        return suppressed(best, decoding, seen.placement, Size(picture.shape[1], picture.shape[0]))
+
+    def judge(self, seen: Regions) -> tuple[Float32, Float32]:
+        """Step 4 for the regions of a picture, one at least: the numbers of the classes (n, K + 1)
+        and the offsets (n, 4 K)."""
+        said = [self.head(part) for part in _in_parts(seen.regions, seen.cut)]
         numbers, offsets = (
             np.concatenate(each).reshape(len(seen.regions), -1)  # of a program it has four axes
             for each in zip(*said, strict=True)
         )
-        decoding = self.spec.decoding
-        best = region_candidates(seen.regions, numbers, offsets, decoding, score_threshold)
-        return suppressed(best, decoding, seen.placement, Size(picture.shape[1], picture.shape[0]))
+        return numbers, offsets
 
     def look(self, picture: Picture) -> Regions:
         """Steps 1 to 3 for a picture (height, width, 3). Raises TatamiError as ``detect``."""
@@ -179,6 +184,19 @@ def pool(features: Float32, regions: Float32, decoding: RegionDecoding) -> Float
     return pooled
 
 
+def pool_backward(
+    slope: Float32, features: Float32, regions: Float32, decoding: RegionDecoding
+) -> Float32:
+    """What ``pool`` makes of the gradient of its results (k, channels, rows, columns): that of the
+    feature map, of its shape."""
+    bins = (decoding.bins.height, decoding.bins.width)
+    on = np.zeros(len(regions), np.int64)
+    scale = 1 / decoding.stride
+    _, indices = roi_max_pool(features, regions.astype(np.float64), on, bins, scale)
+    _, channels, rows, columns = features.shape
+    return roi_max_pool_backward(slope, indices, on, (1, channels, rows, columns))
+
+
 def warp(picture: Picture, regions: Float32, spec: TwoStageSpec) -> Float32:
     """Step 3 of ``warp``: (k, 3, H, W), normalized, of regions (k, 4) in the picture's pixels."""
     size, context, pad = spec.input.size, spec.decoding.context, int(spec.input.pad)
@@ -215,6 +233,11 @@ def warped(picture: Picture, region: Float32, size: Size, context: int, pad: int
     return canvas
 
 
+def class_scores(numbers: Float32, decoding: RegionDecoding) -> Float32:
+    """The scores (k, K) of the classes, the background left out, of the head's numbers."""
+    return softmax(numbers)[:, 1:] if decoding.scores == "softmax" else sigmoid(numbers)
+
+
 def region_candidates(
     regions: Float32,
     numbers: Float32,
@@ -223,7 +246,7 @@ def region_candidates(
     score_threshold: float,
 ) -> Candidates:
     """Steps 4 and 5: regions (k, 4), the head's numbers (k, K + 1) and offsets (k, 4 K)."""
-    scores = softmax(numbers)[:, 1:] if decoding.scores == "softmax" else sigmoid(numbers)
+    scores = class_scores(numbers, decoding)
     with np.errstate(invalid="ignore"):
         region, label = np.nonzero(scores > np.float32(score_threshold))
     chosen = offsets.reshape(len(regions), -1, 4)[region, label]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,10 +17,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from tatami import graph
-from tatami.cli.artefact import network_file
+from tatami.cli.artefact import network_file, numpy_forward, proposer, with_head
 from tatami.cli.drawings import check_replaceable, free_name, save_picture
 from tatami.data.pictures import read_picture
-from tatami.decoding import detections
+from tatami.decoding import detections, suppressed
 from tatami.errors import TatamiError, printable
 from tatami.files import folder_written_atomically, write_atomically
 from tatami.graph.attributes import label, weight
@@ -33,12 +33,22 @@ from tatami.see.class_activation import (
     in_numbers,
     last_maps,
     makes_maps,
+    target_in_regions,
     target_of,
 )
 from tatami.see.draw import draw_detections, draw_fitted, fit
 from tatami.see.features import draw_filters, draw_heat, draw_maps, titled, value_range
 from tatami.see.report import PICTURE_SIZE, Seen
-from tatami.types import Detections, Float32, InputSpec, NetworkSpec, Picture, Size
+from tatami.two_stage import Regions, TwoStageDetector, region_candidates
+from tatami.types import (
+    Detections,
+    Float32,
+    InputSpec,
+    NetworkSpec,
+    Picture,
+    Size,
+    TwoStageSpec,
+)
 
 WIDTH = 80
 RESULT = "features.json"
@@ -59,6 +69,7 @@ class Insight:
     images: (1, 3, H, W), or as many copies as the network's batch.  computed: the values of the
     first, by name, (1, ...) each where the batch is its first axis.  place: where the picture lies
     on the input ``canvas``.  assumed: how it became an input, where the network does not say it.
+    head: of a detector in two stages the second network.
     """
 
     network: Network
@@ -68,6 +79,7 @@ class Insight:
     place: Placement
     canvas: Size
     assumed: str = ""
+    head: Network | None = None
 
     def of_picture(self, value: str) -> Float32:
         """A value without the axis of the batch."""
@@ -77,9 +89,25 @@ class Insight:
     def found(self, size: Size, threshold: float) -> Detections:
         """What a detector finds above a score, in the picture at a size."""
         spec = self.network.spec
+        if isinstance(spec, TwoStageSpec):
+            detector, regions = self.in_regions()
+            if not len(regions.regions):
+                return Detections.of([], [], [])
+            said = detector.judge(regions)
+            best = region_candidates(regions.regions, *said, spec.decoding, threshold)
+            return suppressed(best, spec.decoding, self.place, size)
         assert isinstance(spec, NetworkSpec)
         raw = [self.computed[str(value.name)][0] for value in self.network.graph.outputs]
         return detections(raw, spec, self.place, size, threshold)
+
+    def in_regions(self) -> tuple[TwoStageDetector, Regions]:
+        """A detector in two stages, and the regions of the picture."""
+        spec = self.network.spec
+        assert isinstance(spec, TwoStageSpec)
+        assert self.head is not None
+        raw = tuple(self.computed[str(value.name)] for value in self.network.graph.outputs)
+        detector = TwoStageDetector(spec, lambda _: raw, numpy_forward(self.head), proposer(spec))
+        return detector, detector.look(self.picture)
 
 
 @see_app.callback()
@@ -123,6 +151,9 @@ def features(
     if not picture.is_file():
         raise TatamiError("no such picture", mend="name one picture, a file", file=picture)
     seen = look(opened, read_picture(picture), file)
+    spec_ = opened.spec
+    if isinstance(spec_, TwoStageSpec) and spec_.part == "features":
+        seen = replace(seen, head=with_head(opened, file).head)
     explained = _explain(seen, wanted, cam_layer, file)
 
     answer: dict[str, Any] = {
@@ -225,7 +256,13 @@ def explain(
     Of a detector, the box that is explained is drawn too.  layer: the name of a value.
     Raises TatamiError where the network does not allow it.
     """
-    target = target_of(seen.network, seen.computed, wanted)
+    if seen.head is not None:
+        name = str(seen.network.graph.outputs[0].name)
+        detector, regions = seen.in_regions()
+        features = name, seen.computed[name]
+        target = target_in_regions(detector, seen.head, features, regions, wanted)
+    else:
+        target = target_of(seen.network, seen.computed, wanted)
     at = layer or last_maps(seen.network, target)
     heat = class_activation(seen.network, seen.images, seen.computed, target, at)
     picture = seen.picture
@@ -233,10 +270,11 @@ def explain(
         picture, _, _ = fit(picture, Size(SMALL, SMALL))
     drawn = draw_heat(picture, heat, seen.place, seen.canvas)
     spec = seen.network.spec
-    if isinstance(spec, NetworkSpec):  # the box that is explained
+    if isinstance(spec, NetworkSpec) or seen.head is not None:  # the box that is explained
         found = seen.found(Size(picture.shape[1], picture.shape[0]), 0.999 * target.score)
-        best = found.select(np.flatnonzero(found.labels == spec.classes.index(target.name))[:1])
-        drawn = draw_detections(drawn, best, spec.classes)
+        classes = spec.classes if spec is not None else ()
+        best = found.select(np.flatnonzero(found.labels == classes.index(target.name))[:1])
+        drawn = draw_detections(drawn, best, classes)
     return drawn, target, at
 
 

@@ -12,6 +12,10 @@ that here y^c is what it says at one: where the score of the class, by tatami/de
 Of a YOLO, whose score is that of objectness times that of the class, y^c is objectness plus class
 number; of an SSD, it is the class number: sums before any sigmoid or softmax, as the paper's.
 
+A detector in two stages says it of a region: y^c is the class number of the head where that score
+is best, and goes back through the head and the pool of that region (Girshick, "Fast R-CNN", ICCV
+2015, equation 4) to the feature map, whose maps explain it unless another layer is named.
+
 A segmenter says the class of every pixel: y^c is the sum of its logit over the pixels that are of
 the class (K. Vinogradova, A. Dibrov and G. Myers, "Towards Interpretable Semantic Segmentation via
 Gradient-Weighted Class Activation Mapping", AAAI 2020, equation 1), seen where maps are smallest.
@@ -31,6 +35,7 @@ from tatami.graph.costs import KINDS, Cost, costs
 from tatami.graph.gradient import gradient
 from tatami.graph.network import Network, shape_of
 from tatami.ops.activation import softmax as softmax_of
+from tatami.two_stage import Regions, TwoStageDetector, class_scores, pool_backward
 from tatami.types import Decoding, Float32, NetworkSpec, SegmenterSpec, TwoStageSpec
 
 SAME_NUMBERS = ("Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
@@ -43,13 +48,14 @@ class Target:
 
     name: of the class, or its index where classes have no names.  score: the class's, in [0, 1].
     seed: by the name of a value, its weights in y^c, of its shape with one picture in front.
-    meaning: what y^c is, in words.
+    meaning: what y^c is, in words.  at: the value whose maps explain it, where it is known.
     """
 
     name: str
     score: float
     seed: Mapping[str, Float32]
     meaning: str
+    at: str | None = None
 
 
 def target_of(
@@ -71,8 +77,8 @@ def target_of(
         return _of_detector(maps, outputs, spec.decoding, spec.classes, label)
     if isinstance(spec, TwoStageSpec):
         raise TatamiError(
-            "a detector in two stages names what is in a region, not in a picture",
-            mend="look at its feature maps",
+            "what is in a picture is said by the head, of its regions",
+            mend="give the folder that holds both networks; of R-CNN look at its feature maps",
         )
     output = network.graph.outputs[0]
     if isinstance(spec, SegmenterSpec):
@@ -86,6 +92,44 @@ def target_of(
         )
     names = tuple(str(index) for index in range(classes)) if spec is None else spec.classes
     return _of_classifier(output, computed, names, wanted)
+
+
+def target_in_regions(
+    detector: TwoStageDetector,
+    head: Network,
+    feature_map: tuple[str, Float32],
+    regions: Regions,
+    wanted: str | None = None,
+) -> Target:
+    """What a detector in two stages that pools says of a class in the region where it is likeliest.
+
+    detector: around the two networks.  head: the second of them, float.  feature_map: the name of
+    the first one's output and its value, (1, channels, rows, columns).  regions: of the picture.
+
+    Raises TatamiError as ``target_of``, and for a picture without regions.
+    """
+    spec, (name, features) = detector.spec, feature_map
+    if not len(regions.regions):
+        raise TatamiError("no region is found in the picture", mend="take another picture")
+    label = None if wanted is None else _label(wanted, spec.classes)
+    numbers, _ = detector.judge(regions)
+    with np.errstate(invalid="ignore"):
+        scores = class_scores(numbers, spec.decoding)  # (n, K)
+    sound = np.where(np.isnan(scores), -1, scores)
+    if label is None:
+        label = int(sound.max(axis=0).argmax())
+    region = int(sound[:, label].argmax())
+    score = float(sound[region, label])
+    _check_score(score)
+    seed = np.zeros((1, numbers.shape[1]), np.float32)
+    seed[0, label - len(spec.classes)] = 1  # the background's number, if any, is the first
+    box = regions.regions[region : region + 1]
+    (taken,), said = head.graph.inputs, head.graph.outputs[0]
+    (slope,) = gradient(head, regions.cut(box), {str(said.name): seed}, (str(taken.name),)).values()
+    to_map = pool_backward(slope, features, box, spec.decoding)
+    left, top, right, bottom = box[0].tolist()
+    where = f"of the region {left:.0f},{top:.0f} to {right:.0f},{bottom:.0f} of the input"
+    return Target(spec.classes[label], score, {name: to_map}, f"the class number {where}", name)
 
 
 def _label(wanted: str, classes: Sequence[str]) -> int:
@@ -209,9 +253,11 @@ def last_maps(network: Network, target: Target) -> str:
 
     It is the last layer that makes maps and that the target is made of, the one that makes the
     target itself left out; of a segmenter, the last of those whose maps have the fewest places.
-    Raises TatamiError where there is none.
+    Of a detector in two stages it is the feature map. Raises TatamiError where there is none.
     """
     (seeded,) = target.seed
+    if target.at is not None:
+        return target.at
     before = _before(network, seeded)
     named = [(in_numbers(network, cost.output), cost) for cost in costs(network)]
     found = [(value, cost) for value, cost in named if makes_maps(cost) and value in before]
@@ -251,7 +297,7 @@ def class_activation(
         raise TatamiError(
             f"'{layer}' has no rows and columns", mend="name a layer that makes feature maps"
         )
-    if layer not in _before(network, seeded):
+    if layer != target.at and layer not in _before(network, seeded):
         raise TatamiError(
             f"the score of '{target.name}' is not made of '{layer}'",
             mend="name a layer in front of the output that scores the class",

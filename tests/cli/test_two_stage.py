@@ -77,6 +77,13 @@ def test_faster_rcnn_from_pictures_to_c(
     assert answers[0]["map_voc07"] == pytest.approx(answers[1]["map_voc07"], abs=1e-3)
     pictures = data / "JPEGImages" / "test0.png"
     assert command("predict", run, pictures, "-o", tmp_path / "drawn", "--score", 0.01) == 0
+    look = ("see", "features", run, pictures, "--layer", "features", "-o", tmp_path / "inside")
+    capsys.readouterr()
+    assert command(*look, "--class", "red", "--json") == 0
+    activation = json.loads(capsys.readouterr().out)["activation"]
+    assert (activation["class"], activation["layer"]) == ("red", "features")
+    assert "the class number of the region" in activation["meaning"]
+    assert (tmp_path / "inside" / activation["file"]).is_file()
     assert command("see", "anchors", run, "--data", data, "-o", tmp_path / "anchors") == 0
     shipped = ("ship", both, "-o", run / "c", "--name", "two", "--weights", "binary")
     assert command(*shipped, "--target", "portable", "--no-build") == 0

@@ -13,11 +13,14 @@ import pytest
 import torch
 
 from tatami import graph
-from tatami.cli.artefact import open_artefact, torch_artefact
+from tatami.cli.artefact import open_artefact, torch_artefact, with_head
 from tatami.cli.training import _export
 from tatami.errors import TatamiError
 from tatami.models import CLASSIFIERS, TWO_STAGE
+from tatami.models.roi_pool import roi_max_pool
 from tatami.models.two_stage import PROPOSAL, Head, TwoStage
+from tatami.picture import prepare
+from tatami.see.class_activation import class_activation, last_maps, target_in_regions
 from tatami.shrink.fold import fold
 from tatami.train.checkpoint import load_weights, save_weights
 from tatami.train.transfer import as_part, head_of, transferred
@@ -223,6 +226,44 @@ def test_the_files_detect_what_torch_detects(trained: Trained) -> None:
     like &= np.abs(found[0].xyxy[:, None] - found[1].xyxy).max(axis=2) < 0.01
     assert like.any(axis=0).all()
     assert like.any(axis=1).all()
+
+
+def test_what_explains_a_class_is_torchs_gradient(trained: Trained) -> None:
+    if trained.name == "rcnn":
+        pytest.skip("R-CNN has no feature map of the picture")
+    file = trained.folder / "network.onnx"
+    two = with_head(graph.read(file), file)
+    assert two.features is not None
+    detector = two.in_numpy()
+    if detector.propose is not None:
+        detector = dataclasses.replace(detector, propose=some_regions)
+    picture = np.random.default_rng(1).integers(0, 256, (90, 110, 3), dtype=np.uint8)
+    images = prepare(picture, two.spec.input)[0][None]
+    computed = graph.values(two.features, images)
+    features, regions = computed["features"], detector.look(picture)
+    target = target_in_regions(detector, two.head, ("features", features), regions, "b")
+
+    decoding = two.spec.decoding
+    x = torch.from_numpy(features.copy()).requires_grad_()
+    on = np.zeros(len(regions.regions), np.int64)
+    boxes = regions.regions.astype(np.float64)
+    numbers, _ = trained.model.head(roi_max_pool(x, boxes, on, decoding.bins, 1 / decoding.stride))
+    scores = torch.softmax(numbers, 1)[:, 2]
+    numbers[int(scores.argmax()), 2].backward()  # type: ignore[no-untyped-call]
+    assert x.grad is not None
+    assert float(x.grad.abs().max()) > 0
+    assert target.score == pytest.approx(float(scores.max().detach()), abs=1e-5)
+    expected = x.grad.numpy()
+    (found,) = target.seed.values()
+    np.testing.assert_allclose(found, expected, 0, 1e-4 * np.abs(expected).max())
+    alpha = expected[0].mean(axis=(1, 2))
+    heat = np.maximum(np.tensordot(alpha, features[0], 1), 0)
+    assert last_maps(two.features, target) == "features"
+    shown = class_activation(two.features, images, computed, target, "features")
+    np.testing.assert_allclose(shown, heat, 0, 1e-4 * max(float(heat.max()), 1e-6))
+    # A layer further in front: the same chain, from the feature map on by the network's own rules.
+    earlier = [name for name, value in computed.items() if value.ndim == 4][-8]
+    assert class_activation(two.features, images, computed, target, earlier).min() >= 0
 
 
 def test_saved_and_loaded_it_answers_the_same(trained: Trained, tmp_path: Path) -> None:
