@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 
@@ -83,7 +84,9 @@ def shipped(
     for file, content in written.files.items():
         (folder / file).write_bytes(content)
     halves = [f"both_{half}" for half in HALVES]
-    build(folder, "both", folder / "both_detect", options=("-O1", *WARNINGS), halves=halves)
+    checks = SANITIZERS if request.param == "int8" else ()
+    options = ("-O1", "-g", *WARNINGS, *checks)
+    build(folder, "both", folder / "both_detect", options=options, halves=halves)
     return features, head, folder
 
 
@@ -165,10 +168,16 @@ def test_c_detects_what_numpy_detects(shipped: tuple[Network, Network, Path]) ->
     assert total > 20
 
 
-@pytest.mark.parametrize("numbers", ["float32", "int8"])
-@pytest.mark.parametrize("name", ["fast-rcnn-mobilenet-v1", "rcnn"])
+@pytest.mark.parametrize(
+    ("name", "numbers", "with_clang"),
+    [
+        ("fast-rcnn-mobilenet-v1", "int8", True),
+        ("rcnn", "float32", True),
+        ("rcnn", "int8", False),
+    ],
+)
 def test_the_program_takes_regions_behind_a_picture(
-    name: str, numbers: str, tmp_path: Path
+    name: str, numbers: str, with_clang: bool, tmp_path: Path
 ) -> None:
     both: tuple[Network, ...] = (warping(),)
     if name != "rcnn":
@@ -185,7 +194,7 @@ def test_the_program_takes_regions_behind_a_picture(
     with pytest.raises(TatamiError, match="from its caller"):
         compiled.detect(pictures()[0], 0.3)
     program = tmp_path / "given_detect"
-    if numbers == "float32" and shutil.which("clang") is not None:
+    if with_clang and shutil.which("clang") is not None:
         options, command = ("-O1", *WARNINGS), ["clang"]
     else:
         options, command = ("-O1", "-g", *WARNINGS, *SANITIZERS), compiler()
@@ -255,6 +264,37 @@ def test_what_is_not_two_networks_is_refused(shipped: tuple[Network, Network, Pa
     features, head, _ = shipped
     with pytest.raises(TatamiError, match="not a detector in two stages"):
         emit_two_stage(lower(graph.Network(features.model, None)), lower(head), "net")
+
+
+def test_in_integers_the_files_share_one_scale_and_run_in_onnx_runtime(tmp_path: Path) -> None:
+    features, head = integers(*networks("faster-rcnn-mobilenet-v1", Size(96, 64)))
+    assert isinstance(features.spec, TwoStageSpec)
+    taken = lower(head).values["regions"].quantization
+    assert taken is not None
+    scale = np.float32(taken.scale)
+    image = prepare(pictures()[4], features.spec.input)[0][None]
+    given = numpy_forward(features)(image)[0]
+    steps = given / scale + taken.zero_point
+    assert np.abs(steps - np.rint(steps)).max() < 1e-3
+    assert steps.min() > -0.5
+    assert steps.max() < 255.5
+    assert len(np.unique(np.rint(steps))) > 50
+    rule = TwoStageDetector(features.spec, numpy_forward(features), numpy_forward(head))
+    pooled = rule.look(pictures()[4]).some(1)
+    assert pooled is not None
+    for network, inputs, step in ((features, image, float(scale)), (head, pooled, None)):
+        graph.write(network, tmp_path / "one.onnx")
+        session = onnxruntime.InferenceSession(
+            tmp_path / "one.onnx", providers=["CPUExecutionProvider"]
+        )
+        found = session.run(None, {session.get_inputs()[0].name: inputs})
+        expected = numpy_forward(network)(inputs)
+        # Its float arithmetic rounds a sum to the neighbouring byte here and there.
+        for one, right in zip(found, expected, strict=True):
+            apart = np.abs(one - right.reshape(one.shape))
+            assert apart.mean() < 0.05 * np.abs(right).mean()
+        if step is not None:
+            assert (np.abs(found[0] - expected[0]) > step / 2).mean() < 0.1
 
 
 def test_bytes_of_two_kinds_do_not_meet() -> None:
