@@ -434,7 +434,7 @@ def _two_stage(path: Path, name: str, detector: TwoStageDetector) -> Stage:
     if (path / "run.json").is_file():
         weights = path / "weights.safetensors"
         parts = [
-            Stage(f"torch {half}", detector.spec, detector, forward, None, None, 0)
+            Stage(f"{half} of torch", detector.spec, detector, forward, None, None, 0)
             for half, forward in zip(halves, forwards, strict=True)
         ]
         return _of_parts("torch", detector, parts, weights.stat().st_size)
@@ -446,7 +446,7 @@ def _two_stage(path: Path, name: str, detector: TwoStageDetector) -> Stage:
         programs[0] = as_taken(*programs)
     parts = []
     for index, (half, forward) in enumerate(zip(halves, forwards, strict=True)):
-        called, size = f"{name} {half}", two.files[index].stat().st_size
+        called, size = f"{half} of {name}", two.files[index].stat().st_size
         if integers:
             parts.append(integer_stage(called, detector, forward, programs[index], size))
         else:
@@ -504,7 +504,7 @@ def compiled_two_stage(detector: CompiledTwoStage, name: str) -> Stage:
         size = _source_size(detector.folder, part)
         parts.append(
             Stage(
-                f"{name} {half}",
+                f"{half} of {name}",
                 detector.spec,
                 detector,
                 forward,

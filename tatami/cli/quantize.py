@@ -153,6 +153,7 @@ class _Part:
 def _two_parts(two: TwoStageFiles, pictures: Sequence[Picture], target: Path) -> list[_Part]:
     """The networks of a detector in two stages, folded: the head's inputs are the regions that the
     pictures have. Raises TatamiError where they have none."""
+    beside = target if two.features is None else head_beside(target)  # refused before all the work
     head, _ = fold(two.head)
     folded = None if two.features is None else fold(two.features)[0]
     detector = replace(two, features=folded, head=head).in_numpy()
@@ -164,11 +165,11 @@ def _two_parts(two: TwoStageFiles, pictures: Sequence[Picture], target: Path) ->
             file=two.files[0],
         )  # fmt: skip
     if folded is None:
-        return [_Part(head, regions, two.files[0], target)]
+        return [_Part(head, regions, two.files[0], beside)]
     images = [_image(picture, two.spec) for picture in pictures]
     return [
         _Part(folded, images, two.files[0], target),
-        _Part(head, regions, two.files[1], head_beside(target)),
+        _Part(head, regions, two.files[1], beside),
     ]
 
 

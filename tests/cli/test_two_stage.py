@@ -113,16 +113,16 @@ def test_faster_rcnn_from_pictures_to_c(
     assert command(*prove, "--json") in (0, 1)  # two pictures, and so a mAP that leaps
     rows = {row["stage"]: row for row in json.loads(capsys.readouterr().out)["rows"]}
     for half in ("features", "head"):
-        assert rows[f"network {half}"]["held_to"] == f"torch {half}"
-        assert rows[f"C {half}"]["held_to"] == f"network {half}"
-        assert rows[f"network-int8 {half}"]["held_to"] == f"network {half}"
-        assert rows[f"C int8 {half}"]["held_to"] == f"network-int8 {half}"
+        assert rows[f"{half} of network"]["held_to"] == f"{half} of torch"
+        assert rows[f"{half} of C"]["held_to"] == f"{half} of network"
+        assert rows[f"{half} of network-int8"]["held_to"] == f"{half} of network"
+        assert rows[f"{half} of C int8"]["held_to"] == f"{half} of network-int8"
         for stage in ("network", "C", "C int8"):
-            row = rows[f"{stage} {half}"]
+            row = rows[f"{half} of {stage}"]
             assert row["passed"], row
             assert row["bound"] == (0 if stage == "C int8" else 3e-5)
-        assert rows[f"network-int8 {half}"]["unit"] == "dB"
-        assert rows[f"network-int8 {half}"]["worst"] > 5
+        assert rows[f"{half} of network-int8"]["unit"] == "dB"
+        assert rows[f"{half} of network-int8"]["worst"] > 5
     for stage in ("C boxes", "C int8 boxes"):
         assert (rows[stage]["worst"], rows[stage]["bound"]) == (0, 0)
     assert rows["C int8"]["mean_ap"] == rows["network-int8"]["mean_ap"]
