@@ -12,14 +12,14 @@ import typer
 from rich.console import Console
 
 from tatami import graph
-from tatami.cli.artefact import is_quantized, read_run
+from tatami.cli.artefact import is_quantized, read_run, with_head
 from tatami.cli.classification import classify_all
 from tatami.cli.evaluate import SCORE, Found, detect_all
 from tatami.cli.prove import ledger, open_stage, stages_of
 from tatami.cli.run_data import held_out_of
 from tatami.cli.running import class_order
 from tatami.cli.see import what_it_sees
-from tatami.cli.see_anchors import anchors_seen
+from tatami.cli.see_anchors import anchors_seen, with_anchors
 from tatami.cli.segmentation import in_order, segment_all
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
@@ -50,7 +50,7 @@ from tatami.types import (
     LabelledPictures,
     Picture,
     Segmenter,
-    detector_spec,
+    TwoStageSpec,
 )
 
 SHOWN = 12
@@ -89,7 +89,8 @@ def build_report(folder: Path, run: Run, dataset: Dataset, proof: Ledger) -> Rep
     last = open_stage(paths[-1])
     first = next((one for one in dataset.samples if len(one.boxes)), dataset.samples[0])
     page = _page(folder, run, paths, last, proof, first.id, read_picture(first.path))
-    detector, spec = cast(Detector, last.detector), detector_spec(last.spec)
+    detector, anchors = cast(Detector, last.detector), with_anchors(last.spec)
+    threshold = detector.spec.decoding.score_threshold
     found = detect_all(detector, dataset, SCORE, title="Looking")
     truths = [sample.boxes for sample in found.samples]
     result = evaluate(truths, found.detections, dataset.classes)
@@ -105,12 +106,12 @@ def build_report(folder: Path, run: Run, dataset: Dataset, proof: Ledger) -> Rep
         },
         classes=dataset.classes,
         pictures=_shown(found, detector),
-        pictures_note=f"Found by {last.name}, above a score of {spec.decoding.score_threshold:g}.",
-        seen=[*page.seen, anchors_seen(spec, dataset, first)],
+        pictures_note=f"Found by {last.name}, above a score of {threshold:g}.",
+        seen=[*page.seen, *([anchors_seen(anchors, dataset, first)] if anchors else [])],
         panels=(
             Panel(
                 "Loss",
-                ("loss", "coordinates", "objectness", "background", "classes"),
+                ("loss", "coordinates", "anchors", "objectness", "background", "classes"),
                 logarithmic=True,
             ),
             Panel("Learning rate", ("learning_rate",)),
@@ -304,7 +305,7 @@ def _seen(paths: list[Path], caption: str, picture: Picture) -> tuple[list[Seen]
         return [], ""
     path, network = in_float[-1]
     note = f"Feature maps of {path.name}, each from its least number to its largest."
-    return what_it_sees(network, picture, caption), note
+    return what_it_sees(network, picture, caption, path), note
 
 
 def _curves(result: Evaluation) -> list[Curve]:
@@ -342,20 +343,26 @@ def _per_class(result: Evaluation) -> list[ClassResult]:
 
 
 def _layers(paths: list[Path]) -> list[Layer]:
-    """What the layers of the last ONNX file cost: what is shipped."""
+    """What the layers of the last ONNX file cost: what is shipped. Of a detector in two stages both
+    networks', the head's for one region."""
     files = [path for path in paths if path.suffix == ".onnx"]
     if not files:
         return []
+    network = graph.read(files[-1])
+    parts = [("", network)]
+    if isinstance(network.spec, TwoStageSpec) and network.spec.part == "features":
+        parts.append(("a region: ", with_head(network, files[-1]).head))
     return [
         Layer(
-            cost.name,
+            prefix + cost.name,
             " ".join(cost.operators),
             cost.shape[1:],
             cost.multiply_adds,
             cost.parameters,
             cost.weight_bytes,
         )
-        for cost in costs(graph.read(files[-1]))
+        for prefix, part in parts
+        for cost in costs(part)
     ]
 
 

@@ -151,9 +151,6 @@ def features(
     if not picture.is_file():
         raise TatamiError("no such picture", mend="name one picture, a file", file=picture)
     seen = look(opened, read_picture(picture), file)
-    spec_ = opened.spec
-    if isinstance(spec_, TwoStageSpec) and spec_.part == "features":
-        seen = replace(seen, head=with_head(opened, file).head)
     explained = _explain(seen, wanted, cam_layer, file)
 
     answer: dict[str, Any] = {
@@ -214,7 +211,8 @@ def features(
 def look(network: Network, picture: Picture, file: Path | None = None) -> Insight:
     """Run a network on a picture (height, width, 3) and keep every value.
 
-    One without metadata is given the picture stretched to its input, in numbers from 0 to 1.
+    One without metadata is given the picture stretched to its input, in numbers from 0 to 1. With
+    the first network of a detector in two stages goes the second, which lies beside its file.
     Raises TatamiError, naming the file, for a network whose input is not a picture of three planes.
     """
     shape = shape_of(network.graph.inputs[0])
@@ -235,7 +233,10 @@ def look(network: Network, picture: Picture, file: Path | None = None) -> Insigh
         name: array[: max(1, len(array) // batch)]
         for name, array in graph.values(network, images).items()
     }
-    return Insight(network, picture, images, computed, place, Size(columns, rows), assumed)
+    seen = Insight(network, picture, images, computed, place, Size(columns, rows), assumed)
+    if file is not None and isinstance(spec, TwoStageSpec) and spec.part == "features":
+        return replace(seen, head=with_head(network, file).head)
+    return seen
 
 
 def default_layers(network: Network) -> list[tuple[str, str]]:
@@ -278,12 +279,12 @@ def explain(
     return drawn, target, at
 
 
-def what_it_sees(network: Network, picture: Picture, caption: str) -> list[Seen]:
+def what_it_sees(network: Network, picture: Picture, caption: str, file: Path) -> list[Seen]:
     """A report's pictures: what is found, the maps of some layers, where the network looks."""
-    seen = look(network, picture)
+    seen = look(network, picture, file)
     shown = []
     spec = network.spec
-    if isinstance(spec, NetworkSpec):
+    if isinstance(spec, NetworkSpec) or (isinstance(spec, TwoStageSpec) and seen.head):
         size = Size(picture.shape[1], picture.shape[0])
         found = seen.found(size, spec.decoding.score_threshold)
         drawn = draw_fitted(picture, found, spec.classes, PICTURE_SIZE)

@@ -34,6 +34,7 @@ from tatami.types import (
     NetworkSpec,
     Picture,
     Sample,
+    Spec,
     TwoStageSpec,
     detector_spec,
 )
@@ -218,9 +219,14 @@ def _spec(path: Path) -> NetworkSpec:
     """A detector's, without building it where its run says enough."""
     is_run = (path / "run.json").is_file()
     spec = read_run(path).spec if is_run else open_detector(path).spec
+    return with_anchors(spec) or detector_spec(spec)
+
+
+def with_anchors(spec: Spec) -> NetworkSpec | None:
+    """What has the anchors: a detector, or the proposals of one in two stages; None without."""
     if isinstance(spec, TwoStageSpec) and spec.proposals is not None:
         return NetworkSpec("detect", spec.classes, spec.input, spec.proposals)
-    return detector_spec(spec)
+    return spec if isinstance(spec, NetworkSpec) else None
 
 
 def _drawn_before(older: Any) -> list[str]:

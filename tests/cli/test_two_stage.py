@@ -126,6 +126,11 @@ def test_faster_rcnn_from_pictures_to_c(
     for stage in ("C boxes", "C int8 boxes"):
         assert (rows[stage]["worst"], rows[stage]["bound"]) == (0, 0)
     assert rows["C int8"]["mean_ap"] == rows["network-int8"]["mean_ap"]
+    assert command("report", run) == 0
+    page = (run / "report.html").read_text()
+    assert "a region: model/" in page
+    assert "have an anchor" in page
+    assert "Grad-CAM" in page
     assert command(*prove, "--variants") == 2
     assert "--variants" in capsys.readouterr().err
 
