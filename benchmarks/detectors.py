@@ -61,7 +61,8 @@ class Contestant:
         millions = [total(costs(network)).multiply_adds / 1e6 for network in self.shipped]
         if not self.in_stages:
             return f"{millions[0]:,.1f} M"
-        return f"{sum(millions[:-1]):,.1f} M + {millions[-1]:,.2f} M a region"
+        once = [f"{each:,.1f} M + " for each in millions[:-1]]
+        return "".join(once) + f"{millions[-1]:,.2f} M a region"
 
 
 def main() -> None:
