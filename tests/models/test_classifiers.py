@@ -7,7 +7,7 @@ that torchvision 0.29.1 itself computed of weights that are a function of their 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -35,12 +35,7 @@ from tatami.types import Size
 Shapes = dict[str, tuple[int, ...]]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def on_paper(name: str, classes: int = 1000, **options: object) -> Classifier:
