@@ -73,12 +73,16 @@ class TwoStageDetector:
 
         Raises TatamiError where regions must come from elsewhere and do not.
         """
-        seen = self.look(picture)
+        size = Size(picture.shape[1], picture.shape[0])
+        return self.found_in(self.look(picture), size, score_threshold)
+
+    def found_in(self, seen: Regions, size: Size, score_threshold: float) -> Detections:
+        """Steps 4 and 5 for the regions of a picture of that size."""
         if not len(seen.regions):
             return Detections.of([], [], [])
         decoding = self.spec.decoding
         best = region_candidates(seen.regions, *self.judge(seen), decoding, score_threshold)
-        return suppressed(best, decoding, seen.placement, Size(picture.shape[1], picture.shape[0]))
+        return suppressed(best, decoding, seen.placement, size)
 
     def judge(self, seen: Regions) -> tuple[Float32, Float32]:
         """Step 4 for the regions of a picture, one at least: the numbers of the classes (n, K + 1)

@@ -397,12 +397,13 @@ def open_stage(path: Path) -> Stage:
     """A run folder, an ONNX file or a shipped C folder as a stage of the ledger."""
     name = path.resolve().stem
     detector = open_artefact(path)
+    in_c = "C" if name == "c" else f"C {name.removeprefix('c-')}"
     if isinstance(detector, CompiledTwoStage):
-        return compiled_two_stage(detector, "C" if name == "c" else f"C {name.removeprefix('c-')}")
+        return compiled_two_stage(detector, in_c)
+    if isinstance(detector, CompiledDetector | CompiledClassifier | CompiledSegmenter):
+        return compiled_stage(detector, in_c)
     if isinstance(detector, TwoStageDetector):
         return _two_stage(path, name, detector)
-    if isinstance(detector, CompiledDetector | CompiledClassifier | CompiledSegmenter):
-        return compiled_stage(detector, "C" if name == "c" else f"C {name.removeprefix('c-')}")
     assert isinstance(detector, ForwardDetector | ForwardClassifier | ForwardSegmenter)
     if path.is_dir():
         weights = path / "weights.safetensors"

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,7 @@ from tatami import graph
 from tatami.cli.artefact import network_file, numpy_forward, proposer, with_head
 from tatami.cli.drawings import check_replaceable, free_name, save_picture
 from tatami.data.pictures import read_picture
-from tatami.decoding import detections, suppressed
+from tatami.decoding import detections
 from tatami.errors import TatamiError, printable
 from tatami.files import folder_written_atomically, write_atomically
 from tatami.graph.attributes import label, weight
@@ -39,7 +40,7 @@ from tatami.see.class_activation import (
 from tatami.see.draw import draw_detections, draw_fitted, fit
 from tatami.see.features import draw_filters, draw_heat, draw_maps, titled, value_range
 from tatami.see.report import PICTURE_SIZE, Seen
-from tatami.two_stage import Regions, TwoStageDetector, region_candidates
+from tatami.two_stage import Regions, TwoStageDetector
 from tatami.types import (
     Detections,
     Float32,
@@ -90,16 +91,13 @@ class Insight:
         """What a detector finds above a score, in the picture at a size."""
         spec = self.network.spec
         if isinstance(spec, TwoStageSpec):
-            detector, regions = self.in_regions()
-            if not len(regions.regions):
-                return Detections.of([], [], [])
-            said = detector.judge(regions)
-            best = region_candidates(regions.regions, *said, spec.decoding, threshold)
-            return suppressed(best, spec.decoding, self.place, size)
+            detector, regions = self.in_regions
+            return detector.found_in(regions, size, threshold)
         assert isinstance(spec, NetworkSpec)
         raw = [self.computed[str(value.name)][0] for value in self.network.graph.outputs]
         return detections(raw, spec, self.place, size, threshold)
 
+    @cached_property
     def in_regions(self) -> tuple[TwoStageDetector, Regions]:
         """A detector in two stages, and the regions of the picture."""
         spec = self.network.spec
@@ -259,7 +257,7 @@ def explain(
     """
     if seen.head is not None:
         name = str(seen.network.graph.outputs[0].name)
-        detector, regions = seen.in_regions()
+        detector, regions = seen.in_regions
         features = name, seen.computed[name]
         target = target_in_regions(detector, seen.head, features, regions, wanted)
     else:
