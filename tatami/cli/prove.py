@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, cast
@@ -475,49 +475,41 @@ def _of_parts(
 
 def compiled_two_stage(detector: CompiledTwoStage, name: str) -> Stage:
     """A shipped folder with both networks, compiled: each by itself, too."""
-    parts = []
-    for half, part in zip(halves_of(detector.spec), detector.parts, strict=True):
-        network = CompiledNetwork(detector.folder, part=part)
-        known = network.description.values
-
-        def integers(images: Float32, network: CompiledNetwork = network) -> dict[str, Array]:
-            found = [network.values([image]) for image in images]
-            return {key: np.stack([one[key] for one in found]) for key in found[0]}
-
-        def values(
-            images: Float32,
-            integers: Callable[[Float32], dict[str, Array]] = integers,
-            known: Mapping[str, Value] = known,
-        ) -> dict[str, Float32]:
-            return {key: _real(array, known[key]) for key, array in integers(images).items()}
-
-        def forward(
-            images: Float32,
-            network: CompiledNetwork = network,
-            known: Mapping[str, Value] = known,
-        ) -> RawMaps:
-            found = [network.run([image]) for image in images]
-            maps = [np.stack(each) for each in zip(*found, strict=True)]
-            outputs = network.description.outputs
-            return tuple(_real(each, known[key]) for key, each in zip(outputs, maps, strict=True))
-
-        quantized = any(value.quantized for value in known.values())
-        size = _source_size(detector.folder, part)
-        parts.append(
-            Stage(
-                f"{half} of {name}",
-                detector.spec,
-                detector,
-                forward,
-                values,
-                None,
-                size,
-                integers if quantized else None,
-                compiled=True,
-            )
-        )
+    halves = zip(halves_of(detector.spec), detector.parts, strict=True)
+    parts = [_compiled_part(detector, part, f"{half} of {name}") for half, part in halves]
     size = _source_size(detector.folder, detector.name)
     return _of_parts(name, detector, parts, size, compiled=True)
+
+
+def _compiled_part(detector: CompiledTwoStage, part: str, name: str) -> Stage:
+    """One network of a shipped folder that holds two."""
+    network = CompiledNetwork(detector.folder, part=part)
+    known = network.description.values
+
+    def integers(images: Float32) -> dict[str, Array]:
+        found = [network.values([image]) for image in images]
+        return {key: np.stack([one[key] for one in found]) for key in found[0]}
+
+    def values(images: Float32) -> dict[str, Float32]:
+        return {key: _real(array, known[key]) for key, array in integers(images).items()}
+
+    def forward(images: Float32) -> RawMaps:
+        found = [network.run([image]) for image in images]
+        maps = [np.stack(each) for each in zip(*found, strict=True)]
+        outputs = network.description.outputs
+        return tuple(_real(each, known[key]) for key, each in zip(outputs, maps, strict=True))
+
+    return Stage(
+        name,
+        detector.spec,
+        detector,
+        forward,
+        values,
+        None,
+        _source_size(detector.folder, part),
+        integers if any(value.quantized for value in known.values()) else None,
+        compiled=True,
+    )
 
 
 def integer_stage(
