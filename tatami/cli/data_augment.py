@@ -42,6 +42,7 @@ SHOWN = Augmentation(
     crop=1.0,
     expand=1.0,
     brightness=60,
+    quarter=1.0,
 )
 NAMES = (
     "flip",
@@ -50,6 +51,7 @@ NAMES = (
     "translate",
     "expand",
     "crop",
+    "quarter",
     "rotate",
     "hue",
     "saturation",
@@ -184,6 +186,7 @@ def _row(name: str, used: Augmentation, seed: int, chosen: Sequence[int], draw: 
         "mosaic",
         "expand",
         "crop",
+        "quarter",
     ):  # there is no half of these: more pictures in place of strengths
         on = nothing.with_settings([f"{name}=1"])
         chance = "" if neutral else f" {getattr(used, name):g} of the time"

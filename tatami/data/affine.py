@@ -1,7 +1,8 @@
 """Where a picture goes on a canvas: one affine transform for its pixels, its boxes and its mask.
 
-A picture is resized to a rectangle of whole canvas pixels, perhaps mirrored, then turned about the
-rectangle's centre; only what falls into a window of the canvas is seen. Pixels, boxes and masks all
+A picture is perhaps turned by quarters, resized to a rectangle of whole canvas pixels, perhaps
+mirrored, then turned about the rectangle's centre; only what falls into a window of the canvas is
+seen. Pixels, boxes and masks all
 go by the same ``Transform``, so that they cannot disagree.
 
 Resizing is Pillow's bilinear filter: the same widened triangle as the picture rule, within 2 levels
@@ -67,14 +68,16 @@ class Area:
 
 @dataclass(frozen=True)
 class Transform:
-    """The way of a picture of ``source`` pixels onto a canvas.
+    """The way of a picture onto a canvas.
 
+    source: its size, once it is turned by ``quarters``.
     placed: the area that the whole picture is resized to; it may reach beyond the canvas.
     window: the part of the canvas that it may be seen in.
     mirrored: left and right changed, before it is turned.
     degrees: turned by this about the centre of ``placed``, counter-clockwise as seen.
     by_rule: resized by the picture rule itself, in place of Pillow.
     by_centre: a box stays where its centre is seen, however much of it is cut away.
+    quarters: turned by so many right angles first, counter-clockwise as seen: no pixel is mixed.
     """
 
     source: Size
@@ -84,10 +87,12 @@ class Transform:
     degrees: float = 0.0
     by_rule: bool = False
     by_centre: bool = False
+    quarters: int = 0
 
     @property
     def matrix(self) -> Float:
-        """(2, 3): a point (x, y, 1) of the picture, in pixel edges, to a point of the canvas."""
+        """(2, 3): a point (x, y, 1) of the picture, in pixel edges and after its quarter turns, to
+        a point of the canvas."""
         x, y = self.placed.width / self.source.width, self.placed.height / self.source.height
         upright = np.array([[x, 0, self.placed.left], [0, y, self.placed.top], [0, 0, 1]])
         if self.mirrored:
@@ -106,7 +111,7 @@ class Transform:
 
         Where the area is not ``covered`` the values mean nothing.
         """
-        seen = self.seen
+        seen, picture = self.seen, np.rot90(picture, self.quarters)
         if not self.degrees:
             return self._upright(picture, seen)
         back: Float = np.linalg.inv(self._turn).astype(np.float64)
@@ -137,11 +142,12 @@ class Transform:
         return np.asarray(inside, np.bool_)
 
     def mask(self, mask: Mask, void: int) -> Mask:
-        """The mask (source.height, source.width) as it appears in ``seen``, by nearest neighbour.
+        """The picture's mask (height, width) as it appears in ``seen``, by nearest neighbour.
 
         A pixel has the class of that pixel of the picture in which its centre lies, and ``void``
         where the picture does not cover it.
         """
+        mask = np.rot90(mask, self.quarters)
         x, y = self._sources()
         column = np.clip(x, 0, self.source.width - 1).astype(np.int64)
         row = np.clip(y, 0, self.source.height - 1).astype(np.int64)
@@ -158,6 +164,7 @@ class Transform:
         its extent. ``areas`` shrink by what is cut away. With ``by_centre`` a box is dropped when
         its centre is not seen, and cutting hides nothing.
         """
+        boxes = quarter_turned(boxes, self.source, self.quarters)
         way = self._turned if self.degrees else self._straight
         cut, whole, left, shown = way(boxes, hidden)
         sides = cut[:, 2:] - cut[:, :2]
@@ -251,6 +258,19 @@ class Transform:
                     under[index] = _polygon_area(_clipped(polygon, hidden))
         whole = _areas(boxes.xyxy) * abs(float(np.linalg.det(matrix[:, :2])))
         return cut, whole, left, left - under
+
+
+def quarter_turned(boxes: Boxes, size: Size, quarters: int) -> Boxes:
+    """The boxes of a picture that is turned by so many right angles, counter-clockwise as seen.
+
+    size: the picture's once it is turned.
+    """
+    xyxy = boxes.xyxy
+    for left in reversed(range(quarters % 4)):  # so many turns are still to come
+        height = size.height if left % 2 == 0 else size.width
+        x1, y1, x2, y2 = xyxy.T
+        xyxy = np.stack([y1, height - x2, y2, height - x1], axis=1)
+    return Boxes(xyxy, boxes.labels, boxes.difficult, boxes.crowd, boxes.areas)
 
 
 def _moved(points: Float, matrix: Float) -> Float:

@@ -3,9 +3,9 @@
 Resize by a random factor and aspect, shift, mirror and distort colours as Redmon and Farhadi train
 YOLOv2 (YOLO9000, section 2, "Training for detection"; Redmon et al. 2016, section 2.2, for the
 colours), and put four pictures into one (mosaic; Bochkovskiy et al. 2020, YOLOv4, section 3.4).
-Turn it, add noise, and hide a part of it (random erasing; Zhong et al. 2020, section 3.2). Zoom out
-and cut a patch that holds something, as Liu et al. train SSD (2016, section 2.2, "Data
-augmentation"; section 3.6 for zooming out).
+Turn it, by right angles or any, add noise, and hide a part of it (random erasing; Zhong et al.
+2020, section 3.2). Zoom out and cut a patch that holds something, as Liu et al. train SSD (2016,
+section 2.2, "Data augmentation"; section 3.6 for zooming out).
 
 Where things go is data/affine.py's, drawn here. With nothing to vary the picture rule itself
 resizes, so ``Augmentation.none()`` gives ``picture.letterbox`` to the bit. What is not used draws
@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from tatami.boxes import iou_xyxy
-from tatami.data.affine import Area, Transform
+from tatami.data.affine import Area, Transform, quarter_turned
 from tatami.errors import TatamiError
 from tatami.picture import placement
 from tatami.types import (
@@ -61,6 +61,8 @@ class Augmentation:
     mosaic: probability of putting four pictures into one; mosaic_scale: their scale then.
     rotate: most degrees, either way, by which the picture is turned about its centre. Boxes become
     the hull of the turned box, which is more than the object needs: keep it small for detectors.
+    quarter: probability of turning the picture by one, two or three right angles: for pictures that
+    have no up, as a microscope's; 0.75 makes the four ways equally likely. No pixel is mixed.
     noise: standard deviation, in grey levels, of what is added to each channel of each pixel.
     occlusion: probability of hiding a rectangle of the canvas under the pad's grey.
     occlusion_size: (least, most) share of the canvas's area that it hides; three times as wide as
@@ -98,6 +100,7 @@ class Augmentation:
     expand: float = 0.0
     expand_most: float = 4.0
     brightness: float = 0.0
+    quarter: float = 0.0
 
     def __post_init__(self) -> None:
         shares = (
@@ -109,6 +112,7 @@ class Augmentation:
             "min_visible",
             "crop",
             "expand",
+            "quarter",
         )
         for name in shares:
             if not 0 <= getattr(self, name) <= 1:
@@ -291,12 +295,17 @@ def _drawn_transform(
     rng: np.random.Generator,
 ) -> Transform:
     """Where a picture of ``source`` goes on a canvas of ``size``, by chance, seen in ``window``."""
+    quarters = _drawn_quarters(options, rng)
+    if quarters % 2:
+        source = Size(source.height, source.width)
+    boxes = quarter_turned(boxes, source, quarters)
     alone = (window.width, window.height) == (size.width, size.height)
     patch = _drawn_patch(source, boxes, options, rng) if alone else None
     if patch is not None:
         placed, window = _patch_on_canvas(source, patch, size, resize)
+        mirrored, degrees = _drawn_turn(options, rng)
         return Transform(
-            source, placed, window, *_drawn_turn(options, rng), by_rule=False, by_centre=True
+            source, placed, window, mirrored, degrees, by_centre=True, quarters=quarters
         )
     fit = placement(source, InputSpec(size, resize=resize))
     factor = _log_uniform(*(options.scale if alone else options.mosaic_scale), rng)
@@ -312,7 +321,15 @@ def _drawn_transform(
         top = window.top + round(rng.random() * (window.height - height))
     placed = Area(left, top, left + width, top + height)
     by_rule = (width, height) == (fit.width, fit.height)
-    return Transform(source, placed, window, *_drawn_turn(options, rng), by_rule=by_rule)
+    mirrored, degrees = _drawn_turn(options, rng)
+    return Transform(source, placed, window, mirrored, degrees, by_rule=by_rule, quarters=quarters)
+
+
+def _drawn_quarters(options: Augmentation, rng: np.random.Generator) -> int:
+    """By how many right angles a picture is turned."""
+    if not options.quarter or rng.random() >= options.quarter:
+        return 0
+    return int(rng.integers(1, 4))
 
 
 def _drawn_turn(options: Augmentation, rng: np.random.Generator) -> tuple[bool, float]:

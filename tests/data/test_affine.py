@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tatami.data.affine import Area, Transform, _clipped, _polygon_area
+from tatami.data.affine import Area, Transform, _clipped, _polygon_area, quarter_turned
 from tatami.data.augment import Augmentation, augmented, augmented_mask, augmented_picture
 from tatami.types import Boxes, Dataset, Picture, Sample, Size
 
@@ -57,6 +57,32 @@ def by_hand(move: Transform, x: float, y: float) -> tuple[float, float]:
 @given(transforms(), st.floats(0, 90), st.floats(0, 90))
 def test_the_matrix_is_the_steps(move: Transform, x: float, y: float) -> None:
     assert_allclose(move.matrix @ (x, y, 1), by_hand(move, x, y), atol=1e-9)
+
+
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 3), st.data())
+def test_quarter_turns_lose_nothing(
+    width: int, height: int, quarters: int, data: st.DataObject
+) -> None:
+    """Pixels and mask as np.rot90 has them, to the byte; a box holds the same pixels as before."""
+    picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    mask = picture[..., 0] // 2
+    turned = np.rot90(picture, quarters)
+    size = Size(turned.shape[1], turned.shape[0])
+    whole = Area(0, 0, size.width, size.height)
+    move = Transform(size, whole, whole, by_rule=data.draw(st.booleans()), quarters=quarters)
+    assert_array_equal(move.pixels(picture), turned)
+    assert_array_equal(move.mask(mask, 255), np.rot90(mask, quarters))
+
+    x1, y1 = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
+    x2, y2 = data.draw(st.integers(x1 + 1, width)), data.draw(st.integers(y1 + 1, height))
+    boxes = quarter_turned(Boxes.of([(x1, y1, x2, y2)], [0]), size, quarters)
+    left, top, right, bottom = boxes.xyxy[0].astype(int)
+    expected = np.rot90(picture[y1:y2, x1:x2], quarters)
+    assert_array_equal(turned[top:bottom, left:right], expected)
+    wide = x2 - x1 >= 2 and y2 - y1 >= 2  # narrower is no object to learn from
+    assert_array_equal(
+        move.boxes(Boxes.of([(x1, y1, x2, y2)], [0]), 0.25).xyxy, boxes.xyxy[: int(wide)]
+    )
 
 
 def test_a_quarter_turn_is_numpys() -> None:

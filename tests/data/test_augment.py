@@ -14,6 +14,7 @@ from PIL import Image
 
 from tatami.boxes import iou_xyxy
 from tatami.data import augment
+from tatami.data.affine import quarter_turned
 from tatami.data.augment import Augmentation, augmented
 from tatami.errors import TatamiError
 from tatami.picture import letterbox, placement
@@ -310,6 +311,7 @@ wrong: list[tuple[str, Callable[[], Augmentation]]] = [
     ("mosaic_scale", lambda: Augmentation(mosaic_scale=(0.0, 0.5))),
     ("pad", lambda: Augmentation(pad=256)),
     ("rotate", lambda: Augmentation(rotate=181)),
+    ("quarter", lambda: Augmentation(quarter=1.5)),
     ("noise", lambda: Augmentation(noise=-1)),
     ("occlusion", lambda: Augmentation(occlusion=2)),
     ("occlusion_size", lambda: Augmentation(occlusion_size=(0.0, 0.1))),
@@ -344,6 +346,7 @@ PATCHES = {
     "expand": replace(NOTHING, expand=1.0),
     "both": replace(NOTHING, crop=1.0, expand=0.5, flip=0.5),
     "turned": replace(NOTHING, crop=1.0, expand=0.5, flip=0.5, rotate=20.0),
+    "quarters": replace(NOTHING, crop=0.5, expand=0.5, flip=0.5, quarter=0.75),
 }
 
 
@@ -369,7 +372,7 @@ def test_a_patch_keeps_what_has_its_centre_in_it(
     rng.random()  # whether it becomes a mosaic
     window = augment.Area(0, 0, size.width, size.height)
     move = augment._drawn_transform(sample.size, sample.boxes, size, window, options, resize, rng)
-    x1, y1, x2, y2 = sample.boxes.xyxy[0]
+    x1, y1, x2, y2 = quarter_turned(sample.boxes, move.source, move.quarters).xyxy[0]
     x, y = move.matrix @ ((x1 + x2) / 2, (y1 + y2) / 2, 1)
     seen = move.seen
     if not (seen.left <= x < seen.right and seen.top <= y < seen.bottom):
