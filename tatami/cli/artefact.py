@@ -173,6 +173,17 @@ def with_head(network: Network, file: Path) -> TwoStageFiles:
     return TwoStageFiles(first, files, *networks)
 
 
+def head_of(network: Network, file: Path) -> Network | None:
+    """What looks at the regions that a file's network is the first to see; None of any other.
+
+    Raises TatamiError as ``with_head`` does.
+    """
+    spec = network.spec
+    if isinstance(spec, TwoStageSpec) and spec.part == "features":
+        return with_head(network, file).head
+    return None
+
+
 def proposer(spec: TwoStageSpec) -> Propose | None:
     """Selective search, for a network that finds no regions itself."""
     return None if spec.proposals is not None else selective_search

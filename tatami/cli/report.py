@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from tatami import graph
-from tatami.cli.artefact import is_quantized, read_run, with_head
+from tatami.cli.artefact import head_of, is_quantized, read_run
 from tatami.cli.classification import classify_all
 from tatami.cli.evaluate import SCORE, Found, detect_all
 from tatami.cli.prove import ledger, open_stage, stages_of
@@ -50,7 +50,6 @@ from tatami.types import (
     LabelledPictures,
     Picture,
     Segmenter,
-    TwoStageSpec,
 )
 
 SHOWN = 12
@@ -350,8 +349,9 @@ def _layers(paths: list[Path]) -> list[Layer]:
         return []
     network = graph.read(files[-1])
     parts = [("", network)]
-    if isinstance(network.spec, TwoStageSpec) and network.spec.part == "features":
-        parts.append(("a region: ", with_head(network, files[-1]).head))
+    head = head_of(network, files[-1])
+    if head is not None:
+        parts.append(("a region: ", head))
     return [
         Layer(
             prefix + cost.name,

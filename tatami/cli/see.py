@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tatami import graph
-from tatami.cli.artefact import network_file, numpy_forward, proposer, with_head
+from tatami.cli.artefact import head_of, network_file, numpy_forward, proposer
 from tatami.cli.drawings import check_replaceable, free_name, save_picture
 from tatami.data.pictures import read_picture
 from tatami.decoding import detections
@@ -232,9 +232,7 @@ def look(network: Network, picture: Picture, file: Path | None = None) -> Insigh
         for name, array in graph.values(network, images).items()
     }
     seen = Insight(network, picture, images, computed, place, Size(columns, rows), assumed)
-    if file is not None and isinstance(spec, TwoStageSpec) and spec.part == "features":
-        return replace(seen, head=with_head(network, file).head)
-    return seen
+    return seen if file is None else replace(seen, head=head_of(network, file))
 
 
 def default_layers(network: Network) -> list[tuple[str, str]]:

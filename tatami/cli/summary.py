@@ -20,7 +20,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tatami import graph
-from tatami.cli.artefact import network_file, with_head
+from tatami.cli.artefact import head_of, network_file
 from tatami.errors import TatamiError
 from tatami.files import write_atomically
 from tatami.graph.costs import Cost, costs, total
@@ -129,12 +129,9 @@ def _is_path(text: str) -> bool:
 def _from_file(path: Path, size: Size | None) -> tuple[Network, ...]:
     file = network_file(path)
     network = graph.read(file)
-    spec = network.spec
-    if size is None and isinstance(spec, TwoStageSpec) and spec.part == "features":
-        two = with_head(network, file)
-        return network, two.head
     if size is None:
-        return (network,)
+        head = head_of(network, file)
+        return (network,) if head is None else (network, head)
     try:
         return (resize(network, size),)
     except TatamiError as error:
