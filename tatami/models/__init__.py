@@ -28,7 +28,7 @@ from tatami.models.two_stage import TwoStage
 from tatami.models.unet import UNet
 from tatami.models.vgg import VGG, D, E
 from tatami.models.xception import Xception
-from tatami.models.yolov1 import FastYoloV1, TinyYoloV1, YoloV1
+from tatami.models.yolov1 import FastYoloV1, TinyYoloV1, YoloV1, YoloV1Classifier
 from tatami.models.yolov2 import YoloV2
 from tatami.models.yolov2_tiny import YoloV2Tiny
 
@@ -83,6 +83,7 @@ CLASSIFIERS: dict[str, Callable[..., Classifier]] = {
     "mobilenet-v1": MobileNetV1,
     "sppnet": SPPNet,
     "xception": Xception,
+    "yolov1-classifier": YoloV1Classifier,
 }
 """The classifiers: each takes ``(classes, width=...)``, and gives a ``Classifier``."""
 

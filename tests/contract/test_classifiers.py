@@ -62,6 +62,7 @@ CASES = {
     "densenet121": Case(PLAIN, Size(75, 130), {"blocks": (2, 2, 3, 2)}),
     "mobilenet-v1": Case(PLAIN, Size(75, 130), {"dropout": 0.0}),
     "sppnet": Case(Size(112, 112), Size(100, 131), {"dropout": 0.0}),
+    "yolov1-classifier": Case(PLAIN, Size(75, 130), {}),
     "xception": Case(
         PLAIN, Size(75, 130), {"middle": 1, "dropout": 0.0, "output_stride": 16}, width=0.05
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from torch import nn
 
 from tatami.decoding import candidates
 from tatami.errors import TatamiError
-from tatami.models.yolov1 import FastYoloV1, TinyYoloV1, YoloV1
+from tatami.models.yolov1 import FastYoloV1, TinyYoloV1, YoloV1, YoloV1Classifier
+from tatami.train.transfer import leading_layers
 from tatami.types import Boxes, Float, Size
 
 # Figure 3: (kernel, outputs, side of the output at 448); then the fully connected layers.
@@ -66,6 +68,36 @@ def test_the_networks_of_the_paper(case: str) -> None:
     assert sum(p.numel() for p in model.parameters()) == parameters
     assert round(products / 1e9, 2) == giga
     assert round(parameters / 1e6, 2) == mega
+
+
+def test_the_classifier_that_the_24_layers_begin_from() -> None:
+    """The authors publish one with a 1x1 convolution to the classes in place of the fully connected
+    layer, at 8.52 G operations; by figure 3 it is the same but for that."""
+    products, parameters, channels = 0, 0, 3
+    for kernel, outputs, side in PAPER[:20]:  # at 224, half of the figure's 448
+        products += (side // 2) ** 2 * channels * outputs * kernel**2
+        parameters += channels * outputs * kernel**2 + 2 * outputs  # normalization's two
+        channels = outputs
+    assert round(2 * (products + 7 * 7 * 1024 * 1000) / 1e9, 2) == 8.52
+    with torch.device("meta"):
+        model = YoloV1Classifier().eval()
+        assert model(torch.zeros(1, 3, 224, 224)).shape == (1, 1000)
+    assert sum(p.numel() for p in model.parameters()) == parameters + 1025 * 1000
+
+
+def test_the_24_layers_begin_from_it() -> None:
+    torch.manual_seed(0)
+    classifier = YoloV1Classifier(5, width=0.05)
+    model = YoloV1(3, YoloV1.plan(Size(128, 64), ()), width=0.05)
+    start, last = leading_layers(model, classifier.state_dict(), Path("classifier.safetensors"))
+    assert last == "convolutions.23.norm"  # the 20th, of which four stand before a pool
+    model.load_state_dict(start)
+    images = torch.rand(2, 3, 64, 128)
+    with torch.no_grad():
+        theirs = classifier.eval().convolutions(images)
+        assert torch.equal(
+            model.eval().convolutions[: len(classifier.convolutions)](images), theirs
+        )
 
 
 def test_the_grid_is_the_papers_and_grows_with_the_input() -> None:
