@@ -135,7 +135,8 @@ def prove(
                 f"'{target}' is no machine that is emulated here",
                 mend=f"give one of {', '.join(t.name for t in TARGETS.values() if t.runner)}",
             )
-    paths = [path for artefact in artefacts for path in stages_of(artefact)]
+    given = [path for artefact in artefacts for path in stages_of(artefact)]
+    paths = list({path.resolve(): path for path in given}.values())  # a run folder brings its own
     stages = [open_stage(path) for path in paths]
     folders = [path for path in paths if (path / "network.json").is_file()]
     if (variants or on) and any(stage.parts for stage in stages):

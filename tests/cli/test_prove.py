@@ -42,6 +42,15 @@ def test_a_right_network_is_proved(command, stages, squares_set, capsys):
     assert answer["rows"][0]["mean_ap"] == answer["rows"][2]["mean_ap"] == 1
 
 
+def test_a_stage_that_is_given_twice_is_one(command, stages, squares_set, capsys):
+    """As where a run folder, which brings what came of it, and its files are both named."""
+    network, folded, c = stages
+    twice = (network, folded, c, folded, c.parent / "." / "c")
+    assert command("prove", *twice, "--data", squares_set, "--json") == 0
+    names = [row["stage"] for row in json.loads(capsys.readouterr().out)["rows"]]
+    assert names == ["squares", "folded", "C", "C picture rule", "C boxes"]
+
+
 def spoil(path, target, factor):
     """A copy of the network with one weight changed."""
     model = onnx.load(path)

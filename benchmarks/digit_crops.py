@@ -1,0 +1,39 @@
+"""Cut the objects of a detection set out, a folder a class: what a detector's backbone can learn as
+a classifier first, where no set of classes is at hand (YOLOv1's pretraining, its section 2.2).
+
+    python benchmarks/digit_crops.py DIGITS CROPS
+
+Each is a square, half as wide again as the object's longer side, black beyond the picture; one in
+ten pictures is for the test split.
+"""
+
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from tatami.data.open import open_dataset
+
+
+def main(root: Path, out: Path) -> None:
+    dataset = open_dataset(root, split="train").dataset
+    for number, sample in enumerate(dataset.samples):
+        split = "test" if number % 10 == 0 else "train"
+        with Image.open(sample.path) as opened:
+            picture = opened.convert("RGB")
+        for index, (box, label) in enumerate(
+            zip(sample.boxes.xyxy.tolist(), sample.boxes.labels.tolist(), strict=True)
+        ):
+            x1, y1, x2, y2 = box
+            half = 0.75 * max(x2 - x1, y2 - y1)
+            x, y = (x1 + x2) / 2, (y1 + y2) / 2
+            folder = out / split / dataset.classes[label]
+            folder.mkdir(parents=True, exist_ok=True)
+            crop = picture.crop(
+                (round(x - half), round(y - half), round(x + half), round(y + half))
+            )
+            crop.save(folder / f"{sample.id}-{index}.png")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
