@@ -1,9 +1,8 @@
 """Where a picture goes on a canvas: one affine transform for its pixels, its boxes and its mask.
 
-A picture is perhaps turned by quarters, resized to a rectangle of whole canvas pixels, perhaps
+A picture is perhaps turned by right angles, resized to a rectangle of whole canvas pixels, perhaps
 mirrored, then turned about the rectangle's centre; only what falls into a window of the canvas is
-seen. Pixels, boxes and masks all
-go by the same ``Transform``, so that they cannot disagree.
+seen. Pixels, boxes and masks all go by the same ``Transform``, so that they cannot disagree.
 
 Resizing is Pillow's bilinear filter: the same widened triangle as the picture rule, within 2 levels
 of it, computed only where it will be seen. Where the size is the picture rule's own, so is the
