@@ -13,14 +13,14 @@ from pathlib import Path
 from PIL import Image
 
 from tatami.data.open import open_dataset
+from tatami.data.pictures import read_picture
 
 
 def main(root: Path, out: Path) -> None:
     dataset = open_dataset(root, split="train").dataset
     for number, sample in enumerate(dataset.samples):
         split = "test" if number % 10 == 0 else "train"
-        with Image.open(sample.path) as opened:
-            picture = opened.convert("RGB")
+        picture = Image.fromarray(read_picture(sample.path))
         for index, (box, label) in enumerate(
             zip(sample.boxes.xyxy.tolist(), sample.boxes.labels.tolist(), strict=True)
         ):

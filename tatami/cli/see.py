@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -231,8 +231,8 @@ def look(network: Network, picture: Picture, file: Path | None = None) -> Insigh
         name: array[: max(1, len(array) // batch)]
         for name, array in graph.values(network, images).items()
     }
-    seen = Insight(network, picture, images, computed, place, Size(columns, rows), assumed)
-    return seen if file is None else replace(seen, head=head_of(network, file))
+    head = None if file is None else head_of(network, file)
+    return Insight(network, picture, images, computed, place, Size(columns, rows), assumed, head)
 
 
 def default_layers(network: Network) -> list[tuple[str, str]]:

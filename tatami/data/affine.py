@@ -11,7 +11,7 @@ resizing. Turning is bilinear interpolation of the resized picture.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, cos, floor, radians, sin
 
 import numpy as np
@@ -76,7 +76,8 @@ class Transform:
     degrees: turned by this about the centre of ``placed``, counter-clockwise as seen.
     by_rule: resized by the picture rule itself, in place of Pillow.
     by_centre: a box stays where its centre is seen, however much of it is cut away.
-    quarters: turned by so many right angles first, counter-clockwise as seen: no pixel is mixed.
+    quarters: turned by so many right angles first, 0 to 3, counter-clockwise as seen: no pixel is
+    mixed.
     """
 
     source: Size
@@ -262,14 +263,18 @@ class Transform:
 def quarter_turned(boxes: Boxes, size: Size, quarters: int) -> Boxes:
     """The boxes of a picture that is turned by so many right angles, counter-clockwise as seen.
 
-    size: the picture's once it is turned.
+    size: the picture's once it is turned.  quarters: 0 to 3.
     """
-    xyxy = boxes.xyxy
-    for left in reversed(range(quarters % 4)):  # so many turns are still to come
-        height = size.height if left % 2 == 0 else size.width
-        x1, y1, x2, y2 = xyxy.T
-        xyxy = np.stack([y1, height - x2, y2, height - x1], axis=1)
-    return Boxes(xyxy, boxes.labels, boxes.difficult, boxes.crowd, boxes.areas)
+    if quarters == 0:
+        return boxes
+    x1, y1, x2, y2 = boxes.xyxy.T
+    across, down = size.width, size.height
+    edges = {
+        1: (y1, down - x2, y2, down - x1),
+        2: (across - x2, down - y2, across - x1, down - y1),
+        3: (across - y2, x1, across - y1, x2),
+    }
+    return replace(boxes, xyxy=np.stack(edges[quarters], axis=1))
 
 
 def _moved(points: Float, matrix: Float) -> Float:

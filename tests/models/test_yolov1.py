@@ -85,12 +85,13 @@ def test_the_classifier_that_the_24_layers_begin_from() -> None:
     assert sum(p.numel() for p in model.parameters()) == parameters + 1025 * 1000
 
 
-def test_the_24_layers_begin_from_it() -> None:
+@pytest.mark.parametrize(("norm", "twentieth"), [(True, "23.norm"), (False, "23.0")])
+def test_the_24_layers_begin_from_it(norm: bool, twentieth: str) -> None:
     torch.manual_seed(0)
-    classifier = YoloV1Classifier(5, width=0.05)
-    model = YoloV1(3, YoloV1.plan(Size(128, 64), ()), width=0.05)
+    classifier = YoloV1Classifier(5, width=0.05, norm=norm)
+    model = YoloV1(3, YoloV1.plan(Size(128, 64), ()), width=0.05, norm=norm)
     start, last = leading_layers(model, classifier.state_dict(), Path("classifier.safetensors"))
-    assert last == "convolutions.23.norm"  # the 20th, of which four stand before a pool
+    assert last == f"convolutions.{twentieth}"  # the 20th, of which four stand before a pool
     model.load_state_dict(start)
     images = torch.rand(2, 3, 64, 128)
     with torch.no_grad():
