@@ -43,6 +43,7 @@ SHOWN = Augmentation(
     expand=1.0,
     brightness=60,
     quarter=1.0,
+    elastic=0.04,
 )
 NAMES = (
     "flip",
@@ -53,6 +54,7 @@ NAMES = (
     "crop",
     "quarter",
     "rotate",
+    "elastic",
     "hue",
     "saturation",
     "exposure",
@@ -108,7 +110,7 @@ def augment(
     draw, count, classes = _opened(data, split, format, skip or (), canvas)
     usual = {"boxes": Augmentation(), "classes": OF_CLASSES, "masks": OF_MASKS}[kind]
     options = usual.with_settings(augment or ())
-    names = [name for name in NAMES if kind == "boxes" or name != "mosaic"]  # of boxes alone
+    names = [name for name in NAMES if name != ("elastic" if kind == "boxes" else "mosaic")]
 
     chosen: list[int] = np.random.default_rng(seed).permutation(count).tolist()
     rows = [row for name in names for row in _row(name, options, seed, chosen, draw)]

@@ -100,7 +100,7 @@ def plan(
     """Open the data, find the anchors, and write down everything the run will depend on."""
     from tatami.models import DETECTORS
 
-    dataset, opened = _labelled_boxes(asked.source)
+    dataset, opened = _labelled_boxes(asked)
     kind, size = DETECTORS[asked.model], asked.recipe.size
     spec = NetworkSpec(
         task="detect",
@@ -116,7 +116,7 @@ def plan_two_stage(asked: Asked, team: Team) -> tuple[Run, Dataset]:
     """The same of a detector in two stages, which has its own anchors, or none."""
     from tatami.models import TWO_STAGE
 
-    dataset, opened = _labelled_boxes(asked.source)
+    dataset, opened = _labelled_boxes(asked)
     (kind, backbone), size = TWO_STAGE[asked.model], asked.recipe.size
     proposals, decoding = kind.plan(size, backbone)
     spec = TwoStageSpec(
@@ -129,7 +129,10 @@ def plan_two_stage(asked: Asked, team: Team) -> tuple[Run, Dataset]:
     return _run(asked, spec, opened, team), dataset
 
 
-def _labelled_boxes(source: Source) -> tuple[Dataset, Opened]:
+def _labelled_boxes(asked: Asked) -> tuple[Dataset, Opened]:
+    source = asked.source
+    if asked.augmentation.elastic:
+        raise TatamiError("a bent box is none", mend="leave --augment elastic out")
     if source.hold_out is not None:
         raise TatamiError(
             "--hold-out is for sets with one class a picture", mend="write another split's list"

@@ -4,8 +4,9 @@ Resize by a random factor and aspect, shift, mirror and distort colours as Redmo
 YOLOv2 (YOLO9000, section 2, "Training for detection"; Redmon et al. 2016, section 2.2, for the
 colours), and put four pictures into one (mosaic; Bochkovskiy et al. 2020, YOLOv4, section 3.4).
 Turn it, by right angles or any, add noise, and hide a part of it (random erasing; Zhong et al.
-2020, section 3.2). Zoom out and cut a patch that holds something, as Liu et al. train SSD (2016,
-section 2.2, "Data augmentation"; section 3.6 for zooming out).
+2020, section 3.2). Bend it, as U-Net is trained (data/elastic.py). Zoom out and cut a patch that
+holds something, as Liu et al. train SSD (2016, section 2.2, "Data augmentation"; section 3.6 for
+zooming out).
 
 Where things go is data/affine.py's, drawn here. With nothing to vary the picture rule itself
 resizes, so ``Augmentation.none()`` gives ``picture.letterbox`` to the bit. What is not used draws
@@ -25,6 +26,7 @@ from PIL import Image, ImageFilter
 
 from tatami.boxes import iou_xyxy
 from tatami.data.affine import Area, Transform, quarter_turned
+from tatami.data.elastic import Elastic
 from tatami.errors import TatamiError
 from tatami.picture import placement
 from tatami.types import (
@@ -63,6 +65,8 @@ class Augmentation:
     the hull of the turned box, which is more than the object needs: keep it small for detectors.
     quarter: probability of turning the picture by one, two or three right angles: for pictures that
     have no up, as a microscope's; 0.75 makes the four ways equally likely. No pixel is mixed.
+    elastic: standard deviation of the displacements by which the picture is bent, as a share of the
+    canvas's shorter side: of pictures of one class and of masks, for a bent box is none.
     noise: standard deviation, in grey levels, of what is added to each channel of each pixel.
     occlusion: probability of hiding a rectangle of the canvas under the pad's grey.
     occlusion_size: (least, most) share of the canvas's area that it hides; three times as wide as
@@ -101,6 +105,7 @@ class Augmentation:
     expand_most: float = 4.0
     brightness: float = 0.0
     quarter: float = 0.0
+    elastic: float = 0.0
 
     def __post_init__(self) -> None:
         shares = (
@@ -113,6 +118,7 @@ class Augmentation:
             "crop",
             "expand",
             "quarter",
+            "elastic",
         )
         for name in shares:
             if not 0 <= getattr(self, name) <= 1:
@@ -204,7 +210,10 @@ def augmented(
     it is called once, or four times for a mosaic, whose other samples are drawn from the dataset.
     Safe to call from threads that each have their own ``rng``: the pixel work releases the GIL.
     resize: how an unvaried picture comes to the canvas: the network's InputSpec says it.
+    Raises TatamiError for ``elastic``.
     """
+    if options.elastic:
+        raise TatamiError("a bent box is none", mend="leave --augment elastic to classes and masks")
     canvas = _empty(size, options)
     windows, numbers = [Area(0, 0, size.width, size.height)], [index]
     if rng.random() < options.mosaic:
@@ -260,10 +269,12 @@ def augmented_mask(
     """
     if mask.shape != picture.shape[:2] or mask.dtype != np.uint8:
         raise ValueError(f"a mask is uint8 {picture.shape[:2]}, not {mask.dtype} {mask.shape}")
-    canvas, move, hidden = _varied(picture, size, options, rng)
+    canvas, move, bent, hidden = _varied(picture, size, options, rng)
     moved: Mask = np.full((size.height, size.width), void, np.uint8)
     if not move.seen.empty:
         moved[move.seen.slices] = move.mask(mask, void)
+    if bent is not None:
+        moved = bent.mask(moved)
     if hidden is not None:
         moved[hidden.slices] = void
     return canvas, moved
@@ -271,14 +282,18 @@ def augmented_mask(
 
 def _varied(
     picture: Picture, size: Size, options: Augmentation, rng: np.random.Generator
-) -> tuple[Picture, Transform, Area | None]:
-    """One picture on a canvas, the way it went there, and what of the canvas is hidden."""
+) -> tuple[Picture, Transform, Elastic | None, Area | None]:
+    """One picture on a canvas, the way it went there, how the canvas was bent then, and what of it
+    is hidden."""
     canvas = _empty(size, options)
     source, window = Size(picture.shape[1], picture.shape[0]), Area(0, 0, size.width, size.height)
     rng.random()  # where a picture of a set draws whether it becomes a mosaic
     move = _drawn_transform(source, Boxes.of([], []), size, window, options, "letterbox", rng)
     _paint(canvas, move, lambda: picture, options, rng)
-    return canvas, move, _occlude(canvas, options, rng)
+    bent = Elastic.drawn(size, options.elastic, rng) if options.elastic else None
+    if bent is not None:
+        canvas = bent.pixels(canvas)
+    return canvas, move, bent, _occlude(canvas, options, rng)
 
 
 def _empty(size: Size, options: Augmentation) -> Picture:

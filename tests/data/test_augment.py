@@ -312,6 +312,7 @@ wrong: list[tuple[str, Callable[[], Augmentation]]] = [
     ("pad", lambda: Augmentation(pad=256)),
     ("rotate", lambda: Augmentation(rotate=181)),
     ("quarter", lambda: Augmentation(quarter=1.5)),
+    ("elastic", lambda: Augmentation(elastic=2)),
     ("noise", lambda: Augmentation(noise=-1)),
     ("occlusion", lambda: Augmentation(occlusion=2)),
     ("occlusion_size", lambda: Augmentation(occlusion_size=(0.0, 0.1))),
