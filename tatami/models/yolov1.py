@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import sqrt
 
 import numpy as np
 import torch
@@ -201,7 +202,11 @@ class FastYoloV1(YoloV1):
 class TinyYoloV1(YoloV1):
     """The authors' later small network: eight convolutions, the last of 256, and the fully
     connected layer that says the boxes right behind them. It is the one of the three that learns
-    from few pictures: what a cell says is one step away from what the convolutions see there."""
+    from few pictures: what a cell says is one step away from what the convolutions see there.
+
+    Its last layer begins as a convolution. Begun at random, each cell has to find out by itself
+    where in the picture it lies, and until then the convolutions learn nothing that serves all.
+    """
 
     def _convolutions(self, width: float, norm: bool) -> tuple[nn.Sequential, int]:
         layers = _Layers(width, norm)
@@ -212,6 +217,31 @@ class TinyYoloV1(YoloV1):
 
     def _hidden(self, inputs: int, width: float) -> tuple[nn.Sequential, int]:
         return nn.Sequential(), inputs
+
+    def _start(self) -> None:
+        """Besides, a cell's numbers are at first a weighted sum of the features where it lies, the
+        same one in every cell, and of none elsewhere.
+
+        Each feature begins with a mean of zero, as a leaky ReLU 0.1 of N(-0.9, 1) has it, and so
+        small that its squares add up to one over the map: with larger ones the last layer
+        overshoots, and with a mean it is slow (LeCun et al. 1998, "Efficient BackProp", section 5).
+        """
+        super()._start()
+        down, across = self.input.height // self.stride, self.input.width // self.stride
+        depth = self.last.in_features // (down * across)
+        gain, block = 1.0, self.convolutions[-1]
+        if isinstance(block, ConvNormLeaky):
+            gain = 3 / sqrt(down * across)
+            nn.init.constant_(block.norm.weight, gain)
+            nn.init.constant_(block.norm.bias, -0.9 * gain)
+        every = self.last.weight.view(-1, self.rows, self.columns, depth, down, across)
+        shared = torch.randn(every.shape[0], depth) * (0.3 / (gain * sqrt(depth)))
+        with torch.no_grad():
+            every.zero_()
+            for row, column in np.ndindex(self.rows, self.columns):
+                y = (2 * row + 1) * down // (2 * self.rows)
+                x = (2 * column + 1) * across // (2 * self.columns)
+                every[:, row, column, :, y, x] = shared
 
 
 class YoloV1Classifier(Classifier):

@@ -257,6 +257,36 @@ def test_decode_inverts_the_targets_of_the_loss() -> None:
         assert found.scores.tolist() == [1]
 
 
+@pytest.mark.parametrize("size", [Size(576, 448), Size(512, 384), Size(128, 192)], ids=str)
+def test_the_small_ones_last_layer_begins_as_a_convolution(size: Size) -> None:
+    model = TinyYoloV1(3, TinyYoloV1.plan(size, ()), 0.25).requires_grad_(False)
+    down, across, depth = size.height // 64, size.width // 64, 64
+    bias = model.last.bias.view(-1, model.rows, model.columns)
+    numbers = torch.Generator().manual_seed(0)
+    one = torch.randn(depth, generator=numbers)
+    everywhere = one[:, None, None].expand(depth, down, across)
+    said = model.last(everywhere.flatten()).view_as(bias) - bias
+    assert float(said.std(dim=(1, 2)).max()) < 1e-5  # of one feature everywhere all say the same
+    assert float(said[:, 0, 0].abs().max()) > 0.01
+    for y, x in np.ndindex(down, across):
+        here = torch.zeros(depth, down, across)
+        here[:, y, x] = one
+        moved = (model.last(here.flatten()).view_as(bias) - bias).abs().amax(0) > 1e-5
+        for row, column in np.ndindex(model.rows, model.columns):
+            # the middle of the cell, in places of the map
+            lies = (row + 0.5) / model.rows * down, (column + 0.5) / model.columns * across
+            assert bool(moved[row, column]) == ((y, x) == tuple(int(at) for at in lies))
+
+
+def test_a_feature_begins_without_a_mean_and_its_squares_add_up_to_one() -> None:
+    torch.manual_seed(0)
+    for size in (Size(512, 384), Size(192, 128)):
+        model = TinyYoloV1(3, TinyYoloV1.plan(size, ()), 0.25).requires_grad_(False)
+        features = model.convolutions(torch.randn(4, 3, size.height, size.width))
+        assert float(features.mean() / features.std()) == pytest.approx(0, abs=0.1)
+        assert float((features**2).sum() / len(features) / 64) == pytest.approx(1, rel=0.15)
+
+
 def test_dropout_and_normalization_are_where_they_belong() -> None:
     kinds = [type(part) for part in YoloV1(K, YoloV1.plan(SIZE, ()), width=0.05).modules()]
     assert kinds.count(nn.BatchNorm2d) == 24
