@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 
 from tatami.errors import TatamiError
+from tatami.ops.activation import softmax
 from tatami.picture import Placement, normalize, prepare
-from tatami.types import Float32, Forward, Int, Mask, Picture, SegmenterSpec, Size
+from tatami.types import Float32, Forward, Int, Mask, Picture, RawMaps, SegmenterSpec, Size
 
 Part = Callable[[Int, Int], Float32]
 """(rows, columns) of a canvas to its planes there: (3, rows, columns) float32, normalized."""
@@ -89,6 +91,27 @@ class ForwardSegmenter:
                 own = logits[0, :, y1 - top : y2 - top, x1 - left : x2 - left]
                 labels[y1:y2, x1:x2] = own.argmax(axis=0)  # the first of equal ones
         return labels
+
+
+def over_turns(forward: Forward) -> Forward:
+    """A segmenter's forward that looks at each image in every way that it can lie, and gives the
+    mean of the probabilities, turned back: (n, classes, rows, columns) in place of logits.
+
+    A square lies in eight ways, a rectangle in four: turned by right angles, mirrored or not.
+    Ronneberger, Fischer and Brox average seven turns of a picture (section 4).
+    """
+
+    def mean(images: Float32) -> RawMaps:
+        step = 1 if images.shape[2] == images.shape[3] else 2
+        probabilities = []
+        for quarters, flip in product(range(0, 4, step), (1, -1)):
+            turned = np.rot90(images, quarters, (2, 3))[..., ::flip]
+            (logits,) = forward(np.ascontiguousarray(turned))
+            back = softmax(logits, axis=1)[..., ::flip]
+            probabilities.append(np.rot90(back, -quarters, (2, 3)))
+        return (np.mean(probabilities, axis=0, dtype=np.float32),)
+
+    return mean
 
 
 def cuts(length: int, answer: int, overlap: int) -> list[tuple[int, int, int]]:

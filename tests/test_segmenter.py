@@ -14,7 +14,7 @@ from torch import nn
 
 from tatami.errors import TatamiError
 from tatami.picture import Placement, normalize, prepare
-from tatami.segmenter import ForwardSegmenter, cuts, mirrored, to_picture
+from tatami.segmenter import ForwardSegmenter, cuts, mirrored, over_turns, to_picture
 from tatami.types import Float32, Forward, InputSpec, Picture, RawMaps, SegmenterSpec, Size
 
 CLASSES = ("a", "b", "c", "d")
@@ -152,6 +152,24 @@ def test_a_valid_network_answers_for_a_whole_resized_picture() -> None:
     np.testing.assert_array_equal(found, expected)
     told = ForwardSegmenter(what, torch_forward(valid), answer=Size(24, 16)).segment(picture)
     np.testing.assert_array_equal(told, expected)
+
+
+@pytest.mark.parametrize("size", [Size(12, 12), Size(16, 12)], ids=str)
+def test_over_turns_is_the_mean_of_what_is_said_of_every_turn(size: Size) -> None:
+    forward = torch_forward(net(padding=1))
+    images = np.random.default_rng(0).random((2, 3, size.height, size.width), np.float32)
+    found = [torch.from_numpy(images).double()]
+    if size.width == size.height:
+        found.append(found[0].transpose(2, 3))
+    found = [f.flip(axes) for f in found for axes in ((), (2,), (3,), (2, 3))]
+    said = [torch.from_numpy(forward(f.numpy())[0]).softmax(1) for f in found]
+    back = [s.flip(axes) for s, axes in zip(said, ((), (2,), (3,), (2, 3)) * 2, strict=False)]
+    back = [b if at < 4 else b.transpose(2, 3) for at, b in enumerate(back)]
+    (mean,) = over_turns(forward)(images)
+    np.testing.assert_allclose(mean, torch.stack(back).mean(0), rtol=0, atol=1e-6)
+
+    (again,) = over_turns(forward)(np.ascontiguousarray(images[..., ::-1]))
+    np.testing.assert_allclose(again[..., ::-1], mean, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("overlap", [-1, 8])

@@ -14,7 +14,7 @@ from tatami.data.augment import Augmentation
 from tatami.data.selective_search import selective_search
 from tatami.detector import ForwardDetector
 from tatami.errors import TatamiError
-from tatami.segmenter import ForwardSegmenter
+from tatami.segmenter import ForwardSegmenter, over_turns
 from tatami.train.run import HEAD, NETWORK
 from tatami.two_stage import Propose, TwoStageDetector
 from tatami.types import (
@@ -64,16 +64,19 @@ def is_segmenter(artefact: Artefact) -> TypeGuard[Segmenter]:
     return isinstance(artefact.spec, SegmenterSpec)
 
 
-def in_tiles(artefact: Segmenter, overlap: int | None) -> Segmenter:
+def seen(artefact: Segmenter, overlap: int | None, *, turned: bool) -> Segmenter:
     """A segmenter that, where an overlap is given, cuts pictures into tiles in place of resizing
-    them. Raises TatamiError for one that cannot."""
-    if overlap is None:
+    them, and that looks at them in every turn if asked to. Raises TatamiError for one that cannot.
+    """
+    if overlap is None and not turned:
         return artefact
     forward = getattr(artefact, "forward", None)
     if forward is None:
-        raise TatamiError("this artefact cannot work in tiles", mend="leave --overlap out")
+        option = "--turned" if overlap is None else "--overlap"
+        raise TatamiError(f"this artefact cannot do {option}", mend="leave it out")
+    answer = getattr(artefact, "answer", None)
     return ForwardSegmenter(
-        artefact.spec, forward, getattr(artefact, "answer", None), overlap=overlap
+        artefact.spec, over_turns(forward) if turned else forward, answer, overlap=overlap
     )
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tatami.cli.artefact import in_tiles, is_classifier, is_segmenter, open_artefact
+from tatami.cli.artefact import is_classifier, is_segmenter, open_artefact, seen
 from tatami.cli.classification import Classified, classify_all, print_classification
 from tatami.cli.curves import write_curves
 from tatami.cli.diagnostics import asked_similar, check_scores, diagnostics_table
@@ -89,6 +89,9 @@ def evaluate(
         int | None,
         typer.Option(help="Of a segmenter: in tiles at the pictures' own size, so many pixels."),
     ] = None,
+    turned: Annotated[
+        bool, typer.Option("--turned", help="Of a segmenter: the mean of every turn of a picture.")
+    ] = False,
     curves: Annotated[
         Path | None, typer.Option(help="Write precision-recall, ROC and reliability here.")
     ] = None,
@@ -128,6 +131,8 @@ def evaluate(
     segments = opened_artefact is not None and is_segmenter(opened_artefact)
     if overlap is not None and not segments:
         raise TatamiError("--overlap is for segmenters", mend="leave it out")
+    if turned and not segments:
+        raise TatamiError("--turned is for segmenters", mend="leave it out")
     if segments or (opened_artefact is not None and is_classifier(opened_artefact)):
         for option, given in (
             *(("bootstrap", bootstrap), ("diagnose", diagnose), ("similar", similar)),
@@ -148,7 +153,7 @@ def evaluate(
         raise TatamiError("--hold-out is for classifiers", mend="leave it out")
     if opened_artefact is not None and is_segmenter(opened_artefact):
         masks = open_masks(data, split=split, format=format, skip=kinds)
-        segmenter = in_tiles(opened_artefact, overlap)
+        segmenter = seen(opened_artefact, overlap, turned=turned)
         segmented = segment_all(segmenter, masks.masks, skip=kinds, title="Segmenting")
 
         def show_pixels(console: Console) -> None:

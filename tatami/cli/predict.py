@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tatami.cli.artefact import in_tiles, is_classifier, is_segmenter, open_artefact
+from tatami.cli.artefact import is_classifier, is_segmenter, open_artefact, seen
 from tatami.cli.drawings import check_replaceable, free_name, save_picture
 from tatami.cli.running import WIDTH, answers, check_share
 from tatami.data.class_weights import pixel_counts
@@ -58,6 +58,9 @@ def predict(
         int | None,
         typer.Option(help="Of a segmenter: in tiles at the pictures' own size, so many pixels."),
     ] = None,
+    turned: Annotated[
+        bool, typer.Option("--turned", help="Of a segmenter: the mean of every turn of a picture.")
+    ] = False,
     skip: Annotated[
         list[str] | None, typer.Option(help="Accept a kind of problem: unreadable-picture.")
     ] = None,
@@ -79,6 +82,8 @@ def predict(
     opened = open_artefact(artefact)
     if overlap is not None and not is_segmenter(opened):
         raise TatamiError("--overlap is for segmenters", mend="leave it out")
+    if turned and not is_segmenter(opened):
+        raise TatamiError("--turned is for segmenters", mend="leave it out")
     paths = listed(pictures)
     lists = (RESULT, CLASSES, SEGMENTS)
     check_replaceable(out, dict.fromkeys(lists, _drawn_before), "older prediction")
@@ -86,7 +91,8 @@ def predict(
         _name_all(opened, artefact, paths, out, skip or (), as_json)
         return
     if is_segmenter(opened):
-        _segment_all(in_tiles(opened, overlap), artefact, paths, out, skip or (), as_json)
+        segmenter = seen(opened, overlap, turned=turned)
+        _segment_all(segmenter, artefact, paths, out, skip or (), as_json)
         return
     detector = cast(Detector, opened)
     threshold = detector.spec.decoding.score_threshold if score is None else score

@@ -108,6 +108,10 @@ def test_evaluate(command: Command, trained: Path, data: Path, capsys) -> None:
     assert "boundary F1" in told
     for line in told.splitlines():
         assert len(line) <= 80
+    assert command("evaluate", trained / "network.onnx", *arguments, "--turned", "--json") == 0
+    turned = json.loads(capsys.readouterr().out)
+    assert turned["mean_iou"] > 0.6
+    assert turned["confusion"] != answer["confusion"]
     assert command("evaluate", trained, *arguments, "--diagnose") == 2
     assert "is for detectors" in capsys.readouterr().err
     assert command("evaluate", trained, *arguments, "--hold-out", 2) == 2
