@@ -177,7 +177,11 @@ class YoloV1(Detector):
             bias.zero_()
             for box in range(self.boxes):
                 bias[5 * box : 5 * box + 2] = 0.5
-                bias[5 * box + 2 : 5 * box + 4] = (box + 1) / (self.boxes + 1)
+                bias[5 * box + 2 : 5 * box + 4] = self._first_root(box)
+
+    def _first_root(self, box: int) -> float:
+        """How large one of the B boxes begins: the square root of its sides, in inputs."""
+        return (box + 1) / (self.boxes + 1)
 
 
 class FastYoloV1(YoloV1):
@@ -205,7 +209,9 @@ class TinyYoloV1(YoloV1):
     from few pictures: what a cell says is one step away from what the convolutions see there.
 
     Its last layer begins as a convolution. Begun at random, each cell has to find out by itself
-    where in the picture it lies, and until then the convolutions learn nothing that serves all.
+    where in the picture it lies, and until then the convolutions learn nothing that serves all. Of
+    the two boxes one begins small: a truth belongs to the box that meets it best, and where both
+    began large, neither came to know small objects.
     """
 
     def _convolutions(self, width: float, norm: bool) -> tuple[nn.Sequential, int]:
@@ -242,6 +248,9 @@ class TinyYoloV1(YoloV1):
                 y = (2 * row + 1) * down // (2 * self.rows)
                 x = (2 * column + 1) * across // (2 * self.columns)
                 every[:, row, column, :, y, x] = shared
+
+    def _first_root(self, box: int) -> float:
+        return float(0.5 ** (self.boxes - box))  # 1/4 and 1/2
 
 
 class YoloV1Classifier(Classifier):
