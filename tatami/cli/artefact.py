@@ -64,6 +64,15 @@ def is_segmenter(artefact: Artefact) -> TypeGuard[Segmenter]:
     return isinstance(artefact.spec, SegmenterSpec)
 
 
+def check_seen(artefact: Artefact | None, overlap: int | None, *, turned: bool) -> None:
+    """Raise TatamiError where what ``seen`` takes is asked of anything but a segmenter."""
+    if artefact is not None and is_segmenter(artefact):
+        return
+    for option, given in (("--overlap", overlap is not None), ("--turned", turned)):
+        if given:
+            raise TatamiError(f"{option} is for segmenters", mend="leave it out")
+
+
 def seen(artefact: Segmenter, overlap: int | None, *, turned: bool) -> Segmenter:
     """A segmenter that, where an overlap is given, cuts pictures into tiles in place of resizing
     them, and that looks at them in every turn if asked to. Raises TatamiError for one that cannot.

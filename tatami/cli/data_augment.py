@@ -110,7 +110,8 @@ def augment(
     draw, count, classes = _opened(data, split, format, skip or (), canvas)
     usual = {"boxes": Augmentation(), "classes": OF_CLASSES, "masks": OF_MASKS}[kind]
     options = usual.with_settings(augment or ())
-    names = [name for name in NAMES if name != ("elastic" if kind == "boxes" else "mosaic")]
+    other = "elastic" if kind == "boxes" else "mosaic"  # what this kind of set cannot have
+    names = [name for name in NAMES if name != other]
 
     chosen: list[int] = np.random.default_rng(seed).permutation(count).tolist()
     rows = [row for name in names for row in _row(name, options, seed, chosen, draw)]

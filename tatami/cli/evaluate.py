@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tatami.cli.artefact import is_classifier, is_segmenter, open_artefact, seen
+from tatami.cli.artefact import check_seen, is_classifier, is_segmenter, open_artefact, seen
 from tatami.cli.classification import Classified, classify_all, print_classification
 from tatami.cli.curves import write_curves
 from tatami.cli.diagnostics import asked_similar, check_scores, diagnostics_table
@@ -129,10 +129,7 @@ def evaluate(
 
     opened_artefact = None if artefact is None else open_artefact(artefact)
     segments = opened_artefact is not None and is_segmenter(opened_artefact)
-    if overlap is not None and not segments:
-        raise TatamiError("--overlap is for segmenters", mend="leave it out")
-    if turned and not segments:
-        raise TatamiError("--turned is for segmenters", mend="leave it out")
+    check_seen(opened_artefact, overlap, turned=turned)
     if segments or (opened_artefact is not None and is_classifier(opened_artefact)):
         for option, given in (
             *(("bootstrap", bootstrap), ("diagnose", diagnose), ("similar", similar)),

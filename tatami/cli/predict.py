@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tatami.cli.artefact import is_classifier, is_segmenter, open_artefact, seen
+from tatami.cli.artefact import check_seen, is_classifier, is_segmenter, open_artefact, seen
 from tatami.cli.drawings import check_replaceable, free_name, save_picture
 from tatami.cli.running import WIDTH, answers, check_share
 from tatami.data.class_weights import pixel_counts
@@ -80,10 +80,7 @@ def predict(
                 f"'{kind}' cannot be skipped here", mend="only unreadable-picture can"
             )
     opened = open_artefact(artefact)
-    if overlap is not None and not is_segmenter(opened):
-        raise TatamiError("--overlap is for segmenters", mend="leave it out")
-    if turned and not is_segmenter(opened):
-        raise TatamiError("--turned is for segmenters", mend="leave it out")
+    check_seen(opened, overlap, turned=turned)
     paths = listed(pictures)
     lists = (RESULT, CLASSES, SEGMENTS)
     check_replaceable(out, dict.fromkeys(lists, _drawn_before), "older prediction")

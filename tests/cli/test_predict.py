@@ -127,6 +127,25 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize("option", [("--overlap", 4), ("--turned",)], ids=str)
+def test_what_only_segmenters_do_is_refused(
+    command: Command,
+    square_finder: Path,
+    photos: Path,
+    squares_set: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    option: tuple[object, ...],
+) -> None:
+    for asked in (
+        ("predict", square_finder, photos, "-o", tmp_path / "out"),
+        ("evaluate", square_finder, "--data", squares_set),
+    ):
+        assert command(*asked, *option) == 2
+        assert f"{option[0]} is for segmenters" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_unreadable_pictures_are_skipped_and_counted_on_demand(
     command: Command,
     square_finder: Path,

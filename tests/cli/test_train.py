@@ -109,6 +109,7 @@ def test_a_set_without_a_test_split(
         (("--learning-rate", "nan"), "learning_rate is nan"),
         (("--multi-scale", "1"), "multi_scale is 1"),
         (("--augment", "mosaic=2"), "augmentation mosaic=2"),
+        (("--augment", "elastic=0.02"), "a bent box is none"),
         (("--augment", "flap=1"), "--augment flap=1 is not understood"),
         (("--augment", "scale=1"), "--augment scale=1 is not understood"),
         (("--augment", "hue"), "--augment hue is not understood"),

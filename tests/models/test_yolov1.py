@@ -268,6 +268,7 @@ def test_the_small_ones_last_layer_begins_as_a_convolution(size: Size) -> None:
     said = model.last(everywhere.flatten()).view_as(bias) - bias
     assert float(said.std(dim=(1, 2)).max()) < 1e-5  # of one feature everywhere all say the same
     assert float(said[:, 0, 0].abs().max()) > 0.01
+    assert [float(bias[channel].unique()) for channel in (2, 3, 7, 8)] == [1 / 4] * 2 + [1 / 2] * 2
     for y, x in np.ndindex(down, across):
         here = torch.zeros(depth, down, across)
         here[:, y, x] = one
