@@ -13,11 +13,12 @@ from rich.progress import Progress
 from rich.table import Table
 
 from tatami.cli.fold import fold
-from tatami.cli.prove import ledger, open_stage, stages_of
+from tatami.cli.prove import ledger
 from tatami.cli.quantize import quantize
 from tatami.cli.report import build_report
 from tatami.cli.run_data import held_out_of
 from tatami.cli.ship import ship
+from tatami.cli.stages import open_stage, stages_of
 from tatami.cli.train import train
 from tatami.cli.training import refuse_a_second_run
 from tatami.data.digits import write_digits

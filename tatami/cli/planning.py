@@ -95,27 +95,33 @@ class Opened:
 
 
 def plan(
-    asked: Asked, anchors: str | None, least_scale: float | None, team: Team
+    asked: Asked, anchors: str | None, least_scale: float | None, nms: str | None, team: Team
 ) -> tuple[Run, Dataset]:
-    """Open the data, find the anchors, and write down everything the run will depend on."""
+    """Open the data, find the anchors, and write down everything the run will depend on.
+
+    nms: ``agnostic``: boxes suppress those of other classes, too.
+    """
     from tatami.models import DETECTORS
 
+    agnostic = _is_agnostic(nms)
     dataset, opened = _labelled_boxes(asked)
     kind, size = DETECTORS[asked.model], asked.recipe.size
+    decoding = _decoding(kind, anchors, least_scale, dataset, asked.recipe)
     spec = NetworkSpec(
         task="detect",
         classes=dataset.classes,
         input=kind.input_spec(size),
-        decoding=_decoding(kind, anchors, least_scale, dataset, asked.recipe),
+        decoding=dataclasses.replace(decoding, agnostic=agnostic),
         provenance=_provenance(asked, opened),
     )
     return _run(asked, spec, opened, team), dataset
 
 
-def plan_two_stage(asked: Asked, team: Team) -> tuple[Run, Dataset]:
+def plan_two_stage(asked: Asked, nms: str | None, team: Team) -> tuple[Run, Dataset]:
     """The same of a detector in two stages, which has its own anchors, or none."""
     from tatami.models import TWO_STAGE
 
+    agnostic = _is_agnostic(nms)
     dataset, opened = _labelled_boxes(asked)
     (kind, backbone), size = TWO_STAGE[asked.model], asked.recipe.size
     proposals, decoding = kind.plan(size, backbone)
@@ -123,10 +129,16 @@ def plan_two_stage(asked: Asked, team: Team) -> tuple[Run, Dataset]:
         dataset.classes,
         kind.input_spec(size),
         proposals,
-        decoding,
+        dataclasses.replace(decoding, agnostic=agnostic),
         provenance=_provenance(asked, opened),
     )
     return _run(asked, spec, opened, team), dataset
+
+
+def _is_agnostic(nms: str | None) -> bool:
+    if nms not in (None, "class", "agnostic"):
+        raise TatamiError(f"--nms {nms} is no way to suppress", mend="give class or agnostic")
+    return nms == "agnostic"
 
 
 def _labelled_boxes(asked: Asked) -> tuple[Dataset, Opened]:

@@ -13,49 +13,34 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from tatami import graph
 from tatami.classifier import ForwardClassifier
-from tatami.cli.artefact import (
-    Ruled,
-    is_quantized,
-    onnx_of,
-    open_artefact,
-    proposer,
-    with_head,
-)
+from tatami.cli.artefact import proposer
 from tatami.cli.classification import classify_all
 from tatami.cli.evaluate import SCORE, detect_all
 from tatami.cli.labelled import open_part
 from tatami.cli.segmentation import segment_all
+from tatami.cli.stages import (
+    compiled_stage,
+    compiled_two_stage,
+    each_variant,
+    open_stage,
+    stages_of,
+)
 from tatami.data.open import open_dataset, open_masks
 from tatami.data.pictures import read_picture
+from tatami.data.selective_search import selective_search
 from tatami.detector import ForwardDetector
 from tatami.errors import TatamiError
 from tatami.evaluate.detections import evaluate
-from tatami.graph.network import Network
-from tatami.ops.fixed_point import dequantize
 from tatami.picture import prepare
 from tatami.segmenter import ForwardSegmenter
-from tatami.ship import interpret
-from tatami.ship.c.run import (
-    PROOF,
-    CompiledClassifier,
-    CompiledDetector,
-    CompiledNetwork,
-    CompiledSegmenter,
-    native,
-    open_compiled,
-)
-from tatami.ship.c.run_two_stage import CompiledTwoStage
-from tatami.ship.c.targets import TARGETS, target_of
-from tatami.ship.c.two_stage import as_taken, halves_of
-from tatami.ship.lower import lower
-from tatami.ship.program import Program, Value
+from tatami.ship.c.run import HOST, describe, native, open_compiled
+from tatami.ship.c.run_two_stage import CompiledTwoStage, is_two_stage
+from tatami.ship.c.targets import TARGETS, target_of, variants_for
 from tatami.ship.prove import (
     FLOAT_BOUND,
     QUANTIZATION_LOSS,
     UNPOOLED_BOUND,
-    Array,
     Ledger,
     Measure,
     Row,
@@ -75,11 +60,9 @@ from tatami.types import (
     Dataset,
     Detector,
     Float32,
-    Forward,
     LabelledMasks,
     LabelledPictures,
     Picture,
-    RawMaps,
     Segmenter,
     SegmenterSpec,
     Spec,
@@ -139,13 +122,10 @@ def prove(
     paths = list({path.resolve(): path for path in given}.values())  # a run folder brings its own
     stages = [open_stage(path) for path in paths]
     folders = [path for path in paths if (path / "network.json").is_file()]
-    if (variants or on) and any(stage.parts for stage in stages):
-        raise TatamiError(
-            "a detector in two stages is proved on this machine, with the best kernels",
-            mend="leave --variants and --on out",
-        )
+    two_staged = [folder for folder in folders if is_two_stage(folder)]
+    one_staged = [folder for folder in folders if folder not in two_staged]
     if variants:
-        stages += [stage for folder in folders for stage in each_variant(folder)]
+        stages += [stage for folder in one_staged for stage in each_variant(folder)]
     dataset: Data
     if hold_out is not None and not (stages and isinstance(stages[0].spec, ClassifierSpec)):
         raise TatamiError("--hold-out is for classifiers", mend="leave it out")
@@ -164,7 +144,10 @@ def prove(
     if not len(dataset):
         raise TatamiError("there is no picture to prove it on", mend="check --split", file=data)
     result = ledger(stages, dataset, skip=skip or (), progress=not as_json)
-    rows = [row for folder in folders for row in emulated(folder, on or (), stages, dataset)]
+    rows = [row for folder in one_staged for row in emulated(folder, on or (), stages, dataset)]
+    machines = [*([HOST] if variants else []), *(on or ())]
+    for folder in two_staged:
+        rows += halves_on(folder, machines, stages, dataset)
     result = Ledger((*result.rows, *rows), result.measure)
     if as_json:
         answer = {"data": str(data), "split": dataset.split, "pictures": len(dataset)}
@@ -355,8 +338,7 @@ def emulated(
     pictures = _pictures(dataset, EMULATED)
     rows = []
     for target in targets:
-        variants = [*(target_of(target).variants or ()), "portable"]
-        for variant in variants:
+        for variant in variants_for(describe(folder).target, target):
             with open_compiled(folder, target=target, variant=variant) as detector:
                 stage = compiled_stage(detector, f"C {target} {variant}")
                 rows.append(_hold(stage, reference_of(stage, references), pictures))
@@ -364,221 +346,36 @@ def emulated(
     return rows
 
 
-def each_variant(folder: Path) -> list[Stage]:
-    """The C of a folder with each kind of kernels that its program and this processor have."""
-    stages = []
-    for variant in ("portable", *reversed(TARGETS["any"].variants)):
-        detector = open_compiled(folder, variant=variant)
-        try:
-            stages.append(compiled_stage(detector, f"C {detector.network.kernels}"))
-        except TatamiError:  # this processor lacks it
-            detector.close()
-    return stages
-
-
-def stages_of(artefact: Path) -> list[Path]:
-    """An artefact itself; of a run folder, itself and what later stages left in it, in order."""
-    if not (artefact / "run.json").is_file():
-        return [artefact]
-    files = sorted(artefact.glob("*.onnx"), key=lambda file: (len(file.stem), file.stem))
-    networks = {file: graph.read(file) for file in files}
-    files = [file for file in files if not _is_second(networks[file])]
-    files.sort(key=lambda file: is_quantized(networks[file]))  # integers come of floats
-    folders = sorted(file.parent for file in artefact.glob("*/network.json"))
-    return [artefact, *files, *folders]
-
-
-def _is_second(network: Network) -> bool:
-    """Whether a file is the head beside another, with which it is one detector."""
-    spec = network.spec
-    return isinstance(spec, TwoStageSpec) and (spec.part, spec.decoding.kind) == ("head", "pool")
-
-
-def open_stage(path: Path) -> Stage:
-    """A run folder, an ONNX file or a shipped C folder as a stage of the ledger."""
-    name = path.resolve().stem
-    detector = open_artefact(path)
-    in_c = "C" if name == "c" else f"C {name.removeprefix('c-')}"
-    if isinstance(detector, CompiledTwoStage):
-        return compiled_two_stage(detector, in_c)
-    if isinstance(detector, CompiledDetector | CompiledClassifier | CompiledSegmenter):
-        return compiled_stage(detector, in_c)
-    if isinstance(detector, TwoStageDetector):
-        return _two_stage(path, name, detector)
-    assert isinstance(detector, ForwardDetector | ForwardClassifier | ForwardSegmenter)
-    if path.is_dir():
-        weights = path / "weights.safetensors"
-        size = weights.stat().st_size if weights.is_file() else 0
-        return Stage("torch", detector.spec, detector, detector.forward, None, None, size)
-    network = graph.read(path)
-    size = path.stat().st_size
-    if is_quantized(network):
-        return integer_stage(name, detector, detector.forward, lower(network), size)
-    return _float_stage(name, detector, detector.forward, network, size)
-
-
-def _float_stage(
-    name: str, detector: Ruled, forward: Forward, network: Network, size: int
-) -> Stage:
-    """A float network, run by the executable specification."""
-
-    def values(images: Float32) -> dict[str, Float32]:
-        return graph.values(network, images)
-
-    unpools = any(node.op_type == "MaxUnpool" for node in network.graph)
-    return Stage(name, detector.spec, detector, forward, values, None, size, unpools=unpools)
-
-
-def _two_stage(path: Path, name: str, detector: TwoStageDetector) -> Stage:
-    """A detector in two stages in torch, or of ONNX files."""
-    forwards = [one for one in (detector.features, detector.head) if one is not None]
-    halves = halves_of(detector.spec)
-    if (path / "run.json").is_file():
-        weights = path / "weights.safetensors"
-        parts = [
-            Stage(f"{half} of torch", detector.spec, detector, forward, None, None, 0)
-            for half, forward in zip(halves, forwards, strict=True)
-        ]
-        return _of_parts("torch", detector, parts, weights.stat().st_size)
-    two = with_head(graph.read(onnx_of(path)), onnx_of(path))
-    networks = [one for one in (two.features, two.head) if one is not None]
-    integers = any(is_quantized(network) for network in networks)
-    programs = [lower(network) for network in networks] if integers else []
-    if len(programs) > 1:
-        programs[0] = as_taken(*programs)
-    parts = []
-    for index, (half, forward) in enumerate(zip(halves, forwards, strict=True)):
-        called, size = f"{half} of {name}", two.files[index].stat().st_size
-        if integers:
-            parts.append(integer_stage(called, detector, forward, programs[index], size))
-        else:
-            parts.append(_float_stage(called, detector, forward, networks[index], size))
-    return _of_parts(name, detector, parts, sum(part.size for part in parts))
-
-
-def _of_parts(
-    name: str, detector: Detector, parts: Sequence[Stage], size: int, compiled: bool = False
-) -> Stage:
-    last = parts[-1]
-    return Stage(
-        name,
-        detector.spec,
-        detector,
-        last.forward,
-        None,
-        None,
-        size,
-        last.integers,
-        compiled=compiled,
-        parts=tuple(parts),
-    )
-
-
-def compiled_two_stage(detector: CompiledTwoStage, name: str) -> Stage:
-    """A shipped folder with both networks, compiled: each by itself, too."""
-    halves = zip(halves_of(detector.spec), detector.parts, strict=True)
-    parts = [_compiled_part(detector, part, f"{half} of {name}") for half, part in halves]
-    size = _source_size(detector.folder, detector.name)
-    return _of_parts(name, detector, parts, size, compiled=True)
-
-
-def _compiled_part(detector: CompiledTwoStage, part: str, name: str) -> Stage:
-    """One network of a shipped folder that holds two."""
-    network = CompiledNetwork(detector.folder, part=part)
-    known = network.description.values
-
-    def integers(images: Float32) -> dict[str, Array]:
-        found = [network.values([image]) for image in images]
-        return {key: np.stack([one[key] for one in found]) for key in found[0]}
-
-    def values(images: Float32) -> dict[str, Float32]:
-        return {key: _real(array, known[key]) for key, array in integers(images).items()}
-
-    def forward(images: Float32) -> RawMaps:
-        found = [network.run([image]) for image in images]
-        maps = [np.stack(each) for each in zip(*found, strict=True)]
-        outputs = network.description.outputs
-        return tuple(_real(each, known[key]) for key, each in zip(outputs, maps, strict=True))
-
-    return Stage(
-        name,
-        detector.spec,
-        detector,
-        forward,
-        values,
-        None,
-        _source_size(detector.folder, part),
-        integers if any(value.quantized for value in known.values()) else None,
-        compiled=True,
-    )
-
-
-def integer_stage(
-    name: str, detector: Ruled, forward: Forward, program: Program, size: int
-) -> Stage:
-    """An integer network, run by the interpreter."""
-
-    def integers(images: Float32) -> dict[str, Array]:
-        found = [interpret.values(program, [image]) for image in images]
-        return {key: np.stack([one[key] for one in found]) for key in found[0]}
-
-    def values(images: Float32) -> dict[str, Float32]:
-        return {key: _real(array, program.values[key]) for key, array in integers(images).items()}
-
-    return Stage(
-        name,
-        detector.spec,
-        detector,
-        forward,
-        values,
-        None,
-        size,
-        integers,
-        rounded=program.rounded(),
-    )
-
-
-def compiled_stage(
-    detector: CompiledDetector | CompiledClassifier | CompiledSegmenter, name: str
-) -> Stage:
-    """A shipped folder, compiled."""
-    source = _source_size(detector.folder, detector.name)
-    known = detector.network.description.values
-
-    def values(images: Float32) -> dict[str, Float32]:
-        return {key: _real(array, known[key]) for key, array in detector.values(images).items()}
-
-    quantized = any(value.quantized for value in known.values())
-    return Stage(
-        name,
-        detector.spec,
-        detector,
-        detector.forward,
-        values,
-        detector.prepare,
-        source,
-        detector.values if quantized else None,
-        compiled=True,
-    )
-
-
-def _source_size(folder: Path, name: str) -> int:
-    """Bytes of the C and the weights of a network."""
-    return sum(
-        file.stat().st_size
-        for file in folder.iterdir()
-        if file.name.startswith(name)
-        and file.suffix in (".c", ".h", ".S", ".bin")
-        and not file.name.endswith(f"_{PROOF}")
-    )
-
-
-def _real(array: Array, value: Value) -> Float32:
-    """What a value stands for, in float32."""
-    quantization = value.quantization
-    if quantization is None:
-        return array
-    return dequantize(array, quantization.scale, quantization.zero_point)
+def halves_on(
+    folder: Path,
+    targets: Sequence[str],
+    references: Sequence[Stage],
+    dataset: Data,
+) -> list[Row]:
+    """Both networks of a shipped detector in two stages, with each kind of kernels of some
+    machines, by a few pictures and without mAP; and its boxes, where another machine runs them."""
+    pictures = _pictures(dataset, EMULATED)
+    rows = []
+    for target in targets:
+        here = target == HOST
+        runs_whole = not here and not target_of(target).board
+        detector = CompiledTwoStage(folder, selective_search, target=target if runs_whole else HOST)
+        shipped_for = describe(folder, detector.parts[0]).target
+        variants = variants_for(shipped_for, "any" if here else target)
+        for variant in variants:
+            name = f"C {variant}" if here else f"C {target} {variant}"
+            try:
+                stage = compiled_two_stage(detector, name, variant=variant, target=target)
+            except TatamiError:
+                if not here:
+                    raise
+                continue  # this processor lacks it
+            held_to = reference_of(stage, references)
+            assert held_to is not None  # itself, as it was shipped, at least
+            rows += _hold_parts(stage, held_to, pictures)
+            if runs_whole and variant == variants[0]:  # which it chooses itself
+                rows += _hold_rules(stage, pictures)
+    return rows
 
 
 def _image(picture: Picture, spec: Spec) -> Float32:

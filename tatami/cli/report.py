@@ -15,12 +15,13 @@ from tatami import graph
 from tatami.cli.artefact import head_of, is_quantized, read_run
 from tatami.cli.classification import classify_all
 from tatami.cli.evaluate import SCORE, Found, detect_all
-from tatami.cli.prove import ledger, open_stage, stages_of
+from tatami.cli.prove import ledger
 from tatami.cli.run_data import held_out_of
 from tatami.cli.running import class_order
 from tatami.cli.see import what_it_sees
 from tatami.cli.see_anchors import anchors_seen, with_anchors
 from tatami.cli.segmentation import in_order, segment_all
+from tatami.cli.stages import open_stage, stages_of
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 from tatami.evaluate.classification import Classification

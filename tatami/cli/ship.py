@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal, cast
@@ -20,11 +20,18 @@ from tatami.errors import TatamiError
 from tatami.files import folder_written_atomically
 from tatami.ship.c.build import build
 from tatami.ship.c.emit import Shipped, c_name, emit, example
-from tatami.ship.c.footprint import Cost, Footprint, footprint, parse_bytes
+from tatami.ship.c.footprint import (
+    Cost,
+    Footprint,
+    footprint,
+    footprint_two_stage,
+    parse_bytes,
+)
 from tatami.ship.c.operator import Options
 from tatami.ship.c.targets import TARGETS, target_of
-from tatami.ship.c.two_stage import emit_two_stage
+from tatami.ship.c.two_stage import ShippedTwoStage, emit_two_stage
 from tatami.ship.lower import lower
+from tatami.ship.program import Program
 from tatami.shrink.fold import fold
 from tatami.types import TwoStageSpec
 
@@ -80,49 +87,42 @@ def ship(
     _refuse_to_replace(output)
     how = cast(Literal["auto", "array", "binary"], weights)
     opened = graph.read(onnx_of(network))
+    options = Options(target, threads)
     if isinstance(opened.spec, TwoStageSpec):
-        if any(limit is not None for limit in limits.values()) or machine.compiler:
-            raise TatamiError(
-                "a detector in two stages is shipped for this machine's compiler, unmeasured",
-                mend="leave --ram, --flash and such a --target out",
-            )
-        options = Options(target, threads)
         two = with_head(opened, onnx_of(network))
         stem = network.resolve().name if network.is_dir() else network.stem
-        _ship_two_stages(two, output, name or c_name(stem), how, options, not no_build, as_json)
+        both = _both(two, name or c_name(stem), how, options)
+        needs = footprint_two_stage(both, machine)
+        _refuse_too_large(needs, limits, network, _in_integers(both.programs.values()))
+        built = f"{both.name}_detect" if not no_build and not machine.compiler else None
+        halves = [one.name for one in both.networks.values()]
+        _write(both.files, output, both.name, built, threads, halves)
+        if as_json:
+            typer.echo(json.dumps(_json_of_both(both, needs, output), indent=2, ensure_ascii=False))
+        else:
+            _print_both(both, two.spec, needs, output, built)
         return
     try:
         program = lower(opened)
     except TatamiError as error:
         raise TatamiError(error.reason, mend=error.mend, file=network) from error
-    shipped = emit(program, name or c_name(network.stem), how, Options(target, threads))
+    shipped = emit(program, name or c_name(network.stem), how, options)
     needs = footprint(program, shipped, machine)
-    integers = any(value.quantized for value in program.values.values())
-    _refuse_too_large(needs, limits, network, integers)
+    _refuse_too_large(needs, limits, network, _in_integers([program]))
     built = None
     if program.spec is not None and not no_build and not machine.compiler:
         built = example(shipped.name, program.spec)
-    with folder_written_atomically(output) as folder:
-        for file, content in shipped.files.items():
-            (folder / file).write_bytes(content)
-        if built is not None:
-            build(folder, shipped.name, folder / built, threads=threads)
+    _write(shipped.files, output, shipped.name, built, threads)
     if as_json:
         typer.echo(json.dumps(_json(shipped, needs, output), indent=2, ensure_ascii=False))
     else:
         _print(shipped, needs, output, built)
 
 
-def _ship_two_stages(
-    two: TwoStageFiles,
-    output: Path,
-    name: str,
-    weights: Literal["auto", "array", "binary"],
-    options: Options,
-    compile_: bool,
-    as_json: bool,
-) -> None:
-    """Both networks of a detector in two stages, folded, and the C between them."""
+def _both(
+    two: TwoStageFiles, name: str, weights: Literal["auto", "array", "binary"], options: Options
+) -> ShippedTwoStage:
+    """The networks of a detector in two stages, folded, and the C between them."""
     networks = (two.head,) if two.features is None else (two.features, two.head)
     programs = []
     for network, file in zip(networks, two.files, strict=True):
@@ -132,36 +132,27 @@ def _ship_two_stages(
         except TatamiError as error:
             raise TatamiError(error.reason, mend=error.mend, file=file) from error
     *features, head = programs
-    shipped = emit_two_stage(features[0] if features else None, head, name, weights, options)
-    spec = two.spec
-    with folder_written_atomically(output) as made:
-        for file_name, content in shipped.files.items():
-            (made / file_name).write_bytes(content)
-        if compile_:
-            program = made / f"{shipped.name}_detect"
-            halves = [one.name for one in shipped.networks.values()]
-            build(made, shipped.name, program, threads=options.threads, halves=halves)
-    rows = [
-        (half, sum(row.multiply_adds for row in one.table), one.layout.plan.size,
-         one.layout.constant_bytes)
-        for half, one in shipped.networks.items()
-    ]  # fmt: skip
-    if as_json:
-        keys = ("network", "multiply_adds", "arena", "weights")
-        halves_ = [dict(zip(keys, row, strict=True)) for row in rows]
-        answer = {"output": str(output), "name": shipped.name, "networks": halves_}
-        typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
-        return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), width=WIDTH)
-    table.add_column("network", no_wrap=True, ratio=1)
-    for title in ("multiply-adds", "arena bytes", "weights bytes"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for half, *figures in rows:
-        table.add_row(half, *(f"{figure:,}" for figure in figures))
-    console = Console(width=WIDTH, highlight=False)
-    console.print(table)
-    console.print(f"the head's are of one region; at most {spec.decoding.max_regions} a picture")
-    console.print(f"wrote {output}", markup=False, soft_wrap=True)
+    return emit_two_stage(features[0] if features else None, head, name, weights, options)
+
+
+def _in_integers(programs: Iterable[Program]) -> bool:
+    return any(value.quantized for program in programs for value in program.values.values())
+
+
+def _write(
+    files: Mapping[str, bytes],
+    output: Path,
+    name: str,
+    built: str | None,
+    threads: int,
+    halves: Sequence[str] = (),
+) -> None:
+    """The folder, whole, with its example compiled to the file ``built`` where there is one."""
+    with folder_written_atomically(output) as folder:
+        for file, content in files.items():
+            (folder / file).write_bytes(content)
+        if built is not None:
+            build(folder, name, folder / built, threads=threads, halves=halves)
 
 
 def _refuse_too_large(
@@ -227,12 +218,53 @@ def _json(shipped: Shipped, needs: Footprint, output: Path) -> dict[str, object]
         "output": str(output),
         "name": shipped.name,
         **_sizes(shipped),
+        **_needs(needs),
+        "steps": [asdict(row) for row in shipped.table],
+    }
+
+
+def _needs(needs: Footprint) -> dict[str, object]:
+    """What it takes of a device, in bytes."""
+    return {
         "values": needs.values,
         "ram": needs.ram,
         "flash": needs.flash,
         "measured": needs.measured,
-        "steps": [asdict(row) for row in shipped.table],
     }
+
+
+def _json_of_both(both: ShippedTwoStage, needs: Footprint, output: Path) -> dict[str, object]:
+    keys = ("network", "multiply_adds", "arena", "weights")
+    return {
+        "output": str(output),
+        "name": both.name,
+        "networks": [dict(zip(keys, row, strict=True)) for row in _halves(both)],
+        **_needs(needs),
+    }
+
+
+def _halves(both: ShippedTwoStage) -> list[tuple[str, int, int, int]]:
+    """Of each network its multiply-adds, and the bytes of its arena and weights."""
+    return [
+        (half, sum(row.multiply_adds for row in one.table), one.layout.plan.size,
+         one.layout.constant_bytes)
+        for half, one in both.networks.items()
+    ]  # fmt: skip
+
+
+def _print_both(
+    both: ShippedTwoStage, spec: TwoStageSpec, needs: Footprint, output: Path, built: str | None
+) -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), width=WIDTH)
+    table.add_column("network", no_wrap=True, ratio=1)
+    for title in ("multiply-adds", "arena bytes", "weights bytes"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for half, *figures in _halves(both):
+        table.add_row(half, *(f"{figure:,}" for figure in figures))
+    console = Console(width=WIDTH, highlight=False)
+    console.print(table)
+    console.print(f"the head's are of one region; at most {spec.decoding.max_regions} a picture")
+    _print_end(console, needs, output, built)
 
 
 def _print(shipped: Shipped, needs: Footprint, output: Path, built: str | None) -> None:
@@ -263,6 +295,11 @@ def _print(shipped: Shipped, needs: Footprint, output: Path, built: str | None) 
         f"at once;\nno plan can go below {needs.values:,}, or with scratch {sizes['lower_bound']:,}"
     )
     console.print(f"weights {sizes['weights']:,} bytes, source {sizes['code_files']:,} bytes")
+    _print_end(console, needs, output, built)
+
+
+def _print_end(console: Console, needs: Footprint, output: Path, built: str | None) -> None:
+    """What it takes of a device, and where it is."""
     how = "as compiled" if needs.measured else "without code and tables: there is no compiler"
     console.print(f"on the device {needs.ram:,} bytes of RAM and {needs.flash:,} of flash, {how}")
     done = f", compiled to {output / built}" if built else ""

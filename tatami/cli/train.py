@@ -65,6 +65,10 @@ def train(
             help="Of an SSD: side of the smallest default boxes, as a share of the input's."
         ),
     ] = None,
+    nms: Annotated[
+        str | None,
+        typer.Option(help="Of a detector: boxes suppress those of their class, or agnostic: all."),
+    ] = None,
     multi_scale: Annotated[
         float | None,
         typer.Option(help="Share by which the input size varies; else as the network's paper."),
@@ -157,7 +161,9 @@ def train(
                     raise TatamiError(
                         "--partial says what of --from to take", mend="give --from, or leave it out"
                     )
-                _refuse_other_settings(model, anchors, least_scale, label_smoothing, class_weights)
+                _refuse_other_settings(
+                    model, anchors, least_scale, nms, label_smoothing, class_weights
+                )
                 recipe = Recipe.from_json(
                     {
                         "size": str(_size(model, size)),
@@ -192,9 +198,9 @@ def train(
                 elif model in SEGMENTERS:
                     run, dataset = plan_segmenter(asked, class_weights, team)
                 elif model in TWO_STAGE:
-                    run, dataset = plan_two_stage(asked, team)
+                    run, dataset = plan_two_stage(asked, nms, team)
                 else:
-                    run, dataset = plan(asked, anchors, least_scale, team)
+                    run, dataset = plan(asked, anchors, least_scale, nms, team)
                 initial = None if source is None else initial_weights(run, source, partial=partial)
             held_out = held_out_of(run)
             if held_out:  # now, and not when the training is over
@@ -272,15 +278,17 @@ def _refuse_other_settings(
     model: str,
     anchors: str | None,
     least_scale: float | None,
+    nms: str | None,
     label_smoothing: float,
     class_weights: str | None,
 ) -> None:
     """Raise TatamiError for a setting that is for another kind of network."""
-    from tatami.models import CLASSIFIERS, DETECTORS, SEGMENTERS
+    from tatami.models import CLASSIFIERS, DETECTORS, SEGMENTERS, TWO_STAGE
 
     for option, given, kind, models in (
         ("anchors", anchors is not None, "detectors", DETECTORS),
         ("least-scale", least_scale is not None, "detectors", DETECTORS),
+        ("nms", nms is not None, "detectors", {*DETECTORS, *TWO_STAGE}),
         ("label-smoothing", label_smoothing != 0, "classifiers", CLASSIFIERS),
         ("class-weights", class_weights is not None, "segmenters", SEGMENTERS),
     ):

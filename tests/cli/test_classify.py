@@ -290,6 +290,7 @@ def test_weights_of_torch_that_do_not_fit_are_refused(
         (("--width", "0.5", "--from", "RUN", "--partial"), "not even the first layer"),
         (("--partial",), "what of --from to take"),
         (("--least-scale", "0.1"), "is for detectors"),
+        (("--nms", "agnostic"), "is for detectors"),
         (("--size", "16"), "too small"),
     ],
 )

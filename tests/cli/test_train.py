@@ -53,7 +53,7 @@ def test_a_whole_run(
     command: Command, halves: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "new"
-    code = command("train", "yolov2-tiny", "--data", halves, "-o", run, *SMALL)
+    code = command("train", "yolov2-tiny", "--data", halves, "-o", run, *SMALL, "--nms", "agnostic")
     printed = capsys.readouterr()
     assert code == 0, printed.err
     assert "mAP" in printed.out
@@ -72,6 +72,7 @@ def test_a_whole_run(
     assert len((run / "log.jsonl").read_text().splitlines()) == 2
     weights = safetensors.numpy.load_file(run / "weights.safetensors")
     onnx.checker.check_model(onnx.load(run / "network.onnx"))
+    assert open_detector(run).spec.decoding.agnostic
     assert weights["conv9.weight"].shape == (7, 104, 1, 1)
 
     assert command("evaluate", run, "--data", halves, "--split", "test") == 0
@@ -124,6 +125,7 @@ def test_a_set_without_a_test_split(
         (("--anchors", "nan,1"), "are no anchors"),
         (("--anchors", "-1,1"), "are no anchors"),
         (("--anchors", ""), "are no anchors"),
+        (("--nms", "soft"), "--nms soft is no way to suppress"),
         (("--train-split", "all"), "no split 'all'"),
         (("--test-split", "all"), "no split 'all'"),
         (("--format", "coco"), "not a labelled set"),

@@ -18,6 +18,7 @@ from tatami.data.open import open_dataset
 from tatami.errors import TatamiError
 from tatami.graph.metadata import from_metadata
 from tatami.ship.c.run_two_stage import is_two_stage
+from tatami.ship.c.targets import TARGETS, missing
 from tatami.types import Boxes, TwoStageSpec
 
 Command = Callable[..., int]
@@ -56,13 +57,13 @@ def test_faster_rcnn_from_pictures_to_c(
 ) -> None:
     run = tmp_path / "run"
     train = ("train", "faster-rcnn-mobilenet-v1", "--data", data, "-o", run, *SMALL, *QUICK)
-    assert command(*train) == 0
+    assert command(*train, "--nms", "agnostic") == 0
     assert {path.name for path in run.glob("*.onnx")} == {"network.onnx", "head.onnx"}
     rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert {"objectness", "anchors", "classes", "coordinates"} <= set(rows[0])
     spec = graph.read(run / "head.onnx").spec
     assert isinstance(spec, TwoStageSpec)
-    assert (spec.part, spec.classes) == ("head", ("blue", "red"))
+    assert (spec.part, spec.classes, spec.decoding.agnostic) == ("head", ("blue", "red"), True)
     capsys.readouterr()
     measure = ("evaluate", run, "--data", data, "--split", "test", "--json")
     assert command(*measure) == 0
@@ -131,8 +132,33 @@ def test_faster_rcnn_from_pictures_to_c(
     assert "a region: model/" in page
     assert "have an anchor" in page
     assert "Grad-CAM" in page
-    assert command(*prove, "--variants") == 2
-    assert "--variants" in capsys.readouterr().err
+
+    # The integers on another machine, with each of its kernels, and the boxes that it finds there.
+    lacks = missing(TARGETS["aarch64"])
+    if lacks is not None:
+        pytest.skip(f"{lacks} is not installed")
+    arm = tmp_path / "arm"
+    shipped = ("ship", first, "-o", arm, "--weights", "binary", "--target", "aarch64")
+    assert command(*shipped, "--ram", "1K") == 2
+    told_why = capsys.readouterr().err
+    assert " features: backbone/features" in told_why
+    assert "and there are 1,024" in told_why
+    assert not arm.exists()
+    assert command(*shipped, "--ram", "64M", "--flash", "64M", "--json") == 0
+    needs = json.loads(capsys.readouterr().out)
+    halves = needs["networks"]
+    assert needs["measured"]
+    assert needs["ram"] > sum(half["arena"] for half in halves)
+    assert needs["flash"] > sum(half["weights"] for half in halves)
+    assert not (arm / f"{needs['name']}_detect").exists()  # which is not for this machine
+    prove = ("prove", first, arm, "--data", data, "--split", "test", "--pictures", 1)
+    assert command(*prove, "--variants", "--on", "aarch64", "--json") == 0
+    rows = {row["stage"]: row for row in json.loads(capsys.readouterr().out)["rows"]}
+    for half in ("features", "head"):
+        for kernels in ("portable", "aarch64 dotprod", "aarch64 neon", "aarch64 portable"):
+            row = rows[f"{half} of C {kernels}"]
+            assert (row["held_to"], row["worst"]) == (f"{half} of network-int8", 0)
+    assert rows["C aarch64 dotprod boxes"]["worst"] == 0
 
 
 def test_the_head_lies_beside_its_network(tmp_path: Path) -> None:
@@ -190,6 +216,7 @@ def test_in_four_turns(command: Command, data: Path, tmp_path: Path) -> None:
         (("rcnn", "--evaluate-every", 1), "whole only when"),
         (("faster-rcnn", "--anchors", "5"), "--anchors is for"),
         (("faster-rcnn", "--label-smoothing", 0.1), "classifiers"),
+        (("faster-rcnn", "--nms", "none"), "no way to suppress"),
     ],
 )
 def test_what_has_no_meaning_is_refused(

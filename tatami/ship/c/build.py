@@ -75,11 +75,12 @@ def build_for(
     main: str = "main.c",
     options: Sequence[str] = ("-O3",),
     threads: int = 1,
+    halves: Sequence[str] = (),
 ) -> None:
     """``build`` for a target: for one with a compiler of its own a program that needs no library of
     this machine's, and for a board one that starts by itself."""
     if not target.compiler:
-        build(folder, name, program, main=main, options=options, threads=threads)
+        build(folder, name, program, main=main, options=options, threads=threads, halves=halves)
         return
     if shutil.which(target.compiler[0]) is None:
         raise TatamiError(
@@ -101,4 +102,5 @@ def build_for(
         options=(*target.options, *options, *alone),
         command=target.compiler,
         threads=threads,
+        halves=halves,
     )

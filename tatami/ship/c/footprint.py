@@ -6,14 +6,15 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tatami.errors import TatamiError
 from tatami.ship.c.build import compiler
 from tatami.ship.c.emit import Shipped
 from tatami.ship.c.targets import Target
+from tatami.ship.c.two_stage import ShippedTwoStage
 from tatami.ship.program import Program
 
 SUFFIXES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
@@ -55,6 +56,32 @@ def parse_bytes(text: str, option: str) -> int:
 
 def footprint(program: Program, shipped: Shipped, target: Target) -> Footprint:
     """The RAM and flash of a program for a target, and each layer's share of them."""
+    needs = _planned(program, shipped)
+    return _measured(needs, _code(shipped.files, [f"{shipped.name}.c"], target))
+
+
+def footprint_two_stage(shipped: ShippedTwoStage, target: Target) -> Footprint:
+    """Those of a detector in two stages. Each network has an arena of its own; what lies between
+    them, as the regions and their features, counts as variables."""
+    both = {half: _planned(shipped.programs[half], one) for half, one in shipped.networks.items()}
+    layers = [
+        replace(layer, layer=f"{half}: {layer.layer}")
+        for half, needs in both.items()
+        for layer in needs.layers
+    ]
+    planned = Footprint(
+        sum(needs.ram for needs in both.values()),
+        sum(needs.flash for needs in both.values()),
+        False,
+        max(needs.values for needs in both.values()),
+        tuple(layers),
+    )
+    names = (shipped.name, *(one.name for one in shipped.networks.values()))
+    return _measured(planned, _code(shipped.files, [f"{name}.c" for name in names], target))
+
+
+def _planned(program: Program, shipped: Shipped) -> Footprint:
+    """The arena and the weights, which are known without a compiler."""
     lifetimes = program.lifetimes()
     layout = shipped.layout
     layers = []
@@ -69,18 +96,28 @@ def footprint(program: Program, shipped: Shipped, target: Target) -> Footprint:
         values = max(values, sum(alive.values()))
         ram = sum(alive.values()) + decision.scratch
         layers.append(Cost(step.name, type(step).__name__, ram, constants))
-    arena, weights = layout.plan.size, layout.constant_bytes
-    built = _code(shipped, target)
+    return Footprint(layout.plan.size, layout.constant_bytes, False, values, tuple(layers))
+
+
+def _measured(planned: Footprint, built: tuple[int, int, int] | None) -> Footprint:
+    """With what the compiler made; as planned, where there is none."""
     if built is None:
-        return Footprint(arena, weights, False, values, tuple(layers))
+        return planned
     text, data, bss = built
     ram, code = data + bss, text + data
-    return Footprint(
-        ram, code + weights, True, values, tuple(layers), max(0, ram - arena), max(0, code)
+    return replace(
+        planned,
+        ram=ram,
+        flash=code + planned.flash,
+        measured=True,
+        variables=max(0, ram - planned.ram),
+        code=max(0, code),
     )
 
 
-def _code(shipped: Shipped, target: Target) -> tuple[int, int, int] | None:
+def _code(
+    files: Mapping[str, bytes], sources: Sequence[str], target: Target
+) -> tuple[int, int, int] | None:
     """Bytes of code and constants, of initialised and of other variables; None without tools."""
     try:
         command: Sequence[str] = target.compiler or compiler()
@@ -91,18 +128,19 @@ def _code(shipped: Shipped, target: Target) -> tuple[int, int, int] | None:
         return None
     with tempfile.TemporaryDirectory(prefix="tatami-") as temporary:
         folder = Path(temporary)
-        for file, content in shipped.files.items():
+        for file, content in files.items():
             if file.endswith((".c", ".h")):
                 (folder / file).write_bytes(content)
-        line = [*command, "-std=c99", "-O2", *target.options, "-c", f"{shipped.name}.c"]
-        built = subprocess.run([*line, "-o", "net.o"], cwd=folder, capture_output=True, check=False)
+        line = [*command, "-std=c99", "-O2", *target.options, "-c", *sources]
+        built = subprocess.run(line, cwd=folder, capture_output=True, check=False)
         if built.returncode != 0:
             return None
+        objects = [Path(source).with_suffix(".o").name for source in sources]
         told = subprocess.run(
-            [size, "net.o"], cwd=folder, capture_output=True, text=True, check=False
+            [size, *objects], cwd=folder, capture_output=True, text=True, check=False
         )
-    numbers = told.stdout.splitlines()[-1].split()[:3] if told.returncode == 0 else []
-    if len(numbers) != 3:
+    rows = [line.split()[:3] for line in told.stdout.splitlines()[1:]]
+    if told.returncode != 0 or len(rows) != len(objects):
         return None
-    text, data, bss = map(int, numbers)
+    text, data, bss = (sum(int(row[part]) for row in rows) for part in range(3))
     return text, data, bss

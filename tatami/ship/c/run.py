@@ -28,7 +28,7 @@ from tatami.graph.metadata import from_metadata
 from tatami.ops.fixed_point import quantize
 from tatami.ship.c.build import build, build_for
 from tatami.ship.c.emit import FORMAT, example
-from tatami.ship.c.targets import TARGETS, Target, missing, target_of
+from tatami.ship.c.targets import TARGETS, Target, check_there, target_of
 from tatami.ship.program import Quantization, Value
 from tatami.types import (
     ClassifierSpec,
@@ -112,6 +112,10 @@ class CompiledNetwork:
         """The name of the kernels in use."""
         self._proof()
         return self._kernels
+
+    def check(self) -> None:
+        """Compile it now. Raises TatamiError for what is not there, as its first run would."""
+        self._proof()
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs for one picture, as ship/interpret.py gives them: (channels, rows, columns)
@@ -197,12 +201,7 @@ class CompiledNetwork:
                 f"-D{about.name.upper()}_THREADS={self.threads}",
             ]
             target = TARGETS["any"] if self.target == HOST else target_of(self.target)
-            lacking = missing(target)
-            if lacking is not None:
-                raise TatamiError(
-                    f"there is no '{lacking}' for {target.name}",
-                    mend=f"apt-get install {target.package}",
-                )
+            check_there(target)
             build_for(
                 target,
                 self.folder,

@@ -13,8 +13,10 @@ import numpy as np
 
 from tatami.errors import TatamiError
 from tatami.graph.metadata import from_metadata
-from tatami.ship.c.build import build
+from tatami.ship.c.build import build_for
 from tatami.ship.c.emit import FORMAT
+from tatami.ship.c.run import HOST
+from tatami.ship.c.targets import check_there, target_of
 from tatami.ship.c.two_stage import halves_of
 from tatami.two_stage import Propose
 from tatami.types import Detections, Picture, TwoStageSpec
@@ -34,11 +36,14 @@ class CompiledTwoStage:
     it is not there.
 
     propose: finds the regions of a picture, for a program that takes them from its caller.
-    Raises TatamiError where there is no such folder or it cannot be compiled.
+    target: "host", or one of ship/c/targets.py, whose program runs in its emulator.
+    Raises TatamiError where there is no such folder, it cannot be compiled, or the emulator lacks;
+    and for a board, whose program reads no pictures: its networks are run by themselves.
     """
 
-    def __init__(self, folder: Path, propose: Propose | None = None) -> None:
+    def __init__(self, folder: Path, propose: Propose | None = None, *, target: str = HOST) -> None:
         self.folder = folder
+        self.target = target
         self._propose = propose
         path = folder / "network.json"
         try:
@@ -46,16 +51,30 @@ class CompiledTwoStage:
             self.name, spec = str(content["name"]), from_metadata(content["metadata"])
             if content["format"] != FORMAT or not isinstance(spec, TwoStageSpec):
                 raise ValueError
-            threads = int(content["threads"])
+            self._threads = int(content["threads"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise TatamiError("network.json is damaged", mend="ship again", file=path) from None
         self._spec = spec
-        self._program = folder / f"{self.name}_detect"
-        if not self._program.is_file():
-            temporary = tempfile.mkdtemp(prefix="tatami-")
-            weakref.finalize(self, shutil.rmtree, temporary, ignore_errors=True)
-            self._program = Path(temporary) / "detect"
-            build(folder, self.name, self._program, threads=threads, halves=self.parts)
+        self._command = self._compiled()
+
+    def _compiled(self) -> list[str]:
+        """The command that runs the program of the folder on its machine."""
+        shipped = self.folder / f"{self.name}_detect"
+        if self.target == HOST and shipped.is_file():
+            return [str(shipped.resolve())]
+        machine = target_of("any" if self.target == HOST else self.target)
+        check_there(machine)
+        if machine.board:
+            raise TatamiError(
+                f"a {machine.name} reads no pictures here", mend="run its networks by themselves"
+            )
+        temporary = tempfile.mkdtemp(prefix="tatami-")
+        weakref.finalize(self, shutil.rmtree, temporary, ignore_errors=True)
+        program = Path(temporary) / "detect"
+        build_for(
+            machine, self.folder, self.name, program, threads=self._threads, halves=self.parts
+        )
+        return [*machine.runner, str(program)]
 
     @property
     def spec(self) -> TwoStageSpec:
@@ -82,7 +101,7 @@ class CompiledTwoStage:
             regions = np.asarray(self._propose(picture), np.float64).reshape(-1, 4)
             lines = [str(len(regions)), *(" ".join(map(repr, row)) for row in regions.tolist())]
             pixels += "\n".join([*lines, ""]).encode()
-        command = [str(self._program.resolve()), "--threshold", repr(float(score_threshold)), "-"]
+        command = [*self._command, "--threshold", repr(float(score_threshold)), "-"]
         try:
             done = subprocess.run(command, input=pixels, capture_output=True, check=False)
         except OSError as error:

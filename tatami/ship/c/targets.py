@@ -112,3 +112,19 @@ def missing(target: Target) -> str | None:
         if command and shutil.which(command[0]) is None:
             return command[0]
     return None
+
+
+def check_there(target: Target) -> None:
+    """Raise TatamiError where this machine lacks what builds or runs a target's program."""
+    lacking = missing(target)
+    if lacking is not None:
+        raise TatamiError(
+            f"there is no '{lacking}' for {target.name}", mend=f"apt-get install {target.package}"
+        )
+
+
+def variants_for(shipped_for: str, machine: str) -> tuple[str, ...]:
+    """The kinds of kernels that a program shipped for one target may use on the machine of another,
+    the best first; plain C99 is among them everywhere. Raises TatamiError for no target."""
+    there = target_of(machine).variants
+    return (*(each for each in target_of(shipped_for).variants if each in there), "portable")

@@ -29,10 +29,11 @@ HALVES = ("features", "head")
 
 @dataclass(frozen=True)
 class ShippedTwoStage:
-    """files: content by name.  networks: as they are shipped, by what they are of HALVES."""
+    """files: content by name.  programs, networks: of each network, by what it is of HALVES."""
 
     name: str
     files: Mapping[str, bytes]
+    programs: Mapping[str, Program]
     networks: Mapping[str, Shipped]
 
 
@@ -61,9 +62,10 @@ def emit_two_stage(
     if features is not None:
         first = features = as_taken(features, head)
     both = (head,) if features is None else (features, head)
+    programs = dict(zip(halves_of(spec), both, strict=True))
     networks = {
         half: emit(replace(program, spec=None), f"{name}_{half}", weights, options)
-        for half, program in zip(halves_of(spec), both, strict=True)
+        for half, program in programs.items()
     }
     files: dict[str, bytes] = {}
     for shipped in networks.values():
@@ -82,7 +84,7 @@ def emit_two_stage(
         "main.c": renamed(filled(text("main.c"), "tell_detections.c", told), name),
     }
     files |= {file: content.encode() for file, content in texts.items()}
-    return ShippedTwoStage(name, files, networks)
+    return ShippedTwoStage(name, files, programs, networks)
 
 
 def halves_of(spec: TwoStageSpec) -> tuple[str, ...]:
