@@ -131,7 +131,7 @@ class Ledger:
     def table(self) -> Table:
         """At most 80 columns; a row outside its bound is red and marked."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), width=80)
-        table.add_column("stage", overflow="ellipsis", no_wrap=True, ratio=4)
+        table.add_column("stage", ratio=4)
         table.add_column("held to", overflow="ellipsis", no_wrap=True, ratio=3)
         table.add_column("worst |Δ|", justify="right", no_wrap=True)
         table.add_column("bound", justify="right", no_wrap=True)
