@@ -77,7 +77,7 @@ def darknet(
     spec: Spec = None,
     as_json: AsJson = False,
 ) -> None:
-    """A cfg and weights of darknet: YOLO versions 2 and 3, their tiny ones, and classifiers."""
+    """A cfg and weights of darknet: YOLO versions 1 to 3, their tiny ones, and classifiers."""
     if epsilon is None:
         raise TatamiError("which epsilon the network was trained with is not said", mend=EPSILONS)
     fit = _one_of("--resize", resize, ("letterbox", "stretch"))

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from tatami.importers.darknet_cfg import Section, read_cfg
 from tatami.importers.imported import Imported
 from tatami.ops.norm import Epsilon
 from tatami.ops.window import Axis, Window
-from tatami.types import AnchorGrid, Decoding, Float32, InputSpec, Size
+from tatami.types import AnchorGrid, Decoding, Float32, InputSpec, Int, Size
 
 MAX_WEIGHTS = 1 << 31
 """Bytes of the largest weights file that is read; that of YOLOv3 has 237 MB."""
@@ -41,10 +42,18 @@ iou_normalizer cls_normalizer obj_normalizer uc_normalizer delta_normalizer max_
 counters_per_class label_smooth_eps resize probability stopbackward assisted_excitation dot
 adam B1 B2 eps ratio min_crop max_crop aspect show_details onlyforward dynamic_minibatch type
 focal_loss log_softmax loss_type blur flip max_boxes track tree_thresh dropblock dropblock_size_rel
-dropblock_size_abs noadjust noloss grad_centr train_only_bn
+dropblock_size_abs noadjust noloss grad_centr train_only_bn forced
 """
 OF_TRAINING = frozenset(_OF_TRAINING.split())
 """Settings that change nothing when a trained network runs."""
+Scores = Literal["softmax", "sigmoid", "linear"]
+Suppression = Literal["iou", "diou"]
+DECODINGS: dict[str, Literal["yolov1", "yolov2", "yolov3"]] = {
+    "detection": "yolov1",
+    "region": "yolov2",
+    "yolo": "yolov3",
+}
+"""The detection layers, and the rule that decodes what they are given."""
 
 
 @dataclass
@@ -57,9 +66,12 @@ class Network:
     values: list[str] = field(default_factory=list)
     maps: list[str] = field(default_factory=list)
     grids: list[AnchorGrid] = field(default_factory=list)
-    kinds: list[tuple[str, str, int, str]] = field(default_factory=list)
+    kinds: list[tuple[str, Scores, int, Suppression]] = field(default_factory=list)
     """Of each detection layer: kind, scores, classes, suppression."""
     notes: list[str] = field(default_factory=list)
+    before: Section | None = None
+    following: Section | None = None
+    """The layers around the one that is made."""
 
     @property
     def last(self) -> str:
@@ -103,6 +115,8 @@ def _build(layers: Sequence[Section], network: Network) -> Network:
         make = LAYERS.get(section.kind)
         if make is None:
             raise section.wrong(f"is no layer that is supported; those are {', '.join(LAYERS)}")
+        network.before = layers[index - 1] if index else None
+        network.following = layers[index + 1] if index + 1 < len(layers) else None
         for key in ("dontload", "dontloadscales"):  # its numbers would not be in the file
             section.refuse(key)
         try:
@@ -112,7 +126,7 @@ def _build(layers: Sequence[Section], network: Network) -> Network:
                 raise
             raise section.wrong(error.reason) from error
         network.values.append(made)
-        if section.kind in ("region", "yolo"):
+        if section.kind in DECODINGS:
             network.maps.append(made)
     return network
 
@@ -124,12 +138,7 @@ def _imported(network: Network, size: Size) -> Imported:
         if len(set(network.kinds)) > 1:
             raise TatamiError("its detection layers differ in kind", mend="correct the cfg file")
         kind, scores, _, nms = network.kinds[0]
-        decoding = Decoding(
-            "yolov2" if kind == "region" else "yolov3",
-            tuple(network.grids),
-            "softmax" if scores == "softmax" else "sigmoid",
-            nms="diou" if nms == "diou" else "iou",
-        )
+        decoding = Decoding(DECODINGS[kind], tuple(network.grids), scores, nms=nms)
         if len(network.maps) > 1:
             outputs = {f"map{index}": value for index, value in enumerate(network.maps)}
         else:
@@ -332,11 +341,17 @@ def _connected(network: Network, section: Section, name: str) -> str:
         kernel = weights.take(inputs, outputs).T
     else:
         kernel = weights.take(outputs, inputs)
+    normalized = bool(section.whole("batch_normalize", 0))
+    statistics = [weights.take(outputs) for _ in range(3)] if normalized else []
+    following = network.following
+    if following is not None and following.kind == "detection" and isinstance(weights, Weights):
+        order = _by_channel(following, outputs)
+        bias, kernel = bias[order], kernel[order]
+        statistics = [each[order] for each in statistics]
     flat = builder.reshape(f"{name}.flat", network.last, (1, inputs, 1, 1))
     window = Window.square(1)
     pointwise = kernel.reshape(outputs, inputs, 1, 1)
-    if section.whole("batch_normalize", 0):
-        statistics = [weights.take(outputs) for _ in range(3)]
+    if normalized:
         value = builder.conv(f"{name}.connected", flat, pointwise, None, window)
         value = _normalize(network, section, f"{name}.norm", value, bias, statistics)
     else:
@@ -419,8 +434,60 @@ def _region(network: Network, section: Section, name: str) -> str:
     stride = _stride(network, section)
     pairs = _pairs(section, count)
     pixels = tuple((width * stride[0], height * stride[1]) for width, height in pairs)
-    scores = "softmax" if section.whole("softmax", 0) else "sigmoid"
+    scores: Scores = "softmax" if section.whole("softmax", 0) else "sigmoid"
     return _detect(network, section, AnchorGrid(pixels, stride), scores, classes)
+
+
+def _detection(network: Network, section: Section, name: str) -> str:
+    """YOLOv1's. The connected layer before it says what it needs in the order of ``_by_channel``,
+    and so has to lie right before it."""
+    for key in ("softmax", "reorg"):
+        section.refuse(key)
+    classes, count, side = _detection_numbers(section)
+    if section.whole("sqrt", 0) != 1:
+        raise section.wrong("says sides, not their square roots, which is not supported", "sqrt")
+    outputs = math.prod(network.builder.shape(network.last))
+    _by_channel(section, outputs)  # refuses another count
+    if network.before is None or LAYERS.get(network.before.kind) is not _connected:
+        raise section.wrong("does not lie behind a connected layer")
+    if network.following is not None:
+        raise section.wrong("is not the last layer")
+    size = network.builder.size
+    whole = (float(size.width), float(size.height))
+    grid = AnchorGrid((whole,) * count, (size.width / side, size.height / side))
+    network.grids.append(grid)
+    network.kinds.append((section.kind, "linear", classes, "iou"))
+    shape = (1, 5 * count + classes, side, side)
+    return network.builder.reshape(name, network.last, shape)
+
+
+def _detection_numbers(section: Section) -> tuple[int, int, int]:
+    """Classes, boxes a cell, cells a side."""
+    if section.whole("coords", 1) != 4:
+        raise section.wrong("has other than 4 coordinates", "coords")
+    return (
+        section.whole("classes", 1, 1, 10000),
+        section.whole("num", 1, 1, 100),
+        section.whole("side", 7, 1, 1000),
+    )
+
+
+def _by_channel(section: Section, outputs: int) -> Int:
+    """Where the numbers of a map (5 * B + C, side, side), as ``Decoding`` has it, lie among what
+    darknet's layer before [detection] says: first C classes of every cell, then B confidences of
+    every cell, then x, y and the roots of w and h of every cell's B boxes."""
+    classes, count, side = _detection_numbers(section)
+    cells = side * side
+    if outputs != cells * (5 * count + classes):
+        raise section.wrong(
+            f"{side}x{side} cells of {count} boxes and {classes} classes ask for "
+            f"{cells * (5 * count + classes)} outputs, the layer before it has {outputs}"
+        )
+    numbers = np.arange(outputs)
+    named, sure, boxes = np.split(numbers, [cells * classes, cells * (classes + count)])
+    boxes = boxes.reshape(cells, count, 4)
+    whole = np.concatenate((boxes, sure.reshape(cells, count, 1)), axis=2).reshape(cells, -1)
+    return np.concatenate((whole, named.reshape(cells, classes)), axis=1).T.reshape(-1)
 
 
 def _yolo(network: Network, section: Section, name: str) -> str:
@@ -437,7 +504,7 @@ def _yolo(network: Network, section: Section, name: str) -> str:
     return _detect(network, section, grid, "sigmoid", classes, _suppression(section))
 
 
-def _suppression(section: Section) -> str:
+def _suppression(section: Section) -> Suppression:
     """darknet's greedynms takes the distance of the centres off the IoU, to the power of 0.6; its
     diounms to a power that is given; its cornersnms and its default take the IoU alone.
     """
@@ -454,9 +521,9 @@ def _detect(
     network: Network,
     section: Section,
     grid: AnchorGrid,
-    scores: str,
+    scores: Scores,
     classes: int,
-    nms: str = "iou",
+    nms: Suppression = "iou",
 ) -> str:
     channels = _map(section, network.builder.shape(network.last))[1]
     if channels != len(grid.anchors) * (5 + classes):
@@ -509,5 +576,6 @@ LAYERS: dict[str, Callable[[Network, Section, str], str]] = {
     "reorg": _reorg,
     "region": _region,
     "yolo": _yolo,
+    "detection": _detection,
 }
 """Every kind of layer that is read, under each name that darknet has for it."""

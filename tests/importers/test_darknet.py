@@ -341,6 +341,73 @@ def test_yolo_takes_the_anchors_of_its_mask_and_the_maps_in_order(imported, run_
     assert (second.anchors, second.stride, second.xy_scale) == (((10, 14),), (2, 2), 1)
 
 
+DETECTION = "[detection]\nclasses=3\ncoords=4\nnum=2\nside=4\nsqrt=1\nrescore=1\njitter=.2\n"
+
+
+def detected(said: np.ndarray, size: tuple[int, int]) -> list[tuple[float, ...]]:
+    """As darknet's loop reads what is said of 4x4 cells of 2 boxes and 3 classes: the class, its
+    probability and the centre and sides, of all above 0.1."""
+    side, boxes, classes = 4, 2, 3
+    found = []
+    for cell in range(side * side):
+        row, column = divmod(cell, side)
+        for box in range(boxes):
+            sure = said[side * side * classes + cell * boxes + box]
+            at = side * side * (classes + boxes) + (cell * boxes + box) * 4
+            x, y, w, h = said[at : at + 4]
+            place = ((x + column) / side, (y + row) / side, w**2, h**2)
+            for label in range(classes):
+                probability = sure * said[cell * classes + label]
+                if probability > 0.1:
+                    inside = [share * whole for share, whole in zip(place, size * 2, strict=True)]
+                    found.append((label, probability, *inside))
+    return sorted(found, key=lambda one: -one[1])
+
+
+@pytest.mark.parametrize("normalized", [False, True])
+def test_detection(normalized, imported, run_map):
+    outputs, inputs = 4 * 4 * (2 * 5 + 3), 3 * HEIGHT * WIDTH
+    matrix = reals(outputs, inputs) / inputs
+    # Between 0 and 1, to which Tatami's rule cuts confidences and classes.
+    bias = RNG.uniform(0.3, 0.7, outputs).astype(np.float32)
+    statistics = [reals(outputs) / 30 + 1, reals(outputs) / 30, np.abs(reals(outputs)) + 1]
+    numbers = [bias, matrix, *(statistics if normalized else [])]
+    layer = f"[connected]\noutput={outputs}\nactivation=linear\nbatch_normalize={normalized:d}\n"
+    found = imported(layer + DETECTION, numbers)
+    said = matrix @ X.ravel()
+    if normalized:
+        scale, mean, variance = statistics
+        said = scale * (said - mean) / np.sqrt(variance + 1e-5)
+    assert found.decoding is not None
+    assert (found.decoding.kind, found.notes) == ("yolov1", ())
+    best = candidates([run_map(found, X)[0]], found.decoding, 0.1, 3)
+    expected = detected(said + bias, (WIDTH, HEIGHT))
+    assert len(expected) > 20
+    assert best.labels.tolist() == [one[0] for one in expected]
+    np.testing.assert_allclose(best.scores, [one[1] for one in expected], rtol=1e-4)
+    boxes = xyxy_to_cxcywh(best.xyxy)
+    np.testing.assert_allclose(boxes, [one[2:] for one in expected], rtol=1e-4, atol=1e-4)
+
+
+CONNECTED = "[connected]\noutput=208\nactivation=linear\n"
+
+
+@pytest.mark.parametrize(
+    ("layers", "says"),
+    [
+        (CONNECTED + DETECTION.replace("sqrt=1", "sqrt=0"), "not their square roots"),
+        (CONNECTED + DETECTION.replace("sqrt=1\n", ""), "not their square roots"),
+        (CONNECTED + DETECTION.replace("num=2", "num=3"), "288 outputs, the layer before it"),
+        (CONNECTED + "[dropout]\n" + DETECTION, "not lie behind a connected layer"),
+        (CONNECTED + DETECTION + "[dropout]\n", "not the last layer"),
+        ("[connected]\noutput=208\n[maxpool]\n" + DETECTION, "not lie behind"),
+    ],
+)  # fmt: skip
+def test_a_detection_that_is_not_yolov1s_is_refused(layers, says, imported):
+    with pytest.raises(TatamiError, match=says):
+        imported(layers)
+
+
 def test_another_size_than_the_cfgs(imported):
     text, numbers, _ = pointwise(8)
     found = imported(f"{text}[region]\nanchors=1,1\nnum=1\nclasses=3\n", numbers, size=Size(20, 16))
@@ -360,7 +427,6 @@ CONV = "[convolutional]\nfilters=4\nsize=1\nactivation=linear\n"
     ("text", "says", "line"),
     [
         ("[local]\n", "[local] is no layer", 5),
-        ("[detection]\n", "[detection] is no layer", 5),
         (f"{CONV}[Yolo]\n", "[Yolo] is no layer", 9),
         ("[convolutional]\nactivation=mish\n", "activation=mish", 6),
         ("[shortcut\n", "no section", 5),
@@ -437,6 +503,9 @@ def test_what_does_not_fit_is_refused_with_its_line(text, says, line, imported, 
         ("region", "tree=9k.tree"),
         ("region", "map=9k.map"),
         ("region", "coords=5"),
+        ("detection", "coords=5"),
+        ("detection", "softmax=1"),
+        ("detection", "reorg=1"),
         ("yolo", "new_coords=1"),
         ("connected", "dontload=1"),
     ],
