@@ -212,6 +212,10 @@ class TinyYoloV1(YoloV1):
     where in the picture it lies, and until then the convolutions learn nothing that serves all. Of
     the two boxes one begins small: a truth belongs to the box that meets it best, and where both
     began large, neither came to know small objects.
+
+    With a few hundred pictures it had best stay one: ``tatami train --freeze last``
+    (docs/decisions/0017). That is for inputs of 448 pixels a side or more, where each cell has a
+    place of the map to itself; of a smaller input, cells that share one could not be told apart.
     """
 
     def _convolutions(self, width: float, norm: bool) -> tuple[nn.Sequential, int]:
