@@ -26,6 +26,7 @@ from tatami.picture import prepare
 from tatami.ship.c.build import WARNINGS, build, compiler
 from tatami.ship.c.operator import Options
 from tatami.ship.c.run_two_stage import CompiledTwoStage
+from tatami.ship.c.targets import TARGETS, missing
 from tatami.ship.c.two_stage import HALVES, emit_two_stage
 from tatami.ship.lower import lower
 from tatami.shrink.calibrate import choose, joined, observe
@@ -166,6 +167,14 @@ def test_c_detects_what_numpy_detects(shipped: tuple[Network, Network, Path]) ->
         np.testing.assert_allclose(found.scores, expected.scores, 0, 0 if exact else 1e-4)
         np.testing.assert_allclose(found.xyxy, expected.xyxy, 0, 0 if exact else 0.05)
     assert total > 20
+
+
+def test_a_board_reads_no_pictures(shipped: tuple[Network, Network, Path]) -> None:
+    lacks = missing(TARGETS["cortex-m7"])
+    if lacks is not None:
+        pytest.skip(f"{lacks} is not installed")
+    with pytest.raises(TatamiError, match="a cortex-m7 reads no pictures here"):
+        CompiledTwoStage(shipped[2], target="cortex-m7")
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,8 @@ class CompiledTwoStage:
 
     propose: finds the regions of a picture, for a program that takes them from its caller.
     target: "host", or one of ship/c/targets.py, whose program runs in its emulator.
-    Raises TatamiError where there is no such folder, it cannot be compiled, or the emulator lacks;
-    and for a board, whose program reads no pictures: its networks are run by themselves.
+    Raises TatamiError where there is no such folder, where it cannot be compiled or its emulator is
+    missing, and for a board, whose program reads no pictures: its networks run by themselves.
     """
 
     def __init__(self, folder: Path, propose: Propose | None = None, *, target: str = HOST) -> None:
