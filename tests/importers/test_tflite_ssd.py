@@ -52,9 +52,9 @@ def program(found, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def maps(found, dog) -> list[np.ndarray]:
+def maps(found, dog, exact_sums) -> list[np.ndarray]:
     """The raw maps of the picture by ONNX Runtime, each (channels, rows, columns)."""
-    session = onnxruntime.InferenceSession(found.model.SerializeToString())
+    session = onnxruntime.InferenceSession(found.model.SerializeToString(), exact_sums)
     image, _ = prepare(dog, found.input)
     return [each[0] for each in session.run(None, {"images": image[None]})]
 

@@ -275,7 +275,9 @@ def test_what_is_not_two_networks_is_refused(shipped: tuple[Network, Network, Pa
         emit_two_stage(lower(graph.Network(features.model, None)), lower(head), "net")
 
 
-def test_in_integers_the_files_share_one_scale_and_run_in_onnx_runtime(tmp_path: Path) -> None:
+def test_in_integers_the_files_share_one_scale_and_run_in_onnx_runtime(
+    tmp_path: Path, exact_sums: onnxruntime.SessionOptions
+) -> None:
     features, head = integers(*networks("faster-rcnn-mobilenet-v1", Size(96, 64)))
     assert isinstance(features.spec, TwoStageSpec)
     taken = lower(head).values["regions"].quantization
@@ -294,7 +296,7 @@ def test_in_integers_the_files_share_one_scale_and_run_in_onnx_runtime(tmp_path:
     for network, inputs, step in ((features, image, float(scale)), (head, pooled, None)):
         graph.write(network, tmp_path / "one.onnx")
         session = onnxruntime.InferenceSession(
-            tmp_path / "one.onnx", providers=["CPUExecutionProvider"]
+            tmp_path / "one.onnx", exact_sums, providers=["CPUExecutionProvider"]
         )
         found = session.run(None, {session.get_inputs()[0].name: inputs})
         expected = numpy_forward(network)(inputs)
