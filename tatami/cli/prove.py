@@ -35,7 +35,7 @@ from tatami.evaluate.detections import evaluate
 from tatami.picture import prepare
 from tatami.segmenter import ForwardSegmenter
 from tatami.ship.c.run import HOST, describe, native, open_compiled
-from tatami.ship.c.run_two_stage import CompiledTwoStage, is_two_stage
+from tatami.ship.c.run_two_stage import CompiledTwoStage
 from tatami.ship.c.targets import TARGETS, target_of, variants_for
 from tatami.ship.prove import (
     FLOAT_BOUND,
@@ -121,11 +121,11 @@ def prove(
     given = [path for artefact in artefacts for path in stages_of(artefact)]
     paths = list({path.resolve(): path for path in given}.values())  # a run folder brings its own
     stages = [open_stage(path) for path in paths]
-    folders = [path for path in paths if (path / "network.json").is_file()]
-    two_staged = [folder for folder in folders if is_two_stage(folder)]
-    one_staged = [folder for folder in folders if folder not in two_staged]
+    shipped = [(path, one) for path, one in zip(paths, stages, strict=True) if one.compiled]
+    folders = [path for path, stage in shipped if not stage.parts]
+    two_staged = [stage.detector for _, stage in shipped if stage.parts]
     if variants:
-        stages += [stage for folder in one_staged for stage in each_variant(folder)]
+        stages += [stage for folder in folders for stage in each_variant(folder)]
     dataset: Data
     if hold_out is not None and not (stages and isinstance(stages[0].spec, ClassifierSpec)):
         raise TatamiError("--hold-out is for classifiers", mend="leave it out")
@@ -144,10 +144,10 @@ def prove(
     if not len(dataset):
         raise TatamiError("there is no picture to prove it on", mend="check --split", file=data)
     result = ledger(stages, dataset, skip=skip or (), progress=not as_json)
-    rows = [row for folder in one_staged for row in emulated(folder, on or (), stages, dataset)]
+    rows = [row for folder in folders for row in emulated(folder, on or (), stages, dataset)]
     machines = [*([HOST] if variants else []), *(on or ())]
-    for folder in two_staged:
-        rows += halves_on(folder, machines, stages, dataset)
+    for detector in two_staged:
+        rows += halves_on(cast(CompiledTwoStage, detector), machines, stages, dataset)
     result = Ledger((*result.rows, *rows), result.measure)
     if as_json:
         answer = {"data": str(data), "split": dataset.split, "pictures": len(dataset)}
@@ -347,7 +347,7 @@ def emulated(
 
 
 def halves_on(
-    folder: Path,
+    detector: CompiledTwoStage,
     targets: Sequence[str],
     references: Sequence[Stage],
     dataset: Data,
@@ -355,17 +355,19 @@ def halves_on(
     """Both networks of a shipped detector in two stages, with each kind of kernels of some
     machines, by a few pictures and without mAP; and its boxes, where another machine runs them."""
     pictures = _pictures(dataset, EMULATED)
+    shipped_for = describe(detector.folder, detector.parts[0]).target
     rows = []
     for target in targets:
         here = target == HOST
         runs_whole = not here and not target_of(target).board
-        detector = CompiledTwoStage(folder, selective_search, target=target if runs_whole else HOST)
-        shipped_for = describe(folder, detector.parts[0]).target
+        there = detector
+        if runs_whole:
+            there = CompiledTwoStage(detector.folder, selective_search, target=target)
         variants = variants_for(shipped_for, "any" if here else target)
         for variant in variants:
             name = f"C {variant}" if here else f"C {target} {variant}"
             try:
-                stage = compiled_two_stage(detector, name, variant=variant, target=target)
+                stage = compiled_two_stage(there, name, variant=variant, target=target)
             except TatamiError:
                 if not here:
                     raise

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -159,11 +159,7 @@ def _compiled_part(
     known = network.description.values
 
     def integers(images: Float32) -> dict[str, Array]:
-        found = [network.values([image]) for image in images]
-        return {key: np.stack([one[key] for one in found]) for key in found[0]}
-
-    def values(images: Float32) -> dict[str, Float32]:
-        return {key: _real(array, known[key]) for key, array in integers(images).items()}
+        return _stacked([network.values([image]) for image in images])
 
     def forward(images: Float32) -> RawMaps:
         found = [network.run([image]) for image in images]
@@ -176,7 +172,7 @@ def _compiled_part(
         detector.spec,
         detector,
         forward,
-        values,
+        _in_reals(integers, known),
         None,
         _source_size(detector.folder, part),
         integers if any(value.quantized for value in known.values()) else None,
@@ -190,18 +186,14 @@ def integer_stage(
     """An integer network, run by the interpreter."""
 
     def integers(images: Float32) -> dict[str, Array]:
-        found = [interpret.values(program, [image]) for image in images]
-        return {key: np.stack([one[key] for one in found]) for key in found[0]}
-
-    def values(images: Float32) -> dict[str, Float32]:
-        return {key: _real(array, program.values[key]) for key, array in integers(images).items()}
+        return _stacked([interpret.values(program, [image]) for image in images])
 
     return Stage(
         name,
         detector.spec,
         detector,
         forward,
-        values,
+        _in_reals(integers, program.values),
         None,
         size,
         integers,
@@ -215,17 +207,13 @@ def compiled_stage(
     """A shipped folder, compiled."""
     source = _source_size(detector.folder, detector.name)
     known = detector.network.description.values
-
-    def values(images: Float32) -> dict[str, Float32]:
-        return {key: _real(array, known[key]) for key, array in detector.values(images).items()}
-
     quantized = any(value.quantized for value in known.values())
     return Stage(
         name,
         detector.spec,
         detector,
         detector.forward,
-        values,
+        _in_reals(detector.values, known),
         detector.prepare,
         source,
         detector.values if quantized else None,
@@ -254,6 +242,18 @@ def _source_size(folder: Path, name: str) -> int:
         and file.suffix in (".c", ".h", ".S", ".bin")
         and not file.name.endswith(f"_{PROOF}")
     )
+
+
+def _stacked(found: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    """What is known of each image, of all of them in one array (n, ...) a name."""
+    return {key: np.stack([one[key] for one in found]) for key in found[0]}
+
+
+def _in_reals(
+    values: Callable[[Float32], Mapping[str, Array]], known: Mapping[str, Value]
+) -> Callable[[Float32], dict[str, Float32]]:
+    """The same values in float32, whatever type each has."""
+    return lambda images: {key: _real(each, known[key]) for key, each in values(images).items()}
 
 
 def _real(array: Array, value: Value) -> Float32:

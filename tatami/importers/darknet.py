@@ -443,11 +443,10 @@ def _detection(network: Network, section: Section, name: str) -> str:
     and so has to lie right before it."""
     for key in ("softmax", "reorg"):
         section.refuse(key)
-    classes, count, side = _detection_numbers(section)
+    outputs = math.prod(network.builder.shape(network.last))
+    classes, count, side = _detection_numbers(section, outputs)
     if section.whole("sqrt", 0) != 1:
         raise section.wrong("says sides, not their square roots, which is not supported", "sqrt")
-    outputs = math.prod(network.builder.shape(network.last))
-    _by_channel(section, outputs)  # refuses another count
     if network.before is None or LAYERS.get(network.before.kind) is not _connected:
         raise section.wrong("does not lie behind a connected layer")
     if network.following is not None:
@@ -461,28 +460,27 @@ def _detection(network: Network, section: Section, name: str) -> str:
     return network.builder.reshape(name, network.last, shape)
 
 
-def _detection_numbers(section: Section) -> tuple[int, int, int]:
-    """Classes, boxes a cell, cells a side."""
+def _detection_numbers(section: Section, outputs: int) -> tuple[int, int, int]:
+    """Classes, boxes a cell, cells a side; refused where they do not ask for so many outputs."""
     if section.whole("coords", 1) != 4:
         raise section.wrong("has other than 4 coordinates", "coords")
-    return (
-        section.whole("classes", 1, 1, 10000),
-        section.whole("num", 1, 1, 100),
-        section.whole("side", 7, 1, 1000),
-    )
+    classes, count = section.whole("classes", 1, 1, 10000), section.whole("num", 1, 1, 100)
+    side = section.whole("side", 7, 1, 1000)
+    asked = side * side * (5 * count + classes)
+    if outputs != asked:
+        raise section.wrong(
+            f"{side}x{side} cells of {count} boxes and {classes} classes ask for {asked} outputs, "
+            f"the layer before it has {outputs}"
+        )
+    return classes, count, side
 
 
 def _by_channel(section: Section, outputs: int) -> Int:
     """Where the numbers of a map (5 * B + C, side, side), as ``Decoding`` has it, lie among what
     darknet's layer before [detection] says: first C classes of every cell, then B confidences of
     every cell, then x, y and the roots of w and h of every cell's B boxes."""
-    classes, count, side = _detection_numbers(section)
+    classes, count, side = _detection_numbers(section, outputs)
     cells = side * side
-    if outputs != cells * (5 * count + classes):
-        raise section.wrong(
-            f"{side}x{side} cells of {count} boxes and {classes} classes ask for "
-            f"{cells * (5 * count + classes)} outputs, the layer before it has {outputs}"
-        )
     numbers = np.arange(outputs)
     named, sure, boxes = np.split(numbers, [cells * classes, cells * (classes + count)])
     boxes = boxes.reshape(cells, count, 4)

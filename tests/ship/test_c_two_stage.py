@@ -26,7 +26,6 @@ from tatami.picture import prepare
 from tatami.ship.c.build import WARNINGS, build, compiler
 from tatami.ship.c.operator import Options
 from tatami.ship.c.run_two_stage import CompiledTwoStage
-from tatami.ship.c.targets import TARGETS, missing
 from tatami.ship.c.two_stage import HALVES, emit_two_stage
 from tatami.ship.lower import lower
 from tatami.shrink.calibrate import choose, joined, observe
@@ -170,9 +169,6 @@ def test_c_detects_what_numpy_detects(shipped: tuple[Network, Network, Path]) ->
 
 
 def test_a_board_reads_no_pictures(shipped: tuple[Network, Network, Path]) -> None:
-    lacks = missing(TARGETS["cortex-m7"])
-    if lacks is not None:
-        pytest.skip(f"{lacks} is not installed")
     with pytest.raises(TatamiError, match="a cortex-m7 reads no pictures here"):
         CompiledTwoStage(shipped[2], target="cortex-m7")
 

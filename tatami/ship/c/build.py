@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tatami.errors import TatamiError
-from tatami.ship.c.targets import Target
+from tatami.ship.c.targets import Target, check_there
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
 BOARDS = Path(__file__).parent / "kernels" / "board"
@@ -78,15 +78,14 @@ def build_for(
     halves: Sequence[str] = (),
 ) -> None:
     """``build`` for a target: for one with a compiler of its own a program that needs no library of
-    this machine's, and for a board one that starts by itself."""
+    this machine's, and for a board one that starts by itself.
+
+    Raises TatamiError, too, where this machine lacks what builds or runs it.
+    """
+    check_there(target)
     if not target.compiler:
         build(folder, name, program, main=main, options=options, threads=threads, halves=halves)
         return
-    if shutil.which(target.compiler[0]) is None:
-        raise TatamiError(
-            f"there is no C compiler '{target.compiler[0]}' for {target.name}",
-            mend=f"apt-get install {target.package}",
-        )
     alone: tuple[str, ...] = ("-static",)
     if target.board:
         scripts = [str(BOARDS / file) for file in target.board if file.endswith(".ld")]

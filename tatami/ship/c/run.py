@@ -28,7 +28,7 @@ from tatami.graph.metadata import from_metadata
 from tatami.ops.fixed_point import quantize
 from tatami.ship.c.build import build, build_for
 from tatami.ship.c.emit import FORMAT, example
-from tatami.ship.c.targets import TARGETS, Target, check_there, target_of
+from tatami.ship.c.targets import TARGETS, Target, target_of
 from tatami.ship.program import Quantization, Value
 from tatami.types import (
     ClassifierSpec,
@@ -201,7 +201,6 @@ class CompiledNetwork:
                 f"-D{about.name.upper()}_THREADS={self.threads}",
             ]
             target = TARGETS["any"] if self.target == HOST else target_of(self.target)
-            check_there(target)
             build_for(
                 target,
                 self.folder,

@@ -16,7 +16,7 @@ from tatami.graph.metadata import from_metadata
 from tatami.ship.c.build import build_for
 from tatami.ship.c.emit import FORMAT
 from tatami.ship.c.run import HOST
-from tatami.ship.c.targets import check_there, target_of
+from tatami.ship.c.targets import target_of
 from tatami.ship.c.two_stage import halves_of
 from tatami.two_stage import Propose
 from tatami.types import Detections, Picture, TwoStageSpec
@@ -63,7 +63,6 @@ class CompiledTwoStage:
         if self.target == HOST and shipped.is_file():
             return [str(shipped.resolve())]
         machine = target_of("any" if self.target == HOST else self.target)
-        check_there(machine)
         if machine.board:
             raise TatamiError(
                 f"a {machine.name} reads no pictures here", mend="run its networks by themselves"
