@@ -1,4 +1,4 @@
-"""The detectors of the papers on one labelled set, side by side, as a Markdown table.
+"""The detectors of the papers on one labeled set, side by side, as a Markdown table.
 
     python benchmarks/detectors.py --data digits RUN ...
 
@@ -27,7 +27,7 @@ import numpy as np
 import torch
 
 from tatami import graph
-from tatami.cli.artefact import open_artefact, read_run
+from tatami.cli.artifact import open_artifact, read_run
 from tatami.cli.evaluate import SCORE, detect_all
 from tatami.cli.measuring import compiled, milliseconds
 from tatami.data.open import open_dataset
@@ -35,12 +35,12 @@ from tatami.data.pictures import read_picture
 from tatami.evaluate.detections import Evaluation, evaluate
 from tatami.evaluate.diagnosis import KINDS, similar_classes
 from tatami.graph.costs import costs, total
+from tatami.program.lower import lower
 from tatami.ship.c.run_two_stage import CompiledTwoStage
 from tatami.ship.c.two_stage import emit_two_stage
-from tatami.ship.lower import lower
 from tatami.shrink.fold import fold
 from tatami.train.run import HEAD, NETWORK
-from tatami.types import Dataset, Detector, NetworkSpec, Picture, TwoStageSpec
+from tatami.types import Dataset, DetectionSpec, Detector, Picture, TwoStageSpec
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Contestant:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN")
-    parser.add_argument("--data", type=Path, required=True, help="the labelled set")
+    parser.add_argument("--data", type=Path, required=True, help="the labeled set")
     parser.add_argument("--split", default="test")
     parser.add_argument("--skip", action="append", default=[], help="a kind of problem to accept")
     parser.add_argument("--pictures", type=int, default=16, help="that the time is taken with")
@@ -104,8 +104,8 @@ def _opened(run: Path) -> Contestant:
     name = settings.model if settings.width == 1 else f"{settings.model}, {settings.width:g} wide"
     files = [file for file in (run / NETWORK, run / HEAD) if file.is_file()]
     shipped = tuple(fold(graph.read(file))[0] for file in files)
-    detector = open_artefact(run)
-    assert isinstance(detector.spec, NetworkSpec | TwoStageSpec)
+    detector = open_artifact(run)
+    assert isinstance(detector.spec, DetectionSpec | TwoStageSpec)
     return Contestant(name, detector, shipped)
 
 

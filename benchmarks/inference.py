@@ -37,11 +37,11 @@ from rich.console import Console
 from rich.table import Table
 
 from tatami import graph
+from tatami.program.lower import lower
 from tatami.ship.c.emit import emit
 from tatami.ship.c.footprint import footprint
 from tatami.ship.c.operator import Options
 from tatami.ship.c.targets import target_of
-from tatami.ship.lower import lower
 from tatami.shrink.calibrate import observe
 from tatami.shrink.quantize import quantize
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from tatami.boxes import iou_xyxy, nms_xyxy
+from tatami.rules.boxes import iou_xyxy, nms_xyxy
 
 HERE = Path(__file__).parent
 Boxes = NDArray[np.float32]

@@ -18,10 +18,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from tatami.boxes import iou_xyxy
 from tatami.data.open import open_dataset
 from tatami.data.pictures import read_picture
 from tatami.data.selective_search import FAST, QUALITY, selective_search
+from tatami.rules.boxes import iou_xyxy
 
 DEFAULT = Path(__file__).parents[2] / "shared/data/detect/voc100"
 

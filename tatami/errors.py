@@ -1,4 +1,4 @@
-"""The one error a user is meant to read: what is wrong, where, and how to mend it."""
+"""The one error a user is meant to read: what is wrong, where, and how to fix it."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def printable(text: object) -> str:
 class TatamiError(Exception):
     """Bad input or an impossible request. The command line prints it on one line and exits with 2.
 
-    Raise it for whatever a user can cause and mend; leave other exceptions for our own mistakes.
+    Raise it for whatever a user can cause and fix; leave other exceptions for our own mistakes.
     """
 
     def __init__(
         self,
         reason: str,
         *,
-        mend: str,
+        hint: str,
         file: Path | str | None = None,
         line: int | None = None,
     ) -> None:
         self.reason = reason
-        self.mend = mend
+        self.hint = hint
         self.file = None if file is None else Path(file)
         self.line = line
         super().__init__(str(self))
@@ -44,5 +44,5 @@ class TatamiError(Exception):
         if self.line is not None:
             where += f"{self.line}:"
         # One line, whatever a parser's message held.
-        text = " ".join(f"{self.reason} ({self.mend})".split())
+        text = " ".join(f"{self.reason} ({self.hint})".split())
         return f"{where} {printable(text)}".strip()

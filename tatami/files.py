@@ -32,8 +32,8 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     _flush_folder(path.parent)
 
 
-def read_text(path: Path, most: int, mend: str) -> str:
-    """A small file's text, without a byte order mark; mend: what to give in place of another.
+def read_text(path: Path, most: int, hint: str) -> str:
+    """A small file's text, without a byte order mark; fix: what to give in place of another.
 
     Raises TatamiError, naming the line, for one of more than ``most`` bytes or that is not UTF-8;
     OSError.
@@ -41,14 +41,14 @@ def read_text(path: Path, most: int, mend: str) -> str:
     size = path.stat().st_size
     if size > most:
         raise TatamiError(
-            f"the text has {size} bytes, more than {most}: it is too large", mend=mend, file=path
+            f"the text has {size} bytes, more than {most}: it is too large", hint=hint, file=path
         )
     content = path.read_bytes()
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise TatamiError("not UTF-8 text", mend=mend, file=path, line=line) from None
+        raise TatamiError("not UTF-8 text", hint=hint, file=path, line=line) from None
 
 
 def parse_json(content: bytes, file: Path) -> Any:
@@ -57,10 +57,10 @@ def parse_json(content: bytes, file: Path) -> Any:
         return json.loads(content)
     except json.JSONDecodeError as error:
         raise TatamiError(
-            f"malformed JSON: {error.msg}", mend="export it again", file=file, line=error.lineno
+            f"malformed JSON: {error.msg}", hint="export it again", file=file, line=error.lineno
         ) from error
     except (ValueError, RecursionError) as error:  # not UTF-8, endless digits, nested without end
-        raise TatamiError(f"malformed JSON: {error}", mend="export it again", file=file) from error
+        raise TatamiError(f"malformed JSON: {error}", hint="export it again", file=file) from error
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 
 
 def test_every_page_that_the_code_names_is_there() -> None:
-    """A user is sent to them by the mends of errors and by --help; a reader by comments."""
+    """A user is sent to them by the hints of errors and by --help; a reader by comments."""
     named = {
         page: path
         for path in SOURCES

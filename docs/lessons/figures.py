@@ -13,13 +13,13 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-from tatami.boxes import iou_xyxy, nms_xyxy
 from tatami.evaluate.curve import curve
 from tatami.ops.conv import convolve, multiply_adds
 from tatami.ops.conv_transpose import convolve_transposed
 from tatami.ops.im2col import im2col
 from tatami.ops.pool import max_pool
 from tatami.ops.window import Axis, Window
+from tatami.rules.boxes import iou_xyxy, nms_xyxy
 
 INK, GREY, PALE = "#222222", "#888888", "#eeeeee"
 BLUE, ORANGE, GREEN, RED = "#0072b2", "#e69f00", "#009e73", "#d55e00"  # Okabe and Ito
@@ -93,7 +93,7 @@ class Drawing:
         self, x: float, y: float, values: np.ndarray, cell: float = 32, fills: Cells | None = None,
         name: str = "", size: float = 14,
     ) -> None:  # fmt: skip
-        """A map, its numbers in its cells; fills: the colour of some. NaN is an empty cell."""
+        """A map, its numbers in its cells; fills: the color of some. NaN is an empty cell."""
         rows, columns = values.shape
         for i in range(rows):
             for j in range(columns):
@@ -151,13 +151,13 @@ def padding_stride() -> str:
 def pooling() -> str:
     y = max_pool(X[None, None], Window.square(2, stride=2))[0, 0]
     fills: dict[tuple[int, int], str] = {}
-    for n, colour in enumerate(FOUR):
-        fills |= block(2 * (n // 2), 2 * (n % 2), 2, 2, LIGHT[colour])
+    for n, color in enumerate(FOUR):
+        fills |= block(2 * (n // 2), 2 * (n % 2), 2, 2, LIGHT[color])
     d = Drawing(380, 185, "max pooling, window 2 x 2, stride 2")
     d.grid(20, 40, X, fills=fills, name="x")
     d.arrow((170, 104), (225, 104))
     d.text(197, 92, "max", 13)
-    small = {(n // 2, n % 2): LIGHT[colour] for n, colour in enumerate(FOUR)}
+    small = {(n // 2, n % 2): LIGHT[color] for n, color in enumerate(FOUR)}
     d.grid(250, 72, y, fills=small, name="y")
     return d.svg()
 
@@ -188,7 +188,7 @@ def unrolled() -> str:
     d.rect(51, 91, 88, 88, edge=RED, wide=3, dash="6 4")
     d.arrow((150, 120), (205, 120))
     d.text(177, 108, "im2col", 13)
-    fills = {(i, j): LIGHT[colour] for i in range(9) for j, colour in enumerate(FOUR)}
+    fills = {(i, j): LIGHT[color] for i in range(9) for j, color in enumerate(FOUR)}
     d.grid(500, 40, columns, cell=30, fills=fills, name="columns (9 x 4)")
     d.grid(215, 145, KERNEL.reshape(1, 9), cell=28, name="w as a row (1 x 9)")
     d.text(482, 166, "@", 20)
@@ -211,14 +211,14 @@ def backward() -> str:
     routed = np.zeros((4, 4))
     fills: dict[tuple[int, int], str] = {}
     given = np.array([[1, 2], [3, 4]])
-    for n, colour in enumerate(FOUR):
+    for n, color in enumerate(FOUR):
         i, j = n // 2, n % 2
         patch = X[2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
         u, v = divmod(int(patch.argmax()), 2)
         assert patch[u, v] == y[i, j]
         routed[2 * i + u, 2 * j + v] = given[i, j]
-        fills[2 * i + u, 2 * j + v] = LIGHT[colour]
-    small = {(n // 2, n % 2): LIGHT[colour] for n, colour in enumerate(FOUR)}
+        fills[2 * i + u, 2 * j + v] = LIGHT[color]
+    small = {(n // 2, n % 2): LIGHT[color] for n, color in enumerate(FOUR)}
     d.grid(360, 60, given, cell=36, fills=small, name="dy")
     d.arrow((445, 96), (485, 96))
     d.grid(495, 40, routed, fills=fills, name="dx of a max pool")
@@ -226,8 +226,8 @@ def backward() -> str:
 
 
 def boxes_in_a_row(d: Drawing, y: float, labels: Sequence[tuple[str, str]], x: float = 30) -> None:
-    for n, (label, colour) in enumerate(labels):
-        d.rect(x, y, 120, 44, LIGHT.get(colour, PALE), colour)
+    for n, (label, color) in enumerate(labels):
+        d.rect(x, y, 120, 44, LIGHT.get(color, PALE), color)
         d.text(x + 60, y + 27, label, 13)
         if n + 1 < len(labels):
             d.arrow((x + 120, y + 22), (x + 150, y + 22))
@@ -258,9 +258,9 @@ def separable() -> str:
     ):
         d.text(20, y - 4, name, 13, "start")
         x = 20.0
-        for value, colour in parts:
+        for value, color in parts:
             wide = round(500 * value / full, 1)
-            d.rect(x, y + 4, wide, 24, colour, "none")
+            d.rect(x, y + 4, wide, 24, color, "none")
             x += wide
         told = " + ".join(f"{value / 1e6:.1f}" for value, _ in parts)
         d.text(x + 8, y + 21, told, 13, "start")
@@ -306,16 +306,16 @@ def transposed() -> str:
     window = Window.square(3, stride=2)
     y = convolve_transposed(x[None, None], ones, None, window, (5, 5))[0, 0]
     d = Drawing(480, 230, "each sample spreads a kernel of ones; stride 2")
-    small = {(n // 2, n % 2): LIGHT[colour] for n, colour in enumerate(FOUR)}
+    small = {(n // 2, n % 2): LIGHT[color] for n, color in enumerate(FOUR)}
     d.grid(20, 80, x, cell=40, fills=small, name="x (2 x 2)")
     d.arrow((125, 120), (180, 120))
     d.text(152, 106, "stride 2", 13)
     d.grid(210, 45, y, cell=34, name="y (5 x 5)")
-    for n, colour in enumerate(FOUR):
+    for n, color in enumerate(FOUR):
         inset = 1.5 * n
         d.rect(
             210 + 68 * (n % 2) + inset, 45 + 68 * (n // 2) + inset,
-            102 - 2 * inset, 102 - 2 * inset, edge=colour, wide=2.5,
+            102 - 2 * inset, 102 - 2 * inset, edge=color, wide=2.5,
         )  # fmt: skip
     return d.svg()
 
@@ -343,9 +343,9 @@ def overlap() -> str:
     a, b = np.array([[0.0, 0, 6, 4]]), np.array([[4.0, 1, 10, 5]])
     d = Drawing(420, 230, "two boxes and what they share")
     scale, left, top = 36, 25, 20
-    for box, colour in ((a[0], BLUE), (b[0], RED)):
+    for box, color in ((a[0], BLUE), (b[0], RED)):
         x1, y1, x2, y2 = (scale * box).tolist()
-        d.rect(left + x1, top + y1, x2 - x1, y2 - y1, LIGHT[colour], colour, 2)
+        d.rect(left + x1, top + y1, x2 - x1, y2 - y1, LIGHT[color], color, 2)
     x1, y1 = (scale * np.maximum(a, b)[0, :2]).tolist()
     x2, y2 = (scale * np.minimum(a, b)[0, 2:]).tolist()
     d.rect(left + x1, top + y1, x2 - x1, y2 - y1, LIGHT[ORANGE], ORANGE, 3)
@@ -374,12 +374,12 @@ def suppression() -> str:
         for index, (box, score) in enumerate(zip(xyxy.tolist(), scores, strict=True)):
             if only_kept and index not in kept:
                 continue
-            colour = (BLUE, BLUE, ORANGE, RED, RED)[index]
+            color = (BLUE, BLUE, ORANGE, RED, RED)[index]
             x1, y1, x2, y2 = (2.6 * side for side in box)
-            d.rect(left + x1, y1 + 5, x2 - x1, y2 - y1, edge=colour, wide=2.5)
+            d.rect(left + x1, y1 + 5, x2 - x1, y2 - y1, edge=color, wide=2.5)
             y = y1 if index in (0, 2, 3) else y2 + 21
             d.text(left + x1 + 4 if index != 2 else left + x2 - 4, y, f"{index}: {score:g}", 13,
-                   "start" if index != 2 else "end", colour)  # fmt: skip
+                   "start" if index != 2 else "end", color)  # fmt: skip
     d.arrow((300, 95), (340, 95))
     return d.svg()
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from tatami.cli.artefact import build_model, torch_forward
+from tatami.cli.artifact import build_model, torch_forward
 from tatami.cli.proposals import joined, read_proposals, write_proposals
 from tatami.cli.running import shown_progress
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
-from tatami.picture import prepare
-from tatami.two_stage import proposed_regions
+from tatami.rules.picture import prepare
+from tatami.rules.regions import proposed_regions
 from tatami.types import Dataset, Float32, Forward, Size, TwoStageSpec
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def alternating(
     from tatami.train.loop import train
 
     if not isinstance(model, FasterRCNN):
-        raise TatamiError("only Faster R-CNN is trained in turns", mend="leave --alternate out")
+        raise TatamiError("only Faster R-CNN is trained in turns", hint="leave --alternate out")
     beginning = _copy(model)
     trunk = tuple(f"backbone.{part}" for part in model.backbone.trunk_parts)
     after: list[dict[str, Tensor]] = []  # each turn

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tatami.cli.artefact import build_model
+from tatami.cli.artifact import build_model
 from tatami.cli.planning import console
 from tatami.errors import TatamiError
 from tatami.importers.torch_state import is_state, read_state
@@ -39,7 +39,7 @@ def initial_weights(run: Run, source: Path, *, partial: bool = False) -> bytes:
     file = source if theirs is None else source / WEIGHTS
     if not file.is_file():
         raise TatamiError(
-            "no weights there", file=file, mend="give a run, a safetensors or a .pth file"
+            "no weights there", file=file, hint="give a run, a safetensors or a .pth file"
         )
     torch.manual_seed(run.recipe.seed)
     model = build_model(run)
@@ -54,7 +54,7 @@ def initial_weights(run: Run, source: Path, *, partial: bool = False) -> bytes:
             raise TatamiError(
                 "the file does not say which layer comes first",
                 file=file,
-                mend="give the run folder that it is of, or a .pth file",
+                hint="give the run folder that it is of, or a .pth file",
             )
         start, last = leading_layers(model, tensors, file)
         console.print(f"begins from {file} up to layer {last}; the rest is new", markup=False)

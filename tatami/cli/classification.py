@@ -1,4 +1,4 @@
-"""A classifier run over labelled pictures, and how it did: for every command that tells it."""
+"""A classifier run over labeled pictures, and how it did: for every command that tells it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.table import Table
 
 from tatami.cli.running import WIDTH, answers, class_order
 from tatami.evaluate.classification import Classification, evaluate
-from tatami.types import Classifier, Float32, Int, LabelledPictures
+from tatami.types import Classifier, Float32, Int64, LabeledPictures
 
 SHOWN = 15
 """Up to so many classes the confusion matrix is printed; --json always has it."""
@@ -28,7 +28,7 @@ class Classified:
     """
 
     result: Classification
-    places: Int
+    places: Int64
     scores: Float32
     unreadable: int
     seconds: float
@@ -40,7 +40,7 @@ class Classified:
 
 def classify_all(
     classifier: Classifier,
-    pictures: LabelledPictures,
+    pictures: LabeledPictures,
     *,
     skip: Collection[str] = (),
     title: str | None = None,

@@ -18,7 +18,7 @@ from tatami.see.plots import (
     reliability_curves,
     roc_curves,
 )
-from tatami.types import Float, Int
+from tatami.types import Float64, Int64
 
 
 def write_curves(folder: Path, result: Evaluation, found: Diagnostics) -> None:
@@ -75,7 +75,7 @@ def write_curves(folder: Path, result: Evaluation, found: Diagnostics) -> None:
 
 
 def _csv(
-    header: Sequence[str], names: Iterable[str], columns: Iterable[Sequence[Float | Int]]
+    header: Sequence[str], names: Iterable[str], columns: Iterable[Sequence[Float64 | Int64]]
 ) -> str:
     """A table whose first column is the class; NaN, what does not exist, is an empty cell."""
     text = io.StringIO()

@@ -1,4 +1,4 @@
-"""``tatami data``: look at a labelled set before training on it, or make one."""
+"""``tatami data``: look at a labeled set before training on it, or make one."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from tatami.data.inspect import (
     ASPECT_EDGES,
     SIZE_EDGES,
     Inspection,
-    LabelledInspection,
+    LabeledInspection,
     aspect_ratios,
     box_counts,
     histogram,
     inspect,
-    inspect_labelled,
+    inspect_labeled,
     relative_sizes,
     unique_samples,
 )
@@ -46,12 +46,12 @@ from tatami.data.problems import KINDS, Problem, check_kinds
 from tatami.errors import TatamiError
 from tatami.files import write_atomically
 from tatami.see.contact_sheet import contact_sheet
-from tatami.types import Boxes, LabelledPictures, Picture, Sample, Size
+from tatami.types import Boxes, LabeledPictures, Picture, Sample, Size
 
-Looked = Inspection | LabelledInspection | MaskInspection
+Looked = Inspection | LabeledInspection | MaskInspection
 
 data_app = typer.Typer(
-    help="Look at a labelled set and its variations, or make one.", no_args_is_help=True
+    help="Look at a labeled set and its variations, or make one.", no_args_is_help=True
 )
 data_app.command("augment")(augment)
 
@@ -61,10 +61,10 @@ _SHEET_PICTURES = 24
 
 @data_app.command("show")
 def show(
-    data: Path = typer.Argument(..., help="Folder, .yaml or .json of a labelled set."),
+    data: Path = typer.Argument(..., help="Folder, .yaml or .json of a labeled set."),
     split: str | None = typer.Option(None, help="One split; else all."),
     format: str | None = typer.Option(
-        None, help="As voc, coco, yolo, folders, masks, voc-masks; else recognised."
+        None, help="As voc, coco, yolo, folders, masks, voc-masks; else recognized."
     ),
     skip: list[str] = typer.Option([], help="Accept this kind of problem; may be repeated."),
     draw: Path | None = typer.Option(None, help="Write a contact sheet, as sheet.png."),
@@ -73,10 +73,10 @@ def show(
     """Print classes, counts, sizes and everything wrong; exit with 2 if anything is."""
     check_kinds(skip)
     if draw is not None and draw.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise TatamiError("not a name for a picture", mend="name it sheet.png", file=draw)
+        raise TatamiError("not a name for a picture", hint="name it sheet.png", file=draw)
     looks: dict[str, Callable[..., Looked]] = {
         "boxes": inspect,
-        "classes": inspect_labelled,
+        "classes": inspect_labeled,
         "masks": inspect_masks,
     }
     look = looks[kind_of(data, format)]
@@ -92,8 +92,8 @@ def show(
         console = Console(width=min(_WIDTH, Console().width), highlight=False)
         if isinstance(found, MaskInspection):
             print_masks(console, found)
-        elif isinstance(found, LabelledInspection):
-            _print_labelled(console, found)
+        elif isinstance(found, LabeledInspection):
+            _print_labeled(console, found)
         else:
             _print_tables(console, found)
         print()
@@ -102,7 +102,7 @@ def show(
         _write_sheet(found, draw)
     if refused:
         text = "1 problem" if len(refused) == 1 else f"{len(refused)} problems"
-        verdict = TatamiError(text, mend="mend the set, or accept kinds with --skip", file=data)
+        verdict = TatamiError(text, hint="fix the set, or accept kinds with --skip", file=data)
         sys.stdout.flush()  # a full disk is told in place of the verdict, not after it
         typer.echo(f"tatami: {verdict}", err=True)  # the list itself is what was asked for
         raise typer.Exit(2)
@@ -189,7 +189,7 @@ def _print_tables(console: Console, found: Inspection) -> None:
     _print_histogram(console, "Box aspect: width over height", names, ratios)
 
 
-def _print_labelled(console: Console, found: LabelledInspection) -> None:
+def _print_labeled(console: Console, found: LabeledInspection) -> None:
     console.print(
         f"{escape(str(found.root))}: {found.format}, {len(found.sizes)} pictures, "
         f"{len(found.classes)} classes",
@@ -205,7 +205,7 @@ def _print_labelled(console: Console, found: LabelledInspection) -> None:
     console.print(_sizes_table(_picture_sizes(found.sizes)))
 
 
-def _class_counts(pictures: LabelledPictures) -> list[int]:
+def _class_counts(pictures: LabeledPictures) -> list[int]:
     """Pictures of each class."""
     counts: list[int] = np.bincount(pictures.labels, minlength=len(pictures.classes)).tolist()
     return counts
@@ -254,8 +254,8 @@ def _print_problems(refused: Sequence[Problem], skipped: Counter[str]) -> None:
         print("nothing else is wrong" if skipped else "nothing is wrong")
 
 
-def _as_json(found: Inspection | LabelledInspection) -> dict[str, object]:
-    if isinstance(found, LabelledInspection):
+def _as_json(found: Inspection | LabeledInspection) -> dict[str, object]:
+    if isinstance(found, LabeledInspection):
         return {
             "root": str(found.root),
             "format": found.format,
@@ -309,7 +309,7 @@ def _problems_as_json(problems: Sequence[Problem], skip: Sequence[str]) -> list[
             "file": str(problem.file),
             "line": problem.line,
             "reason": problem.reason,
-            "mend": problem.mend,
+            "mend": problem.hint,
             "skipped": problem.kind in skip,
         }
         for problem in problems
@@ -319,9 +319,9 @@ def _problems_as_json(problems: Sequence[Problem], skip: Sequence[str]) -> list[
 def _write_sheet(found: Looked, path: Path) -> None:
     """A contact sheet of at most 24 pictures, evenly over the set."""
     read: list[Callable[[], tuple[str, Picture, Boxes]]]
-    if isinstance(found, LabelledInspection):
+    if isinstance(found, LabeledInspection):
         read = [
-            partial(_labelled_cell, pictures, index)
+            partial(_labeled_cell, pictures, index)
             for pictures in found.splits.values()
             for index in range(len(pictures))
         ]
@@ -334,7 +334,7 @@ def _write_sheet(found: Looked, path: Path) -> None:
     else:
         read = [partial(_cell, one) for one in unique_samples(found.datasets.values())]
     if not read:
-        raise TatamiError("no sound picture to draw", mend="mend the set first", file=found.root)
+        raise TatamiError("no sound picture to draw", hint="fix the set first", file=found.root)
     count = min(_SHEET_PICTURES, len(read))
     sheet = contact_sheet(
         [read[at * len(read) // count]() for at in range(count)],
@@ -352,7 +352,7 @@ def _cell(sample: Sample) -> tuple[str, Picture, Boxes]:
     return sample.id, read_picture(sample.path), sample.boxes
 
 
-def _labelled_cell(pictures: LabelledPictures, index: int) -> tuple[str, Picture, Boxes]:
+def _labeled_cell(pictures: LabeledPictures, index: int) -> tuple[str, Picture, Boxes]:
     """A picture's class stands around all of it."""
     picture = pictures.read(index)
     whole = [[0, 0, picture.shape[1], picture.shape[0]]]

@@ -16,10 +16,10 @@ from tatami.cli.planning import OF_CLASSES, OF_MASKS
 from tatami.data.augment import Augmentation, augmented, augmented_mask, augmented_picture
 from tatami.data.open import (
     kind_of,
-    labelled_splits,
+    labeled_splits,
     mask_splits,
     open_dataset,
-    open_labelled,
+    open_labeled,
     open_masks,
     splits,
 )
@@ -80,7 +80,7 @@ class Cell:
 
 
 def augment(
-    data: Annotated[Path, typer.Argument(help="Folder, .yaml or .json of a labelled set.")],
+    data: Annotated[Path, typer.Argument(help="Folder, .yaml or .json of a labeled set.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The sheet, as sheet.png.")],
     augment: Annotated[
         list[str] | None,
@@ -91,7 +91,7 @@ def augment(
         "320x240"
     ),
     seed: Annotated[int, typer.Option(help="Of the pictures and of what is drawn.")] = 0,
-    format: Annotated[str | None, typer.Option(help="Else recognised.")] = None,
+    format: Annotated[str | None, typer.Option(help="Else recognized.")] = None,
     skip: Annotated[
         list[str] | None, typer.Option(help="Accept this kind of problem; may be repeated.")
     ] = None,
@@ -102,9 +102,9 @@ def augment(
     variation that the settings leave out is shown too, and marked as off.
     """
     if out.suffix.lower() != ".png":
-        raise TatamiError("not a name for the sheet", mend="name it sheet.png", file=out)
+        raise TatamiError("not a name for the sheet", hint="name it sheet.png", file=out)
     if seed < 0:
-        raise TatamiError(f"seed {seed}", mend="give a number from 0")
+        raise TatamiError(f"seed {seed}", hint="give a number from 0")
     canvas = Size.parse(size)
     kind = kind_of(data, format)
     draw, count, classes = _opened(data, split, format, skip or (), canvas)
@@ -140,12 +140,12 @@ def _opened(
             number: int, options: Augmentation, rng: np.random.Generator
         ) -> tuple[Picture, Boxes]:
             picture, mask = augmented_mask(*masks.read(number), canvas, options, rng)
-            return overlay(picture, mask, masks.colours), Boxes.of([], [])
+            return overlay(picture, mask, masks.colors), Boxes.of([], [])
 
         return laid_over, len(masks), masks.classes
     if kind == "classes":
-        split = split or usual_split(labelled_splits(data, format))
-        pictures = open_labelled(data, split=split, format=format, skip=skip).pictures
+        split = split or usual_split(labeled_splits(data, format))
+        pictures = open_labeled(data, split=split, format=format, skip=skip).pictures
 
         def alone(
             number: int, options: Augmentation, rng: np.random.Generator

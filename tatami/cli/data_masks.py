@@ -12,7 +12,7 @@ from rich.markup import escape
 from tatami.cli.running import plain_table
 from tatami.data.inspect_masks import MaskInspection
 from tatami.see.overlay import overlay
-from tatami.types import Boxes, Int, LabelledMasks, Picture, Size
+from tatami.types import Boxes, Int64, LabeledMasks, Picture, Size
 
 
 def print_masks(console: Console, found: MaskInspection) -> None:
@@ -74,21 +74,21 @@ def masks_as_json(found: MaskInspection) -> dict[str, Any]:
     }
 
 
-def mask_cell(masks: LabelledMasks, index: int) -> tuple[str, Picture, Boxes]:
+def mask_cell(masks: LabeledMasks, index: int) -> tuple[str, Picture, Boxes]:
     """A cell of a contact sheet: the picture's id, the picture with its mask over it, no boxes."""
     picture, mask = masks.read(index)
-    return masks.ids[index], overlay(picture, mask, masks.colours), Boxes.of([], [])
+    return masks.ids[index], overlay(picture, mask, masks.colors), Boxes.of([], [])
 
 
-def _total(found: MaskInspection) -> tuple[Int, int]:
+def _total(found: MaskInspection) -> tuple[Int64, int]:
     """The pixels of each class, and those of none."""
     splits = found.splits.values()
     return np.sum([split.pixels for split in splits], axis=0), sum(split.void for split in splits)
 
 
-def _pictures(found: MaskInspection) -> Int:
+def _pictures(found: MaskInspection) -> Int64:
     """How many pictures hold each class."""
-    counts: Int = np.sum([split.pictures for split in found.splits.values()], axis=0)
+    counts: Int64 = np.sum([split.pictures for split in found.splits.values()], axis=0)
     return counts
 
 

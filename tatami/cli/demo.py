@@ -32,7 +32,7 @@ PICTURES = Size(128, 128)
 TRAIN, TEST = 3000, 300
 EPOCHS, BATCH, WIDTH, LEARNING_RATE = 16, 8, 0.25, 0.015
 EVALUATE_EVERY = 4
-AUGMENT = (  # the digits are varied enough in colour; mirrored, they would be others
+AUGMENT = (  # the digits are varied enough in color; mirrored, they would be others
     *("flip=0", "mosaic=0", "scale=0.8,1.25", "aspect=1.1", "translate=0.1"),
     *("hue=0", "saturation=1", "exposure=1"),
 )

@@ -27,7 +27,7 @@ def asked_similar(classes: Sequence[str], groups: Sequence[str]) -> Bool:
         return similar_classes(classes, [g.split(",") for g in groups] if groups else None)
     except ValueError as error:
         raise TatamiError(
-            f"--similar: {error}", mend="give names of the data's classes, as cat,dog"
+            f"--similar: {error}", hint="give names of the data's classes, as cat,dog"
         ) from error
 
 
@@ -38,7 +38,7 @@ def check_scores(detections: Iterable[Detections]) -> None:
         if len(wrong):
             raise TatamiError(
                 f"a score of {wrong[0]:g} is no probability",
-                mend="leave out --diagnose and --curves, or scale the scores to 0 to 1",
+                hint="leave out --diagnose and --curves, or scale the scores to 0 to 1",
             )
 
 

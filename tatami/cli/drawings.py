@@ -25,7 +25,7 @@ def check_replaceable(
     if not out.exists():
         return
     if not out.is_dir():
-        raise TatamiError("is a file", mend="name a folder with --out", file=out)
+        raise TatamiError("is a file", hint="name a folder with --out", file=out)
     known: set[str] = set()
     for name, listed in lists.items():
         # One that was not written by us lists nothing, and nothing in the folder is ours.
@@ -35,7 +35,7 @@ def check_replaceable(
     if others:
         raise TatamiError(
             f"the folder holds '{printable(min(others))}', which is no {ours}",
-            mend="name a new folder with --out",
+            hint="name a new folder with --out",
             file=out,
         )
 
@@ -53,7 +53,7 @@ def free_name(stem: str, taken: set[str]) -> str:
 def save_picture(
     drawn: Picture | Mask, file: Path, out: Path, palette: Sequence[int] | None = None
 ) -> None:
-    """Write a PNG, of a mask (height, width) with the colours of its numbers as a palette of 256.
+    """Write a PNG, of a mask (height, width) with the colors of its numbers as a palette of 256.
 
     Raises OSError, which names ``out``, the folder that the user knows.
     """

@@ -1,4 +1,4 @@
-"""``tatami evaluate``: a detector, or detections in a file, held against labelled pictures."""
+"""``tatami evaluate``: a detector, or detections in a file, held against labeled pictures."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tatami.cli.artefact import check_seen, is_classifier, is_segmenter, open_artefact, seen
+from tatami.cli.artifact import check_seen, is_classifier, is_segmenter, open_artifact, seen
 from tatami.cli.classification import Classified, classify_all, print_classification
 from tatami.cli.curves import write_curves
 from tatami.cli.diagnostics import asked_similar, check_scores, diagnostics_table
-from tatami.cli.labelled import open_part
+from tatami.cli.labeled import open_part
 from tatami.cli.running import WIDTH, answers, check_share, class_order
 from tatami.cli.segmentation import Segmented, print_segmentation, segment_all
 from tatami.data.coco import category_ids
@@ -36,8 +36,8 @@ from tatami.types import (
     Dataset,
     Detections,
     Detector,
-    LabelledMasks,
-    LabelledPictures,
+    LabeledMasks,
+    LabeledPictures,
     Sample,
 )
 
@@ -47,17 +47,17 @@ MAX_RESAMPLES = 100_000
 
 
 def evaluate(
-    artefact: Annotated[
+    artifact: Annotated[
         Path | None,
         typer.Argument(help="A run folder, an ONNX file or a shipped C folder."),
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="The labelled set.")] = None,
+    data: Annotated[Path | None, typer.Option(help="The labeled set.")] = None,
     detections: Annotated[
-        Path | None, typer.Option(help="In place of an artefact: COCO's results format.")
+        Path | None, typer.Option(help="In place of an artifact: COCO's results format.")
     ] = None,
     split: Annotated[str | None, typer.Option(help="The set's split, as test.")] = None,
     format: Annotated[
-        str | None, typer.Option(help="As voc, coco, folders, masks, voc-masks; else recognised.")
+        str | None, typer.Option(help="As voc, coco, folders, masks, voc-masks; else recognized.")
     ] = None,
     hold_out: Annotated[
         str | None, typer.Option(help="Of a classifier's one split: those held out, as 10000.")
@@ -66,7 +66,7 @@ def evaluate(
         list[str] | None, typer.Option(help="Accept this kind of problem; may be repeated.")
     ] = None,
     score: Annotated[
-        float, typer.Option(help="The artefact reports what scores above this.")
+        float, typer.Option(help="The artifact reports what scores above this.")
     ] = SCORE,
     at: Annotated[
         float, typer.Option(help="Precision, recall and F1 are of what scores above this.")
@@ -106,59 +106,59 @@ def evaluate(
     Of a segmenter: IoU, Dice and accuracy of the pixels, the F1 of the boundaries.
     """
     if data is None:
-        raise TatamiError("no labelled set given", mend="name it with --data")
-    if (artefact is None) == (detections is None):
+        raise TatamiError("no labeled set given", hint="name it with --data")
+    if (artifact is None) == (detections is None):
         raise TatamiError(
-            "one thing is evaluated at a time", mend="give an artefact or --detections FILE"
+            "one thing is evaluated at a time", hint="give an artifact or --detections FILE"
         )
     check_share("--score", score)
     check_share("--at", at)
     check_share("--iou", iou)
     if iou == 0:
-        raise TatamiError("--iou is 0, which every box reaches", mend="give 0.5")
-    if artefact is not None and at < score:
+        raise TatamiError("--iou is 0, which every box reaches", hint="give 0.5")
+    if artifact is not None and at < score:
         raise TatamiError(
-            "--at is below --score, where nothing is reported", mend="lower --score or raise --at"
+            "--at is below --score, where nothing is reported", hint="lower --score or raise --at"
         )
     if not 0 <= bootstrap <= MAX_RESAMPLES:
-        raise TatamiError(f"--bootstrap is {bootstrap}", mend=f"give 1 to {MAX_RESAMPLES:,}")
+        raise TatamiError(f"--bootstrap is {bootstrap}", hint=f"give 1 to {MAX_RESAMPLES:,}")
     rule = _difficult(difficult)
     if similar and not (diagnose or curves):
-        raise TatamiError("--similar is for --diagnose", mend="give both")
+        raise TatamiError("--similar is for --diagnose", hint="give both")
     kinds = skip or []
 
-    opened_artefact = None if artefact is None else open_artefact(artefact)
-    segments = opened_artefact is not None and is_segmenter(opened_artefact)
-    check_seen(opened_artefact, overlap, turned=turned)
-    if segments or (opened_artefact is not None and is_classifier(opened_artefact)):
+    opened_artifact = None if artifact is None else open_artifact(artifact)
+    segments = opened_artifact is not None and is_segmenter(opened_artifact)
+    check_seen(opened_artifact, overlap, turned=turned)
+    if segments or (opened_artifact is not None and is_classifier(opened_artifact)):
         for option, given in (
             *(("bootstrap", bootstrap), ("diagnose", diagnose), ("similar", similar)),
             *(("curves", curves), ("save", save)),
         ):
             if given:
-                raise TatamiError(f"--{option} is for detectors", mend="leave it out")
-    if opened_artefact is not None and is_classifier(opened_artefact):
+                raise TatamiError(f"--{option} is for detectors", hint="leave it out")
+    if opened_artifact is not None and is_classifier(opened_artifact):
         part = open_part(data, split, format, kinds, hold_out)
-        named = classify_all(opened_artefact, part.pictures, skip=kinds, title="Classifying")
+        named = classify_all(opened_artifact, part.pictures, skip=kinds, title="Classifying")
 
         def show_classes(console: Console) -> None:
             print_classification(console, named.result)
 
-        _tell(artefact, part.pictures, part.skipped, named, show_classes, as_json)
+        _tell(artifact, part.pictures, part.skipped, named, show_classes, as_json)
         return
     if hold_out is not None:
-        raise TatamiError("--hold-out is for classifiers", mend="leave it out")
-    if opened_artefact is not None and is_segmenter(opened_artefact):
+        raise TatamiError("--hold-out is for classifiers", hint="leave it out")
+    if opened_artifact is not None and is_segmenter(opened_artifact):
         masks = open_masks(data, split=split, format=format, skip=kinds)
-        segmenter = seen(opened_artefact, overlap, turned=turned)
+        segmenter = seen(opened_artifact, overlap, turned=turned)
         segmented = segment_all(segmenter, masks.masks, skip=kinds, title="Segmenting")
 
         def show_pixels(console: Console) -> None:
             print_segmentation(console, segmented.result)
 
-        _tell(artefact, masks.masks, masks.skipped, segmented, show_pixels, as_json)
+        _tell(artifact, masks.masks, masks.skipped, segmented, show_pixels, as_json)
         return
-    detector = cast(Detector | None, opened_artefact)
+    detector = cast(Detector | None, opened_artifact)
     opened = open_dataset(data, split=split, format=format, skip=kinds)
     dataset, skipped = opened.dataset, Counter(opened.skipped)
     categories = _categories(data, format, dataset)
@@ -189,7 +189,7 @@ def evaluate(
     counts = {kind: count for kind, count in sorted(skipped.items()) if count}
     if as_json:
         answer: dict[str, Any] = {
-            "evaluated": str(artefact or detections),
+            "evaluated": str(artifact or detections),
             "data": str(data),
             "split": dataset.split,
             "difficult": rule,
@@ -216,8 +216,8 @@ def evaluate(
 
 
 def _tell(
-    artefact: Path | None,
-    data: LabelledPictures | LabelledMasks,
+    artifact: Path | None,
+    data: LabeledPictures | LabeledMasks,
     accepted: Counter[str],
     found: Classified | Segmented,
     show: Callable[[Console], None],
@@ -232,7 +232,7 @@ def _tell(
     speed = found.pictures_per_second
     if as_json:
         answer = {
-            "evaluated": str(artefact),
+            "evaluated": str(artifact),
             "data": str(data.root),
             "split": data.split,
             "skipped": counts,
@@ -386,7 +386,7 @@ def _difficult(rule: str) -> Difficult:
     for known in RULES:
         if rule == known:
             return known
-    raise TatamiError(f"--difficult is '{rule}'", mend=f"give one of {', '.join(RULES)}")
+    raise TatamiError(f"--difficult is '{rule}'", hint=f"give one of {', '.join(RULES)}")
 
 
 def _figures(*values: float) -> str:

@@ -26,7 +26,7 @@ from tatami.importers.onnx_file import read_onnx
 from tatami.importers.tflite import read_tflite
 from tatami.importers.torch_state import put, read_state, read_table
 from tatami.ops.norm import Epsilon
-from tatami.types import ClassifierSpec, NetworkSpec, Size, detector_spec
+from tatami.types import ClassificationSpec, DetectionSpec, Size, detector_spec
 
 WIDTH = 80
 MAX_NAMES = 1 << 20
@@ -79,7 +79,7 @@ def darknet(
 ) -> None:
     """A cfg and weights of darknet: YOLO versions 1 to 3, their tiny ones, and classifiers."""
     if epsilon is None:
-        raise TatamiError("which epsilon the network was trained with is not said", mend=EPSILONS)
+        raise TatamiError("which epsilon the network was trained with is not said", hint=EPSILONS)
     fit = _one_of("--resize", resize, ("letterbox", "stretch"))
     how = _one_of("--filter", filter, ("darknet", "triangle"))
     imported = read_darknet(cfg, weights, Epsilon.parse(epsilon), _size(size))
@@ -171,14 +171,14 @@ def torch(
     """A torch state_dict, read without running anything of it, into a network of the same shape."""
     if into is None:
         raise TatamiError(
-            "a state_dict holds numbers, and no network", mend="name one with --into NETWORK.onnx"
+            "a state_dict holds numbers, and no network", hint="name one with --into NETWORK.onnx"
         )
     imported = read_onnx(into, _size(size))
     tensors = read_state(state)
     try:
         model = put(imported.model, tensors, {} if table is None else read_table(table))
     except TatamiError as error:
-        raise TatamiError(error.reason, mend=error.mend, file=error.file or state) from error
+        raise TatamiError(error.reason, hint=error.hint, file=error.file or state) from error
     imported = replace(imported, model=model)
     _finish(imported, [state, into], output, names, spec, as_json)
 
@@ -195,7 +195,7 @@ def _finish(
     """Check the network and what is known of its use, write it, and say what it is."""
     target = output or sources[0].with_suffix(".onnx")
     if target.resolve() in [source.resolve() for source in sources]:
-        raise TatamiError("the output would replace a source", mend="name another with -o")
+        raise TatamiError("the output would replace a source", hint="name another with -o")
     provenance = {
         "made by": f"tatami {__version__}",
         "imported": ", ".join(source.name for source in sources),
@@ -212,7 +212,7 @@ def _finish(
     try:
         network = network_of(model)
     except TatamiError as error:
-        raise TatamiError(error.reason, mend=error.mend, file=sources[0]) from error
+        raise TatamiError(error.reason, hint=error.hint, file=sources[0]) from error
     network = Network(network.model, use)
     graph.write(network, target)
     graph.read(target)  # holds the spec to the network
@@ -230,7 +230,7 @@ def _finish(
 
 def _spec_of(
     imported: Imported, names: Path | None, spec: Path | None, provenance: dict[str, str]
-) -> NetworkSpec | None:
+) -> DetectionSpec | None:
     """What the files say, what is given in their stead, or None where something is missing."""
     given = None if spec is None else _read_spec(spec)
     classes = imported.classes if given is None else given.classes
@@ -239,7 +239,7 @@ def _spec_of(
         if classes is not None and len(listed) != len(classes):
             raise TatamiError(
                 f"{len(listed)} names for {len(classes)} classes",
-                mend="give the names of this network's classes",
+                hint="give the names of this network's classes",
                 file=names,
             )
         classes = listed
@@ -247,27 +247,27 @@ def _spec_of(
     pictures = imported.input if given is None else given.input
     if classes is None or decoding is None or pictures is None:
         return None
-    return NetworkSpec("detect", classes, pictures, decoding, provenance)
+    return DetectionSpec("detect", classes, pictures, decoding, provenance)
 
 
-def _read_spec(file: Path) -> NetworkSpec:
+def _read_spec(file: Path) -> DetectionSpec:
     if file.suffix.lower() == ".onnx":
         known = graph.read(file).spec
         if known is None:
-            raise TatamiError("no tatami metadata", mend="name a network of Tatami's", file=file)
+            raise TatamiError("no tatami metadata", hint="name a network of Tatami's", file=file)
         return detector_spec(known)
     content = parse_json(file.read_bytes(), file)
     try:
         return from_json(content, {})
     except TatamiError as error:
-        raise TatamiError(error.reason, mend="see docs/importing.md", file=file) from error
+        raise TatamiError(error.reason, hint="see docs/importing.md", file=file) from error
 
 
 def _read_names(file: Path) -> tuple[str, ...]:
     lines = [line.strip() for line in read_text(file, MAX_NAMES, "give a name a line").splitlines()]
     names = tuple(line for line in lines if line)
     if not names or len(set(names)) != len(names):
-        raise TatamiError("names are missing or doubled", mend="give a name a line", file=file)
+        raise TatamiError("names are missing or doubled", hint="give a name a line", file=file)
     return names
 
 
@@ -288,7 +288,7 @@ def _report(
         "operators": len(operators),
         "parameters": parameters,
         "classes": None if use is None else len(use.classes),
-        "decoding": use.decoding.kind if isinstance(use, NetworkSpec) else None,
+        "decoding": use.decoding.kind if isinstance(use, DetectionSpec) else None,
         "notes": list(notes),
     }
     if as_json:
@@ -305,7 +305,7 @@ def _report(
             "import it again with --spec (docs/importing.md)",
             markup=False,
         )
-    elif isinstance(use, ClassifierSpec):
+    elif isinstance(use, ClassificationSpec):
         console.print(f"tells {len(use.classes)} classes apart", markup=False)
     else:
         kind = detector_spec(use).decoding.kind
@@ -321,5 +321,5 @@ def _size(text: str | None) -> Size | None:
 
 def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
-        raise TatamiError(f"{option} is '{value}'", mend=f"give {' or '.join(allowed)}")
+        raise TatamiError(f"{option} is '{value}'", hint=f"give {' or '.join(allowed)}")
     return value

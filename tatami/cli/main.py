@@ -41,7 +41,7 @@ EXTRAS = {"torch": "train", "onnxscript": "train", "matplotlib": "see"}
 
 app = typer.Typer(
     name="tatami",
-    help="Labelled pictures to a convolutional network on small hardware, proved at every step.",
+    help="Labeled pictures to a convolutional network on small hardware, proved at every step.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -81,7 +81,7 @@ app.command("demo")(demo)
 
 
 def main() -> None:
-    """Run the command line; never show a traceback for what a user can mend."""
+    """Run the command line; never show a traceback for what a user can fix."""
     # Threads of torch that wait for each other must sleep, not spin: beside other work, spinning
     # was measured to make a training three times slower. torch reads this when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -123,7 +123,7 @@ def _run(arguments: list[str]) -> int:
         if not message:  # nothing was asked for, and the help has been printed
             return 2
         path = error.ctx.command_path if error.ctx else "tatami"
-        raise TatamiError(message, mend=f"see `{path} --help`") from error
+        raise TatamiError(message, hint=f"see `{path} --help`") from error
     return 0
 
 
@@ -143,7 +143,7 @@ def _leave(code: int, message: str | None = None) -> NoReturn:
     sys.exit(code)
 
 
-_MENDS = {
+_HINTS = {
     errno.ENOSPC: "free some space or write elsewhere",
     errno.EDQUOT: "free some space or write elsewhere",
     errno.EROFS: "write to another folder",
@@ -158,8 +158,8 @@ _MENDS = {
 
 
 def _of_system(error: OSError) -> str:
-    """A disk that is full or a folder that is read-only, said with its mend."""
-    mend = _MENDS.get(error.errno or 0, "check the path and the disk")
+    """A disk that is full or a folder that is read-only, said with its hint."""
+    hint = _HINTS.get(error.errno or 0, "check the path and the disk")
     reason = os.strerror(error.errno) if error.errno else str(error)
     where = "" if error.filename is None else os.fsdecode(error.filename)
-    return str(TatamiError(reason, mend=mend, file=where or None))
+    return str(TatamiError(reason, hint=hint, file=where or None))

@@ -23,7 +23,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tatami import graph
-from tatami.cli.artefact import is_quantized, network_file, open_detector
+from tatami.cli.artifact import is_quantized, network_file, open_detector
 from tatami.cli.evaluate import SCORE, detect_all
 from tatami.cli.measuring import compiled, milliseconds
 from tatami.cli.running import class_order
@@ -35,10 +35,10 @@ from tatami.evaluate.pareto import front
 from tatami.files import write_atomically
 from tatami.graph.costs import costs, total
 from tatami.graph.network import Network
+from tatami.program.lower import lower
 from tatami.see.plots import CostPanel, Mark, check_plots, pareto_chart
 from tatami.see.text import count, readable
 from tatami.ship.c.build import compiler
-from tatami.ship.lower import lower
 from tatami.shrink.fold import fold
 from tatami.types import Dataset, Detector
 
@@ -88,9 +88,9 @@ class Measured:
 
 def pareto(
     networks: Annotated[list[Path], typer.Argument(help="Run folders and ONNX files.")],
-    data: Annotated[Path | None, typer.Option(help="The labelled set.")] = None,
+    data: Annotated[Path | None, typer.Option(help="The labeled set.")] = None,
     split: Annotated[str | None, typer.Option(help="The set's split, as test.")] = None,
-    format: Annotated[str | None, typer.Option(help="voc, coco or yolo; else recognised.")] = None,
+    format: Annotated[str | None, typer.Option(help="voc, coco or yolo; else recognized.")] = None,
     skip: Annotated[
         list[str] | None, typer.Option(help="Accept this kind of problem; may be repeated.")
     ] = None,
@@ -118,9 +118,9 @@ def pareto(
     processor's for one picture, by the C program on one thread; the networks take turns.
     """
     if data is None:
-        raise TatamiError("no labelled set given", mend="name it with --data")
+        raise TatamiError("no labeled set given", hint="name it with --data")
     if metric not in METRICS:
-        raise TatamiError(f"no metric '{metric}'", mend=f"give {' or '.join(METRICS)}")
+        raise TatamiError(f"no metric '{metric}'", hint=f"give {' or '.join(METRICS)}")
     _check_folder(out)
     check_plots()
     if not no_time:
@@ -128,10 +128,10 @@ def pareto(
     opened = open_dataset(data, split=split, format=format, skip=skip or ())
     dataset = replace(opened.dataset, samples=opened.dataset.samples[:pictures])
     if not len(dataset):
-        raise TatamiError("there is no picture to measure on", mend="check --split", file=data)
+        raise TatamiError("there is no picture to measure on", hint="check --split", file=data)
     ignored = [sample.boxes.difficult | sample.boxes.crowd for sample in dataset.samples]
     if np.concatenate(ignored).all():
-        raise TatamiError("there is nothing to find in the pictures", mend="label some", file=data)
+        raise TatamiError("there is nothing to find in the pictures", hint="label some", file=data)
     files = files_of(networks, every)
     contestants = [
         contestant(name, file, dataset) for name, file in zip(names_of(files), files, strict=True)
@@ -224,7 +224,7 @@ def contestant(name: str, file: Path, dataset: Dataset) -> Contestant:
         shipped = network if is_quantized(network) else fold(network)[0]
         lower(shipped)
     except TatamiError as error:
-        raise TatamiError(error.reason, mend=error.mend, file=file) from error
+        raise TatamiError(error.reason, hint=error.hint, file=file) from error
     return Contestant(name, file, detector, shipped)
 
 

@@ -12,30 +12,30 @@ import numpy as np
 from rich.console import Console
 
 import tatami
-from tatami.cli.artefact import build_model
+from tatami.cli.artifact import build_model
 from tatami.data.anchors import kmeans_anchors
 from tatami.data.augment import Augmentation
 from tatami.data.class_weights import median_frequency
-from tatami.data.fingerprint import fingerprint, labelled_fingerprint, mask_fingerprint
+from tatami.data.fingerprint import fingerprint, labeled_fingerprint, mask_fingerprint
 from tatami.data.hold_out import HoldOut, hold_out
 from tatami.data.open import (
-    labelled_splits,
+    labeled_splits,
     mask_splits,
     open_dataset,
-    open_labelled,
+    open_labeled,
     open_masks,
     splits,
 )
 from tatami.errors import TatamiError, printable
 from tatami.types import (
-    ClassifierSpec,
+    ClassificationSpec,
     Dataset,
     Decoding,
+    DetectionSpec,
     InputSpec,
-    LabelledMasks,
-    LabelledPictures,
-    NetworkSpec,
-    SegmenterSpec,
+    LabeledMasks,
+    LabeledPictures,
+    SegmentationSpec,
     Spec,
     TwoStageSpec,
 )
@@ -61,7 +61,7 @@ OF_MASKS = dataclasses.replace(
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Where the labelled pictures are, as typed by the user."""
+    """Where the labeled pictures are, as typed by the user."""
 
     root: Path
     train_split: str | None = None
@@ -104,10 +104,10 @@ def plan(
     from tatami.models import DETECTORS
 
     agnostic = _is_agnostic(nms)
-    dataset, opened = _labelled_boxes(asked)
+    dataset, opened = _labeled_boxes(asked)
     kind, size = DETECTORS[asked.model], asked.recipe.size
     decoding = _decoding(kind, anchors, least_scale, dataset, asked.recipe)
-    spec = NetworkSpec(
+    spec = DetectionSpec(
         task="detect",
         classes=dataset.classes,
         input=kind.input_spec(size),
@@ -122,7 +122,7 @@ def plan_two_stage(asked: Asked, nms: str | None, team: Team) -> tuple[Run, Data
     from tatami.models import TWO_STAGE
 
     agnostic = _is_agnostic(nms)
-    dataset, opened = _labelled_boxes(asked)
+    dataset, opened = _labeled_boxes(asked)
     (kind, backbone), size = TWO_STAGE[asked.model], asked.recipe.size
     proposals, decoding = kind.plan(size, backbone)
     spec = TwoStageSpec(
@@ -137,17 +137,17 @@ def plan_two_stage(asked: Asked, nms: str | None, team: Team) -> tuple[Run, Data
 
 def _is_agnostic(nms: str | None) -> bool:
     if nms not in (None, "class", "agnostic"):
-        raise TatamiError(f"--nms {nms} is no way to suppress", mend="give class or agnostic")
+        raise TatamiError(f"--nms {nms} is no way to suppress", hint="give class or agnostic")
     return nms == "agnostic"
 
 
-def _labelled_boxes(asked: Asked) -> tuple[Dataset, Opened]:
+def _labeled_boxes(asked: Asked) -> tuple[Dataset, Opened]:
     source = asked.source
     if asked.augmentation.elastic:
-        raise TatamiError("a bent box is none", mend="leave --augment elastic out")
+        raise TatamiError("a bent box is none", hint="leave --augment elastic out")
     if source.hold_out is not None:
         raise TatamiError(
-            "--hold-out is for sets with one class a picture", mend="write another split's list"
+            "--hold-out is for sets with one class a picture", hint="write another split's list"
         )
     train_split, test_split = _usual_splits(source, splits(source.root, source.format))
     opened = open_dataset(source.root, split=train_split, format=source.format, skip=source.skip)
@@ -156,28 +156,26 @@ def _labelled_boxes(asked: Asked) -> tuple[Dataset, Opened]:
     return dataset, Opened(dataset.split, fingerprint(dataset), test_split)
 
 
-def plan_classifier(asked: Asked, team: Team) -> tuple[Run, LabelledPictures]:
+def plan_classifier(asked: Asked, team: Team) -> tuple[Run, LabeledPictures]:
     """The same of a classifier, whose data have one class a picture."""
     from tatami.models.classifier import MEAN, SCALE
 
     source = asked.source
     if asked.augmentation.mosaic:
-        raise TatamiError("a mosaic has no one class", mend="leave --augment mosaic out")
-    train_split, test_split = _usual_splits(source, labelled_splits(source.root, source.format))
+        raise TatamiError("a mosaic has no one class", hint="leave --augment mosaic out")
+    train_split, test_split = _usual_splits(source, labeled_splits(source.root, source.format))
     if source.hold_out is not None:
         if source.test_split is not None:
-            raise TatamiError("--hold-out beside --test-split", mend="give one of them")
+            raise TatamiError("--hold-out beside --test-split", hint="give one of them")
         test_split = None
-    opened = open_labelled(source.root, split=train_split, format=source.format, skip=source.skip)
+    opened = open_labeled(source.root, split=train_split, format=source.format, skip=source.skip)
     _tell_skipped(opened.skipped)
     split = opened.pictures.split
     pictures = opened.pictures
     if source.hold_out is not None:
         pictures, _ = hold_out(pictures, source.hold_out)
-    data = Opened(
-        split, labelled_fingerprint(pictures), None if test_split == split else test_split
-    )
-    spec = ClassifierSpec(
+    data = Opened(split, labeled_fingerprint(pictures), None if test_split == split else test_split)
+    spec = ClassificationSpec(
         pictures.classes,
         InputSpec(asked.recipe.size, mean=MEAN, scale=SCALE),
         _provenance(asked, dataclasses.replace(data, split=pictures.split)),
@@ -185,9 +183,7 @@ def plan_classifier(asked: Asked, team: Team) -> tuple[Run, LabelledPictures]:
     return _run(asked, spec, data, team), pictures
 
 
-def plan_segmenter(
-    asked: Asked, class_weights: str | None, team: Team
-) -> tuple[Run, LabelledMasks]:
+def plan_segmenter(asked: Asked, class_weights: str | None, team: Team) -> tuple[Run, LabeledMasks]:
     """The same of a segmenter, whose data have a class for every pixel.
 
     class_weights: a number a class, with commas between, ``median`` or nothing.
@@ -196,11 +192,11 @@ def plan_segmenter(
 
     source = asked.source
     if asked.augmentation.mosaic:
-        raise TatamiError("a mosaic is for detectors", mend="leave --augment mosaic out")
+        raise TatamiError("a mosaic is for detectors", hint="leave --augment mosaic out")
     if source.hold_out is not None:
         raise TatamiError(
             "--hold-out is for sets with one class a picture",
-            mend="name the pictures of a split in masks.json",
+            hint="name the pictures of a split in masks.json",
         )
     train_split, test_split = _usual_splits(source, mask_splits(source.root, source.format))
     opened = open_masks(source.root, split=train_split, format=source.format, skip=source.skip)
@@ -208,7 +204,7 @@ def plan_segmenter(
     masks = opened.masks
     split = masks.split
     data = Opened(split, mask_fingerprint(masks), None if test_split == split else test_split)
-    spec = SegmenterSpec(
+    spec = SegmentationSpec(
         masks.classes,
         InputSpec(asked.recipe.size, mean=MEAN, scale=SCALE),
         _provenance(asked, data),
@@ -220,7 +216,7 @@ def plan_segmenter(
     return run, masks
 
 
-def _class_weights(typed: str | None, masks: LabelledMasks) -> tuple[float, ...]:
+def _class_weights(typed: str | None, masks: LabeledMasks) -> tuple[float, ...]:
     """Raises TatamiError for what are no weights of these classes."""
     if typed is None:
         return ()
@@ -236,7 +232,7 @@ def _class_weights(typed: str | None, masks: LabelledMasks) -> tuple[float, ...]
     if len(weights) != len(masks.classes):
         raise TatamiError(
             f"--class-weights {typed} are no weights of {len(masks.classes)} classes",
-            mend="give median, or a number a class, as 1,0.5,2",
+            hint="give median, or a number a class, as 1,0.5,2",
         )
     return weights
 
@@ -272,7 +268,7 @@ def _run(asked: Asked, spec: Spec, data: Opened, team: Team) -> Run:
 
     source, threads = asked.source, asked.threads
     if not 0 <= threads <= 1024:
-        raise TatamiError(f"{threads} threads", mend="give their number, or 0 to let torch choose")
+        raise TatamiError(f"{threads} threads", hint="give their number, or 0 to let torch choose")
     if threads:
         torch.set_num_threads(threads)
     precision = chosen_precision(asked.recipe, asked.device)
@@ -316,13 +312,13 @@ def check_machine(run: Run, team: Team) -> None:
 
     check_shares(run.recipe.batch, team.world)
     if run.device not in ("cpu", "cuda"):
-        raise TatamiError(f"no device '{run.device}'", mend="the devices are cpu and cuda")
+        raise TatamiError(f"no device '{run.device}'", hint="the devices are cpu and cuda")
     if run.device == "cuda" and not torch.cuda.is_available():
-        raise TatamiError("torch finds no CUDA device", mend="use --device cpu")
+        raise TatamiError("torch finds no CUDA device", hint="use --device cpu")
     if run.processes != team.world:
         raise TatamiError(
             f"the run began with {run.processes} processes, not {team.world}",
-            mend=f"torchrun --nproc-per-node {run.processes} -m tatami train --resume ...",
+            hint=f"torchrun --nproc-per-node {run.processes} -m tatami train --resume ...",
         )
 
 
@@ -350,7 +346,7 @@ def _decoding(
     if issubclass(kind, DefaultBoxDetector):
         return kind.plan(recipe.size, found, least_scale)
     if least_scale is not None:
-        raise TatamiError("--least-scale is for an SSD", mend="leave it out")
+        raise TatamiError("--least-scale is for an SSD", hint="leave it out")
     return kind.plan(recipe.size, found)
 
 
@@ -361,7 +357,7 @@ def _anchors(
     the boxes; none for a network that has its own boxes."""
     if not kind.anchor_count:
         if text is not None:
-            raise TatamiError("the network has its own boxes", mend="leave --anchors out")
+            raise TatamiError("the network has its own boxes", hint="leave --anchors out")
         return ()
     in_cells = _anchors_in_cells(str(kind.anchor_count) if text is None else text, dataset, recipe)
     return tuple((width * kind.stride, height * kind.stride) for width, height in in_cells)
@@ -380,6 +376,6 @@ def _anchors_in_cells(
         given = ()
     if not given or not all(0 < side < 1000 for pair in given for side in pair):
         raise TatamiError(
-            f"'{text}' are no anchors", mend="give a number, or pairs in cells as '1.08,1.19 3,4'"
+            f"'{text}' are no anchors", hint="give a number, or pairs in cells as '1.08,1.19 3,4'"
         )
     return given

@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tatami.cli.artefact import check_seen, is_classifier, is_segmenter, open_artefact, seen
+from tatami.cli.artifact import check_seen, is_classifier, is_segmenter, open_artifact, seen
 from tatami.cli.drawings import check_replaceable, free_name, save_picture
 from tatami.cli.running import WIDTH, answers, check_share
 from tatami.data.class_weights import pixel_counts
-from tatami.data.masks import usual_colours
+from tatami.data.masks import usual_colors
 from tatami.data.pictures import SUFFIXES, read_picture
 from tatami.errors import TatamiError, printable
 from tatami.files import folder_written_atomically, write_atomically
@@ -30,8 +30,8 @@ from tatami.see.overlay import palette
 from tatami.types import (
     Classifier,
     Detections,
+    DetectionSpec,
     Detector,
-    NetworkSpec,
     Segmenter,
     Size,
     TwoStageSpec,
@@ -43,7 +43,7 @@ TOP = 5
 
 
 def predict(
-    artefact: Annotated[
+    artifact: Annotated[
         Path, typer.Argument(help="A run folder, an ONNX file or a shipped C folder.")
     ],
     pictures: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.")],
@@ -77,19 +77,19 @@ def predict(
     for kind in skip or []:
         if kind != "unreadable-picture":
             raise TatamiError(
-                f"'{kind}' cannot be skipped here", mend="only unreadable-picture can"
+                f"'{kind}' cannot be skipped here", hint="only unreadable-picture can"
             )
-    opened = open_artefact(artefact)
+    opened = open_artifact(artifact)
     check_seen(opened, overlap, turned=turned)
     paths = listed(pictures)
     lists = (RESULT, CLASSES, SEGMENTS)
     check_replaceable(out, dict.fromkeys(lists, _drawn_before), "older prediction")
     if is_classifier(opened):
-        _name_all(opened, artefact, paths, out, skip or (), as_json)
+        _name_all(opened, artifact, paths, out, skip or (), as_json)
         return
     if is_segmenter(opened):
         segmenter = seen(opened, overlap, turned=turned)
-        _segment_all(segmenter, artefact, paths, out, skip or (), as_json)
+        _segment_all(segmenter, artifact, paths, out, skip or (), as_json)
         return
     detector = cast(Detector, opened)
     threshold = detector.spec.decoding.score_threshold if score is None else score
@@ -113,7 +113,7 @@ def predict(
             save_picture(drawn, folder / names[path], out)
             size = Size(picture.shape[1], picture.shape[0])
             predictions.append(Prediction(path, names[path], size, found, answer.seconds))
-        told = to_json(artefact, detector.spec, threshold, predictions, unreadable)
+        told = to_json(artifact, detector.spec, threshold, predictions, unreadable)
         write_atomically(folder / RESULT, json.dumps(told, indent=1, allow_nan=False) + "\n")
 
     if as_json:
@@ -128,7 +128,7 @@ def predict(
 
 def _name_all(
     classifier: Classifier,
-    artefact: Path,
+    artifact: Path,
     paths: list[Path],
     out: Path,
     skip: Collection[str],
@@ -165,7 +165,7 @@ def _name_all(
                 }
             )
         answer = {
-            "artefact": str(artefact),
+            "artifact": str(artifact),
             "classes": list(classes),
             "unreadable": [str(path) for path in unreadable],
             "pictures": told,
@@ -183,7 +183,7 @@ def _name_all(
 
 def _segment_all(
     segmenter: Segmenter,
-    artefact: Path,
+    artifact: Path,
     paths: list[Path],
     out: Path,
     skip: Collection[str],
@@ -192,7 +192,7 @@ def _segment_all(
     """The classes of every picture's pixels, laid over the picture, and as a palette picture each;
     what they make up, to OUT/segments.json."""
     classes = segmenter.spec.classes
-    colours = usual_colours(len(classes))
+    colors = usual_colors(len(classes))
     taken: set[str] = set()
     names = {path: free_name(path.stem, taken) for path in paths}
     masks = {path: free_name(f"{path.stem}-mask", taken) for path in paths}
@@ -209,8 +209,8 @@ def _segment_all(
             title="Segmenting",
         ):
             path, picture, mask = one.item, one.picture, one.found
-            save_picture(overlay_of(picture, mask, colours), folder / names[path], out)
-            save_picture(mask, folder / masks[path], out, palette(colours))
+            save_picture(overlay_of(picture, mask, colors), folder / names[path], out)
+            save_picture(mask, folder / masks[path], out, palette(colors))
             shares = pixel_counts(mask, len(classes)) / mask.size
             order = np.argsort(-shares, kind="stable").tolist()
             told.append(
@@ -228,9 +228,9 @@ def _segment_all(
                 }
             )
         answer = {
-            "artefact": str(artefact),
+            "artifact": str(artifact),
             "classes": list(classes),
-            "colours": [list(colour) for colour in colours],
+            "colors": [list(color) for color in colors],
             "unreadable": [str(path) for path in unreadable],
             "pictures": told,
         }
@@ -285,26 +285,26 @@ def listed(inputs: list[Path]) -> list[Path]:
             inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
             if not inside:
                 raise TatamiError(
-                    "no picture in this folder", mend="name the folder that holds them", file=path
+                    "no picture in this folder", hint="name the folder that holds them", file=path
                 )
             found.update(dict.fromkeys(inside))
         elif path.exists():
             found[path] = None
         else:
-            raise TatamiError("no such picture or folder", mend="check the path", file=path)
+            raise TatamiError("no such picture or folder", hint="check the path", file=path)
     return list(found)
 
 
 def to_json(
-    artefact: Path,
-    spec: NetworkSpec | TwoStageSpec,
+    artifact: Path,
+    spec: DetectionSpec | TwoStageSpec,
     score: float,
     predictions: list[Prediction],
     unreadable: list[Path],
 ) -> dict[str, Any]:
     """What detections.json holds; a box is [x1, y1, x2, y2], edges in the picture's pixels."""
     return {
-        "artefact": str(artefact),
+        "artifact": str(artifact),
         "classes": list(spec.classes),
         "score": score,
         "unreadable": [str(path) for path in unreadable],

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tatami.boxes import iou_xyxy
 from tatami.cli.running import shown_progress
 from tatami.data.pictures import read_picture
 from tatami.data.selective_search import selective_search
 from tatami.errors import TatamiError
 from tatami.files import write_atomically
-from tatami.types import Boxes, Dataset, Float32, Int
+from tatami.rules.boxes import iou_xyxy
+from tatami.types import Boxes, Dataset, Float32, Int64
 
 if TYPE_CHECKING:
     from tatami.train.distributed import Team
@@ -26,7 +26,7 @@ PROPOSAL = -1
 
 
 def with_proposals(dataset: Dataset, file: Path, team: Team | None = None) -> Dataset:
-    """The split with selective search's regions among each picture's boxes, labelled PROPOSAL.
+    """The split with selective search's regions among each picture's boxes, labeled PROPOSAL.
 
     file: keeps them from one start of a run to the next. Raises TatamiError where it is damaged or
     is not of this split.
@@ -44,7 +44,7 @@ def with_proposals(dataset: Dataset, file: Path, team: Team | None = None) -> Da
 
 
 def joined(dataset: Dataset, proposals: list[Float32]) -> Dataset:
-    """The split with regions (m, 4) of each picture among its boxes, labelled PROPOSAL."""
+    """The split with regions (m, 4) of each picture among its boxes, labeled PROPOSAL."""
     samples = []
     for sample, regions in zip(dataset.samples, proposals, strict=True):
         own, more = sample.boxes, len(regions)
@@ -58,7 +58,7 @@ def joined(dataset: Dataset, proposals: list[Float32]) -> Dataset:
     return dataclasses.replace(dataset, samples=tuple(samples))
 
 
-def judged_regions(boxes: Boxes) -> tuple[Float32, Int]:
+def judged_regions(boxes: Boxes) -> tuple[Float32, Int64]:
     """A picture's truths and proposals as regions (n, 4), and the class of each: 0 the background,
     k + 1 class k, where it overlaps a truth by half or more."""
     given = boxes.labels == PROPOSAL
@@ -83,12 +83,12 @@ def write_proposals(file: Path, proposals: list[Float32]) -> None:
 
 def read_proposals(file: Path, pictures: int) -> list[Float32]:
     """The inverse. Raises TatamiError for a file that is not as it was written."""
-    mend = "remove it: they are found again"
+    hint = "remove it: they are found again"
     try:
         with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as arrays:
             counts, boxes = arrays["counts"], arrays["boxes"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise TatamiError(f"not proposals: {error}", file=file, mend=mend) from error
+        raise TatamiError(f"not proposals: {error}", file=file, hint=hint) from error
     if len(counts) != pictures or boxes.shape != (counts.sum(), 4):
-        raise TatamiError("proposals of other pictures", file=file, mend=mend)
+        raise TatamiError("proposals of other pictures", file=file, hint=hint)
     return np.split(boxes.astype(np.float32), np.cumsum(counts)[:-1])

@@ -1,4 +1,4 @@
-"""``tatami prove``: every form of a network held to the one before, on labelled pictures."""
+"""``tatami prove``: every form of a network held to the one before, on labeled pictures."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from tatami.classifier import ForwardClassifier
-from tatami.cli.artefact import proposer
+from tatami.cli.artifact import proposer
 from tatami.cli.classification import classify_all
 from tatami.cli.evaluate import SCORE, detect_all
-from tatami.cli.labelled import open_part
+from tatami.cli.labeled import open_part
 from tatami.cli.segmentation import segment_all
 from tatami.cli.stages import (
     compiled_stage,
@@ -29,11 +28,13 @@ from tatami.cli.stages import (
 from tatami.data.open import open_dataset, open_masks
 from tatami.data.pictures import read_picture
 from tatami.data.selective_search import selective_search
-from tatami.detector import ForwardDetector
 from tatami.errors import TatamiError
 from tatami.evaluate.detections import evaluate
-from tatami.picture import prepare
-from tatami.segmenter import ForwardSegmenter
+from tatami.rules.classification import ForwardClassifier
+from tatami.rules.detection import ForwardDetector
+from tatami.rules.picture import prepare
+from tatami.rules.regions import TwoStageDetector
+from tatami.rules.segmentation import ForwardSegmenter
 from tatami.ship.c.run import HOST, describe, native, open_compiled
 from tatami.ship.c.run_two_stage import CompiledTwoStage
 from tatami.ship.c.targets import TARGETS, target_of, variants_for
@@ -53,25 +54,24 @@ from tatami.ship.prove import (
     hold_quantized,
     hold_scores,
 )
-from tatami.two_stage import TwoStageDetector
 from tatami.types import (
+    ClassificationSpec,
     Classifier,
-    ClassifierSpec,
     Dataset,
     Detector,
     Float32,
-    LabelledMasks,
-    LabelledPictures,
+    LabeledMasks,
+    LabeledPictures,
     Picture,
+    SegmentationSpec,
     Segmenter,
-    SegmenterSpec,
     Spec,
     TwoStageSpec,
     detector_spec,
 )
 
 WIDTH = 80
-Data = Dataset | LabelledPictures | LabelledMasks
+Data = Dataset | LabeledPictures | LabeledMasks
 
 LOOKED_AT = 8
 """Pictures whose maps, layers and boxes are compared number by number; mAP is of all."""
@@ -82,14 +82,14 @@ EMULATED = 1
 
 
 def prove(
-    artefacts: Annotated[
+    artifacts: Annotated[
         list[Path],
         typer.Argument(help="A run folder with what came of it, or files and folders in order."),
     ],
-    data: Annotated[Path | None, typer.Option(help="The labelled set.")] = None,
+    data: Annotated[Path | None, typer.Option(help="The labeled set.")] = None,
     split: Annotated[str | None, typer.Option(help="The set's split, as test.")] = None,
     format: Annotated[
-        str | None, typer.Option(help="As voc, coco, folders, masks, voc-masks; else recognised.")
+        str | None, typer.Option(help="As voc, coco, folders, masks, voc-masks; else recognized.")
     ] = None,
     hold_out: Annotated[
         str | None, typer.Option(help="Of a classifier's one split: those held out, as 10000.")
@@ -111,14 +111,14 @@ def prove(
 ) -> None:
     """Print the ledger of a network's stages; exit with 1 where one is outside its bound."""
     if data is None:
-        raise TatamiError("no labelled set given", mend="name it with --data")
+        raise TatamiError("no labeled set given", hint="name it with --data")
     for target in on or ():
         if target_of(target).runner == ():
             raise TatamiError(
                 f"'{target}' is no machine that is emulated here",
-                mend=f"give one of {', '.join(t.name for t in TARGETS.values() if t.runner)}",
+                hint=f"give one of {', '.join(t.name for t in TARGETS.values() if t.runner)}",
             )
-    given = [path for artefact in artefacts for path in stages_of(artefact)]
+    given = [path for artifact in artifacts for path in stages_of(artifact)]
     paths = list({path.resolve(): path for path in given}.values())  # a run folder brings its own
     stages = [open_stage(path) for path in paths]
     shipped = [(path, one) for path, one in zip(paths, stages, strict=True) if one.compiled]
@@ -127,13 +127,13 @@ def prove(
     if variants:
         stages += [stage for folder in folders for stage in each_variant(folder)]
     dataset: Data
-    if hold_out is not None and not (stages and isinstance(stages[0].spec, ClassifierSpec)):
-        raise TatamiError("--hold-out is for classifiers", mend="leave it out")
-    if stages and isinstance(stages[0].spec, ClassifierSpec):
+    if hold_out is not None and not (stages and isinstance(stages[0].spec, ClassificationSpec)):
+        raise TatamiError("--hold-out is for classifiers", hint="leave it out")
+    if stages and isinstance(stages[0].spec, ClassificationSpec):
         part = open_part(data, split, format, skip or (), hold_out)
         chosen = np.arange(min(len(part.pictures), pictures or len(part.pictures)))
         dataset, skipped = part.pictures.select(chosen), Counter(part.skipped)
-    elif stages and isinstance(stages[0].spec, SegmenterSpec):
+    elif stages and isinstance(stages[0].spec, SegmentationSpec):
         masks = open_masks(data, split=split, format=format, skip=skip or ())
         chosen = np.arange(min(len(masks.masks), pictures or len(masks.masks)))
         dataset, skipped = masks.masks.select(chosen), Counter(masks.skipped)
@@ -142,7 +142,7 @@ def prove(
         dataset = replace(opened.dataset, samples=opened.dataset.samples[:pictures])
         skipped = Counter(opened.skipped)
     if not len(dataset):
-        raise TatamiError("there is no picture to prove it on", mend="check --split", file=data)
+        raise TatamiError("there is no picture to prove it on", hint="check --split", file=data)
     result = ledger(stages, dataset, skip=skip or (), progress=not as_json)
     rows = [row for folder in folders for row in emulated(folder, on or (), stages, dataset)]
     machines = [*([HOST] if variants else []), *(on or ())]
@@ -197,7 +197,7 @@ def ledger(
         if held_to is not None:
             rows += _hold_parts(stage, held_to, looked_at)
         rows += _hold_rules(stage, looked_at)
-    measures: dict[type[Data], Measure] = {LabelledPictures: "top-1", LabelledMasks: "mIoU"}
+    measures: dict[type[Data], Measure] = {LabeledPictures: "top-1", LabeledMasks: "mIoU"}
     return Ledger(tuple(rows), measures.get(type(dataset), "mAP"))
 
 
@@ -210,15 +210,15 @@ class _Measured:
 
 
 def _measured(stage: Stage, dataset: Data, skip: Sequence[str], title: str | None) -> _Measured:
-    if isinstance(dataset, LabelledPictures):
-        if not isinstance(stage.spec, ClassifierSpec):
-            raise TatamiError(f"{stage.name} is no classifier", mend="prove one kind at a time")
+    if isinstance(dataset, LabeledPictures):
+        if not isinstance(stage.spec, ClassificationSpec):
+            raise TatamiError(f"{stage.name} is no classifier", hint="prove one kind at a time")
         classifier = cast(Classifier, stage.detector)
         named = classify_all(classifier, dataset, skip=skip, title=title)
         return _Measured(named.result.top1, 1000 * named.seconds / len(named.places))
-    if isinstance(dataset, LabelledMasks):
-        if not isinstance(stage.spec, SegmenterSpec):
-            raise TatamiError(f"{stage.name} is no segmenter", mend="prove one kind at a time")
+    if isinstance(dataset, LabeledMasks):
+        if not isinstance(stage.spec, SegmentationSpec):
+            raise TatamiError(f"{stage.name} is no segmenter", hint="prove one kind at a time")
         segmenter = cast(Segmenter, stage.detector)
         segmented = segment_all(segmenter, dataset, skip=skip, title=title)
         milliseconds = 1000 * segmented.seconds / len(segmented.places)
@@ -233,9 +233,9 @@ def _measured(stage: Stage, dataset: Data, skip: Sequence[str], title: str | Non
 
 def _pictures(dataset: Data, count: int) -> list[Picture]:
     """The first pictures of a set."""
-    if isinstance(dataset, LabelledPictures):
+    if isinstance(dataset, LabeledPictures):
         return [dataset.read(index) for index in range(min(count, len(dataset)))]
-    if isinstance(dataset, LabelledMasks):
+    if isinstance(dataset, LabeledMasks):
         return [dataset.read(index)[0] for index in range(min(count, len(dataset)))]
     return [read_picture(sample.path) for sample in dataset.samples[:count]]
 
@@ -271,7 +271,7 @@ def _hold_parts(stage: Stage, held_to: Stage, pictures: Sequence[Picture]) -> li
     if len(stage.parts) != len(held_to.parts):
         raise TatamiError(
             f"{stage.name} and {held_to.name} are not of one kind",
-            mend="prove the stages of one network",
+            hint="prove the stages of one network",
         )
     rule = held_to.detector if isinstance(held_to.detector, TwoStageDetector) else _by_rule(held_to)
     some = [rule.look(picture).some(REGIONS) for picture in pictures]
@@ -317,10 +317,10 @@ def _hold_rules(stage: Stage, pictures: Sequence[Picture]) -> list[Row]:
     images = [_image(picture, stage.spec)[0] for picture in pictures]
     expected = images if taken is None else [native(image, taken) for image in images]
     rows = [hold_pictures(stage, pictures, expected)]
-    if isinstance(stage.spec, ClassifierSpec):
+    if isinstance(stage.spec, ClassificationSpec):
         named = ForwardClassifier(stage.spec, stage.forward)
         return [*rows, hold_scores(stage, named, pictures)]
-    if isinstance(stage.spec, SegmenterSpec):
+    if isinstance(stage.spec, SegmentationSpec):
         by_rule = ForwardSegmenter(stage.spec, stage.forward)
         return [*rows, hold_labels(stage, by_rule, pictures)]
     spec = detector_spec(stage.spec)
@@ -391,5 +391,5 @@ def _check_same_use(stage: Stage, held_to: Stage) -> None:
         if getattr(stage.spec, what, None) != getattr(held_to.spec, what, None):
             raise TatamiError(
                 f"{stage.name} and {held_to.name} differ in their {what}",
-                mend="prove the stages of one network",
+                hint="prove the stages of one network",
             )

@@ -18,26 +18,26 @@ from rich.progress import Progress
 from rich.table import Table
 
 from tatami import graph
-from tatami.cli.artefact import TwoStageFiles, head_beside, onnx_of, with_head
-from tatami.cli.labelled import open_part
-from tatami.data.fingerprint import fingerprint, labelled_fingerprint, mask_fingerprint
+from tatami.cli.artifact import TwoStageFiles, head_beside, onnx_of, with_head
+from tatami.cli.labeled import open_part
+from tatami.data.fingerprint import fingerprint, labeled_fingerprint, mask_fingerprint
 from tatami.data.open import open_dataset, open_masks
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 from tatami.graph.attributes import label
 from tatami.graph.network import Network
-from tatami.picture import prepare
+from tatami.rules.picture import prepare
 from tatami.shrink.calibrate import METHODS, Method, Range, Seen, choose, joined, observe
 from tatami.shrink.equalize import equalize
 from tatami.shrink.fold import fold
 from tatami.shrink.quantize import Layer, measure
 from tatami.shrink.quantize import quantize as quantize_network
 from tatami.types import (
-    ClassifierSpec,
+    ClassificationSpec,
     Float32,
-    Int,
+    Int64,
     Picture,
-    SegmenterSpec,
+    SegmentationSpec,
     Spec,
     TwoStageSpec,
 )
@@ -62,7 +62,7 @@ def quantize(
     ] = None,
     split: Annotated[str | None, typer.Option(help="The set's split, as train.")] = None,
     format: Annotated[
-        str | None, typer.Option(help="As voc, coco, folders, masks, voc-masks; else recognised.")
+        str | None, typer.Option(help="As voc, coco, folders, masks, voc-masks; else recognized.")
     ] = None,
     hold_out: Annotated[
         str | None, typer.Option(help="Of a classifier's one split: leave so many alone, as 10000.")
@@ -89,25 +89,25 @@ def quantize(
 ) -> None:
     """Quantize a network to standard QDQ ONNX, and tell each layer's signal to noise ratio."""
     if data is None:
-        raise TatamiError("no pictures to calibrate with", mend="name a set with --data")
+        raise TatamiError("no pictures to calibrate with", hint="name a set with --data")
     if method not in METHODS:
-        raise TatamiError(f"no method '{method}'", mend=f"give {', '.join(METHODS)}")
+        raise TatamiError(f"no method '{method}'", hint=f"give {', '.join(METHODS)}")
     file = onnx_of(network)
     opened = graph.read(file)
     if opened.spec is None:
         raise TatamiError(
             "no tatami metadata: how a picture becomes its input is unknown",
             file=file,
-            mend="export it with tatami",
+            hint="export it with tatami",
         )
     target = output or file.with_name(f"{file.stem.removesuffix('-folded')}-int8.onnx")
     two = with_head(opened, file) if isinstance(opened.spec, TwoStageSpec) else None
-    if isinstance(opened.spec, ClassifierSpec):
+    if isinstance(opened.spec, ClassificationSpec):
         part = open_part(data, split, format, skip or (), hold_out, rest=True).pictures
         named = part.select(_spread(len(part), pictures))
         seen = [named.read(index) for index in range(len(named))]
-        marks = labelled_fingerprint(named)
-    elif isinstance(opened.spec, SegmenterSpec):
+        marks = labeled_fingerprint(named)
+    elif isinstance(opened.spec, SegmentationSpec):
         masks = open_masks(data, split=split, format=format, skip=skip or ()).masks
         masks = masks.select(_spread(len(masks), pictures))
         seen = [masks.read(index)[0] for index in range(len(masks))]
@@ -161,7 +161,7 @@ def _two_parts(two: TwoStageFiles, pictures: Sequence[Picture], target: Path) ->
     regions = [some for some in looked if some is not None]
     if not regions:
         raise TatamiError(
-            "not one region is found in the pictures", mend="give others, or train it first",
+            "not one region is found in the pictures", hint="give others, or train it first",
             file=two.files[0],
         )  # fmt: skip
     if folded is None:
@@ -242,10 +242,10 @@ def _naming(file: Path) -> Iterator[None]:
     try:
         yield
     except TatamiError as error:
-        raise TatamiError(error.reason, mend=error.mend, file=file) from error
+        raise TatamiError(error.reason, hint=error.hint, file=file) from error
 
 
-def _spread(count: int, wanted: int) -> Int:
+def _spread(count: int, wanted: int) -> Int64:
     """Places spread over a whole split, the same ones every time."""
     return np.unique(np.linspace(0, count - 1, min(wanted, count)).astype(np.int64))
 

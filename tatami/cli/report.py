@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from tatami import graph
-from tatami.cli.artefact import head_of, is_quantized, read_run
+from tatami.cli.artifact import head_of, is_quantized, read_run
 from tatami.cli.classification import classify_all
 from tatami.cli.evaluate import SCORE, Found, detect_all
 from tatami.cli.prove import ledger
@@ -47,8 +47,8 @@ from tatami.types import (
     Dataset,
     Detections,
     Detector,
-    LabelledMasks,
-    LabelledPictures,
+    LabeledMasks,
+    LabeledPictures,
     Picture,
     Segmenter,
 )
@@ -71,12 +71,12 @@ def report(
     settings = read_run(run)
     dataset = held_out_of(settings)
     if dataset is None:
-        raise TatamiError("the run has no test split", file=run, mend="train with --test-split")
+        raise TatamiError("the run has no test split", file=run, hint="train with --test-split")
     proof = ledger([open_stage(path) for path in stages_of(run)], dataset, progress=True)
     page = output or run / "report.html"
-    if isinstance(dataset, LabelledPictures):
+    if isinstance(dataset, LabeledPictures):
         write_report(classifier_report(run, settings, dataset, proof), page)
-    elif isinstance(dataset, LabelledMasks):
+    elif isinstance(dataset, LabeledMasks):
         write_report(segmenter_report(run, settings, dataset, proof), page)
     else:
         write_report(build_report(run, settings, dataset, proof), page)
@@ -84,7 +84,7 @@ def report(
 
 
 def build_report(folder: Path, run: Run, dataset: Dataset, proof: Ledger) -> Report:
-    """The page of a run: its last artefact looked at on the test split, and all before it."""
+    """The page of a run: its last artifact looked at on the test split, and all before it."""
     paths = stages_of(folder)
     last = open_stage(paths[-1])
     first = next((one for one in dataset.samples if len(one.boxes)), dataset.samples[0])
@@ -122,7 +122,7 @@ def build_report(folder: Path, run: Run, dataset: Dataset, proof: Ledger) -> Rep
     )
 
 
-def classifier_report(folder: Path, run: Run, pictures: LabelledPictures, proof: Ledger) -> Report:
+def classifier_report(folder: Path, run: Run, pictures: LabeledPictures, proof: Ledger) -> Report:
     """The same of a classifier: a picture's class stands around all of it."""
     paths = stages_of(folder)
     last = open_stage(paths[-1])
@@ -184,7 +184,7 @@ def classifier_report(folder: Path, run: Run, pictures: LabelledPictures, proof:
     )
 
 
-def segmenter_report(folder: Path, run: Run, masks: LabelledMasks, proof: Ledger) -> Report:
+def segmenter_report(folder: Path, run: Run, masks: LabeledMasks, proof: Ledger) -> Report:
     """The same of a segmenter: the classes of the pixels are laid over the pictures."""
     paths = stages_of(folder)
     last = open_stage(paths[-1])
@@ -197,9 +197,9 @@ def segmenter_report(folder: Path, run: Run, masks: LabelledMasks, proof: Ledger
     every = max(1, len(found.places) // SHOWN)
     shown = []
     for place in found.places[::every][:SHOWN].tolist():
-        picture, labelled = masks.read(place)
+        picture, labeled = masks.read(place)
         answer = in_order(segmenter.segment(picture), to_data)
-        shown.append(ShownMasks(masks.ids[place], picture, labelled, answer))
+        shown.append(ShownMasks(masks.ids[place], picture, labeled, answer))
     return replace(
         page,
         lead=f"Trained on {run.data.split}, measured on {masks.split}: {len(masks)} pictures.",
@@ -214,7 +214,7 @@ def segmenter_report(folder: Path, run: Run, masks: LabelledMasks, proof: Ledger
             **page.summary,
         },
         classes=masks.classes,
-        colours=masks.colours,
+        colors=masks.colors,
         pictures=shown,
         pictures_note=f"Found by {last.name}; pixels without a class show the picture alone.",
         panels=(

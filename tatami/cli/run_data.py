@@ -1,4 +1,4 @@
-"""The labelled pictures of a run: opened again, held out, and drawn at random for its batches."""
+"""The labeled pictures of a run: opened again, held out, and drawn at random for its batches."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from tatami.data.fingerprint import any_fingerprint
 from tatami.data.hold_out import HoldOut, hold_out
 from tatami.data.open import (
     open_dataset,
-    open_labelled,
+    open_labeled,
     open_masks,
 )
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
-from tatami.two_stage import warped
+from tatami.rules.regions import warped
 from tatami.types import (
     Boxes,
-    ClassifierSpec,
+    ClassificationSpec,
     Dataset,
-    LabelledMasks,
-    LabelledPictures,
+    LabeledMasks,
+    LabeledPictures,
     Mask,
     Picture,
-    SegmenterSpec,
+    SegmentationSpec,
     Size,
     Spec,
     TwoStageSpec,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
     from tatami.train.batches import Draw
     from tatami.train.run import Run
 
-Data = Dataset | LabelledPictures | LabelledMasks
+Data = Dataset | LabeledPictures | LabeledMasks
 
 REGIONS = 8
 """Regions of a picture that R-CNN's network sees in an epoch."""
@@ -53,9 +53,9 @@ def reopened(run: Run) -> Data:
         opened, _ = _parts(opened, run.data.hold_out)
     if any_fingerprint(opened) != run.data.fingerprint:
         raise TatamiError(
-            "the labelled set has changed since the run began",
+            "the labeled set has changed since the run began",
             file=Path(run.data.root),
-            mend="restore it, or start a new run",
+            hint="restore it, or start a new run",
         )
     return opened
 
@@ -69,24 +69,24 @@ def held_out_of(run: Run) -> Data | None:
 
 def _opened(run: Run, split: str) -> Data:
     root, format, skip = Path(run.data.root), run.data.format, run.data.skip
-    if isinstance(run.spec, ClassifierSpec):
-        return open_labelled(root, split=split, format=format, skip=skip).pictures
-    if isinstance(run.spec, SegmenterSpec):
+    if isinstance(run.spec, ClassificationSpec):
+        return open_labeled(root, split=split, format=format, skip=skip).pictures
+    if isinstance(run.spec, SegmentationSpec):
         return open_masks(root, split=split, format=format, skip=skip).masks
     return open_dataset(root, split=split, format=format, skip=skip).dataset
 
 
-def _parts(opened: Data, typed: str) -> tuple[LabelledPictures, LabelledPictures]:
+def _parts(opened: Data, typed: str) -> tuple[LabeledPictures, LabeledPictures]:
     """What is learned from and what is held out, of a classifier's one split."""
-    assert isinstance(opened, LabelledPictures)
+    assert isinstance(opened, LabeledPictures)
     return hold_out(opened, HoldOut.parse(typed))
 
 
 def drawn(dataset: Data, run: Run) -> Draw:
     """How a run's pictures are drawn with what they teach, whatever its network is for."""
-    if isinstance(dataset, LabelledPictures):
+    if isinstance(dataset, LabeledPictures):
         return _drawn_pictures(dataset, run)
-    if isinstance(dataset, LabelledMasks):
+    if isinstance(dataset, LabeledMasks):
         return _drawn_masks(dataset, run)
     return _drawn_regions(dataset, run) if warps(run.spec) else drawn_boxes(dataset, run)
 
@@ -133,7 +133,7 @@ def _drawn_regions(dataset: Dataset, run: Run) -> Draw:
     return draw
 
 
-def _drawn_pictures(pictures: LabelledPictures, run: Run) -> Draw:
+def _drawn_pictures(pictures: LabeledPictures, run: Run) -> Draw:
     """How a classifier's are, with their classes."""
     options = Augmentation(**run.augmentation)
 
@@ -144,7 +144,7 @@ def _drawn_pictures(pictures: LabelledPictures, run: Run) -> Draw:
     return draw
 
 
-def _drawn_masks(masks: LabelledMasks, run: Run) -> Draw:
+def _drawn_masks(masks: LabeledMasks, run: Run) -> Draw:
     """How a segmenter's are, with their masks."""
     options = Augmentation(**run.augmentation)
 

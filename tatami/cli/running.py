@@ -14,7 +14,7 @@ from rich.progress import track
 from rich.table import Table
 
 from tatami.errors import TatamiError
-from tatami.types import Int, Picture
+from tatami.types import Int64, Picture
 
 T = TypeVar("T")
 Found = TypeVar("Found")
@@ -61,10 +61,10 @@ def answers(
         found = network(picture)
         yield Answer(item, picture, found, time.perf_counter() - started)
     if len(unreadable) == len(items):
-        raise TatamiError("not one picture can be read", mend="check them", file=file)
+        raise TatamiError("not one picture can be read", hint="check them", file=file)
 
 
-def class_order(network: Sequence[str], data: Sequence[str]) -> Int:
+def class_order(network: Sequence[str], data: Sequence[str]) -> Int64:
     """(K,) int64: for each class of the network its place among the data's.
 
     Raises TatamiError, naming the difference, where they are not the same names.
@@ -78,7 +78,7 @@ def class_order(network: Sequence[str], data: Sequence[str]) -> Int:
         if missing:
             parts.append(f"the data have {_names(missing)}, which the network does not know")
         raise TatamiError(
-            "; ".join(parts), mend="evaluate on data with the classes it was trained on"
+            "; ".join(parts), hint="evaluate on data with the classes it was trained on"
         )
     return np.array([data.index(name) for name in network], np.int64)
 
@@ -104,7 +104,7 @@ def plain_table(*columns: str, title: str) -> Table:
 def check_share(name: str, value: float) -> None:
     """Raise TatamiError unless an option's value lies in 0 to 1."""
     if not 0 <= value <= 1:
-        raise TatamiError(f"{name} is {value:g}", mend="give a number from 0 to 1")
+        raise TatamiError(f"{name} is {value:g}", hint="give a number from 0 to 1")
 
 
 def _names(names: Sequence[str]) -> str:

@@ -18,16 +18,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from tatami import graph
-from tatami.cli.artefact import head_of, network_file, numpy_forward, proposer
+from tatami.cli.artifact import head_of, network_file, numpy_forward, proposer
 from tatami.cli.drawings import check_replaceable, free_name, save_picture
 from tatami.data.pictures import read_picture
-from tatami.decoding import detections
 from tatami.errors import TatamiError, printable
 from tatami.files import folder_written_atomically, write_atomically
 from tatami.graph.attributes import label, weight
 from tatami.graph.costs import costs
 from tatami.graph.network import Network, shape_of
-from tatami.picture import Placement, prepare
+from tatami.rules.decoding import detections
+from tatami.rules.picture import Placement, prepare
+from tatami.rules.regions import Regions, TwoStageDetector
 from tatami.see.class_activation import (
     Target,
     class_activation,
@@ -40,12 +41,11 @@ from tatami.see.class_activation import (
 from tatami.see.draw import draw_detections, draw_fitted, fit
 from tatami.see.features import draw_filters, draw_heat, draw_maps, titled, value_range
 from tatami.see.report import PICTURE_SIZE, Seen
-from tatami.two_stage import Regions, TwoStageDetector
 from tatami.types import (
     Detections,
+    DetectionSpec,
     Float32,
     InputSpec,
-    NetworkSpec,
     Picture,
     Size,
     TwoStageSpec,
@@ -93,7 +93,7 @@ class Insight:
         if isinstance(spec, TwoStageSpec):
             detector, regions = self.in_regions
             return detector.found_in(regions, size, threshold)
-        assert isinstance(spec, NetworkSpec)
+        assert isinstance(spec, DetectionSpec)
         raw = [self.computed[str(value.name)][0] for value in self.network.graph.outputs]
         return detections(raw, spec, self.place, size, threshold)
 
@@ -139,7 +139,7 @@ def features(
 ) -> None:
     """Draw feature maps, filters and the class activation (Grad-CAM) of a picture, as PNG."""
     if maps < 1:
-        raise TatamiError(f"--maps {maps} draws nothing", mend="give at least 1")
+        raise TatamiError(f"--maps {maps} draws nothing", hint="give at least 1")
     file = network_file(network)
     opened = graph.read(file)
     chosen = [_find(opened, name, file) for name in layer or []] or default_layers(opened)
@@ -147,7 +147,7 @@ def features(
         cam_layer = _find(opened, cam_layer, file)[1]
     check_replaceable(out, {RESULT: _drawn_before}, "older feature map")
     if not picture.is_file():
-        raise TatamiError("no such picture", mend="name one picture, a file", file=picture)
+        raise TatamiError("no such picture", hint="name one picture, a file", file=picture)
     seen = look(opened, read_picture(picture), file)
     explained = _explain(seen, wanted, cam_layer, file)
 
@@ -217,7 +217,7 @@ def look(network: Network, picture: Picture, file: Path | None = None) -> Insigh
     if len(shape) != 4 or shape[1] != 3:
         raise TatamiError(
             f"the network takes arrays of shape {shape}, and a picture has three planes",
-            mend="take a network of colour pictures",
+            hint="take a network of color pictures",
             file=file,
         )
     batch, _, rows, columns = shape
@@ -267,7 +267,7 @@ def explain(
         picture, _, _ = fit(picture, Size(SMALL, SMALL))
     drawn = draw_heat(picture, heat, seen.place, seen.canvas)
     spec = seen.network.spec
-    if isinstance(spec, NetworkSpec) or seen.head is not None:  # the box that is explained
+    if isinstance(spec, DetectionSpec) or seen.head is not None:  # the box that is explained
         found = seen.found(Size(picture.shape[1], picture.shape[0]), 0.999 * target.score)
         classes = spec.classes if spec is not None else ()
         best = found.select(np.flatnonzero(found.labels == classes.index(target.name))[:1])
@@ -280,7 +280,7 @@ def what_it_sees(network: Network, picture: Picture, caption: str, file: Path) -
     seen = look(network, picture, file)
     shown = []
     spec = network.spec
-    if isinstance(spec, NetworkSpec) or (isinstance(spec, TwoStageSpec) and seen.head):
+    if isinstance(spec, DetectionSpec) or (isinstance(spec, TwoStageSpec) and seen.head):
         size = Size(picture.shape[1], picture.shape[0])
         found = seen.found(size, spec.decoding.score_threshold)
         drawn = draw_fitted(picture, found, spec.classes, PICTURE_SIZE)
@@ -307,8 +307,8 @@ def _explain(
         drawn, target, at = explain(seen, wanted, layer)
     except TatamiError as error:
         if wanted is not None or layer is not None:
-            raise TatamiError(error.reason, mend=error.mend, file=file) from error
-        return f"{error.reason} ({error.mend})"
+            raise TatamiError(error.reason, hint=error.hint, file=file) from error
+        return f"{error.reason} ({error.hint})"
     title = f"Grad-CAM of {target.name}, score {target.score:.3f}, at {at}"
     return titled(title, drawn), {
         "class": target.name,
@@ -329,7 +329,7 @@ def _find(network: Network, name: str, file: Path) -> tuple[str, str]:
         return name, name
     known = list(dict.fromkeys(cost.name for cost in layers))
     some = ", ".join(known[:60]) + (", ..." if len(known) > 60 else "")
-    raise TatamiError(f"no layer '{name}'", mend=f"the layers are {some}", file=file)
+    raise TatamiError(f"no layer '{name}'", hint=f"the layers are {some}", file=file)
 
 
 def _filters(network: Network, names: Sequence[str]) -> list[tuple[str, Float32, bool]]:

@@ -15,23 +15,23 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tatami.cli.artefact import open_detector, read_run
+from tatami.cli.artifact import open_detector, read_run
 from tatami.cli.data_augment import usual_split
 from tatami.cli.drawings import check_replaceable, save_picture
 from tatami.data.open import open_dataset, splits
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError, printable
 from tatami.files import folder_written_atomically, write_atomically
-from tatami.picture import letterbox, placement
+from tatami.rules.picture import letterbox, placement
 from tatami.see.anchors import IN_REACH, Matches, anchor_sizes, draw_anchors, draw_matches, match
 from tatami.see.report import Seen
 from tatami.types import (
     Bool,
     Boxes,
     Dataset,
-    Float,
-    Int,
-    NetworkSpec,
+    DetectionSpec,
+    Float64,
+    Int64,
     Picture,
     Sample,
     Spec,
@@ -54,11 +54,11 @@ class Truths:
     picture: (n,) places in the set.  side: (n,) square roots of areas, in pixels of the input.
     """
 
-    picture: Int
-    labels: Int
-    side: Float
-    iou: Float
-    anchor: Int
+    picture: Int64
+    labels: Int64
+    side: Float64
+    iou: Float64
+    anchor: Int64
     crowded: Bool
 
     @property
@@ -68,13 +68,13 @@ class Truths:
 
 def anchors(
     network: Annotated[Path, typer.Argument(help="A detector: run folder, ONNX file, C folder.")],
-    data: Annotated[Path, typer.Option(help="Folder, .yaml or .json of a labelled set.")],
+    data: Annotated[Path, typer.Option(help="Folder, .yaml or .json of a labeled set.")],
     split: Annotated[str | None, typer.Option(help="Else trainval, train or the first.")] = None,
     pictures: Annotated[int, typer.Option(help="Draw so many, those with most misfits first.")] = 8,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pictures.")] = Path(
         "anchors"
     ),
-    format: Annotated[str | None, typer.Option(help="Else recognised.")] = None,
+    format: Annotated[str | None, typer.Option(help="Else recognized.")] = None,
     skip: Annotated[
         list[str] | None, typer.Option(help="Accept this kind of problem; may be repeated.")
     ] = None,
@@ -87,7 +87,7 @@ def anchors(
     picture has the same anchor at the same cell.
     """
     if pictures < 0:
-        raise TatamiError(f"--pictures {pictures}", mend="give a number from 0")
+        raise TatamiError(f"--pictures {pictures}", hint="give a number from 0")
     spec = _spec(network)
     check_replaceable(out, {RESULT: _drawn_before}, "older drawing of anchors")
     split = split or usual_split(splits(data, format))
@@ -95,7 +95,7 @@ def anchors(
     truths = match_all(spec, dataset)
     if not len(truths.labels):
         raise TatamiError(
-            f"no labelled box in '{dataset.split}'", file=data, mend="name a split that has some"
+            f"no labeled box in '{dataset.split}'", file=data, hint="name a split that has some"
         )
     answer = told(spec, dataset, truths)
     answer = {"network": str(network), "data": str(data), "split": dataset.split, **answer}
@@ -117,9 +117,9 @@ def anchors(
     )
 
 
-def match_all(spec: NetworkSpec, dataset: Dataset) -> Truths:
+def match_all(spec: DetectionSpec, dataset: Dataset) -> Truths:
     """Every truth of a set and what answers for it."""
-    found: list[tuple[int, Boxes, Float, Matches]] = []
+    found: list[tuple[int, Boxes, Float64, Matches]] = []
     for index, sample in enumerate(dataset.samples):
         boxes, on_canvas = _on_canvas(spec, sample)
         found.append((index, boxes, on_canvas, match(on_canvas, spec.decoding, spec.input.size)))
@@ -134,7 +134,7 @@ def match_all(spec: NetworkSpec, dataset: Dataset) -> Truths:
     )
 
 
-def told(spec: NetworkSpec, dataset: Dataset, truths: Truths) -> dict[str, Any]:
+def told(spec: DetectionSpec, dataset: Dataset, truths: Truths) -> dict[str, Any]:
     """The numbers of it: what ``--json`` prints."""
     edges = np.arange(BINS + 1) / BINS
     counts, _ = np.histogram(truths.iou.clip(0, 1), edges)
@@ -177,14 +177,14 @@ def told(spec: NetworkSpec, dataset: Dataset, truths: Truths) -> dict[str, Any]:
     }
 
 
-def anchors_seen(spec: NetworkSpec, dataset: Dataset, sample: Sample) -> Seen:
+def anchors_seen(spec: DetectionSpec, dataset: Dataset, sample: Sample) -> Seen:
     """For a report: what answers for the truths of a picture, and how many of the set's have it."""
     fits = match_all(spec, dataset).fits
     text = f"what answers for each box (dashed); {fits.sum()} of {len(fits)} boxes have an anchor"
     return Seen(f"{sample.id}: {text}", draw_sample(spec, dataset, sample))
 
 
-def draw_sample(spec: NetworkSpec, dataset: Dataset, sample: Sample) -> Picture:
+def draw_sample(spec: DetectionSpec, dataset: Dataset, sample: Sample) -> Picture:
     """The network's input of a sample, with its truths and what answers for each."""
     boxes, on_canvas = _on_canvas(spec, sample)
     canvas = letterbox(read_picture(sample.path), spec.input)
@@ -192,7 +192,7 @@ def draw_sample(spec: NetworkSpec, dataset: Dataset, sample: Sample) -> Picture:
     return draw_matches(canvas, Boxes.of(on_canvas, boxes.labels), found, dataset.classes)
 
 
-def _on_canvas(spec: NetworkSpec, sample: Sample) -> tuple[Boxes, Float]:
+def _on_canvas(spec: DetectionSpec, sample: Sample) -> tuple[Boxes, Float64]:
     """A sample's boxes, crowds left out, and where they are on the input."""
     boxes = sample.boxes.select(~sample.boxes.crowd)
     return boxes, placement(sample.size, spec.input).to_canvas(boxes.xyxy, sample.size)
@@ -202,7 +202,7 @@ def _recall(truths: Truths, which: Bool) -> dict[str, int]:
     return {"truths": int(which.sum()), "fit": int(truths.fits[which].sum())}
 
 
-def _between(side: Float, start: int, end: int | None) -> Bool:
+def _between(side: Float64, start: int, end: int | None) -> Bool:
     found: Bool = (side >= start) & (side < (np.inf if end is None else end))
     return found
 
@@ -215,18 +215,18 @@ def _worst(truths: Truths, count: int) -> list[int]:
     return [int(place) for place in have[order][:count]]
 
 
-def _spec(path: Path) -> NetworkSpec:
+def _spec(path: Path) -> DetectionSpec:
     """A detector's, without building it where its run says enough."""
     is_run = (path / "run.json").is_file()
     spec = read_run(path).spec if is_run else open_detector(path).spec
     return with_anchors(spec) or detector_spec(spec)
 
 
-def with_anchors(spec: Spec) -> NetworkSpec | None:
+def with_anchors(spec: Spec) -> DetectionSpec | None:
     """What has the anchors: a detector, or the proposals of one in two stages; None without."""
     if isinstance(spec, TwoStageSpec) and spec.proposals is not None:
-        return NetworkSpec("detect", spec.classes, spec.input, spec.proposals)
-    return spec if isinstance(spec, NetworkSpec) else None
+        return DetectionSpec("detect", spec.classes, spec.input, spec.proposals)
+    return spec if isinstance(spec, DetectionSpec) else None
 
 
 def _drawn_before(older: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""A segmenter run over labelled pictures, and how it did: for every command that tells it."""
+"""A segmenter run over labeled pictures, and how it did: for every command that tells it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.table import Table
 
 from tatami.cli.running import WIDTH, answers, class_order
 from tatami.evaluate.segmentation import Segmentation, Tally
-from tatami.types import Int, LabelledMasks, Mask, Picture, Segmenter
+from tatami.types import Int64, LabeledMasks, Mask, Picture, Segmenter
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Segmented:
     """
 
     result: Segmentation
-    places: Int
+    places: Int64
     unreadable: int
     seconds: float
 
@@ -36,7 +36,7 @@ class Segmented:
 
 def segment_all(
     segmenter: Segmenter,
-    masks: LabelledMasks,
+    masks: LabeledMasks,
     *,
     skip: Collection[str] = (),
     title: str | None = None,
@@ -50,10 +50,10 @@ def segment_all(
     tally = Tally(masks.classes)
     places, seconds = [], 0.0
     unreadable: list[int] = []
-    labelled: dict[int, Mask] = {}  # of the picture that is answered next
+    labeled: dict[int, Mask] = {}  # of the picture that is answered next
 
     def read(place: int) -> Picture:
-        picture, labelled[place] = masks.read(place)
+        picture, labeled[place] = masks.read(place)
         return picture
 
     for answer in answers(
@@ -65,13 +65,13 @@ def segment_all(
         skip=skip,
         title=title,
     ):
-        tally.add(labelled.pop(answer.item), in_order(answer.found, to_data))
+        tally.add(labeled.pop(answer.item), in_order(answer.found, to_data))
         places.append(answer.item)
         seconds += answer.seconds
     return Segmented(tally.result(), np.array(places, np.int64), len(unreadable), seconds)
 
 
-def in_order(found: Mask, to_data: Int) -> Mask:
+def in_order(found: Mask, to_data: Int64) -> Mask:
     """A network's classes as the data number them; to_data: as ``class_order`` gives it."""
     return to_data.astype(np.uint8)[found]
 

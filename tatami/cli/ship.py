@@ -15,9 +15,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from tatami import graph
-from tatami.cli.artefact import TwoStageFiles, onnx_of, with_head
+from tatami.cli.artifact import TwoStageFiles, onnx_of, with_head
 from tatami.errors import TatamiError
 from tatami.files import folder_written_atomically
+from tatami.program.lower import lower
+from tatami.program.steps import Program
 from tatami.ship.c.build import build
 from tatami.ship.c.emit import Shipped, c_name, emit, example
 from tatami.ship.c.footprint import (
@@ -30,8 +32,6 @@ from tatami.ship.c.footprint import (
 from tatami.ship.c.operator import Options
 from tatami.ship.c.targets import TARGETS, target_of
 from tatami.ship.c.two_stage import ShippedTwoStage, emit_two_stage
-from tatami.ship.lower import lower
-from tatami.ship.program import Program
 from tatami.shrink.fold import fold
 from tatami.types import TwoStageSpec
 
@@ -72,13 +72,13 @@ def ship(
 ) -> None:
     """Write a network as C that goes from pixels to boxes or classes, and compile its example."""
     if to != "c":
-        raise TatamiError(f"nothing ships to '{to}'", mend="give --to c")
+        raise TatamiError(f"nothing ships to '{to}'", hint="give --to c")
     if weights not in ("auto", "array", "binary"):
         raise TatamiError(
-            f"no weights are written as '{weights}'", mend="give auto, array or binary"
+            f"no weights are written as '{weights}'", hint="give auto, array or binary"
         )
     if output is None:
-        raise TatamiError("no folder given to write to", mend="name it with -o")
+        raise TatamiError("no folder given to write to", hint="name it with -o")
     machine = target_of(target)
     limits = {
         "RAM": None if ram is None else parse_bytes(ram, "--ram"),
@@ -105,7 +105,7 @@ def ship(
     try:
         program = lower(opened)
     except TatamiError as error:
-        raise TatamiError(error.reason, mend=error.mend, file=network) from error
+        raise TatamiError(error.reason, hint=error.hint, file=network) from error
     shipped = emit(program, name or c_name(network.stem), how, options)
     needs = footprint(program, shipped, machine)
     _refuse_too_large(needs, limits, network, _in_integers([program]))
@@ -130,7 +130,7 @@ def _both(
             folded, _ = fold(network)
             programs.append(lower(folded))
         except TatamiError as error:
-            raise TatamiError(error.reason, mend=error.mend, file=file) from error
+            raise TatamiError(error.reason, hint=error.hint, file=file) from error
     *features, head = programs
     return emit_two_stage(features[0] if features else None, head, name, weights, options)
 
@@ -182,7 +182,7 @@ def _refuse_too_large(
         console.print(table)
         raise TatamiError(
             f"the program needs {need:,} bytes of {what}, and there are {limit:,}",
-            mend="train it narrower or for a smaller input"
+            hint="train it narrower or for a smaller input"
             + ("" if integers else ", or quantize it"),
             file=network,
         )
@@ -195,7 +195,7 @@ def _refuse_to_replace(folder: Path) -> None:
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise TatamiError(
             "is there already, and `tatami ship` did not write it",
-            mend="name another folder",
+            hint="name another folder",
             file=folder,
         )
 

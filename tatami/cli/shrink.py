@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tatami import graph
-from tatami.cli.artefact import open_detector, read_run
+from tatami.cli.artifact import open_detector, read_run
 from tatami.cli.evaluate import evaluate_detector
 from tatami.cli.truncating import truncate
 from tatami.data.open import open_dataset
@@ -25,7 +25,7 @@ from tatami.errors import TatamiError
 from tatami.graph.costs import costs, total
 from tatami.graph.network import Network
 from tatami.shrink.resize import resize as resize_network
-from tatami.types import ClassifierSpec, Dataset, SegmenterSpec, Size
+from tatami.types import ClassificationSpec, Dataset, SegmentationSpec, Size
 
 WIDTH = 80
 LOWERED = "lowered.onnx"
@@ -84,7 +84,7 @@ def resize(
         Path | None, typer.Option(help="The set to measure on; a run knows its own.")
     ] = None,
     split: Annotated[str | None, typer.Option(help="Its split, as test.")] = None,
-    format: Annotated[str | None, typer.Option(help="voc, coco or yolo; else recognised.")] = None,
+    format: Annotated[str | None, typer.Option(help="voc, coco or yolo; else recognized.")] = None,
     skip: Annotated[
         list[str] | None, typer.Option(help="Accept this kind of problem; may be repeated.")
     ] = None,
@@ -92,17 +92,17 @@ def resize(
 ) -> None:
     """Lower (or raise) the input size, and measure operations and mAP before and after it."""
     if size is None:
-        raise TatamiError("no new input size", mend="give --size, as 352x288")
+        raise TatamiError("no new input size", hint="give --size, as 352x288")
     wanted = Size.parse(size)
     if network.is_dir():
         for option, value in (("data", data), ("split", split), ("format", format), ("skip", skip)):
             if value:
-                raise TatamiError(f"a run knows its own data: no --{option}", mend="leave it out")
+                raise TatamiError(f"a run knows its own data: no --{option}", hint="leave it out")
         target = out or network.with_name(f"{network.resolve().name}-{wanted}")
         stages = _of_run(network, wanted, target, epochs, learning_rate, threads)
     else:
         if data is None:
-            raise TatamiError("no pictures to measure on", mend="name a set with --data")
+            raise TatamiError("no pictures to measure on", hint="name a set with --data")
         target = out or network.with_name(f"{network.stem}-{wanted}.onnx")
         held_out = open_dataset(data, split=split, format=format, skip=skip or ()).dataset
         stages = _of_file(network, wanted, target, held_out)
@@ -116,7 +116,7 @@ def resize(
 def _of_file(file: Path, size: Size, target: Path, held_out: Dataset) -> list[Stage]:
     lowered = _lowered(file, size)
     if target.resolve() == file.resolve():
-        raise TatamiError("the output would replace its source", mend="name another with -o")
+        raise TatamiError("the output would replace its source", hint="name another with -o")
     before = _measured("before", file, held_out)
     graph.write(lowered, target)
     return [before, _measured("lowered", target, held_out)]
@@ -142,16 +142,16 @@ def _of_run(
             raise TatamiError(
                 f"the run is not over: it has no {name} yet",
                 file=folder,
-                mend=f"go on with `tatami train --resume {folder}`",
+                hint=f"go on with `tatami train --resume {folder}`",
             )
-    if isinstance(run.spec, ClassifierSpec | SegmenterSpec):
-        raise TatamiError("the run's network finds no boxes", mend="give a detector's", file=folder)
+    if isinstance(run.spec, ClassificationSpec | SegmentationSpec):
+        raise TatamiError("the run's network finds no boxes", hint="give a detector's", file=folder)
     held_out = held_out_of(run)
     if held_out is None:
         raise TatamiError(
             "the run's data have no split to measure on",
             file=folder,
-            mend=f"give {folder / NETWORK}, and --data and --split",
+            hint=f"give {folder / NETWORK}, and --data and --split",
         )
     recipe = replace(
         run.recipe,
@@ -193,7 +193,7 @@ def _lowered(file: Path, size: Size) -> Network:
     try:
         return resize_network(network, size)
     except TatamiError as error:
-        raise TatamiError(error.reason, mend=error.mend, file=file) from error
+        raise TatamiError(error.reason, hint=error.hint, file=file) from error
 
 
 def _measured(stage: str, file: Path, held_out: Dataset) -> Stage:

@@ -11,14 +11,17 @@ from pathlib import Path
 import numpy as np
 
 from tatami import graph
-from tatami.classifier import ForwardClassifier
-from tatami.cli.artefact import Ruled, is_quantized, onnx_of, open_artefact, with_head
-from tatami.detector import ForwardDetector
+from tatami.cli.artifact import Ruled, is_quantized, onnx_of, open_artifact, with_head
 from tatami.errors import TatamiError
 from tatami.graph.network import Network
 from tatami.ops.fixed_point import dequantize
-from tatami.segmenter import ForwardSegmenter
-from tatami.ship import interpret
+from tatami.program import interpret
+from tatami.program.lower import lower
+from tatami.program.steps import Program, Value
+from tatami.rules.classification import ForwardClassifier
+from tatami.rules.detection import ForwardDetector
+from tatami.rules.regions import TwoStageDetector
+from tatami.rules.segmentation import ForwardSegmenter
 from tatami.ship.c.run import (
     HOST,
     PROOF,
@@ -32,23 +35,20 @@ from tatami.ship.c.run import (
 from tatami.ship.c.run_two_stage import CompiledTwoStage
 from tatami.ship.c.targets import variants_for
 from tatami.ship.c.two_stage import as_taken, halves_of
-from tatami.ship.lower import lower
-from tatami.ship.program import Program, Value
 from tatami.ship.prove import Array, Stage
-from tatami.two_stage import TwoStageDetector
 from tatami.types import Detector, Float32, Forward, RawMaps, TwoStageSpec
 
 
-def stages_of(artefact: Path) -> list[Path]:
-    """An artefact itself; of a run folder, itself and what later stages left in it, in order."""
-    if not (artefact / "run.json").is_file():
-        return [artefact]
-    files = sorted(artefact.glob("*.onnx"), key=lambda file: (len(file.stem), file.stem))
+def stages_of(artifact: Path) -> list[Path]:
+    """An artifact itself; of a run folder, itself and what later stages left in it, in order."""
+    if not (artifact / "run.json").is_file():
+        return [artifact]
+    files = sorted(artifact.glob("*.onnx"), key=lambda file: (len(file.stem), file.stem))
     networks = {file: graph.read(file) for file in files}
     files = [file for file in files if not _is_second(networks[file])]
     files.sort(key=lambda file: is_quantized(networks[file]))  # integers come of floats
-    folders = sorted(file.parent for file in artefact.glob("*/network.json"))
-    return [artefact, *files, *folders]
+    folders = sorted(file.parent for file in artifact.glob("*/network.json"))
+    return [artifact, *files, *folders]
 
 
 def _is_second(network: Network) -> bool:
@@ -60,7 +60,7 @@ def _is_second(network: Network) -> bool:
 def open_stage(path: Path) -> Stage:
     """A run folder, an ONNX file or a shipped C folder as a stage of the ledger."""
     name = path.resolve().stem
-    detector = open_artefact(path)
+    detector = open_artifact(path)
     in_c = "C" if name == "c" else f"C {name.removeprefix('c-')}"
     if isinstance(detector, CompiledTwoStage):
         return compiled_two_stage(detector, in_c)

@@ -20,14 +20,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from tatami import graph
-from tatami.cli.artefact import head_of, network_file
+from tatami.cli.artifact import head_of, network_file
 from tatami.errors import TatamiError
 from tatami.files import write_atomically
 from tatami.graph.costs import Cost, costs, total
 from tatami.graph.network import Network, shape_of
 from tatami.see.text import count, ending, readable
 from tatami.shrink.resize import resize
-from tatami.types import NetworkSpec, Size, TwoStageSpec
+from tatami.types import DetectionSpec, Size, TwoStageSpec
 
 if TYPE_CHECKING:  # torch is heavy, and of no use for a file
     from torch import nn
@@ -83,13 +83,13 @@ def summary(
     wanted = None if size is None else Size.parse(size)
     if wanted is not None and wanted.width * wanted.height > MAX_PIXELS:
         raise TatamiError(
-            f"an input of {wanted} is too large", mend=f"give at most {MAX_PIXELS:,} pixels"
+            f"an input of {wanted} is too large", hint=f"give at most {MAX_PIXELS:,} pixels"
         )
     if _is_path(network):
         for option, value in (("width", width), ("classes", classes), ("anchors", anchors)):
             if value is not None:
                 raise TatamiError(
-                    f"--{option} is for a model's name: a file has its own", mend="leave it out"
+                    f"--{option} is for a model's name: a file has its own", hint="leave it out"
                 )
         opened = _from_file(Path(network), wanted)
     else:
@@ -135,7 +135,7 @@ def _from_file(path: Path, size: Size | None) -> tuple[Network, ...]:
     try:
         return (resize(network, size),)
     except TatamiError as error:
-        raise TatamiError(error.reason, mend=error.mend, file=path) from error
+        raise TatamiError(error.reason, hint=error.hint, file=path) from error
 
 
 def _from_name(
@@ -156,11 +156,11 @@ def _from_name(
         tables = (DETECTORS, TWO_STAGE, CLASSIFIERS, SEGMENTERS)
         known = ", ".join(name for table in tables for name in sorted(table))
         raise TatamiError(
-            f"no model and no file '{name}'", mend=f"the models are {known}; or give an ONNX file"
+            f"no model and no file '{name}'", hint=f"the models are {known}; or give an ONNX file"
         )
     if anchors is not None:
         kind = "classifier" if name in CLASSIFIERS else "segmenter"
-        raise TatamiError(f"a {kind} has no anchors", mend="leave --anchors out")
+        raise TatamiError(f"a {kind} has no anchors", hint="leave --anchors out")
     return (_other(makers[name], size, width, classes),)
 
 
@@ -177,7 +177,7 @@ def _detector(
     _check_stride(size, kind.stride)
     decoding = kind.plan(size, [(32.0, 32.0)] * (anchors or kind.anchor_count))
     names = tuple(f"class {index}" for index in range(classes))
-    spec = NetworkSpec("detect", names, kind.input_spec(size), decoding)
+    spec = DetectionSpec("detect", names, kind.input_spec(size), decoding)
     return to_network(kind(classes, decoding, width), spec)
 
 
@@ -206,14 +206,14 @@ def _two_stages(
 
 
 def _own_boxes(name: str) -> TatamiError:
-    return TatamiError(f"{name} has its own boxes", mend="leave --anchors out")
+    return TatamiError(f"{name} has its own boxes", hint="leave --anchors out")
 
 
 def _check_stride(size: Size, stride: int) -> None:
     if size.width % stride or size.height % stride:
         raise TatamiError(
             f"an input of {size} does not divide by the stride, {stride}",
-            mend="give multiples of it, as 352x288",
+            hint="give multiples of it, as 352x288",
         )
 
 

@@ -1,4 +1,4 @@
-"""``tatami train``: a labelled set in, a run folder with a trained network out."""
+"""``tatami train``: a labeled set in, a run folder with a trained network out."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 from rich.console import Console
 
-from tatami.classifier import ForwardClassifier
-from tatami.cli.artefact import check_model, open_run, read_run
+from tatami.cli.artifact import check_model, open_run, read_run
 from tatami.cli.begin_from import initial_weights
 from tatami.cli.classification import classify_all, print_classification
 from tatami.cli.evaluate import evaluate_detector, summary, table
@@ -34,8 +33,9 @@ from tatami.cli.training import refuse_a_second_run, tell_other_versions, train_
 from tatami.data.augment import Augmentation
 from tatami.data.hold_out import HoldOut
 from tatami.errors import TatamiError
-from tatami.segmenter import ForwardSegmenter
-from tatami.types import Detector, LabelledMasks, LabelledPictures, Size
+from tatami.rules.classification import ForwardClassifier
+from tatami.rules.segmentation import ForwardSegmenter
+from tatami.types import Detector, LabeledMasks, LabeledPictures, Size
 
 if TYPE_CHECKING:
     from tatami.models.detector import Detector as DetectorModel
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 def train(
     model: Annotated[str | None, typer.Argument(help="The network, as yolov2-tiny.")] = None,
-    data: Annotated[Path | None, typer.Option(help="The labelled set.")] = None,
+    data: Annotated[Path | None, typer.Option(help="The labeled set.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The run folder.")] = None,
     resume: Annotated[
         Path | None, typer.Option(help="Go on with this run folder; it says all the rest.")
@@ -124,13 +124,13 @@ def train(
     train_split: Annotated[str | None, typer.Option(help="Else trainval, else train.")] = None,
     test_split: Annotated[str | None, typer.Option(help="Else test, else val.")] = None,
     format: Annotated[
-        str | None, typer.Option(help="As voc, coco, folders, masks, voc-masks; else recognised.")
+        str | None, typer.Option(help="As voc, coco, folders, masks, voc-masks; else recognized.")
     ] = None,
     skip: Annotated[
         list[str] | None, typer.Option(help="Accept this kind of problem; may be repeated.")
     ] = None,
 ) -> None:
-    """Train a network on labelled pictures, evaluate it, and leave it as an ONNX file."""
+    """Train a network on labeled pictures, evaluate it, and leave it as an ONNX file."""
     typed = locals()
     from tatami.models import CLASSIFIERS, SEGMENTERS, TWO_STAGE
     from tatami.train.distributed import all_or_none, join_team, leave_team
@@ -151,7 +151,7 @@ def train(
                 dataset = reopened(run)
             elif model is None or data is None:
                 raise TatamiError(
-                    "no model or no data", mend="tatami train yolov2-tiny --data FOLDER"
+                    "no model or no data", hint="tatami train yolov2-tiny --data FOLDER"
                 )
             else:
                 check_model(model)
@@ -159,7 +159,7 @@ def train(
                 usual_scale = 0.0 if kind is None else kind.multi_scale
                 if partial and source is None:
                     raise TatamiError(
-                        "--partial says what of --from to take", mend="give --from, or leave it out"
+                        "--partial says what of --from to take", hint="give --from, or leave it out"
                     )
                 _refuse_other_settings(
                     model, anchors, least_scale, nms, label_smoothing, class_weights
@@ -217,11 +217,11 @@ def _tell(folder: Path, held_out: Data) -> None:
     """What the finished run makes of what was held out."""
     plain = Console(width=80, highlight=False)
     opened = open_run(folder)
-    if isinstance(held_out, LabelledPictures):
+    if isinstance(held_out, LabeledPictures):
         assert isinstance(opened, ForwardClassifier)
         print_classification(plain, classify_all(opened, held_out, title="Evaluating").result)
         return
-    if isinstance(held_out, LabelledMasks):
+    if isinstance(held_out, LabeledMasks):
         assert isinstance(opened, ForwardSegmenter)
         print_segmentation(plain, segment_all(opened, held_out, title="Evaluating").result)
         return
@@ -251,10 +251,10 @@ def _check_stages(model: str, alternate: bool, evaluate_every: int) -> None:
     from tatami.models import TWO_STAGE
 
     if alternate and not (model in TWO_STAGE and TWO_STAGE[model][0].own_proposals):
-        raise TatamiError("--alternate is for Faster R-CNN", mend="leave it out")
+        raise TatamiError("--alternate is for Faster R-CNN", hint="leave it out")
     if evaluate_every and (alternate or model == "rcnn"):
         raise TatamiError(
-            "the network is whole only when the training is over", mend="leave --evaluate-every out"
+            "the network is whole only when the training is over", hint="leave --evaluate-every out"
         )
 
 
@@ -293,7 +293,7 @@ def _refuse_other_settings(
         ("class-weights", class_weights is not None, "segmenters", SEGMENTERS),
     ):
         if given and model not in models:
-            raise TatamiError(f"--{option} is for {kind}", mend="leave it out")
+            raise TatamiError(f"--{option} is for {kind}", hint="leave it out")
 
 
 def refuse_settings_beside_resume(typed: Mapping[str, object]) -> None:
@@ -302,5 +302,5 @@ def refuse_settings_beside_resume(typed: Mapping[str, object]) -> None:
         if name != "resume" and (typed[name] or None) != (parameter.default or None):
             raise TatamiError(
                 f"--resume goes on as the run began: it takes no {name.replace('_', '-')}",
-                mend="leave it out, or start a new run",
+                hint="leave it out, or start a new run",
             )

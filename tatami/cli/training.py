@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from tatami.classifier import ForwardClassifier
 from tatami.cli.alternating import alternating
-from tatami.cli.artefact import build_model, torch_artefact
+from tatami.cli.artifact import build_model, torch_artifact
 from tatami.cli.classification import classify_all
 from tatami.cli.evaluate import evaluate_detector
 from tatami.cli.planning import console
@@ -28,12 +27,13 @@ from tatami.cli.segmentation import segment_all
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 from tatami.files import write_atomically
-from tatami.segmenter import ForwardSegmenter
+from tatami.rules.classification import ForwardClassifier
+from tatami.rules.segmentation import ForwardSegmenter
 from tatami.types import (
     Dataset,
     Detector,
-    LabelledMasks,
-    LabelledPictures,
+    LabeledMasks,
+    LabeledPictures,
     Spec,
     TwoStageSpec,
 )
@@ -68,7 +68,7 @@ def refuse_a_second_run(folder: Path) -> None:
         raise TatamiError(
             "a run is there already",
             file=folder,
-            mend=f"go on with --resume {folder}, or choose another --out",
+            hint=f"go on with --resume {folder}, or choose another --out",
         )
 
 
@@ -221,16 +221,16 @@ def _fit_svms(model: nn.Module, dataset: Dataset, run: Run) -> None:
 
 def _measured(model: nn.Module, run: Run, held_out: Data) -> dict[str, float]:
     """What a row of evaluations.jsonl says."""
-    artefact = torch_artefact(model, run.spec)
-    if isinstance(held_out, LabelledPictures):
-        assert isinstance(artefact, ForwardClassifier)
-        found = classify_all(artefact, held_out)
+    artifact = torch_artifact(model, run.spec)
+    if isinstance(held_out, LabeledPictures):
+        assert isinstance(artifact, ForwardClassifier)
+        found = classify_all(artifact, held_out)
         return {"top1": round(found.result.top1, 5)}
-    if isinstance(held_out, LabelledMasks):
-        assert isinstance(artefact, ForwardSegmenter)
-        result = segment_all(artefact, held_out).result
+    if isinstance(held_out, LabeledMasks):
+        assert isinstance(artifact, ForwardSegmenter)
+        result = segment_all(artifact, held_out).result
         return {"mIoU": round(result.mean_iou, 5), "pixels": round(result.pixel_accuracy, 5)}
-    detector = cast(Detector, artefact)
+    detector = cast(Detector, artifact)
     return {"mAP": round(evaluate_detector(detector, held_out).map_voc07, 5)}
 
 

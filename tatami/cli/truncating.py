@@ -39,7 +39,7 @@ def truncate(
     if not keep:
         known = ", ".join(f"{name} ({v} to {u})" for name, (v, u) in layers(opened).items())
         raise TatamiError(
-            "no layer to truncate", mend=f"give --keep LAYER=N; the layers are {known or 'none'}"
+            "no layer to truncate", hint=f"give --keep LAYER=N; the layers are {known or 'none'}"
         )
     smaller, records = truncate_network(opened, dict(map(_kept, keep)))
     target = output or network.with_name(f"{network.stem}-truncated.onnx")
@@ -54,7 +54,7 @@ def truncate(
 def _kept(text: str) -> tuple[str, int]:
     name, _, number = text.rpartition("=")
     if not name or not number.isdecimal():
-        raise TatamiError(f"--keep {text} is not understood", mend="give LAYER=N")
+        raise TatamiError(f"--keep {text} is not understood", hint="give LAYER=N")
     return name, int(number)
 
 

@@ -1,1 +1,1 @@
-"""Labelled pictures in: one file a format, and everything that can be wrong with them, by name."""
+"""Labeled pictures in: one file a format, and everything that can be wrong with them, by name."""

@@ -1,7 +1,7 @@
 """Where a picture goes on a canvas: one affine transform for its pixels, its boxes and its mask.
 
 A picture is perhaps turned by right angles, resized to a rectangle of whole canvas pixels, perhaps
-mirrored, then turned about the rectangle's centre; only what falls into a window of the canvas is
+mirrored, then turned about the rectangle's center; only what falls into a window of the canvas is
 seen. Pixels, boxes and masks all go by the same ``Transform``, so that they cannot disagree.
 
 Resizing is Pillow's bilinear filter: the same widened triangle as the picture rule, within 2 levels
@@ -17,8 +17,8 @@ from math import ceil, cos, floor, radians, sin
 import numpy as np
 from PIL import Image
 
-from tatami.picture import resize
-from tatami.types import Bool, Boxes, Float, Mask, Picture, Size
+from tatami.rules.picture import resize
+from tatami.types import Bool, Boxes, Float64, Mask, Picture, Size
 
 LEAST_SIDE = 2  # pixels; a box with a shorter side is no object to learn from
 
@@ -50,7 +50,7 @@ class Area:
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     @property
-    def corners(self) -> Float:
+    def corners(self) -> Float64:
         """Its corners (4, 2), clockwise as seen from the top left."""
         x1, y1, x2, y2 = self.left, self.top, self.right, self.bottom
         return np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]], np.float64)
@@ -73,9 +73,9 @@ class Transform:
     placed: the area that the whole picture is resized to; it may reach beyond the canvas.
     window: the part of the canvas that it may be seen in.
     mirrored: left and right changed, before it is turned.
-    degrees: turned by this about the centre of ``placed``, counter-clockwise as seen.
+    degrees: turned by this about the center of ``placed``, counter-clockwise as seen.
     by_rule: resized by the picture rule itself, in place of Pillow.
-    by_centre: a box stays where its centre is seen, however much of it is cut away.
+    by_center: a box stays where its center is seen, however much of it is cut away.
     quarters: turned by so many right angles first, 0 to 3, counter-clockwise as seen: no pixel is
     mixed.
     """
@@ -86,11 +86,11 @@ class Transform:
     mirrored: bool = False
     degrees: float = 0.0
     by_rule: bool = False
-    by_centre: bool = False
+    by_center: bool = False
     quarters: int = 0
 
     @property
-    def matrix(self) -> Float:
+    def matrix(self) -> Float64:
         """(2, 3): a point (x, y, 1) of the picture, in pixel edges and after its quarter turns, to
         a point of the canvas."""
         x, y = self.placed.width / self.source.width, self.placed.height / self.source.height
@@ -114,14 +114,14 @@ class Transform:
         seen, picture = self.seen, np.rot90(picture, self.quarters)
         if not self.degrees:
             return self._upright(picture, seen)
-        back: Float = np.linalg.inv(self._turn).astype(np.float64)
+        back: Float64 = np.linalg.inv(self._turn).astype(np.float64)
         reached = _hull(_moved(seen.corners, back))
         needed = Area(reached.left - 2, reached.top - 2, reached.right + 2, reached.bottom + 2).cut(
             self.placed
         )
         if needed.empty:
             return np.zeros((seen.height, seen.width, 3), np.uint8)
-        # A rim of the outermost pixels, for Pillow has nothing to say beyond the last centres.
+        # A rim of the outermost pixels, for Pillow has nothing to say beyond the last centers.
         part = np.pad(self._upright(picture, needed), ((1, 1), (1, 1), (0, 0)), "edge")
         offset = back[:2, :2] @ (seen.left, seen.top) + back[:2, 2]
         offset -= (needed.left - 1, needed.top - 1)
@@ -134,7 +134,7 @@ class Transform:
         return np.asarray(turned)
 
     def covered(self) -> Bool:
-        """Which pixels of ``seen`` show the picture, by their centres: (height, width) bool."""
+        """Which pixels of ``seen`` show the picture, by their centers: (height, width) bool."""
         if not self.degrees:
             return np.ones((self.seen.height, self.seen.width), np.bool_)
         x, y = self._sources()
@@ -142,9 +142,9 @@ class Transform:
         return np.asarray(inside, np.bool_)
 
     def mask(self, mask: Mask, void: int) -> Mask:
-        """The picture's mask (height, width) as it appears in ``seen``, by nearest neighbour.
+        """The picture's mask (height, width) as it appears in ``seen``, by nearest neighbor.
 
-        A pixel has the class of that pixel of the picture in which its centre lies, and ``void``
+        A pixel has the class of that pixel of the picture in which its center lies, and ``void``
         where the picture does not cover it.
         """
         mask = np.rot90(mask, self.quarters)
@@ -161,19 +161,19 @@ class Transform:
         filled its box, since where the object lay in its box is not known.
         A box is dropped when one side is under LEAST_SIDE, or when less than ``min_visible`` of its
         area, or nothing, is neither cut away nor ``hidden``; one that is only partly hidden keeps
-        its extent. ``areas`` shrink by what is cut away. With ``by_centre`` a box is dropped when
-        its centre is not seen, and cutting hides nothing.
+        its extent. ``areas`` shrink by what is cut away. With ``by_center`` a box is dropped when
+        its center is not seen, and cutting hides nothing.
         """
         boxes = quarter_turned(boxes, self.source, self.quarters)
         way = self._turned if self.degrees else self._straight
         cut, whole, left, shown = way(boxes, hidden)
         sides = cut[:, 2:] - cut[:, :2]
-        of = left if self.by_centre else whole
+        of = left if self.by_center else whole
         kept: Bool = (sides >= LEAST_SIDE).all(axis=1) & (shown >= min_visible * of)
-        if self.by_centre:
-            centre = _moved((boxes.xyxy[:, :2] + boxes.xyxy[:, 2:]) / 2, self.matrix)
+        if self.by_center:
+            center = _moved((boxes.xyxy[:, :2] + boxes.xyxy[:, 2:]) / 2, self.matrix)
             first, _, last, _ = self.seen.corners
-            kept &= ((centre >= first) & (centre < last)).all(axis=1)
+            kept &= ((center >= first) & (center < last)).all(axis=1)
         if hidden is not None:
             kept &= shown > 0
         own = boxes.select(kept)
@@ -182,15 +182,15 @@ class Transform:
         return Boxes(cut[kept], own.labels, own.difficult, own.crowd, areas)
 
     @property
-    def _turn(self) -> Float:
-        """(3, 3): the turn alone, about the centre of ``placed``."""
+    def _turn(self) -> Float64:
+        """(3, 3): the turn alone, about the center of ``placed``."""
         x = (self.placed.left + self.placed.right) / 2
         y = (self.placed.top + self.placed.bottom) / 2
         c, s = cos(radians(self.degrees)), sin(radians(self.degrees))
         return np.array([[c, s, x - c * x - s * y], [-s, c, y + s * x - c * y], [0.0, 0.0, 1.0]])
 
-    def _sources(self) -> tuple[Float, Float]:
-        """Where in the picture the centre of every pixel of ``seen`` comes from: x, y (h, w)."""
+    def _sources(self) -> tuple[Float64, Float64]:
+        """Where in the picture the center of every pixel of ``seen`` comes from: x, y (h, w)."""
         seen = self.seen
         back = np.linalg.inv(np.vstack([self.matrix, [0.0, 0.0, 1.0]]))
         x = np.arange(seen.left, seen.right)[None, :] + 0.5
@@ -227,7 +227,9 @@ class Transform:
             pixels = np.asarray(image)
         return pixels[:, ::-1] if self.mirrored else pixels
 
-    def _straight(self, boxes: Boxes, hidden: Area | None) -> tuple[Float, Float, Float, Float]:
+    def _straight(
+        self, boxes: Boxes, hidden: Area | None
+    ) -> tuple[Float64, Float64, Float64, Float64]:
         """Boxes (n, 4) cut to what is seen; areas (n,) whole, left by the cut, and shown."""
         placed = self.placed
         x, y = placed.width / self.source.width, placed.height / self.source.height
@@ -241,7 +243,9 @@ class Transform:
         under = np.zeros(len(boxes)) if hidden is None else _areas(_cut(cut, hidden))
         return cut, _areas(xyxy), left, left - under
 
-    def _turned(self, boxes: Boxes, hidden: Area | None) -> tuple[Float, Float, Float, Float]:
+    def _turned(
+        self, boxes: Boxes, hidden: Area | None
+    ) -> tuple[Float64, Float64, Float64, Float64]:
         """The same for a turned picture, whose boxes are cut as the polygons that they are."""
         count, matrix = len(boxes), self.matrix
         cut, left, under = np.zeros((count, 4)), np.zeros(count), np.zeros(count)
@@ -277,29 +281,29 @@ def quarter_turned(boxes: Boxes, size: Size, quarters: int) -> Boxes:
     return replace(boxes, xyxy=np.stack(edges[quarters], axis=1))
 
 
-def _moved(points: Float, matrix: Float) -> Float:
+def _moved(points: Float64, matrix: Float64) -> Float64:
     """Points (n, 2) through a matrix (2, 3) or (3, 3)."""
     return np.asarray(points @ matrix[:2, :2].T + matrix[:2, 2], np.float64)
 
 
-def _hull(points: Float) -> Area:
+def _hull(points: Float64) -> Area:
     """The smallest area of whole pixels that holds the points (n, 2)."""
     (x1, y1), (x2, y2) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
     return Area(floor(x1), floor(y1), ceil(x2), ceil(y2))
 
 
-def _cut(xyxy: Float, area: Area) -> Float:
+def _cut(xyxy: Float64, area: Area) -> Float64:
     """What of boxes (n, 4) lies inside an area; a side is negative where nothing does."""
     low = np.maximum(xyxy, np.array([area.left, area.top] * 2, np.float64))
     return np.minimum(low, np.array([area.right, area.bottom] * 2, np.float64))
 
 
-def _areas(xyxy: Float) -> Float:
+def _areas(xyxy: Float64) -> Float64:
     """The areas (n,) of boxes (n, 4)."""
     return np.asarray(np.prod(np.maximum(xyxy[:, 2:] - xyxy[:, :2], 0), axis=1), np.float64)
 
 
-def _clipped(polygon: Float, area: Area) -> Float:
+def _clipped(polygon: Float64, area: Area) -> Float64:
     """A convex polygon (n, 2) cut to an area: (m, 2), m = 0 where nothing is left.
 
     Sutherland and Hodgman 1974, "Reentrant polygon clipping": one edge of the area after another.
@@ -321,7 +325,7 @@ def _clipped(polygon: Float, area: Area) -> Float:
     return polygon
 
 
-def _polygon_area(polygon: Float) -> float:
+def _polygon_area(polygon: Float64) -> float:
     """The area of a polygon (n, 2), by the shoelace formula."""
     if len(polygon) < 3:
         return 0.0

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tatami.errors import TatamiError
-from tatami.picture import placement
-from tatami.types import Dataset, Float, InputSpec, Int, Size
+from tatami.rules.picture import placement
+from tatami.types import Dataset, Float64, InputSpec, Int64, Size
 
 _RESTARTS = 8
 _ROUNDS = 300  # an upper bound; a run ends when no box changes its cluster
@@ -39,16 +39,16 @@ def kmeans_anchors(
     Raises TatamiError when there are fewer different boxes than anchors.
     """
     if count < 1:
-        raise TatamiError(f"{count} anchors asked for", mend="ask for at least 1")
+        raise TatamiError(f"{count} anchors asked for", hint="ask for at least 1")
     sides, weights = _distinct_sides(dataset, size, stride)
     if len(sides) < count:
         raise TatamiError(
             f"{len(sides)} different box sizes in '{dataset.split}' cannot make {count} anchors",
-            mend=f"ask for at most {len(sides)} anchors" if len(sides) else "label some boxes",
+            hint=f"ask for at most {len(sides)} anchors" if len(sides) else "label some boxes",
             file=dataset.root,
         )
     rng = np.random.default_rng(seed)
-    best: Float | None = None
+    best: Float64 | None = None
     best_iou = -1.0
     for _ in range(_RESTARTS):
         anchors, mean_iou = _kmeans(sides, weights, _start(sides, weights, count, rng))
@@ -60,7 +60,7 @@ def kmeans_anchors(
     return Anchors(pairs, best_iou)
 
 
-def _distinct_sides(dataset: Dataset, size: Size, stride: int) -> tuple[Float, Int]:
+def _distinct_sides(dataset: Dataset, size: Size, stride: int) -> tuple[Float64, Int64]:
     """The different (width, height) of boxes in cells (n, 2), and how often each occurs (n,)."""
     spec = InputSpec(size)
     found = [np.zeros((0, 2))]
@@ -75,14 +75,14 @@ def _distinct_sides(dataset: Dataset, size: Size, stride: int) -> tuple[Float, I
     return distinct, weights.astype(np.int64)
 
 
-def _iou(sides: Float, anchors: Float) -> Float:
+def _iou(sides: Float64, anchors: Float64) -> Float64:
     """IoU (n, k) of sides (n, 2) and anchors (k, 2) that share a corner."""
-    shared: Float = np.minimum(sides[:, None], anchors).prod(axis=2)
-    union: Float = sides.prod(axis=1)[:, None] + anchors.prod(axis=1) - shared
+    shared: Float64 = np.minimum(sides[:, None], anchors).prod(axis=2)
+    union: Float64 = sides.prod(axis=1)[:, None] + anchors.prod(axis=1) - shared
     return shared / union
 
 
-def _start(sides: Float, weights: Int, count: int, rng: np.random.Generator) -> Float:
+def _start(sides: Float64, weights: Int64, count: int, rng: np.random.Generator) -> Float64:
     """k-means++ (Arthur and Vassilvitskii 2007): each next one drawn by its cost under the others.
 
     The cost of a box is 1 - IoU itself here, for that is what is summed.
@@ -95,10 +95,10 @@ def _start(sides: Float, weights: Int, count: int, rng: np.random.Generator) -> 
     return sides[chosen]
 
 
-def _kmeans(sides: Float, weights: Int, anchors: Float) -> tuple[Float, float]:
+def _kmeans(sides: Float64, weights: Int64, anchors: Float64) -> tuple[Float64, float]:
     """Lloyd's rounds from a start, and the best anchors met: a mean need not raise the mean IoU."""
     best, best_iou = anchors, -1.0
-    before: Int | None = None
+    before: Int64 | None = None
     for _ in range(_ROUNDS):
         ious = _iou(sides, anchors)
         nearest = ious.argmax(axis=1)

@@ -1,8 +1,8 @@
-"""Random variations of a labelled picture for training; boxes and masks move with the pixels.
+"""Random variations of a labeled picture for training; boxes and masks move with the pixels.
 
-Resize by a random factor and aspect, shift, mirror and distort colours as Redmon and Farhadi train
+Resize by a random factor and aspect, shift, mirror and distort colors as Redmon and Farhadi train
 YOLOv2 (YOLO9000, section 2, "Training for detection"; Redmon et al. 2016, section 2.2, for the
-colours), and put four pictures into one (mosaic; Bochkovskiy et al. 2020, YOLOv4, section 3.4).
+colors), and put four pictures into one (mosaic; Bochkovskiy et al. 2020, YOLOv4, section 3.4).
 Turn it, by right angles or any, add noise, and hide a part of it (random erasing; Zhong et al.
 2020, section 3.2). Bend it, as U-Net is trained (data/elastic.py). Zoom out and cut a patch that
 holds something, as Liu et al. train SSD (2016, section 2.2, "Data augmentation"; section 3.6 for
@@ -24,17 +24,17 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageFilter
 
-from tatami.boxes import iou_xyxy
 from tatami.data.affine import Area, Transform, quarter_turned
 from tatami.data.elastic import Elastic
 from tatami.errors import TatamiError
-from tatami.picture import placement
+from tatami.rules.boxes import iou_xyxy
+from tatami.rules.picture import placement
 from tatami.types import (
     VOID,
     Boxes,
     Dataset,
-    Float,
     Float32,
+    Float64,
     InputSpec,
     Mask,
     Picture,
@@ -57,18 +57,18 @@ class Augmentation:
     flip: probability of mirroring left to right (0 where a mirrored object is another one: digits).
     scale: (least, most) factor on the letterboxed size, drawn log-uniformly.
     aspect: most factor by which width over height is changed, or its inverse.
-    translate: most shift of the picture from the centre, as a share of the canvas's sides.
+    translate: most shift of the picture from the center, as a share of the canvas's sides.
     hue: most turn of the hue, either way, as a share of the circle.
     saturation, exposure: most factor on HSV's saturation and value, or its inverse.
     mosaic: probability of putting four pictures into one; mosaic_scale: their scale then.
-    rotate: most degrees, either way, by which the picture is turned about its centre. Boxes become
+    rotate: most degrees, either way, by which the picture is turned about its center. Boxes become
     the hull of the turned box, which is more than the object needs: keep it small for detectors.
     quarter: probability of turning the picture by one, two or three right angles: for pictures that
     have no up, as a microscope's; 0.75 makes the four ways equally likely. No pixel is mixed.
     elastic: standard deviation of the displacements by which the picture is bent, as a share of the
     canvas's shorter side: of pictures of one class and of masks, for a bent box is none.
-    noise: standard deviation, in grey levels, of what is added to each channel of each pixel.
-    occlusion: probability of hiding a rectangle of the canvas under the pad's grey.
+    noise: standard deviation, in gray levels, of what is added to each channel of each pixel.
+    occlusion: probability of hiding a rectangle of the canvas under the pad's gray.
     occlusion_size: (least, most) share of the canvas's area that it hides; three times as wide as
     high, at most, or as high as wide.
     min_visible: a box of which the canvas's border and the occlusion leave a smaller share of the
@@ -78,11 +78,11 @@ class Augmentation:
     times as wide and high.
     crop: probability of taking, of what there is then, equally likely all, any patch, or one whose
     IoU with some object is at least 0.1, 0.3, 0.5, 0.7 or 0.9. A patch's sides are 0.1 to 1 times
-    the whole's, its aspect 1/2 to 2 times the whole's. Of the objects those stay whose centre is in
+    the whole's, its aspect 1/2 to 2 times the whole's. Of the objects those stay whose center is in
     it. A picture that is expanded or cropped is not scaled, stretched and shifted besides; one of a
     mosaic is neither.
-    brightness: most grey levels that are added, either way.
-    pad: the grey of the canvas where there is no picture; InputSpec's.
+    brightness: most gray levels that are added, either way.
+    pad: the gray of the canvas where there is no picture; InputSpec's.
     """
 
     flip: float = 0.5
@@ -123,39 +123,39 @@ class Augmentation:
         for name in shares:
             if not 0 <= getattr(self, name) <= 1:
                 raise TatamiError(
-                    f"augmentation {name}={getattr(self, name)}", mend="give a number from 0 to 1"
+                    f"augmentation {name}={getattr(self, name)}", hint="give a number from 0 to 1"
                 )
         for name in ("aspect", "saturation", "exposure", "expand_most"):
             if not 1 <= getattr(self, name) <= 100:
                 raise TatamiError(
                     f"augmentation {name}={getattr(self, name)}",
-                    mend="give a factor of at least 1; 1 changes nothing",
+                    hint="give a factor of at least 1; 1 changes nothing",
                 )
         for name in ("scale", "mosaic_scale"):
             least, most = getattr(self, name)
             if not 0.01 <= least <= most <= 100:
                 raise TatamiError(
                     f"augmentation {name}={least},{most}",
-                    mend="give the least and the most factor, as 0.6,1.5",
+                    hint="give the least and the most factor, as 0.6,1.5",
                 )
         least, most = self.occlusion_size
         if not 0 < least <= most <= 1:
             raise TatamiError(
                 f"augmentation occlusion_size={least},{most}",
-                mend="give the least and the most share of the canvas, as 0.02,0.2",
+                hint="give the least and the most share of the canvas, as 0.02,0.2",
             )
         for name, limit, unit in (
             ("rotate", 180, "degrees"),
-            ("noise", 255, "grey levels"),
-            ("brightness", 255, "grey levels"),
+            ("noise", 255, "gray levels"),
+            ("brightness", 255, "gray levels"),
         ):
             if not 0 <= getattr(self, name) <= limit:
                 raise TatamiError(
                     f"augmentation {name}={getattr(self, name)}",
-                    mend=f"give {unit}, from 0 to {limit}; 0 changes nothing",
+                    hint=f"give {unit}, from 0 to {limit}; 0 changes nothing",
                 )
         if not 0 <= self.pad <= 255:
-            raise TatamiError(f"augmentation pad={self.pad}", mend="give a grey from 0 to 255")
+            raise TatamiError(f"augmentation pad={self.pad}", hint="give a gray from 0 to 255")
 
     @staticmethod
     def none(pad: int = 128) -> Augmentation:
@@ -189,7 +189,7 @@ class Augmentation:
             if name not in known or len(numbers) != (2 if pair else 1):
                 raise TatamiError(
                     f"--augment {setting} is not understood",
-                    mend=f"give NAME=VALUE (two values for a range) with one of {', '.join(known)}",
+                    hint=f"give NAME=VALUE (two values for a range) with one of {', '.join(known)}",
                 )
             chosen[name] = numbers if pair else type(known[name])(numbers[0])
         return replace(self, **chosen)  # type: ignore[arg-type]
@@ -213,7 +213,7 @@ def augmented(
     Raises TatamiError for ``elastic``.
     """
     if options.elastic:
-        raise TatamiError("a bent box is none", mend="leave --augment elastic to classes and masks")
+        raise TatamiError("a bent box is none", hint="leave --augment elastic to classes and masks")
     canvas = _empty(size, options)
     windows, numbers = [Area(0, 0, size.width, size.height)], [index]
     if rng.random() < options.mosaic:
@@ -263,7 +263,7 @@ def augmented_mask(
 ) -> tuple[Picture, Mask]:
     """A picture and the class of each of its pixels, uint8 (height, width), varied as one.
 
-    The mask goes by nearest neighbour the same way as the pixels; what no picture covers, and what
+    The mask goes by nearest neighbor the same way as the pixels; what no picture covers, and what
     is hidden, is ``void``. The picture is ``augmented_picture``'s of the same ``rng``.
     Raises ValueError for a mask of another size than the picture's.
     """
@@ -320,7 +320,7 @@ def _drawn_transform(
         placed, window = _patch_on_canvas(source, patch, size, resize)
         mirrored, degrees = _drawn_turn(options, rng)
         return Transform(
-            source, placed, window, mirrored, degrees, by_centre=True, quarters=quarters
+            source, placed, window, mirrored, degrees, by_center=True, quarters=quarters
         )
     fit = placement(source, InputSpec(size, resize=resize))
     factor = _log_uniform(*(options.scale if alone else options.mosaic_scale), rng)
@@ -355,7 +355,7 @@ def _drawn_turn(options: Augmentation, rng: np.random.Generator) -> tuple[bool, 
 
 def _drawn_patch(
     source: Size, boxes: Boxes, options: Augmentation, rng: np.random.Generator
-) -> Float | None:
+) -> Float64 | None:
     """The edges (4,), in pixels of the picture, of what is to be seen; beyond the picture where it
     is zoomed out. None where it is neither expanded nor cropped."""
     whole = np.array([0, 0, source.width, source.height], np.float64)
@@ -370,7 +370,7 @@ def _drawn_patch(
     return whole if expands else None
 
 
-def _cropped(whole: Float, boxes: Boxes, rng: np.random.Generator) -> Float:
+def _cropped(whole: Float64, boxes: Boxes, rng: np.random.Generator) -> Float64:
     """A patch of ``whole`` (4,), or all of it: any of OVERLAPS that some draw meets, equally likely
     all."""
     for place in rng.permutation(len(OVERLAPS)):
@@ -382,8 +382,8 @@ def _cropped(whole: Float, boxes: Boxes, rng: np.random.Generator) -> Float:
 
 
 def _overlapping(
-    whole: Float, boxes: Boxes, least: float, rng: np.random.Generator
-) -> Float | None:
+    whole: Float64, boxes: Boxes, least: float, rng: np.random.Generator
+) -> Float64 | None:
     """The first patch (4,) drawn whose IoU with some box is at least so much, or any where there
     are no boxes; None where no draw's is."""
     draws = rng.random((_TRIALS, 4))
@@ -393,14 +393,16 @@ def _overlapping(
     shares = np.stack([scale * stretch, scale / stretch], axis=1)  # (trials, 2)
     sides = whole[2:] - whole[:2]
     corners = whole[:2] + draws[:, 2:] * (1 - shares) * sides
-    patches: Float = np.hstack([corners, corners + shares * sides])
+    patches: Float64 = np.hstack([corners, corners + shares * sides])
     if not least or not len(boxes):
         return np.asarray(patches[0])
     enough = np.flatnonzero((iou_xyxy(patches, boxes.xyxy) >= least).any(axis=1))
     return np.asarray(patches[enough[0]]) if len(enough) else None
 
 
-def _patch_on_canvas(source: Size, patch: Float, size: Size, resize: Resizing) -> tuple[Area, Area]:
+def _patch_on_canvas(
+    source: Size, patch: Float64, size: Size, resize: Resizing
+) -> tuple[Area, Area]:
     """Where the whole picture is placed so that a patch of it fills the canvas, and the part of the
     canvas that the patch fills."""
     sides = patch[2:] - patch[:2]
@@ -423,8 +425,8 @@ def _paint(
     options: Augmentation,
     rng: np.random.Generator,
 ) -> None:
-    """Put a picture onto the canvas, in place, its colours distorted and noise added."""
-    table = _colour_table(options, rng)
+    """Put a picture onto the canvas, in place, its colors distorted and noise added."""
+    table = _color_table(options, rng)
     if move.seen.empty:
         return
     pixels = move.pixels(load())
@@ -440,7 +442,7 @@ def _paint(
 
 
 def _noisy(pixels: Picture, deviation: float, rng: np.random.Generator) -> Picture:
-    """The picture with normal noise of that many grey levels, rounded and held to 0 to 255."""
+    """The picture with normal noise of that many gray levels, rounded and held to 0 to 255."""
     noise = rng.standard_normal(pixels.shape, np.float32) * np.float32(deviation)
     return np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
 
@@ -476,8 +478,8 @@ def _joined(parts: list[Boxes]) -> Boxes:
     )
 
 
-def _colour_table(options: Augmentation, rng: np.random.Generator) -> ImageFilter.Color3DLUT | None:
-    """A random distortion of hue, saturation, value and brightness as a table of colours; None for
+def _color_table(options: Augmentation, rng: np.random.Generator) -> ImageFilter.Color3DLUT | None:
+    """A random distortion of hue, saturation, value and brightness as a table of colors; None for
     none.
 
     A table, because the way to HSV and back for every pixel costs more than all the rest.
@@ -488,14 +490,14 @@ def _colour_table(options: Augmentation, rng: np.random.Generator) -> ImageFilte
     added = rng.uniform(-options.brightness, options.brightness) if options.brightness else 0.0
     if (hue, saturation, exposure, added) == (0, 1, 1, 0):
         return None
-    colours = _distorted(_GRID, hue, saturation, exposure)
+    colors = _distorted(_GRID, hue, saturation, exposure)
     if added:
-        colours = np.clip(colours + np.float32(added / 255), 0, 1)
-    return ImageFilter.Color3DLUT(_NODES, colours.ravel())
+        colors = np.clip(colors + np.float32(added / 255), 0, 1)
+    return ImageFilter.Color3DLUT(_NODES, colors.ravel())
 
 
 def _distorted(rgb: Float32, hue: float, saturation: float, exposure: float) -> Float32:
-    """Colours (n, 3) in [0, 1] with the hue turned and saturation and value multiplied, in HSV.
+    """Colors (n, 3) in [0, 1] with the hue turned and saturation and value multiplied, in HSV.
 
     Each of red, green and blue is value * (1 - saturation * w), w a trapezium of the hue
     (Smith 1978, "Color gamut transform pairs", in the form without cases).
@@ -520,11 +522,11 @@ def _distorted(rgb: Float32, hue: float, saturation: float, exposure: float) -> 
 
 
 def _grid() -> Float32:
-    """Every node of the colour table, red fastest, as Pillow wants it: (nodes ** 3, 3)."""
+    """Every node of the color table, red fastest, as Pillow wants it: (nodes ** 3, 3)."""
     level = np.linspace(0, 1, _NODES, dtype=np.float32)
     blue, green, red = np.meshgrid(level, level, level, indexing="ij")
     return np.stack([red, green, blue], axis=-1).reshape(-1, 3)
 
 
-_NODES = 17  # a side of the colour table; between its nodes Pillow interpolates
+_NODES = 17  # a side of the color table; between its nodes Pillow interpolates
 _GRID = _grid()

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tatami.data.labels import read_bytes, read_class_names
-from tatami.data.problems import LabelledReading, Problem
+from tatami.data.problems import LabeledReading, Problem
 from tatami.errors import TatamiError
-from tatami.types import LabelledPictures, Picture
+from tatami.types import LabeledPictures, Picture
 
 LOOKED_FOR = "data_batch_*.bin, test_batch.bin, or train.bin and test.bin"
 SIDE = 32
@@ -33,7 +33,7 @@ NAMES = (
 )
 
 
-def recognises(root: Path) -> bool:
+def recognizes(root: Path) -> bool:
     return bool(splits(root))
 
 
@@ -42,7 +42,7 @@ def splits(root: Path) -> tuple[str, ...]:
     return tuple(split for split in ("train", "test") if _files(root, split))
 
 
-def read(root: Path, split: str) -> LabelledReading:
+def read(root: Path, split: str) -> LabeledReading:
     """One split, whole in memory. Raises TatamiError where a file is not of whole records."""
     head = 1 if _is_ten(root) else 2
     names = _names(root)
@@ -52,20 +52,20 @@ def read(root: Path, split: str) -> LabelledReading:
     planes: list[NDArray[np.uint8]] = []
     files = _files(root, split)
     if len(files) > MAX_FILES:
-        raise TatamiError(f"{len(files)} files", mend=f"join them to {MAX_FILES}", file=root)
+        raise TatamiError(f"{len(files)} files", hint=f"join them to {MAX_FILES}", file=root)
     for file in files:
         content = read_bytes(file, MAX_BYTES)
         if not content or len(content) % (head + PIXELS):
             raise TatamiError(
                 f"{len(content)} bytes are no whole records of {head + PIXELS}",
-                mend="download it again",
+                hint="download it again",
                 file=file,
             )
         records = np.frombuffer(content, np.uint8).reshape(-1, head + PIXELS)
         found = records[:, head - 1]
         for index in np.flatnonzero(found >= len(names)).tolist():
             reason = f"record {index} has the label {found[index]} of {len(names)} classes"
-            problems.append(Problem("class-out-of-range", file, None, reason, "mend its label"))
+            problems.append(Problem("class-out-of-range", file, None, reason, "fix its label"))
         kept = np.flatnonzero(found < len(names))
         ids += [f"{file.stem}-{index:05d}" for index in kept.tolist()]
         labels.append(found[kept])
@@ -75,10 +75,10 @@ def read(root: Path, split: str) -> LabelledReading:
     def picture(index: int) -> Picture:
         return np.ascontiguousarray(pixels[index].transpose(1, 2, 0))
 
-    pictures = LabelledPictures(
+    pictures = LabeledPictures(
         root, split, names, tuple(ids), np.concatenate(labels).astype(np.int64), picture
     )
-    return LabelledReading(pictures, tuple(problems))
+    return LabeledReading(pictures, tuple(problems))
 
 
 def _is_ten(root: Path) -> bool:

@@ -12,16 +12,16 @@ import numpy as np
 
 from tatami.data.labels import checked_names, pictures_in, printable, read_class_names
 from tatami.data.pictures import picture_size, read_picture
-from tatami.data.problems import LabelledReading, Problem, in_order
+from tatami.data.problems import LabeledReading, Problem, in_order
 from tatami.errors import TatamiError
-from tatami.types import LabelledPictures
+from tatami.types import LabeledPictures
 
 LOOKED_FOR = "SPLIT/CLASS/*.png"
 SPLITS = ("train", "trainval", "val", "test")
 """Names that folders of splits have; others are classes of a set without splits."""
 
 
-def recognises(root: Path) -> bool:
+def recognizes(root: Path) -> bool:
     return any(pictures_in(folder) for _, folder in _folders(root))
 
 
@@ -37,7 +37,7 @@ def classes(root: Path) -> tuple[str, ...]:
     return checked_names(sorted({folder.name for _, folder in _folders(root)}), root)
 
 
-def read(root: Path, split: str) -> LabelledReading:
+def read(root: Path, split: str) -> LabeledReading:
     """One split: every picture's header is read. Raises TatamiError where there are no classes."""
     names = classes(root)
     number = {name: label for label, name in enumerate(names)}
@@ -63,7 +63,7 @@ def read(root: Path, split: str) -> LabelledReading:
                 continue
             paths.append(path)
             labels.append(number[folder.name])
-    pictures = LabelledPictures(
+    pictures = LabeledPictures(
         root,
         split,
         names,
@@ -71,7 +71,7 @@ def read(root: Path, split: str) -> LabelledReading:
         np.array(labels, np.int64),
         lambda index: read_picture(paths[index]),
     )
-    return LabelledReading(pictures, in_order(problems))
+    return LabeledReading(pictures, in_order(problems))
 
 
 def _folders(root: Path) -> list[tuple[str, Path]]:

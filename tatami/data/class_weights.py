@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from tatami.types import VOID, Int, LabelledMasks, Mask
+from tatami.types import VOID, Int64, LabeledMasks, Mask
 
 
-def pixel_counts(mask: Mask, classes: int) -> Int:
+def pixel_counts(mask: Mask, classes: int) -> Int64:
     """(classes,) int64: the pixels of each class in a mask; void is none."""
     return np.bincount(mask.ravel(), minlength=VOID + 1)[:classes]
 
 
-def median_frequency(masks: LabelledMasks) -> tuple[float, ...]:
+def median_frequency(masks: LabeledMasks) -> tuple[float, ...]:
     """A weight a class: the median of all classes' frequencies over its own (Eigen and Fergus 2015,
     "Predicting depth, surface normals and semantic labels", section 4.3.2).
 
@@ -21,8 +21,8 @@ def median_frequency(masks: LabelledMasks) -> tuple[float, ...]:
     Raises TatamiError for a pair that cannot be read.
     """
     classes = len(masks.classes)
-    own: Int = np.zeros(classes, np.int64)  # pixels of the class
-    whole: Int = np.zeros(classes, np.int64)  # all stated pixels of the pictures that hold it
+    own: Int64 = np.zeros(classes, np.int64)  # pixels of the class
+    whole: Int64 = np.zeros(classes, np.int64)  # all stated pixels of the pictures that hold it
     for index in range(len(masks)):
         counts = pixel_counts(masks.read(index)[1], classes)
         own += counts

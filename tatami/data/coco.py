@@ -34,7 +34,7 @@ MAX_JSON_BYTES = 2**30
 _OTHER_TASKS = ("captions_", "image_info_", "panoptic_", "person_keypoints_", "stuff_")
 
 
-def recognises(root: Path) -> bool:
+def recognizes(root: Path) -> bool:
     return bool(split_files(root))
 
 
@@ -129,7 +129,7 @@ def read_content(file: Path) -> dict[str, list[object]]:
     content = parse_json(read_bytes(file, MAX_JSON_BYTES), file)
     for name in ("images", "annotations", "categories"):
         if not isinstance(content, dict) or not isinstance(content.get(name), list):
-            raise TatamiError(f"has no list '{name}'", mend="give a COCO detection file", file=file)
+            raise TatamiError(f"has no list '{name}'", hint="give a COCO detection file", file=file)
     return content  # type: ignore[no-any-return]  # its shape was just checked
 
 
@@ -141,11 +141,11 @@ def categories_of(entries: list[object], file: Path) -> dict[int, str]:
         name = entry.get("name") if isinstance(entry, dict) else None
         if not isinstance(identity, int) or isinstance(identity, bool) or not isinstance(name, str):
             raise TatamiError(
-                f"categories[{at}] has no whole number 'id' or no 'name'", mend="add it", file=file
+                f"categories[{at}] has no whole number 'id' or no 'name'", hint="add it", file=file
             )
         if identity in found:
             raise TatamiError(
-                f"category id {identity} stands twice", mend="renumber one", file=file
+                f"category id {identity} stands twice", hint="renumber one", file=file
             )
         found[identity] = class_name(name, file)
     found = dict(sorted(found.items()))
@@ -176,7 +176,7 @@ def images_of(
             known = "width" in entry or "height" in entry
             stated = (_number(entry, "width"), _number(entry, "height")) if known else None
         except ValueError as error:
-            problems.append(_bad(file, f"image {identity}: {error}", "mend or leave out both"))
+            problems.append(_bad(file, f"image {identity}: {error}", "fix or leave out both"))
             continue
         found[identity] = (name, stated)
     return found
@@ -222,14 +222,14 @@ def _add(
         if area is not None and area < 0:
             raise ValueError(f"area is {area:g}")
     except ValueError as error:
-        problems.append(_bad(file, f"{title}: {error}", "mend the annotation"))
+        problems.append(_bad(file, f"{title}: {error}", "fix the annotation"))
         return
     edges = (x, y, x + width, y + height)
     rows[image].append(Row(edges, index_of[category], title, crowd=crowd == 1.0, area=area))
 
 
-def _bad(file: Path, reason: str, mend: str) -> Problem:
-    return Problem("bad-label", file, None, reason, mend)
+def _bad(file: Path, reason: str, hint: str) -> Problem:
+    return Problem("bad-label", file, None, reason, hint)
 
 
 def identity_of(entry: object, key: str) -> int | str | None:

@@ -16,17 +16,17 @@ import numpy as np
 
 from tatami.data import coco
 from tatami.data.labels import checked_names, checked_size
-from tatami.data.masks import usual_colours
+from tatami.data.masks import usual_colors
 from tatami.data.pictures import read_picture
 from tatami.data.problems import MaskReading, Problem, in_order
 from tatami.data.shapes import polygon_pixels, run_pixels, runs_of
 from tatami.errors import TatamiError
-from tatami.types import VOID, Bool, Float, LabelledMasks, Mask, Picture, Size
+from tatami.types import VOID, Bool, Float64, LabeledMasks, Mask, Picture, Size
 
 LOOKED_FOR = coco.LOOKED_FOR
 BACKGROUND = "background"
 
-recognises = coco.recognises
+recognizes = coco.recognizes
 splits = coco.splits
 
 
@@ -36,7 +36,7 @@ class _Shape:
 
     label: int
     crowd: bool
-    polygons: tuple[Float, ...]
+    polygons: tuple[Float64, ...]
     runs: tuple[int, ...]
 
     def pixels(self, size: Size) -> Bool:
@@ -50,7 +50,7 @@ class _Shape:
 
 
 @dataclass(frozen=True)
-class _Labelled:
+class _Labeled:
     """A picture, and its annotations in the order of the file."""
 
     id: str
@@ -75,8 +75,8 @@ def read(root: Path, split: str) -> MaskReading:
             problems.append(_bad(file, f"annotations[{at}] has no 'image_id'"))
         elif image not in entries:
             reason = f"annotations[{at}]: there is no image {image}"
-            mend = "delete it or add the image"
-            problems.append(Problem("orphan-label", file, None, reason, mend))
+            hint = "delete it or add the image"
+            problems.append(Problem("orphan-label", file, None, reason, hint))
         else:
             entries[image].append(entry)
 
@@ -92,23 +92,23 @@ def read(root: Path, split: str) -> MaskReading:
             None if size is None else _shapes(entries[identity], size, label_of, file, problems)
         )
         if size is not None and shapes is not None:
-            found.append(_Labelled(str(identity), picture, size, shapes))
+            found.append(_Labeled(str(identity), picture, size, shapes))
 
-    def labelled(index: int) -> tuple[Picture, Mask]:
+    def labeled(index: int) -> tuple[Picture, Mask]:
         one = found[index]
         pixels = read_picture(one.path)
         if pixels.shape[:2] != (one.size.height, one.size.width):
             raise TatamiError(
-                "the picture has changed its size", mend="open the set again", file=one.path
+                "the picture has changed its size", hint="open the set again", file=one.path
             )
         return pixels, _mask(one)
 
     ids = tuple(one.id for one in found)
-    masks = LabelledMasks(root, split, names, usual_colours(len(names)), ids, labelled)
+    masks = LabeledMasks(root, split, names, usual_colors(len(names)), ids, labeled)
     return MaskReading(masks, in_order(problems))
 
 
-def _mask(one: _Labelled) -> Mask:
+def _mask(one: _Labeled) -> Mask:
     """The class of every pixel, by the rule above."""
     mask: Mask = np.zeros((one.size.height, one.size.width), np.uint8)
     drawn = [(shape, shape.pixels(one.size)) for shape in one.shapes]
@@ -134,8 +134,8 @@ def _shapes(
         category = entry.get("category_id")
         if not isinstance(category, int) or isinstance(category, bool) or category not in label_of:
             reason = f"{title}: category {coco.shown(category)} is not among the categories"
-            mend = "declare it or correct it"
-            problems.append(Problem("unknown-class", file, None, reason, mend))
+            hint = "declare it or correct it"
+            problems.append(Problem("unknown-class", file, None, reason, hint))
             continue
         try:
             crowd = entry.get("iscrowd", 0) not in (0, False)
@@ -146,7 +146,7 @@ def _shapes(
     return tuple(shapes) if len(problems) == before else None
 
 
-def _segmentation(value: object, size: Size) -> tuple[tuple[Float, ...], tuple[int, ...]]:
+def _segmentation(value: object, size: Size) -> tuple[tuple[Float64, ...], tuple[int, ...]]:
     """Polygons or runs. Raises ValueError for anything that is neither."""
     if isinstance(value, dict):
         stated, counts = value.get("size"), value.get("counts")
@@ -165,7 +165,7 @@ def _segmentation(value: object, size: Size) -> tuple[tuple[Float, ...], tuple[i
     return tuple(_polygon(one, size) for one in value), ()
 
 
-def _polygon(value: object, size: Size) -> Float:
+def _polygon(value: object, size: Size) -> Float64:
     """(n, 2) corners. Raises ValueError for fewer than three, and for those that lie further from
     the picture than its longer side."""
     if not isinstance(value, list) or len(value) < 6 or len(value) % 2:
@@ -178,5 +178,5 @@ def _polygon(value: object, size: Size) -> Float:
 
 
 def _bad(file: Path, reason: str) -> Problem:
-    mend = "mend the annotation, or skip its picture"
-    return Problem("bad-label", file, None, reason, mend)
+    hint = "fix the annotation, or skip its picture"
+    return Problem("bad-label", file, None, reason, hint)

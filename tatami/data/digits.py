@@ -9,9 +9,9 @@ What is promised of every picture:
 - A box is the bounding box of the pixels of which the digit's own ink, before any later digit is
   drawn over it, covers at least a quarter (coverage >= INK of 255). Ink is never cut by the border.
 - Later digits hide at most MAX_HIDDEN of a digit's ink, and two boxes share at most MAX_SHARED of
-  the smaller one. A digit that finds no such place is not drawn, so nothing unlabelled is visible.
+  the smaller one. A digit that finds no such place is not drawn, so nothing unlabeled is visible.
 - Of the pixels under the box at least CLEAR differ from the ink in luma, times the ink's opacity,
-  by CONTRAST of 255 levels or more. A digit that finds no such colour at its place is moved.
+  by CONTRAST of 255 levels or more. A digit that finds no such color at its place is moved.
 - The same arguments give the same bytes (with the same versions of NumPy and Pillow), and a picture
   depends on the seed, its split and its number only, not on how many others are made.
 """
@@ -30,7 +30,7 @@ from PIL import Image
 
 from tatami.errors import TatamiError
 from tatami.files import folder_written_atomically
-from tatami.types import Bool, Float, Int, Picture, Size
+from tatami.types import Bool, Float64, Int64, Picture, Size
 
 CLASSES = tuple("0123456789")
 
@@ -93,12 +93,12 @@ def write_digits(
     size = size or Size(128, 128)
     if train < 1 or test < 1:
         raise TatamiError(
-            f"{train} train and {test} test pictures asked for", mend="ask for at least 1 of each"
+            f"{train} train and {test} test pictures asked for", hint="ask for at least 1 of each"
         )
     if min(size.width, size.height) < 64:
-        raise TatamiError(f"digits need more room than {size}", mend="use at least 64x64")
+        raise TatamiError(f"digits need more room than {size}", hint="use at least 64x64")
     if root.exists() and not (root / _MARKER).is_file() and (root.is_file() or any(root.iterdir())):
-        raise TatamiError("this holds something else", mend="name a new folder", file=root)
+        raise TatamiError("this holds something else", hint="name a new folder", file=root)
 
     samples = _handwriting(seed)
     with folder_written_atomically(root) as folder:
@@ -132,7 +132,7 @@ def _handwriting(seed: int) -> dict[str, list[NDArray[np.uint8]]]:
     except ImportError as error:
         raise TatamiError(
             "scikit-learn, which holds the handwriting, is not installed",
-            mend="pip install 'tatami[demo]'",
+            hint="pip install 'tatami[demo]'",
         ) from error
     data = load_digits()
     images, targets = data.images.astype(np.uint8), data.target
@@ -153,13 +153,13 @@ def _photo(name: str) -> Image.Image:
     except ImportError as error:
         raise TatamiError(
             "scikit-image, which holds the photos, is not installed",
-            mend="pip install 'tatami[demo]'",
+            hint="pip install 'tatami[demo]'",
         ) from error
     path = Path(skimage.__file__).parent / "data" / name
     if not path.is_file():
         raise TatamiError(
             "this scikit-image does not hold the photo",
-            mend="pip install 'scikit-image>=0.24'",
+            hint="pip install 'scikit-image>=0.24'",
             file=path,
         )
     with Image.open(path) as photo:
@@ -171,7 +171,7 @@ def _draw(
     samples: Sequence[NDArray[np.uint8]],
     size: Size,
     rng: np.random.Generator,
-) -> tuple[Picture, Int, list[int]]:
+) -> tuple[Picture, Int64, list[int]]:
     """One picture, its boxes (n, 4) in integer pixel edges, and their labels."""
     canvas = _background(photos, size, rng)
     top_digit = np.zeros((size.height, size.width), np.int64)  # whose ink shows; 0: the photo's
@@ -202,12 +202,12 @@ def _draw(
         labels.append(label)
         top_digit[place][inked] = len(boxes)
         areas, shown = np.append(areas, inked.sum()), np.append(left, inked.sum())
-        colour, opacity = ink
-        canvas[place] += (colour - canvas[place]) * (glyph.coverage[..., None] * (opacity / 255))
+        color, opacity = ink
+        canvas[place] += (color - canvas[place]) * (glyph.coverage[..., None] * (opacity / 255))
     return np.rint(canvas).astype(np.uint8), np.array(boxes, np.int64), labels
 
 
-def _background(photos: Sequence[Image.Image], size: Size, rng: np.random.Generator) -> Float:
+def _background(photos: Sequence[Image.Image], size: Size, rng: np.random.Generator) -> Float64:
     """A random part of a random photo, at a random zoom, mirrored or not: (h, w, 3) in 0..255."""
     photo = photos[int(rng.integers(len(photos)))]
     zoom = rng.uniform(0.5, 2.0)  # photo pixels a canvas pixel
@@ -266,21 +266,21 @@ def _bounds(mask: Bool) -> tuple[int, int, int, int]:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def _ink(under: Float, rng: np.random.Generator) -> tuple[Float, float] | None:
-    """A colour (3,) in 0..255 and an opacity that a person can read on the pixels under the box."""
+def _ink(under: Float64, rng: np.random.Generator) -> tuple[Float64, float] | None:
+    """A color (3,) in 0..255 and an opacity that a person can read on the pixels under the box."""
     luma = under @ _LUMA
     for _ in range(_TRIES):
         kind = rng.integers(3)
         if kind == 0:
-            colour = np.full(3, rng.uniform(0, 60))
+            color = np.full(3, rng.uniform(0, 60))
         elif kind == 1:
-            colour = np.full(3, rng.uniform(195, 255))
+            color = np.full(3, rng.uniform(195, 255))
         else:
-            colour = rng.uniform(0, 255, 3)
+            color = rng.uniform(0, 255, 3)
         opacity = rng.uniform(0.75, 1.0)
-        clear = np.abs(luma - colour @ _LUMA) * opacity >= CONTRAST
+        clear = np.abs(luma - color @ _LUMA) * opacity >= CONTRAST
         if np.count_nonzero(clear) >= CLEAR * clear.size:
-            return colour, float(opacity)
+            return color, float(opacity)
     return None
 
 
@@ -292,7 +292,7 @@ def _shared(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> float
     return max(0, width) * max(0, height) / smaller
 
 
-def _voc_xml(name: str, size: Size, boxes: Int, labels: Sequence[int]) -> str:
+def _voc_xml(name: str, size: Size, boxes: Int64, labels: Sequence[int]) -> str:
     """An annotation as VOC writes it: corners are 1-based pixels, both inside the box."""
     objects = "".join(
         f"  <object>\n    <name>{CLASSES[label]}</name>\n"

@@ -20,8 +20,8 @@ NODES = 3  # a side of the grid; they lie in the middles of the thirds of the ca
 
 @dataclass(frozen=True)
 class Elastic:
-    """Where the centre of every pixel of a canvas comes from: ``x`` and ``y`` (height, width), in
-    pixels of the same canvas, of which the first has its centre at 0.5."""
+    """Where the center of every pixel of a canvas comes from: ``x`` and ``y`` (height, width), in
+    pixels of the same canvas, of which the first has its center at 0.5."""
 
     x: Float32
     y: Float32
@@ -55,7 +55,7 @@ class Elastic:
         return np.asarray(np.rint(upper * (1 - down) + lower * down), np.uint8)
 
     def mask(self, mask: Mask) -> Mask:
-        """The mask (height, width) deformed, by nearest neighbour."""
+        """The mask (height, width) deformed, by nearest neighbor."""
         height, width = mask.shape
         row, column = self.y.astype(np.intp), self.x.astype(np.intp)
         nearest: Mask = mask[np.minimum(row, height - 1), np.minimum(column, width - 1)]

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from tatami.errors import TatamiError
-from tatami.types import Dataset, LabelledMasks, LabelledPictures
+from tatami.types import Dataset, LabeledMasks, LabeledPictures
 
 
 def fingerprint(dataset: Dataset) -> str:
@@ -32,7 +32,7 @@ def fingerprint(dataset: Dataset) -> str:
     return whole.hexdigest()
 
 
-def labelled_fingerprint(pictures: LabelledPictures) -> str:
+def labeled_fingerprint(pictures: LabeledPictures) -> str:
     """The same of a set with one class a picture: names, ids, labels and every pixel.
 
     Raises TatamiError for a picture that cannot be read.
@@ -46,7 +46,7 @@ def labelled_fingerprint(pictures: LabelledPictures) -> str:
     return whole.hexdigest()
 
 
-def mask_fingerprint(masks: LabelledMasks) -> str:
+def mask_fingerprint(masks: LabeledMasks) -> str:
     """The same of a set with a class for every pixel: names, ids, and every pixel and its class.
 
     Raises TatamiError for a pair that cannot be read.
@@ -60,13 +60,13 @@ def mask_fingerprint(masks: LabelledMasks) -> str:
     return whole.hexdigest()
 
 
-def any_fingerprint(labelled: Dataset | LabelledPictures | LabelledMasks) -> str:
+def any_fingerprint(labeled: Dataset | LabeledPictures | LabeledMasks) -> str:
     """The fingerprint of a split, whatever it labels. Raises TatamiError as they do."""
-    if isinstance(labelled, LabelledPictures):
-        return labelled_fingerprint(labelled)
-    if isinstance(labelled, LabelledMasks):
-        return mask_fingerprint(labelled)
-    return fingerprint(labelled)
+    if isinstance(labeled, LabeledPictures):
+        return labeled_fingerprint(labeled)
+    if isinstance(labeled, LabeledMasks):
+        return mask_fingerprint(labeled)
+    return fingerprint(labeled)
 
 
 def file_digest(path: Path) -> bytes:
@@ -76,5 +76,5 @@ def file_digest(path: Path) -> bytes:
             return hashlib.file_digest(file, "sha256").digest()
     except OSError as error:
         raise TatamiError(
-            f"cannot be read: {error.strerror or error}", mend="check the file", file=path
+            f"cannot be read: {error.strerror or error}", hint="check the file", file=path
         ) from error

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tatami.errors import TatamiError
-from tatami.types import LabelledPictures
+from tatami.types import LabeledPictures
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class HoldOut:
         if match is None or int(match[1]) < 1:
             raise TatamiError(
                 f"'{text}' is no number of pictures to hold out",
-                mend="give a number, as 10000, or with a seed, as 10000:7",
+                hint="give a number, as 10000, or with a seed, as 10000:7",
             )
         return HoldOut(int(match[1]), int(match[2] or 0))
 
@@ -33,7 +33,7 @@ class HoldOut:
         return f"{self.count}:{self.seed}" if self.seed else str(self.count)
 
 
-def hold_out(pictures: LabelledPictures, how: HoldOut) -> tuple[LabelledPictures, LabelledPictures]:
+def hold_out(pictures: LabeledPictures, how: HoldOut) -> tuple[LabeledPictures, LabeledPictures]:
     """What is left to learn from, and what is held out; both in the order of the split.
 
     Raises TatamiError where nothing would be left.
@@ -42,7 +42,7 @@ def hold_out(pictures: LabelledPictures, how: HoldOut) -> tuple[LabelledPictures
     if how.count >= total:
         raise TatamiError(
             f"{how.count} of {total} pictures cannot be held out: none would be left",
-            mend="give a smaller --hold-out",
+            hint="give a smaller --hold-out",
             file=pictures.root,
         )
     order = np.random.default_rng([how.seed, 3]).permutation(total)

@@ -1,4 +1,4 @@
-"""Look at a whole labelled set: decode every picture, compare the splits, count and measure."""
+"""Look at a whole labeled set: decode every picture, compare the splits, count and measure."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import numpy as np
 from tatami.data.fingerprint import file_digest
 from tatami.data.open import (
     FORMATS,
-    LABELLED_FORMATS,
+    LABELED_FORMATS,
     chosen_split,
     format_of,
-    labelled_format_of,
+    labeled_format_of,
 )
 from tatami.data.pictures import read_picture
 from tatami.data.problems import MaskReading, Problem, Reading
 from tatami.errors import TatamiError
-from tatami.types import Dataset, Float, Int, LabelledPictures, Picture, Sample, Size
+from tatami.types import Dataset, Float64, Int64, LabeledPictures, Picture, Sample, Size
 
 SIZE_EDGES = (0.0, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0)
 """Bins of a box's size: the square root of its share of the picture's area."""
@@ -51,7 +51,7 @@ def inspect(
     """Read every split (or the one named), decode its pictures, and find the same one twice.
 
     progress: called with (pictures done, pictures in all) after each.
-    Raises TatamiError only for a set that cannot be recognised or of which no split can be read.
+    Raises TatamiError only for a set that cannot be recognized or of which no split can be read.
     """
     name = format_of(root, format)
     reader = FORMATS[name]
@@ -62,14 +62,14 @@ def inspect(
     for wanted, reading in readings(reader.read, root, asked, problems):
         datasets[wanted] = reading.dataset
         if not reading.dataset.samples and not reading.problems:
-            reason, mend = f"split '{wanted}' holds no picture", "add them, or take the split out"
-            problems.append(Problem("missing-split", root, None, reason, mend))
+            reason, hint = f"split '{wanted}' holds no picture", "add them, or take the split out"
+            problems.append(Problem("missing-split", root, None, reason, hint))
     classes = next(iter(datasets.values())).classes
     for other, dataset in datasets.items():
         if dataset.classes != classes:
             reason = f"split '{other}' declares other classes than '{next(iter(datasets))}'"
-            mend = "give all splits one class list, or their numbers differ"
-            problems.append(Problem("unknown-class", root, None, reason, mend))
+            hint = "give all splits one class list, or their numbers differ"
+            problems.append(Problem("unknown-class", root, None, reason, hint))
     if split is None:
         problems += reader.strays(root)
 
@@ -108,7 +108,7 @@ def readings(
 
 
 @dataclass(frozen=True)
-class LabelledInspection:
+class LabeledInspection:
     """As Inspection, of a set with one class a picture.
 
     sizes: of the pictures of all splits, each split's in their order.
@@ -117,25 +117,25 @@ class LabelledInspection:
     root: Path
     format: str
     classes: tuple[str, ...]
-    splits: dict[str, LabelledPictures]
+    splits: dict[str, LabeledPictures]
     sizes: tuple[Size, ...]
     problems: tuple[Problem, ...]
 
 
-def inspect_labelled(
+def inspect_labeled(
     root: Path,
     *,
     split: str | None = None,
     format: str | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> LabelledInspection:
+) -> LabeledInspection:
     """Read every split (or the one named), decode its pictures, and find the same one twice.
 
     progress: called with (pictures done, pictures in all) after each.
-    Raises TatamiError for a set that cannot be recognised and for a split that cannot be read.
+    Raises TatamiError for a set that cannot be recognized and for a split that cannot be read.
     """
-    name = labelled_format_of(root, format)
-    reader = LABELLED_FORMATS[name]
+    name = labeled_format_of(root, format)
+    reader = LABELED_FORMATS[name]
     every = reader.splits(root)
     asked = every if split is None else (chosen_split(root, split, every),)
     readings = {wanted: reader.read(root, wanted) for wanted in asked}
@@ -143,7 +143,7 @@ def inspect_labelled(
     total = sum(len(reading.pictures) for reading in readings.values())
     done = 0
     sizes: list[Size] = []
-    sound: dict[str, LabelledPictures] = {}
+    sound: dict[str, LabeledPictures] = {}
     seen: dict[bytes, str] = {}
     for wanted, reading in readings.items():
         pictures = reading.pictures
@@ -162,14 +162,14 @@ def inspect_labelled(
             twin = seen.setdefault(_digest(picture), f"'{own}' of split '{wanted}'")
             if twin != f"'{own}' of split '{wanted}'":
                 reason = f"picture '{own}' of split '{wanted}' is also {twin}"
-                mend = "keep it in one split only, or its figures mean nothing"
-                problems.append(Problem("duplicate-picture", root, None, reason, mend))
+                hint = "keep it in one split only, or its figures mean nothing"
+                problems.append(Problem("duplicate-picture", root, None, reason, hint))
         if not len(pictures) and not reading.problems:
-            reason, mend = f"split '{wanted}' holds no picture", "add them, or take the split out"
-            problems.append(Problem("missing-split", root, None, reason, mend))
+            reason, hint = f"split '{wanted}' holds no picture", "add them, or take the split out"
+            problems.append(Problem("missing-split", root, None, reason, hint))
         sound[wanted] = pictures.select(np.array(kept, np.int64), wanted)
     classes = next(iter(sound.values())).classes
-    return LabelledInspection(root, name, classes, sound, tuple(sizes), tuple(problems))
+    return LabeledInspection(root, name, classes, sound, tuple(sizes), tuple(problems))
 
 
 def _digest(picture: Picture) -> bytes:
@@ -184,7 +184,7 @@ def unique_samples(datasets: Iterable[Dataset]) -> tuple[Sample, ...]:
     return tuple({s.path: s for dataset in datasets for s in dataset.samples}.values())
 
 
-def box_counts(samples: Sequence[Sample], classes: int) -> tuple[Int, Int]:
+def box_counts(samples: Sequence[Sample], classes: int) -> tuple[Int64, Int64]:
     """Boxes of each class, and pictures that hold at least one: both (classes,) int64."""
     boxes = np.zeros(classes, np.int64)
     pictures = np.zeros(classes, np.int64)
@@ -195,7 +195,7 @@ def box_counts(samples: Sequence[Sample], classes: int) -> tuple[Int, Int]:
     return boxes, pictures
 
 
-def relative_sizes(samples: Sequence[Sample]) -> Float:
+def relative_sizes(samples: Sequence[Sample]) -> Float64:
     """(n,) square root of each box's share of its picture's area, in (0, 1]."""
     found = [np.zeros(0)]
     for sample in samples:
@@ -204,7 +204,7 @@ def relative_sizes(samples: Sequence[Sample]) -> Float:
     return np.concatenate(found)
 
 
-def aspect_ratios(samples: Sequence[Sample]) -> Float:
+def aspect_ratios(samples: Sequence[Sample]) -> Float64:
     """(n,) width over height of each box."""
     found = [np.zeros(0)]
     for sample in samples:
@@ -213,13 +213,13 @@ def aspect_ratios(samples: Sequence[Sample]) -> Float:
     return np.concatenate(found)
 
 
-def histogram(values: Float, edges: Sequence[float]) -> list[int]:
+def histogram(values: Float64, edges: Sequence[float]) -> list[int]:
     """How many values lie in each bin [edge, next edge), the last one closed."""
     bins = np.searchsorted(np.asarray(edges[1:-1]), values, side="right")
     return [int(count) for count in np.bincount(bins, minlength=len(edges) - 1)]
 
 
-def _sides(sample: Sample) -> tuple[Float, Float]:
+def _sides(sample: Sample) -> tuple[Float64, Float64]:
     xyxy = sample.boxes.xyxy
     return xyxy[:, 2] - xyxy[:, 0], xyxy[:, 3] - xyxy[:, 1]
 
@@ -263,8 +263,8 @@ def _twice(datasets: dict[str, Dataset], digests: dict[Path, bytes]) -> list[Pro
                 reported.add(frozenset((path, twin)))
                 where = f"split '{other}'" if path == twin else f"{twin} (split '{other}')"
                 reason = f"the picture of split '{split}' is also that of {where}"
-                mend = "keep it in one split only, or its figures mean nothing"
-                problems.append(Problem("duplicate-picture", path, None, reason, mend))
+                hint = "keep it in one split only, or its figures mean nothing"
+                problems.append(Problem("duplicate-picture", path, None, reason, hint))
                 break
             earlier.append((split, path))
     return problems

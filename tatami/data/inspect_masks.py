@@ -15,7 +15,7 @@ from tatami.data.inspect import readings
 from tatami.data.open import MASK_FORMATS, chosen_split, mask_format_of
 from tatami.data.problems import Problem
 from tatami.errors import TatamiError
-from tatami.types import VOID, Int, LabelledMasks, Mask, Size
+from tatami.types import VOID, Int64, LabeledMasks, Mask, Size
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class SplitOfMasks:
     sizes: pictures of each size.
     """
 
-    masks: LabelledMasks
-    pixels: Int
-    pictures: Int
+    masks: LabeledMasks
+    pixels: Int64
+    pictures: Int64
     void: int
     sizes: Counter[Size]
 
@@ -55,7 +55,7 @@ def inspect_masks(
     twice.
 
     progress: called with (pictures done, pictures in all) after each.
-    Raises TatamiError only for a set that cannot be recognised or of which no split can be read.
+    Raises TatamiError only for a set that cannot be recognized or of which no split can be read.
     """
     name = mask_format_of(root, format)
     reader = MASK_FORMATS[name]
@@ -86,8 +86,8 @@ def inspect_masks(
                 nested = twin[0] in wanted or wanted in twin[0]  # as VOC's train in trainval
                 if twin != (wanted, identity) and not (twin[1] == identity and nested):
                     reason = f"'{identity}' of '{wanted}' is also '{twin[1]}' of '{twin[0]}'"
-                    mend = "keep it in one split only, or its figures mean nothing"
-                    problems.append(Problem("duplicate-picture", root, None, reason, mend))
+                    hint = "keep it in one split only, or its figures mean nothing"
+                    problems.append(Problem("duplicate-picture", root, None, reason, hint))
             if progress is not None:
                 progress(done, total)
         kept = masks.select(np.array(sound, np.int64))
@@ -102,8 +102,8 @@ class _Counted:
     """What a split's masks come to."""
 
     def __init__(self, classes: int) -> None:
-        self.pixels: Int = np.zeros(classes, np.int64)
-        self.pictures: Int = np.zeros(classes, np.int64)
+        self.pixels: Int64 = np.zeros(classes, np.int64)
+        self.pictures: Int64 = np.zeros(classes, np.int64)
         self.void = 0
         self.sizes: Counter[Size] = Counter()
 

@@ -25,7 +25,7 @@ from tatami.data.augment import Augmentation, augmented_picture
 from tatami.data.strokes import drawn, parts, thinned
 from tatami.errors import TatamiError
 from tatami.files import folder_written_atomically
-from tatami.types import Float, Int, Picture, Size
+from tatami.types import Float64, Int64, Picture, Size
 
 CHARACTERS = "アイウエオカキクケコサシスセソ"
 CLASSES = ("a", "i", "u", "e", "o", "ka", "ki", "ku", "ke", "ko", "sa", "shi", "su", "se", "so")
@@ -67,8 +67,8 @@ class _Glyph:
     """A character of a font: ink (_SIDE, _SIDE), its lines' points (n, 2), each one's part (n,)."""
 
     ink: NDArray[np.uint8]
-    points: Float
-    part: Int
+    points: Float64
+    part: Int64
 
 
 def write_katakana(
@@ -88,9 +88,9 @@ def write_katakana(
     is a folder of something else (an older set of katakana is replaced).
     """
     if not 1 <= per_class <= 100_000:
-        raise TatamiError(f"{per_class} pictures a class", mend="ask for 1 to 100000")
+        raise TatamiError(f"{per_class} pictures a class", hint="ask for 1 to 100000")
     if root.exists() and not (root / _MARKER).is_file() and (root.is_file() or any(root.iterdir())):
-        raise TatamiError("this holds something else", mend="name a new folder", file=root)
+        raise TatamiError("this holds something else", hint="name a new folder", file=root)
     used = usable_fonts(fonts)
     counts = {"train": per_class, "test": max(1, per_class // 5)}
     done, total = 0, sum(counts.values()) * len(CLASSES)
@@ -121,7 +121,7 @@ def usable_fonts(places: Sequence[Path] = ()) -> tuple[Path, ...]:
     """
     for place in places:
         if not place.exists():
-            raise TatamiError("no such font or folder", mend="check the path", file=place)
+            raise TatamiError("no such font or folder", hint="check the path", file=place)
     chosen: dict[bytes, Path] = {}
     for path in sorted({path.resolve() for path in _font_files(places or FOLDERS)}):
         drawing = _drawing(path)
@@ -131,7 +131,7 @@ def usable_fonts(places: Sequence[Path] = ()) -> tuple[Path, ...]:
         where = ", ".join(str(place) for place in places or FOLDERS)
         raise TatamiError(
             f"no font with katakana in {where}",
-            mend="apt-get install fonts-ipafont fonts-noto-cjk, or name fonts with --fonts",
+            hint="apt-get install fonts-ipafont fonts-noto-cjk, or name fonts with --fonts",
         )
     return tuple(chosen.values())
 
@@ -170,20 +170,20 @@ def _glyph(path: Path, character: str) -> _Glyph:
     whole = np.asarray(square)
     line = thinned(whole >= 128)
     y, x = np.nonzero(line)
-    points: Float = np.stack([x, y], axis=1).astype(np.float64) + 0.5
+    points: Float64 = np.stack([x, y], axis=1).astype(np.float64) + 0.5
     return _Glyph(whole, points, parts(line)[y, x])
 
 
 def _picture(glyph: _Glyph, rng: np.random.Generator) -> Picture:
-    """One picture, uint8 (28, 28, 3), grey, dark on light."""
+    """One picture, uint8 (28, 28, 3), gray, dark on light."""
     field = _field(rng)
     if rng.random() < _PENNED:
         points = glyph.points.copy()
         for part in range(1, int(glyph.part.max()) + 1):
             own = glyph.part == part
-            centre = points[own].mean(axis=0)
+            center = points[own].mean(axis=0)
             change = np.eye(2) + rng.normal(0, 0.12, (2, 2))
-            points[own] = (points[own] - centre) @ change + centre + rng.normal(0, 2.5, 2)
+            points[own] = (points[own] - center) @ change + center + rng.normal(0, 2.5, 2)
         column, row = np.clip(points, 0, _SIDE - 1).astype(np.int64).T
         points = points + field[row, column]
         ink = drawn(points, rng.uniform(*_PEN), Size(_SIDE, _SIDE))
@@ -193,11 +193,11 @@ def _picture(glyph: _Glyph, rng: np.random.Generator) -> Picture:
         from_y = np.clip(np.rint(y - field[..., 1]), 0, _SIDE - 1).astype(np.int64)
         ink = glyph.ink[from_y, from_x]
     darkness = rng.uniform(0.7, 1.0)
-    grey = np.rint(255 - darkness * ink).astype(np.uint8)
-    return augmented_picture(np.repeat(grey[..., None], 3, axis=2), SIZE, VARIATIONS, rng)
+    gray = np.rint(255 - darkness * ink).astype(np.uint8)
+    return augmented_picture(np.repeat(gray[..., None], 3, axis=2), SIZE, VARIATIONS, rng)
 
 
-def _field(rng: np.random.Generator) -> Float:
+def _field(rng: np.random.Generator) -> Float64:
     """A smooth random shift (x, y) of each pixel of the square: (_SIDE, _SIDE, 2), in pixels."""
     strength = rng.uniform(0, 5)
     shifts = rng.normal(0, strength, (2, 4, 4)).astype(np.float32)

@@ -30,7 +30,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 
 @dataclass(frozen=True)
 class Row:
-    """One labelled box as a file states it: pixel edges, and where it stands.
+    """One labeled box as a file states it: pixel edges, and where it stands.
 
     name: how a reason calls it ("box 3", "annotation 17").
     """
@@ -51,12 +51,12 @@ def read_bytes(path: Path, limit: int) -> bytes:
             content = file.read(limit + 1)
     except OSError as error:
         raise TatamiError(
-            f"cannot be read: {error.strerror or error}", mend="check the file", file=path
+            f"cannot be read: {error.strerror or error}", hint="check the file", file=path
         ) from error
     if len(content) > limit:
         raise TatamiError(
             f"larger than {limit} bytes, the bound for a file of its kind",
-            mend="check that it is what its name says, or split it",
+            hint="check that it is what its name says, or split it",
             file=path,
         )
     return content
@@ -70,7 +70,7 @@ def read_lines(path: Path, limit: int = MAX_LABEL_BYTES) -> list[str]:
     try:
         text = read_bytes(path, limit).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise TatamiError("not UTF-8 text", mend="save it as UTF-8", file=path) from error
+        raise TatamiError("not UTF-8 text", hint="save it as UTF-8", file=path) from error
     return [line.strip() for line in text.split("\n")]
 
 
@@ -86,7 +86,7 @@ def class_name(text: str, file: Path, line: int | None = None) -> str:
     name = text.strip()
     if not name or not printable(name):
         raise TatamiError(
-            f"{name[:40]!r} is no class name", mend="write a printable name", file=file, line=line
+            f"{name[:40]!r} is no class name", hint="write a printable name", file=file, line=line
         )
     return name
 
@@ -106,11 +106,11 @@ def checked_names(names: Iterable[str], file: Path) -> tuple[str, ...]:
     """Class names as a tuple; TatamiError where there is none or one stands twice."""
     found = tuple(names)
     if not found:
-        raise TatamiError("no class names", mend="name at least one class", file=file)
+        raise TatamiError("no class names", hint="name at least one class", file=file)
     twice = next((name for name, count in Counter(found).items() if count > 1), None)
     if twice is not None:
         raise TatamiError(
-            f"class '{twice}' stands twice", mend="give every class its own name", file=file
+            f"class '{twice}' stands twice", hint="give every class its own name", file=file
         )
     return found
 
@@ -169,7 +169,7 @@ def checked_size(
         return size
     reason = f"the label states {width:g}x{height:g}, the picture is {size}"
     if width == size.height and height == size.width:
-        reason += " as shown: was it labelled before its EXIF rotation?"
+        reason += " as shown: was it labeled before its EXIF rotation?"
     problems.append(Problem("size-mismatch", label, line, reason, "label the picture as it is now"))
     return None
 

@@ -23,7 +23,7 @@ from tatami.data.labels import (
     read_lines,
     stays_inside,
 )
-from tatami.data.masks import Colour, Legend, Pair, code, names_listed, reading, usual_colours
+from tatami.data.masks import Color, Legend, Pair, code, names_listed, reading, usual_colors
 from tatami.data.problems import MaskReading, Problem
 from tatami.errors import TatamiError
 from tatami.files import parse_json
@@ -62,14 +62,14 @@ class _Layout:
 
 @dataclass(frozen=True)
 class _Class:
-    """One class as a file states it; the first colour is the one that it is drawn in."""
+    """One class as a file states it; the first color is the one that it is drawn in."""
 
     name: str
     values: tuple[int, ...] = ()
-    colours: tuple[Colour, ...] = ()
+    colors: tuple[Color, ...] = ()
 
 
-def recognises(root: Path) -> bool:
+def recognizes(root: Path) -> bool:
     if root.is_file():
         return is_settings(root)
     table = (root / TABLE).is_file() and (root / "images").is_dir() and (root / "masks").is_dir()
@@ -98,12 +98,12 @@ def read(root: Path, split: str) -> MaskReading:
         picture, mask = pictures.get(name), masks.get(name + where.ending)
         if picture is None:
             reason = f"there is no picture '{name}' in {where.pictures.name}"
-            mend = "add it, or take it off the list"
-            problems.append(Problem("missing-picture", file, line, reason, mend))
+            hint = "add it, or take it off the list"
+            problems.append(Problem("missing-picture", file, line, reason, hint))
         elif mask is None:
             reason = f"there is no mask {name}{where.ending}.png in {where.masks}"
-            mend = "add it: void all over where nothing is known"
-            problems.append(Problem("missing-label", picture, None, reason, mend))
+            hint = "add it: void all over where nothing is known"
+            problems.append(Problem("missing-label", picture, None, reason, hint))
         else:
             pairs.append(Pair(name, picture, mask))
     if where.names is None:
@@ -136,7 +136,7 @@ def _layout(root: Path) -> _Layout:
     if len(files) > 1:
         several = ", ".join(path.name for path in files)
         raise TatamiError(
-            f"holds several sets: {several}", mend="name one of these files as the path", file=root
+            f"holds several sets: {several}", hint="name one of these files as the path", file=root
         )
     if files:
         return _of_settings(files[0])
@@ -145,8 +145,8 @@ def _layout(root: Path) -> _Layout:
     named = [name for name in inside if not name.startswith(".")]
     found = {name: _Split(images / name, masks / name) for name in named}
     file = root / TABLE
-    classes, void, by_colour = _csv(file)
-    legend = _legend(classes, void, by_colour, file)
+    classes, void, by_color = _csv(file)
+    legend = _legend(classes, void, by_color, file)
     return _Layout(file, legend, found or {"all": _Split(images, masks)})
 
 
@@ -163,8 +163,8 @@ def _of_settings(file: Path) -> _Layout:
     if not isinstance(folder, str) or not names_a_path(folder):
         raise _bad(file, "'folder' is no path", "name the folder that holds the set")
     by = content.get("by", "value")
-    if by not in ("value", "colour"):
-        raise _bad(file, f"'by' is {by!r:.40}", "give value or colour")
+    if by not in ("value", "color"):
+        raise _bad(file, f"'by' is {by!r:.40}", "give value or color")
     void: list[_Class] = []
     listed = content.get("classes")
     if isinstance(listed, str):
@@ -176,10 +176,10 @@ def _of_settings(file: Path) -> _Layout:
         raise _bad(file, "has no list 'classes'", "list the classes")
     entries = content.get("void", [])
     if not isinstance(entries, list):
-        raise _bad(file, "'void' is no list", "list the values or the colours that are void")
+        raise _bad(file, "'void' is no list", "list the values or the colors that are void")
     for entry in entries:
-        if by == "colour":
-            void.append(_Class("void", (), _colours(entry, "void", file)))
+        if by == "color":
+            void.append(_Class("void", (), _colors(entry, "void", file)))
         else:
             void.append(_Class("void", _values(entry, "void", file)))
     base = file.parent / folder
@@ -187,7 +187,7 @@ def _of_settings(file: Path) -> _Layout:
     found = {name: _split(name, entry, base, file) for name, entry in named.items()}
     if not found:
         raise _bad(file, "names no split", "name one, with its folders of pictures and masks")
-    return _Layout(file, _legend(classes, void, by == "colour", file), found)
+    return _Layout(file, _legend(classes, void, by == "color", file), found)
 
 
 def _split(name: str, entry: object, base: Path, file: Path) -> _Split:
@@ -223,17 +223,17 @@ def _class(entry: object, place: int, file: Path) -> _Class:
     if isinstance(entry, str):
         entry = {"name": entry}
     members = _object(entry, title, file)
-    _check_keys(members, ("name", "value", "colour"), title, file)
+    _check_keys(members, ("name", "value", "color"), title, file)
     name = members.get("name")
     if not isinstance(name, str):
         raise _bad(file, f"{title} has no 'name'", "name the class")
     values = _values(members.get("value", place), title, file)
-    colours = _colours(members["colour"], title, file) if "colour" in members else ()
-    return _Class(class_name(name, file), values, colours)
+    colors = _colors(members["color"], title, file) if "color" in members else ()
+    return _Class(class_name(name, file), values, colors)
 
 
 def _csv(file: Path) -> tuple[list[_Class], list[_Class], bool]:
-    """The classes of a table, what is void, and whether pixels are told by colour: where the table
+    """The classes of a table, what is void, and whether pixels are told by color: where the table
     has no column of values. Raises TatamiError, naming the line."""
     lines = read_lines(file)
     try:
@@ -244,7 +244,7 @@ def _csv(file: Path) -> tuple[list[_Class], list[_Class], bool]:
     if "name" not in columns or not ({"value"} <= {*columns} or {*"rgb"} <= {*columns}):
         raise TatamiError(
             f"the first line is {lines[0][:60] if lines else ''!r}",
-            mend="name the columns: name, and value, or red, green and blue, or all",
+            hint="name the columns: name, and value, or red, green and blue, or all",
             file=file,
             line=1,
         )
@@ -254,44 +254,44 @@ def _csv(file: Path) -> tuple[list[_Class], list[_Class], bool]:
         if not any(cell.strip() for cell in row):
             continue
         if len(row) != len(columns):
-            raise _bad(file, f"has {len(row)} cells, not {len(columns)}", "mend it", line)
+            raise _bad(file, f"has {len(row)} cells, not {len(columns)}", "fix it", line)
         cells = {column: cell.strip() for column, cell in zip(columns, row, strict=True)}
         kinds = [column for column in columns if column in ("value", *"rgb")]
         numbers = {column: _byte(cells[column], file, line) for column in kinds}
         values = (numbers["value"],) if "value" in numbers else ()
-        coloured = {*"rgb"} <= {*numbers}
-        colour = ((numbers["r"], numbers["g"], numbers["b"]),) if coloured else ()
+        colored = {*"rgb"} <= {*numbers}
+        color = ((numbers["r"], numbers["g"], numbers["b"]),) if colored else ()
         name = class_name(cells["name"], file, line)
-        (void if name.lower() == "void" else classes).append(_Class(name, values, colour))
+        (void if name.lower() == "void" else classes).append(_Class(name, values, color))
     return classes, void, "value" not in columns
 
 
 def _legend(
-    classes: Sequence[_Class], void: Sequence[_Class], by_colour: bool, file: Path
+    classes: Sequence[_Class], void: Sequence[_Class], by_color: bool, file: Path
 ) -> Legend:
-    """Raises TatamiError for a value or a colour that is stated twice."""
+    """Raises TatamiError for a value or a color that is stated twice."""
     names = checked_names([one.name for one in classes], file)
     meaning: dict[int, int] = {}
     for label, one in [*enumerate(classes), *((VOID, one) for one in void)]:
-        keys = tuple(map(code, one.colours)) if by_colour else one.values
+        keys = tuple(map(code, one.colors)) if by_color else one.values
         if not keys:
-            what = "colour" if by_colour else "value"
+            what = "color" if by_color else "value"
             raise _bad(file, f"class '{one.name}' has no {what}", "give it")
         for key in keys:
             if meaning.get(key, label) != label:
-                what = f"({key >> 16}, {key >> 8 & 255}, {key & 255})" if by_colour else str(key)
-                raise _bad(file, f"{what} is both {names[meaning[key]]} and {one.name}", "mend one")
+                what = f"({key >> 16}, {key >> 8 & 255}, {key & 255})" if by_color else str(key)
+                raise _bad(file, f"{what} is both {names[meaning[key]]} and {one.name}", "fix one")
             meaning[key] = label
-    if not by_colour:
+    if not by_color:
         meaning.setdefault(VOID, VOID)
-    usual = usual_colours(len(names))
-    colours = tuple(
-        one.colours[0] if one.colours else usual[label] for label, one in enumerate(classes)
+    usual = usual_colors(len(names))
+    colors = tuple(
+        one.colors[0] if one.colors else usual[label] for label, one in enumerate(classes)
     )
     try:
-        return Legend(names, colours, meaning, by_colour)
+        return Legend(names, colors, meaning, by_color)
     except TatamiError as error:
-        raise TatamiError(error.reason, mend=error.mend, file=file) from None
+        raise TatamiError(error.reason, hint=error.hint, file=file) from None
 
 
 def _object(value: object, title: str, file: Path) -> dict[str, object]:
@@ -324,13 +324,13 @@ def _values(value: object, title: str, file: Path) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _colours(value: object, title: str, file: Path) -> tuple[Colour, ...]:
+def _colors(value: object, title: str, file: Path) -> tuple[Color, ...]:
     """[red, green, blue], or a list of such."""
     several = isinstance(value, list) and bool(value) and all(isinstance(v, list) for v in value)
     found = []
     for one in value if isinstance(value, list) and several else [value]:
         if not isinstance(one, list) or len(one) != 3:
-            raise _bad(file, f"{title} has the colour {one!r:.40}", "give [red, green, blue]")
+            raise _bad(file, f"{title} has the color {one!r:.40}", "give [red, green, blue]")
         red, green, blue = _values(one, title, file)
         found.append((red, green, blue))
     return tuple(found)
@@ -338,9 +338,9 @@ def _colours(value: object, title: str, file: Path) -> tuple[Colour, ...]:
 
 def _byte(text: str, file: Path, line: int) -> int:
     if not text.isascii() or not text.isdecimal() or len(text) > 3 or int(text) > 255:
-        raise _bad(file, f"'{text[:20]}' is no number from 0 to 255", "mend it", line)
+        raise _bad(file, f"'{text[:20]}' is no number from 0 to 255", "fix it", line)
     return int(text)
 
 
-def _bad(file: Path, reason: str, mend: str, line: int | None = None) -> TatamiError:
-    return TatamiError(reason, mend=mend, file=file, line=line)
+def _bad(file: Path, reason: str, hint: str, line: int | None = None) -> TatamiError:
+    return TatamiError(reason, hint=hint, file=file, line=line)

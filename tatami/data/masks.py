@@ -1,7 +1,7 @@
 """What every format of masks shares: mask files to classes, held to their pictures and their set.
 
-A mask file has a number for every pixel, which is a level of grey or a place in a palette, or a
-colour for every pixel. A ``Legend`` says what each means. Every mask is decoded when a set is
+A mask file has a number for every pixel, which is a level of gray or a place in a palette, or a
+color for every pixel. A ``Legend`` says what each means. Every mask is decoded when a set is
 opened, one at a time, since only its pixels can tell whether it says what the legend knows.
 """
 
@@ -16,38 +16,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tatami.data.labels import MAX_LABEL_BYTES, read_lines, stays_inside
-from tatami.data.pictures import picture_size, read_colours, read_numbers, read_picture
+from tatami.data.pictures import picture_size, read_colors, read_numbers, read_picture
 from tatami.data.problems import MaskReading, Problem, in_order
 from tatami.errors import TatamiError
-from tatami.types import LabelledMasks, Mask, Picture, Size
+from tatami.types import LabeledMasks, Mask, Picture, Size
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
 MAX_CLASSES = 254
 """A mask's byte holds so many, VOID, and one number for what a mask should not hold."""
 _UNKNOWN = MAX_CLASSES
-_TOLD = 5  # unknown numbers or colours that a reason names
+_TOLD = 5  # unknown numbers or colors that a reason names
 
 
 @dataclass(frozen=True)
 class Legend:
     """What the mask files of a set mean.
 
-    colours: of each class, as it is drawn.  by_colour: whether a pixel is told by its colour.
-    meaning: the class, or VOID, of a number from 0 to 255, or of a colour as ``code`` has it.
+    colors: of each class, as it is drawn.  by_color: whether a pixel is told by its color.
+    meaning: the class, or VOID, of a number from 0 to 255, or of a color as ``code`` has it.
     Raises TatamiError for too many classes.
     """
 
     classes: tuple[str, ...]
-    colours: tuple[Colour, ...]
+    colors: tuple[Color, ...]
     meaning: Mapping[int, int]
-    by_colour: bool = False
+    by_color: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.classes) <= MAX_CLASSES:
             raise TatamiError(
                 f"{len(self.classes)} classes of pixels",
-                mend=f"a mask tells 1 to {MAX_CLASSES} apart",
+                hint=f"a mask tells 1 to {MAX_CLASSES} apart",
             )
 
     def read(self, file: Path) -> Mask:
@@ -56,13 +56,13 @@ class Legend:
         return self.classes_of(self.codes(file), file)
 
     def codes(self, file: Path) -> NDArray[np.integer]:
-        """(height, width): the number, or the colour's code, of every pixel of a file.
+        """(height, width): the number, or the color's code, of every pixel of a file.
 
         Raises TatamiError for a file that cannot be read as such.
         """
-        if not self.by_colour:
+        if not self.by_color:
             return read_numbers(file)
-        red, green, blue = np.moveaxis(read_colours(file).astype(np.int32), 2, 0)
+        red, green, blue = np.moveaxis(read_colors(file).astype(np.int32), 2, 0)
         return np.asarray(red << 16 | green << 8 | blue, np.int32)
 
     def classes_of(self, codes: NDArray[np.integer], file: Path) -> Mask:
@@ -71,46 +71,46 @@ class Legend:
         unknown = mask == _UNKNOWN
         if unknown.any():
             found = np.unique(codes[unknown]).tolist()
-            what = "colour" if self.by_colour else "value"
+            what = "color" if self.by_color else "value"
             told = ", ".join(self._written(code) for code in found[:_TOLD])
             more = f" and {len(found) - _TOLD} more" if len(found) > _TOLD else ""
             raise TatamiError(
                 f"{int(unknown.sum())} pixels have the {what} {told}{more}, which is no class's",
-                mend=f"name it in the set's classes, or state that it is void: {what}s known are "
+                hint=f"name it in the set's classes, or state that it is void: {what}s known are "
                 + ", ".join(self._written(code) for code in sorted(self.meaning)[:20]),
                 file=file,
             )
         return mask
 
     def _written(self, code: int) -> str:
-        if not self.by_colour:
+        if not self.by_color:
             return str(code)
         return f"({code >> 16}, {code >> 8 & 255}, {code & 255})"
 
     @cached_property
     def _table(self) -> Mask:
         """The class of every code that there can be."""
-        table: Mask = np.full(2**24 if self.by_colour else 256, _UNKNOWN, np.uint8)
+        table: Mask = np.full(2**24 if self.by_color else 256, _UNKNOWN, np.uint8)
         for code, label in self.meaning.items():
             table[code] = label
         return table
 
 
-def code(colour: Colour) -> int:
-    """A colour as one number, red in the highest byte."""
-    red, green, blue = colour
+def code(color: Color) -> int:
+    """A color as one number, red in the highest byte."""
+    red, green, blue = color
     return red << 16 | green << 8 | blue
 
 
-def usual_colours(count: int) -> tuple[Colour, ...]:
-    """PASCAL VOC's colours of classes 0, 1, ...: the bits of the number, three at a time, are the
+def usual_colors(count: int) -> tuple[Color, ...]:
+    """PASCAL VOC's colors of classes 0, 1, ...: the bits of the number, three at a time, are the
     high bits of red, green and blue; class 0 is black (the development kit's VOClabelcolormap)."""
     found = []
     for label in range(count):
-        colour = [0, 0, 0]
+        color = [0, 0, 0]
         for bit in range(8):
-            colour[bit % 3] |= (label >> bit & 1) << (7 - bit // 3)
-        found.append((colour[0], colour[1], colour[2]))
+            color[bit % 3] |= (label >> bit & 1) << (7 - bit // 3)
+        found.append((color[0], color[1], color[2]))
     return tuple(found)
 
 
@@ -156,7 +156,7 @@ def reading(
         return picture, mask
 
     ids = tuple(pair.id for pair in sound)
-    masks = LabelledMasks(root, split, legend.classes, legend.colours, ids, read)
+    masks = LabeledMasks(root, split, legend.classes, legend.colors, ids, read)
     return MaskReading(masks, in_order(problems))
 
 
@@ -183,6 +183,6 @@ def _is_sound(pair: Pair, legend: Legend, problems: list[Problem]) -> bool:
 def _other_size(pair: Pair, size: Size, shape: tuple[int, ...]) -> TatamiError:
     return TatamiError(
         f"the mask is {shape[1]}x{shape[0]}, its picture {size}",
-        mend="resize the mask by nearest neighbour, or find the right picture",
+        hint="resize the mask by nearest neighbor, or find the right picture",
         file=pair.mask,
     )

@@ -1,4 +1,4 @@
-"""MNIST's idx files (LeCun, Cortes and Burges), plain or gzip: greyscale, repeated to RGB.
+"""MNIST's idx files (LeCun, Cortes and Burges), plain or gzip: grayscale, repeated to RGB.
 
 train-images-idx3-ubyte and train-labels-idx1-ubyte are the split ``train``, t10k-... ``test``; each
 may end in .gz, and a dot may stand before idx. Big-endian: two zero bytes, the type (8: bytes), the
@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tatami.data.labels import read_class_names
-from tatami.data.problems import LabelledReading, Problem
+from tatami.data.problems import LabeledReading, Problem
 from tatami.errors import TatamiError
-from tatami.picture import MAX_SIDE
-from tatami.types import LabelledPictures, Picture
+from tatami.rules.picture import MAX_SIDE
+from tatami.types import LabeledPictures, Picture
 
 LOOKED_FOR = "train-images-idx3-ubyte[.gz] or t10k-..."
 MAX_BYTES = 2**30
@@ -30,7 +30,7 @@ MAX_BYTES = 2**30
 _PREFIXES = {"train": "train", "test": "t10k"}
 
 
-def recognises(root: Path) -> bool:
+def recognizes(root: Path) -> bool:
     return bool(_present(root))
 
 
@@ -39,24 +39,24 @@ def splits(root: Path) -> tuple[str, ...]:
     return tuple(_present(root))
 
 
-def read(root: Path, split: str) -> LabelledReading:
+def read(root: Path, split: str) -> LabeledReading:
     """One split, whole in memory, as bytes. Raises TatamiError for a file that is not as above."""
     images_file = _file(root, split, "images-idx3", "images.idx3")
     labels_file = _file(root, split, "labels-idx1", "labels.idx1")
     if images_file is None or labels_file is None:
         what = "images" if images_file is None else "labels"
-        raise TatamiError(f"split '{split}' has no {what}", mend="add the file", file=root)
+        raise TatamiError(f"split '{split}' has no {what}", hint="add the file", file=root)
     images, labels = read_idx(images_file, 3), read_idx(labels_file, 1)
     if len(images) != len(labels):
         raise TatamiError(
             f"{len(labels)} labels for {len(images)} pictures",
-            mend="take the two files of one set",
+            hint="take the two files of one set",
             file=labels_file,
         )
     if not 1 <= images.shape[1] <= MAX_SIDE or not 1 <= images.shape[2] <= MAX_SIDE:
         raise TatamiError(
             f"pictures of {images.shape[2]}x{images.shape[1]}",
-            mend=f"give sides from 1 to {MAX_SIDE}",
+            hint=f"give sides from 1 to {MAX_SIDE}",
             file=images_file,
         )
     listed = root / "classes.txt"
@@ -67,7 +67,7 @@ def read(root: Path, split: str) -> LabelledReading:
             labels_file,
             None,
             f"label {index} is {labels[index]}, and there are {len(names)} classes",
-            "mend it, or name the classes in classes.txt",
+            "fix it, or name the classes in classes.txt",
         )
         for index in np.flatnonzero(labels >= len(names)).tolist()
     ]
@@ -76,7 +76,7 @@ def read(root: Path, split: str) -> LabelledReading:
     def picture(index: int) -> Picture:
         return np.repeat(images[kept[index]][:, :, None], 3, axis=2)
 
-    pictures = LabelledPictures(
+    pictures = LabeledPictures(
         root,
         split,
         names,
@@ -84,7 +84,7 @@ def read(root: Path, split: str) -> LabelledReading:
         labels[kept].astype(np.int64),
         picture,
     )
-    return LabelledReading(pictures, tuple(problems))
+    return LabeledReading(pictures, tuple(problems))
 
 
 def read_idx(file: Path, axes: int) -> NDArray[np.uint8]:
@@ -129,4 +129,4 @@ def _file(root: Path, split: str, *kinds: str) -> Path | None:
 
 
 def _bad(file: Path, reason: str) -> TatamiError:
-    return TatamiError(reason, mend="download it again", file=file)
+    return TatamiError(reason, hint="download it again", file=file)

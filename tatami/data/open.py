@@ -1,4 +1,4 @@
-"""Open one split of a labelled set, refusing it for the first problem that was not accepted."""
+"""Open one split of a labeled set, refusing it for the first problem that was not accepted."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tatami.data import (
     voc_masks,
     yolo,
 )
-from tatami.data.problems import LabelledReading, MaskReading, Problem, Reading, check_kinds
+from tatami.data.problems import LabeledReading, MaskReading, Problem, Reading, check_kinds
 from tatami.errors import TatamiError
-from tatami.types import Dataset, LabelledMasks, LabelledPictures
+from tatami.types import Dataset, LabeledMasks, LabeledPictures
 
 
 class AnyFormat(Protocol):
@@ -29,7 +29,7 @@ class AnyFormat(Protocol):
 
     @property
     def LOOKED_FOR(self) -> str: ...
-    def recognises(self, root: Path, /) -> bool: ...
+    def recognizes(self, root: Path, /) -> bool: ...
     def splits(self, root: Path, /) -> tuple[str, ...]: ...
 
 
@@ -40,10 +40,10 @@ class Format(AnyFormat, Protocol):
     def strays(self, root: Path, /) -> list[Problem]: ...
 
 
-class LabelledFormat(AnyFormat, Protocol):
+class LabeledFormat(AnyFormat, Protocol):
     """Of one class a picture."""
 
-    def read(self, root: Path, split: str, /) -> LabelledReading: ...
+    def read(self, root: Path, split: str, /) -> LabeledReading: ...
 
 
 class MaskFormat(AnyFormat, Protocol):
@@ -53,7 +53,7 @@ class MaskFormat(AnyFormat, Protocol):
 
 
 FORMATS: dict[str, Format] = {"voc": voc, "coco": coco, "yolo": yolo}
-LABELLED_FORMATS: dict[str, LabelledFormat] = {
+LABELED_FORMATS: dict[str, LabeledFormat] = {
     "folders": class_folders,
     "mnist": mnist,
     "cifar": cifar,
@@ -78,7 +78,7 @@ class Opened:
 class OpenedPictures:
     """As Opened, of a set with one class a picture."""
 
-    pictures: LabelledPictures
+    pictures: LabeledPictures
     skipped: Counter[str]
 
 
@@ -86,7 +86,7 @@ class OpenedPictures:
 class OpenedMasks:
     """As Opened, of a set with a class for every pixel."""
 
-    masks: LabelledMasks
+    masks: LabeledMasks
     skipped: Counter[str]
 
 
@@ -102,7 +102,7 @@ def open_dataset(
     Every label is read and every picture's header is held to it; decoding the pictures, and
     comparing the splits with one another, is left to ``inspect``.
 
-    Raises TatamiError for a set that is not recognised or empty, and for the first problem whose
+    Raises TatamiError for a set that is not recognized or empty, and for the first problem whose
     kind is not in ``skip``. A skipped problem leaves out its box, or its picture.
     """
     check_kinds(skip)
@@ -110,11 +110,11 @@ def open_dataset(
     reading = FORMATS[name].read(root, chosen_split(root, split, FORMATS[name].splits(root)))
     skipped = _accepted(root, reading.problems, skip)
     if not len(reading.dataset):
-        raise _empty(root, reading.dataset.split, "no labelled picture")
+        raise _empty(root, reading.dataset.split, "no labeled picture")
     return Opened(reading.dataset, skipped)
 
 
-def open_labelled(
+def open_labeled(
     root: Path,
     *,
     split: str | None = None,
@@ -122,14 +122,14 @@ def open_labelled(
     skip: Collection[str] = (),
 ) -> OpenedPictures:
     """As ``open_dataset``, one split of a set with one class a picture: its formats are those of
-    LABELLED_FORMATS. Raises TatamiError as it does; a skipped problem leaves out its picture.
+    LABELED_FORMATS. Raises TatamiError as it does; a skipped problem leaves out its picture.
     """
     check_kinds(skip)
-    reader = LABELLED_FORMATS[_format_of(root, format, LABELLED_FORMATS)]
+    reader = LABELED_FORMATS[_format_of(root, format, LABELED_FORMATS)]
     reading = reader.read(root, chosen_split(root, split, reader.splits(root)))
     skipped = _accepted(root, reading.problems, skip)
     if not len(reading.pictures):
-        raise _empty(root, reading.pictures.split, "no labelled picture")
+        raise _empty(root, reading.pictures.split, "no labeled picture")
     return OpenedPictures(reading.pictures, skipped)
 
 
@@ -164,64 +164,64 @@ def mask_format_of(root: Path, format: str | None = None) -> str:
 
 def kind_of(root: Path, format: str | None = None) -> Literal["boxes", "classes", "masks"]:
     """What a set labels: by its format's name or, where none is given, the first of these of which
-    a format recognises it: boxes (VOC's photos lie in a folder, too), masks, classes.
+    a format recognizes it: boxes (VOC's photos lie in a folder, too), masks, classes.
 
     Raises TatamiError for a path that is not there, a format that is in no table, and a set that no
-    format recognises.
+    format recognizes.
     """
     tables: tuple[tuple[Literal["boxes", "masks", "classes"], Mapping[str, AnyFormat]], ...] = (
         ("boxes", FORMATS),
         ("masks", MASK_FORMATS),
-        ("classes", LABELLED_FORMATS),
+        ("classes", LABELED_FORMATS),
     )
     if format is None and root.exists():
         for kind, formats in tables:
-            if any(one.recognises(root) for one in formats.values()):
+            if any(one.recognizes(root) for one in formats.values()):
                 return kind
-    every: dict[str, AnyFormat] = {**FORMATS, **LABELLED_FORMATS, **MASK_FORMATS}
+    every: dict[str, AnyFormat] = {**FORMATS, **LABELED_FORMATS, **MASK_FORMATS}
     name = _format_of(root, format, every)
     return next(kind for kind, formats in tables if name in formats)
 
 
-def labelled_format_of(root: Path, format: str | None = None) -> str:
+def labeled_format_of(root: Path, format: str | None = None) -> str:
     """As ``format_of``, of a set with one class a picture."""
-    return _format_of(root, format, LABELLED_FORMATS)
+    return _format_of(root, format, LABELED_FORMATS)
 
 
-def labelled_splits(root: Path, format: str | None = None) -> tuple[str, ...]:
+def labeled_splits(root: Path, format: str | None = None) -> tuple[str, ...]:
     """As ``splits``, of a set with one class a picture."""
-    return LABELLED_FORMATS[_format_of(root, format, LABELLED_FORMATS)].splits(root)
+    return LABELED_FORMATS[_format_of(root, format, LABELED_FORMATS)].splits(root)
 
 
 def splits(root: Path, format: str | None = None) -> tuple[str, ...]:
-    """The names of a set's splits. Raises TatamiError for a set that is not recognised."""
+    """The names of a set's splits. Raises TatamiError for a set that is not recognized."""
     return FORMATS[format_of(root, format)].splits(root)
 
 
 def format_of(root: Path, format: str | None = None) -> str:
-    """The format's name (a key of FORMATS): the one given, else the only one that recognises it.
+    """The format's name (a key of FORMATS): the one given, else the only one that recognizes it.
 
     Raises TatamiError for a path that is not there, a format that is not in the table, and a set
-    that no format, or more than one, recognises.
+    that no format, or more than one, recognizes.
     """
     return _format_of(root, format, FORMATS)
 
 
 def _format_of(root: Path, format: str | None, formats: Mapping[str, AnyFormat]) -> str:
     if format is not None and format not in formats:
-        raise TatamiError(f"no format '{format}'", mend=f"the formats are {', '.join(formats)}")
+        raise TatamiError(f"no format '{format}'", hint=f"the formats are {', '.join(formats)}")
     if not root.exists():
-        raise TatamiError("no such folder or file", mend="check the path", file=root)
+        raise TatamiError("no such folder or file", hint="check the path", file=root)
     asked = {format: formats[format]} if format else formats
-    found = [name for name, reader in asked.items() if reader.recognises(root)]
+    found = [name for name, reader in asked.items() if reader.recognizes(root)]
     if len(found) > 1:
         raise TatamiError(
-            f"looks like {' and '.join(found)}", mend="name one with --format", file=root
+            f"looks like {' and '.join(found)}", hint="name one with --format", file=root
         )
     if not found:
         looked = "; ".join(f"{name}: {reader.LOOKED_FOR}" for name, reader in asked.items())
         raise TatamiError(
-            "not a labelled set that is recognised", mend=f"looked for {looked}", file=root
+            "not a labeled set that is recognized", hint=f"looked for {looked}", file=root
         )
     return found[0]
 
@@ -232,7 +232,7 @@ def chosen_split(root: Path, split: str | None, names: tuple[str, ...]) -> str:
         return names[0]
     if split is None or split not in names:
         reason = f"no split '{split}'" if split else "the set has several splits"
-        raise TatamiError(reason, mend=f"name one of {', '.join(names)}", file=root)
+        raise TatamiError(reason, hint=f"name one of {', '.join(names)}", file=root)
     return split
 
 
@@ -247,16 +247,16 @@ def _accepted(root: Path, problems: Sequence[Problem], skip: Collection[str]) ->
 
 def _empty(root: Path, split: str, holds: str) -> TatamiError:
     return TatamiError(
-        f"split '{split}' holds {holds}", mend="check the folder and what was skipped", file=root
+        f"split '{split}' holds {holds}", hint="check the folder and what was skipped", file=root
     )
 
 
 def _refusal(root: Path, problems: list[Problem]) -> TatamiError:
     first = problems[0]
     more = Counter(problem.kind for problem in problems[1:])
-    mend = first.mend
+    hint = first.hint
     if more:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(more.items()))
-        mend += f"; and {more.total()} more: {kinds}"
-    mend += f"; `tatami data show {root}` lists all, --skip {first.kind} leaves such out"
-    return TatamiError(f"{first.kind}: {first.reason}", mend=mend, file=first.file, line=first.line)
+        hint += f"; and {more.total()} more: {kinds}"
+    hint += f"; `tatami data show {root}` lists all, --skip {first.kind} leaves such out"
+    return TatamiError(f"{first.kind}: {first.reason}", hint=hint, file=first.file, line=first.line)

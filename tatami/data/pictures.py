@@ -1,8 +1,8 @@
 """Picture files: RGB, upright, bounded before memory is taken, and whole or refused.
 
 What comes out is always uint8 RGB of shape (height, width, 3), whatever the file holds:
-greyscale is repeated, 16-bit keeps its high byte, a palette is looked up, CMYK is converted
-without colour profiles, and transparency is laid over white. The EXIF orientation is applied here
+grayscale is repeated, 16-bit keeps its high byte, a palette is looked up, CMYK is converted
+without color profiles, and transparency is laid over white. The EXIF orientation is applied here
 and nowhere else, so every size and every box of the package speaks of the picture as shown.
 """
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from tatami.errors import TatamiError
-from tatami.picture import MAX_SIDE
+from tatami.rules.picture import MAX_SIDE
 from tatami.types import Picture, Size
 
 MAX_PIXELS = 100_000_000
@@ -66,28 +66,28 @@ def read_picture(path: Path) -> Picture:
 
 
 def read_numbers(path: Path) -> NDArray[np.uint8]:
-    """The number of every pixel, upright: (height, width) uint8, a level of grey as shown or a
+    """The number of every pixel, upright: (height, width) uint8, a level of gray as shown or a
     place in the palette.
 
-    Raises TatamiError where ``read_picture`` would, and for pixels that have a colour, more than
+    Raises TatamiError where ``read_picture`` would, and for pixels that have a color, more than
     8 bits, or levels that were not kept as they were (JPEG).
     """
     with _opened(path) as image:
         _refuse_lossy(image, path)
         if image.mode not in ("L", "P", "1"):
             raise TatamiError(
-                f"its pixels are colours or more than a byte ({image.mode}): no index picture",
-                mend="save it as PNG with a byte a pixel, or tell the classes by colour",
+                f"its pixels are colors or more than a byte ({image.mode}): no index picture",
+                hint="save it as PNG with a byte a pixel, or tell the classes by color",
                 file=path,
             )
         upright = _turned(image)
         return np.array(upright.convert("L") if upright.mode == "1" else upright, np.uint8)
 
 
-def read_colours(path: Path) -> Picture:
-    """The colour of every pixel, upright: (height, width, 3) uint8, whatever its transparency.
+def read_colors(path: Path) -> Picture:
+    """The color of every pixel, upright: (height, width, 3) uint8, whatever its transparency.
 
-    Raises TatamiError where ``read_picture`` would, and for colours that were not kept as they were
+    Raises TatamiError where ``read_picture`` would, and for colors that were not kept as they were
     (JPEG).
     """
     with _opened(path) as image:
@@ -98,7 +98,7 @@ def read_colours(path: Path) -> Picture:
 def _refuse_lossy(image: Image.Image, path: Path) -> None:
     if image.format == "JPEG":
         raise TatamiError(
-            "a JPEG does not keep the values of a mask", mend="save masks as PNG", file=path
+            "a JPEG does not keep the values of a mask", hint="save masks as PNG", file=path
         )
 
 
@@ -125,11 +125,11 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except Image.DecompressionBombError as error:
         raise _too_large(path, "its header claims hundreds of millions of pixels") from error
     except FileNotFoundError as error:
-        raise TatamiError("no such picture", mend="check the path", file=path) from error
+        raise TatamiError("no such picture", hint="check the path", file=path) from error
     except UnidentifiedImageError as error:
         raise TatamiError(
             "not a picture that can be read",
-            mend="give JPEG, PNG, BMP, WebP, TIFF, GIF or PPM",
+            hint="give JPEG, PNG, BMP, WebP, TIFF, GIF or PPM",
             file=path,
         ) from error
     except MemoryError as error:
@@ -138,14 +138,14 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         text = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise TatamiError(
             f"the picture cannot be decoded: {text or type(error).__name__}",
-            mend="copy or export it again",
+            hint="copy or export it again",
             file=path,
         ) from error
 
 
 def _check_bounds(path: Path, width: int, height: int) -> None:
     if width < 1 or height < 1:
-        raise TatamiError("the picture is empty", mend="copy or export it again", file=path)
+        raise TatamiError("the picture is empty", hint="copy or export it again", file=path)
     if width > MAX_SIDE or height > MAX_SIDE or width * height > MAX_PIXELS:
         raise _too_large(path, f"its header claims {width}x{height} pixels")
 
@@ -153,7 +153,7 @@ def _check_bounds(path: Path, width: int, height: int) -> None:
 def _too_large(path: Path, reason: str) -> TatamiError:
     return TatamiError(
         f"the picture is too large: {reason}",
-        mend=f"scale it down: at most {MAX_SIDE} a side and {MAX_PIXELS // 10**6} million in all",
+        hint=f"scale it down: at most {MAX_SIDE} a side and {MAX_PIXELS // 10**6} million in all",
         file=path,
     )
 
@@ -179,13 +179,13 @@ def _rgb(image: Image.Image) -> Picture:
         deep = np.asarray(image).astype(np.int64)
         if deep.min() < 0 or deep.max() > 65535:
             raise ValueError("32-bit pixels outside 0 to 65535")
-        grey = (deep >> 8).astype(np.uint8)
-        return np.repeat(grey[:, :, None], 3, axis=2)
+        gray = (deep >> 8).astype(np.uint8)
+        return np.repeat(gray[:, :, None], 3, axis=2)
     if image.mode == "F":
         raise ValueError("floating-point pixels have no stated white")
     if image.has_transparency_data:
         with image.convert("RGBA") as layered:
             pixels = np.asarray(layered).astype(np.uint16)
-        colour, alpha = pixels[:, :, :3], pixels[:, :, 3:]
-        return ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+        color, alpha = pixels[:, :, :3], pixels[:, :, 3:]
+        return ((color * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
     return np.array(image if image.mode == "RGB" else image.convert("RGB"), dtype=np.uint8)

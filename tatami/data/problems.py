@@ -1,4 +1,4 @@
-"""What can be wrong with a labelled set: a fixed table of kinds, and one value for one finding.
+"""What can be wrong with a labeled set: a fixed table of kinds, and one value for one finding.
 
 Reading a set never repairs and never raises for a finding: it leaves out what the finding touches
 (the box, or the whole picture) and reports it. Whoever opens the set then decides: refuse, or,
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tatami.errors import TatamiError, printable
-from tatami.types import Dataset, LabelledMasks, LabelledPictures
+from tatami.types import Dataset, LabeledMasks, LabeledPictures
 
 KINDS: dict[str, str] = {
     # findings that leave out one box
@@ -27,7 +27,7 @@ KINDS: dict[str, str] = {
     "missing-picture": "a picture that the set lists but does not hold",
     "unreadable-picture": "a picture that cannot be decoded, is truncated, or is too large",
     "size-mismatch": "a label that states another size than its picture has",
-    "unknown-value": "a mask with a value or a colour that is no class's",
+    "unknown-value": "a mask with a value or a color that is no class's",
     "duplicate-picture": "the same picture in two splits, or twice in one",
     # findings that touch no picture of the split
     "orphan-label": "a label whose picture is not there",
@@ -37,23 +37,23 @@ KINDS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Problem:
-    """One finding: its kind (a key of KINDS), where it stands, and how to mend it."""
+    """One finding: its kind (a key of KINDS), where it stands, and how to fix it."""
 
     kind: str
     file: Path
     line: int | None
     reason: str
-    mend: str
+    hint: str
 
     def __str__(self) -> str:
         where = printable(self.file) + (":" if self.line is None else f":{self.line}:")
-        text = " ".join(f"{self.kind}: {self.reason} ({self.mend})".split())
+        text = " ".join(f"{self.kind}: {self.reason} ({self.hint})".split())
         return f"{where} {printable(text)}"
 
     @staticmethod
     def of(kind: str, error: TatamiError, file: Path) -> Problem:
         """A refusal of one file, as a finding of the set that holds it."""
-        return Problem(kind, error.file or file, error.line, error.reason, error.mend)
+        return Problem(kind, error.file or file, error.line, error.reason, error.hint)
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,10 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class LabelledReading:
+class LabeledReading:
     """As Reading, of a set with one class a picture."""
 
-    pictures: LabelledPictures
+    pictures: LabeledPictures
     problems: tuple[Problem, ...]
 
 
@@ -76,7 +76,7 @@ class LabelledReading:
 class MaskReading:
     """As Reading, of a set with a class for every pixel."""
 
-    masks: LabelledMasks
+    masks: LabeledMasks
     problems: tuple[Problem, ...]
 
 
@@ -92,5 +92,5 @@ def check_kinds(kinds: Collection[str]) -> None:
     for kind in kinds:
         if kind not in KINDS:
             raise TatamiError(
-                f"'{kind}' is not a kind of problem", mend=f"the kinds are {', '.join(KINDS)}"
+                f"'{kind}' is not a kind of problem", hint=f"the kinds are {', '.join(KINDS)}"
             )

@@ -2,9 +2,9 @@
 Object Recognition", IJCV 2013: where in a picture anything may be, whatever it is.
 
 A picture is cut into small segments (P. Felzenszwalb and D. Huttenlocher, "Efficient Graph-Based
-Image Segmentation", IJCV 2004, by scikit-image). Then the two neighbours that are most alike become
+Image Segmentation", IJCV 2004, by scikit-image). Then the two neighbors that are most alike become
 one region, again and again, until one is left; the box of every region on the way is a proposal.
-Doing so in several colour spaces, from finer and coarser segments and by several measures of
+Doing so in several color spaces, from finer and coarser segments and by several measures of
 likeness finds different objects, and all proposals are put together.
 """
 
@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tatami.errors import TatamiError
-from tatami.types import Float, Float32, Int, Picture
+from tatami.types import Float32, Float64, Int64, Picture
 
-ColourSpace = Literal["hsv", "lab", "rgi", "h", "i"]
-Measure = Literal["colour", "texture", "size", "fill"]
+ColorSpace = Literal["hsv", "lab", "rgi", "h", "i"]
+Measure = Literal["color", "texture", "size", "fill"]
 
 _SIGMA = 0.8  # pixels: the segmentation's smoothing, of the paper's section 5
-_COLOUR_BINS, _TEXTURE_BINS, _ORIENTATIONS = 25, 10, 8  # a channel, section 3.2
+_COLOR_BINS, _TEXTURE_BINS, _ORIENTATIONS = 25, 10, 8  # a channel, section 3.2
 
 
 @dataclass(frozen=True)
@@ -35,19 +35,19 @@ class Strategies:
     scales: the segmentation's k, which is the least size of a segment, too, in pixels.
     """
 
-    spaces: tuple[ColourSpace, ...]
+    spaces: tuple[ColorSpace, ...]
     measures: tuple[tuple[Measure, ...], ...]
     scales: tuple[float, ...]
 
 
 FAST = Strategies(
     ("hsv", "lab"),
-    (("colour", "texture", "size", "fill"), ("texture", "size", "fill")),
+    (("color", "texture", "size", "fill"), ("texture", "size", "fill")),
     (50, 100),
 )
 QUALITY = Strategies(
     ("hsv", "lab", "rgi", "h", "i"),
-    (("colour", "texture", "size", "fill"), ("texture", "size", "fill"), ("fill",), ("size",)),
+    (("color", "texture", "size", "fill"), ("texture", "size", "fill"), ("fill",), ("size",)),
     (50, 100, 150, 300),
 )
 """The paper's two choices (section 5.2, table 5): 8 groupings and 80."""
@@ -61,7 +61,7 @@ def selective_search(
     least_side: int = 12,
     longest: int = 500,
     seed: int = 0,
-) -> Float:
+) -> Float64:
     """Boxes (n, 4), pixel edges, of what may be an object; the likelier, very roughly, first.
 
     most: n at most.  least_side: boxes with a side of fewer pixels are left out.  longest: a
@@ -81,12 +81,12 @@ def selective_search(
     rng = np.random.default_rng(seed)
     found, ranks = [], []
     for space in strategies.spaces:
-        colours = _colours(pixels, space)  # (h, w, channels), 0 to 1
-        colour_bins, texture_bins = _colour_bins(colours), _texture_bins(colours)
+        colors = _colors(pixels, space)  # (h, w, channels), 0 to 1
+        color_bins, texture_bins = _color_bins(colors), _texture_bins(colors)
         for scale in strategies.scales:
-            segments = _segments(colours, scale)
-            start = _regions(segments, colour_bins, texture_bins)
-            pairs = _neighbours(segments)
+            segments = _segments(colors, scale)
+            start = _regions(segments, color_bins, texture_bins)
+            pairs = _neighbors(segments)
             for measures in strategies.measures:
                 boxes = _grouped(start, pairs, segments.size, measures)[::-1]  # the last is first
                 found.append(boxes)
@@ -98,7 +98,7 @@ def selective_search(
     return np.asarray(boxes[(sides >= least_side).all(axis=1)][:most])
 
 
-def _shrunk(picture: Picture, longest: int) -> tuple[Picture, Float]:
+def _shrunk(picture: Picture, longest: int) -> tuple[Picture, Float64]:
     """The picture with no side above ``longest``, and what its boxes (x, y, x, y) grow by."""
     height, width = picture.shape[:2]
     share = min(1.0, longest / max(width, height))
@@ -110,8 +110,8 @@ def _shrunk(picture: Picture, longest: int) -> tuple[Picture, Float]:
     return np.asarray(small), np.array([width / small.width, height / small.height] * 2)
 
 
-def _colours(pixels: Float32, space: ColourSpace) -> Float32:
-    """Pixels (h, w, 3), RGB from 0 to 1, in a colour space: (h, w, channels), from 0 to 1."""
+def _colors(pixels: Float32, space: ColorSpace) -> Float32:
+    """Pixels (h, w, 3), RGB from 0 to 1, in a color space: (h, w, channels), from 0 to 1."""
     if space in ("hsv", "h", "lab"):
         try:
             from skimage import color
@@ -129,14 +129,14 @@ def _colours(pixels: Float32, space: ColourSpace) -> Float32:
     return np.concatenate([share, intensity], axis=2, dtype=np.float32)
 
 
-def _segments(colours: Float32, scale: float) -> Int:
+def _segments(colors: Float32, scale: float) -> Int64:
     """The number of every pixel's segment, (h, w), from 0 without gaps."""
     try:
         from skimage.segmentation import felzenszwalb
     except ImportError as error:
         raise _not_installed() from error
     cut = felzenszwalb(
-        colours.astype(np.float64), scale=scale, sigma=_SIGMA, min_size=int(scale), channel_axis=-1
+        colors.astype(np.float64), scale=scale, sigma=_SIGMA, min_size=int(scale), channel_axis=-1
     )
     return np.asarray(cut, np.int64)
 
@@ -144,26 +144,26 @@ def _segments(colours: Float32, scale: float) -> Int:
 def _not_installed() -> TatamiError:
     return TatamiError(
         "scikit-image, which segments pictures, is not installed",
-        mend="pip install 'tatami[demo]'",
+        hint="pip install 'tatami[demo]'",
     )
 
 
-def _colour_bins(colours: Float32) -> Int:
+def _color_bins(colors: Float32) -> Int64:
     """The bin, numbered over all channels, of each channel of every pixel: (channels, h * w)."""
-    channels = colours.shape[2]
-    bins = np.clip((colours * _COLOUR_BINS).astype(np.int64), 0, _COLOUR_BINS - 1)
-    return (bins + _COLOUR_BINS * np.arange(channels)).reshape(-1, channels).T
+    channels = colors.shape[2]
+    bins = np.clip((colors * _COLOR_BINS).astype(np.int64), 0, _COLOR_BINS - 1)
+    return (bins + _COLOR_BINS * np.arange(channels)).reshape(-1, channels).T
 
 
-def _texture_bins(colours: Float32) -> Int:
+def _texture_bins(colors: Float32) -> Int64:
     """The same of derivatives in eight directions, each way apart: (channels * 8, h * w).
 
     Gaussian derivatives of deviation 1, each direction's from 0 to the largest there can be.
     """
-    channels = colours.shape[2]
-    bins = np.empty((channels * _ORIENTATIONS, colours.shape[0] * colours.shape[1]), np.int64)
+    channels = colors.shape[2]
+    bins = np.empty((channels * _ORIENTATIONS, colors.shape[0] * colors.shape[1]), np.int64)
     for channel in range(channels):
-        across, down = _gaussian_derivatives(colours[..., channel])
+        across, down = _gaussian_derivatives(colors[..., channel])
         for direction in range(_ORIENTATIONS):
             angle = 2 * np.pi * direction / _ORIENTATIONS
             along = across * np.float32(np.cos(angle)) + down * np.float32(np.sin(angle))
@@ -199,21 +199,21 @@ def _gaussian_derivatives(plane: Float32) -> tuple[Float32, Float32]:
 class _Regions:
     """Regions as grouping needs them; the histograms add up to 1 each.
 
-    sizes: (n,) pixels.  boxes: (n, 4) edges.  colour: (n, bins).  texture: (n, bins).
+    sizes: (n,) pixels.  boxes: (n, 4) edges.  color: (n, bins).  texture: (n, bins).
     """
 
     sizes: Float32
     boxes: Float32
-    colour: Float32
+    color: Float32
     texture: Float32
 
 
-def _regions(segments: Int, colour_bins: Int, texture_bins: Int) -> _Regions:
+def _regions(segments: Int64, color_bins: Int64, texture_bins: Int64) -> _Regions:
     flat = segments.ravel()
     count = int(flat.max()) + 1
     sizes = np.bincount(flat).astype(np.float32)
 
-    def histograms(bins: Int, each: int) -> Float32:
+    def histograms(bins: Int64, each: int) -> Float32:
         every = each * len(bins)
         counted = np.bincount((flat * every + bins).ravel(), minlength=count * every)
         return (counted.reshape(count, every) / (len(bins) * sizes[:, None])).astype(np.float32)
@@ -224,11 +224,11 @@ def _regions(segments: Int, colour_bins: Int, texture_bins: Int) -> _Regions:
     for side, values in enumerate((columns, rows)):
         np.minimum.at(boxes[:, side], flat, values.astype(np.float32))
         np.maximum.at(boxes[:, side + 2], flat, (values + 1).astype(np.float32))
-    colour, texture = histograms(colour_bins, _COLOUR_BINS), histograms(texture_bins, _TEXTURE_BINS)
-    return _Regions(sizes, boxes, colour, texture)
+    color, texture = histograms(color_bins, _COLOR_BINS), histograms(texture_bins, _TEXTURE_BINS)
+    return _Regions(sizes, boxes, color, texture)
 
 
-def _neighbours(segments: Int) -> list[tuple[int, int]]:
+def _neighbors(segments: Int64) -> list[tuple[int, int]]:
     """Every pair of segments that touch, the lower number first."""
     pairs = [
         np.stack([segments[:, :-1].ravel(), segments[:, 1:].ravel()], axis=1),
@@ -255,14 +255,14 @@ def _grouped(
         return more
 
     sizes, boxes = room(start.sizes), room(start.boxes)
-    colour, texture = room(start.colour), room(start.texture)
+    color, texture = room(start.color), room(start.texture)
 
-    def likeness(one: Int, other: Int) -> Float32:
+    def likeness(one: Int64, other: Int64) -> Float32:
         """The sum of the measures (equations 1 to 6) of pairs of regions."""
         alike = np.zeros(len(one), np.float32)
         together = sizes[one] + sizes[other]
-        if "colour" in measures:
-            alike += np.minimum(colour[one], colour[other]).sum(axis=1)
+        if "color" in measures:
+            alike += np.minimum(color[one], color[other]).sum(axis=1)
         if "texture" in measures:
             alike += np.minimum(texture[one], texture[other]).sum(axis=1)
         if "size" in measures:
@@ -291,7 +291,7 @@ def _grouped(
         alive[a] = alive[b] = 0
         share = sizes[a] / (sizes[a] + sizes[b])
         sizes[made] = sizes[a] + sizes[b]
-        colour[made] = share * colour[a] + (1 - share) * colour[b]
+        color[made] = share * color[a] + (1 - share) * color[b]
         texture[made] = share * texture[a] + (1 - share) * texture[b]
         np.minimum(boxes[a, :2], boxes[b, :2], out=boxes[made, :2])
         np.maximum(boxes[a, 2:], boxes[b, 2:], out=boxes[made, 2:])

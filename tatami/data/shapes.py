@@ -10,18 +10,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tatami.types import Bool, Float, Int, Size
+from tatami.types import Bool, Float64, Int64, Size
 
 FINE = 5
 """A polygon's corners are rounded to such parts of a pixel."""
 
 
-def polygon_pixels(corners: Float, size: Size) -> Bool:
+def polygon_pixels(corners: Float64, size: Size) -> Bool:
     """Which pixels of a picture a polygon (n, 2) of x, y covers, by COCO's rule: (height, width).
 
     The outline is drawn on a grid FINE times as fine, an edge of it stepping along its longer side
     and rounding halves up along the other; where it passes the middle of a column of pixels, the
-    first pixel whose centre lies at or under it begins or ends what is covered.
+    first pixel whose center lies at or under it begins or ends what is covered.
     The corners must lie within a few picture's sides: the work grows with the edges' lengths.
     """
     width, height = size.width, size.height
@@ -41,7 +41,7 @@ def polygon_pixels(corners: Float, size: Size) -> Bool:
     return inside.reshape(width, height).T
 
 
-def _edge(one: Int, other: Int) -> tuple[Int, Int]:
+def _edge(one: Int64, other: Int64) -> tuple[Int64, Int64]:
     """The points of the fine grid along an edge, both ends among them: x (n,), y (n,)."""
     longer = 0 if abs(other[0] - one[0]) >= abs(other[1] - one[1]) else 1
     start, end = (one, other) if one[longer] <= other[longer] else (other, one)

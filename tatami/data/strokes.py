@@ -10,14 +10,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tatami.types import Bool, Float, Int, Size
+from tatami.types import Bool, Float64, Int64, Size
 
 
 def thinned(ink: Bool) -> Bool:
     """The lines in the middle of the ink (height, width) bool, one pixel wide, same shape.
 
     What hangs together still does. Zhang and Suen's two half-steps are repeated until neither
-    removes a pixel; the neighbours are P2 (above) to P9, clockwise, as in their figure 1.
+    removes a pixel; the neighbors are P2 (above) to P9, clockwise, as in their figure 1.
     """
     left: Bool = np.pad(ink, 1)
     while True:
@@ -41,7 +41,7 @@ def thinned(ink: Bool) -> Bool:
             return left[1:-1, 1:-1]
 
 
-def parts(line: Bool) -> Int:
+def parts(line: Bool) -> Int64:
     """Which connected part, from 1, each pixel of (height, width) belongs to; 0 where none is.
 
     Pixels that touch at a corner are connected. Every pixel takes the largest number around it
@@ -62,7 +62,7 @@ def parts(line: Bool) -> Int:
     return np.where(line, np.searchsorted(found, names) + 1, 0).astype(np.int64)
 
 
-def drawn(points: Float, radius: float, size: Size) -> NDArray[np.uint8]:
+def drawn(points: Float64, radius: float, size: Size) -> NDArray[np.uint8]:
     """Ink (size.height, size.width), 0 or 255: a round pen of this radius set down at each point.
 
     points: (n, 2) x and y in pixel edges; so close together that the pen leaves no gap. What falls

@@ -64,7 +64,7 @@ class Element:
         return child
 
 
-def recognises(root: Path) -> bool:
+def recognizes(root: Path) -> bool:
     return (root / "Annotations").is_dir() and (root / "JPEGImages").is_dir()
 
 
@@ -122,8 +122,8 @@ def read(root: Path, split: str) -> Reading:
         if picture is None:
             kind = "missing-picture" if list_file else "orphan-label"
             reason = f"'{identity}' has no picture in JPEGImages"
-            mend = "add the picture, or take it off the set"
-            problems.append(Problem(kind, list_file or label, line, reason, mend))
+            hint = "add the picture, or take it off the set"
+            problems.append(Problem(kind, list_file or label, line, reason, hint))
             continue
         sample = _sample(identity, picture, annotation, names, label, problems)
         if sample is not None:
@@ -168,21 +168,21 @@ def parse(path: Path) -> Element:
     except DefusedXmlException as error:
         raise TatamiError(
             f"declares a document type or entities ({type(error).__name__})",
-            mend="delete the DOCTYPE: annotations need none, and hostile files use it",
+            hint="delete the DOCTYPE: annotations need none, and hostile files use it",
             file=path,
             line=target.parser.CurrentLineNumber,
         ) from error
     except ParseError as error:
         raise TatamiError(
             f"malformed XML: {error}",
-            mend="mend or export it again",
+            hint="fix or export it again",
             file=path,
             line=error.position[0],
         ) from error
     except (ValueError, LookupError) as error:  # too many elements, an encoding nobody knows
         raise TatamiError(
             f"malformed XML: {error}",
-            mend="mend or export it again",
+            hint="fix or export it again",
             file=path,
             line=target.parser.CurrentLineNumber,
         ) from error
@@ -266,7 +266,7 @@ def _sample(
         sides = None if stated is None else (_value(stated, "width"), _value(stated, "height"))
     except ValueError as error:
         line = stated.line if stated else None
-        problems.append(Problem("bad-label", label, line, str(error), "mend or leave out <size>"))
+        problems.append(Problem("bad-label", label, line, str(error), "fix or leave out <size>"))
         return None
     size = checked_size(picture, sides, label, stated.line if stated else None, problems)
     if size is None:
@@ -296,7 +296,7 @@ def _row(
     except (ValueError, TatamiError) as error:
         reason = error.reason if isinstance(error, TatamiError) else str(error)
         problems.append(
-            Problem("bad-label", label, thing.line, f"{title}: {reason}", "mend the object")
+            Problem("bad-label", label, thing.line, f"{title}: {reason}", "fix the object")
         )
         return None
     if name not in names:

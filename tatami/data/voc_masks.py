@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tatami.data.labels import pictures_in, read_class_names
-from tatami.data.masks import Legend, Pair, names_listed, reading, usual_colours
+from tatami.data.masks import Legend, Pair, names_listed, reading, usual_colors
 from tatami.data.problems import MaskReading, Problem
 from tatami.types import VOID
 
@@ -24,7 +24,7 @@ CLASSES = (
 )
 
 
-def recognises(root: Path) -> bool:
+def recognizes(root: Path) -> bool:
     return (root / "SegmentationClass").is_dir() and (root / "JPEGImages").is_dir()
 
 
@@ -40,7 +40,7 @@ def read(root: Path, split: str) -> MaskReading:
     listed = next((file for file in files if file.is_file()), None)
     names = CLASSES if listed is None else read_class_names(listed)
     meaning = {label: label for label in range(len(names))} | {VOID: VOID}
-    legend = Legend(names, usual_colours(len(names)), meaning)
+    legend = Legend(names, usual_colors(len(names)), meaning)
     problems: list[Problem] = []
     pictures = {path.stem: path for path in pictures_in(root / "JPEGImages")}
     masks = {path.stem: path for path in pictures_in(root / "SegmentationClass")}

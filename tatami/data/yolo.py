@@ -1,6 +1,6 @@
 """YOLO text: labels/ID.txt beside images/ID.jpg, with a YAML file or a list of class names.
 
-A label line is ``class x y width height``: the class's number from 0, then the box's centre and
+A label line is ``class x y width height``: the class's number from 0, then the box's center and
 sides as fractions of the picture. A longer line is ``class x1 y1 x2 y2 x3 y3 ...``, a polygon, and
 gives the box around it. A picture's label file has the same stem; the last folder ``images`` of
 its path becomes ``labels``, and where there is none the file stands beside the picture.
@@ -59,7 +59,7 @@ class _Layout:
     missing: dict[str, str]
 
 
-def recognises(root: Path) -> bool:
+def recognizes(root: Path) -> bool:
     if root.is_file():
         return root.suffix.lower() in (".yaml", ".yml")
     return bool(_yaml_files(root)) or _is_darknet(root)
@@ -73,9 +73,9 @@ def splits(root: Path) -> tuple[str, ...]:
 def strays(root: Path) -> list[Problem]:
     """The splits that the YAML file names and that are not there."""
     layout = _layout(root)
-    mend = "correct the entry, or take it out"
+    hint = "correct the entry, or take it out"
     return [
-        Problem("missing-split", layout.file, None, f"{split}: there is no {entry}", mend)
+        Problem("missing-split", layout.file, None, f"{split}: there is no {entry}", hint)
         for split, entry in layout.missing.items()
     ]
 
@@ -102,12 +102,12 @@ def read(root: Path, split: str) -> Reading:
         label_of[label] = picture
         if not picture.is_file():
             reason = f"there is no {picture}"
-            mend = "add it, or take it off the list"
-            problems.append(Problem("missing-picture", list_file or picture, line, reason, mend))
+            hint = "add it, or take it off the list"
+            problems.append(Problem("missing-picture", list_file or picture, line, reason, hint))
         elif not label.is_file():
             reason = f"there is no label file {label.name}"
-            mend = "add it: empty if nothing is to be found in the picture"
-            problems.append(Problem("missing-label", picture, None, reason, mend))
+            hint = "add it: empty if nothing is to be found in the picture"
+            problems.append(Problem("missing-label", picture, None, reason, hint))
         else:
             size = checked_size(picture, None, label, None, problems)
             rows = _rows(label, size, layout.classes, problems) if size else None
@@ -126,18 +126,18 @@ def _layout(root: Path) -> _Layout:
     if root.is_dir() and len(files) > 1:
         several = ", ".join(path.name for path in files)
         raise TatamiError(
-            f"holds several sets: {several}", mend="name one of these files as the path", file=root
+            f"holds several sets: {several}", hint="name one of these files as the path", file=root
         )
     file = files[0] if root.is_dir() else root
     content = _yaml(file)
     names = content.get("names")
     if names is None:
-        raise TatamiError("has no 'names'", mend="list the class names", file=file)
+        raise TatamiError("has no 'names'", hint="list the class names", file=file)
     classes = _names(names, file)
     count = content.get("nc")
     if count is not None and count != len(classes):
         raise TatamiError(
-            f"nc is {count!r:.20} and names has {len(classes)}", mend="correct one", file=file
+            f"nc is {count!r:.20} and names has {len(classes)}", hint="correct one", file=file
         )
     sources: dict[str, tuple[Path, ...]] = {}
     missing: dict[str, str] = {}
@@ -157,7 +157,7 @@ def _layout(root: Path) -> _Layout:
         reason = "; ".join(f"{key}: there is no {name}" for key, name in missing.items())
         raise TatamiError(
             reason or "names no train, val or test",
-            mend="give folders or lists of pictures, relative to 'path' or to this file",
+            hint="give folders or lists of pictures, relative to 'path' or to this file",
             file=file,
         )
     return _Layout(file, classes, sources, missing)
@@ -187,13 +187,13 @@ def _yaml(file: Path) -> dict[str, object]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise TatamiError(
-            f"malformed YAML: {error.problem}", mend="mend the line", file=file, line=line
+            f"malformed YAML: {error.problem}", hint="fix the line", file=file, line=line
         ) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise TatamiError(f"malformed YAML: {error}", mend="mend the file", file=file) from error
+        raise TatamiError(f"malformed YAML: {error}", hint="fix the file", file=file) from error
     if not isinstance(content, dict):
         raise TatamiError(
-            "is no mapping of keys to values", mend="give names, train, val", file=file
+            "is no mapping of keys to values", hint="give names, train, val", file=file
         )
     return content
 
@@ -213,17 +213,17 @@ def _names(value: object, file: Path) -> tuple[str, ...]:
         if set(value) != set(range(len(value))) or any(isinstance(key, bool) for key in value):
             raise TatamiError(
                 f"names does not number its {len(value)} classes from 0",
-                mend="number them 0, 1, 2, ... without a gap",
+                hint="number them 0, 1, 2, ... without a gap",
                 file=file,
             )
         value = [value[at] for at in range(len(value))]
     if not isinstance(value, list):
-        raise TatamiError("names is no list and no mapping", mend="list the names", file=file)
+        raise TatamiError("names is no list and no mapping", hint="list the names", file=file)
     for at, name in enumerate(value):
         # YAML reads an unquoted no as False; a number is a fair name for a digit
         if isinstance(name, bool) or not isinstance(name, str | int):
             raise TatamiError(
-                f"the name of class {at} reads as {name!r:.40}", mend="put it in quotes", file=file
+                f"the name of class {at} reads as {name!r:.40}", hint="put it in quotes", file=file
             )
     return checked_names((class_name(str(name), file) for name in value), file)
 
@@ -244,8 +244,8 @@ def _is_darknet(root: Path) -> bool:
     if (root / "obj.names").is_file():
         return True
     named = any((root / name).is_file() for name in _NAME_FILES)
-    labelled = (root / "labels").is_dir() or (root / "obj_train_data").is_dir()
-    return named and (labelled or any(path.with_suffix(".txt").is_file() for path in _beside(root)))
+    labeled = (root / "labels").is_dir() or (root / "obj_train_data").is_dir()
+    return named and (labeled or any(path.with_suffix(".txt").is_file() for path in _beside(root)))
 
 
 def _beside(root: Path) -> list[Path]:
@@ -262,7 +262,7 @@ def _beside(root: Path) -> list[Path]:
 def _darknet_layout(root: Path) -> _Layout:
     file = next((root / name for name in _NAME_FILES if (root / name).is_file()), None)
     if file is None:
-        raise TatamiError("no class names", mend=f"looked for {LOOKED_FOR}", file=root)
+        raise TatamiError("no class names", hint=f"looked for {LOOKED_FOR}", file=root)
     classes = read_class_names(file)
     sources: dict[str, tuple[Path, ...]] = {
         split: (root / f"{split}.txt",) for split in _SPLITS if (root / f"{split}.txt").is_file()
@@ -289,8 +289,8 @@ def _pictures(
             if names_a_path(text):
                 yield _listed(source, text), source, line
             elif text:
-                reason, mend = f"{text[:80]!r} is no path", "write one path a line"
-                problems.append(Problem("bad-label", source, line, reason, mend))
+                reason, hint = f"{text[:80]!r} is no path", "write one path a line"
+                problems.append(Problem("bad-label", source, line, reason, hint))
 
 
 def _listed(list_file: Path, text: str) -> Path:
@@ -351,13 +351,13 @@ def _rows(
         try:
             which, edges = _box(text)
         except ValueError as error:
-            mend = "write class x y width height, fractions of the picture"
-            problems.append(Problem("bad-label", label, line, str(error), mend))
+            hint = "write class x y width height, fractions of the picture"
+            problems.append(Problem("bad-label", label, line, str(error), hint))
             continue
         if not 0 <= which < len(classes):
             reason = f"class {which} is not in 0 to {len(classes) - 1}"
-            mend = f"correct it, or add its name to {len(classes)} names"
-            problems.append(Problem("class-out-of-range", label, line, reason, mend))
+            hint = f"correct it, or add its name to {len(classes)} names"
+            problems.append(Problem("class-out-of-range", label, line, reason, hint))
             continue
         left, top, right, bottom = edges
         scaled = (left * size.width, top * size.height, right * size.width, bottom * size.height)

@@ -25,7 +25,7 @@ from tatami.evaluate.curve import hits_needed
 from tatami.evaluate.outcome import Outcome
 from tatami.evaluate.pool import Pool
 from tatami.evaluate.voc import outcome
-from tatami.types import Float, Int
+from tatami.types import Float64, Int64
 
 CONFIDENCE = 0.95
 RECALLS07 = np.arange(11, dtype=np.float64) * 0.1
@@ -76,7 +76,7 @@ def bootstrap(
     return Intervals(resamples, seed, CONFIDENCE, *ends)
 
 
-def resampled_maps(pool: Pool, weights: Int, iou_threshold: float = 0.5) -> Float:
+def resampled_maps(pool: Pool, weights: Int64, iou_threshold: float = 0.5) -> Float64:
     """VOC 2007's and VOC 2010's mAP and COCO's AP50 of weighted pictures: (B, 3) float64.
 
     NaN without truths.  weights: (B, pictures) int64, how often each resample has each picture.
@@ -84,7 +84,7 @@ def resampled_maps(pool: Pool, weights: Int, iou_threshold: float = 0.5) -> Floa
     return _maps(pool, outcome(pool, iou_threshold), outcome50(pool), weights)
 
 
-def _weights(rng: np.random.Generator, pictures: int, resamples: int) -> Int:
+def _weights(rng: np.random.Generator, pictures: int, resamples: int) -> Int64:
     """(resamples, pictures): how often each picture is drawn; each row sums to ``pictures``."""
     if pictures == 0:
         return np.zeros((resamples, 0), np.int64)
@@ -94,7 +94,7 @@ def _weights(rng: np.random.Generator, pictures: int, resamples: int) -> Int:
     return counts.reshape(resamples, pictures)
 
 
-def _maps(pool: Pool, by_voc: Outcome, by_coco: Outcome, weights: Int) -> Float:
+def _maps(pool: Pool, by_voc: Outcome, by_coco: Outcome, weights: Int64) -> Float64:
     """(B, 3): the means over the classes with truths."""
     voc = list(_classes(pool, by_voc, weights))
     columns = (
@@ -117,22 +117,22 @@ class _Weighted:
     best, and at no higher recall.
     """
 
-    gains: Int
-    ranks: Int
-    truths: Int
+    gains: Int64
+    ranks: Int64
+    truths: Int64
 
-    def best(self, epsilon: float) -> Float:
+    def best(self, epsilon: float) -> Float64:
         """(h, B): the best precision at each hit or after it."""
         hits = np.cumsum(self.gains, axis=0)
         precision = hits / np.maximum(self.ranks + epsilon, _EPSILON)  # 0 / 0 is 0 here
-        best: Float = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
+        best: Float64 = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
         return best
 
-    def area(self) -> Float:
+    def area(self) -> Float64:
         """(B,): VOC 2010's average precision, NaN without truths."""
         return self._or_nan((self.gains * self.best(0)).sum(axis=0) / np.maximum(self.truths, 1))
 
-    def at_recalls(self, recalls: Float, epsilon: float) -> Float:
+    def at_recalls(self, recalls: Float64, epsilon: float) -> Float64:
         """(B,): the mean over recalls (r,) of the best precision from there on, NaN as above."""
         count = len(self.truths)
         hits = np.cumsum(self.gains, axis=0).T  # (B, h)
@@ -146,11 +146,11 @@ class _Weighted:
         best = np.concatenate([self.best(epsilon), beyond])
         return self._or_nan(best[place, np.arange(count)[:, None]].mean(axis=1))
 
-    def _or_nan(self, values: Float) -> Float:
+    def _or_nan(self, values: Float64) -> Float64:
         return np.where(self.truths > 0, values, np.nan)
 
 
-def _classes(pool: Pool, outcome: Outcome, weights: Int) -> Iterator[_Weighted]:
+def _classes(pool: Pool, outcome: Outcome, weights: Int64) -> Iterator[_Weighted]:
     by_picture = np.ascontiguousarray(weights.T)  # (pictures, B)
     truth_picture = pool.truth_picture[outcome.wanted]
     truth_label = pool.truths.labels[outcome.wanted]
@@ -175,7 +175,7 @@ def _class_sizes(pool: Pool) -> list[int]:
     return [int(n) for n in np.bincount(pool.detections.labels, minlength=pool.classes)]
 
 
-def _mean(values: Float, count: int) -> Float:
+def _mean(values: Float64, count: int) -> Float64:
     """(B,): over the classes (K, B) that are not NaN; NaN where all are."""
     values = values.reshape(-1, count)
     present = ~np.isnan(values)
@@ -183,7 +183,7 @@ def _mean(values: Float, count: int) -> Float:
     return np.where(number > 0, total / np.maximum(number, 1), np.nan)
 
 
-def _interval(values: Float) -> Interval:
+def _interval(values: Float64) -> Interval:
     values = values[~np.isnan(values)]
     if len(values) == 0:
         return Interval(np.nan, np.nan)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tatami.evaluate.curve import Curve
-from tatami.types import Bool, Float, Int
+from tatami.types import Bool, Float64, Int64
 
 BINS = 15  # as in the paper
 
@@ -24,12 +24,12 @@ class Reliability:
     counts: (b,) int64.  confidence, accuracy: (b,) float64, in [0, 1], NaN for an empty bin.
     """
 
-    counts: Int
-    confidence: Float
-    accuracy: Float
+    counts: Int64
+    confidence: Float64
+    accuracy: Float64
 
     @property
-    def edges(self) -> Float:
+    def edges(self) -> Float64:
         """(b + 1,) float64."""
         return _edges(len(self.counts))
 
@@ -43,7 +43,7 @@ class Reliability:
         return float((self.counts * gap).sum() / total)
 
 
-def reliability(scores: Float, right: Bool, bins: int = BINS) -> Reliability:
+def reliability(scores: Float64, right: Bool, bins: int = BINS) -> Reliability:
     """The bins of scores (n,), each right or not (n,).
 
     Raises ValueError where the two differ in length, a score is not in 0 to 1, or there is no bin.
@@ -67,5 +67,5 @@ def curve_reliability(curve: Curve, bins: int = BINS) -> Reliability:
     return reliability(curve.scores, np.diff(curve.true_positives, prepend=0) > 0, bins)
 
 
-def _edges(bins: int) -> Float:
+def _edges(bins: int) -> Float64:
     return np.linspace(0, 1, bins + 1)

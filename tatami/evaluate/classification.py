@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tatami.evaluate.roc import Roc, roc
-from tatami.types import Float32, Int
+from tatami.types import Float32, Int64
 
 TOP = 5
 
@@ -46,7 +46,7 @@ class Classification:
     pictures: int
     top1: float
     top5: float
-    confusion: Int
+    confusion: Int64
     classes: tuple[ClassResult, ...]
 
     @property
@@ -79,7 +79,7 @@ class Classification:
         }
 
 
-def evaluate(labels: Int, scores: Float32, classes: Sequence[str]) -> Classification:
+def evaluate(labels: Int64, scores: Float32, classes: Sequence[str]) -> Classification:
     """What scores (n, classes) say of pictures with these labels (n,); of equal scores the class
     that comes first in the list is the answer.
 

@@ -19,11 +19,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from tatami.boxes import area_xyxy
 from tatami.evaluate.curve import hits_needed
 from tatami.evaluate.outcome import Outcome
 from tatami.evaluate.pool import Pool
-from tatami.types import Bool, Float, Int
+from tatami.rules.boxes import area_xyxy
+from tatami.types import Bool, Float64, Int64
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)
@@ -57,7 +57,7 @@ class Coco:
     ar_small: float
     ar_medium: float
     ar_large: float
-    class_ap: Float
+    class_ap: Float64
     """(K, 10) float64: the average precision of each class at each IoU threshold."""
 
 
@@ -68,9 +68,9 @@ class _Fits:
     fit: (p,) float64, the IoU, or the part of the detection's area inside a crowd.
     """
 
-    detection: Int
-    truth: Int
-    fit: Float
+    detection: Int64
+    truth: Int64
+    fit: Float64
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,11 @@ class _Hits:
     truths: (K,) int64, those that count.
     """
 
-    threshold: Int
-    label: Int
-    rank: Int
-    misses: Int
-    truths: Int
+    threshold: Int64
+    label: Int64
+    rank: Int64
+    misses: Int64
+    truths: Int64
 
 
 def coco(pool: Pool) -> Coco:
@@ -120,7 +120,7 @@ def coco(pool: Pool) -> Coco:
     )
 
 
-def _ranks(pool: Pool) -> Int:
+def _ranks(pool: Pool) -> Int64:
     """(m,): the place of each detection among those of its picture and class, from 0."""
     group = pool.detection_picture * pool.classes + pool.detections.labels
     order = np.argsort(group, kind="stable")  # the pool is best first within a class
@@ -131,7 +131,7 @@ def _ranks(pool: Pool) -> Int:
     return rank
 
 
-def _fits(pool: Pool, rank: Int) -> _Fits:
+def _fits(pool: Pool, rank: Int64) -> _Fits:
     pairs = pool.pairs
     fit = np.where(pool.truths.crowd[pairs.truth], pairs.cover, pairs.iou)
     kept = np.flatnonzero((fit >= IOU_THRESHOLDS[0]) & (rank[pairs.detection] < MAX_DETECTIONS))
@@ -147,8 +147,8 @@ class _Taken:
     counted: (m,) bool, the detections that are wrong if they take nothing.
     """
 
-    rows: Int
-    truth: Int
+    rows: Int64
+    truth: Int64
     ignored: Bool
     counted: Bool
 
@@ -172,7 +172,7 @@ def outcome50(pool: Pool) -> Outcome:
 
 
 def _match(
-    pool: Pool, rank: Int, fits: _Fits, areas: Float, smallest: float, largest: float
+    pool: Pool, rank: Int64, fits: _Fits, areas: Float64, smallest: float, largest: float
 ) -> _Taken:
     """The detections, of areas (m,), in one area range."""
     truths = pool.truths
@@ -183,7 +183,7 @@ def _match(
     return _Taken(rows, _take(rank, fits, ignored, truths.crowd, rows), ignored, counted)
 
 
-def _hits(pool: Pool, rank: Int, taken: _Taken) -> _Hits:
+def _hits(pool: Pool, rank: Int64, taken: _Taken) -> _Hits:
     rows, classes = taken.rows, np.arange(pool.classes)
     labels = pool.detections.labels[rows]
     threshold, hit = np.nonzero(taken.hit)
@@ -202,7 +202,7 @@ def _hits(pool: Pool, rank: Int, taken: _Taken) -> _Hits:
     )
 
 
-def _take(rank: Int, fits: _Fits, ignored: Bool, crowd: Bool, rows: Int) -> Int:
+def _take(rank: Int64, fits: _Fits, ignored: Bool, crowd: Bool, rows: Int64) -> Int64:
     """The truth that each detection in ``rows`` (q,) takes at each threshold, or -1: (10, q).
 
     Taking is one after the other within a picture and class only. So all detections that are best
@@ -236,7 +236,7 @@ def _take(rank: Int, fits: _Fits, ignored: Bool, crowd: Bool, rows: Int) -> Int:
     return taken.T
 
 
-def _average_precision(found: _Hits) -> Float:
+def _average_precision(found: _Hits) -> Float64:
     """(K, 10): the mean precision at the 101 recalls; NaN for a class without truths.
 
     The n-th hit of a class is where recall n / truths is reached first, so precision at a recall is
@@ -255,12 +255,12 @@ def _average_precision(found: _Hits) -> Float:
     best = np.maximum.reduceat(np.append(precision, 0), from_here.ravel()).reshape(needed.shape)
     best[needed > hits[:, None]] = 0  # beyond the last, nothing
     best = np.maximum.accumulate(best[:, ::-1], axis=1)[:, ::-1]
-    result: Float = best.mean(axis=1).reshape(thresholds, classes).T
+    result: Float64 = best.mean(axis=1).reshape(thresholds, classes).T
     result[found.truths == 0] = np.nan
     return result
 
 
-def _recall(found: _Hits, most: int) -> Float:
+def _recall(found: _Hits, most: int) -> Float64:
     """(K, 10): the part of the truths found, by ``most`` detections a picture and class."""
     classes, thresholds = len(found.truths), len(IOU_THRESHOLDS)
     group = (found.threshold * classes + found.label)[found.rank < most]
@@ -270,7 +270,7 @@ def _recall(found: _Hits, most: int) -> Float:
     return result
 
 
-def _mean(values: Float) -> float:
+def _mean(values: Float64) -> float:
     """Over the classes that have truths; NaN if none has."""
     present = values[~np.isnan(values)]
     return float(present.mean()) if len(present) else np.nan

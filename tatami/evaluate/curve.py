@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tatami.types import Bool, Float, Int
+from tatami.types import Bool, Float64, Int64
 
 
 @dataclass(frozen=True)
@@ -18,27 +18,27 @@ class Curve:
     found a truth.  truths: how many there are to find.
     """
 
-    scores: Float
-    true_positives: Int
+    scores: Float64
+    true_positives: Int64
     truths: int
 
     def __len__(self) -> int:
         return len(self.scores)
 
     @property
-    def precision(self) -> Float:
+    def precision(self) -> Float64:
         """(n,) float64: of the first 1, 2, ... n detections, the part that is right."""
         return self.true_positives / np.arange(1, len(self) + 1)
 
     @property
-    def recall(self) -> Float:
+    def recall(self) -> Float64:
         """(n,) float64: the part of the truths that the first 1, 2, ... n find; NaN without any."""
         if self.truths == 0:
             return np.full(len(self), np.nan)
         return self.true_positives / self.truths
 
 
-def curve(scores: Float, hits: Bool, truths: int) -> Curve:
+def curve(scores: Float64, hits: Bool, truths: int) -> Curve:
     """A curve from detections (n,), best first, and whether each found a truth."""
     return Curve(scores, np.cumsum(hits, dtype=np.int64), truths)
 
@@ -53,7 +53,7 @@ def merged(curves: Sequence[Curve]) -> Curve:
     return curve(scores[order], hits[order] == 1, sum(c.truths for c in curves))
 
 
-def hits_needed(truths: Int, recalls: Float) -> Int:
+def hits_needed(truths: Int64, recalls: Float64) -> Int64:
     """(k, r) int64: how many hits, at least 1, reach each recall (r,) of so many truths (k,)."""
     count = np.maximum(truths, 1)[:, None]
     needed = np.ceil(recalls * count).astype(np.int64)

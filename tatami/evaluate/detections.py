@@ -17,7 +17,7 @@ from tatami.evaluate.diagnostics import Diagnostics, diagnostics
 from tatami.evaluate.pool import pool
 from tatami.evaluate.threshold import OperatingPoint, at_threshold, best_f1
 from tatami.evaluate.voc import all_point, curves, eleven_point, outcome
-from tatami.types import Bool, Boxes, Detections, Int
+from tatami.types import Bool, Boxes, Detections, Int64
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ def _diagnostics(found: Diagnostics) -> dict[str, Any]:
 
 
 def _class_diagnostics(found: Diagnostics, label: int) -> dict[str, Any]:
-    counts: Int = found.diagnosis.counts[label]
+    counts: Int64 = found.diagnosis.counts[label]
     return {
         "kinds": dict(zip(KINDS, counts.tolist(), strict=True)),
         "ece": _number(found.reliabilities[label].expected_error),

@@ -23,7 +23,7 @@ import numpy as np
 
 from tatami.evaluate.pool import Pool, overlaps
 from tatami.evaluate.voc import outcome
-from tatami.types import Bool, Float, Int
+from tatami.types import Bool, Float64, Int64
 
 KINDS = ("correct", "localization", "similar", "other", "background")
 CORRECT, LOCALIZATION, SIMILAR, OTHER, BACKGROUND = range(5)
@@ -46,10 +46,10 @@ class Diagnosis:
     counts: (K, 5) int64, in the order of KINDS. A row sums to N, or less where less was found.
     """
 
-    counts: Int
+    counts: Int64
 
     @property
-    def fractions(self) -> Float:
+    def fractions(self) -> Float64:
         """(K, 5) float64: each row a sum of 1; NaN for a class without a detection to look at."""
         total = self.counts.sum(axis=1, keepdims=True)
         fractions = np.full(self.counts.shape, np.nan)
@@ -57,7 +57,7 @@ class Diagnosis:
         return fractions
 
     @property
-    def mean(self) -> Float:
+    def mean(self) -> Float64:
         """(5,) float64: the mean over the classes, as in the paper's figure; NaN if there is none.
 
         Classes without a detection to look at are left out.

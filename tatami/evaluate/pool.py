@@ -13,8 +13,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tatami.boxes import area_xyxy
-from tatami.types import Boxes, Detections, Float, Int
+from tatami.rules.boxes import area_xyxy
+from tatami.types import Boxes, Detections, Float64, Int64
 
 T = TypeVar("T", bound=np.generic)
 
@@ -30,10 +30,10 @@ class Pairs:
     truth: what COCO takes in place of IoU for a crowd.
     """
 
-    detection: Int
-    truth: Int
-    iou: Float
-    cover: Float
+    detection: Int64
+    truth: Int64
+    iou: Float64
+    cover: Float64
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class Pool:
     pictures: int
     classes: int
     truths: Boxes
-    truth_picture: Int
+    truth_picture: Int64
     detections: Detections
-    detection_picture: Int
+    detection_picture: Int64
     pairs: Pairs
 
     def detections_of(self, label: int) -> slice:
@@ -107,11 +107,13 @@ def _joined(arrays: list[NDArray[T]], none: NDArray[T]) -> NDArray[T]:
     return np.concatenate([none, *arrays])
 
 
-def _picture_numbers(counts: list[int]) -> Int:
+def _picture_numbers(counts: list[int]) -> Int64:
     return np.repeat(np.arange(len(counts), dtype=np.int64), np.array(counts, np.int64))
 
 
-def overlaps(truths: Float, truth_groups: Int, detections: Float, detection_groups: Int) -> Pairs:
+def overlaps(
+    truths: Float64, truth_groups: Int64, detections: Float64, detection_groups: Int64
+) -> Pairs:
     """Pairs of boxes (n, 4) and (m, 4), xyxy, of one group, as a picture: (n,) and (m,) int64."""
     order = np.argsort(truth_groups, kind="stable")
     groups, firsts, sizes = np.unique(truth_groups[order], return_index=True, return_counts=True)

@@ -69,7 +69,7 @@ def read_results(
             index, box, score, category = _parsed(row, place, label)
         except ValueError as error:
             raise TatamiError(
-                f"detection {number}: {error}", mend="write it in COCO's results format", file=path
+                f"detection {number}: {error}", hint="write it in COCO's results format", file=path
             ) from error
         rows[index].append((box, score, category))
     return tuple(
@@ -80,14 +80,14 @@ def read_results(
 
 def _rows(path: Path) -> list[object]:
     if not path.is_file():
-        raise TatamiError("no such file", mend="check the path", file=path)
+        raise TatamiError("no such file", hint="check the path", file=path)
     if path.stat().st_size > MAX_JSON_BYTES:
         raise TatamiError(
-            f"larger than {MAX_JSON_BYTES >> 20} MiB", mend="leave out low scores", file=path
+            f"larger than {MAX_JSON_BYTES >> 20} MiB", hint="leave out low scores", file=path
         )
     rows = parse_json(path.read_bytes(), path)
     if not isinstance(rows, list):
-        raise TatamiError("not a list of detections", mend="give COCO's results format", file=path)
+        raise TatamiError("not a list of detections", hint="give COCO's results format", file=path)
     return rows
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tatami.evaluate.pool import Pool
-from tatami.types import Bool, Float, Int
+from tatami.types import Bool, Float64, Int64
 
 MEAN_STEPS = 500
 
@@ -27,9 +27,9 @@ class Roc:
     true_positives, false_positives: (t,) int64.
     """
 
-    thresholds: Float
-    true_positives: Int
-    false_positives: Int
+    thresholds: Float64
+    true_positives: Int64
+    false_positives: Int64
 
     @property
     def positives(self) -> int:
@@ -42,12 +42,12 @@ class Roc:
         return int(self.false_positives[-1])
 
     @property
-    def true_positive_rate(self) -> Float:
+    def true_positive_rate(self) -> Float64:
         """(t,) float64: the part of the positives that is found; NaN without any."""
         return _rate(self.true_positives)
 
     @property
-    def false_positive_rate(self) -> Float:
+    def false_positive_rate(self) -> Float64:
         """(t,) float64: the part of the negatives that is taken for positive; NaN without any."""
         return _rate(self.false_positives)
 
@@ -65,7 +65,7 @@ class Roc:
         return twice / (2 * self.positives * self.negatives)
 
 
-def roc(scores: Float, positive: Bool) -> Roc:
+def roc(scores: Float64, positive: Bool) -> Roc:
     """The curve of scores (n,), a higher one meaning positive, and what is positive (n,).
 
     Raises ValueError where the two differ in length or a score is NaN.
@@ -94,8 +94,8 @@ class MeanRoc:
     auc: the area under it, which is the mean of theirs.
     """
 
-    false_positive_rate: Float
-    true_positive_rate: Float
+    false_positive_rate: Float64
+    true_positive_rate: Float64
     auc: float
 
 
@@ -136,5 +136,5 @@ def class_rocs(pool: Pool) -> tuple[Roc, ...]:
     return tuple(result)
 
 
-def _rate(counts: Int) -> Float:
+def _rate(counts: Int64) -> Float64:
     return counts / counts[-1] if counts[-1] else np.full(len(counts), np.nan)

@@ -6,11 +6,11 @@ stated (VOID) are not counted. With t the row's sum and f the column's, of a cla
     accuracy = C[i, i] / t      IoU = C[i, i] / (t + f - C[i, i])      Dice = 2 C[i, i] / (t + f)
 
 (Long, Shelhamer and Darrell 2015, section 5; Dice 1945). The means are over the classes that have
-such a number: a class that is neither labelled nor found anywhere has none.
+such a number: a class that is neither labeled nor found anywhere has none.
 
 The boundary measure F1 is of Csurka, Larlus and Perronnin 2013, "What is a good evaluation measure
 for semantic segmentation?", section 3.3: of every picture and class, the share of the found
-boundary's pixels that lie within a distance of the labelled boundary, and the other way round.
+boundary's pixels that lie within a distance of the labeled boundary, and the other way round.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from tatami.types import VOID, Bool, Float, Int, Mask
+from tatami.types import VOID, Bool, Float64, Int64, Mask
 
 TOLERANCE = 0.0075
 """Of the picture's diagonal: two boundaries that are nearer than this agree."""
@@ -32,8 +32,8 @@ TOLERANCE = 0.0075
 class ClassResult:
     """One class; NaN where a number would be 0 / 0.
 
-    pixels: labelled so.  taken_for: of the stated pixels, those found so, rightly or not.
-    boundary_f1: a mean over the pictures in which the class is labelled or found.
+    pixels: labeled so.  taken_for: of the stated pixels, those found so, rightly or not.
+    boundary_f1: a mean over the pictures in which the class is labeled or found.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Segmentation:
     """
 
     pictures: int
-    confusion: Int
+    confusion: Int64
     boundary_f1: float
     classes: tuple[ClassResult, ...]
 
@@ -120,25 +120,25 @@ class Tally:
     def __init__(self, classes: Sequence[str]) -> None:
         count = len(classes)
         self._names = tuple(classes)
-        self._confusion: Int = np.zeros((count, count), np.int64)
-        self._boundaries: list[Float] = []  # (classes,) F1 of each picture, NaN for none
+        self._confusion: Int64 = np.zeros((count, count), np.int64)
+        self._boundaries: list[Float64] = []  # (classes,) F1 of each picture, NaN for none
 
-    def add(self, labelled: Mask, found: Mask) -> None:
+    def add(self, labeled: Mask, found: Mask) -> None:
         """One picture's labels and answers, both (height, width).
 
         Raises ValueError for shapes that differ and for a class that there is not; an answer may be
         VOID only where the label is.
         """
         count = len(self._names)
-        if labelled.shape != found.shape or labelled.ndim != 2:
-            raise ValueError(f"labels {labelled.shape} and answers {found.shape}")
-        stated = labelled != VOID
-        label, answer = labelled[stated].astype(np.int64), found[stated].astype(np.int64)
+        if labeled.shape != found.shape or labeled.ndim != 2:
+            raise ValueError(f"labels {labeled.shape} and answers {found.shape}")
+        stated = labeled != VOID
+        label, answer = labeled[stated].astype(np.int64), found[stated].astype(np.int64)
         if label.size and (label.max() >= count or answer.max() >= count):
             raise ValueError("a class is out of range")
         pairs = np.bincount(label * count + answer, minlength=count * count)
         self._confusion += pairs.reshape(count, count)
-        self._boundaries.append(boundary_f1(labelled, found, count))
+        self._boundaries.append(boundary_f1(labeled, found, count))
 
     def result(self) -> Segmentation:
         """What all pictures so far come to."""
@@ -163,23 +163,23 @@ class Tally:
         return Segmentation(len(of_pictures), confusion.copy(), boundary, tuple(results))
 
 
-def boundary_f1(labelled: Mask, found: Mask, classes: int, tolerance: float = TOLERANCE) -> Float:
+def boundary_f1(labeled: Mask, found: Mask, classes: int, tolerance: float = TOLERANCE) -> Float64:
     """(classes,) F1 of the boundaries in one picture; NaN where a class has none in either mask.
 
-    A class's boundary are its pixels with a neighbour, of the four, of another class. Where the
-    label is VOID neither mask has a class, and such pixels are no neighbours. Pixels nearer than
-    ``tolerance`` of the picture's diagonal to the other boundary, between centres, agree with it.
+    A class's boundary are its pixels with a neighbor, of the four, of another class. Where the
+    label is VOID neither mask has a class, and such pixels are no neighbors. Pixels nearer than
+    ``tolerance`` of the picture's diagonal to the other boundary, between centers, agree with it.
     """
-    height, width = labelled.shape
+    height, width = labeled.shape
     reach = tolerance * math.hypot(width, height)
-    answer = np.where(labelled == VOID, VOID, found)
-    edges = [_has_other_neighbour(mask) for mask in (labelled, answer)]
-    result: Float = np.full(classes, math.nan)
-    for label in np.union1d(np.unique(labelled), np.unique(answer)).tolist():
+    answer = np.where(labeled == VOID, VOID, found)
+    edges = [_has_other_neighbor(mask) for mask in (labeled, answer)]
+    result: Float64 = np.full(classes, math.nan)
+    for label in np.union1d(np.unique(labeled), np.unique(answer)).tolist():
         if label >= classes:
             continue
         truth, guess = (
-            edge & (mask == label) for edge, mask in zip(edges, (labelled, answer), strict=True)
+            edge & (mask == label) for edge, mask in zip(edges, (labeled, answer), strict=True)
         )
         if not (truth.any() or guess.any()):
             continue
@@ -189,7 +189,7 @@ def boundary_f1(labelled: Mask, found: Mask, classes: int, tolerance: float = TO
     return result
 
 
-def _has_other_neighbour(mask: Mask) -> Bool:
+def _has_other_neighbor(mask: Mask) -> Bool:
     """Which pixels have one of the four beside them of another class, neither of them VOID."""
     edge: Bool = np.zeros(mask.shape, np.bool_)
     for one, other in (
@@ -222,7 +222,7 @@ def _share_near(pixels: Bool, others: Bool, reach: float) -> float:
     return float(near.mean())
 
 
-def _vertical_distance(marked: Bool) -> Float:
+def _vertical_distance(marked: Bool) -> Float64:
     """To the next marked pixel in the same column, up or down; infinite without one."""
     height = marked.shape[0]
     row = np.arange(height, dtype=np.float64)[:, None]

@@ -95,7 +95,7 @@ def window_of(node: ir.Node) -> Window:
     if len(shape_of(image)) != 4:
         raise TatamiError(
             f"{place(node)} works on {len(shape_of(image))} axes, Tatami knows pictures with four",
-            mend="export a two-dimensional network",
+            hint="export a two-dimensional network",
         )
     if node.op_type == "Conv":
         weight = node.inputs[1]
@@ -109,7 +109,7 @@ def window_of(node: ir.Node) -> Window:
     if (len(kernel), len(strides), len(dilations), len(pads)) != (2, 2, 2, 4):
         raise TatamiError(
             f"{place(node)} has a window that is not two-dimensional",
-            mend="give kernel, strides and dilations two numbers, pads four",
+            hint="give kernel, strides and dilations two numbers, pads four",
         )
     rule = text(node, "auto_pad", "NOTSET")
     axes = []
@@ -143,7 +143,7 @@ def transposed_window_of(node: ir.Node) -> Window:
     more = integers(node, "output_padding", (0, 0))
     if len(shape_of(image)) != 4 or (len(strides), len(dilations), len(pads)) != (2, 2, 4):
         raise TatamiError(
-            f"{place(node)} is not two-dimensional", mend="export a two-dimensional network"
+            f"{place(node)} is not two-dimensional", hint="export a two-dimensional network"
         )
     rule = text(node, "auto_pad", "NOTSET")
     output = shape_of(node.outputs[0])[2:]
@@ -175,7 +175,7 @@ def looks_of(node: ir.Node) -> tuple[Looks, Looks]:
     if len(before) != 4 or before[:2] != after[:2] or keep != "stretch" or not plain:
         raise TatamiError(
             f"{place(node)} does not resize rows and columns alone, or in a way of its own",
-            mend="export nearest or linear resizing of rows and columns",
+            hint="export nearest or linear resizing of rows and columns",
         )
     found = []
     for axis in (2, 3):
@@ -187,7 +187,7 @@ def looks_of(node: ir.Node) -> tuple[Looks, Looks]:
         except ValueError as error:
             raise TatamiError(
                 f"{place(node)} resizes by {error}, which Tatami does not know",
-                mend="export nearest or linear resizing",
+                hint="export nearest or linear resizing",
             ) from None
     return found[0], found[1]
 

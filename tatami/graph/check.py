@@ -31,7 +31,7 @@ from tatami.graph.attributes import (
 from tatami.graph.network import shape_of
 from tatami.graph.operators import OPERATORS
 from tatami.ops.window import Window
-from tatami.types import ClassifierSpec, SegmenterSpec, Spec, TwoStageSpec
+from tatami.types import ClassificationSpec, SegmentationSpec, Spec, TwoStageSpec
 
 MAX_ELEMENTS = 2**28
 """No value may have more elements (1 GiB of float32): the bound before memory is taken."""
@@ -49,7 +49,7 @@ def check_operators(operators: Iterable[tuple[str, str]]) -> None:
     if unknown:
         raise TatamiError(
             f"the network uses {', '.join(sorted(unknown))}, which Tatami does not know",
-            mend=f"use only {', '.join(sorted(OPERATORS))}",
+            hint=f"use only {', '.join(sorted(OPERATORS))}",
         )
 
 
@@ -61,7 +61,7 @@ def check_graph(graph: ir.Graph, contradiction: str | None = None) -> None:
     if len(graph.inputs) != 1:
         raise TatamiError(
             f"the network has {len(graph.inputs)} inputs, Tatami runs networks with one",
-            mend="export it with the images as its only input",
+            hint="export it with the images as its only input",
         )
     for value in graph.initializers.values():
         _check_constant(value)
@@ -76,7 +76,7 @@ def check_graph(graph: ir.Graph, contradiction: str | None = None) -> None:
             rule(node)
         _check_activation(node.outputs[0], contradiction)
     if contradiction is not None:
-        raise TatamiError(f"ONNX refuses the network: {contradiction}", mend=AGAIN)
+        raise TatamiError(f"ONNX refuses the network: {contradiction}", hint=AGAIN)
 
 
 def check_spec(graph: ir.Graph, spec: Spec) -> None:
@@ -89,18 +89,18 @@ def check_spec(graph: ir.Graph, spec: Spec) -> None:
         return
     if len(found) != 4 or found[1:] != expected:
         raise TatamiError(
-            f"the metadata says an input of {size}, the network takes {found}", mend=AGAIN
+            f"the metadata says an input of {size}, the network takes {found}", hint=AGAIN
         )
-    if isinstance(spec, ClassifierSpec):
+    if isinstance(spec, ClassificationSpec):
         made = [shape_of(output) for output in graph.outputs]
         if made != [(1, len(spec.classes))]:
             raise TatamiError(
                 f"the metadata names {len(spec.classes)} classes, the network makes "
                 f"{', '.join(map(str, made))}",
-                mend=AGAIN,
+                hint=AGAIN,
             )
         return
-    if isinstance(spec, SegmenterSpec):
+    if isinstance(spec, SegmentationSpec):
         _check_logits([shape_of(output) for output in graph.outputs], spec)
         return
     outputs = list(graph.outputs)
@@ -116,7 +116,7 @@ def check_spec(graph: ir.Graph, spec: Spec) -> None:
         raise TatamiError(
             f"the metadata asks for {len(expected_maps)} raw maps, the network makes "
             f"{len(outputs)}",
-            mend=AGAIN,
+            hint=AGAIN,
         )
     for output, (grid, channels) in zip(outputs, expected_maps, strict=True):
         # A stride that is no whole number is rounded: 300 pixels in 19 cells are 15.789 each.
@@ -127,7 +127,7 @@ def check_spec(graph: ir.Graph, spec: Spec) -> None:
                 f"{len(grid.anchors)} anchors, {classes} classes and stride "
                 f"{grid.stride[0]:g} ask for a raw map of {(channels, rows, columns)}, the network "
                 f"makes {shape_of(output)[1:]}",
-                mend=AGAIN,
+                hint=AGAIN,
             )
 
 
@@ -144,7 +144,7 @@ def _check_features(made: tuple[int, ...], spec: TwoStageSpec) -> None:
     wanted = (-(-size.height // stride), -(-size.width // stride))
     if spec.decoding.kind == "warp" or len(made) != 4 or made[2:] != wanted:
         raise TatamiError(
-            f"the metadata says a feature map of {wanted}, the network makes {made}", mend=AGAIN
+            f"the metadata says a feature map of {wanted}, the network makes {made}", hint=AGAIN
         )
 
 
@@ -154,17 +154,17 @@ def _check_head(found: tuple[int, ...], made: list[tuple[int, ...]], spec: TwoSt
     sides = spec.input.size if decoding.kind == "warp" else decoding.bins
     if len(found) != 4 or found[2:] != (sides.height, sides.width):
         raise TatamiError(
-            f"the metadata says that regions become {sides}, the network takes {found}", mend=AGAIN
+            f"the metadata says that regions become {sides}, the network takes {found}", hint=AGAIN
         )
     numbers = classes + 1 if decoding.scores == "softmax" else classes
     if made != [(1, numbers), (1, 4 * classes)]:
         raise TatamiError(
             f"the metadata names {classes} classes, the network makes {', '.join(map(str, made))}",
-            mend=AGAIN,
+            hint=AGAIN,
         )
 
 
-def _check_logits(made: list[tuple[int, ...]], spec: SegmenterSpec) -> None:
+def _check_logits(made: list[tuple[int, ...]], spec: SegmentationSpec) -> None:
     """One map a class, as large as the input or with equal margins around it."""
     height, width = spec.input.size.height, spec.input.size.width
     sound = len(made) == 1 and len(made[0]) == 4 and made[0][:2] == (1, len(spec.classes))
@@ -175,7 +175,7 @@ def _check_logits(made: list[tuple[int, ...]], spec: SegmenterSpec) -> None:
         raise TatamiError(
             f"the metadata names {len(spec.classes)} classes of every pixel of {spec.input.size}, "
             f"the network makes {', '.join(map(str, made))}",
-            mend=AGAIN,
+            hint=AGAIN,
         )
 
 
@@ -185,19 +185,19 @@ def _check_constant(value: ir.Value) -> None:
     try:
         array = value.const_value.numpy()
     except (ValueError, TypeError) as error:
-        raise TatamiError(f"weight '{value.name}' cannot be read: {error}", mend=AGAIN) from None
+        raise TatamiError(f"weight '{value.name}' cannot be read: {error}", hint=AGAIN) from None
     if array.dtype in (np.int64, np.int32, np.int8, np.uint8):  # shapes, and quantized weights
         return
     if array.dtype != np.float32:
         raise TatamiError(
             f"weight '{value.name}' is {value.const_value.dtype.name}, not FLOAT",
-            mend="export the network in float32",
+            hint="export the network in float32",
         )
     # Minus infinity is how a Pad in front of a max pool is written.
     if np.isnan(array).any() or (array.ndim > 0 and np.isinf(array).any()):
         raise TatamiError(
             f"weight '{value.name}' holds a NaN or an infinity",
-            mend="train again with a lower learning rate, or take an earlier checkpoint",
+            hint="train again with a lower learning rate, or take an earlier checkpoint",
         )
 
 
@@ -205,12 +205,12 @@ def _check_activation(value: ir.Value, contradiction: str | None) -> None:
     shape = value.shape
     if contradiction is not None and (shape is None or not shape.is_static()):
         raise TatamiError(
-            f"value '{value.name}' has no shape that fits its inputs: {contradiction}", mend=AGAIN
+            f"value '{value.name}' has no shape that fits its inputs: {contradiction}", hint=AGAIN
         )
     if shape is None or not shape.is_static():
         raise TatamiError(
             f"value '{value.name}' has no fixed shape ({shape})",
-            mend="export the network for one input size and a batch of 1",
+            hint="export the network for one input size and a batch of 1",
         )
     maker = value.producer()
     quantized = maker is not None and maker.op_type == "QuantizeLinear"
@@ -219,18 +219,18 @@ def _check_activation(value: ir.Value, contradiction: str | None) -> None:
     ):
         kind = None if value.dtype is None else value.dtype.name
         raise TatamiError(
-            f"value '{value.name}' is {kind}, not FLOAT", mend="export the network in float32"
+            f"value '{value.name}' is {kind}, not FLOAT", hint="export the network in float32"
         )
     sides = shape_of(value)
     if min(sides, default=1) < 1:
         raise TatamiError(
             f"value '{value.name}' has the shape {sides}: the input is too small",
-            mend="export the network for a larger input",
+            hint="export the network for a larger input",
         )
     if math.prod(sides) > MAX_ELEMENTS:
         raise TatamiError(
             f"value '{value.name}' has the shape {sides}, beyond {MAX_ELEMENTS} elements",
-            mend="export the network for a smaller input",
+            hint="export the network for a smaller input",
         )
 
 
@@ -430,5 +430,5 @@ def _weight(node: ir.Node, index: int) -> NDArray[Any]:
     return array
 
 
-def _wrong(node: ir.Node, reason: str, mend: str = AGAIN) -> TatamiError:
-    return TatamiError(f"{place(node)} {reason}", mend=mend)
+def _wrong(node: ir.Node, reason: str, hint: str = AGAIN) -> TatamiError:
+    return TatamiError(f"{place(node)} {reason}", hint=hint)

@@ -201,7 +201,7 @@ class _Layer:
 
 
 def _is_storage(node: ir.Node) -> bool:
-    """Whether a node only says how what its neighbours read is stored."""
+    """Whether a node only says how what its neighbors read is stored."""
     if node.op_type == "DequantizeLinear":
         return not node.outputs[0].is_graph_output() or _constant(node.inputs[0])
     if node.op_type == "QuantizeLinear":

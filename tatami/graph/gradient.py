@@ -38,7 +38,7 @@ def gradient(
     known |= {str(value.name) for node in network.graph for value in node.outputs}
     for name in (*seed, *wanted):
         if name not in known:
-            raise TatamiError(f"the network has no value '{name}'", mend="name one that it makes")
+            raise TatamiError(f"the network has no value '{name}'", hint="name one that it makes")
     size = shape_of(network.graph.inputs[0])[0]
     found = []
     for start in range(0, max(len(images), 1), size):
@@ -48,7 +48,7 @@ def gradient(
             if weight.shape[1:] != computed[name].shape[1:] or len(weight) != len(images):
                 raise TatamiError(
                     f"a seed of shape {weight.shape} does not fit '{name}', {computed[name].shape}",
-                    mend="give it the shape of its value",
+                    hint="give it the shape of its value",
                 )
         weights = {name: weight[part] for name, weight in seed.items()}
         found.append(_backward(network.graph, computed, weights, wanted))
@@ -77,7 +77,7 @@ def _backward(
         if node.op_type not in BACKWARD:
             raise TatamiError(
                 f"{node.op_type} '{name}' has no derivative",
-                mend="take the network in float32 that this one was made from",
+                hint="take the network in float32 that this one was made from",
             )
         inputs = [_array(value, computed) for value in node.inputs]
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # as in graph/run.py

@@ -4,8 +4,8 @@ tatami.task        "detect"; or "classify" or "segment", and then there is no de
                    "detect in two stages", and then there are two keys more
 tatami.classes     ["aeroplane", ...]
 tatami.input       {"size": "416x320", "resize": "letterbox", "filter": "triangle", ...}
-tatami.decoding    {"kind": "yolov2", "grids": [{"anchors": [[34.5, 38.1], ...], ...}], ...}
-tatami.proposals   a decoding as that, or null; then tatami.decoding is one of regions
+tatami.rules.decoding    {"kind": "yolov2", "grids": [{"anchors": [[34.5, 38.1], ...], ...}], ...}
+tatami.proposals   a decoding as that, or null; then tatami.rules.decoding is one of regions
 tatami.part        "features" or "head"
 tatami.provenance  {"recipe": "...", "folded": "...", ...}
 """
@@ -21,12 +21,12 @@ from typing import Any
 from tatami.errors import TatamiError
 from tatami.types import (
     AnchorGrid,
-    ClassifierSpec,
+    ClassificationSpec,
     Decoding,
+    DetectionSpec,
     InputSpec,
-    NetworkSpec,
     RegionDecoding,
-    SegmenterSpec,
+    SegmentationSpec,
     Size,
     Spec,
     TwoStageSpec,
@@ -44,9 +44,9 @@ KEYS = {
 }
 """What there is to say, by task."""
 _TASKS = {
-    NetworkSpec: "detect",
-    ClassifierSpec: "classify",
-    SegmenterSpec: "segment",
+    DetectionSpec: "detect",
+    ClassificationSpec: "classify",
+    SegmentationSpec: "segment",
     TwoStageSpec: "detect in two stages",
 }
 
@@ -63,7 +63,7 @@ def to_metadata(spec: Spec) -> dict[str, str]:
         },
         "provenance": dict(spec.provenance),
     }
-    if isinstance(spec, NetworkSpec):
+    if isinstance(spec, DetectionSpec):
         content["decoding"] = asdict(spec.decoding)
     if isinstance(spec, TwoStageSpec):
         content["decoding"] = asdict(spec.decoding) | {"bins": str(spec.decoding.bins)}
@@ -99,34 +99,36 @@ def from_metadata(entries: Mapping[str, str]) -> Spec | None:
             None
             if proposals is None
             else _decoding(_members("tatami.proposals", proposals, Decoding), "tatami.proposals"),
-            _region_decoding(_members("tatami.decoding", content["decoding"], RegionDecoding)),
+            _region_decoding(
+                _members("tatami.rules.decoding", content["decoding"], RegionDecoding)
+            ),
             _one_of("tatami.part", "a value", content["part"], ("features", "head")),
             _provenance(content["provenance"]),
         )
     if task != "detect":
-        kind = ClassifierSpec if task == "classify" else SegmenterSpec
+        kind = ClassificationSpec if task == "classify" else SegmentationSpec
         return kind(
             _classes(content["classes"]),
             _input(_members("tatami.input", content["input"], InputSpec)),
             _provenance(content["provenance"]),
         )
-    return NetworkSpec(
+    return DetectionSpec(
         "detect",
         _classes(content["classes"]),
         _input(_members("tatami.input", content["input"], InputSpec)),
-        _decoding(_members("tatami.decoding", _as_now(content["decoding"]), Decoding)),
+        _decoding(_members("tatami.rules.decoding", _as_now(content["decoding"]), Decoding)),
         _provenance(content["provenance"]),
     )
 
 
-def from_json(content: object, provenance: Mapping[str, str]) -> NetworkSpec:
+def from_json(content: object, provenance: Mapping[str, str]) -> DetectionSpec:
     """A spec that a person wrote: {"classes": [...], "input": {...}, "decoding": {...}}, where what
     has a default may be left out. Raises TatamiError as ``from_metadata`` does.
     """
     if not isinstance(content, dict) or set(content) != {"classes", "input", "decoding"}:
         raise TatamiError(
             "a spec has the members classes, input and decoding, and no others",
-            mend="see docs/importing.md",
+            hint="see docs/importing.md",
         )
     filled = {
         "task": "detect",
@@ -184,7 +186,7 @@ def _input(members: dict[str, Any]) -> InputSpec:
     )
 
 
-def _decoding(members: dict[str, Any], key: str = "tatami.decoding") -> Decoding:
+def _decoding(members: dict[str, Any], key: str = "tatami.rules.decoding") -> Decoding:
     grids = members["grids"]
     if not isinstance(grids, list) or not 0 < len(grids) <= 64:
         raise _bad(key, "has no grids")
@@ -195,14 +197,14 @@ def _decoding(members: dict[str, Any], key: str = "tatami.decoding") -> Decoding
     for name, share in shares.items():
         if not 0 <= share <= 1:
             raise _bad(key, f"has a {name} outside 0 to 1")
-    centre, side = _positive(key, "variances", members["variances"], 2)
+    center, side = _positive(key, "variances", members["variances"], 2)
     if type(members["agnostic"]) is not bool:
         raise _bad(key, "has a member agnostic that is not true or false")
     return Decoding(
         _one_of(key, "kind", members["kind"], ("yolov1", "yolov2", "yolov3", "ssd")),
         tuple(_grid(_members(key, grid, AnchorGrid)) for grid in grids),
         _one_of(key, "scores", members["scores"], ("softmax", "sigmoid", "linear")),
-        (centre, side),
+        (center, side),
         _one_of(key, "nms", members["nms"], ("iou", "diou")),
         shares["score_threshold"],
         shares["iou_threshold"],
@@ -213,7 +215,7 @@ def _decoding(members: dict[str, Any], key: str = "tatami.decoding") -> Decoding
 
 
 def _region_decoding(members: dict[str, Any]) -> RegionDecoding:
-    key = "tatami.decoding"
+    key = "tatami.rules.decoding"
     if not isinstance(members["bins"], str):
         raise _bad(key, "has bins that are not text as '7x7'")
     shares = {
@@ -227,7 +229,7 @@ def _region_decoding(members: dict[str, Any]) -> RegionDecoding:
         raise _bad(key, "has a least_side below 0")
     if type(members["agnostic"]) is not bool:
         raise _bad(key, "has a member agnostic that is not true or false")
-    centre, side = _positive(key, "variances", members["variances"], 2)
+    center, side = _positive(key, "variances", members["variances"], 2)
     bins = Size.parse(members["bins"])
     if max(bins.width, bins.height) > 64:
         raise _bad(key, "has more than 64 bins a side")
@@ -237,7 +239,7 @@ def _region_decoding(members: dict[str, Any]) -> RegionDecoding:
         _whole(key, "stride", members["stride"], 1, 1024),
         _whole(key, "context", members["context"], 0, 1024),
         _one_of(key, "scores", members["scores"], ("softmax", "sigmoid")),
-        (centre, side),
+        (center, side),
         shares["least_side"],
         _whole(key, "max_regions", members["max_regions"], 1, 10**6),
         _one_of(key, "nms", members["nms"], ("iou", "diou")),
@@ -250,7 +252,7 @@ def _region_decoding(members: dict[str, Any]) -> RegionDecoding:
 
 
 def _grid(members: dict[str, Any]) -> AnchorGrid:
-    key = "tatami.decoding"
+    key = "tatami.rules.decoding"
     pairs = members["anchors"]
     if not isinstance(pairs, list) or not pairs:
         raise _bad(key, "has no anchors")
@@ -320,5 +322,5 @@ def _positive(key: str, name: str, value: object, count: int) -> tuple[float, ..
 
 def _bad(key: str, reason: str) -> TatamiError:
     return TatamiError(
-        f"the metadata entry {key} {reason}", mend="export the network again with tatami"
+        f"the metadata entry {key} {reason}", hint="export the network again with tatami"
     )

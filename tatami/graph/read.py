@@ -50,7 +50,7 @@ def read(path: Path) -> Network:
         _load_external_data(proto, path.parent)
         return network_of(proto)
     except TatamiError as error:
-        raise TatamiError(error.reason, mend=error.mend, file=path, line=error.line) from error
+        raise TatamiError(error.reason, hint=error.hint, file=path, line=error.line) from error
 
 
 def load(path: Path) -> onnx.ModelProto:
@@ -63,7 +63,7 @@ def load(path: Path) -> onnx.ModelProto:
         _load_external_data(proto, path.parent)
         return proto
     except TatamiError as error:
-        raise TatamiError(error.reason, mend=error.mend, file=path, line=error.line) from error
+        raise TatamiError(error.reason, hint=error.hint, file=path, line=error.line) from error
 
 
 def _check_kinds(proto: onnx.ModelProto) -> None:
@@ -75,21 +75,21 @@ def _parse(path: Path) -> onnx.ModelProto:
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise TatamiError(
-            f"the file has {size} bytes, more than {MAX_BYTES}", mend="give a smaller network"
+            f"the file has {size} bytes, more than {MAX_BYTES}", hint="give a smaller network"
         )
     if size == 0:
-        raise TatamiError("the file is empty", mend=AGAIN)
+        raise TatamiError("the file is empty", hint=AGAIN)
     data = path.read_bytes()
     try:
         proto: onnx.ModelProto | None = onnx.ModelProto.FromString(data)
     except DecodeError:
         proto = None
     if proto is None and data[0] == 0x08:  # the tag of ir_version, which comes first
-        raise TatamiError("the file is cut short or damaged", mend="copy or export it again")
+        raise TatamiError("the file is cut short or damaged", hint="copy or export it again")
     if proto is None or not proto.HasField("ir_version"):
-        raise TatamiError("the file is not an ONNX file", mend="give a network in ONNX format")
+        raise TatamiError("the file is not an ONNX file", hint="give a network in ONNX format")
     if not proto.HasField("graph") or not proto.opset_import:
-        raise TatamiError("the file is cut short or damaged", mend="copy or export it again")
+        raise TatamiError("the file is cut short or damaged", hint="copy or export it again")
     _check_text(proto)
     return proto
 
@@ -113,7 +113,7 @@ def _check_text(proto: onnx.ModelProto) -> None:
                 attribute.s.decode()
     except UnicodeDecodeError:
         raise TatamiError(
-            "the file holds a name that is not UTF-8: it is damaged", mend="copy or export it again"
+            "the file holds a name that is not UTF-8: it is damaged", hint="copy or export it again"
         ) from None
 
 
@@ -125,7 +125,7 @@ def _check_opset(proto: onnx.ModelProto) -> None:
     if version not in OPSETS:
         raise TatamiError(
             f"the network uses ONNX operator set {version}",
-            mend=f"export it with operator set {OPSETS.start} to {OPSETS.stop - 1}, best 18",
+            hint=f"export it with operator set {OPSETS.start} to {OPSETS.stop - 1}, best 18",
         )
 
 
@@ -141,33 +141,33 @@ def _load_external_data(proto: onnx.ModelProto, folder: Path) -> None:
         if not location or not source.is_relative_to(folder.resolve()):
             raise TatamiError(
                 f"weight '{tensor.name}' points to '{location}', outside the network's folder",
-                mend="keep external data beside the ONNX file",
+                hint="keep external data beside the ONNX file",
             )
         if not source.is_file():
             raise TatamiError(
                 f"weight '{tensor.name}' needs the file '{location}', which is missing",
-                mend="copy it beside the ONNX file",
+                hint="copy it beside the ONNX file",
             )
         offset, length = entries.get("offset", "0"), entries.get("length", "")
         if not offset.isdecimal() or not (length.isdecimal() or not length):
-            raise TatamiError(f"weight '{tensor.name}' has a bad place in its file", mend=AGAIN)
+            raise TatamiError(f"weight '{tensor.name}' has a bad place in its file", hint=AGAIN)
         held = source.stat().st_size
         needed = int(length) if length else held - int(offset)
         total += max(0, needed)
         if needed < 0 or int(offset) + needed > held:
             raise TatamiError(
                 f"weight '{tensor.name}' needs more than '{location}' holds: it is cut short",
-                mend="copy it again",
+                hint="copy it again",
             )
         if total > MAX_BYTES:
             raise TatamiError(
-                f"the external data has more than {MAX_BYTES} bytes", mend="give a smaller network"
+                f"the external data has more than {MAX_BYTES} bytes", hint="give a smaller network"
             )
     if total:
         try:
             load_external_data_for_model(proto, str(folder))
         except (onnx.checker.ValidationError, ValueError) as error:
-            raise TatamiError(f"external data: {_first_line(error)}", mend=AGAIN) from None
+            raise TatamiError(f"external data: {_first_line(error)}", hint=AGAIN) from None
 
 
 def network_of(proto: onnx.ModelProto) -> Network:
@@ -177,7 +177,7 @@ def network_of(proto: onnx.ModelProto) -> Network:
     """
     _check_kinds(proto)
     if proto.graph.sparse_initializer:
-        raise TatamiError("the network has sparse weights", mend="export it with dense weights")
+        raise TatamiError("the network has sparse weights", hint="export it with dense weights")
     _check_sizes(proto)
     del proto.graph.value_info[:]  # shapes that the file claims: they are found anew
     try:
@@ -186,7 +186,7 @@ def network_of(proto: onnx.ModelProto) -> Network:
         entries = {entry.key: entry.value for entry in proto.metadata_props}
         model = ir.from_proto(proto)
     except (onnx.checker.ValidationError, ValueError, ir.serde.SerdeError) as error:
-        raise TatamiError(f"ONNX refuses the network: {_first_line(error)}", mend=AGAIN) from None
+        raise TatamiError(f"ONNX refuses the network: {_first_line(error)}", hint=AGAIN) from None
     lift_constants(model)
     check_graph(model.graph, contradiction)
     spec = from_metadata(entries)
@@ -215,7 +215,7 @@ def _check_sizes(proto: onnx.ModelProto) -> None:
             kinds = [attribute.name for attribute in node.attribute]
             if kinds not in (["value"], *([kind] for kind in _PLAIN)):
                 raise TatamiError(
-                    f"Constant '{', '.join(node.output)}' holds no plain numbers", mend=AGAIN
+                    f"Constant '{', '.join(node.output)}' holds no plain numbers", hint=AGAIN
                 )
             tensors += [attribute.t for attribute in node.attribute if attribute.name == "value"]
     for tensor in tensors:
@@ -230,12 +230,12 @@ def _check_sizes(proto: onnx.ModelProto) -> None:
             known = dict(map(reversed, onnx.TensorProto.DataType.items()))
             raise TatamiError(
                 f"weight '{tensor.name}' is {known.get(tensor.data_type, 'nothing')}, not FLOAT",
-                mend="export the network in float32",
+                hint="export the network in float32",
             )
         if held != count or min(tensor.dims, default=1) < 0:
             raise TatamiError(
                 f"weight '{tensor.name}' of shape {tuple(tensor.dims)} holds {held} numbers",
-                mend=AGAIN,
+                hint=AGAIN,
             )
 
 

@@ -18,7 +18,7 @@ def run(network: Network, images: Float32) -> RawMaps:
 
     images: (n, 3, height, width) float32, for any n that the network's own batch (mostly 1)
     divides: the pictures are run one batch after the other, so that a picture's answer never
-    depends on its neighbours and memory does not grow with n. Each map has n along its first axis.
+    depends on its neighbors and memory does not grow with n. Each map has n along its first axis.
 
     Raises TatamiError for images of another shape.
     """
@@ -51,7 +51,7 @@ def _batches(network: Network, images: Float32) -> Iterator[Float32]:
     if images.shape[1:] != shape[1:] or not len(images) or len(images) % shape[0]:
         raise TatamiError(
             f"images of shape {images.shape} do not fit a network for {shape}",
-            mend="prepare the pictures with the network's own input description",
+            hint="prepare the pictures with the network's own input description",
         )
     for start in range(0, len(images), shape[0]):
         yield np.asarray(images[start : start + shape[0]], np.float32)

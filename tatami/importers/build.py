@@ -79,7 +79,7 @@ class Builder:
             return self._free(name)
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise TatamiError(
-                f"weight '{name}' holds a NaN or an infinity", mend="take another copy of the file"
+                f"weight '{name}' holds a NaN or an infinity", hint="take another copy of the file"
             )
         value = self._free(name)
         tensor = numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), value)
@@ -365,7 +365,7 @@ class Builder:
         if math.prod(shape) > MAX_ELEMENTS:
             raise TatamiError(
                 f"'{name}' makes a value of shape {shape}, beyond {MAX_ELEMENTS} numbers",
-                mend="take a smaller input",
+                hint="take a smaller input",
             )
 
     def _free(self, name: str) -> str:
@@ -387,4 +387,4 @@ def _window_attributes(window: Window) -> dict[str, Attribute]:
 
 
 def _unfit(name: str, reason: str) -> TatamiError:
-    return TatamiError(f"'{name}' {reason}", mend="take another copy of the file, or correct it")
+    return TatamiError(f"'{name}' {reason}", hint="take another copy of the file, or correct it")

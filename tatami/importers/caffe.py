@@ -70,7 +70,7 @@ class Network:
             raise TatamiError(
                 f"layer '{layer.name}' has {found} numbers in the file, where line "
                 f"{layer.message.line} of {layer.message.file.name} needs {expected}",
-                mend="give the prototxt and the caffemodel of one network",
+                hint="give the prototxt and the caffemodel of one network",
                 file=self.caffemodel,
             )
         for blob, shape in zip(blobs, shapes, strict=True):
@@ -78,7 +78,7 @@ class Network:
                 raise TatamiError(
                     f"layer '{layer.name}' has a blob of shape {blob.shape}, where line "
                     f"{layer.message.line} of {layer.message.file.name} needs {shape}",
-                    mend="give the prototxt and the caffemodel of one network",
+                    hint="give the prototxt and the caffemodel of one network",
                     file=self.caffemodel,
                 )
         return [blob.data.reshape(shape) for blob, shape in zip(blobs, shapes, strict=True)]
@@ -100,7 +100,7 @@ def read_caffe(prototxt: Path, caffemodel: Path, size: Size | None) -> Imported:
     try:
         builder = Builder(size or Size(given.shape[3], given.shape[2]))
     except TatamiError as error:
-        raise given.place.wrong(error.reason, error.mend) from error
+        raise given.place.wrong(error.reason, error.hint) from error
     network = Network(builder, caffemodel, read_caffemodel(caffemodel))
     blob = given.blob
     network.values[blob] = network.builder.images
@@ -199,7 +199,7 @@ def _input(whole: Message, layers: list[Layer]) -> Input:
     if len(shape) != 4 or min(shape) < 1 or shape[1] != 3:
         raise place.wrong(
             f"the input has the shape {shape}, where (1, 3, height, width) is needed",
-            "give a network of colour pictures",
+            "give a network of color pictures",
         )
     return Input(names[0], shape, place, rest)
 
@@ -230,7 +230,7 @@ def _add(network: Network, layer: Layer) -> None:
     except TatamiError as error:
         if error.file is not None:
             raise
-        raise layer.message.wrong(error.reason, error.mend) from error
+        raise layer.message.wrong(error.reason, error.hint) from error
     for blob in layer.bottoms:
         network.unused.pop(blob, None)
     for top in layer.tops:
@@ -242,7 +242,7 @@ def _model(builder: Builder, outputs: dict[str, str], whole: Message) -> onnx.Mo
     try:
         return builder.model(outputs)
     except TatamiError as error:
-        raise whole.wrong(error.reason, error.mend) from error
+        raise whole.wrong(error.reason, error.hint) from error
 
 
 def _convolution(network: Network, layer: Layer, inputs: list[str]) -> str:
@@ -372,7 +372,7 @@ def _pooled_axis(length: int, axis: Axis, padded: bool, up: bool) -> Axis:
     if room < 0:
         raise TatamiError(
             f"a window of {axis.kernel} does not fit in {length} samples with its padding",
-            mend="use a larger input or a smaller kernel",
+            hint="use a larger input or a smaller kernel",
         )
     places = (-(-room // axis.stride) if up else room // axis.stride) + 1
     if padded and (places - 1) * axis.stride >= length + axis.before:
@@ -380,7 +380,7 @@ def _pooled_axis(length: int, axis: Axis, padded: bool, up: bool) -> Axis:
     if axis.before >= axis.kernel or (places - 1) * axis.stride >= length + axis.before:
         raise TatamiError(
             "a window of a pool lies wholly outside the map",
-            mend="use another input size, or padding and stride smaller than the kernel",
+            hint="use another input size, or padding and stride smaller than the kernel",
         )
     reach = (places - 1) * axis.stride + axis.kernel
     return Axis(axis.kernel, axis.stride, axis.before, max(0, reach - length - axis.before))

@@ -68,29 +68,29 @@ def read_caffemodel(path: Path) -> dict[str, tuple[Blob, ...]]:
     if size > MAX_BYTES:
         raise TatamiError(
             f"the file has {size} bytes, more than {MAX_BYTES}",
-            mend="give a smaller network",
+            hint="give a smaller network",
             file=path,
         )
     try:
         return _layers(_parse("Net", path.read_bytes()))
     except DecodeError:
         raise TatamiError(
-            "the file is no caffemodel, or is cut short or damaged", mend=AGAIN, file=path
+            "the file is no caffemodel, or is cut short or damaged", hint=AGAIN, file=path
         ) from None
     except TatamiError as error:
-        raise TatamiError(error.reason, mend=error.mend, file=path) from error
+        raise TatamiError(error.reason, hint=error.hint, file=path) from error
 
 
 def _layers(net: Any) -> dict[str, tuple[Blob, ...]]:
     if net.layers:
         raise TatamiError(
             f"the file holds {len(net.layers)} layers of the old kind (V1, 'layers')",
-            mend="convert it with Caffe's upgrade_net_proto_binary",
+            hint="convert it with Caffe's upgrade_net_proto_binary",
         )
     if not 0 < len(net.layer) <= MAX_LAYERS:
         raise TatamiError(
             f"the file holds {len(net.layer)} layers, not 1 to {MAX_LAYERS}",
-            mend="give a .caffemodel",
+            hint="give a .caffemodel",
         )
     found: dict[str, tuple[Blob, ...]] = {}
     for content in net.layer:
@@ -99,17 +99,17 @@ def _layers(net: Any) -> dict[str, tuple[Blob, ...]]:
             name = layer.name.decode()
         except UnicodeDecodeError:
             raise TatamiError(
-                "the file holds a name that is not UTF-8: it is damaged", mend=AGAIN
+                "the file holds a name that is not UTF-8: it is damaged", hint=AGAIN
             ) from None
         if not layer.blobs:
             continue
         if len(layer.blobs) > MAX_BLOBS:
             raise TatamiError(
-                f"layer '{name}' holds {len(layer.blobs)} blobs, more than {MAX_BLOBS}", mend=AGAIN
+                f"layer '{name}' holds {len(layer.blobs)} blobs, more than {MAX_BLOBS}", hint=AGAIN
             )
         if name in found:
             raise TatamiError(
-                f"two layers with weights are called '{name}'", mend="give each its own name"
+                f"two layers with weights are called '{name}'", hint="give each its own name"
             )
         found[name] = tuple(_blob(name, blob) for blob in layer.blobs)
     return found
@@ -118,13 +118,13 @@ def _layers(net: Any) -> dict[str, tuple[Blob, ...]]:
 def _blob(layer: str, content: bytes) -> Blob:
     blob = _parse("Blob", content)
     if blob.data and blob.double_data:
-        raise TatamiError(f"layer '{layer}' holds a blob in two precisions", mend=AGAIN)
+        raise TatamiError(f"layer '{layer}' holds a blob in two precisions", hint=AGAIN)
     shape = (blob.num, blob.channels, blob.height, blob.width)
     if blob.HasField("shape"):
         shape = tuple(_parse("BlobShape", blob.shape).dim)
     if len(shape) > MAX_AXES or min(shape, default=1) < 0:
         raise TatamiError(
-            f"layer '{layer}' holds a blob whose shape {shape[:MAX_AXES]} is none", mend=AGAIN
+            f"layer '{layer}' holds a blob whose shape {shape[:MAX_AXES]} is none", hint=AGAIN
         )
     with np.errstate(over="ignore"):  # what is too large for float32 is refused below
         data = np.array(blob.data or blob.double_data, np.float32)
@@ -132,12 +132,12 @@ def _blob(layer: str, content: bytes) -> Blob:
         raise TatamiError(
             f"layer '{layer}' holds a blob of {len(data)} numbers, whose shape {shape} needs "
             f"{math.prod(shape)}",
-            mend=AGAIN,
+            hint=AGAIN,
         )
     if not np.isfinite(data).all():
         raise TatamiError(
             f"layer '{layer}' holds a NaN or an infinity",
-            mend="take an earlier snapshot of the training",
+            hint="take an earlier snapshot of the training",
         )
     return Blob(shape, data)
 

@@ -22,7 +22,7 @@ from tatami.importers.darknet_cfg import Section, read_cfg
 from tatami.importers.imported import Imported
 from tatami.ops.norm import Epsilon
 from tatami.ops.window import Axis, Window
-from tatami.types import AnchorGrid, Decoding, Float32, InputSpec, Int, Size
+from tatami.types import AnchorGrid, Decoding, Float32, InputSpec, Int64, Size
 
 MAX_WEIGHTS = 1 << 31
 """Bytes of the largest weights file that is read; that of YOLOv3 has 237 MB."""
@@ -94,7 +94,7 @@ def read_darknet(cfg: Path, weights: Path, epsilon: Epsilon, size: Size | None =
     net, *layers = read_cfg(cfg)
     if not 0 < len(layers) <= MAX_LAYERS:
         raise TatamiError(
-            f"{len(layers)} layers", mend=f"give a cfg of 1 to {MAX_LAYERS} layers", file=cfg
+            f"{len(layers)} layers", hint=f"give a cfg of 1 to {MAX_LAYERS} layers", file=cfg
         )
     if net.whole("channels", 3) != 3:
         raise net.wrong("has pictures of other than 3 channels", "channels")
@@ -136,7 +136,7 @@ def _imported(network: Network, size: Size) -> Imported:
     outputs = {"map": network.last}
     if network.maps:
         if len(set(network.kinds)) > 1:
-            raise TatamiError("its detection layers differ in kind", mend="correct the cfg file")
+            raise TatamiError("its detection layers differ in kind", hint="correct the cfg file")
         kind, scores, _, nms = network.kinds[0]
         decoding = Decoding(DECODINGS[kind], tuple(network.grids), scores, nms=nms)
         if len(network.maps) > 1:
@@ -174,26 +174,26 @@ class Weights:
         self.file = file
         size = file.stat().st_size
         if size > MAX_WEIGHTS:
-            raise TatamiError(f"{size} bytes are too many", mend="give a weights file", file=file)
+            raise TatamiError(f"{size} bytes are too many", hint="give a weights file", file=file)
         with file.open("rb") as opened:
             header = opened.read(12)
             if len(header) < 12:
-                raise TatamiError("the file is too short", mend="copy it again", file=file)
+                raise TatamiError("the file is too short", hint="copy it again", file=file)
             major, minor, _ = struct.unpack("<3i", header)
             if not (0 <= major < 2000 and 0 <= minor < 2000):
                 raise TatamiError(
                     f"version {major}.{minor} is none of darknet's",
-                    mend="give a weights file",
+                    hint="give a weights file",
                     file=file,
                 )
             wide = major * 10 + minor >= 2 and major < 1000 and minor < 1000
             self.transposed = major > 1000 or minor > 1000
             seen = 8 if wide else 4
             if len(opened.read(seen)) < seen:
-                raise TatamiError("the file is too short", mend="copy it again", file=file)
+                raise TatamiError("the file is too short", hint="copy it again", file=file)
             content = opened.read()
         if len(content) % 4:
-            raise TatamiError("the file is cut within a number", mend="copy it again", file=file)
+            raise TatamiError("the file is cut within a number", hint="copy it again", file=file)
         self._numbers = np.frombuffer(content, "<f4").astype(np.float32, copy=False)
         self.taken = 0
 
@@ -207,12 +207,12 @@ class Weights:
         if needed != len(self._numbers):
             raise TatamiError(
                 f"the file has {len(self._numbers)} weights, the cfg asks for {needed}",
-                mend="give the cfg and the weights of one network",
+                hint="give the cfg and the weights of one network",
                 file=self.file,
             )
         if not np.isfinite(self._numbers).all():
             raise TatamiError(
-                "a weight is a NaN or an infinity", mend="take another copy", file=self.file
+                "a weight is a NaN or an infinity", hint="take another copy", file=self.file
             )
 
 
@@ -281,7 +281,7 @@ def _normalize(
     if network.epsilon.place == "root":
         deviation = network.epsilon.deviation(variance.astype(np.float64))
         if np.isnan(deviation).any():
-            raise TatamiError("has a negative variance", mend="take another copy of the weights")
+            raise TatamiError("has a negative variance", hint="take another copy of the weights")
         variance, epsilon = np.square(deviation).astype(np.float32), 0.0
     return network.builder.batch_norm(name, x, scale, bias, mean, variance, epsilon)
 
@@ -475,7 +475,7 @@ def _detection_numbers(section: Section, outputs: int) -> tuple[int, int, int]:
     return classes, count, side
 
 
-def _by_channel(section: Section, outputs: int) -> Int:
+def _by_channel(section: Section, outputs: int) -> Int64:
     """Where the numbers of a map (5 * B + C, side, side), as ``Decoding`` has it, lie among what
     darknet's layer before [detection] says: first C classes of every cell, then B confidences of
     every cell, then x, y and the roots of w and h of every cell's B boxes."""
@@ -503,7 +503,7 @@ def _yolo(network: Network, section: Section, name: str) -> str:
 
 
 def _suppression(section: Section) -> Suppression:
-    """darknet's greedynms takes the distance of the centres off the IoU, to the power of 0.6; its
+    """darknet's greedynms takes the distance of the centers off the IoU, to the power of 0.6; its
     diounms to a power that is given; its cornersnms and its default take the IoU alone.
     """
     kind = section.text("nms_kind", "default")

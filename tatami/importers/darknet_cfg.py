@@ -59,7 +59,7 @@ class Section:
 
     def wrong(self, reason: str, key: str | None = None) -> TatamiError:
         line = self.entries[key][1] if key in self.entries and key is not None else self.line
-        return TatamiError(f"[{self.kind}] {reason}", mend=CORRECT, file=self.file, line=line)
+        return TatamiError(f"[{self.kind}] {reason}", hint=CORRECT, file=self.file, line=line)
 
     def _real(self, key: str, text: str) -> float:
         if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", text):
@@ -77,16 +77,16 @@ def read_cfg(file: Path) -> list[Section]:
             continue
         if line.startswith("["):
             if not line.endswith("]"):
-                raise TatamiError(f"'{line}' is no section", mend=CORRECT, file=file, line=number)
+                raise TatamiError(f"'{line}' is no section", hint=CORRECT, file=file, line=number)
             sections.append(Section(line[1:-1].strip(), file, number, {}))
             continue
         key, equals, value = (part.strip() for part in line.partition("="))
         if not equals or not key:
-            raise TatamiError(f"'{line}' is no key=value", mend=CORRECT, file=file, line=number)
+            raise TatamiError(f"'{line}' is no key=value", hint=CORRECT, file=file, line=number)
         if not sections:
-            raise TatamiError("a value before any section", mend=CORRECT, file=file, line=number)
+            raise TatamiError("a value before any section", hint=CORRECT, file=file, line=number)
         # darknet takes the first of two values of one key
         sections[-1].entries.setdefault(key, ("".join(value.split()), number))
     if not sections or sections[0].kind not in ("net", "network"):
-        raise TatamiError("the first section is not [net]", mend="give a cfg file", file=file)
+        raise TatamiError("the first section is not [net]", hint="give a cfg file", file=file)
     return sections

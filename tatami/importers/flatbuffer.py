@@ -29,7 +29,7 @@ def root(data: bytes, identifier: bytes) -> Table:
     if data[4:8] != identifier:
         raise TatamiError(
             f"the file does not say {identifier.decode('ascii')} in bytes 4 to 8",
-            mend="give a file of that format",
+            hint="give a file of that format",
         )
     return Table(data, _unpack("<I", data, 0))
 
@@ -64,7 +64,7 @@ class Table:
         if count > most:
             raise TatamiError(
                 f"the file lists {count} things where {most} are the most",
-                mend="give a smaller one",
+                hint="give a smaller one",
             )
         places = range(start, start + 4 * count, 4)
         return [Table(self.data, self._target(place)) for place in places]
@@ -176,4 +176,4 @@ def _unpack(code: str, data: bytes, place: int) -> Any:
 
 
 def _damaged(what: str) -> TatamiError:
-    return TatamiError(f"the file holds {what}: it is damaged", mend="copy it again")
+    return TatamiError(f"the file holds {what}: it is damaged", hint="copy it again")

@@ -38,7 +38,7 @@ def cut_at_heads(model: onnx.ModelProto, decoding: Decoding, classes: int) -> on
         raise TatamiError(
             f"behind the outputs {', '.join(outputs)} lie {' and '.join(map(str, map(len, found)))}"
             f" maps, where the decoding asks for {len(expected)}",
-            mend="give a spec with a grid for each feature map",
+            hint="give a spec with a grid for each feature map",
         )
     boxes = [channels for _, channels in expected[::2]]
     found.sort(key=lambda names: [shapes[name][1] for name in names] != boxes)
@@ -47,7 +47,7 @@ def cut_at_heads(model: onnx.ModelProto, decoding: Decoding, classes: int) -> on
         if len(shapes[name]) != 4 or shapes[name][1] != channels:
             raise TatamiError(
                 f"'{name}' is a map of {shapes[name][1:]}, where {channels} channels are asked for",
-                mend="correct the anchors or the classes of the spec",
+                hint="correct the anchors or the classes of the spec",
             )
     return with_outputs(model, maps, shapes)
 
@@ -64,7 +64,7 @@ def _heads(name: str, makers: dict[str, onnx.NodeProto]) -> list[str]:
         if order != [[0, 2, 3, 1]]:
             raise TatamiError(
                 f"Transpose '{node.output[0]}' reorders a head in a way that is not known",
-                mend="export the network with its raw maps as outputs",
+                hint="export the network with its raw maps as outputs",
             )
     if node.op_type in _MOVES:
         return _heads(node.input[0], makers)

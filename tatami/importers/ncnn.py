@@ -86,7 +86,7 @@ def _model(network: Network, blobs: dict[str, None], param: Path) -> onnx.ModelP
     try:
         return network.builder.model({blob: network.values[blob] for blob in blobs})
     except TatamiError as error:
-        raise TatamiError(error.reason, mend=error.mend, file=param) from error
+        raise TatamiError(error.reason, hint=error.hint, file=param) from error
 
 
 def _input(layers: list[Layer], param: Path, size: Size | None) -> tuple[Layer, Builder]:
@@ -95,7 +95,7 @@ def _input(layers: list[Layer], param: Path, size: Size | None) -> tuple[Layer, 
     if len(inputs) != 1:
         raise TatamiError(
             f"the network has {len(inputs)} layers of type Input, where one is needed",
-            mend="give a network whose only input is the picture",
+            hint="give a network whose only input is the picture",
             file=param,
             line=inputs[1].line if inputs else None,
         )
@@ -105,14 +105,14 @@ def _input(layers: list[Layer], param: Path, size: Size | None) -> tuple[Layer, 
     if len(layer.tops) != 1 or layer.bottoms or channels not in (0, 3):
         raise layer.wrong(
             f"gives {len(layer.tops)} blobs of {channels} channels, where one of 3 is needed",
-            "give a network of colour pictures",
+            "give a network of color pictures",
         )
     if size is None and (width < 1 or height < 1):
         raise layer.wrong("says no size of the picture", "give the size")
     try:
         return layer, Builder(size or Size(width, height))
     except TatamiError as error:
-        raise layer.wrong(error.reason, error.mend) from error
+        raise layer.wrong(error.reason, error.hint) from error
 
 
 def _add(network: Network, layer: Layer) -> None:
@@ -139,7 +139,7 @@ def _add(network: Network, layer: Layer) -> None:
         if error.file is not None:
             raise
         raise TatamiError(
-            error.reason, mend=error.mend, file=layer.file, line=layer.line
+            error.reason, hint=error.hint, file=layer.file, line=layer.line
         ) from error
     for blob in layer.bottoms:
         network.unused.pop(blob, None)

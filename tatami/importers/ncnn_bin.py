@@ -90,5 +90,5 @@ class Weights:
             raise self._wrong(f"layer '{layer}' holds a NaN or an infinity", AGAIN)
         return np.asarray(found, np.float32)
 
-    def _wrong(self, reason: str, mend: str) -> TatamiError:
-        return TatamiError(reason, mend=mend, file=self.path)
+    def _wrong(self, reason: str, hint: str) -> TatamiError:
+        return TatamiError(reason, hint=hint, file=self.path)

@@ -44,10 +44,10 @@ class Layer:
     file: Path
     line: int
 
-    def wrong(self, reason: str, mend: str = "convert the network again") -> TatamiError:
+    def wrong(self, reason: str, hint: str = "convert the network again") -> TatamiError:
         """An error at this layer's line."""
         return TatamiError(
-            f"layer '{self.name}' {reason}", mend=mend, file=self.file, line=self.line
+            f"layer '{self.name}' {reason}", hint=hint, file=self.file, line=self.line
         )
 
     def allow(self, *ids: int) -> None:
@@ -105,7 +105,7 @@ def parse_param(path: Path) -> list[Layer]:
     if lines[0].strip() != MAGIC:
         raise TatamiError(
             f"the first line is '{lines[0].strip()[:40]}', not {MAGIC}",
-            mend="give ncnn's .param in text, of 2017 or later",
+            hint="give ncnn's .param in text, of 2017 or later",
             file=path,
             line=1,
         )
@@ -113,7 +113,7 @@ def parse_param(path: Path) -> list[Layer]:
     if len(counts) != 2 or not all(_INTEGER.fullmatch(count) for count in counts):
         raise TatamiError(
             "the second line does not hold the numbers of layers and blobs",
-            mend=AGAIN,
+            hint=AGAIN,
             file=path,
             line=2,
         )
@@ -127,7 +127,7 @@ def parse_param(path: Path) -> list[Layer]:
         if count != said:
             raise TatamiError(
                 f"the file has {count} {kind}, where its second line says {said}",
-                mend=f"{AGAIN}, or correct the second line",
+                hint=f"{AGAIN}, or correct the second line",
                 file=path,
                 line=2,
             )
@@ -136,7 +136,7 @@ def parse_param(path: Path) -> list[Layer]:
 
 def _layer(path: Path, number: int, words: list[str]) -> Layer:
     def wrong(reason: str) -> TatamiError:
-        return TatamiError(reason, mend=AGAIN, file=path, line=number)
+        return TatamiError(reason, hint=AGAIN, file=path, line=number)
 
     if len(words) < 4 or not all(re.fullmatch("[0-9]{1,6}", word) for word in words[2:4]):
         raise wrong("the line is not: type, name, number of bottoms, number of tops, ...")

@@ -39,7 +39,7 @@ def read_onnx(file: Path, size: Size | None) -> Imported:
         _set_size(model, size)
         return Imported(_computed(model))
     except TatamiError as error:
-        raise TatamiError(error.reason, mend=error.mend, file=file) from error
+        raise TatamiError(error.reason, hint=error.hint, file=file) from error
 
 
 def _drop_weights_from_inputs(model: onnx.ModelProto) -> None:
@@ -64,7 +64,7 @@ def _converted(model: onnx.ModelProto) -> onnx.ModelProto:
         raise TatamiError(
             f"operator set {max(versions, default=0)} cannot be brought to {OPSET}: "
             f"{str(error).splitlines()[0]}",
-            mend=AGAIN,
+            hint=AGAIN,
         ) from None
 
 
@@ -114,7 +114,7 @@ def _inferred(model: onnx.ModelProto) -> onnx.ModelProto:
     try:
         return onnx.shape_inference.infer_shapes(model, data_prop=True)
     except (onnx.shape_inference.InferenceError, RuntimeError) as error:
-        raise TatamiError(f"ONNX refuses the network: {error}", mend=AGAIN) from None
+        raise TatamiError(f"ONNX refuses the network: {error}", hint=AGAIN) from None
 
 
 def _compute(
@@ -137,7 +137,7 @@ def _compute(
     except Exception as error:
         raise TatamiError(
             f"{node.op_type} '{node.output[0]}' of constants cannot be computed: {error}",
-            mend=AGAIN,
+            hint=AGAIN,
         ) from None
     (result,) = (np.asarray(one) for one in results)
     return result if result.size <= MOST_NUMBERS else None

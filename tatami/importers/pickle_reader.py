@@ -67,7 +67,7 @@ class _Machine:
     def count(self, objects: int) -> None:
         self.left -= objects
         if self.left < 0:
-            raise TatamiError("the file describes too many objects", mend=COPY)
+            raise TatamiError("the file describes too many objects", hint=COPY)
 
 
 def read_pickle(file: io.BytesIO) -> Any:
@@ -86,8 +86,8 @@ def read_pickle(file: io.BytesIO) -> Any:
                     return machine.stack[-1]
                 _step(opcode.name, argument, machine)
     except (ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
-        raise TatamiError(f"the file is damaged: {error}", mend=COPY) from None
-    raise TatamiError("the file ends within a pickle", mend=COPY)
+        raise TatamiError(f"the file is damaged: {error}", hint=COPY) from None
+    raise TatamiError("the file ends within a pickle", hint=COPY)
 
 
 _CONSTANTS: dict[str, Any] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
@@ -137,7 +137,7 @@ def _step(name: str, argument: Any, machine: _Machine) -> None:
         stack.append(_name(module, member))
     elif name == "BINPERSID":
         if not isinstance(stack[-1], tuple):
-            raise TatamiError("a storage is not described as torch does", mend=COPY)
+            raise TatamiError("a storage is not described as torch does", hint=COPY)
     elif name == "REDUCE":
         arguments, function = stack.pop(), stack.pop()
         stack.append(_call(function, arguments, machine))
@@ -150,21 +150,21 @@ def _step(name: str, argument: Any, machine: _Machine) -> None:
     elif name == "BUILD":
         stack.pop()  # attributes of a dictionary, as torch's _metadata: nothing that is a weight
         if not isinstance(stack[-1], dict):
-            raise TatamiError("the file holds objects, not only tensors", mend=COPY)
+            raise TatamiError("the file holds objects, not only tensors", hint=COPY)
     else:
-        raise TatamiError(f"the file uses the pickle instruction {name}", mend=COPY)
+        raise TatamiError(f"the file uses the pickle instruction {name}", hint=COPY)
 
 
 def _name(module: Any, name: Any) -> Name:
     if not isinstance(module, str) or not isinstance(name, str):
-        raise TatamiError("the file names a function that has no name", mend=COPY)
+        raise TatamiError("the file names a function that has no name", hint=COPY)
     return Name(module, name)
 
 
 def _call(function: Any, arguments: Any, machine: _Machine) -> Any:
     name = str(function) if isinstance(function, Name) else ""
     if not isinstance(arguments, tuple):
-        raise TatamiError("a call is not written as pickle does", mend=COPY)
+        raise TatamiError("a call is not written as pickle does", hint=COPY)
     if name in _DICTIONARIES and len(arguments) <= 1:
         return _dictionary(arguments[0], machine) if arguments else {}
     if name in _REBUILD and len(arguments) >= 4:
@@ -180,7 +180,7 @@ def _forbidden(function: Any) -> TatamiError:
     what = str(function) if isinstance(function, Name) else "what is no function"
     return TatamiError(
         f"the file asks to call {what}, which is not done",
-        mend="save model.state_dict(), which holds tensors alone",
+        hint="save model.state_dict(), which holds tensors alone",
     )
 
 
@@ -189,7 +189,7 @@ def _dictionary(pairs: Any, machine: _Machine) -> dict[Any, Any]:
     if not isinstance(pairs, list) or not all(
         isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs
     ):
-        raise TatamiError("a dictionary is not made of pairs", mend=COPY)
+        raise TatamiError("a dictionary is not made of pairs", hint=COPY)
     machine.count(len(pairs))
     return dict(_pairs([part for pair in pairs for part in pair]))
 
@@ -201,7 +201,7 @@ def _tensor(storage: Any, offset: Any, shape: Any, stride: Any) -> Tensor:
         or len(shape) > MAX_AXES
         or not all(type(n) is int and 0 <= n <= MAX_SIDE for n in (offset, *shape, *stride))
     ):
-        raise TatamiError("a tensor is not described as torch does", mend=COPY)
+        raise TatamiError("a tensor is not described as torch does", hint=COPY)
     return Tensor(storage, offset, shape, stride)
 
 
@@ -217,5 +217,5 @@ def _popped(stack: list[Any]) -> list[Any]:
 def _pairs(items: list[Any]) -> list[tuple[Any, Any]]:
     """Keys and values in turn; keys are plain, since a tuple's hash follows it into its parts."""
     if not all(isinstance(key, str | int | float | bytes | None) for key in items[::2]):
-        raise TatamiError("a dictionary has a key that is no text and no number", mend=COPY)
+        raise TatamiError("a dictionary has a key that is no text and no number", hint=COPY)
     return list(zip(items[::2], items[1::2], strict=True))

@@ -77,9 +77,9 @@ class Message:
                     field.line,
                 )
 
-    def wrong(self, reason: str, mend: str, line: int | None = None) -> TatamiError:
+    def wrong(self, reason: str, hint: str, line: int | None = None) -> TatamiError:
         """An error at this message, or at a line within it."""
-        return TatamiError(reason, mend=mend, file=self.file, line=line or self.line)
+        return TatamiError(reason, hint=hint, file=self.file, line=line or self.line)
 
     def has(self, name: str) -> bool:
         return any(field.name == name for field in self.fields)
@@ -192,7 +192,7 @@ def _tokens(path: Path, text: str) -> Iterator[Token]:
         if match is None:
             raise TatamiError(
                 f"'{text[at]}' begins nothing that protobuf's text format knows",
-                mend="correct the text",
+                hint="correct the text",
                 file=path,
                 line=line,
             )
@@ -279,7 +279,7 @@ class _Reader:
         found = f"'{self.next.text[:40]}'" if self.next.text else "the end of the file"
         return TatamiError(
             f"{found} where {expected} was expected",
-            mend="correct the text, or copy it again if it is cut short",
+            hint="correct the text, or copy it again if it is cut short",
             file=self.path,
             line=self.next.line,
         )

@@ -36,11 +36,11 @@ def read_tflite(file: Path, labels: Path | None, size: Size | None) -> Imported:
         length = file.stat().st_size
         if length > MAX_BYTES:
             raise TatamiError(
-                f"the file has {length} bytes, more than {MAX_BYTES}", mend="give a smaller network"
+                f"the file has {length} bytes, more than {MAX_BYTES}", hint="give a smaller network"
             )
         return _imported(content_of(file.read_bytes()), names, size)
     except TatamiError as error:
-        raise TatamiError(error.reason, mend=error.mend, file=file) from error
+        raise TatamiError(error.reason, hint=error.hint, file=file) from error
 
 
 def _imported(content: Content, names: Sequence[str] | None, size: Size | None) -> Imported:
@@ -76,7 +76,7 @@ def _input_size(content: Content) -> Size:
     if len(shape) != 4 or shape[0] != 1 or shape[3] != 3:
         raise TatamiError(
             f"the network has {len(content.inputs)} inputs, the first of shape {shape}",
-            mend="give a network with one input (1, height, width, 3)",
+            hint="give a network with one input (1, height, width, 3)",
         )
     return Size(shape[2], shape[1])
 
@@ -90,7 +90,7 @@ def _refuse(content: Content) -> None:
         raise TatamiError(
             f"the network uses {', '.join(unknown) or f'{POST_PROCESS} in its middle'}, which "
             "Tatami does not know",
-            mend=f"use only {', '.join(sorted(OPERATORS))}",
+            hint=f"use only {', '.join(sorted(OPERATORS))}",
         )
 
 
@@ -102,7 +102,7 @@ def _needed(content: Content, outputs: Sequence[int]) -> list[Operator]:
         if wanted & set(operator.outputs):
             if len(operator.outputs) != 1:
                 raise TatamiError(
-                    f"{operator.kind} makes {len(operator.outputs)} outputs", mend=AGAIN
+                    f"{operator.kind} makes {len(operator.outputs)} outputs", hint=AGAIN
                 )
             wanted |= set(operator.inputs)
             found.append(operator)
@@ -118,7 +118,7 @@ def _outputs(work: Work, outputs: Sequence[int], ssd: Ssd | None) -> Mapping[str
     else:
         names = [work.content.tensors[index].name or f"output_{index}" for index in outputs]
     if len(set(names)) < len(names):
-        raise TatamiError("two outputs of the network have one name", mend=AGAIN)
+        raise TatamiError("two outputs of the network have one name", hint=AGAIN)
     return dict(zip(names, (work.values[index] for index in outputs), strict=True))
 
 
@@ -160,7 +160,7 @@ def _ssd_notes(ssd: Ssd, kept: Sequence[int]) -> tuple[str, ...]:
         )
     if ssd.anchor_step:
         notes.append(
-            f"the file holds its anchors in steps of {ssd.anchor_step:.4f} of the input: centres "
+            f"the file holds its anchors in steps of {ssd.anchor_step:.4f} of the input: centers "
             "are taken from the cells, sides are the file's"
         )
     if not ssd.regular:
@@ -181,7 +181,7 @@ def _names(labels: Path) -> list[str]:
     for number, name in enumerate(names, start=1):
         if not name or (name in seen and name != NO_CLASS):
             reason = f"'{name}' stands here again" if name else "the line is empty"
-            raise TatamiError(reason, mend=_LABELS, file=labels, line=number)
+            raise TatamiError(reason, hint=_LABELS, file=labels, line=number)
         seen.add(name)
     return names
 
@@ -194,7 +194,7 @@ def _without_background(ssd: Ssd, names: Sequence[str]) -> Sequence[str]:
     if len(names) not in (ssd.classes, ssd.classes + 1):
         raise TatamiError(
             f"the labels are {len(names)} names, the network has {ssd.classes} classes",
-            mend="give a name for each class, or for the background first and then each class",
+            hint="give a name for each class, or for the background first and then each class",
         )
     return names[len(names) - ssd.classes :]
 
@@ -205,5 +205,5 @@ def _kept(ssd: Ssd, names: Sequence[str] | None) -> list[int]:
         return list(range(ssd.classes))
     kept = [i for i, name in enumerate(_without_background(ssd, names)) if name != NO_CLASS]
     if not kept:
-        raise TatamiError("no class has a name", mend=_LABELS)
+        raise TatamiError("no class has a name", hint=_LABELS)
     return kept

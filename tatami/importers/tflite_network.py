@@ -20,7 +20,7 @@ from tatami.errors import TatamiError
 from tatami.graph.check import MAX_ELEMENTS
 from tatami.importers.build import Attribute, Builder, Shape
 from tatami.importers.tflite_schema import FUSED, Content, Operator, Tensor
-from tatami.types import Float, Float32, Size
+from tatami.types import Float32, Float64, Size
 
 AGAIN = "convert the network again"
 
@@ -119,7 +119,7 @@ class Work:
         self.held += count
         if self.held > MAX_ELEMENTS:
             raise TatamiError(
-                f"the network has more than {MAX_ELEMENTS} weights", mend="give a smaller network"
+                f"the network has more than {MAX_ELEMENTS} weights", hint="give a smaller network"
             )
 
     def finish(self, operator: Operator, value: str, fused: int = 0) -> None:
@@ -155,7 +155,7 @@ class Work:
         if tensor.steps is None or len(tensor.steps.scale) != 1:
             raise TatamiError(
                 f"tensor '{tensor.name}' is {tensor.kind} without one scale and zero point",
-                mend="give a network in float32, or in 8 bits",
+                hint="give a network in float32, or in 8 bits",
             )
         return self.through_bytes(tensor, value)
 
@@ -192,7 +192,7 @@ class Work:
 
     def wrong(self, operator: Operator, reason: str) -> TatamiError:
         place = self.content.tensors[operator.outputs[0]].name if operator.outputs else ""
-        return TatamiError(f"{operator.kind} '{place}' {reason}", mend=AGAIN)
+        return TatamiError(f"{operator.kind} '{place}' {reason}", hint=AGAIN)
 
     def notes(self, outputs: Sequence[int]) -> tuple[str, ...]:
         """What a user should hear of."""
@@ -310,7 +310,7 @@ def weights_of(
     return inputs, q.shape
 
 
-def _bias(work: Work, operator: Operator, outputs: int) -> Float:
+def _bias(work: Work, operator: Operator, outputs: int) -> Float64:
     """A bias in its own steps, which are those of the file's sums; (outputs,)."""
     bias = work.stored(operator, 2)
     if bias is None:

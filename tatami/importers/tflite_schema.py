@@ -122,12 +122,12 @@ def content_of(data: bytes) -> Content:
     version = model.integer(0, "uint32")
     if version != 3:
         raise TatamiError(
-            f"the file follows version {version} of TFLite's schema", mend="convert it again"
+            f"the file follows version {version} of TFLite's schema", hint="convert it again"
         )
     graphs = model.tables(2, MOST)
     if len(graphs) != 1:
         raise TatamiError(
-            f"the file holds {len(graphs)} graphs", mend="convert a network without branches"
+            f"the file holds {len(graphs)} graphs", hint="convert a network without branches"
         )
     codes = [_code(table) for table in model.tables(1, MOST)]
     buffers = model.tables(4, MOST)
@@ -154,15 +154,15 @@ def _tensor(table: Table, buffers: list[Table]) -> Tensor:
     kind = TYPES.get(number, f"type {number}")
     if len(shape) > MAX_RANK or min(shape, default=1) < 0 or table.table(6) is not None:
         raise TatamiError(
-            f"tensor '{name}' has the shape {shape}, or is sparse", mend="convert the network again"
+            f"tensor '{name}' has the shape {shape}, or is sparse", hint="convert the network again"
         )
     buffer = table.integer(2, "uint32")
     if buffer >= len(buffers):
-        raise TatamiError(f"tensor '{name}' has no buffer: damaged", mend="copy the file again")
+        raise TatamiError(f"tensor '{name}' has no buffer: damaged", hint="copy the file again")
     stored = buffers[buffer].numbers(0, "uint8")
     if buffers[buffer].integer(1, "uint64") > 1:
         raise TatamiError(
-            f"tensor '{name}' lies behind the flatbuffer", mend="give a network below 2 GB"
+            f"tensor '{name}' lies behind the flatbuffer", hint="give a network below 2 GB"
         )
     data = _constant(name, stored, shape, kind) if len(stored) else None
     steps = _steps(name, table.table(4), shape, kind) if kind in ("uint8", "int8") else None
@@ -180,7 +180,7 @@ def _constant(
         count *= side
     if len(stored) != count * dtype.itemsize:
         raise TatamiError(
-            f"tensor '{name}' of {kind} {shape} holds {len(stored)} bytes", mend="copy it again"
+            f"tensor '{name}' of {kind} {shape} holds {len(stored)} bytes", hint="copy it again"
         )
     return stored.view(dtype).reshape(shape)
 
@@ -201,7 +201,7 @@ def _steps(name: str, table: Table | None, shape: tuple[int, ...], kind: str) ->
     if not sound or not held or len(zero) not in (1, len(scale)):
         raise TatamiError(
             f"tensor '{name}' has scales or zero points that do not fit it",
-            mend="convert the network again",
+            hint="convert the network again",
         )
     return Steps(scale, np.broadcast_to(zero, scale.shape), axis)
 
@@ -209,7 +209,7 @@ def _steps(name: str, table: Table | None, shape: tuple[int, ...], kind: str) ->
 def _operator(table: Table, codes: list[str], tensors: int) -> Operator:
     code = table.integer(0, "uint32")
     if code >= len(codes):
-        raise TatamiError("an operator has no code: damaged", mend="copy the file again")
+        raise TatamiError("an operator has no code: damaged", hint="copy the file again")
     return Operator(
         codes[code],
         _indices(table, 1, tensors),
@@ -222,7 +222,7 @@ def _operator(table: Table, codes: list[str], tensors: int) -> Operator:
 def _indices(table: Table, field: int, tensors: int) -> tuple[int, ...]:
     numbers = table.numbers(field, "int32")
     if len(numbers) > MOST_INPUTS or not ((numbers >= -1) & (numbers < tensors)).all():
-        raise TatamiError("an operator names a tensor that is not there", mend="copy it again")
+        raise TatamiError("an operator names a tensor that is not there", hint="copy it again")
     return tuple(int(number) for number in numbers)
 
 
@@ -239,14 +239,14 @@ def _check_order(
             if index >= 0 and index not in made and tensors[index].data is None:
                 raise TatamiError(
                     f"{operator.kind} reads '{tensors[index].name}', which nothing made",
-                    mend="convert the network again",
+                    hint="convert the network again",
                 )
         for index in operator.outputs:
             if index < 0 or index in made or tensors[index].data is not None:
                 raise TatamiError(
                     f"{operator.kind} makes a tensor that is there already",
-                    mend="convert the network again",
+                    hint="convert the network again",
                 )
             made.add(index)
     if not outputs or not set(outputs) <= made - set(inputs):
-        raise TatamiError("no operator makes the outputs", mend="convert the network again")
+        raise TatamiError("no operator makes the outputs", hint="convert the network again")

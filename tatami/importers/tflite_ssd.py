@@ -182,7 +182,7 @@ def _heads(
     anchors: Tensor,
     size: Size,
 ) -> tuple[Head, ...]:
-    """anchors: (n, 4) in the order map, row, column, anchor: y and x of the centre, height, width,
+    """anchors: (n, 4) in the order map, row, column, anchor: y and x of the center, height, width,
     all as parts of the input."""
     usable = anchors.data is not None and (anchors.kind == "float32" or anchors.is_bytes)
     if not usable or len(anchors.shape) != 2 or anchors.shape[1] != 4:
@@ -221,11 +221,11 @@ def _pairs(
     rows, columns = grid.shape[:2]
     y = ((np.arange(rows) + 0.5) / rows)[:, None, None]
     x = ((np.arange(columns) + 0.5) / columns)[None, :, None]
-    centred = (np.abs(grid[..., 0] - y) <= within).all() and (
+    centered = (np.abs(grid[..., 0] - y) <= within).all() and (
         np.abs(grid[..., 1] - x) <= within
     ).all()
     sides = grid[0, 0, :, 2:]
-    if not centred or not (np.abs(grid[..., 2:] - sides) <= TOLERANCE).all() or sides.min() <= 0:
+    if not centered or not (np.abs(grid[..., 2:] - sides) <= TOLERANCE).all() or sides.min() <= 0:
         raise _wrong(f"has anchors of a map of {columns} x {rows} that are not those of its cells")
     return tuple(
         (float(width * size.width), float(height * size.height)) for height, width in sides
@@ -271,5 +271,5 @@ def _whole(options: dict[str, float], name: str, most: int) -> int:
 
 def _wrong(reason: str) -> TatamiError:
     return TatamiError(
-        f"{POST_PROCESS} {reason}", mend="export an SSD as TensorFlow's object detection API does"
+        f"{POST_PROCESS} {reason}", hint="export an SSD as TensorFlow's object detection API does"
     )

@@ -72,7 +72,7 @@ def read_state(file: Path) -> dict[str, NDArray[Any]]:
     numbers are not all there.
     """
     if file.stat().st_size > MAX_BYTES:
-        raise TatamiError("the file is too large", mend="give a state_dict", file=file)
+        raise TatamiError("the file is too large", hint="give a state_dict", file=file)
     try:
         with file.open("rb") as opened:
             if zipfile.is_zipfile(opened):
@@ -86,11 +86,11 @@ def read_state(file: Path) -> dict[str, NDArray[Any]]:
             numbers = sum(math.prod(tensor.shape) for tensor in state.values())
             if numbers > MOST_SHARED * file.stat().st_size:
                 raise TatamiError(
-                    f"the file describes {numbers} numbers, its size is of fewer", mend=COPY
+                    f"the file describes {numbers} numbers, its size is of fewer", hint=COPY
                 )
             return {name: _array(name, value, storage) for name, value in state.items()}
     except TatamiError as error:
-        raise TatamiError(error.reason, mend=error.mend, file=file) from error
+        raise TatamiError(error.reason, hint=error.hint, file=file) from error
     except (
         zipfile.BadZipFile,
         EOFError,
@@ -100,11 +100,11 @@ def read_state(file: Path) -> dict[str, NDArray[Any]]:
         ValueError,
         struct.error,
     ) as error:
-        raise TatamiError(f"the file is damaged: {error}", mend=COPY, file=file) from None
+        raise TatamiError(f"the file is damaged: {error}", hint=COPY, file=file) from None
     except OSError as error:
         if error.errno != errno.EINVAL:  # a place before the file's begin, which a zip may name
             raise
-        raise TatamiError("the file is damaged", mend=COPY, file=file) from None
+        raise TatamiError("the file is damaged", hint=COPY, file=file) from None
 
 
 def put(
@@ -121,7 +121,7 @@ def put(
     weights = {tensor.name: tensor for tensor in result.graph.initializer}
     wanted = _weights_of(result)
     for unknown in sorted(set(table) - set(state)):
-        raise TatamiError(f"the table names '{unknown}', which the state lacks", mend=_TABLE)
+        raise TatamiError(f"the table names '{unknown}', which the state lacks", hint=_TABLE)
     given = {}
     for name, array in state.items():
         target = table.get(name, "-" if name.endswith("num_batches_tracked") else name)
@@ -129,11 +129,11 @@ def put(
             continue
         if target not in weights or target in given:
             reason = "is given twice" if target in given else "is no weight of the network"
-            raise TatamiError(f"'{target}', for '{name}' of the state, {reason}", mend=_TABLE)
+            raise TatamiError(f"'{target}', for '{name}' of the state, {reason}", hint=_TABLE)
         shape = tuple(weights[target].dims)
         if array.shape != shape:
             raise TatamiError(
-                f"'{name}' has the shape {array.shape}, '{target}' has {shape}", mend=_TABLE
+                f"'{name}' has the shape {array.shape}, '{target}' has {shape}", hint=_TABLE
             )
         given[target] = array
     missing = sorted(wanted - set(given))
@@ -141,7 +141,7 @@ def put(
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise TatamiError(
             f"the state gives no {', '.join(missing[:3])}{more}, which the network needs",
-            mend=_TABLE,
+            hint=_TABLE,
         )
     for target, array in given.items():
         weights[target].CopyFrom(numpy_helper.from_array(array.astype(np.float32), target))
@@ -160,7 +160,7 @@ def read_table(file: Path) -> dict[str, str]:
         if not words:
             continue
         if len(words) != 2 or words[0] in table:
-            raise TatamiError("not two names, or a name again", mend=_TABLE, file=file, line=number)
+            raise TatamiError("not two names, or a name again", hint=_TABLE, file=file, line=number)
         table[words[0]] = words[1]
     return table
 
@@ -195,10 +195,10 @@ def _state_of(content: object) -> dict[str, Tensor]:
         elif _tensors([value], seen):
             raise TatamiError(
                 f"tensors lie within '{name}', which is not known to be a state_dict",
-                mend="save model.state_dict()",
+                hint="save model.state_dict()",
             )
     if not tensors:
-        raise TatamiError("the file holds no state_dict", mend="save model.state_dict()")
+        raise TatamiError("the file holds no state_dict", hint="save model.state_dict()")
     return tensors
 
 
@@ -211,7 +211,7 @@ def _array(name: str, tensor: Tensor, storage: Storage) -> NDArray[Any]:
         (side - 1) * step for side, step in zip(tensor.shape, tensor.stride, strict=True)
     )
     if last >= len(numbers):
-        raise TatamiError(f"'{name}' lies outside its storage", mend=COPY)
+        raise TatamiError(f"'{name}' lies outside its storage", hint=COPY)
     steps = [step * numbers.itemsize for step in tensor.stride]
     view = np.lib.stride_tricks.as_strided(numbers[tensor.offset :], tensor.shape, steps)
     if kind is _BFLOAT16:
@@ -230,13 +230,13 @@ def _storage_of(parts: tuple[Any, ...]) -> tuple[np.dtype[Any], str, int]:
         or not isinstance(parts[1], Name)
         or not isinstance(parts[2], str)
     ):
-        raise TatamiError("a storage is not described as torch does", mend=COPY)
+        raise TatamiError("a storage is not described as torch does", hint=COPY)
     kind = _TYPES.get(parts[1].name)
     if kind is None:
-        raise TatamiError(f"a storage is a {parts[1]}, which is not read", mend="save it as float")
+        raise TatamiError(f"a storage is a {parts[1]}, which is not read", hint="save it as float")
     count = parts[4]
     if type(count) is not int or not 0 <= count <= MAX_BYTES:
-        raise TatamiError("a storage has no count", mend=COPY)
+        raise TatamiError("a storage has no count", hint=COPY)
     return kind, parts[2], count
 
 
@@ -244,14 +244,14 @@ def _read_zip(file: BinaryIO, size: int) -> tuple[object, Storage]:
     archive = zipfile.ZipFile(file)
     pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")]
     if len(pickles) != 1:
-        raise TatamiError("the file holds no state_dict", mend=COPY)
+        raise TatamiError("the file holds no state_dict", hint=COPY)
     _check_members(archive, size)
     folder = pickles[0].removesuffix("data.pkl")
     if (
         f"{folder}byteorder" in archive.namelist()
         and archive.read(f"{folder}byteorder") != b"little"
     ):
-        raise TatamiError("the numbers are big-endian", mend="save it on another machine")
+        raise TatamiError("the numbers are big-endian", hint="save it on another machine")
     content = read_pickle(io.BytesIO(archive.read(pickles[0])))
     members = {}
 
@@ -260,7 +260,7 @@ def _read_zip(file: BinaryIO, size: int) -> tuple[object, Storage]:
             try:
                 members[key] = archive.read(f"{folder}data/{key}")
             except KeyError:
-                raise TatamiError(f"storage {key} is not in the file", mend=COPY) from None
+                raise TatamiError(f"storage {key} is not in the file", hint=COPY) from None
         return _numbers(members[key], key, kind, count)
 
     return content, storage
@@ -270,19 +270,19 @@ def _check_members(archive: zipfile.ZipFile, size: int) -> None:
     """Members are stored as they are, torch's way, each in its own part of the file."""
     members = archive.infolist()
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-        raise TatamiError("the file is compressed, which torch.save does not do", mend=COPY)
+        raise TatamiError("the file is compressed, which torch.save does not do", hint=COPY)
     if sum(member.file_size for member in members) > size:
-        raise TatamiError("the file's parts are larger than the file", mend=COPY)
+        raise TatamiError("the file's parts are larger than the file", hint=COPY)
 
 
 def _read_legacy(data: bytes) -> tuple[object, Storage]:
     """Pickles of a mark, a version, the machine, the object and the keys; then storages."""
     file = io.BytesIO(data)
     if read_pickle(file) != MAGIC or read_pickle(file) != 1001:
-        raise TatamiError("the file is not one that torch.save wrote", mend=COPY)
+        raise TatamiError("the file is not one that torch.save wrote", hint=COPY)
     machine = read_pickle(file)
     if not isinstance(machine, dict) or machine.get("little_endian") is not True:
-        raise TatamiError("the numbers are big-endian", mend="save it on another machine")
+        raise TatamiError("the numbers are big-endian", hint="save it on another machine")
     content = read_pickle(file)
     keys = read_pickle(file)
     described = (_storage_of(tensor.storage) for tensor in _tensors([content], set()))
@@ -292,12 +292,12 @@ def _read_legacy(data: bytes) -> tuple[object, Storage]:
         count = int.from_bytes(file.read(8), "little", signed=True)
         kind = kinds.get(key) if isinstance(key, str) else None
         if kind is None or count < 0:
-            raise TatamiError("a storage of the file is not described", mend=COPY)
+            raise TatamiError("a storage of the file is not described", hint=COPY)
         members[key] = file.read(count * kind.itemsize)
 
     def storage(key: str, kind: np.dtype[Any], count: int) -> NDArray[Any]:
         if key not in members:
-            raise TatamiError(f"storage {key} is not in the file", mend=COPY)
+            raise TatamiError(f"storage {key} is not in the file", hint=COPY)
         return _numbers(members[key], key, kind, count)
 
     return content, storage
@@ -307,7 +307,7 @@ def _numbers(data: bytes, key: str, kind: np.dtype[Any], count: int) -> NDArray[
     if len(data) < count * kind.itemsize:
         raise TatamiError(
             f"storage {key} has {len(data)} bytes, {count} numbers need {count * kind.itemsize}",
-            mend=COPY,
+            hint=COPY,
         )
     numbers: NDArray[Any] = np.frombuffer(data, kind, count)
     return numbers

@@ -51,7 +51,7 @@ def wide(channels: int, width: float) -> int:
     Vector units stay full that way. Raises TatamiError for a width that is not in 0 to 8.
     """
     if not 0 < width <= 8:
-        raise TatamiError(f"width is {width:g}", mend="give a factor as 0.5, at most 8")
+        raise TatamiError(f"width is {width:g}", hint="give a factor as 0.5, at most 8")
     return channels if width == 1 else max(8, 8 * round(channels * width / 8))
 
 
@@ -61,7 +61,7 @@ def check_sides(images: torch.Tensor, stride: int) -> None:
     if height % stride or width % stride:
         raise TatamiError(
             f"an input of {width}x{height} does not divide by {stride}",
-            mend=f"give sides that are multiples of {stride}",
+            hint=f"give sides that are multiples of {stride}",
         )
 
 
@@ -71,7 +71,7 @@ def check_size(images: torch.Tensor, smallest: int) -> None:
     if min(height, width) < smallest:
         raise TatamiError(
             f"an input of {width}x{height} is too small for this network",
-            mend=f"give one of at least {smallest}x{smallest}",
+            hint=f"give one of at least {smallest}x{smallest}",
         )
 
 
@@ -147,7 +147,7 @@ def _plain_bins(
     if torch.compiler.is_exporting():
         raise TatamiError(
             f"a map of {width}x{height} does not fall into {columns}x{rows} bins of one size",
-            mend="give an input of another size, as the one of the paper",
+            hint="give an input of another size, as the one of the paper",
         )
     return None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tatami.types import Float32, Int
+from tatami.types import Float32, Int64
 
 MEAN, SCALE = (123.675, 116.28, 103.53), (1 / 58.395, 1 / 57.12, 1 / 57.375)
 """How the input of a classifier, and of what is built on one, is normalized: by the mean and
@@ -22,7 +22,7 @@ class Ranking:
     labels: (k,).  scores: (k,), their probabilities, of all classes together 1.
     """
 
-    labels: Int
+    labels: Int64
     scores: Float32
 
 

@@ -3,7 +3,7 @@ Atrous Separable Convolution for Semantic Image Segmentation", ECCV 2018.
 
 A backbone at output stride 16, atrous separable spatial pyramid pooling with image pooling, and a
 decoder that adds a fine map (figure 2). Upsampling keeps the corners of samples where they are
-(half-pixel centres), so that sides are multiples of 16; the authors' own code keeps the centres of
+(half-pixel centers), so that sides are multiples of 16; the authors' own code keeps the centers of
 the outermost samples instead, and so needs sides as 513.
 """
 

@@ -20,13 +20,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tatami.boxes import cxcywh_to_xyxy, iou_xyxy, xyxy_to_cxcywh
 from tatami.errors import TatamiError
 from tatami.models.detector import Detector
-from tatami.types import AnchorGrid, Boxes, Decoding, Float32, Int, Size
+from tatami.rules.boxes import cxcywh_to_xyxy, iou_xyxy, xyxy_to_cxcywh
+from tatami.types import AnchorGrid, Boxes, Decoding, Float32, Int64, Size
 
 VARIANCES = (0.1, 0.2)
-"""What offsets of centres and logarithms of sides are multiplied by: those of the paper's code."""
+"""What offsets of centers and logarithms of sides are multiplied by: those of the paper's code."""
 BACKGROUND, NEITHER = -1, -2
 """In a matching: a box of no truth, and one that overlaps a truth too much to be background."""
 LARGEST_LEAST = 0.4
@@ -63,7 +63,7 @@ class DefaultBoxDetector(Detector):
         if not 0 < least < LARGEST_LEAST:
             raise TatamiError(
                 f"smallest default boxes of {least:g} of the input",
-                mend=f"give a share above 0 and below {LARGEST_LEAST}",
+                hint=f"give a share above 0 and below {LARGEST_LEAST}",
             )
         return cls.boxes_from(least, size)
 
@@ -89,7 +89,7 @@ def grids_of(
 ) -> tuple[AnchorGrid, ...]:
     """A grid for each map, whose (rows, columns) are ``cells``, of the boxes for each stage.
 
-    A cell's centre is ((column + 0.5) / columns, (row + 0.5) / rows) of the input (section 2.2,
+    A cell's center is ((column + 0.5) / columns, (row + 0.5) / rows) of the input (section 2.2,
     "Choosing scales and aspect ratios for default boxes"). A small input has fewer maps than there
     are stages: what the stages that are left out would have at their one cell, the last map has.
     """
@@ -138,7 +138,7 @@ def shapes(
 
 @lru_cache(maxsize=16)
 def default_boxes(grids: tuple[AnchorGrid, ...], cells: tuple[tuple[int, int], ...]) -> Float32:
-    """All default boxes (n, 4) as centres and sides in pixels of the input; read only.
+    """All default boxes (n, 4) as centers and sides in pixels of the input; read only.
 
     cells: the (rows, columns) of each grid's map.
     """
@@ -160,7 +160,7 @@ def default_boxes(grids: tuple[AnchorGrid, ...], cells: tuple[tuple[int, int], .
 
 def match(
     boxes: Float32, truths: Float32, threshold: float = 0.5, background: float | None = None
-) -> Int:
+) -> Int64:
     """The truth that each box (n, 4) answers for, of truths (m, 4), both xyxy: (n,) indices.
 
     First each truth gets its best box, the best pair first, so that two truths never share one;
@@ -175,7 +175,7 @@ def match(
     overlap = iou_xyxy(truths.astype(np.float32), boxes)  # (m, n)
     best = overlap.argmax(axis=0)  # (n,)
     reached = np.take_along_axis(overlap, best[None], axis=0)[0]
-    found: Int = np.where(reached > threshold, best, BACKGROUND)
+    found: Int64 = np.where(reached > threshold, best, BACKGROUND)
     if background is not None:
         found[(found == BACKGROUND) & (reached >= background)] = NEITHER
     # Best pairs first. A truth's best box is searched anew only where another truth has taken it.
@@ -203,12 +203,12 @@ def encode(
     boxes: Float32,
     variances: tuple[float, float] = VARIANCES,
 ) -> Float32:
-    """Offsets (n, 4) from default boxes (n, 4) to truths (n, 4), both as centres and sides.
+    """Offsets (n, 4) from default boxes (n, 4) to truths (n, 4), both as centers and sides.
 
-    Equation 2, divided by the variances: what ``tatami.decoding`` makes a box of again.
+    Equation 2, divided by the variances: what ``tatami.rules.decoding`` makes a box of again.
     """
-    centre, side = variances
-    moved = (truths[:, :2] - boxes[:, :2]) / boxes[:, 2:] / np.float32(centre)
+    center, side = variances
+    moved = (truths[:, :2] - boxes[:, :2]) / boxes[:, 2:] / np.float32(center)
     grown = np.log(np.maximum(truths[:, 2:], 1e-3) / boxes[:, 2:]) / np.float32(side)
     return np.concatenate([moved, grown], axis=1).astype(np.float32)
 
@@ -229,7 +229,7 @@ class Targets:
 def targets_of(
     pictures: Sequence[Boxes], boxes: Float32, decoding: Decoding, threshold: float = 0.5
 ) -> Targets:
-    """Match each picture's labelled boxes, in pixels of the input, to default boxes (d, 4)."""
+    """Match each picture's labeled boxes, in pixels of the input, to default boxes (d, 4)."""
     edges = cxcywh_to_xyxy(boxes)
     labels = np.zeros((len(pictures), len(boxes)), np.int64)
     places, offsets = [], []
@@ -353,7 +353,7 @@ def check_batch(images: Tensor, module: nn.Module) -> None:
     if not module.training or len(images) > 1:
         return
     if any(isinstance(part, nn.BatchNorm2d) for part in module.modules()):
-        raise TatamiError("a batch of 1 cannot be normalized", mend="give --batch 2 or more")
+        raise TatamiError("a batch of 1 cannot be normalized", hint="give --batch 2 or more")
 
 
 def check_sides(size: Size, least: int) -> None:
@@ -361,5 +361,5 @@ def check_sides(size: Size, least: int) -> None:
     if min(size.width, size.height) < least:
         raise TatamiError(
             f"an input of {size} is too small for this network",
-            mend=f"give one of at least {least}x{least}",
+            hint=f"give one of at least {least}x{least}",
         )

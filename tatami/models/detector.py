@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from tatami.decoding import Candidates, candidates
+from tatami.rules.decoding import Candidates, candidates
 from tatami.types import Boxes, Decoding, InputSpec, Size
 
 

@@ -27,7 +27,7 @@ from tatami.graph.passes.merge_pad import merge_pad
 from tatami.graph.passes.merge_space_to_depth import merge_space_to_depth
 from tatami.graph.passes.name_values import name_values
 from tatami.graph.write import write
-from tatami.types import NetworkSpec, Size, Spec, TwoStageSpec
+from tatami.types import DetectionSpec, Size, Spec, TwoStageSpec
 
 OPSET = 18
 """The ONNX operator set: ONNX Runtime from 1.14 on and Netron read it."""
@@ -48,7 +48,7 @@ def export_onnx(module: nn.Module, spec: Spec, path: Path) -> None:
 
 def to_network(module: nn.Module, spec: Spec) -> Network:
     """The network that export_onnx writes. Raises TatamiError as it does."""
-    if isinstance(spec, NetworkSpec):
+    if isinstance(spec, DetectionSpec):
         count = len(spec.decoding.maps(len(spec.classes)))
         outputs = ("map",) if count == 1 else tuple(f"map_{index}" for index in range(count))
     elif isinstance(spec, TwoStageSpec):

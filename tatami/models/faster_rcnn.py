@@ -17,12 +17,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tatami.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from tatami.models.backbone import BACKBONES, bins_of
 from tatami.models.blocks import wide
 from tatami.models.default_boxes import BACKGROUND, default_boxes, encode, match
 from tatami.models.two_stage import RegionHead, Sampling, TwoStage, split
-from tatami.two_stage import proposed_regions
+from tatami.rules.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
+from tatami.rules.regions import proposed_regions
 from tatami.types import AnchorGrid, Boxes, Decoding, Float32, RegionDecoding, Size
 
 SHORTER_SIDE = 600

@@ -6,7 +6,7 @@ and sums with those of earlier, finer maps (figure 3). 134.5 M parameters for 21
 
 The paper pads pictures by 100 pixels, because its 7x7 convolution has no padding, and crops what
 comes out by offsets of its own. Here that convolution is padded by 3. A sample of its map then has
-the centre of its window where it has it in the paper, on the sample of the map before, so that
+the center of its window where it has it in the paper, on the sample of the map before, so that
 inside the picture every weight sees what it saw; the border sees zeros behind the last pool instead
 of zeros around the picture. No crop is left: where sides divide by 32, every map is exactly 1/2,
 1/4, ... of the input, and a transposed convolution of 2 f taps and stride f that cuts f / 2 at each
@@ -47,7 +47,7 @@ class FCN(Segmenter):
     ) -> None:
         super().__init__()
         if finest not in (8, 16, 32):
-            raise TatamiError(f"the finest scores are at 1/{finest}", mend="give 8, 16 or 32")
+            raise TatamiError(f"the finest scores are at 1/{finest}", hint="give 8, 16 or 32")
         full = wide(4096, width)
         self.features = convolutions(D, width, norm)  # (n, 512, H / 32, W / 32)
         self.fc6 = nn.Conv2d(wide(CHANNELS[4], width), full, kernel_size=7, padding=3)

@@ -40,7 +40,7 @@ class MobileNetV1(Classifier):
     ) -> None:
         super().__init__()
         if output_stride not in (8, 16, 32):
-            raise TatamiError(f"output_stride is {output_stride}", mend="give 8, 16 or 32")
+            raise TatamiError(f"output_stride is {output_stride}", hint="give 8, 16 or 32")
         channels, reached, dilation = wide(32, width), 2, 1
         layers: list[nn.Module] = [ConvNormRelu(3, channels, stride=2)]  # (n, 32, H/2, W/2)
         for outputs, stride in LAYERS:
@@ -88,7 +88,7 @@ class MobileNetV1(Classifier):
         """
         if not 0 < resolution <= 8:
             raise TatamiError(
-                f"resolution is {resolution:g}", mend="give a factor as 0.714, at most 8"
+                f"resolution is {resolution:g}", hint="give a factor as 0.714, at most 8"
             )
         return max(32, 32 * round(cls.size * resolution / 32))
 

@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tatami.boxes import iou_xyxy
 from tatami.models.detector import Detector
 from tatami.models.overlap import paired_iou
-from tatami.types import AnchorGrid, Boxes, Decoding, Float, Int, Size
+from tatami.rules.boxes import iou_xyxy
+from tatami.types import AnchorGrid, Boxes, Decoding, Float64, Int64, Size
 
 Pairs = tuple[tuple[float, float], ...]
 """(width, height) of anchors in cells, as the paper gives them."""
@@ -61,13 +61,13 @@ def start_near_the_anchors(last: nn.Conv2d, anchors: Pairs) -> None:
 
 
 def region_loss(
-    raw: Tensor, truths: Sequence[Float], labels: Sequence[Int], anchors: Pairs
+    raw: Tensor, truths: Sequence[Float64], labels: Sequence[Int64], anchors: Pairs
 ) -> dict[str, Tensor]:
     """The loss, summed a picture, then meaned.
 
     raw: (n, A * (5 + K), rows, columns).  truths: n pictures' boxes (m, 4), xyxy in cells.
     labels: their classes (m,).
-    Each truth is the duty of one predictor: the cell of its centre, the anchor whose shape
+    Each truth is the duty of one predictor: the cell of its center, the anchor whose shape
     overlaps it best. That predictor is pulled to the box (section 2, "Direct location
     prediction"), its objectness to the overlap it reaches, its classes to the truth's. All
     others are told "nothing here", unless they happen to overlap a truth by more than 0.6.
@@ -125,7 +125,7 @@ def _boxes(xy: Tensor, wh: Tensor, anchors: Pairs) -> Tensor:
 
 
 def _assign(
-    truths: Sequence[Float], labels: Sequence[Int], anchors: Pairs, rows: int, columns: int
+    truths: Sequence[Float64], labels: Sequence[Int64], anchors: Pairs, rows: int, columns: int
 ) -> _Duty:
     """Give each truth its predictor; where two want the same one, the later keeps it."""
     pairs = np.array(anchors)
@@ -134,21 +134,21 @@ def _assign(
     for picture, cells in enumerate(truths):
         if not len(cells):
             continue
-        centre, sides = (cells[:, :2] + cells[:, 2:]) / 2, cells[:, 2:] - cells[:, :2]
+        center, sides = (cells[:, :2] + cells[:, 2:]) / 2, cells[:, 2:] - cells[:, :2]
         at_origin = np.hstack((np.zeros_like(sides), sides))
         best = iou_xyxy(at_origin, shapes).argmax(axis=1)
-        where = np.clip(centre.astype(int), 0, (columns - 1, rows - 1))
+        where = np.clip(center.astype(int), 0, (columns - 1, rows - 1))
         for index in range(len(cells)):
             column, row = where[index]
             slots[(picture, int(best[index]), int(row), int(column))] = (picture, index)
     predictor = np.array(list(slots), dtype=np.int64).reshape(-1, 4).T
     xyxy = np.array([truths[p][i] for p, i in slots.values()]).reshape(-1, 4)
     sides = xyxy[:, 2:] - xyxy[:, :2]
-    centre = (xyxy[:, :2] + xyxy[:, 2:]) / 2
+    center = (xyxy[:, :2] + xyxy[:, 2:]) / 2
     return _Duty(
         predictor=predictor,
         xyxy=xyxy,
-        xy=centre - predictor[[3, 2]].T,
+        xy=center - predictor[[3, 2]].T,
         wh=np.log(np.maximum(sides, 1e-6) / pairs[predictor[1]]),
         area=sides.prod(axis=1) / (rows * columns),
         labels=np.array([labels[p][i] for p, i in slots.values()], dtype=np.int64),
@@ -159,15 +159,15 @@ def _assign(
 class _Duty:
     """The m truths that train a predictor: who answers, and what for. Lengths in cells."""
 
-    predictor: Int  # (4, m): picture, anchor, row, column
-    xyxy: Float  # (m, 4)
-    xy: Float  # (m, 2), the centre within its cell
-    wh: Float  # (m, 2), log(side / anchor's side)
-    area: Float  # (m,), share of the picture
-    labels: Int  # (m,)
+    predictor: Int64  # (4, m): picture, anchor, row, column
+    xyxy: Float64  # (m, 4)
+    xy: Float64  # (m, 2), the center within its cell
+    wh: Float64  # (m, 2), log(side / anchor's side)
+    area: Float64  # (m,), share of the picture
+    labels: Int64  # (m,)
 
 
-def _best_overlap(predicted: Tensor, truths: Sequence[Float]) -> Tensor:
+def _best_overlap(predicted: Tensor, truths: Sequence[Float64]) -> Tensor:
     """Each predicted box's best IoU with a truth of its picture: (n, A, rows, columns)."""
     best = predicted.new_zeros(predicted.shape[:-1])
     for picture, boxes in enumerate(truths):

@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tatami.types import Float, Int, Size
+from tatami.types import Float64, Int64, Size
 
 
-def roi_max_pool(x: Tensor, xyxy: Float, pictures: Int, bins: Size, scale: float) -> Tensor:
+def roi_max_pool(x: Tensor, xyxy: Float64, pictures: Int64, bins: Size, scale: float) -> Tensor:
     """The largest sample in each bin of each region: (k, c, bins.height, bins.width).
 
     x: (n, c, h, w).  xyxy: (k, 4), a region's edges in pixels, finite.  pictures: (k,), which of
@@ -32,7 +32,9 @@ class _RoiMaxPool(torch.autograd.Function):
     """edges: (k, 4) int64, in samples, none empty."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, edges: Int, pictures: Int, bins: tuple[int, int]) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, edges: Int64, pictures: Int64, bins: tuple[int, int]
+    ) -> Tensor:
         _, c, h, w = x.shape
         y = x.new_zeros(len(edges), c, *bins)
         at = torch.empty(len(edges), c, *bins, dtype=torch.int64, device=x.device)  # of all of x

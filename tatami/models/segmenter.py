@@ -13,7 +13,7 @@ from tatami.types import VOID, Size
 class Segmenter(nn.Module):
     """What a segmenter is: images (n, 3, H, W) -> logits (n, classes, H, W). Abstract.
 
-    A network of valid convolutions gives the centre of its input alone: (n, classes, h, w).
+    A network of valid convolutions gives the center of its input alone: (n, classes, h, w).
     size: the input that it is trained with by default.  stride: an input's sides are multiples of
     it; 1: any.
     """
@@ -31,9 +31,9 @@ class Segmenter(nn.Module):
         """Cross-entropy, a mean over all pixels that have a class.
 
         raw: (n, K, h, w).  masks: (n, H, W) int64, VOID where there is no class; of a larger one
-        the centre counts.  class_weights: (K,), what a pixel of each class weighs.
+        the center counts.  class_weights: (K,), what a pixel of each class weighs.
         """
-        return {"pixels": cross_entropy(raw, centre(masks, raw), class_weights)}
+        return {"pixels": cross_entropy(raw, center(masks, raw), class_weights)}
 
 
 def cross_entropy(raw: Tensor, masks: Tensor, class_weights: Tensor | None = None) -> Tensor:
@@ -46,7 +46,7 @@ def cross_entropy(raw: Tensor, masks: Tensor, class_weights: Tensor | None = Non
     return F.cross_entropy(raw, masks, weight=class_weights, ignore_index=VOID)
 
 
-def centre(masks: Tensor, raw: Tensor) -> Tensor:
+def center(masks: Tensor, raw: Tensor) -> Tensor:
     """The middle of masks (n, H, W) that maps (n, K, h, w) speak of: (n, h, w)."""
     (height, width), (rows, columns) = masks.shape[-2:], raw.shape[-2:]
     top, left = (height - rows) // 2, (width - columns) // 2

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from tatami.boxes import iou_xyxy, xyxy_to_cxcywh
 from tatami.errors import TatamiError
 from tatami.models.default_boxes import encode
 from tatami.models.rcnn import RCNN
 from tatami.models.two_stage import split
-from tatami.two_stage import warp
-from tatami.types import Bool, Boxes, Float, Float32, Int, Picture, TwoStageSpec
+from tatami.rules.boxes import iou_xyxy, xyxy_to_cxcywh
+from tatami.rules.regions import warp
+from tatami.types import Bool, Boxes, Float32, Float64, Int64, Picture, TwoStageSpec
 
 C, POSITIVE_WEIGHT = 1e-3, 2.0
 """The SVM's, and how much more a truth weighs than background: of the authors' code."""
@@ -42,9 +42,9 @@ class Seen:
     pool5: Float32
     fc7: Float32
     overlap: Float32
-    truth: Int
+    truth: Int64
     offsets: Float32
-    label: Int
+    label: Int64
     reached: Float32
 
 
@@ -68,7 +68,7 @@ def fit(
         own = seen.truth == label
         if not own.any():
             raise TatamiError(
-                f"no truth of class '{name}' to learn from", mend="train on a split that has some"
+                f"no truth of class '{name}' to learn from", hint="train on a split that has some"
             )
         others = seen.overlap[:, label] < NEGATIVE_OVERLAP
         weight, bias = svm(seen.fc7 * np.float32(scale7), own, others, seed)
@@ -132,7 +132,7 @@ def _mean_norm(features: Float32) -> float:
     return float(np.linalg.norm(features, axis=1).mean())
 
 
-def svm(features: Float32, positive: Bool, negative: Bool, seed: int) -> tuple[Float, float]:
+def svm(features: Float32, positive: Bool, negative: Bool, seed: int) -> tuple[Float64, float]:
     """The weights (f,) and the bias that tell positive from negative of features (n, f).
 
     Negatives are mined (section 2.3): a few are drawn at first, then those that the SVM does not
@@ -142,11 +142,11 @@ def svm(features: Float32, positive: Bool, negative: Bool, seed: int) -> tuple[F
         from sklearn.svm import LinearSVC
     except ImportError as error:
         raise TatamiError(
-            "scikit-learn, which fits the SVMs, is not installed", mend="pip install 'tatami[demo]'"
+            "scikit-learn, which fits the SVMs, is not installed", hint="pip install 'tatami[demo]'"
         ) from error
     (own,), (others,) = np.nonzero(positive), np.nonzero(negative)
     if not len(others):
-        raise TatamiError("no region that is background", mend="train on more pictures")
+        raise TatamiError("no region that is background", hint="train on more pictures")
     used = np.random.default_rng(seed).permutation(others)[:FIRST_NEGATIVES]
     for _ in range(ROUNDS):
         rows = np.concatenate([own, used])
@@ -167,7 +167,7 @@ def svm(features: Float32, positive: Bool, negative: Bool, seed: int) -> tuple[F
     return np.asarray(weight, np.float64), bias
 
 
-def ridge(features: Float32, wanted: Float32) -> tuple[Float, Float]:
+def ridge(features: Float32, wanted: Float32) -> tuple[Float64, Float64]:
     """Appendix C: the slope (4, p) and start (4,) that give ``wanted`` (n, 4) of features (n, p),
     by least squares with RIDGE on the slope. Of no features: nothing moves."""
     if not len(features):

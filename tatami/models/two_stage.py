@@ -16,12 +16,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tatami.boxes import iou_xyxy, xyxy_to_cxcywh
 from tatami.models.backbone import Backbone
 from tatami.models.classifier import MEAN, SCALE
 from tatami.models.default_boxes import encode
 from tatami.models.roi_pool import roi_max_pool
-from tatami.types import Boxes, Decoding, Float32, InputSpec, Int, RegionDecoding, Size
+from tatami.rules.boxes import iou_xyxy, xyxy_to_cxcywh
+from tatami.types import Boxes, Decoding, Float32, InputSpec, Int64, RegionDecoding, Size
 
 PROPOSAL = -1
 """The label of a training picture's boxes that are proposals and not truths."""
@@ -67,7 +67,7 @@ class TwoStage(nn.Module):
     @abstractmethod
     def loss(self, raw: tuple[Tensor, ...], targets: Any) -> dict[str, Tensor]:
         """The parts whose sum is lowered. raw: what forward gave.  targets: n pictures' boxes, in
-        pixels of the input, among them those labelled PROPOSAL; of R-CNN a class a region."""
+        pixels of the input, among them those labeled PROPOSAL; of R-CNN a class a region."""
 
 
 class Head(nn.Module):
@@ -125,7 +125,7 @@ class RegionHead(nn.Module):
         """Equation 1: the parts ``classes`` and ``coordinates``, means over the sampled regions.
 
         features: (n, channels, rows, columns).  proposals: n pictures' regions, (m, 4) each, in
-        pixels of the input.  truths: their labelled boxes, which are regions to learn from, too.
+        pixels of the input.  truths: their labeled boxes, which are regions to learn from, too.
         """
         chosen = [
             sample(boxes, truth, self.sampling, self.decoding.variances)
@@ -162,7 +162,7 @@ class Chosen:
     """
 
     regions: Float32
-    labels: Int
+    labels: Int64
     offsets: Float32
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from tatami.errors import TatamiError
 from tatami.models.blocks import check_sides, start_for_relu, wide
-from tatami.models.segmenter import Segmenter, centre
+from tatami.models.segmenter import Segmenter, center
 from tatami.types import VOID, Size
 
 CHANNELS = (64, 128, 256, 512, 1024)
@@ -93,7 +93,7 @@ class UNet(Segmenter):
         if height % 16 != 12 or width % 16 != 12 or min(height, width) < 188:
             raise TatamiError(
                 f"a tile of {width}x{height} has odd sides at some pool",
-                mend="give sides from 188 on that are 12 more than a multiple of 16, as 572",
+                hint="give sides from 188 on that are 12 more than a multiple of 16, as 572",
             )
 
     def loss(
@@ -106,8 +106,8 @@ class UNet(Segmenter):
         """
         if not self.border:
             return super().loss(raw, masks, class_weights)
-        labels = centre(masks, raw)
-        extra = centre(border_weights(masks, self.border), raw)
+        labels = center(masks, raw)
+        extra = center(border_weights(masks, self.border), raw)
         known = labels != VOID
         chosen = labels * known
         ones = torch.ones_like(raw[0, :, 0, 0])
@@ -141,9 +141,9 @@ def cropped(x: Tensor, other: Tensor) -> Tensor:
 def border_weights(masks: Tensor, w0: float = 10.0, sigma: float = 5.0) -> Tensor:
     """w0 exp(-(d1 + d2)^2 / (2 sigma^2)) of every pixel: float32 (n, H, W), as masks.
 
-    masks: (n, H, W) whole numbers. A cell is a connected part, by the four neighbours, of one class
+    masks: (n, H, W) whole numbers. A cell is a connected part, by the four neighbors, of one class
     that is neither 0, what lies between cells, nor VOID.  d1, d2: how far the nearest cell is and
-    the nearest but one, in pixels from centre to centre, 0 inside. Without a second cell the weight
+    the nearest but one, in pixels from center to center, 0 inside. Without a second cell the weight
     is 0, and so it is where that is 6 sigma away or more: there it would be below 2e-8 w0.
     """
     reach = math.ceil(6 * sigma)

@@ -38,7 +38,7 @@ class Xception(Classifier):
     ) -> None:
         super().__init__()
         if output_stride not in (8, 16, 32):
-            raise TatamiError(f"output_stride is {output_stride}", mend="give 8, 16 or 32")
+            raise TatamiError(f"output_stride is {output_stride}", hint="give 8, 16 or 32")
 
         def channels(number: int) -> int:
             return wide(number, width)

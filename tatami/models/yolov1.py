@@ -31,7 +31,7 @@ from tatami.models.blocks import ConvNormLeaky, average_bins, check_size, wide
 from tatami.models.classifier import Classifier, Ranking, cross_entropy, rankings
 from tatami.models.detector import Detector
 from tatami.models.overlap import paired_iou
-from tatami.types import AnchorGrid, Boxes, Decoding, Float, Int, Size
+from tatami.types import AnchorGrid, Boxes, Decoding, Float64, Int64, Size
 
 CELLS = 7
 """The paper's S."""
@@ -67,7 +67,7 @@ class YoloV1(Detector):
         if self.input.width % self.stride or self.input.height % self.stride:
             raise TatamiError(
                 f"an input of {self.input} does not divide by {self.stride}",
-                mend=f"give sides that are multiples of {self.stride}",
+                hint=f"give sides that are multiples of {self.stride}",
             )
         self.rows = round(self.input.height / grid.stride[1])
         self.columns = round(self.input.width / grid.stride[0])
@@ -99,7 +99,7 @@ class YoloV1(Detector):
         if (width, height) != (self.input.width, self.input.height):
             raise TatamiError(
                 f"an input of {width}x{height} for a network of {self.input}",
-                mend="its fully connected layers are of one size: build it for the other",
+                hint="its fully connected layers are of one size: build it for the other",
             )
         seen = self.convolutions(images).flatten(1)  # (n, c * H/64 * W/64)
         said: Tensor = self.last(self.hidden(seen))  # (n, (5 * B + K) * rows * columns)
@@ -109,7 +109,7 @@ class YoloV1(Detector):
         """Equation 3, summed a picture, then meaned.
 
         raw: (n, 5 * B + K, rows, columns).  targets: n pictures' boxes in pixels of the input.
-        The cell of a truth's centre is responsible for it; of several truths the first, as in the
+        The cell of a truth's center is responsible for it; of several truths the first, as in the
         published code: a cell has one class vector. Of the cell's B predictors it is the one whose
         box overlaps the truth most; where none does, the one whose edges are nearest. x and y count
         in cells, w and h in inputs. The confidence is to be the overlap that the predictor reaches,
@@ -341,22 +341,22 @@ def _start_for_leaky(module: nn.Module) -> None:
 class _Duty:
     """The m truths that a cell is responsible for."""
 
-    cell: Int  # (3, m): picture, row, column
-    truth: Float  # (m, 4): centre in the cell, in cells; square roots of the sides, in inputs
-    labels: Int  # (m,)
+    cell: Int64  # (3, m): picture, row, column
+    truth: Float64  # (m, 4): center in the cell, in cells; square roots of the sides, in inputs
+    labels: Int64  # (m,)
 
 
 def _assign(targets: Sequence[Boxes], size: Size, rows: int, columns: int) -> _Duty:
     """Give each truth its cell; of two that want the same one, the first has it."""
     sides = np.array([size.width, size.height], np.float64)
     cells = np.array([columns, rows])
-    taken: dict[tuple[int, int, int], tuple[Float, int]] = {}
+    taken: dict[tuple[int, int, int], tuple[Float64, int]] = {}
     for picture, boxes in enumerate(targets):
-        centres = (boxes.xyxy[:, :2] + boxes.xyxy[:, 2:]) / 2 / sides * cells
-        where = np.clip(np.floor(centres), 0, cells - 1)
+        centers = (boxes.xyxy[:, :2] + boxes.xyxy[:, 2:]) / 2 / sides * cells
+        where = np.clip(np.floor(centers), 0, cells - 1)
         roots = np.sqrt(np.maximum(boxes.xyxy[:, 2:] - boxes.xyxy[:, :2], 0) / sides)
         for index, (column, row) in enumerate(where.astype(int)):
-            truth = np.concatenate((centres[index] - where[index], roots[index]))
+            truth = np.concatenate((centers[index] - where[index], roots[index]))
             taken.setdefault((picture, int(row), int(column)), (truth, int(boxes.labels[index])))
     return _Duty(
         np.array(list(taken), np.int64).reshape(-1, 3).T.copy(),

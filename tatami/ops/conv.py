@@ -34,7 +34,7 @@ def convolve(
     if c != per_group * groups or o % groups:
         raise TatamiError(
             f"a weight of shape {weight.shape} in {groups} groups does not fit {c} channels",
-            mend="the weight is (outputs, channels / groups, kernel height, kernel width)",
+            hint="the weight is (outputs, channels / groups, kernel height, kernel width)",
         )
     out_h, out_w = window.rows.output(h), window.columns.output(w)
     kernels = weight.reshape(groups, o // groups, per_group * kernel_h * kernel_w)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tatami.errors import TatamiError
-from tatami.types import Float, Float32, Int
+from tatami.types import Float32, Float64, Int64
 
 Int8 = NDArray[np.int8]
 Int32 = NDArray[np.int32]
@@ -21,7 +21,7 @@ LARGEST_SHIFT = 62
 LARGEST_SUM = 2**31 - 1
 
 
-def round_half_up(x: Float) -> Float:
+def round_half_up(x: Float64) -> Float64:
     """floor(x + 1/2) of the real number that x is: x + 0.5 alone would round in float64 first."""
     whole = np.floor(x)
     with np.errstate(invalid="ignore"):  # infinity - infinity
@@ -38,7 +38,7 @@ def multiplier_of(factors: ArrayLike) -> tuple[Int32, Int32]:
     if not ((real >= 0) & (real < 2.0**29)).all():
         raise TatamiError(
             f"a factor of {real.max():g} between two scales cannot be held in integers",
-            mend="calibrate again, with pictures that excite every layer",
+            hint="calibrate again, with pictures that excite every layer",
         )
     _, exponent = np.frexp(real)  # real = mantissa * 2^exponent, 0.5 <= mantissa < 1
     shift = np.minimum(31 - exponent, LARGEST_SHIFT)
@@ -57,7 +57,7 @@ def negative_multiplier_of(multiplier: Int32, shift: Int32, factors: ArrayLike) 
     if not ((result >= 0) & (result < 2.0**31)).all():
         raise TatamiError(
             "a leaky ReLU that is steeper below 0 than above cannot be held in integers",
-            mend="keep its layer in float32",
+            hint="keep its layer in float32",
         )
     return result.astype(np.int32)
 
@@ -87,10 +87,10 @@ def requantize(
     return np.clip(y, low, high).astype(np.uint8)
 
 
-def rounding_shift(x: Int, shift: Int | int) -> Int:
+def rounding_shift(x: Int64, shift: Int64 | int) -> Int64:
     """floor(x / 2^shift + 1/2) of int64, for shift >= 1 and |x| + 2^(shift - 1) < 2^63."""
     half = np.left_shift(np.int64(1), np.asarray(shift, np.int64) - 1)
-    result: Int = (x + half) >> np.asarray(shift, np.int64)
+    result: Int64 = (x + half) >> np.asarray(shift, np.int64)
     return result
 
 
@@ -100,7 +100,7 @@ def to_float(sums: NDArray[np.int64] | Int32, scale: Float32) -> Float32:
     return y
 
 
-def sum_bounds(weights: Int8, bias: Int32, zero_point: int) -> Int:
+def sum_bounds(weights: Int8, bias: Int32, zero_point: int) -> Int64:
     """The largest |sum| of each output on the way, in any order, in any form a kernel may use.
 
     weights: (outputs, ...) int8.  bias: (outputs,).  Returns (outputs,) int64. Kernels start from
@@ -112,7 +112,7 @@ def sum_bounds(weights: Int8, bias: Int32, zero_point: int) -> Int:
     start = bias.astype(np.int64) - zero_point * total
     unsigned = np.abs(start) + 255 * size
     signed = np.abs(start + 128 * total) + 128 * size
-    bounds: Int = np.maximum(unsigned, signed)
+    bounds: Int64 = np.maximum(unsigned, signed)
     return bounds
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tatami.errors import TatamiError
-from tatami.types import Float, Real
+from tatami.types import Float64, Real
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,14 @@ class Epsilon:
         if match is None or not np.isfinite(float(match[2])):
             raise TatamiError(
                 f"'{text}' is not an epsilon",
-                mend="give inside:1e-5, or darknet for 1e-6 added to the square root",
+                hint="give inside:1e-5, or darknet for 1e-6 added to the square root",
             )
         return Epsilon(float(match[2]), "root" if match[1] == "darknet:" else "variance")
 
     def __str__(self) -> str:
         return f"{'darknet:' if self.place == 'root' else ''}{self.value:.6g}"
 
-    def deviation(self, variance: Float) -> Float:
+    def deviation(self, variance: Float64) -> Float64:
         """What the normalization divides by; NaN where it would be a root of less than nothing."""
         with np.errstate(invalid="ignore"):
             if self.place == "root":
@@ -164,10 +164,10 @@ def _normalized(
     x: NDArray[Real], axes: tuple[int, ...], epsilon: float
 ) -> tuple[NDArray[Real], NDArray[Real]]:
     """x with mean 0 and variance 1 over ``axes``, and the deviation that it was divided by."""
-    centred = x - x.mean(axis=axes, keepdims=True)
-    variance = np.square(centred).mean(axis=axes, keepdims=True)
+    centered = x - x.mean(axis=axes, keepdims=True)
+    variance = np.square(centered).mean(axis=axes, keepdims=True)
     deviation = np.asarray(np.sqrt(variance + epsilon), x.dtype)
-    return np.asarray(centred / deviation, x.dtype), deviation
+    return np.asarray(centered / deviation, x.dtype), deviation
 
 
 def _scaled(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tatami.errors import TatamiError
 from tatami.ops.im2col import Sample, pad_map
 from tatami.ops.window import Axis, Window
-from tatami.types import Bool, Int, Real
+from tatami.types import Bool, Int64, Real
 
 
 def max_pool(x: NDArray[Real], window: Window) -> NDArray[Real]:
@@ -26,7 +26,7 @@ def max_pool(x: NDArray[Real], window: Window) -> NDArray[Real]:
     return y
 
 
-def max_pool_with_indices(x: NDArray[Real], window: Window) -> tuple[NDArray[Real], Int]:
+def max_pool_with_indices(x: NDArray[Real], window: Window) -> tuple[NDArray[Real], Int64]:
     """``max_pool`` and where each largest sample lay: both (n, c, out_h, out_w).
 
     An index is row * w + column in the unpadded map, of the first of equal samples in the order
@@ -65,7 +65,7 @@ def max_pool_with_taps(x: NDArray[Real], window: Window) -> tuple[NDArray[Real],
     return y, winner
 
 
-def tap_indices(taps: NDArray[Any], window: Window, width: int) -> Int:
+def tap_indices(taps: NDArray[Any], window: Window, width: int) -> Int64:
     """Where the taps of a pool lie in a map of ``width`` columns: row * width + column.
 
     taps: (n, c, out_h, out_w), as ``max_pool_with_taps`` gives them.
@@ -75,12 +75,12 @@ def tap_indices(taps: NDArray[Any], window: Window, width: int) -> Int:
     lefts = np.arange(taps.shape[3]) * columns.stride - columns.before
     down, across = np.arange(rows.kernel), np.arange(columns.kernel)
     steps = np.add.outer(down * rows.dilation * width, across * columns.dilation)
-    found: Int = np.append(steps, 0)[taps] + tops[:, None] * width + lefts
+    found: Int64 = np.append(steps, 0)[taps] + tops[:, None] * width + lefts
     return found
 
 
 def max_pool_backward(
-    dy: NDArray[Real], indices: Int, shape: tuple[int, int, int, int]
+    dy: NDArray[Real], indices: Int64, shape: tuple[int, int, int, int]
 ) -> NDArray[Real]:
     """The gradient of a max pool: a sample gets dy of every place that it won, and no other does.
 
@@ -99,7 +99,7 @@ def max_pool_backward(
 
 
 def max_unpool(
-    x: NDArray[Sample], indices: Int, shape: tuple[int, int, int, int], fill: int = 0
+    x: NDArray[Sample], indices: Int64, shape: tuple[int, int, int, int], fill: int = 0
 ) -> NDArray[Sample]:
     """Every sample goes to where its index says, among zeros: (n, c, ...) -> shape, (n, c, h, w).
 
@@ -114,14 +114,14 @@ def max_unpool(
     if indices.size and (indices.min() < 0 or indices.max() >= h * w):
         raise TatamiError(
             f"an index of the pool lies outside a map of {h} rows and {w} columns",
-            mend="unpool to the shape that was pooled, from windows with a sample in them",
+            hint="unpool to the shape that was pooled, from windows with a sample in them",
         )
     y = np.full((n, c, h * w), fill, x.dtype)
     np.put_along_axis(y, indices.reshape(n, c, -1), x.reshape(n, c, -1), 2)
     return y.reshape(shape)
 
 
-def max_unpool_backward(dy: NDArray[Real], indices: Int) -> NDArray[Real]:
+def max_unpool_backward(dy: NDArray[Real], indices: Int64) -> NDArray[Real]:
     """The gradient of ``max_unpool`` whose indices differ: dy (n, c, h, w) -> indices' shape."""
     n, c = dy.shape[:2]
     flat = np.take_along_axis(dy.reshape(n, c, -1), indices.reshape(n, c, -1), 2)
@@ -197,16 +197,16 @@ def shifted(
     return views
 
 
-def _under_tap(axis: Axis, tap: int, length: int) -> Int:
+def _under_tap(axis: Axis, tap: int, length: int) -> Int64:
     """Which sample of one axis a tap sees at every place, in the padding too: (places,)."""
     return np.arange(axis.output(length)) * axis.stride + tap * axis.dilation - axis.before
 
 
-def _inside(at: Int, length: int) -> Bool:
+def _inside(at: Int64, length: int) -> Bool:
     return (at >= 0) & (at < length)
 
 
-def _samples_under(window: Window, h: int, w: int) -> Int:
+def _samples_under(window: Window, h: int, w: int) -> Int64:
     """How many samples, padding left out, each place of the window sees: (out_h, out_w)."""
     rows, columns = (
         sum(

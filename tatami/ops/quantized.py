@@ -28,7 +28,7 @@ from tatami.ops.fixed_point import (
 from tatami.ops.im2col import pad_map, taps
 from tatami.ops.pool import shifted
 from tatami.ops.window import Window
-from tatami.types import Float, Int
+from tatami.types import Float64, Int64
 
 EXPONENT_BITS = 20
 """Fraction bits of the table of exponentials in softmax."""
@@ -42,7 +42,7 @@ LARGEST_SOFTMAX = 2**26
 
 def convolve(
     x: UInt8, weights: Int8, bias: Int32, zero_point: int, window: Window, groups: int = 1
-) -> Int:
+) -> Int64:
     """Sums: bias + weights * (x - zero_point), padding being x = zero_point; section 2.
 
     x: (n, c, h, w).  weights: (o, c / groups, kernel_h, kernel_w).  Returns (n, o, out_h, out_w).
@@ -58,9 +58,9 @@ def convolve(
     kernels = weights.reshape(groups, o // groups, depth).astype(exact)
     sums = np.empty((n, o, out_h, out_w), np.int64)
     for picture in range(n):
-        centred: NDArray[Any] = x[picture : picture + 1].astype(exact)
-        centred -= exact(zero_point)
-        seen = taps(pad_map(centred, window, 0.0), window)
+        centered: NDArray[Any] = x[picture : picture + 1].astype(exact)
+        centered -= exact(zero_point)
+        seen = taps(pad_map(centered, window, 0.0), window)
         columns = seen.reshape(groups, depth, out_h * out_w)
         sums[picture] = np.matmul(kernels, columns).reshape(o, out_h, out_w)
     sums += bias[:, None, None]
@@ -75,7 +75,7 @@ def convolve_transposed(
     window: Window,
     output: tuple[int, int],
     groups: int = 1,
-) -> Int:
+) -> Int64:
     """Sums of a transposed convolution: what every sample spreads over the output is added up.
 
     x: (n, c, h, w).  weights: (c, o / groups, kernel_h, kernel_w).  output: (out_h, out_w).
@@ -89,9 +89,9 @@ def convolve_transposed(
     size = np.abs(by_group.astype(np.int64)).sum(axis=1)  # of one tap: taps are added in int64
     exact = exact_type(int(size.max(initial=0)) * _reach(zero_point))
     kernels = by_group.astype(exact)
-    centred: NDArray[Any] = x.astype(exact)
-    centred -= exact(zero_point)
-    centred = centred.reshape(n, groups, c // groups, h * w)
+    centered: NDArray[Any] = x.astype(exact)
+    centered -= exact(zero_point)
+    centered = centered.reshape(n, groups, c // groups, h * w)
     whole = np.zeros(
         (
             n,
@@ -103,7 +103,7 @@ def convolve_transposed(
     )
     for u in range(kernel_h):
         for v in range(kernel_w):
-            spread = np.matmul(kernels[..., u, v].transpose(0, 2, 1), centred)
+            spread = np.matmul(kernels[..., u, v].transpose(0, 2, 1), centered)
             top, left = u * rows.dilation, v * columns.dilation
             whole[
                 :,
@@ -117,7 +117,7 @@ def convolve_transposed(
         rows.before : rows.before + output[0],
         columns.before : columns.before + output[1],
     ]
-    sums: Int = cut + bias.astype(np.int64)[:, None, None]
+    sums: Int64 = cut + bias.astype(np.int64)[:, None, None]
     return sums
 
 
@@ -163,8 +163,8 @@ def average_pool(
     """
     rows, columns = window.rows, window.columns
     out_h, out_w = rows.output(x.shape[2]), columns.output(x.shape[3])
-    centred = x.astype(np.int64) - input_zero_point
-    sums = taps(pad_map(centred, window, 0), window).sum(axis=(2, 3))
+    centered = x.astype(np.int64) - input_zero_point
+    sums = taps(pad_map(centered, window, 0), window).sum(axis=(2, 3))
     if count_padding:
         count = np.full((out_h, out_w), rows.kernel * columns.kernel)
     else:
@@ -184,7 +184,7 @@ def average_multipliers(factor: float, area: int) -> tuple[Int32, int]:
     if 255 * area > LARGEST_SUM:
         raise TatamiError(
             f"the sums of an average over {area} samples could leave 32 bits",
-            mend="keep it in float32, or average in two steps",
+            hint="keep it in float32, or average in two steps",
         )
     factors = np.float64(factor) / np.arange(1, area + 1)
     _, shift = multiplier_of(factors[0])
@@ -226,7 +226,7 @@ def add_multipliers(factors: tuple[float, float]) -> tuple[tuple[int, int], int]
 
 
 def table(
-    function: Callable[[Float], Float],
+    function: Callable[[Float64], Float64],
     scale: float,
     zero_point: int,
     result_scale: float,
@@ -252,13 +252,13 @@ def resize(
     rows, columns: (first, second, weight of the second in 2^-11), each (length,).
     """
     one = np.int64(1 << WEIGHT_BITS)
-    wide: Int = x.astype(np.int64)
+    wide: Int64 = x.astype(np.int64)
     first, second, weight = rows
-    down: Int = weight.astype(np.int64)[:, None]
-    lines: Int = wide[:, :, first] * (one - down) + wide[:, :, second] * down
+    down: Int64 = weight.astype(np.int64)[:, None]
+    lines: Int64 = wide[:, :, first] * (one - down) + wide[:, :, second] * down
     first, second, weight = columns
-    across: Int = weight.astype(np.int64)
-    sums: Int = lines[..., first] * (one - across) + lines[..., second] * across
+    across: Int64 = weight.astype(np.int64)
+    sums: Int64 = lines[..., first] * (one - across) + lines[..., second] * across
     return np.asarray(rounding_shift(sums, 2 * WEIGHT_BITS), np.uint8)
 
 
@@ -277,7 +277,7 @@ def softmax_ratio(scale: float) -> int:
     if ratio > LARGEST_RATIO:
         raise TatamiError(
             f"a step of {scale:g} is too small for what a softmax gives",
-            mend="calibrate again: 1/256 is the usual step",
+            hint="calibrate again: 1/256 is the usual step",
         )
     return ratio
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tatami.types import Float, Float32, Real
+from tatami.types import Float32, Float64, Real
 
 Index = NDArray[np.int32]
 
@@ -49,7 +49,7 @@ def resize_backward(
     return np.asarray(np.matmul(down.T.astype(dy.dtype), lines), dy.dtype)
 
 
-def _matrix(one: Looks, length: int) -> Float:
+def _matrix(one: Looks, length: int) -> Float64:
     """What each output takes of each sample along an axis: (outputs, length)."""
     takes = np.zeros((len(one.first), length))
     outputs = np.arange(len(one.first))
@@ -80,7 +80,7 @@ def looks(
     return Looks(first, second, (held - first).astype(np.float32))
 
 
-def _places(outputs: int, length: int, scale: float, coordinates: str) -> Float:
+def _places(outputs: int, length: int, scale: float, coordinates: str) -> Float64:
     at = np.arange(outputs, dtype=np.float64)
     match coordinates:
         case "half_pixel":
@@ -95,7 +95,7 @@ def _places(outputs: int, length: int, scale: float, coordinates: str) -> Float:
     raise ValueError(f"coordinates {coordinates}")
 
 
-def _rounded(place: Float, rounding: str) -> Float:
+def _rounded(place: Float64, rounding: str) -> Float64:
     match rounding:
         case "round_prefer_floor":
             return np.asarray(np.ceil(place - 0.5))

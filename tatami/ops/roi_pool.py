@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from tatami.errors import TatamiError
 from tatami.ops.spatial_pyramid import Bins, bins, max_of_bins
-from tatami.types import Float, Int, Real
+from tatami.types import Float64, Int64, Real
 
 
 def roi_max_pool(
-    x: NDArray[Real], xyxy: Float, pictures: Int, output: tuple[int, int], scale: float = 1.0
-) -> tuple[NDArray[Real], Int]:
+    x: NDArray[Real], xyxy: Float64, pictures: Int64, output: tuple[int, int], scale: float = 1.0
+) -> tuple[NDArray[Real], Int64]:
     """The largest sample in each of out_h x out_w bins of each region, and where it lay.
 
     x: (n, c, h, w).  xyxy: (k, 4), a region's edges in pixels.  pictures: (k,), which of the n maps
@@ -32,10 +32,10 @@ def roi_max_pool(
     n, c, h, w = x.shape
     if len(pictures) and (pictures.min() < 0 or pictures.max() >= n):
         raise TatamiError(
-            f"a region lies on a picture that is none of {n}", mend="count the pictures from 0"
+            f"a region lies on a picture that is none of {n}", hint="count the pictures from 0"
         )
     if not np.isfinite(xyxy).all():
-        raise TatamiError("a region has an edge that is not finite", mend="leave it out")
+        raise TatamiError("a region has an edge that is not finite", hint="leave it out")
     y = np.empty((len(xyxy), c, *output), x.dtype)
     indices = np.empty(y.shape, np.int64)
     edges = np.floor(xyxy * scale + 0.5)
@@ -48,7 +48,7 @@ def roi_max_pool(
 
 
 def roi_max_pool_backward(
-    dy: NDArray[Real], indices: Int, pictures: Int, shape: tuple[int, int, int, int]
+    dy: NDArray[Real], indices: Int64, pictures: Int64, shape: tuple[int, int, int, int]
 ) -> NDArray[Real]:
     """The gradient of ``roi_max_pool``: a sample gets dy of every bin of every region it won.
 

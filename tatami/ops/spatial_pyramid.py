@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tatami.errors import TatamiError
 from tatami.ops.pool import max_pool_backward
-from tatami.types import Int, Real
+from tatami.types import Int64, Real
 
 Bins = list[tuple[int, int]]
 
@@ -28,7 +28,7 @@ def bins(length: int, count: int) -> Bins:
     return [(i * length // count, -(-(i + 1) * length // count)) for i in range(count)]
 
 
-def max_of_bins(x: NDArray[Real], rows: Bins, columns: Bins) -> tuple[NDArray[Real], Int]:
+def max_of_bins(x: NDArray[Real], rows: Bins, columns: Bins) -> tuple[NDArray[Real], Int64]:
     """The largest sample of each bin, and where it lay: both (n, c, len(rows), len(columns)).
 
     x: (n, c, h, w).  An index is row * w + column in the map, of the first of equal samples. An
@@ -49,7 +49,7 @@ def max_of_bins(x: NDArray[Real], rows: Bins, columns: Bins) -> tuple[NDArray[Re
     return y, indices
 
 
-def spatial_pyramid_pool(x: NDArray[Real], levels: Sequence[int]) -> tuple[NDArray[Real], Int]:
+def spatial_pyramid_pool(x: NDArray[Real], levels: Sequence[int]) -> tuple[NDArray[Real], Int64]:
     """The largest sample of each bin of each level, as one vector a picture.
 
     x: (n, c, h, w).  levels: bins along each side, as (4, 2, 1) for 16 + 4 + 1 bins.
@@ -60,7 +60,7 @@ def spatial_pyramid_pool(x: NDArray[Real], levels: Sequence[int]) -> tuple[NDArr
     """
     if not levels or min(levels) < 1:
         raise TatamiError(
-            f"a pyramid of levels {tuple(levels)} has no bins", mend="give its levels, as 4, 2, 1"
+            f"a pyramid of levels {tuple(levels)} has no bins", hint="give its levels, as 4, 2, 1"
         )
     n, c, h, w = x.shape
     values, places = [], []
@@ -72,7 +72,7 @@ def spatial_pyramid_pool(x: NDArray[Real], levels: Sequence[int]) -> tuple[NDArr
 
 
 def spatial_pyramid_pool_backward(
-    dy: NDArray[Real], indices: Int, shape: tuple[int, int, int, int]
+    dy: NDArray[Real], indices: Int64, shape: tuple[int, int, int, int]
 ) -> NDArray[Real]:
     """The gradient of ``spatial_pyramid_pool``: a sample gets dy of every bin that it won.
 

@@ -24,7 +24,7 @@ class Axis:
         if min(self.kernel, self.stride, self.dilation) < 1 or min(self.before, self.after) < 0:
             raise TatamiError(
                 f"{self} is not a window",
-                mend="kernel, stride and dilation start at 1, padding at 0",
+                hint="kernel, stride and dilation start at 1, padding at 0",
             )
 
     @property
@@ -41,7 +41,7 @@ class Axis:
         if room < 0:
             raise TatamiError(
                 f"a window of {self.span} does not fit in {length} samples with its padding",
-                mend="use a larger input or a smaller kernel",
+                hint="use a larger input or a smaller kernel",
             )
         return room // self.stride + 1
 

@@ -56,7 +56,7 @@ def _check(x: Array, weight: Array, axes: Sequence[Axis]) -> None:
     if x.ndim != 2 + len(axes) or weight.shape[1:] != (x.shape[1], *kernels):
         raise TatamiError(
             f"a weight of shape {weight.shape} and {len(axes)} axes do not fit {x.shape}",
-            mend="x is (n, c, *lengths), the weight (o, c, *kernels), the axes one a length",
+            hint="x is (n, c, *lengths), the weight (o, c, *kernels), the axes one a length",
         )
 
 

@@ -36,7 +36,7 @@ from tatami.ops.pool import (
 )
 from tatami.ops.spatial_pyramid import spatial_pyramid_pool, spatial_pyramid_pool_backward
 from tatami.ops.window import Window
-from tatami.types import Int
+from tatami.types import Int64
 
 Array = NDArray[Any]
 
@@ -267,7 +267,7 @@ class BatchNorm:
             return y.reshape(x.shape)
         count = x.size // x.shape[1]
         if count < 2:
-            raise TatamiError("one number has no variance", mend="train on larger batches")
+            raise TatamiError("one number has no variance", hint="train on larger batches")
         self.x = x
         y, mean, variance = batch_normalize_training(x, scale, bias, self.epsilon)
         self.mean = self.mean + self.momentum * (mean - self.mean)
@@ -329,7 +329,7 @@ class Dropout:
 
     def __init__(self, ratio: float, rng: np.random.Generator) -> None:
         if not 0 <= ratio < 1:
-            raise TatamiError(f"dropout of {ratio:g}", mend="give a share from 0 to below 1")
+            raise TatamiError(f"dropout of {ratio:g}", hint="give a share from 0 to below 1")
         self.params: dict[str, Array] = {}
         self.grads: dict[str, Array] = {}
         self.ratio, self.rng = ratio, rng
@@ -348,7 +348,7 @@ class Dropout:
 class SoftmaxCrossEntropy:
     """The loss of a classifier: the mean over a batch of -log softmax(x)[label]."""
 
-    def forward(self, x: Array, labels: Int) -> float:
+    def forward(self, x: Array, labels: Int64) -> float:
         """x: (n, classes); labels: (n,), indices of classes. In nats.
 
         Raises TatamiError for a label that is no class.
@@ -357,7 +357,7 @@ class SoftmaxCrossEntropy:
         if labels.shape != x.shape[:1] or not len(labels) or not known.all():
             raise TatamiError(
                 f"the labels are not {len(x)} of {x.shape[1]} classes",
-                mend="give each picture one label, counted from 0",
+                hint="give each picture one label, counted from 0",
             )
         self.y, self.labels = softmax(x, 1), labels
         highest = x.max(axis=1)

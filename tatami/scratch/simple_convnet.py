@@ -21,7 +21,7 @@ from tatami.scratch.layers import (
     ReLU,
     SoftmaxCrossEntropy,
 )
-from tatami.types import Int
+from tatami.types import Int64
 
 
 class SimpleConvNet:
@@ -80,11 +80,11 @@ class SimpleConvNet:
             x = layer.forward(x, training)
         return x
 
-    def loss(self, images: Array, labels: Int) -> float:
+    def loss(self, images: Array, labels: Int64) -> float:
         """The mean cross-entropy of a batch, in nats.  labels: (n,)."""
         return self.last.forward(self.predict(images, training=True), labels)
 
-    def gradient(self, images: Array, labels: Int) -> tuple[float, dict[str, Array]]:
+    def gradient(self, images: Array, labels: Int64) -> tuple[float, dict[str, Array]]:
         """The loss of a batch, and its derivatives by the names of ``params``: backpropagation."""
         loss = self.loss(images, labels)
         dy = self.last.backward()
@@ -96,7 +96,7 @@ class SimpleConvNet:
             for name, array in one.grads.items()
         }
 
-    def accuracy(self, images: Array, labels: Int, batch: int = 100) -> float:
+    def accuracy(self, images: Array, labels: Int64, batch: int = 100) -> float:
         """The share of pictures whose largest output is their label's."""
         right = 0
         for first in range(0, len(images), batch):

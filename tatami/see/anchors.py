@@ -1,8 +1,8 @@
 """Which anchor answers for which truth, and which truths no anchor fits.
 
 A YOLO of version 2 on (Redmon and Farhadi 2017, section 2) moves its boxes about in their cells, so
-that a truth is the duty of the anchor whose shape fits best, as if both had one centre, at the cell
-of the truth's centre. An SSD (Liu et al. 2016, section 2.2, "Matching strategy") has default boxes
+that a truth is the duty of the anchor whose shape fits best, as if both had one center, at the cell
+of the truth's center. An SSD (Liu et al. 2016, section 2.2, "Matching strategy") has default boxes
 that stand at the middle of their cells; a truth is the duty of the one that overlaps it most where
 they stand. YOLO itself (Redmon et al. 2016) has no anchors: what counts is the cell, which answers
 for one truth.
@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tatami.boxes import iou_xyxy
-from tatami.see.draw import class_colour, draw_boxes, draw_texts, fit, printable_class
-from tatami.types import AnchorGrid, Bool, Boxes, Decoding, Float, Int, Picture, Size
+from tatami.rules.boxes import iou_xyxy
+from tatami.see.draw import class_color, draw_boxes, draw_texts, fit, printable_class
+from tatami.types import AnchorGrid, Bool, Boxes, Decoding, Float64, Int64, Picture, Size
 
 IN_REACH = 0.5
 """An anchor with a smaller IoU than this fits a truth badly: SSD's threshold of a match."""
@@ -29,14 +29,14 @@ class Matches:
     """What answers for the n truths of one picture. Lengths in pixels of the network's input.
 
     iou: (n,), of each truth and its anchor.  anchor: (n,), numbered over all grids.
-    xyxy: (n, 4), the anchor where it stands; of a YOLO, around the truth's centre.
+    xyxy: (n, 4), the anchor where it stands; of a YOLO, around the truth's center.
     crowded: (n,) bool, whether an earlier truth of the picture has the same anchor at the same
     cell: a network can say one of them only.
     """
 
-    iou: Float
-    anchor: Int
-    xyxy: Float
+    iou: Float64
+    anchor: Int64
+    xyxy: Float64
     crowded: Bool
 
     @property
@@ -45,58 +45,58 @@ class Matches:
         return (self.iou >= IN_REACH) & ~self.crowded
 
 
-def anchor_sizes(decoding: Decoding) -> Float:
+def anchor_sizes(decoding: Decoding) -> Float64:
     """(width, height) of every anchor of every grid, (a, 2), as ``Matches.anchor`` counts them."""
     return np.array([pair for grid in decoding.grids for pair in grid.anchors], np.float64)
 
 
-def match(truths: Float, decoding: Decoding, size: Size) -> Matches:
+def match(truths: Float64, decoding: Decoding, size: Size) -> Matches:
     """truths: (n, 4) xyxy in pixels of the network's input, which is of that size."""
     if decoding.kind == "ssd":
         return _by_place(truths, decoding, size)
     return _by_shape(truths, decoding, size)
 
 
-def _by_shape(truths: Float, decoding: Decoding, size: Size) -> Matches:
+def _by_shape(truths: Float64, decoding: Decoding, size: Size) -> Matches:
     sizes = anchor_sizes(decoding)
     grid_of = np.repeat(np.arange(len(decoding.grids)), [len(g.anchors) for g in decoding.grids])
     sides = truths[:, 2:] - truths[:, :2]
     if decoding.kind == "yolov1":  # boxes of any size: as many anchors as there are grids
         iou = np.ones((len(truths), len(sizes)))
     else:
-        iou = iou_xyxy(_centred(sides), _centred(sizes))
+        iou = iou_xyxy(_centered(sides), _centered(sizes))
     anchor = iou.argmax(axis=1).astype(np.int64)
-    centres = (truths[:, :2] + truths[:, 2:]) / 2
+    centers = (truths[:, :2] + truths[:, 2:]) / 2
     cells = [
-        (int(a), *_cell(centre, decoding.grids[grid_of[a]], size))
-        for a, centre in zip(anchor, centres, strict=True)
+        (int(a), *_cell(center, decoding.grids[grid_of[a]], size))
+        for a, center in zip(anchor, centers, strict=True)
     ]
     if decoding.kind == "yolov1":
         return Matches(np.ones(len(truths)), anchor, truths, _repeated(cells))
     halves = sizes[anchor] / 2
-    around = np.hstack((centres - halves, centres + halves))
+    around = np.hstack((centers - halves, centers + halves))
     return Matches(iou.max(axis=1, initial=0), anchor, around, _repeated(cells))
 
 
-def _by_place(truths: Float, decoding: Decoding, size: Size) -> Matches:
+def _by_place(truths: Float64, decoding: Decoding, size: Size) -> Matches:
     boxes, anchors = default_boxes(decoding, size)
     iou = iou_xyxy(truths, boxes)
     best = iou.argmax(axis=1)
     return Matches(iou.max(axis=1, initial=0), anchors[best], boxes[best], _repeated(best.tolist()))
 
 
-def default_boxes(decoding: Decoding, size: Size) -> tuple[Float, Int]:
+def default_boxes(decoding: Decoding, size: Size) -> tuple[Float64, Int64]:
     """Every anchor at the middle of every cell, (n, 4) xyxy, by grid, anchor, row and column; and
     which anchor each is, (n,)."""
     found, which, before = [], [], 0
     for grid in decoding.grids:
         columns, rows = _cells(grid, size)
         y, x = np.mgrid[:rows, :columns] + 0.5
-        centres = np.stack([x, y], axis=-1).reshape(-1, 2) * grid.stride
+        centers = np.stack([x, y], axis=-1).reshape(-1, 2) * grid.stride
         for index, sides in enumerate(grid.anchors):
             half = np.array(sides) / 2
-            found.append(np.hstack((centres - half, centres + half)))
-            which.append(np.full(len(centres), before + index))
+            found.append(np.hstack((centers - half, centers + half)))
+            which.append(np.full(len(centers), before + index))
         before += len(grid.anchors)
     return np.vstack(found), np.concatenate(which).astype(np.int64)
 
@@ -107,14 +107,14 @@ def _cells(grid: AnchorGrid, size: Size) -> tuple[int, int]:
     return math.ceil(size.width / x - 1e-3), math.ceil(size.height / y - 1e-3)
 
 
-def _cell(centre: Float, grid: AnchorGrid, size: Size) -> tuple[int, int]:
+def _cell(center: Float64, grid: AnchorGrid, size: Size) -> tuple[int, int]:
     """Column and row of the cell that holds a point."""
     columns, rows = _cells(grid, size)
-    x, y = np.floor(centre / grid.stride)
+    x, y = np.floor(center / grid.stride)
     return min(max(int(x), 0), columns - 1), min(max(int(y), 0), rows - 1)
 
 
-def _centred(sides: Float) -> Float:
+def _centered(sides: Float64) -> Float64:
     return np.hstack((-sides / 2, sides / 2))
 
 
@@ -132,7 +132,7 @@ def _repeated(keys: Sequence[object]) -> Bool:
 
 
 def draw_anchors(decoding: Decoding, size: Size, side: int = 640) -> Picture:
-    """All anchors in the middle of an empty input, a colour a grid; larger ones stick out of it.
+    """All anchors in the middle of an empty input, a color a grid; larger ones stick out of it.
 
     side: pixels of the drawing's longer side.
     """
@@ -156,7 +156,7 @@ def draw_anchors(decoding: Decoding, size: Size, side: int = 640) -> Picture:
 def draw_matches(
     canvas: Picture, truths: Boxes, found: Matches, classes: Sequence[str], side: int = 640
 ) -> Picture:
-    """A network's input with its truths in their class's colour and, dashed, what answers for each.
+    """A network's input with its truths in their class's color and, dashed, what answers for each.
 
     A truth that no anchor fits is hatched and says its best IoU; one that another took its anchor
     from says "taken".  truths, found: in pixels of ``canvas``.
@@ -166,7 +166,7 @@ def draw_matches(
     drawn = np.array(large)
     drawn = _dashed(drawn, found.xyxy * scale)
     for index in np.flatnonzero(~found.fits):
-        _hatch(drawn, truths.xyxy[index] * scale, class_colour(int(truths.labels[index])))
+        _hatch(drawn, truths.xyxy[index] * scale, class_color(int(truths.labels[index])))
     texts = [
         f"{printable_class(int(label), classes)} {'taken' if taken else f'{iou:.2f}'}"
         for label, iou, taken in zip(truths.labels, found.iou, found.crowded, strict=True)
@@ -174,7 +174,7 @@ def draw_matches(
     return draw_texts(drawn, truths.xyxy * scale, truths.labels.tolist(), texts)
 
 
-def _dashed(picture: Picture, xyxy: Float) -> Picture:
+def _dashed(picture: Picture, xyxy: Float64) -> Picture:
     """Lines of white and black dashes around boxes, one pixel wide."""
     drawn = np.array(picture)
     height, width = drawn.shape[:2]
@@ -188,10 +188,10 @@ def _dashed(picture: Picture, xyxy: Float) -> Picture:
     return drawn
 
 
-def _hatch(picture: Picture, box: Float, colour: tuple[int, int, int]) -> None:
+def _hatch(picture: Picture, box: Float64, color: tuple[int, int, int]) -> None:
     """Slanted lines inside a box, in place."""
     height, width = picture.shape[:2]
     x1, y1, x2, y2 = (int(edge) for edge in box.round())
     y, x = np.mgrid[max(y1, 0) : min(y2, height), max(x1, 0) : min(x2, width)]
     lines = (x + y) % 8 == 0
-    picture[y[lines], x[lines]] = colour
+    picture[y[lines], x[lines]] = color

@@ -8,7 +8,7 @@ the score of class c before the softmax:
     L       = ReLU(sum over k of alpha_k * A^k)              (equation 2)
 
 The paper's y^c is a classifier's. A detector says the class anew at every anchor of every cell, so
-that here y^c is what it says at one: where the score of the class, by tatami/decoding.py, is best.
+that here y^c is what it says at one: where the score of the class, by rules/decoding.py, is best.
 Of a YOLO, whose score is that of objectness times that of the class, y^c is objectness plus class
 number; of an SSD, it is the class number: sums before any sigmoid or softmax, as the paper's.
 
@@ -29,14 +29,14 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from tatami.decoding import scores_of
 from tatami.errors import TatamiError
 from tatami.graph.costs import KINDS, Cost, costs
 from tatami.graph.gradient import gradient
 from tatami.graph.network import Network, shape_of
 from tatami.ops.activation import softmax as softmax_of
-from tatami.two_stage import Regions, TwoStageDetector, class_scores, pool_backward
-from tatami.types import Decoding, Float32, NetworkSpec, SegmenterSpec, TwoStageSpec
+from tatami.rules.decoding import scores_of
+from tatami.rules.regions import Regions, TwoStageDetector, class_scores, pool_backward
+from tatami.types import Decoding, DetectionSpec, Float32, SegmentationSpec, TwoStageSpec
 
 SAME_NUMBERS = ("Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
 """What may stand between a classifier's softmax and its output: the order is kept."""
@@ -71,24 +71,24 @@ def target_of(
     """
     spec = network.spec
     outputs = [str(value.name) for value in network.graph.outputs]
-    if isinstance(spec, NetworkSpec):
+    if isinstance(spec, DetectionSpec):
         label = None if wanted is None else _label(wanted, spec.classes)
         maps = [computed[name] for name in outputs]
         return _of_detector(maps, outputs, spec.decoding, spec.classes, label)
     if isinstance(spec, TwoStageSpec):
         raise TatamiError(
             "what is in a picture is said by the head, of its regions",
-            mend="give the folder that holds both networks; of R-CNN look at its feature maps",
+            hint="give the folder that holds both networks; of R-CNN look at its feature maps",
         )
     output = network.graph.outputs[0]
-    if isinstance(spec, SegmenterSpec):
+    if isinstance(spec, SegmentationSpec):
         return _of_segmenter(str(output.name), computed[str(output.name)], spec.classes, wanted)
     places = shape_of(output)
     classes = places[1] if len(places) > 1 else 1
     if len(outputs) > 1 or np.prod(places[1:]) != classes:
         raise TatamiError(
             "the network has no tatami metadata, and its outputs are not one number a class",
-            mend="import it with what its outputs mean, by `tatami import ... --spec`",
+            hint="import it with what its outputs mean, by `tatami import ... --spec`",
         )
     names = tuple(str(index) for index in range(classes)) if spec is None else spec.classes
     return _of_classifier(output, computed, names, wanted)
@@ -110,7 +110,7 @@ def target_in_regions(
     """
     spec, (name, features) = detector.spec, feature_map
     if not len(regions.regions):
-        raise TatamiError("no region is found in the picture", mend="take another picture")
+        raise TatamiError("no region is found in the picture", hint="take another picture")
     label = None if wanted is None else _label(wanted, spec.classes)
     numbers, _ = detector.judge(regions)
     with np.errstate(invalid="ignore"):
@@ -135,7 +135,7 @@ def target_in_regions(
 def _label(wanted: str, classes: Sequence[str]) -> int:
     if wanted not in classes:
         some = ", ".join(classes[:30]) + (", ..." if len(classes) > 30 else "")
-        raise TatamiError(f"no class '{wanted}'", mend=f"the classes are {some}")
+        raise TatamiError(f"no class '{wanted}'", hint=f"the classes are {some}")
     return list(classes).index(wanted)
 
 
@@ -143,7 +143,7 @@ def _check_score(score: float) -> None:
     if not 0 <= score <= 1:
         raise TatamiError(
             "the network's scores are not numbers",
-            mend="check how the picture is prepared, and the weights",
+            hint="check how the picture is prepared, and the weights",
         )
 
 
@@ -261,13 +261,13 @@ def last_maps(network: Network, target: Target) -> str:
     before = _before(network, seeded)
     named = [(in_numbers(network, cost.output), cost) for cost in costs(network)]
     found = [(value, cost) for value, cost in named if makes_maps(cost) and value in before]
-    if isinstance(network.spec, SegmenterSpec):
+    if isinstance(network.spec, SegmentationSpec):
         fewest = min((_places(cost) for _, cost in found), default=0)
         found = [(value, cost) for value, cost in found if _places(cost) == fewest]
     if not found:
         raise TatamiError(
             "no layer of the network has maps before the one that names the class",
-            mend="look at its filters alone",
+            hint="look at its filters alone",
         )
     return found[-1][0]
 
@@ -295,12 +295,12 @@ def class_activation(
     (seeded,) = target.seed
     if maps.ndim != 4:
         raise TatamiError(
-            f"'{layer}' has no rows and columns", mend="name a layer that makes feature maps"
+            f"'{layer}' has no rows and columns", hint="name a layer that makes feature maps"
         )
     if layer != target.at and layer not in _before(network, seeded):
         raise TatamiError(
             f"the score of '{target.name}' is not made of '{layer}'",
-            mend="name a layer in front of the output that scores the class",
+            hint="name a layer in front of the output that scores the class",
         )
     seed = {name: np.repeat(weight, len(images), axis=0) for name, weight in target.seed.items()}
     (slope,) = gradient(network, images, seed, (layer,)).values()

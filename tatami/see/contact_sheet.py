@@ -30,7 +30,7 @@ def contact_sheet(
     for a sheet of more than MAX_SIDE pixels either way (before memory is taken).
     """
     if not pictures:
-        raise TatamiError("no pictures for a contact sheet", mend="choose at least one picture")
+        raise TatamiError("no pictures for a contact sheet", hint="choose at least one picture")
     columns = max(1, min(columns, len(pictures)))
     rows = -(-len(pictures) // columns)
     pitch_x, pitch_y = cell.width + MARGIN, cell.height + CAPTION_HEIGHT + MARGIN
@@ -38,7 +38,7 @@ def contact_sheet(
     if max(width, height) > MAX_SIDE:
         raise TatamiError(
             f"a contact sheet of {len(pictures)} pictures would be {width}x{height} pixels",
-            mend="choose fewer pictures, more columns or smaller cells",
+            hint="choose fewer pictures, more columns or smaller cells",
         )
     sheet = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)

@@ -1,7 +1,7 @@
 """Boxes drawn on a picture, so that the line covers exactly the pixels the box has at its border.
 
 A box (x1, y1, x2, y2) in pixel edges has the pixels x1 ... x2 - 1 across and y1 ... y2 - 1 down;
-its outermost ring of pixels is painted in the colour of its class, inwards by the line's width.
+its outermost ring of pixels is painted in the color of its class, inwards by the line's width.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from tatami.see.text import shortened
-from tatami.types import Boxes, Detections, Float, Picture, Size
+from tatami.types import Boxes, Detections, Float64, Picture, Size
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
-# Okabe and Ito, "Color universal design" (2008): told apart with any kind of colour vision.
-COLOURS: tuple[Colour, ...] = (
+# Okabe and Ito, "Color universal design" (2008): told apart with any kind of color vision.
+COLORS: tuple[Color, ...] = (
     (230, 159, 0),  # orange
     (86, 180, 233),  # sky blue
     (0, 158, 115),  # bluish green
@@ -29,9 +29,9 @@ COLOURS: tuple[Colour, ...] = (
 )
 
 
-def class_colour(label: int) -> Colour:
-    """The colour of a class; it comes round again after seven, so a label names the class too."""
-    return COLOURS[label % len(COLOURS)]
+def class_color(label: int) -> Color:
+    """The color of a class; it comes round again after seven, so a label names the class too."""
+    return COLORS[label % len(COLORS)]
 
 
 def class_name(label: int, classes: Sequence[str]) -> str:
@@ -42,7 +42,7 @@ def class_name(label: int, classes: Sequence[str]) -> str:
 def draw_boxes(
     picture: Picture, boxes: Boxes, classes: Sequence[str], *, labels: bool = True
 ) -> Picture:
-    """A copy of the picture (height, width, 3) with labelled boxes drawn on it.
+    """A copy of the picture (height, width, 3) with labeled boxes drawn on it.
 
     A difficult box is marked ``name?`` and a crowd ``name*``. ``labels=False`` draws lines only.
     """
@@ -86,17 +86,17 @@ def draw_classes(
         if (line + 2) * down > height:
             break  # most of the picture stays in sight
         text = f"{printable_class(label, classes)} {score:.2f}"
-        colour = class_colour(label)
+        color = class_color(label)
         across = int(font.getlength(text)) + 5
-        draw.rectangle((0, line * down, across, (line + 1) * down - 1), fill=colour)
-        draw.text((2, line * down + 1), text, fill=ink_on(colour), font=font)
+        draw.rectangle((0, line * down, across, (line + 1) * down - 1), fill=color)
+        draw.text((2, line * down + 1), text, fill=ink_on(color), font=font)
     return np.array(image)
 
 
 def draw_texts(
-    picture: Picture, xyxy: Float, labels: Sequence[int], texts: Sequence[str]
+    picture: Picture, xyxy: Float64, labels: Sequence[int], texts: Sequence[str]
 ) -> Picture:
-    """A copy of the picture with boxes (n, 4) in the colours of their classes, each with a text of
+    """A copy of the picture with boxes (n, 4) in the colors of their classes, each with a text of
     its own, the first on top."""
     return _draw(picture, xyxy, labels, texts)
 
@@ -104,7 +104,7 @@ def draw_texts(
 def fit(picture: Picture, into: Size) -> tuple[Picture, float, float]:
     """The picture as large as ``into`` holds, its shape kept, and its two scales (x, y).
 
-    For looking only: what a network sees is resized by tatami/picture.py.
+    For looking only: what a network sees is resized by tatami/rules/picture.py.
     """
     height, width = picture.shape[:2]
     scale = min(into.width / width, into.height / height)
@@ -134,7 +134,7 @@ def text_font(pixels: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
 
 
 def _draw(
-    picture: Picture, xyxy: Float, labels: Sequence[int], texts: Sequence[str] | None
+    picture: Picture, xyxy: Float64, labels: Sequence[int], texts: Sequence[str] | None
 ) -> Picture:
     height, width = picture.shape[:2]
     canvas = np.array(picture)
@@ -143,18 +143,18 @@ def _draw(
     worst_first = range(len(pixels) - 1, -1, -1)
     for index in worst_first:
         x1, y1, x2, y2 = pixels[index]
-        own, colour = canvas[y1:y2, x1:x2], class_colour(labels[index])
-        # A thin lining of the opposite lightness: the line shows on a background of its own colour.
+        own, color = canvas[y1:y2, x1:x2], class_color(labels[index])
+        # A thin lining of the opposite lightness: the line shows on a background of its own color.
         if min(x2 - x1, y2 - y1) > 4 * (line + 1):
-            _paint_ring(own[line:-line, line:-line], 1, ink_on(colour))
-        _paint_ring(own, line, colour)
+            _paint_ring(own[line:-line, line:-line], 1, ink_on(color))
+        _paint_ring(own, line, color)
     if texts is None:
         return canvas
     image = Image.fromarray(canvas)
     draw = ImageDraw.Draw(image)
     font = text_font(max(11, (width + height) // 75))
     for index in worst_first:
-        _write_label(draw, pixels[index], texts[index], class_colour(labels[index]), font)
+        _write_label(draw, pixels[index], texts[index], class_color(labels[index]), font)
     return np.array(image)
 
 
@@ -167,17 +167,17 @@ def _pixels_of(box: Sequence[float], width: int, height: int) -> tuple[int, int,
     return x1, y1, max(x1 + 1, x2), max(y1 + 1, y2)
 
 
-def _paint_ring(own: Picture, line: int, colour: Colour) -> None:
+def _paint_ring(own: Picture, line: int, color: Color) -> None:
     """Paint the outermost ``line`` pixels of a box, in place (Pillow's outline strays)."""
-    own[:line] = own[-line:] = colour
-    own[:, :line] = own[:, -line:] = colour
+    own[:line] = own[-line:] = color
+    own[:, :line] = own[:, -line:] = color
 
 
 def _write_label(
     draw: ImageDraw.ImageDraw,
     box: tuple[int, int, int, int],
     text: str,
-    colour: Colour,
+    color: Color,
     font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
 ) -> None:
     """A text box above the box, or inside it under its top edge where there is no room above.
@@ -191,13 +191,13 @@ def _write_label(
         return
     x = max(0, min(box[0], width - across))
     y = box[1] - down if box[1] >= down else box[1]
-    draw.rectangle((x, y, x + across - 1, y + down - 1), fill=colour)
-    draw.text((x + 2, y + 1), text, fill=ink_on(colour), font=font)
+    draw.rectangle((x, y, x + across - 1, y + down - 1), fill=color)
+    draw.text((x + 2, y + 1), text, fill=ink_on(color), font=font)
 
 
-def ink_on(colour: Colour) -> Colour:
-    """Black or white, whichever reads better on a colour (ITU-R BT.601 luma)."""
-    luma = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
+def ink_on(color: Color) -> Color:
+    """Black or white, whichever reads better on a color (ITU-R BT.601 luma)."""
+    luma = 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2]
     return (0, 0, 0) if luma > 115 else (255, 255, 255)
 
 

@@ -1,8 +1,8 @@
 """Feature maps, filters and heat maps as pictures: NumPy and Pillow alone.
 
-A number's colour is that of D. A. Green, "A colour scheme for the display of astronomical intensity
+A number's color is that of D. A. Green, "A color scheme for the display of astronomical intensity
 images", Bulletin of the Astronomical Society of India 39, 2011: its lightness grows with the number
-all the way, so that it is read right on any screen, in grey and with any kind of colour vision.
+all the way, so that it is read right on any screen, in gray and with any kind of color vision.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from tatami.errors import TatamiError
-from tatami.picture import Placement
+from tatami.rules.picture import Placement
 from tatami.see.contact_sheet import INK, MAX_SIDE, PAPER
-from tatami.see.draw import Colour, fit, has_letters, text_font
-from tatami.types import Float, Float32, Picture, Size
+from tatami.see.draw import Color, fit, has_letters, text_font
+from tatami.types import Float32, Float64, Picture, Size
 
 GAP = 2
 """Pixels between two tiles."""
@@ -32,11 +32,11 @@ LARGEST_TILE = 320
 BETWEEN = (205, 205, 205)
 """Between tiles that are themselves as light as paper."""
 NOT_A_NUMBER = (0, 158, 115)
-"""Green: the colour of NaN and infinity, which no number has."""
+"""Green: the color of NaN and infinity, which no number has."""
 
 
-def colours(shares: Float | Float32) -> Picture:
-    """Numbers in [0, 1] of any shape (...) as colours (..., 3), uint8, from black to white.
+def colors(shares: Float64 | Float32) -> Picture:
+    """Numbers in [0, 1] of any shape (...) as colors (..., 3), uint8, from black to white.
 
     Green 2011, equation 2 (cubehelix) with start 2.8, 0.6 rotations, hue 1.2 and gamma 1: by
     violet, red and sand. Numbers outside are held; NaN is green.
@@ -52,8 +52,8 @@ def colours(shares: Float | Float32) -> Picture:
     return np.asarray(np.rint(painted), np.uint8)
 
 
-def diverging(shares: Float | Float32) -> Picture:
-    """Numbers in [-1, 1] as colours: blue below, light grey at 0, red above, darker as they grow.
+def diverging(shares: Float64 | Float32) -> Picture:
+    """Numbers in [-1, 1] as colors: blue below, light gray at 0, red above, darker as they grow.
 
     Shape (...) to (..., 3), uint8. Numbers outside are held; NaN is black.
     """
@@ -75,14 +75,14 @@ def draw_maps(name: str, maps: Float32, limit: int = 64) -> Picture:
     MAX_SIDE (before memory is taken).
     """
     if limit < 1:
-        raise TatamiError(f"{limit} maps are none", mend="ask for at least one")
+        raise TatamiError(f"{limit} maps are none", hint="ask for at least one")
     shape = "x".join(str(side) for side in maps.shape)
     channels = _channels(maps)
     shown = channels[:limit]
     _layout(len(shown), shown.shape[2], shown.shape[1])
     some = f", the first {len(shown)}" if len(shown) < len(channels) else ""
     title = f"{name}: {shape}{some}, {value_range(maps)}"
-    tiles = [colours(_own_range(one)) for one in shown]
+    tiles = [colors(_own_range(one)) for one in shown]
     return titled(title, _tiled(tiles))
 
 
@@ -92,7 +92,7 @@ def draw_filters(
     """The kernels of a convolution, with a line of text above.
 
     weight: (o, c, kernel_h, kernel_w).  pictures: each filter sees red, green and blue (c = 3) and
-    is drawn as a picture, 0 grey and the filter's own largest number as far from it as colours go;
+    is drawn as a picture, 0 gray and the filter's own largest number as far from it as colors go;
     bgr: in that order. Otherwise there is a row for each of the first ``limit`` outputs and in it a
     kernel for each of the first ``limit`` inputs, red above 0 and blue below, on one scale for all;
     those of a depthwise convolution, of one input each, stand side by side.
@@ -100,7 +100,7 @@ def draw_filters(
     Raises TatamiError as ``draw_maps`` does.
     """
     if limit < 1:
-        raise TatamiError(f"{limit} filters are none", mend="ask for at least one")
+        raise TatamiError(f"{limit} filters are none", hint="ask for at least one")
     outputs, inputs = weight.shape[:2]
     shape = "x".join(str(side) for side in weight.shape)
     text = f"filters of {name}: {shape}, {value_range(weight)}"
@@ -123,7 +123,7 @@ def draw_filters(
 
 
 def draw_heat(picture: Picture, heat: Float32, place: Placement, canvas: Size) -> Picture:
-    """A heat map over a picture, which turns grey, and dark where it is cold: (height, width, 3).
+    """A heat map over a picture, which turns gray, and dark where it is cold: (height, width, 3).
 
     heat: (rows, columns), at least 0, over the whole of a network's input of size ``canvas``, on
     which the picture lies at ``place``. It is interpolated linearly; its largest number is hottest,
@@ -142,9 +142,9 @@ def draw_heat(picture: Picture, heat: Float32, place: Placement, canvas: Size) -
     shares = np.asarray(finite / max(_largest(finite), 1e-30), np.float32)
     image = Image.fromarray(shares).resize((width, height), Image.Resampling.BILINEAR, box=box)
     warm = np.clip(np.asarray(image, np.float64), 0, 1)[..., None]
-    grey = (picture @ np.array([0.299, 0.587, 0.114]))[..., None]  # ITU-R BT.601 luma
+    gray = (picture @ np.array([0.299, 0.587, 0.114]))[..., None]  # ITU-R BT.601 luma
     veil = 0.4 + 0.25 * warm
-    mixed = (1 - veil) * grey + veil * colours(0.05 + 0.85 * warm[..., 0])
+    mixed = (1 - veil) * gray + veil * colors(0.05 + 0.85 * warm[..., 0])
     return np.asarray(np.rint(mixed), np.uint8)
 
 
@@ -186,7 +186,7 @@ def _channels(maps: Float32) -> Float32:
     return square.reshape(1, -1, columns)
 
 
-def _own_range(one: Float32) -> Float:
+def _own_range(one: Float32) -> Float64:
     """A map's finite numbers as shares of its range; NaN for the others."""
     wide = np.where(np.isfinite(one), one, np.nan).astype(np.float64)
     if np.isnan(wide).all():
@@ -222,14 +222,12 @@ def _layout(count: int, width: int, height: int, columns: int | None = None) -> 
     if max(sheet) + STRIP > MAX_SIDE:
         raise TatamiError(
             f"{count} pictures together would be {sheet[0]}x{sheet[1]} pixels",
-            mend="ask for fewer",
+            hint="ask for fewer",
         )
     return columns, cell
 
 
-def _tiled(
-    tiles: Sequence[Picture], columns: int | None = None, between: Colour = PAPER
-) -> Picture:
+def _tiled(tiles: Sequence[Picture], columns: int | None = None, between: Color = PAPER) -> Picture:
     """Pictures of one size side by side, as ``_layout`` says."""
     columns, cell = _layout(len(tiles), tiles[0].shape[1], tiles[0].shape[0], columns)
     rows = -(-len(tiles) // columns)

@@ -19,9 +19,9 @@ from xml.etree import ElementTree
 import numpy as np
 
 from tatami.errors import TatamiError
-from tatami.see.draw import COLOURS
+from tatami.see.draw import COLORS
 from tatami.see.text import count, readable, shortened
-from tatami.types import Float
+from tatami.types import Float64
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +33,7 @@ MAX_POINTS = 400
 MAX_LEGEND = 20
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
-INK = "#010203"  # a colour nobody chooses; it becomes currentColor
+INK = "#010203"  # a color nobody chooses; it becomes currentColor
 YELLOW, DARK_YELLOW = (240, 228, 66), (184, 170, 0)  # a line, unlike a box, may lie on white
 FONT = "DejaVu Sans"  # comes with matplotlib, which measures with it; the page's own is shown
 STYLE: dict[str, Any] = {
@@ -80,8 +80,8 @@ class Curve:
     """
 
     name: str
-    recall: Float
-    precision: Float
+    recall: Float64
+    precision: Float64
     ap: float
 
 
@@ -94,8 +94,8 @@ class RocCurve:
     """
 
     name: str
-    false_positive_rate: Float
-    true_positive_rate: Float
+    false_positive_rate: Float64
+    true_positive_rate: Float64
     auc: float
 
 
@@ -108,8 +108,8 @@ class ReliabilityCurve:
     """
 
     name: str
-    confidence: Float
-    accuracy: Float
+    confidence: Float64
+    accuracy: Float64
     ece: float
 
 
@@ -166,7 +166,7 @@ def training_curve(rows: Sequence[Mapping[str, float]], panel: Panel) -> str:
             label = (
                 f" {shortened(readable(key), 22)}"  # matplotlib hides a label that begins with "_"
             )
-            axes.plot(steps, values, color=_line_colour(index), label=label, marker=marker, ms=3)
+            axes.plot(steps, values, color=_line_color(index), label=label, marker=marker, ms=3)
         if panel.logarithmic:
             axes.set_yscale("log")
         axes.set_xlabel("step")
@@ -207,7 +207,7 @@ def reliability_curves(curves: Sequence[ReliabilityCurve]) -> str:
 def _class_lines(
     title: str,
     axes_and_figure: tuple[str, str, str],
-    lines: Sequence[tuple[str, Float, Float, float]],
+    lines: Sequence[tuple[str, Float64, Float64, float]],
     diagonal: bool = False,
 ) -> str:
     """A line a class: (name, x, y, figure). axes_and_figure: what these three are called."""
@@ -218,10 +218,10 @@ def _class_lines(
         for index, (class_name, x, y, value) in enumerate(lines):
             told = "-" if np.isnan(value) else f"{value:.3f}"
             label = f"{told}  {shortened(readable(class_name), 22)}"
-            dashes = ("-", "--", ":")[index // len(COLOURS) % 3]
+            dashes = ("-", "--", ":")[index // len(COLORS) % 3]
             shown = np.linspace(0, len(x) - 1, min(len(x), MAX_POINTS)).round().astype(int)
-            colour = _line_colour(index)
-            drawn += axes.plot(x[shown], y[shown], color=colour, ls=dashes, label=label)
+            color = _line_color(index)
+            drawn += axes.plot(x[shown], y[shown], color=color, ls=dashes, label=label)
         if diagonal:
             axes.plot([0, 1], [0, 1], color=INK, ls=":", lw=0.8)
         x_name, y_name, figure_name = axes_and_figure
@@ -287,15 +287,15 @@ def _draw_mark(
     axes: Axes, x: float | None, y: float | None, integers: bool, on_front: bool
 ) -> Line2D:
     """One network's mark; without a place it is for the legend alone."""
-    colour = _line_colour(5 if integers else 4)
+    color = _line_color(5 if integers else 4)
     (mark,) = axes.plot(
         [] if x is None else [x],
         [] if y is None else [y],
         ls="",
         marker="s" if integers else "o",
         ms=5.5 if integers else 8,  # both are seen where they are at one place
-        mec=colour,
-        mfc=colour if on_front else "none",
+        mec=color,
+        mfc=color if on_front else "none",
         zorder=2,
     )
     return mark
@@ -380,8 +380,8 @@ def layer_bars(layers: Sequence[Layer], cost: Literal["multiply_adds", "paramete
     with _style():
         places = range(len(costly))
         values = [value for _, value in costly]
-        colour = _line_colour(4 if cost == "multiply_adds" else 2)
-        bars = axes.barh(places, values, color=colour, height=0.72)
+        color = _line_color(4 if cost == "multiply_adds" else 2)
+        bars = axes.barh(places, values, color=color, height=0.72)
         axes.bar_label(bars, [count(value) for value in values], padding=3, fontsize=8)
         axes.set_yticks(places, [name for name, _ in costly])
         axes.invert_yaxis()
@@ -425,7 +425,7 @@ def _panels(width: float, height: float, titles: Sequence[str]) -> tuple[Figure,
         from matplotlib.figure import Figure
     except ImportError as error:
         raise TatamiError(
-            "plots need matplotlib", mend="install it with: pip install 'tatami[see]'"
+            "plots need matplotlib", hint="install it with: pip install 'tatami[see]'"
         ) from error
     with _style():
         figure = Figure(figsize=(width, height), layout="constrained")
@@ -475,9 +475,9 @@ def _remove(root: ElementTree.Element, tag: str) -> None:
             parent.remove(child)
 
 
-def _line_colour(index: int) -> tuple[float, float, float]:
-    """The colour of a class's boxes, with yellow darkened."""
+def _line_color(index: int) -> tuple[float, float, float]:
+    """The color of a class's boxes, with yellow darkened."""
     red, green, blue = (
-        DARK_YELLOW if COLOURS[index % len(COLOURS)] == YELLOW else COLOURS[index % len(COLOURS)]
+        DARK_YELLOW if COLORS[index % len(COLORS)] == YELLOW else COLORS[index % len(COLORS)]
     )
     return red / 255, green / 255, blue / 255

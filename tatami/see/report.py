@@ -21,7 +21,7 @@ from PIL import Image
 from tatami import __version__
 from tatami.files import write_atomically
 from tatami.see import text
-from tatami.see.draw import Colour, class_colour, draw_fitted, fit
+from tatami.see.draw import Color, class_color, draw_fitted, fit
 from tatami.see.overlay import overlay
 from tatami.see.plots import (
     Curve,
@@ -43,10 +43,10 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 @dataclass(frozen=True)
 class Stage:
-    """One artefact on the way: mAP@0.5 in [0, 1], its size in bytes, milliseconds a picture."""
+    """One artifact on the way: mAP@0.5 in [0, 1], its size in bytes, milliseconds a picture."""
 
     name: str
-    artefact: str
+    artifact: str
     map: float | None = None
     bytes: int | None = None
     milliseconds: float | None = None
@@ -75,7 +75,7 @@ class Held:
 class ClassResult:
     """How one class is found; precision, recall and F1 are those at the report's threshold.
 
-    truths: labelled boxes, pictures or pixels.  auc: the area under the class's ROC.  iou, dice,
+    truths: labeled boxes, pictures or pixels.  auc: the area under the class's ROC.  iou, dice,
     boundary_f1: of pixels and boundaries.
     """
 
@@ -93,7 +93,7 @@ class ClassResult:
 
 @dataclass(frozen=True)
 class Shown:
-    """One picture (height, width, 3), what is labelled in it and what was found."""
+    """One picture (height, width, 3), what is labeled in it and what was found."""
 
     caption: str
     picture: Picture
@@ -103,7 +103,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class ShownMasks:
-    """One picture (height, width, 3), the labelled classes of its pixels and those found."""
+    """One picture (height, width, 3), the labeled classes of its pixels and those found."""
 
     caption: str
     picture: Picture
@@ -126,7 +126,7 @@ class Report:
     measure: what the ``map`` of stages is: a classifier's is its top-1.
     summary: the few figures to see first, name to value.  log: rows as logged, each with ``step``;
     panels: which of its columns are plotted.  classes: the names that boxes' labels index.
-    colours: of the classes, where they have their own.  confusion: what is (row) taken for what
+    colors: of the classes, where they have their own.  confusion: what is (row) taken for what
     (column), counted.
     rocs: of one class each against the rest; curves_note: which classes are drawn.
     pictures_note: which pictures, and the score above which detections are drawn.  seen: a picture,
@@ -141,7 +141,7 @@ class Report:
     stages: Sequence[Stage] = ()
     ledger: Sequence[Held] = ()
     classes: Sequence[str] = ()
-    colours: Sequence[Colour] = ()
+    colors: Sequence[Color] = ()
     pictures: Sequence[Shown | ShownMasks] = ()
     pictures_note: str = ""
     seen: Sequence[Seen] = ()
@@ -218,13 +218,13 @@ def render(report: Report) -> str:
 def _stages(stages: Sequence[Stage], measure: str = "mAP@0.5") -> str:
     columns = (
         ("stage", "name"),
-        ("artefact", "name"),
+        ("artifact", "name"),
         (measure, "number"),
         ("size", "number"),
         ("ms a picture", "number"),
     )
     rows = [
-        (s.name, s.artefact, _share(s.map), _size(s.bytes), _milliseconds(s.milliseconds))
+        (s.name, s.artifact, _share(s.map), _size(s.bytes), _milliseconds(s.milliseconds))
         for s in stages
     ]
     return _table(columns, rows)
@@ -274,28 +274,28 @@ def _pictures(report: Report) -> str:
         return ""
     note = f'<p class="note">{_escaped(report.pictures_note)}</p>' if report.pictures_note else ""
     legend = "".join(
-        f'<li><span style="background: rgb{colour}"></span>{_escaped(name)}</li>'
-        for colour, name in zip(_colours(report), report.classes, strict=True)
+        f'<li><span style="background: rgb{color}"></span>{_escaped(name)}</li>'
+        for color, name in zip(_colors(report), report.classes, strict=True)
     )
     figures = "\n".join(_figure(shown, report) for shown in report.pictures)
     return f'{note}\n<ul class="legend">{legend}</ul>\n<div class="pictures">\n{figures}\n</div>'
 
 
-def _colours(report: Report) -> list[Colour]:
-    """A colour a class: the report's own, else those that boxes have."""
-    own = list(report.colours)
-    return own or [class_colour(label) for label in range(len(report.classes))]
+def _colors(report: Report) -> list[Color]:
+    """A color a class: the report's own, else those that boxes have."""
+    own = list(report.colors)
+    return own or [class_color(label) for label in range(len(report.classes))]
 
 
 def _figure(shown: Shown | ShownMasks, report: Report) -> str:
     caption = _escaped(shown.caption)
     if isinstance(shown, ShownMasks):
-        sides = _overlays(shown, _colours(report), caption)
+        sides = _overlays(shown, _colors(report), caption)
     else:
         sides = "\n".join(
             f"<div>{_image(shown.picture, boxes, report.classes, f'{caption}, {what}')}\n"
             f"{what}: {len(boxes)}</div>"
-            for what, boxes in (("labelled", shown.truths), ("found", shown.detections))
+            for what, boxes in (("labeled", shown.truths), ("found", shown.detections))
         )
     return (
         f"<figure>\n<figcaption>{caption}</figcaption>\n"
@@ -303,13 +303,13 @@ def _figure(shown: Shown | ShownMasks, report: Report) -> str:
     )
 
 
-def _overlays(shown: ShownMasks, colours: Sequence[Colour], caption: str) -> str:
-    """The labelled and the found classes over the picture, and the share that is right."""
+def _overlays(shown: ShownMasks, colors: Sequence[Color], caption: str) -> str:
+    """The labeled and the found classes over the picture, and the share that is right."""
     stated = shown.truth != VOID
     right = (shown.truth == shown.found)[stated]
-    said = ("labelled", f"found: {right.mean():.1%} right" if right.size else "found")
+    said = ("labeled", f"found: {right.mean():.1%} right" if right.size else "found")
     return "\n".join(
-        f"<div>{_embedded(_shrunk(overlay(shown.picture, mask, colours)), f'{caption}, {what}')}\n"
+        f"<div>{_embedded(_shrunk(overlay(shown.picture, mask, colors)), f'{caption}, {what}')}\n"
         f"{what}</div>"
         for mask, what in zip((shown.truth, shown.found), said, strict=True)
     )
@@ -373,7 +373,7 @@ def _image(
 
 def _embedded(drawn: Picture, escaped_caption: str) -> str:
     out = io.BytesIO()
-    # 4:4:4 keeps thin coloured lines in their colour; the default would halve it each way.
+    # 4:4:4 keeps thin colored lines in their color; the default would halve it each way.
     Image.fromarray(drawn).save(out, "JPEG", quality=JPEG_QUALITY, subsampling=0, optimize=True)
     height, width = drawn.shape[:2]
     data = base64.b64encode(out.getvalue()).decode()
@@ -392,7 +392,7 @@ def _training(report: Report) -> str:
 def _classes(report: Report) -> str:
     columns = (
         ("class", "name"),
-        ("labelled", "number"),
+        ("labeled", "number"),
         ("AP@0.5", "share"),
         ("precision", "number"),
         ("recall", "number"),

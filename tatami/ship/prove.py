@@ -23,8 +23,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from tatami.types import (
+    ClassificationSpec,
     Classifier,
-    ClassifierSpec,
     Detections,
     Detector,
     Float32,
@@ -317,7 +317,7 @@ def hold_scores(stage: Stage, classifier: Classifier, pictures: Iterable[Picture
     """Hold the probabilities of a stage to those of a classifier: the worst difference of one."""
     worst = 0.0
     for picture in pictures:
-        assert isinstance(stage.spec, ClassifierSpec)
+        assert isinstance(stage.spec, ClassificationSpec)
         found = cast(Classifier, stage.detector).classify(picture)
         expected = classifier.classify(picture).astype(np.float64)
         worst = _worse(worst, float(np.abs(found - expected).max()))

@@ -17,7 +17,7 @@ import numpy as np
 from tatami.errors import TatamiError
 from tatami.graph.network import Network
 from tatami.graph.run import values
-from tatami.types import Float, Float32, Int
+from tatami.types import Float32, Float64, Int64
 
 Method = Literal["minmax", "percentile", "mse"]
 METHODS: tuple[Method, ...] = ("minmax", "percentile", "mse")
@@ -37,8 +37,8 @@ class Seen:
 
     low: float
     high: float
-    counts: Int
-    means: Float
+    counts: Int64
+    means: Float64
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,11 @@ def observe(
     """
     pictures = list(images)
     if not pictures:
-        raise TatamiError("no picture to calibrate with", mend="give at least one")
+        raise TatamiError("no picture to calibrate with", hint="give at least one")
     low: dict[str, float] = {}
     high: dict[str, float] = {}
-    sums: dict[str, Float] = {}
-    counts: dict[str, Int] = {}
+    sums: dict[str, Float64] = {}
+    counts: dict[str, Int64] = {}
     for turn in range(2):
         for done, image in enumerate(pictures):
             for name, array in values(network, image).items():
@@ -76,7 +76,7 @@ def observe(
                     if not np.isfinite(low[name] + high[name]):
                         raise TatamiError(
                             f"the activation '{name}' is not finite on a calibration picture",
-                            mend="train again with a lower learning rate",
+                            hint="train again with a lower learning rate",
                         )
                     axes = tuple(axis for axis in range(array.ndim) if axis != 1)
                     mean = array.mean(axis=axes, dtype=np.float64)
@@ -102,7 +102,7 @@ def joined(several: Iterable[Seen]) -> Seen:
     counts = np.zeros(BINS, np.int64)
     for seen in given:
         found, _ = np.histogram(
-            _centres(seen), BINS, (low, max(high, low + 1e-30)), weights=seen.counts
+            _centers(seen), BINS, (low, max(high, low + 1e-30)), weights=seen.counts
         )
         counts += found.astype(np.int64)
     return Seen(low, high, counts, given[0].means)
@@ -126,13 +126,13 @@ def choose(seen: Seen, method: Method) -> Range:
 
 def _least_squares(seen: Seen, low: float, high: float) -> tuple[float, float]:
     """Try narrower ranges, both ends together and then each, and keep the least squared error."""
-    centres, weights = _centres(seen), seen.counts.astype(np.float64)
+    centers, weights = _centers(seen), seen.counts.astype(np.float64)
 
     def error(low: float, high: float) -> float:
         scale = (high - low) / 255
         zero = np.round(-low / scale)
-        steps = np.clip(np.round(centres / scale) + zero, 0, 255)
-        return float((weights * (centres - (steps - zero) * scale) ** 2).sum())
+        steps = np.clip(np.round(centers / scale) + zero, 0, 255)
+        return float((weights * (centers - (steps - zero) * scale) ** 2).sum())
 
     factors = np.linspace(1.0, 0.2, CANDIDATES)
     _, best = min((error(low * f, high * f), -f) for f in factors)
@@ -146,7 +146,7 @@ def _least_squares(seen: Seen, low: float, high: float) -> tuple[float, float]:
     return low, high
 
 
-def _centres(seen: Seen) -> Float:
+def _centers(seen: Seen) -> Float64:
     edges = np.linspace(seen.low, max(seen.high, seen.low + 1e-30), BINS + 1)
-    centres: Float = (edges[:-1] + edges[1:]) / 2
-    return centres
+    centers: Float64 = (edges[:-1] + edges[1:]) / 2
+    return centers

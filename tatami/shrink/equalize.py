@@ -17,10 +17,10 @@ import onnx_ir as ir
 
 from tatami.graph.attributes import constant, integer
 from tatami.graph.network import Network
-from tatami.types import Float, Float32
+from tatami.types import Float32, Float64
 
 ROUNDS = 20
-"""Passes over all pairs: each disturbs its neighbours a little, and it converges soon."""
+"""Passes over all pairs: each disturbs its neighbors a little, and it converges soon."""
 LARGEST = 1e4
 """No channel is scaled by more, nor by less than its inverse: dead channels stay dead."""
 
@@ -88,13 +88,13 @@ def _only_reader(value: ir.Value) -> ir.Node | None:
     return uses[0].node
 
 
-def _array(node: ir.Node, index: int) -> Float:
+def _array(node: ir.Node, index: int) -> Float64:
     array = constant(node, index)
     assert array is not None
     return array.astype(np.float64)
 
 
-def _scale(first: Float, second: Float, node: ir.Node) -> Float:
+def _scale(first: Float64, second: Float64, node: ir.Node) -> Float64:
     """s of every channel between the two: what the first is divided by."""
     largest = np.abs(first).max(axis=(1, 2, 3))
     if integer(node, "group", 1) == 1:
@@ -103,11 +103,11 @@ def _scale(first: Float, second: Float, node: ir.Node) -> Float:
         other = np.abs(second).max(axis=(1, 2, 3)).reshape(len(largest), -1).max(axis=1)
     alive = (largest > 0) & (other > 0)
     ratio = np.sqrt(np.where(alive, largest, 1) / np.where(alive, other, 1))
-    scale: Float = np.clip(ratio, 1 / LARGEST, LARGEST)
+    scale: Float64 = np.clip(ratio, 1 / LARGEST, LARGEST)
     return scale
 
 
-def _inputs_scaled(weights: Float, scale: Float, node: ir.Node) -> Float:
+def _inputs_scaled(weights: Float64, scale: Float64, node: ir.Node) -> Float64:
     if integer(node, "group", 1) == 1:
         return weights * scale[None, :, None, None]
     outputs = len(weights) // len(scale)

@@ -20,7 +20,7 @@ from tatami.graph.attributes import constant, integer, place, real
 from tatami.graph.network import Network, shape_of
 from tatami.graph.passes.drop_identity import drop_identity, drop_unused
 from tatami.ops.norm import Epsilon
-from tatami.types import Float, Float32
+from tatami.types import Float32, Float64
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Folded:
 class _Line:
     """y = scale * x + shift, one of each per channel: (c,) float64."""
 
-    scale: Float
-    shift: Float
+    scale: Float64
+    shift: Float64
 
     def then(self, after: _Line) -> _Line:
         """after(self(x))."""
@@ -120,7 +120,7 @@ def _chain(conv: ir.Node) -> list[ir.Node]:
     return chain
 
 
-def _other(node: ir.Node, value: ir.Value) -> Float | None:
+def _other(node: ir.Node, value: ir.Value) -> Float64 | None:
     """The constant that an arithmetic node joins with ``value``; None where it is no constant."""
     array = constant(node, 1 if node.inputs[0] is value else 0)
     return None if array is None else array.astype(np.float64)
@@ -133,7 +133,7 @@ def _fold_chain(
     if weight is None or (given_bias is None and len(conv.inputs) > 2 and conv.inputs[2]):
         raise TatamiError(
             f"{place(conv)} has weights that are computed, not constant",
-            mend="export the network again",
+            hint="export the network again",
         )
     outputs = len(weight)
     line = _Line(np.ones(outputs), np.zeros(outputs))
@@ -198,7 +198,7 @@ def _make_depthwise(graph: ir.Graph, node: ir.Node, epsilon: Epsilon | None, rea
 def _out_of_range(what: str) -> TatamiError:
     return TatamiError(
         f"{what} leaves the range of float32",
-        mend="look at its variance and scale: a channel is dead or was never trained",
+        hint="look at its variance and scale: a channel is dead or was never trained",
     )
 
 
@@ -215,13 +215,13 @@ def _normalization(node: ir.Node, epsilon: Epsilon) -> _Line:
     if integer(node, "training_mode", 0):
         raise TatamiError(
             f"{place(node)} is in training mode: its statistics change with every batch",
-            mend="export the network in inference mode",
+            hint="export the network in inference mode",
         )
     arrays = [constant(node, index) for index in range(1, 5)]
     if any(array is None for array in arrays):
         raise TatamiError(
             f"{place(node)} has statistics that are computed, not constant",
-            mend="export the network in inference mode",
+            hint="export the network in inference mode",
         )
     channels = shape_of(node.outputs[0])[1]
     scale, bias, mean, variance = (np.asarray(array, np.float64) for array in arrays)
@@ -229,7 +229,7 @@ def _normalization(node: ir.Node, epsilon: Epsilon) -> _Line:
         if array.shape != (channels,):
             raise TatamiError(
                 f"{place(node)} has a {name} of shape {array.shape} for {channels} channels",
-                mend="export the network again",
+                hint="export the network again",
             )
     deviation = epsilon.deviation(variance)
     if not (deviation > 0).all():
@@ -237,7 +237,7 @@ def _normalization(node: ir.Node, epsilon: Epsilon) -> _Line:
         raise TatamiError(
             f"{place(node)} has the variance {variance[channel]:.6g} in channel {channel}: "
             f"with epsilon {epsilon} it has no positive square root",
-            mend="give the epsilon of the framework that trained it with --epsilon",
+            hint="give the epsilon of the framework that trained it with --epsilon",
         )
     factor = scale / deviation
     return _Line(factor, bias - mean * factor)
@@ -252,7 +252,7 @@ def _arithmetic(node: ir.Node, value: ir.Value, channels: int) -> _Line:
         raise TatamiError(
             f"{place(node)} has a constant of shape {array.shape}: not one number per channel "
             f"({channels}, 1, 1), so no convolution can hold it",
-            mend="fold by hand what can be folded, or keep this network unfolded",
+            hint="fold by hand what can be folded, or keep this network unfolded",
         )
     k = np.broadcast_to(array.reshape(-1), (channels,))
     one, zero = np.ones(channels), np.zeros(channels)
@@ -260,7 +260,7 @@ def _arithmetic(node: ir.Node, value: ir.Value, channels: int) -> _Line:
         return _Line(k, zero)
     if node.op_type == "Div":
         if not k.all():
-            raise TatamiError(f"{place(node)} divides by zero", mend="export the network again")
+            raise TatamiError(f"{place(node)} divides by zero", hint="export the network again")
         return _Line(1 / k, zero)
     if node.op_type == "Add":
         return _Line(one, k)
@@ -299,7 +299,7 @@ def _unfoldable(node: ir.Node) -> TatamiError:
         return TatamiError(
             f"{place(node)} normalizes the network's input and not a convolution's output: "
             "folded forward into a convolution it would be wrong at zero-padded borders",
-            mend="put it into the input's mean and scale, or fold with --depthwise",
+            hint="put it into the input's mean and scale, or fold with --depthwise",
         )
     if before.op_type == "Conv":
         users = [place(use.node) for use in value.uses() if use.node is not node]
@@ -307,12 +307,12 @@ def _unfoldable(node: ir.Node) -> TatamiError:
         return TatamiError(
             f"{place(before)} is used twice: by {place(node)} and by {', '.join(users)}, which "
             "would see the normalized value instead",
-            mend=leave,
+            hint=leave,
         )
     return TatamiError(
         f"{place(node)} follows {place(before)} and not a convolution: a fold across it would "
         "change the network",
-        mend=leave,
+        hint=leave,
     )
 
 

@@ -24,7 +24,7 @@ from tatami.graph.network import Network
 from tatami.graph.passes.drop_identity import drop_identity, drop_unused
 from tatami.graph.run import values
 from tatami.shrink.calibrate import Method, Range, Seen, choose, joined
-from tatami.types import Float, Float32, InputSpec, Spec, TwoStageSpec
+from tatami.types import Float32, Float64, InputSpec, Spec, TwoStageSpec
 
 WITH_WEIGHTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 ACTIVATIONS = ("LeakyRelu", "Relu", "Clip")
@@ -140,15 +140,15 @@ def _refuse(graph: ir.Graph, keep_float: Collection[str]) -> None:
     labels = [label(node) for node in graph if node.op_type in WITH_WEIGHTS]
     for node in graph:
         if node.op_type == "BatchNormalization":
-            raise TatamiError(f"{place(node)} is not folded", mend="run `tatami fold` first")
+            raise TatamiError(f"{place(node)} is not folded", hint="run `tatami fold` first")
         if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
             raise TatamiError(
-                "the network is quantized already", mend="give the float network it was made of"
+                "the network is quantized already", hint="give the float network it was made of"
             )
     for name in keep_float:
         if name not in labels:
             raise TatamiError(
-                f"there is no layer '{name}'", mend=f"the layers are {', '.join(labels)}"
+                f"there is no layer '{name}'", hint=f"the layers are {', '.join(labels)}"
             )
 
 
@@ -396,12 +396,12 @@ def _quantize_weights(work: _Work, node: ir.Node, seen: Mapping[str, Seen]) -> N
         node.replace_input_with(2, value)
 
 
-def _mean_of(changed: Float, means: Float, groups: int) -> Float:
+def _mean_of(changed: Float64, means: Float64, groups: int) -> Float64:
     """What a change of weights (o, c / groups, ...) adds to outputs, for inputs of mean (c,)."""
     by_tap = changed.sum(axis=(2, 3))  # (o, c / groups)
     outputs = len(by_tap) // groups
     seen = np.repeat(means.reshape(groups, -1), outputs, axis=0)  # (o, c / groups)
-    total: Float = (by_tap * seen).sum(axis=1)
+    total: Float64 = (by_tap * seen).sum(axis=1)
     return total
 
 

@@ -16,7 +16,7 @@ from onnx import numpy_helper
 from tatami.errors import TatamiError
 from tatami.graph.network import Network, shape_of
 from tatami.graph.read import network_of
-from tatami.types import AnchorGrid, NetworkSpec, Size
+from tatami.types import AnchorGrid, DetectionSpec, Size
 
 
 def resize(network: Network, size: Size) -> Network:
@@ -31,7 +31,7 @@ def resize(network: Network, size: Size) -> Network:
     if fixed:
         raise TatamiError(
             f"Reshape '{fixed[0]}' fixes a shape, which another input size changes",
-            mend="import or export the network again at that size",
+            hint="import or export the network again at that size",
         )
     _scale_by_factors(network, graph)
     sides = graph.input[0].type.tensor_type.shape.dim
@@ -43,7 +43,7 @@ def resize(network: Network, size: Size) -> Network:
     resized = network_of(proto)
     if network.spec is None:
         return resized
-    if not isinstance(network.spec, NetworkSpec):
+    if not isinstance(network.spec, DetectionSpec):
         note = f"{network.spec.input.size} to {size}"
         use = replace(
             network.spec,
@@ -57,8 +57,8 @@ def resize(network: Network, size: Size) -> Network:
 
 
 def _resized(
-    spec: NetworkSpec, size: Size, before: list[tuple[int, ...]], after: list[tuple[int, ...]]
-) -> NetworkSpec:
+    spec: DetectionSpec, size: Size, before: list[tuple[int, ...]], after: list[tuple[int, ...]]
+) -> DetectionSpec:
     """The spec for another input size. before, after: (rows, columns) of every raw map."""
     old = spec.input.size
     grids = spec.decoding.grids

@@ -18,7 +18,7 @@ from tatami.errors import TatamiError
 from tatami.graph.attributes import constant, integer
 from tatami.graph.network import Network, shape_of
 from tatami.graph.passes.drop_identity import drop_unused
-from tatami.types import Float, Float32
+from tatami.types import Float32, Float64
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,11 @@ def truncate(network: Network, kept: Mapping[str, int]) -> tuple[Network, list[T
     for name, count in kept.items():
         if name not in known:
             raise TatamiError(
-                f"no fully connected layer '{name}'", mend=f"there are {', '.join(known)}"
+                f"no fully connected layer '{name}'", hint=f"there are {', '.join(known)}"
             )
         if not 1 <= count <= min(known[name]):
             raise TatamiError(
-                f"{count} singular values of '{name}'", mend=f"give 1 to {min(known[name])}"
+                f"{count} singular values of '{name}'", hint=f"give 1 to {min(known[name])}"
             )
     model = network.model.clone()
     records = []
@@ -117,7 +117,7 @@ def _split(graph: ir.Graph, node: ir.Node, kept: int) -> Truncated:
     return Truncated(name, weight.shape[1], weight.shape[0], kept, lost)
 
 
-def _new(graph: ir.Graph, name: str, array: Float) -> ir.Value:
+def _new(graph: ir.Graph, name: str, array: Float64) -> ir.Value:
     tensor = ir.Tensor(np.ascontiguousarray(array, np.float32), name=name)
     value = ir.Value(name=name, const_value=tensor)
     value.dtype, value.shape = tensor.dtype, tensor.shape

@@ -14,7 +14,7 @@ from torch import Tensor
 from tatami.errors import TatamiError
 from tatami.train.distributed import Team
 from tatami.train.recipe import Recipe
-from tatami.types import Boxes, InputSpec, Int, Mask, Picture, Size
+from tatami.types import Boxes, InputSpec, Int64, Mask, Picture, Size
 
 Target = Boxes | int | Mask
 Draw = Callable[[int, Size, bool, np.random.Generator], tuple[Picture, Target]]
@@ -55,7 +55,7 @@ class Batches:
         if self.spec.channels == "bgr":
             images = images.flip(-1)  # first, for mean[0] then belongs to blue
         mean, scale = torch.tensor(self.spec.mean), torch.tensor(self.spec.scale)
-        normalized = (images.to(torch.float32) - mean) * scale  # as tatami.picture.normalize
+        normalized = (images.to(torch.float32) - mean) * scale  # as tatami.rules.picture.normalize
         return Batch(normalized.permute(0, 3, 1, 2), _together([target for _, target in drawn]))
 
     def from_step(self, start: int) -> Iterator[tuple[int, Batch]]:
@@ -108,7 +108,7 @@ def _random(seed: int, purpose: int, number: int) -> np.random.Generator:
 
 
 @lru_cache(maxsize=4)
-def _epoch_order(seed: int, epoch: int, count: int) -> Int:
+def _epoch_order(seed: int, epoch: int, count: int) -> Int64:
     """The order of the pictures in an epoch: (count,) int64."""
     return _random(seed, 0, epoch).permutation(count)
 
@@ -119,5 +119,5 @@ def check_shares(batch: int, processes: int) -> None:
         nearest = processes * max(1, round(batch / processes))
         raise TatamiError(
             f"a batch of {batch} cannot be shared evenly by {processes} processes",
-            mend=f"give a --batch that {processes} divides, as {nearest}",
+            hint=f"give a --batch that {processes} divides, as {nearest}",
         )

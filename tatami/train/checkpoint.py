@@ -59,7 +59,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
 def load_latest(folder: Path) -> Checkpoint | None:
     """The newest checkpoint, or None where there is none yet.
 
-    Raises TatamiError where the newest is damaged, naming the file; its mend names the older one.
+    Raises TatamiError where the newest is damaged, naming the file; its hint names the older one.
     """
     folders = _folders(folder)
     return load(folders[-1]) if folders else None
@@ -68,18 +68,18 @@ def load_latest(folder: Path) -> Checkpoint | None:
 def load(folder: Path) -> Checkpoint:
     """Read one checkpoint, held to its checksum. Raises TatamiError."""
     file = folder / "state.safetensors"
-    mend = f"remove {folder} to go on from the checkpoint before it"
+    hint = f"remove {folder} to go on from the checkpoint before it"
     try:
         state = json.loads((folder / "state.json").read_text())
         step, checksum = int(state["step"]), str(state["sha256"])
         content = file.read_bytes()
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise TatamiError(f"damaged checkpoint: {error!r}", file=folder, mend=mend) from error
+        raise TatamiError(f"damaged checkpoint: {error!r}", file=folder, hint=hint) from error
     if folder.name != _name(step):
-        raise TatamiError(f"state.json says step {step}", file=folder, mend=mend)
+        raise TatamiError(f"state.json says step {step}", file=folder, hint=hint)
     if hashlib.sha256(content).hexdigest() != checksum:
-        raise TatamiError("checkpoint does not match its checksum", file=file, mend=mend)
-    return Checkpoint(step, _tensors(content, file, mend))
+        raise TatamiError("checkpoint does not match its checksum", file=file, hint=hint)
+    return Checkpoint(step, _tensors(content, file, hint))
 
 
 def save_weights(path: Path, tensors: dict[str, Tensor]) -> None:
@@ -111,23 +111,23 @@ def fill(model: nn.Module, tensors: dict[str, Tensor], file: Path) -> None:
             raise TatamiError(
                 f"weight '{name}' is {_shape(theirs)} in the file and {_shape(mine)} in the model",
                 file=file,
-                mend="load it into the model that it was trained as",
+                hint="load it into the model that it was trained as",
             )
         if not theirs.isfinite().all():
             raise TatamiError(
                 f"weight '{name}' holds numbers that are not finite",
                 file=file,
-                mend="train it again, at a lower --learning-rate",
+                hint="train it again, at a lower --learning-rate",
             )
     model.load_state_dict(tensors)
 
 
-def _tensors(content: bytes, file: Path, mend: str) -> dict[str, Tensor]:
+def _tensors(content: bytes, file: Path, hint: str) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load(content)
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
         reason = f"not a whole safetensors file: {error}"
-        raise TatamiError(reason, file=file, mend=mend) from error
+        raise TatamiError(reason, file=file, hint=hint) from error
 
 
 def _shape(tensor: Tensor | None) -> str:

@@ -111,15 +111,15 @@ class _TeamBatchNorm2d(nn.BatchNorm2d):
         count = x.numel() // x.shape[1] * dist.get_world_size()
         wide = x.to(self.running_mean.dtype)  # bfloat16's 8 bits are too few for statistics
         mean = _sum_over_team(wide.sum((0, 2, 3))) / count
-        centred = wide - mean[:, None, None]
-        variance = _sum_over_team((centred * centred).sum((0, 2, 3))) / count
+        centered = wide - mean[:, None, None]
+        variance = _sum_over_team((centered * centered).sum((0, 2, 3))) / count
         with torch.no_grad():
             momentum = 0.1 if self.momentum is None else self.momentum
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, momentum)
             self.running_var.lerp_(variance * count / (count - 1), momentum)
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        normalized: Tensor = centred * scale[:, None, None] + self.bias[:, None, None]
+        normalized: Tensor = centered * scale[:, None, None] + self.bias[:, None, None]
         return normalized.to(x.dtype)
 
 
@@ -128,7 +128,7 @@ def _all_reduce(value: Tensor, operation: Any = dist.ReduceOp.SUM) -> None:
         dist.all_reduce(value, operation)
     except RuntimeError as error:
         raise TatamiError(
-            "another process of the team has stopped", mend="mend what it names, then --resume"
+            "another process of the team has stopped", hint="fix what it names, then --resume"
         ) from error
 
 

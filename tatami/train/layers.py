@@ -20,14 +20,14 @@ def freeze(model: nn.Module, prefixes: Sequence[str]) -> None:
         named = [p for name, p in model.named_parameters() if _within(name, prefix)]
         if not named:
             parts = ", ".join(name for name, _ in model.named_children())
-            raise TatamiError(f"no weight's name begins with '{prefix}'", mend=f"there are {parts}")
+            raise TatamiError(f"no weight's name begins with '{prefix}'", hint=f"there are {parts}")
         for parameter in named:
             parameter.requires_grad_(False)
         for name, module in model.named_modules():
             if _within(name, prefix):
                 module.eval()
     if not any(parameter.requires_grad for parameter in model.parameters()):
-        raise TatamiError("every weight is frozen", mend="leave one out of --freeze")
+        raise TatamiError("every weight is frozen", hint="leave one out of --freeze")
 
 
 def _within(name: str, prefix: str) -> bool:

@@ -89,7 +89,7 @@ def train(
         row = {name: mean_over_team(float(part.detach()), team) for name, part in parts.items()}
         row |= {"loss": sum(row.values()), "learning_rate": rate, "gradient_norm": norm}
         if not (math.isfinite(row["loss"]) and math.isfinite(norm)):
-            raise TatamiError(f"loss is not a number at step {step}", mend="lower --learning-rate")
+            raise TatamiError(f"loss is not a number at step {step}", hint="lower --learning-rate")
         optimizer.step()
         _move_average(average, model, recipe.ema_decay, step)
         log.add(step, row)
@@ -187,7 +187,7 @@ class Log:
             raise TatamiError(
                 f"holds {len(rows)} rows, though {start} steps are done",
                 file=path,
-                mend="restore it, or remove the checkpoints to begin again",
+                hint="restore it, or remove the checkpoints to begin again",
             )
         self.rows = rows[:start]
 

@@ -74,31 +74,31 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Raise TatamiError, with the mend, for a number out of its range."""
+        """Raise TatamiError, with the hint, for a number out of its range."""
         for name in (*_POSITIVE, *_FROM_ZERO, *_SHARES):
             value = getattr(self, name)
             if name in _POSITIVE and not 0 < value < math.inf:
-                raise TatamiError(f"{name} is {value}", mend="give a number above 0")
+                raise TatamiError(f"{name} is {value}", hint="give a number above 0")
             if name in _FROM_ZERO and not 0 <= value < 2**63:
-                raise TatamiError(f"{name} is {value}", mend="give 0 or a number above it")
+                raise TatamiError(f"{name} is {value}", hint="give 0 or a number above it")
             if name in _SHARES and not 0 <= value < 1:
-                raise TatamiError(f"{name} is {value}", mend="give a number from 0 to below 1")
+                raise TatamiError(f"{name} is {value}", hint="give a number from 0 to below 1")
         if not 0 < self.layer_rate <= 1:
-            raise TatamiError(f"layer_rate is {self.layer_rate}", mend="give a factor from 0 to 1")
+            raise TatamiError(f"layer_rate is {self.layer_rate}", hint="give a factor from 0 to 1")
         if not 1 <= self.stride <= 1024:
-            raise TatamiError(f"stride is {self.stride}", mend="give a number from 1 to 1024")
+            raise TatamiError(f"stride is {self.stride}", hint="give a number from 1 to 1024")
         if not all(0 <= weight < math.inf for weight in self.class_weights):
-            raise TatamiError("class_weights has a weight below 0", mend="give a number a class")
+            raise TatamiError("class_weights has a weight below 0", hint="give a number a class")
         if self.precision not in get_args(Precision):
             raise TatamiError(
-                f"no precision '{self.precision}'", mend=f"give {', '.join(get_args(Precision))}"
+                f"no precision '{self.precision}'", hint=f"give {', '.join(get_args(Precision))}"
             )
         if self.size.width % self.stride or self.size.height % self.stride:
             step = self.stride
             width, height = (max(step, step * round(side / step)) for side in _sides(self.size))
             raise TatamiError(
                 f"input size {self.size} is not a multiple of the stride, {step}",
-                mend=f"give sides that divide by {step}, as {width}x{height}",
+                hint=f"give sides that divide by {step}, as {width}x{height}",
             )
 
     def learning_rate_at(self, step: int, steps_an_epoch: int) -> float:
@@ -122,7 +122,7 @@ class Recipe:
         for name, value in values.items():
             if name not in known:
                 raise TatamiError(
-                    f"unknown key '{name}' in the recipe", file=file, mend=f"known: {sorted(known)}"
+                    f"unknown key '{name}' in the recipe", file=file, hint=f"known: {sorted(known)}"
                 )
             wanted = {"size": str, "freeze": list, "class_weights": list}.get(
                 name, type(known[name])
@@ -131,18 +131,18 @@ class Recipe:
                 raise TatamiError(
                     f"recipe key '{name}' is {json.dumps(value)}",
                     file=file,
-                    mend=f"give a {wanted.__name__}",
+                    hint=f"give a {wanted.__name__}",
                 )
         if not all(isinstance(part, str) and part for part in values.get("freeze", [])):
             raise TatamiError(
-                "recipe key 'freeze' is not a list of names", file=file, mend="give names of layers"
+                "recipe key 'freeze' is not a list of names", file=file, hint="give names of layers"
             )
         weights = values.get("class_weights", [])
         if not all(type(weight) in (int, float) for weight in weights):
             raise TatamiError(
                 "recipe key 'class_weights' is not a list of numbers",
                 file=file,
-                mend="give numbers",
+                hint="give numbers",
             )
         parsed: dict[str, Any] = {
             "freeze": tuple(values.get("freeze", ())),

@@ -78,7 +78,7 @@ def load_run(folder: Path) -> Run:
     """Read RUN/run.json. Raises TatamiError where it is absent or not what ``save`` wrote."""
     file = folder / SETTINGS
     if not file.is_file():
-        raise TatamiError("no run.json: not a run folder", file=folder, mend="name a run's folder")
+        raise TatamiError("no run.json: not a run folder", file=folder, hint="name a run's folder")
     try:
         values = json.loads(file.read_bytes())
         spec = from_metadata(values["spec"])
@@ -103,10 +103,10 @@ def load_run(folder: Path) -> Run:
             versions=dict(values["versions"]),
         )
     except TatamiError as error:  # of the recipe or the spec, which know no file
-        raise TatamiError(error.reason, mend="restore it, or train again", file=file) from error
+        raise TatamiError(error.reason, hint="restore it, or train again", file=file) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise TatamiError(
-            f"not as it was written: {error!r}", file=file, mend="restore it, or train again"
+            f"not as it was written: {error!r}", file=file, hint="restore it, or train again"
         ) from error
 
 
@@ -125,7 +125,7 @@ def held(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise TatamiError(
-                "another process is training in it", file=folder, mend="let it end, or end it"
+                "another process is training in it", file=folder, hint="let it end, or end it"
             ) from None
         names = (SETTINGS, LOG, EVALUATIONS, INITIAL, PROPOSALS, WEIGHTS, NETWORK, HEAD)
         for name in names:
@@ -146,6 +146,6 @@ def read_rows(file: Path) -> list[dict[str, float]]:
             rows.append({str(key): float(value) for key, value in json.loads(line).items()})
         except (ValueError, TypeError, AttributeError) as error:
             raise TatamiError(
-                f"not a log row: {error}", file=file, line=number, mend="remove the line"
+                f"not a log row: {error}", file=file, line=number, hint="remove the line"
             ) from error
     return rows

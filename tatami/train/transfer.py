@@ -48,7 +48,7 @@ def transferred(
             raise TatamiError(
                 f"weight '{name}' is {said[0]} in the file and {said[1]} in the model",
                 file=file,
-                mend="begin from weights of the same network and width",
+                hint="begin from weights of the same network and width",
             )
         _check_finite(name, theirs, file)
     start = {name: wanted[name] if name in made else given[name] for name in wanted}
@@ -80,7 +80,7 @@ def leading_layers(
         raise TatamiError(
             "not even the first layer has the same shape",
             file=file,
-            mend="begin from a network with the same first layers and width",
+            hint="begin from a network with the same first layers and width",
         )
     return start, last
 
@@ -100,7 +100,7 @@ def _check_finite(name: str, tensor: Tensor, file: Path) -> None:
         raise TatamiError(
             f"weight '{name}' holds numbers that are not finite",
             file=file,
-            mend="begin from another file",
+            hint="begin from another file",
         )
 
 

@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tatami.boxes import nms_per_class
 from tatami.data.open import open_dataset
 from tatami.data.pictures import read_picture
-from tatami.decoding import candidates
-from tatami.detector import ForwardDetector
 from tatami.evaluate.detections import Evaluation, evaluate
 from tatami.graph import run
 from tatami.graph.read import network_of
 from tatami.importers.darknet import read_darknet
 from tatami.ops.norm import Epsilon
-from tatami.picture import prepare
-from tatami.types import Boxes, Detections, NetworkSpec, Size
+from tatami.rules.boxes import nms_per_class
+from tatami.rules.decoding import candidates
+from tatami.rules.detection import ForwardDetector
+from tatami.rules.picture import prepare
+from tatami.types import Boxes, Detections, DetectionSpec, Size
 
 LITE, NANO = "yolo-lite/tiny-yolov2-trial3", "nano-voc/MobileNetV2-YOLOv3-Nano-voc"
 THRESHOLD = 0.005
@@ -58,7 +58,7 @@ def test_boxes_are_darknets(shared_data: Path, photo: str) -> None:
     assert imported.input is not None
     names = names_of(shared_data)
     net = network_of(imported.model)
-    spec = NetworkSpec("detect", names, imported.input, imported.decoding)
+    spec = DetectionSpec("detect", names, imported.input, imported.decoding)
     picture = read_picture(reference / "images" / f"{photo}.jpg")
     height, width, _ = picture.shape
     found = ForwardDetector(spec, lambda images: run(net, images)).detect(picture, 0.004)

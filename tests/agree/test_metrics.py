@@ -18,12 +18,14 @@ from tatami.evaluate.bootstrap import resampled_maps
 from tatami.evaluate.coco import Coco, coco
 from tatami.evaluate.detections import Evaluation, evaluate
 from tatami.evaluate.pool import pool
-from tatami.types import Boxes, Detections, Float
+from tatami.types import Boxes, Detections, Float64
 
 NUMBERS = [f.name for f in fields(Coco) if f.name != "class_ap"]
 
 
-def pycocotools(truths: list[Boxes], found: list[Detections], classes: int) -> tuple[Float, Float]:
+def pycocotools(
+    truths: list[Boxes], found: list[Detections], classes: int
+) -> tuple[Float64, Float64]:
     """pycocotools' twelve numbers and its average precision of each class and threshold."""
     annotations = [
         {
@@ -70,7 +72,7 @@ def empty(truth: COCO) -> COCO:
     return none
 
 
-def twelve_numbers(truth: COCO, found: COCO) -> tuple[Float, Float]:
+def twelve_numbers(truth: COCO, found: COCO) -> tuple[Float64, Float64]:
     run = COCOeval(truth, found, "bbox")
     run.evaluate()
     run.accumulate()
@@ -79,7 +81,7 @@ def twelve_numbers(truth: COCO, found: COCO) -> tuple[Float, Float]:
     return nan_for_none(run.stats), nan_for_none(precision.mean(axis=1).T)
 
 
-def nan_for_none(values: Float) -> Float:
+def nan_for_none(values: Float64) -> Float64:
     return np.where(values == -1, np.nan, values)
 
 
@@ -118,7 +120,7 @@ def random_set(seed: int) -> tuple[list[Boxes], list[Detections], int]:
     return truths, found, classes
 
 
-def boxes(rng: np.random.Generator, count: int, spread: int) -> Float:
+def boxes(rng: np.random.Generator, count: int, spread: int) -> Float64:
     corners = rng.integers(0, spread, (count, 2))
     sides = np.maximum(1, rng.geometric(4 / spread, (count, 2)))
     return np.concatenate([corners, corners + sides], axis=1).astype(np.float64)

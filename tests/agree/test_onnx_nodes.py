@@ -25,9 +25,9 @@ from tatami import graph
 from tatami.errors import TatamiError
 from tatami.graph.operators import OPERATORS
 from tatami.graph.read import OPSETS
+from tatami.program.lower import lower
 from tatami.ship.c.emit import emit
 from tatami.ship.c.run import CompiledNetwork
-from tatami.ship.lower import lower
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "operators.md"
 TOLERANCE = 1e-5  # of float32 where a case asks for equality

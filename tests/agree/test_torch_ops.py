@@ -23,7 +23,7 @@ from tatami.ops.norm import batch_normalize  # noqa: E402
 from tatami.ops.pool import average_pool, global_average_pool, max_pool  # noqa: E402
 from tatami.ops.resize import looks, resize  # noqa: E402
 from tatami.ops.window import Axis, Window  # noqa: E402
-from tatami.types import Decoding, InputSpec, NetworkSpec, Size  # noqa: E402
+from tatami.types import Decoding, DetectionSpec, InputSpec, Size  # noqa: E402
 
 BOUND = 1e-5
 rng = np.random.default_rng(2)
@@ -72,20 +72,20 @@ def test_integer_convolutions_equal_torchs_in_float64(kernel, stride, dilation, 
     x = rng.integers(0, 256, (2, 6, 13, 11), np.uint8)
     bias = rng.integers(-(2**20), 2**20, 12).astype(np.int32)
     window = Window.square(kernel, stride, 2, dilation)
-    centred, added = torch.from_numpy(x).double() - zero_point, torch.from_numpy(bias).double()
+    centered, added = torch.from_numpy(x).double() - zero_point, torch.from_numpy(bias).double()
 
     def weights(*shape):
         return rng.integers(-127, 128, (*shape, kernel, kernel)).astype(np.int8)
 
     straight = weights(12, 6 // groups)
     theirs = F.conv2d(
-        centred, torch.from_numpy(straight).double(), added, stride, 2, dilation, groups
+        centered, torch.from_numpy(straight).double(), added, stride, 2, dilation, groups
     )
     ours = quantized.convolve(x, straight, bias, zero_point, window, groups)
     assert np.array_equal(ours, theirs.numpy())
     turned = weights(6, 12 // groups)
     theirs = F.conv_transpose2d(
-        centred, torch.from_numpy(turned).double(), added, stride, 2, 0, groups, dilation
+        centered, torch.from_numpy(turned).double(), added, stride, 2, 0, groups, dilation
     )
     output = tuple(theirs.shape[2:])
     ours = quantized.convolve_transposed(x, turned, bias, zero_point, window, output, groups)
@@ -160,7 +160,7 @@ def test_no_in_place_surprise():
 
 
 ANCHORS = ((1.0, 2.0), (3.0, 1.5))
-SPEC = NetworkSpec(
+SPEC = DetectionSpec(
     "detect", ("a", "b", "c"), InputSpec(Size(96, 64)), Decoding.yolov2(ANCHORS), {"by": "test"}
 )
 

@@ -1,4 +1,4 @@
-"""A network that finds coloured squares without training, and pictures of such squares."""
+"""A network that finds colored squares without training, and pictures of such squares."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from PIL import Image
 from tatami import graph
 from tatami.cli.main import main
 from tatami.graph.metadata import to_metadata
+from tatami.program.lower import lower
 from tatami.ship.c.build import build
 from tatami.ship.c.emit import emit
-from tatami.ship.lower import lower
-from tatami.types import Decoding, InputSpec, NetworkSpec, Size
+from tatami.types import Decoding, DetectionSpec, InputSpec, Size
 
-COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0)}
+COLORS = {"red": (255, 0, 0), "green": (0, 255, 0)}
 CELL = 32
 
 Command = Callable[..., int]
@@ -64,22 +64,22 @@ def save_square_finder(path: Path) -> None:
         [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(bias, "bias")],
     )
     model = helper.make_model(content, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    spec = NetworkSpec(
-        "detect", tuple(COLOURS), InputSpec(Size(96, 64)), Decoding.yolov2(((1.0, 1.0),))
+    spec = DetectionSpec(
+        "detect", tuple(COLORS), InputSpec(Size(96, 64)), Decoding.yolov2(((1.0, 1.0),))
     )
     helper.set_model_props(model, to_metadata(spec))
     onnx.save(model, path)
 
 
 def save_squares(path: Path, squares: Squares) -> None:
-    """A 96x64 JPEG with squares of these (colour, row, column) on black."""
+    """A 96x64 JPEG with squares of these (color, row, column) on black."""
     picture = np.zeros((64, 96, 3), np.uint8)
-    for colour, row, column in squares:
+    for color, row, column in squares:
         rows, columns = (
             slice(row * CELL, (row + 1) * CELL),
             slice(column * CELL, (column + 1) * CELL),
         )
-        picture[rows, columns] = COLOURS[colour]
+        picture[rows, columns] = COLORS[color]
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(picture).save(path, quality=95, subsampling=0)
 
@@ -87,11 +87,11 @@ def save_squares(path: Path, squares: Squares) -> None:
 def save_labels(path: Path, squares: Squares) -> None:
     """The PASCAL VOC annotation of such a picture."""
     objects = "".join(
-        f"<object><name>{colour}</name><difficult>0</difficult><bndbox>"
+        f"<object><name>{color}</name><difficult>0</difficult><bndbox>"
         f"<xmin>{column * CELL + 1}</xmin><ymin>{row * CELL + 1}</ymin>"
         f"<xmax>{(column + 1) * CELL}</xmax><ymax>{(row + 1) * CELL}</ymax>"
         "</bndbox></object>"
-        for colour, row, column in squares
+        for color, row, column in squares
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
@@ -102,14 +102,14 @@ def save_labels(path: Path, squares: Squares) -> None:
 
 
 def save_set(root: Path) -> None:
-    """A labelled set of four pictures and five squares, one of which has a stray square."""
-    labelled: list[Squares] = [
+    """A labeled set of four pictures and five squares, one of which has a stray square."""
+    labeled: list[Squares] = [
         [("red", 0, 0), ("green", 1, 2)],
         [("red", 1, 1)],
         [("green", 0, 1), ("green", 1, 0)],
         [],
     ]
-    for number, squares in enumerate(labelled):
+    for number, squares in enumerate(labeled):
         stray = [("red", 1, 2)] if number == 3 else []
         save_squares(root / "JPEGImages" / f"{number:06}.jpg", [*squares, *stray])
         save_labels(root / "Annotations" / f"{number:06}.xml", squares)
@@ -146,7 +146,7 @@ def squares_set(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with squares.onnx, picture.jpg, set/ (a labelled set with a train and a test
+    """A folder with squares.onnx, picture.jpg, set/ (a labeled set with a train and a test
     split), c/ (shipped; with its program where there is a compiler)."""
     house = tmp_path_factory.mktemp("house")
     save_square_finder(house / "squares.onnx")
@@ -200,7 +200,7 @@ def bad_networks(tmp_path_factory: pytest.TempPathFactory, house: Path) -> Path:
 
     def metadata(model: onnx.ModelProto) -> None:
         for entry in model.metadata_props:
-            if entry.key == "tatami.decoding":
+            if entry.key == "tatami.rules.decoding":
                 entry.value = entry.value[:-1]
 
     def classes(model: onnx.ModelProto) -> None:
@@ -315,8 +315,10 @@ def bad_run(trained: Path, tmp_path: Path) -> Callable[[str], Path]:
         elif what == "run.json has a bad size":
             say(recipe=values["recipe"] | {"size": "wide"})
         elif what == "run.json has bad anchors":
-            decoding = json.dumps({**json.loads(values["spec"]["tatami.decoding"]), "anchors": [1]})
-            say(spec=values["spec"] | {"tatami.decoding": decoding})
+            decoding = json.dumps(
+                {**json.loads(values["spec"]["tatami.rules.decoding"]), "anchors": [1]}
+            )
+            say(spec=values["spec"] | {"tatami.rules.decoding": decoding})
         elif what == "run.json has a root that is no text":
             say(data=values["data"] | {"root": 5})
         elif what == "run.json has an unknown augmentation":
@@ -423,7 +425,7 @@ YAML_BOMB = "a: &a [x, x]\n" + "".join(
 
 @pytest.fixture
 def bad_set(house: Path, bad_pictures: Path, tmp_path: Path) -> Callable[[str], Path]:
-    """A labelled set, spoilt in the way that is asked for: VOC, or YOLO and COCO where it says."""
+    """A labeled set, spoilt in the way that is asked for: VOC, or YOLO and COCO where it says."""
 
     def run(what: str) -> Path:
         root = tmp_path / "set"

@@ -1,5 +1,5 @@
 """Every command with every bad input that can reach it: one line that says what is wrong, where
-and how to mend it, exit code 2, no traceback, nothing half-written.
+and how to fix it, exit code 2, no traceback, nothing half-written.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def checked(code: int, out: str, err: str) -> Refusal:
     assert err.endswith("\n"), err
     assert err.count("\n") == 1, err
     line = err.removesuffix("\n")
-    # tatami: FILE:LINE: reason (mend)
+    # tatami: FILE:LINE: reason (hint)
     assert re.fullmatch(r"tatami: .*[^\s(] \(.{9,}\)", line), line
     assert line.isprintable(), line
     return Refusal(line, out)
@@ -90,7 +90,7 @@ def refused(
         sys.modules["torch"].use_deterministic_algorithms(False)
 
 
-# Artefacts ----------------------------------------------------------------------------------------
+# Artifacts ----------------------------------------------------------------------------------------
 
 NETWORKS = {
     "missing.onnx": "No such file|no such file",
@@ -102,7 +102,7 @@ NETWORKS = {
     "nan.onnx": "not finite|NaN",
     "shape.onnx": r"shape|channels",
     "numbers.onnx": "holds 5376 numbers|holds [0-9]+ numbers",
-    "metadata.onnx": "tatami.decoding is not JSON",
+    "metadata.onnx": "tatami.rules.decoding is not JSON",
 }
 """Files of the fixture ``bad_networks`` and what is wrong with each."""
 
@@ -250,13 +250,13 @@ def test_a_bad_folder_of_c(
     assert re.search(reason, line), line
 
 
-# Labelled sets ------------------------------------------------------------------------------------
+# Labeled sets ------------------------------------------------------------------------------------
 
 SETS: dict[str, tuple[str, str]] = {
     # what is wrong with a set: the file that is named, and the reason
     "missing": ("set", "no such folder"),
-    "an empty folder": ("set", "not a labelled set"),
-    "a file": ("set", "not a labelled set"),
+    "an empty folder": ("set", "not a labeled set"),
+    "a file": ("set", "not a labeled set"),
     "folders without files": ("Annotations", "no class names"),
     "a truncated JPEG": ("000001.jpg", "decoded|truncated"),
     "an empty JPEG": ("000001.jpg", "not a picture"),

@@ -15,27 +15,27 @@ import pytest
 from PIL import Image
 
 from tatami import graph
-from tatami.cli.artefact import open_artefact
+from tatami.cli.artifact import open_artifact
 from tatami.cli.begin_from import initial_weights
 from tatami.cli.main import main
 from tatami.cli.planning import OF_CLASSES, Asked, Source, plan_classifier
 from tatami.cli.report import rocs_of
 from tatami.evaluate.classification import evaluate
 from tatami.ship.c.run import CompiledClassifier
-from tatami.types import ClassifierSpec, Size
+from tatami.types import ClassificationSpec, Size
 
 Command = Callable[..., int]
-COLOURS = {"red": (200, 40, 40), "green": (40, 200, 40), "blue": (40, 40, 200)}
+COLORS = {"red": (200, 40, 40), "green": (40, 200, 40), "blue": (40, 40, 200)}
 
 
 def save_set(root: Path, splits: dict[str, int]) -> None:
     rng = np.random.default_rng(0)
     for split, count in splits.items():
-        for name, colour in COLOURS.items():
+        for name, color in COLORS.items():
             folder = root / split / name
             folder.mkdir(parents=True)
             for index in range(count):
-                picture = rng.normal(colour, 40, (24, 36, 3)).clip(0, 255).astype(np.uint8)
+                picture = rng.normal(color, 40, (24, 36, 3)).clip(0, 255).astype(np.uint8)
                 Image.fromarray(picture).save(folder / f"{index}.png")
 
 
@@ -56,14 +56,14 @@ QUICK = ("--threads", 1, "--batch", 6, "--learning-rate", 0.05, "--augment", "fl
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("colours")
+    root = tmp_path_factory.mktemp("colors")
     save_set(root, {"train": 8, "test": 4})
     return root
 
 
 @pytest.fixture(scope="module")
 def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "colours"
+    folder = tmp_path_factory.mktemp("runs") / "colors"
     smooth = ("--label-smoothing", 0.05, "--evaluate-every", 5)
     arguments = ("train", "lenet5", "--data", data, "-o", folder, "--epochs", 10, *smooth, *QUICK)
     assert run(*arguments) == 0
@@ -76,7 +76,7 @@ def test_training_learns_and_says_what_it_learnt(trained: Path) -> None:
     told = [json.loads(line) for line in (trained / "evaluations.jsonl").read_text().splitlines()]
     assert [set(row) for row in told] == [{"step", "top1"}] * 2
     spec = graph.read(trained / "network.onnx").spec
-    assert isinstance(spec, ClassifierSpec)
+    assert isinstance(spec, ClassificationSpec)
     assert spec.classes == ("blue", "green", "red")
     assert str(spec.input.size) == "32x32"
 
@@ -138,7 +138,7 @@ def test_from_torch_to_integers_in_c(
     assert "1.000  mean of the classes" in page
 
     picture = np.asarray(Image.open(data / "test" / "red" / "0.png"))
-    expected = open_artefact(folder / "network-int8.onnx").classify(picture)
+    expected = open_artifact(folder / "network-int8.onnx").classify(picture)
     with (
         CompiledClassifier(folder / "c-int8") as shipped,
         CompiledClassifier(folder / "c-int8", variant="portable") as plain,

@@ -198,7 +198,7 @@ def test_sets_in_one_file_are_shown(tmp_path: Path) -> None:
         run("show", tmp_path / "cifar", "--format", "cifra")
     assert "voc, coco, yolo, folders, mnist, cifar" in str(caught.value)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(TatamiError, match="not a labelled set") as caught:
+    with pytest.raises(TatamiError, match="not a labeled set") as caught:
         run("show", tmp_path / "empty")
     assert "mnist: train-images" in str(caught.value)
 

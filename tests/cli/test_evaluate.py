@@ -14,7 +14,7 @@ from tatami.cli.evaluate import evaluate_detector
 from tatami.cli.running import class_order
 from tatami.data.open import open_dataset
 from tatami.errors import TatamiError
-from tatami.types import Decoding, Detections, InputSpec, NetworkSpec, Picture, Size
+from tatami.types import Decoding, Detections, DetectionSpec, InputSpec, Picture, Size
 
 Command = Callable[..., int]
 
@@ -182,8 +182,8 @@ def test_a_picture_may_be_called_by_its_number(
     ("arguments", "message"),
     [
         (["net.onnx"], "--data"),
-        (["--data", "d"], "give an artefact"),
-        (["net.onnx", "--data", "d", "--detections", "f.json"], "give an artefact"),
+        (["--data", "d"], "give an artifact"),
+        (["net.onnx", "--data", "d", "--detections", "f.json"], "give an artifact"),
         (["net.onnx", "--data", "d", "--score", "1.5"], "--score is 1.5"),
         (["net.onnx", "--data", "d", "--at", "nan"], "--at is nan"),
         (["net.onnx", "--data", "d", "--iou", "0"], "--iou is 0"),
@@ -230,7 +230,7 @@ def test_evaluate_detector_reads_each_picture_and_asks_at_the_score(squares_set:
     asked = []
 
     class Blind:
-        spec = NetworkSpec(
+        spec = DetectionSpec(
             "detect", ("red", "green"), InputSpec(Size(32, 32)), Decoding.yolov2(((1.0, 1.0),))
         )
 

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from tatami import graph
-from tatami.boxes import xyxy_to_cxcywh
-from tatami.cli.artefact import open_detector
+from tatami.cli.artifact import open_detector
 from tatami.data.pictures import read_picture
+from tatami.rules.boxes import xyxy_to_cxcywh
 from tatami.shrink.resize import resize
 from tatami.types import Size
 
@@ -61,7 +61,7 @@ def import_network(command: Command, weights: Path, name: str, target: Path) -> 
     assert command("import", *arguments, "-o", target) == 0
 
 
-def labelled_by(network: Path, pictures: list[Path], root: Path) -> None:
+def labeled_by(network: Path, pictures: list[Path], root: Path) -> None:
     """A set of a few pictures whose labels are what the network itself finds in them."""
     detector = open_detector(network)
     for folder in ("images", "labels"):
@@ -121,7 +121,7 @@ def test_every_stage_equals_the_one_before(
     photos = sorted((shared_data / "weights/ultraface-rfb-320/images").glob("*.jpg"))
     if name not in (ULTRAFACE, FACE):
         photos = sorted((shared_data / "detect/voc100/JPEGImages").glob("*.jpg"))[::25]
-    labelled_by(network, photos, tmp_path / "set")
+    labeled_by(network, photos, tmp_path / "set")
 
     stages = [network]
     if name != SSD:  # which is of integers as it comes

@@ -16,15 +16,15 @@ from onnx import helper, numpy_helper
 from PIL import Image
 
 from tatami.graph.metadata import to_metadata
-from tatami.see.draw import class_colour
-from tatami.types import ClassifierSpec, Decoding, InputSpec, NetworkSpec, Size
+from tatami.see.draw import class_color
+from tatami.types import ClassificationSpec, Decoding, DetectionSpec, InputSpec, Size
 
 Command = Callable[..., int]
 node = helper.make_node
 
 
-def save_classifier(path: Path, spec: ClassifierSpec | None = None) -> None:
-    """Red, green or blue: 1x1 convolutions that copy the colours, their means, a softmax."""
+def save_classifier(path: Path, spec: ClassificationSpec | None = None) -> None:
+    """Red, green or blue: 1x1 convolutions that copy the colors, their means, a softmax."""
     eye = np.eye(3, dtype=np.float32)[:, :, None, None]
     kind = onnx.TensorProto.FLOAT
     content = helper.make_graph(
@@ -37,7 +37,7 @@ def save_classifier(path: Path, spec: ClassifierSpec | None = None) -> None:
             node("Flatten", ["mean"], ["flat"]),
             node("Softmax", ["flat"], ["classes"]),
         ],
-        "colours",
+        "colors",
         [helper.make_tensor_value_info("images", kind, [1, 3, 64, 96])],
         [helper.make_tensor_value_info("classes", kind, [1, 3])],
         [
@@ -76,7 +76,7 @@ def save_deep_finder(path: Path) -> None:
     opsets = [helper.make_opsetid("", 18)]
     model = helper.make_model(content, opset_imports=opsets, ir_version=10)
     decoding = Decoding.yolov2(((1.0, 1.0),))
-    spec = NetworkSpec("detect", ("red", "green"), InputSpec(Size(96, 64)), decoding)
+    spec = DetectionSpec("detect", ("red", "green"), InputSpec(Size(96, 64)), decoding)
     helper.set_model_props(model, to_metadata(spec))
     onnx.save(model, path)
 
@@ -104,7 +104,7 @@ def answer(command: Command, capsys: pytest.CaptureFixture[str], *arguments: obj
 def test_a_classifier_without_metadata(
     command: Command, house: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    network, out = tmp_path / "colours.onnx", tmp_path / "out"
+    network, out = tmp_path / "colors.onnx", tmp_path / "out"
     save_classifier(network)
     found = answer(command, capsys, network, house / "picture.jpg", "-o", out)
     assert found["activation"]["class"] == "0"  # the picture has a red square
@@ -135,8 +135,8 @@ def test_a_classifier_without_metadata(
 def test_a_classifier_with_metadata(
     command: Command, house: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    network, out = tmp_path / "colours.onnx", tmp_path / "out"
-    spec = ClassifierSpec(("red", "green", "blue"), InputSpec(Size(96, 64), channels="bgr"))
+    network, out = tmp_path / "colors.onnx", tmp_path / "out"
+    spec = ClassificationSpec(("red", "green", "blue"), InputSpec(Size(96, 64), channels="bgr"))
     save_classifier(network, spec)
     found = answer(command, capsys, network, house / "picture.jpg", "-o", out)
     assert found["activation"]["class"] == "blue"  # the first plane is blue's
@@ -163,7 +163,7 @@ def test_a_detector_and_its_words(
     )
     drawn = np.asarray(Image.open(out / found["activation"]["file"])).astype(int)
     edge = drawn[22 + 53, 104:110]  # of the box, at 32 of 96 pixels, enlarged to 320
-    assert (np.abs(edge - class_colour(0)).max(axis=1) < 3).any()
+    assert (np.abs(edge - class_color(0)).max(axis=1) < 3).any()
     assert command("see", "features", network, house / "picture.jpg", "-o", out) == 0
     said = capsys.readouterr().out
     assert "'red', score" in said
@@ -239,19 +239,19 @@ def test_what_is_refused(
     assert not out.exists()
 
 
-def test_a_grey_network_is_refused(
+def test_a_gray_network_is_refused(
     command: Command, house: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kind = onnx.TensorProto.FLOAT
     content = helper.make_graph(
         [node("Relu", ["images"], ["map"])],
-        "grey",
+        "gray",
         [helper.make_tensor_value_info("images", kind, [1, 1, 8, 8])],
         [helper.make_tensor_value_info("map", kind, [1, 1, 8, 8])],
     )
     model = helper.make_model(content, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    onnx.save(model, tmp_path / "grey.onnx")
-    arguments = (tmp_path / "grey.onnx", house / "picture.jpg", "-o", tmp_path / "out")
+    onnx.save(model, tmp_path / "gray.onnx")
+    arguments = (tmp_path / "gray.onnx", house / "picture.jpg", "-o", tmp_path / "out")
     assert command("see", "features", *arguments) == 2
     assert "arrays of shape (1, 1, 8, 8)" in capsys.readouterr().err
 

@@ -13,16 +13,16 @@ import pytest
 from PIL import Image
 
 from tatami import graph
-from tatami.cli.artefact import open_artefact
+from tatami.cli.artifact import open_artifact
 from tatami.cli.main import main
-from tatami.data.masks import usual_colours
-from tatami.segmenter import ForwardSegmenter
+from tatami.data.masks import usual_colors
+from tatami.rules.segmentation import ForwardSegmenter
 from tatami.ship.c.run import CompiledSegmenter
-from tatami.types import VOID, Mask, Picture, SegmenterSpec
+from tatami.types import VOID, Mask, Picture, SegmentationSpec
 
 Command = Callable[..., int]
 NAMES = ("ground", "red", "blue")
-COLOURS = np.array([(90, 110, 90), (200, 50, 50), (50, 60, 200)])
+COLORS = np.array([(90, 110, 90), (200, 50, 50), (50, 60, 200)])
 
 
 def scene(rng: np.random.Generator) -> tuple[Picture, Mask]:
@@ -34,7 +34,7 @@ def scene(rng: np.random.Generator) -> tuple[Picture, Mask]:
     mask[(y - cy) ** 2 + (x - cx) ** 2 < radius**2] = 1
     top, left = rng.integers(0, 24), rng.integers(0, 36)
     mask[top : top + 12, left : left + 12] = 2
-    picture = rng.normal(COLOURS[mask], 25).clip(0, 255).astype(np.uint8)
+    picture = rng.normal(COLORS[mask], 25).clip(0, 255).astype(np.uint8)
     mask[:, 0] = 9
     return picture, mask
 
@@ -88,7 +88,7 @@ def test_training_learns_and_says_what_it_learnt(trained: Path) -> None:
     told = [json.loads(line) for line in (trained / "evaluations.jsonl").read_text().splitlines()]
     assert [set(row) for row in told] == [{"step", "mIoU", "pixels"}] * 2
     spec = graph.read(trained / "network.onnx").spec
-    assert isinstance(spec, SegmenterSpec)
+    assert isinstance(spec, SegmentationSpec)
     assert spec.classes == NAMES
     weights = json.loads((trained / "run.json").read_text())["recipe"]["class_weights"]
     assert len(weights) == 3
@@ -126,7 +126,7 @@ def test_predict_lays_classes_over_pictures(
         assert command("predict", trained, data / "val", "-o", out) == 0
     assert "segments.json" in capsys.readouterr().out
     answer = json.loads((out / "segments.json").read_text())
-    segmenter = open_artefact(trained)
+    segmenter = open_artifact(trained)
     assert isinstance(segmenter, ForwardSegmenter)
     assert len(answer["pictures"]) == 5
     for one in answer["pictures"]:
@@ -135,7 +135,7 @@ def test_predict_lays_classes_over_pictures(
             assert drawn.size == (48, 36)
         with Image.open(out / one["mask"]) as indexed, Image.open(one["picture"]) as picture:
             assert indexed.mode == "P"
-            assert indexed.getpalette()[3:6] == list(usual_colours(2)[1])
+            assert indexed.getpalette()[3:6] == list(usual_colors(2)[1])
             np.testing.assert_array_equal(
                 np.asarray(indexed), segmenter.segment(np.asarray(picture))
             )
@@ -200,7 +200,7 @@ def test_a_valid_network_is_led_over_the_picture(
     small = ("--width", 0.05, "--epochs", 1, "--batch", 2, "--threads", 1)
     assert command("train", "unet", "--data", few, "-o", folder, "--size", "284x284", *small) == 0
     assert "1 pictures" in capsys.readouterr().out
-    segmenter = open_artefact(folder)
+    segmenter = open_artifact(folder)
     assert isinstance(segmenter, ForwardSegmenter)
     assert segmenter.segment(scene(np.random.default_rng(1))[0]).shape == (36, 48)
     assert command("train", "unet", "--data", few, "-o", tmp_path / "no", "--size", 192) == 2
@@ -270,17 +270,17 @@ def test_from_torch_to_integers_in_c(
     assert answer["measure"] == "mIoU"
     labels = [row for row in answer["rows"] if row["stage"].endswith("labels")]
     assert [row["worst"] for row in labels] == [0.0, 0.0]
-    compiled = open_artefact(folder / "c-int8")
+    compiled = open_artifact(folder / "c-int8")
     assert isinstance(compiled, CompiledSegmenter)
     with compiled:
         picture = scene(np.random.default_rng(3))[0]
         np.testing.assert_array_equal(
-            compiled.segment(picture), open_artefact(integer).segment(picture)
+            compiled.segment(picture), open_artifact(integer).segment(picture)
         )
     assert command("report", folder) == 0
 
 
 def test_void_is_never_an_answer(trained: Path) -> None:
-    segmenter = open_artefact(trained)
+    segmenter = open_artifact(trained)
     assert isinstance(segmenter, ForwardSegmenter)
     assert segmenter.segment(np.full((3, 200, 3), 255, np.uint8)).max() < len(NAMES) < VOID

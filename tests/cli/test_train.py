@@ -12,7 +12,7 @@ import pytest
 import safetensors.numpy
 from PIL import Image
 
-from tatami.cli.artefact import open_detector
+from tatami.cli.artifact import open_detector
 from tatami.data.pictures import read_picture
 
 Command = Callable[..., int]
@@ -128,7 +128,7 @@ def test_a_set_without_a_test_split(
         (("--nms", "soft"), "--nms soft is no way to suppress"),
         (("--train-split", "all"), "no split 'all'"),
         (("--test-split", "all"), "no split 'all'"),
-        (("--format", "coco"), "not a labelled set"),
+        (("--format", "coco"), "not a labeled set"),
         (("--skip", "all"), "'all' is not a kind"),
     ],
     ids=str,
@@ -210,7 +210,7 @@ def test_resuming(
 
     picture = halves / "JPEGImages" / "000000.jpg"
     Image.fromarray(np.zeros((64, 96, 3), np.uint8)).save(picture)
-    assert f"{halves}: the labelled set has changed since the run began" in refused("--resume", run)
+    assert f"{halves}: the labeled set has changed since the run began" in refused("--resume", run)
 
 
 def test_a_run_that_is_not_over_cannot_be_evaluated(

@@ -1,4 +1,4 @@
-"""Detectors in two stages by the commands: from labelled pictures to detections and to C."""
+"""Detectors in two stages by the commands: from labeled pictures to detections and to C."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tatami import graph
-from tatami.cli.artefact import head_beside, open_artefact
+from tatami.cli.artifact import head_beside, open_artifact
 from tatami.cli.proposals import judged_regions, read_proposals, write_proposals
 from tatami.data.open import open_dataset
 from tatami.errors import TatamiError
@@ -33,16 +33,16 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for folder in ("JPEGImages", "Annotations", "ImageSets/Main"):
         (root / folder).mkdir(parents=True)
     rng = np.random.default_rng(0)
-    colours = {"red": (220, 30, 30), "blue": (30, 30, 220)}
+    colors = {"red": (220, 30, 30), "blue": (30, 30, 220)}
     for split, count in (("train", 8), ("test", 2)):
         names = [f"{split}{index}" for index in range(count)]
         (root / "ImageSets/Main" / f"{split}.txt").write_text("\n".join(names) + "\n")
         for name in names:
             picture = rng.integers(90, 140, (64, 96, 3), dtype=np.uint8)
             things = ""
-            for (label, colour), left in zip(colours.items(), (2, 50), strict=True):
+            for (label, color), left in zip(colors.items(), (2, 50), strict=True):
                 x, y = left + int(rng.integers(0, 14)), int(rng.integers(2, 30))
-                picture[y : y + 28, x : x + 28] = colour
+                picture[y : y + 28, x : x + 28] = color
                 things += (
                     f"<object><name>{label}</name><bndbox><xmin>{x + 1}</xmin><ymin>{y + 1}</ymin>"
                     f"<xmax>{x + 28}</xmax><ymax>{y + 28}</ymax></bndbox></object>"
@@ -90,7 +90,7 @@ def test_faster_rcnn_from_pictures_to_c(
     assert command(*shipped, "--target", "portable", "--no-build") == 0
     assert is_two_stage(run / "c")
     content = json.loads((run / "c" / "network.json").read_text())
-    assert from_metadata(content["metadata"]) == open_artefact(both).spec
+    assert from_metadata(content["metadata"]) == open_artifact(both).spec
 
     # In integers: a pair of files beside the other, and the C of it.
     calibrated = ("--data", data, "--split", "train", "--pictures", 4)

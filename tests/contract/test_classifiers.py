@@ -25,15 +25,15 @@ from tatami.graph import Network
 from tatami.models import CLASSIFIERS, classifier_size
 from tatami.models.classifier import Classifier
 from tatami.models.export import export_onnx, to_model
-from tatami.ship import interpret
+from tatami.program import interpret
+from tatami.program.lower import lower
 from tatami.ship.c.emit import emit
 from tatami.ship.c.run import CompiledNetwork
-from tatami.ship.lower import lower
 from tatami.shrink.calibrate import observe
 from tatami.shrink.fold import fold
 from tatami.shrink.quantize import quantize
 from tatami.train.checkpoint import load_weights, save_weights
-from tatami.types import ClassifierSpec, Float32, InputSpec, Size
+from tatami.types import ClassificationSpec, Float32, InputSpec, Size
 
 CLASSES = 4
 BOUND = 3e-5  # of the largest logit, the difference of larger sums: float32 in another order
@@ -86,8 +86,8 @@ def build(name: str, seed: int = 0) -> Classifier:
     return CLASSIFIERS[name](CLASSES, width=case.width, **case.short)
 
 
-def spec(size: Size) -> ClassifierSpec:
-    return ClassifierSpec(("a", "b", "c", "d"), InputSpec(size))
+def spec(size: Size) -> ClassificationSpec:
+    return ClassificationSpec(("a", "b", "c", "d"), InputSpec(size))
 
 
 def batch(size: Size, seed: int = 0) -> tuple[Tensor, Tensor]:

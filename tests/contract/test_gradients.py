@@ -16,7 +16,7 @@ from tatami.graph.gradient import gradient
 from tatami.models import CLASSIFIERS
 from tatami.models.export import to_network
 from tatami.see.class_activation import class_activation, last_maps, target_of
-from tatami.types import ClassifierSpec, InputSpec, Size
+from tatami.types import ClassificationSpec, InputSpec, Size
 
 BOUND = 1e-5  # of the largest derivative: float32 against float64
 CLASSES = ("a", "b", "c")
@@ -38,7 +38,7 @@ def test_a_classifier(name):
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 2)
-    network = to_network(model.eval(), ClassifierSpec(CLASSES, InputSpec(size)))
+    network = to_network(model.eval(), ClassificationSpec(CLASSES, InputSpec(size)))
     images = np.random.default_rng(0).random((1, 3, size.height, size.width), np.float32)
     computed = graph.values(network, images)
     target = target_of(network, computed, "b")

@@ -13,20 +13,20 @@ import torch
 from torch import Tensor
 
 from tatami import graph
-from tatami.decoding import candidates
 from tatami.errors import TatamiError
 from tatami.models import DETECTORS
 from tatami.models.detector import Detector, as_maps
 from tatami.models.export import export_onnx
-from tatami.ship import interpret
+from tatami.program import interpret
+from tatami.program.lower import lower
+from tatami.rules.decoding import candidates
 from tatami.ship.c.emit import emit
 from tatami.ship.c.run import CompiledDetector
-from tatami.ship.lower import lower
 from tatami.shrink.calibrate import observe
 from tatami.shrink.fold import fold
 from tatami.shrink.quantize import quantize
 from tatami.train.checkpoint import load_weights, save_weights
-from tatami.types import Boxes, Decoding, Float32, NetworkSpec, Size
+from tatami.types import Boxes, Decoding, DetectionSpec, Float32, Size
 
 ANCHORS = ((28.8, 22.4), (51.2, 60.8))
 CLASSES = ("a", "b", "c")
@@ -65,8 +65,8 @@ def build(name: str, seed: int = 0, size: Size | None = None) -> Detector:
     return kind(len(CLASSES), kind.plan(size or case.size, anchors), width=case.width)
 
 
-def spec(name: str, model: Detector) -> NetworkSpec:
-    return NetworkSpec(
+def spec(name: str, model: Detector) -> DetectionSpec:
+    return DetectionSpec(
         "detect", CLASSES, model.input_spec(CASES[name].size), decoding=model.decoding
     )
 
@@ -90,8 +90,8 @@ def of_every_map(decoding: Decoding, size: Size) -> Boxes:
     found = []
     for grid in decoding.grids:
         stride, sides = np.array(grid.stride), np.array(grid.anchors[0])
-        centre = (np.array([size.width, size.height]) / stride // 2 + 0.5) * stride
-        found.append(np.concatenate([centre - sides / 2, centre + sides / 2]))
+        center = (np.array([size.width, size.height]) / stride // 2 + 0.5) * stride
+        found.append(np.concatenate([center - sides / 2, center + sides / 2]))
     return Boxes.of(found, np.arange(len(found)) % len(CLASSES))
 
 

@@ -26,17 +26,17 @@ from tatami.models import SEGMENTERS
 from tatami.models.export import export_onnx
 from tatami.models.segmenter import Segmenter
 from tatami.models.xception import Xception
-from tatami.segmenter import ForwardSegmenter
-from tatami.ship import interpret
+from tatami.program import interpret
+from tatami.program.lower import lower
+from tatami.program.steps import Program
+from tatami.rules.segmentation import ForwardSegmenter
 from tatami.ship.c.emit import emit
 from tatami.ship.c.run import CompiledSegmenter
-from tatami.ship.lower import lower
-from tatami.ship.program import Program
 from tatami.shrink.calibrate import observe
 from tatami.shrink.fold import fold
 from tatami.shrink.quantize import quantize
 from tatami.train.checkpoint import load_weights, save_weights
-from tatami.types import VOID, Float32, InputSpec, SegmenterSpec, Size
+from tatami.types import VOID, Float32, InputSpec, SegmentationSpec, Size
 
 CLASSES = 3
 BOUND = 3e-5  # of the largest logit, the difference of larger sums: float32 in another order
@@ -81,8 +81,8 @@ def build(name: str, seed: int = 0) -> Segmenter:
     return SEGMENTERS[name](CLASSES, width=case.width, **case.short)
 
 
-def spec(size: Size) -> SegmenterSpec:
-    return SegmenterSpec(("sky", "road", "tree"), InputSpec(size, "stretch"))
+def spec(size: Size) -> SegmentationSpec:
+    return SegmentationSpec(("sky", "road", "tree"), InputSpec(size, "stretch"))
 
 
 def batch(size: Size, seed: int = 0) -> tuple[Tensor, Tensor]:

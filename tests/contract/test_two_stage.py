@@ -13,18 +13,18 @@ import pytest
 import torch
 
 from tatami import graph
-from tatami.cli.artefact import open_artefact, torch_artefact, with_head
+from tatami.cli.artifact import open_artifact, torch_artifact, with_head
 from tatami.cli.training import _export
 from tatami.errors import TatamiError
 from tatami.models import CLASSIFIERS, TWO_STAGE
 from tatami.models.roi_pool import roi_max_pool
 from tatami.models.two_stage import PROPOSAL, Head, TwoStage
-from tatami.picture import prepare
+from tatami.rules.picture import prepare
+from tatami.rules.regions import TwoStageDetector
 from tatami.see.class_activation import class_activation, last_maps, target_in_regions
 from tatami.shrink.fold import fold
 from tatami.train.checkpoint import load_weights, save_weights
 from tatami.train.transfer import as_part, head_of, transferred
-from tatami.two_stage import TwoStageDetector
 from tatami.types import Boxes, Detections, Float32, Picture, Size, TwoStageSpec
 
 CLASSES = ("a", "b", "c")
@@ -207,9 +207,9 @@ def some_regions(picture: Picture) -> np.ndarray:
 
 
 def test_the_files_detect_what_torch_detects(trained: Trained) -> None:
-    of_torch = torch_artefact(trained.model, spec(trained.name))
+    of_torch = torch_artifact(trained.model, spec(trained.name))
     path = trained.folder / "network.onnx" if trained.name == "rcnn" else trained.folder
-    of_files = open_artefact(path)
+    of_files = open_artifact(path)
     assert isinstance(of_torch, TwoStageDetector)
     assert isinstance(of_files, TwoStageDetector)
     picture = np.random.default_rng(1).integers(0, 256, (90, 110, 3), dtype=np.uint8)
@@ -300,7 +300,7 @@ def test_one_half_is_no_detector(trained: Trained) -> None:
     if trained.name == "rcnn":
         pytest.skip("R-CNN has one network")
     with pytest.raises(TatamiError, match="half of a detector"):
-        open_artefact(trained.folder / "head.onnx")
+        open_artifact(trained.folder / "head.onnx")
 
 
 @pytest.mark.parametrize("name", CASES)

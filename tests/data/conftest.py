@@ -1,4 +1,4 @@
-"""What the tests of labelled sets share."""
+"""What the tests of labeled sets share."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def test_bright_pixels_lie_in_the_transformed_box(data: st.DataObject) -> None:
 @settings(max_examples=60, deadline=None)
 @given(transforms(), seeds)
 def test_a_mask_is_the_transformed_labels(move: Transform, seed: int) -> None:
-    """Every pixel asked by itself where its centre comes from, by the steps backwards."""
+    """Every pixel asked by itself where its center comes from, by the steps backwards."""
     source = move.source
     mask = np.random.default_rng(seed).integers(0, 20, (source.height, source.width), np.uint8)
     seen = move.seen
@@ -205,7 +205,7 @@ def test_a_clipped_polygon_has_the_area_that_points_find(move: Transform) -> Non
     assert abs(_polygon_area(polygon) - expected) <= 0.02 * 400 * scale
 
 
-def grey(sample: Sample) -> Picture:
+def gray(sample: Sample) -> Picture:
     return np.full((sample.size.height, sample.size.width, 3), 200, np.uint8)
 
 
@@ -275,9 +275,9 @@ def test_the_newer_settings_at_zero_draw_nothing() -> None:
     dataset, options = one_box((30, 30, 90, 70)), Augmentation()
     assert (options.rotate, options.noise, options.occlusion) == (0, 0, 0)
     rng = np.random.default_rng(3)
-    augmented(dataset, 0, CANVAS, replace(options, mosaic=0.0), rng, grey)
+    augmented(dataset, 0, CANVAS, replace(options, mosaic=0.0), rng, gray)
     counted = np.random.default_rng(3)
-    counted.random(9)  # mosaic, scale, aspect, a shift of two, flip, three of colour
+    counted.random(9)  # mosaic, scale, aspect, a shift of two, flip, three of color
     assert rng.random() == counted.random()
 
 

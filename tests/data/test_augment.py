@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from tatami.boxes import iou_xyxy
 from tatami.data import augment
 from tatami.data.affine import quarter_turned
 from tatami.data.augment import Augmentation, augmented
 from tatami.errors import TatamiError
-from tatami.picture import letterbox, placement
+from tatami.rules.boxes import iou_xyxy
+from tatami.rules.picture import letterbox, placement
 from tatami.types import Boxes, Dataset, InputSpec, Picture, Sample, Size
 
 GREY = (90, 90, 90)
-COLOURS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0))
+COLORS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0))
 NOTHING = Augmentation.none()
 seeds = st.integers(0, 2**32 - 1)
 
@@ -35,12 +35,12 @@ def one_rectangle(number: int, size: Size, xyxy: tuple[int, int, int, int]) -> S
 
 
 def painted(sample: Sample) -> Picture:
-    """A grey picture with each box filled with its label's colour."""
+    """A gray picture with each box filled with its label's color."""
     picture: Picture = np.full((sample.size.height, sample.size.width, 3), GREY, np.uint8)
     for (x1, y1, x2, y2), label in zip(
         sample.boxes.xyxy.astype(int), sample.boxes.labels, strict=True
     ):
-        picture[y1:y2, x1:x2] = COLOURS[label]
+        picture[y1:y2, x1:x2] = COLORS[label]
     return picture
 
 
@@ -58,11 +58,11 @@ FOUR = dataset_of(
 
 
 def extent(canvas: Picture, label: int) -> tuple[float, float, float, float] | None:
-    """Where a colour is at least half of what is seen, to a fraction of a pixel by its blend."""
-    colour = np.array(COLOURS[label], float)
+    """Where a color is at least half of what is seen, to a fraction of a pixel by its blend."""
+    color = np.array(COLORS[label], float)
     away = np.array(GREY, float)
-    share = ((canvas - away) @ (colour - away)) / ((colour - away) @ (colour - away))
-    other = np.abs(canvas - (away + share[..., None] * (colour - away))).max(axis=2) > 8
+    share = ((canvas - away) @ (color - away)) / ((color - away) @ (color - away))
+    other = np.abs(canvas - (away + share[..., None] * (color - away))).max(axis=2) > 8
     solid = (share > 0.5) & ~other
     if not solid.any():
         return None
@@ -85,7 +85,7 @@ GEOMETRY = {
 @settings(max_examples=40)
 @given(seed=seeds, index=st.integers(0, 3))
 def test_a_box_still_bounds_its_rectangle(options: Augmentation, seed: int, index: int) -> None:
-    """Every colour seen is bounded by a box within a pixel, and every box bounds its colour."""
+    """Every color seen is bounded by a box within a pixel, and every box bounds its color."""
     size = Size(192, 160)
     options = replace(options, pad=GREY[0], min_visible=0.0)
     read: list[int] = []
@@ -100,7 +100,7 @@ def test_a_box_still_bounds_its_rectangle(options: Augmentation, seed: int, inde
     assert set(boxes.labels.tolist()) <= set(read)
     for label in range(4):
         if read.count(label) > 1:
-            continue  # a mosaic may draw a sample twice; its colour then has two places
+            continue  # a mosaic may draw a sample twice; its color then has two places
         found = extent(canvas, label)
         mine = boxes.xyxy[boxes.labels == label]
         if len(mine):
@@ -197,7 +197,7 @@ def test_a_box_cut_away_is_dropped_and_marks_travel() -> None:
     canvas, boxes = augmented(
         dataset, 0, Size(100, 100), options, np.random.default_rng(0), painted
     )
-    # scaled by 2 about the centre: the canvas shows the picture's 25 to 75
+    # scaled by 2 about the center: the canvas shows the picture's 25 to 75
     assert_array_equal(boxes.xyxy, np.zeros((0, 4)))
     options = replace(options, min_visible=0.1)
     canvas, boxes = augmented(
@@ -208,7 +208,7 @@ def test_a_box_cut_away_is_dropped_and_marks_travel() -> None:
     assert_array_equal(boxes.difficult, [True, False])
     assert_array_equal(boxes.crowd, [False, True])
     np.testing.assert_allclose(boxes.areas, [450, 1500])  # the same share of the box as before
-    assert canvas[:29, :29].tolist() == [[list(COLOURS[0])] * 29] * 29
+    assert canvas[:29, :29].tolist() == [[list(COLORS[0])] * 29] * 29
 
 
 def test_a_box_under_two_pixels_is_dropped() -> None:
@@ -270,16 +270,16 @@ def test_a_shared_picture_is_not_written_to() -> None:
     assert_array_equal(picture, noise(FOUR.samples[0]))
 
 
-colour = st.tuples(*[st.floats(0, 1, width=32)] * 3)
+color = st.tuples(*[st.floats(0, 1, width=32)] * 3)
 
 
 @given(
-    st.lists(colour, min_size=1, max_size=8),
+    st.lists(color, min_size=1, max_size=8),
     st.floats(-0.5, 0.5),
     st.floats(0.2, 4),
     st.floats(0.2, 4),
 )
-def test_colours_are_distorted_in_hsv(
+def test_colors_are_distorted_in_hsv(
     rgb: list[tuple[float, float, float]], hue: float, saturation: float, exposure: float
 ) -> None:
     distorted = augment._distorted(np.array(rgb, np.float32), hue, saturation, exposure)
@@ -289,8 +289,8 @@ def test_colours_are_distorted_in_hsv(
         np.testing.assert_allclose(after, expected, atol=1e-4)
 
 
-def test_colour_keeps_the_padding_and_the_boxes() -> None:
-    """The pad is a fixed grey at inference, so training must show that very grey."""
+def test_color_keeps_the_padding_and_the_boxes() -> None:
+    """The pad is a fixed gray at inference, so training must show that very gray."""
     sample = one_rectangle(0, Size(100, 50), (10, 10, 60, 40))
     rng = np.random.default_rng(0)
     options = replace(NOTHING, hue=0.3, saturation=2.0, exposure=2.0)
@@ -300,7 +300,7 @@ def test_colour_keeps_the_padding_and_the_boxes() -> None:
     assert_array_equal(boxes.xyxy, [[10, 35, 60, 65]])
     inside = canvas[36:64, 11:59].reshape(-1, 3)
     assert (inside == inside[0]).all()
-    assert (inside[0] != COLOURS[0]).any()
+    assert (inside[0] != COLORS[0]).any()
 
 
 wrong: list[tuple[str, Callable[[], Augmentation]]] = [
@@ -326,17 +326,17 @@ def test_impossible_options_are_refused(name: str, build: Callable[[], Augmentat
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_colour_table_is_the_distortion_of_each_pixel(seed: int) -> None:
+def test_the_color_table_is_the_distortion_of_each_pixel(seed: int) -> None:
     """Between its nodes the table is interpolated, so a pixel may be off; most are hardly."""
     options = replace(NOTHING, hue=0.3, saturation=1.5, exposure=1.5)
-    table = augment._colour_table(options, np.random.default_rng(seed))
+    table = augment._color_table(options, np.random.default_rng(seed))
     assert table is not None
     rng = np.random.default_rng(seed)
     hue = rng.uniform(-0.3, 0.3)
     saturation, exposure = (1.5 ** (2 * rng.random() - 1) for _ in range(2))
     pixels = noise(one_rectangle(seed, Size(50, 40), (0, 0, 1, 1)))
-    colours = (pixels.reshape(-1, 3) / 255).astype(np.float32)
-    expected = 255 * augment._distorted(colours, hue, saturation, exposure)
+    colors = (pixels.reshape(-1, 3) / 255).astype(np.float32)
+    expected = 255 * augment._distorted(colors, hue, saturation, exposure)
     seen = np.asarray(Image.fromarray(pixels).filter(table)).reshape(-1, 3)
     assert np.abs(seen - expected).mean() < 2
     assert np.abs(seen - expected).max() < 40
@@ -355,10 +355,10 @@ PATCHES = {
 @pytest.mark.parametrize("name", PATCHES)
 @settings(max_examples=30)
 @given(seed=seeds, index=st.integers(0, 3))
-def test_a_patch_keeps_what_has_its_centre_in_it(
+def test_a_patch_keeps_what_has_its_center_in_it(
     name: str, resize: augment.Resizing, seed: int, index: int
 ) -> None:
-    """And a box that is kept bounds its colour within a pixel."""
+    """And a box that is kept bounds its color within a pixel."""
     size, sample = Size(192, 160), FOUR.samples[index]
     options = replace(PATCHES[name], pad=GREY[0])
     rng = np.random.default_rng(seed)
@@ -463,7 +463,7 @@ def test_brightness_adds_to_every_pixel() -> None:
         rng, options = np.random.default_rng(seed), replace(NOTHING, brightness=40.0)
         canvas, _ = augmented(FOUR, 0, sample.size, options, rng, painted)
         added = canvas.astype(int) - painted(sample)
-        inner = added[5:25, 5:]  # grey 90: nothing is cut off at 0 or 255
+        inner = added[5:25, 5:]  # gray 90: nothing is cut off at 0 or 255
         assert np.ptp(inner) <= 1
         assert abs(inner).max() <= 41
         seen.add(int(inner.mean()))
@@ -473,5 +473,5 @@ def test_brightness_adds_to_every_pixel() -> None:
 def test_what_is_not_used_draws_nothing() -> None:
     rng, counted = np.random.default_rng(3), np.random.default_rng(3)
     augmented(FOUR, 0, Size(96, 64), NOTHING, rng, painted)
-    counted.random(9)  # mosaic, scale, aspect, a shift of two, flip, three of colour
+    counted.random(9)  # mosaic, scale, aspect, a shift of two, flip, three of color
     assert rng.random() == counted.random()

@@ -94,9 +94,9 @@ def test_names_of_files_and_splits(tmp_path: Path) -> None:
     assert coco.splits(folder) == ("train", "valid")
     single = tmp_path / "single"
     single.mkdir()
-    assert not coco.recognises(single)
+    assert not coco.recognizes(single)
     (single / "package.json").write_text("{}")
-    assert not coco.recognises(single)
+    assert not coco.recognizes(single)
     (single / "annotations.json").write_text("{}")
     assert coco.splits(single) == ("all",)
 
@@ -163,7 +163,7 @@ def test_a_faulty_entry_is_reported_and_left_out(
     file = write(root, given)
     (problem,) = coco.read(root, "val").problems
     assert problem.kind == kind
-    assert said in problem.reason + problem.mend
+    assert said in problem.reason + problem.hint
     assert kind in ("missing-picture",) or problem.file == file
 
 

@@ -94,9 +94,9 @@ def test_train_and_test_share_no_handwriting_and_no_photo() -> None:
     assert min(len(of_class) for of_class in samples["test"]) > 30
     assert not set(digits.TRAIN_PHOTOS) & set(digits.TEST_PHOTOS)
     for names in (digits.TRAIN_PHOTOS, digits.TEST_PHOTOS):
-        coloured = [np.ptp(np.asarray(digits._photo(name)), axis=2).any() for name in names]
-        assert any(coloured)
-        assert not all(coloured)
+        colored = [np.ptp(np.asarray(digits._photo(name)), axis=2).any() for name in names]
+        assert any(colored)
+        assert not all(colored)
 
 
 def test_boxes_bound_the_ink_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +117,7 @@ def test_boxes_bound_the_ink_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_later_digits_hide_little_of_earlier_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each digit is drawn in a flat colour of its own, so what still shows can be counted."""
+    """Each digit is drawn in a flat color of its own, so what still shows can be counted."""
     drawn: list[int] = []
     areas: list[int] = []
     draw_glyph = digits._glyph
@@ -158,8 +158,8 @@ def test_ink_is_readable_on_what_lies_under_it() -> None:
         if ink is None:
             continue
         found += 1
-        colour, opacity = ink
-        drawn = under + (colour - under) * opacity
+        color, opacity = ink
+        drawn = under + (color - under) * opacity
         differs = np.abs((drawn - under) @ luma) >= digits.CONTRAST
         assert differs.mean() >= digits.CLEAR
     assert found > 200

@@ -14,10 +14,10 @@ from pycocotools import mask as oracle
 
 from tatami.data.class_weights import median_frequency
 from tatami.data.fingerprint import mask_fingerprint
-from tatami.data.masks import usual_colours
+from tatami.data.masks import usual_colors
 from tatami.data.open import kind_of, mask_splits, open_masks
 from tatami.errors import TatamiError
-from tatami.types import VOID, LabelledMasks, Mask
+from tatami.types import VOID, LabeledMasks, Mask
 
 Save = Callable[..., Path]
 WIDTH, HEIGHT = 20, 10
@@ -68,7 +68,7 @@ def test_folders_of_numbers(folders: Path) -> None:
     assert kind_of(folders, None) == "masks"
     masks = open_masks(folders, split="train").masks
     assert (masks.classes, masks.ids, masks.split) == (("sky", "road", "tree"), ("a", "b"), "train")
-    assert masks.colours == usual_colours(3)
+    assert masks.colors == usual_colors(3)
     picture, mask = masks.read(1)
     assert picture.shape == (HEIGHT, WIDTH, 3)
     np.testing.assert_array_equal(mask, levels(0, 1, 2, VOID))
@@ -86,7 +86,7 @@ def test_the_file_may_lie_elsewhere_and_choose_pictures(folders: Path, tmp_path:
     assert open_masks(moved, split="listed").masks.ids == ("c",)
 
 
-def test_a_palette_has_the_numbers_and_not_the_colours(folders: Path) -> None:
+def test_a_palette_has_the_numbers_and_not_the_colors(folders: Path) -> None:
     save_mask(folders / "valannot" / "c.png", levels(2, 0), "P")
     with Image.open(folders / "valannot" / "c.png") as image:
         assert image.mode == "P"
@@ -104,39 +104,39 @@ def test_several_values_of_one_class_and_255_of_its_own(folders: Path) -> None:
 
 
 @pytest.fixture
-def coloured(tmp_path: Path, save_picture: Save) -> Path:
-    """As CamVid comes: colours, told by a table, and a name that ends in _L."""
-    root = tmp_path / "coloured"
+def colored(tmp_path: Path, save_picture: Save) -> Path:
+    """As CamVid comes: colors, told by a table, and a name that ends in _L."""
+    root = tmp_path / "colored"
     save_picture(root / "images" / "train" / "a.jpg", WIDTH, HEIGHT)
-    colours = np.array([[0, 0, 0], [128, 128, 128], [128, 64, 128], [64, 64, 0]], np.uint8)
-    save_mask(root / "masks" / "train" / "a.png", colours[levels(0, 1, 2, 3)])
+    colors = np.array([[0, 0, 0], [128, 128, 128], [128, 64, 128], [64, 64, 0]], np.uint8)
+    save_mask(root / "masks" / "train" / "a.png", colors[levels(0, 1, 2, 3)])
     (root / "classes.csv").write_text(
         "name,r,g,b\nSky,128,128,128\nRoad,128,64,128\nMan, 64, 64,0\nVoid,0,0,0\n"
     )
     return root
 
 
-def test_a_table_of_colours(coloured: Path) -> None:
-    masks = open_masks(coloured).masks
+def test_a_table_of_colors(colored: Path) -> None:
+    masks = open_masks(colored).masks
     assert (masks.classes, masks.split) == (("Sky", "Road", "Man"), "train")
-    assert masks.colours[1] == (128, 64, 128)
+    assert masks.colors[1] == (128, 64, 128)
     np.testing.assert_array_equal(masks.read(0)[1], levels(VOID, 0, 1, 2))
 
 
-def test_colours_in_json_with_an_ending(coloured: Path) -> None:
-    masks = coloured / "masks" / "train"
+def test_colors_in_json_with_an_ending(colored: Path) -> None:
+    masks = colored / "masks" / "train"
     (masks / "a.png").rename(masks / "a_L.png")
     split = {"pictures": "images/train", "masks": "masks/train", "ending": "_L"}
-    ways = [{"name": "road", "colour": [[128, 64, 128], [64, 64, 0]]}]
-    sky = [{"name": "sky", "colour": [128, 128, 128]}]
-    write(coloured, by="colour", classes=ways + sky, void=[[0, 0, 0]], splits={"t": split})
-    opened = open_masks(coloured).masks
+    ways = [{"name": "road", "color": [[128, 64, 128], [64, 64, 0]]}]
+    sky = [{"name": "sky", "color": [128, 128, 128]}]
+    write(colored, by="color", classes=ways + sky, void=[[0, 0, 0]], splits={"t": split})
+    opened = open_masks(colored).masks
     np.testing.assert_array_equal(opened.read(0)[1], levels(VOID, 1, 0, 0))
-    write(coloured, by="colour", classes="classes.csv", void=[], splits={"t": split})
-    np.testing.assert_array_equal(open_masks(coloured).masks.read(0)[1], levels(VOID, 0, 1, 2))
-    write(coloured, by="colour", classes=sky, void=[[0, 0, 0]], splits={"t": split})
-    with pytest.raises(TatamiError, match=r"the colour \(64, 64, 0\), \(128, 64, 128\)"):
-        open_masks(coloured)
+    write(colored, by="color", classes="classes.csv", void=[], splits={"t": split})
+    np.testing.assert_array_equal(open_masks(colored).masks.read(0)[1], levels(VOID, 0, 1, 2))
+    write(colored, by="color", classes=sky, void=[[0, 0, 0]], splits={"t": split})
+    with pytest.raises(TatamiError, match=r"the color \(64, 64, 0\), \(128, 64, 128\)"):
+        open_masks(colored)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_colours_in_json_with_an_ending(coloured: Path) -> None:
         ("unknown-value", "50 pixels have the value 3, which"),
         ("missing-label", "there is no mask a.png"),
         ("orphan-label", "no picture of this mask"),
-        ("bad-label", "colours or more than a byte"),
+        ("bad-label", "colors or more than a byte"),
         ("bad-label", "JPEG"),
         ("bad-label", "cannot be decoded"),
         ("unreadable-picture", "not a picture"),
@@ -165,7 +165,7 @@ def test_faults_are_refused_or_skipped(folders: Path, kind: str, reason: str) ->
     elif kind == "orphan-label":
         save_mask(folders / "trainannot" / "z.png", levels(0))
         left = 2
-    elif "colours" in reason:
+    elif "colors" in reason:
         save_mask(mask, levels(0)[..., None].repeat(3, axis=2))
     elif reason == "JPEG":
         Image.fromarray(levels(0)).save(mask, "JPEG")
@@ -214,12 +214,12 @@ def test_a_mask_that_changes_later_is_refused(folders: Path) -> None:
         ({"classes": [3]}, "no object"),
         ({"classes": [{"name": "a", "value": 256}]}, "the value 256"),
         ({"classes": [{"name": "a", "value": True}]}, "the value True"),
-        ({"classes": [{"name": "a", "colour": [1, 2]}]}, "the colour"),
+        ({"classes": [{"name": "a", "color": [1, 2]}]}, "the color"),
         ({"classes": ["a", {"name": "b", "value": 0}]}, "0 is both a and b"),
         ({"classes": ["a"], "void": [0]}, "0 is both a and void"),
         ({"classes": [f"c{n}" for n in range(255)], "void": []}, "255 classes of pixels"),
         ({"void": 11}, "'void' is no list"),
-        ({"by": "colour", "void": []}, "class 'sky' has no colour"),
+        ({"by": "color", "void": []}, "class 'sky' has no color"),
         ({"splits": {}}, "names no split"),
         ({"splits": []}, "no object"),
         ({"splits": {"t": {"pictures": "train"}}}, "masks is no path"),
@@ -256,12 +256,10 @@ def test_a_description_that_is_not_sound(
         ("name,value\na,0\nb,0\n", "0 is both a and b", None),
     ],
 )
-def test_a_table_that_is_not_sound(
-    coloured: Path, text: str, reason: str, line: int | None
-) -> None:
-    (coloured / "classes.csv").write_text(text)
+def test_a_table_that_is_not_sound(colored: Path, text: str, reason: str, line: int | None) -> None:
+    (colored / "classes.csv").write_text(text)
     with pytest.raises(TatamiError, match=reason) as refused:
-        open_masks(coloured)
+        open_masks(colored)
     assert refused.value.line == line
 
 
@@ -284,12 +282,12 @@ def test_median_frequency_weights_by_hand() -> None:
     masks = [levels(0, 0, 0, 1), levels(0, 2, VOID, VOID), levels(0, 0, 0, 0)]
     picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     names = ("a", "b", "c", "d")
-    labelled = LabelledMasks(
-        Path(), "all", names, usual_colours(4), ("1", "2", "3"), lambda i: (picture, masks[i])
+    labeled = LabeledMasks(
+        Path(), "all", names, usual_colors(4), ("1", "2", "3"), lambda i: (picture, masks[i])
     )
     # stated pixels in units of a quarter: a 3 + 1 + 4 of 10, b 1 of 4, c 1 of 2; the median is 0.5
     expected = (0.5 / 0.8, 0.5 / 0.25, 1.0, 1.0)
-    np.testing.assert_allclose(median_frequency(labelled), expected, rtol=1e-12)
+    np.testing.assert_allclose(median_frequency(labeled), expected, rtol=1e-12)
 
 
 @pytest.fixture
@@ -312,8 +310,8 @@ def test_voc(voc: Path) -> None:
     assert len(masks.classes) == 21
     assert (masks.classes[15], masks.classes[20]) == ("person", "tvmonitor")
     # as the development kit prints them
-    assert masks.colours[:4] == ((0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0))
-    assert (masks.colours[15], masks.colours[20]) == ((192, 128, 128), (0, 64, 128))
+    assert masks.colors[:4] == ((0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0))
+    assert (masks.colors[15], masks.colors[20]) == ((192, 128, 128), (0, 64, 128))
     np.testing.assert_array_equal(masks.read(1)[1], levels(0, 15, VOID, 20))
 
 

@@ -1,4 +1,4 @@
-"""Opening a set: recognising it, refusing it, accepting a kind, and its fingerprint."""
+"""Opening a set: recognizing it, refusing it, accepting a kind, and its fingerprint."""
 
 from __future__ import annotations
 
@@ -115,9 +115,9 @@ def test_the_first_problem_is_raised_and_the_rest_counted(root: Path) -> None:
     error = caught.value
     assert (error.file, error.line) == (root / "labels" / "train" / "a.txt", 1)
     assert error.reason.startswith("degenerate-box: box in line 1 (ant)")
-    assert "3 more: 1 class-out-of-range, 1 degenerate-box, 1 missing-label" in error.mend
-    assert f"`tatami data show {root}`" in error.mend
-    assert "--skip degenerate-box" in error.mend
+    assert "3 more: 1 class-out-of-range, 1 degenerate-box, 1 missing-label" in error.hint
+    assert f"`tatami data show {root}`" in error.hint
+    assert "--skip degenerate-box" in error.hint
 
 
 def test_accepted_kinds_are_left_out_and_counted(root: Path) -> None:
@@ -141,7 +141,7 @@ def test_the_split_is_named_unless_there_is_one(root: Path) -> None:
         open_dataset(root, split="test")
 
 
-def test_a_set_is_recognised_or_refused(tmp_path: Path, root: Path) -> None:
+def test_a_set_is_recognized_or_refused(tmp_path: Path, root: Path) -> None:
     with pytest.raises(TatamiError, match="no such folder"):
         open_dataset(tmp_path / "absent")
     with pytest.raises(TatamiError, match="no format 'pascal'"):
@@ -162,7 +162,7 @@ def test_a_set_is_recognised_or_refused(tmp_path: Path, root: Path) -> None:
 def test_a_split_of_nothing_is_refused(root: Path) -> None:
     (root / "images" / "val" / "d.png").unlink()
     (root / "labels" / "val" / "d.txt").unlink()
-    with pytest.raises(TatamiError, match="split 'val' holds no labelled picture"):
+    with pytest.raises(TatamiError, match="split 'val' holds no labeled picture"):
         open_dataset(root, split="val")
 
 

@@ -88,14 +88,14 @@ def test_damaged_exif_leaves_the_picture_as_stored(tmp_path: Path) -> None:
     assert read_picture(path).shape == (4, 6, 3)
 
 
-def test_greyscale_of_8_and_16_bits_and_bilevel(tmp_path: Path) -> None:
+def test_grayscale_of_8_and_16_bits_and_bilevel(tmp_path: Path) -> None:
     deep = np.array([[0, 255, 256, 65535]], np.uint16)
     Image.fromarray(deep).save(tmp_path / "deep.png")
     assert read_picture(tmp_path / "deep.png")[0].tolist() == [[v] * 3 for v in (0, 0, 1, 255)]
     Image.fromarray(deep).save(tmp_path / "deep.tif")
     assert read_picture(tmp_path / "deep.tif")[0].tolist() == [[v] * 3 for v in (0, 0, 1, 255)]
-    Image.fromarray(np.array([[0, 7, 255]], np.uint8)).save(tmp_path / "grey.png")
-    assert read_picture(tmp_path / "grey.png")[0].tolist() == [[0] * 3, [7] * 3, [255] * 3]
+    Image.fromarray(np.array([[0, 7, 255]], np.uint8)).save(tmp_path / "gray.png")
+    assert read_picture(tmp_path / "gray.png")[0].tolist() == [[0] * 3, [7] * 3, [255] * 3]
     Image.fromarray(np.array([[True, False]])).save(tmp_path / "ink.png")
     assert read_picture(tmp_path / "ink.png")[0].tolist() == [[255] * 3, [0] * 3]
 

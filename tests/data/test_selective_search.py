@@ -7,15 +7,15 @@ import sys
 import numpy as np
 import pytest
 
-from tatami.boxes import iou_xyxy
 from tatami.data import selective_search as module
 from tatami.data.selective_search import FAST, QUALITY, Strategies, selective_search
 from tatami.errors import TatamiError
+from tatami.rules.boxes import iou_xyxy
 
-ALL = ("colour", "texture", "size", "fill")
+ALL = ("color", "texture", "size", "fill")
 
 
-def naive_grouping(segments, colour_bins, texture_bins, measures):
+def naive_grouping(segments, color_bins, texture_bins, measures):
     """Algorithm 1 on sets of pixels: every histogram and box is counted anew for every pair."""
     regions = {int(n): segments == n for n in np.unique(segments)}
     boxes = []
@@ -38,8 +38,8 @@ def naive_grouping(segments, colour_bins, texture_bins, measures):
 
     def alike(a, b):
         total = 0.0
-        if "colour" in measures:
-            total += np.minimum(histogram(a, colour_bins), histogram(b, colour_bins)).sum()
+        if "color" in measures:
+            total += np.minimum(histogram(a, color_bins), histogram(b, color_bins)).sum()
         if "texture" in measures:
             total += np.minimum(histogram(a, texture_bins), histogram(b, texture_bins)).sum()
         if "size" in measures:
@@ -61,7 +61,7 @@ def naive_grouping(segments, colour_bins, texture_bins, measures):
     return np.array(boxes)
 
 
-@pytest.mark.parametrize("measures", [ALL, ("texture", "size", "fill"), ("fill",), ("colour",)])
+@pytest.mark.parametrize("measures", [ALL, ("texture", "size", "fill"), ("fill",), ("color",)])
 def test_grouping_merges_as_one_that_counts_pixels(measures):
     rng = np.random.default_rng(3)
     pixels = rng.random((24, 30, 3), dtype=np.float32)
@@ -70,10 +70,10 @@ def test_grouping_merges_as_one_that_counts_pixels(measures):
     rows, columns = np.searchsorted(edges, np.arange(24), "right"), np.arange(30) // 7
     segments = rows[:, None] * 5 + columns[None]
     pixels = 0.3 * pixels + 0.7 * rng.random((25, 3), dtype=np.float32)[segments]
-    colour, texture = module._colour_bins(pixels), module._texture_bins(pixels)
-    start = module._regions(segments, colour, texture)
-    found = module._grouped(start, module._neighbours(segments), segments.size, measures)
-    expected = naive_grouping(segments, colour, texture, measures)
+    color, texture = module._color_bins(pixels), module._texture_bins(pixels)
+    start = module._regions(segments, color, texture)
+    found = module._grouped(start, module._neighbors(segments), segments.size, measures)
+    expected = naive_grouping(segments, color, texture, measures)
     assert np.array_equal(found, expected)
 
 
@@ -90,23 +90,23 @@ def test_derivatives_are_those_of_scipy():
 
 
 @pytest.mark.parametrize("space", QUALITY.spaces)
-def test_colours_lie_between_0_and_1(space):
+def test_colors_lie_between_0_and_1(space):
     pixels = np.random.default_rng(1).random((9, 11, 3), dtype=np.float32)
     pixels[0, 0], pixels[0, 1] = 0, 1
-    colours = module._colours(pixels, space)
-    assert colours.shape == (9, 11, {"h": 1, "i": 1}.get(space, 3))
-    assert colours.dtype == np.float32
-    assert colours.min() >= 0
-    assert colours.max() <= 1
+    colors = module._colors(pixels, space)
+    assert colors.shape == (9, 11, {"h": 1, "i": 1}.get(space, 3))
+    assert colors.dtype == np.float32
+    assert colors.min() >= 0
+    assert colors.max() <= 1
 
 
 def scene():
     """Three flat shapes on a flat ground, and their boxes."""
     picture = np.full((120, 160, 3), (40, 120, 60), np.uint8)
     boxes = np.array([(10, 12, 50, 60), (70, 20, 150, 50), (60, 70, 130, 110)])
-    for box, colour in zip(boxes, [(200, 30, 30), (40, 40, 220), (230, 230, 60)], strict=True):
+    for box, color in zip(boxes, [(200, 30, 30), (40, 40, 220), (230, 230, 60)], strict=True):
         left, top, right, bottom = box
-        picture[top:bottom, left:right] = colour
+        picture[top:bottom, left:right] = color
     return picture, boxes
 
 
@@ -149,7 +149,7 @@ def test_a_large_picture_is_shrunk_and_its_boxes_grow_back():
     assert found.max(axis=0).tolist() == [found[:, 0].max(), found[:, 1].max(), 1280, 960]
 
 
-def test_one_colour_is_one_region():
+def test_one_color_is_one_region():
     found = selective_search(np.full((40, 50, 3), 99, np.uint8))
     assert found.tolist() == [[0, 0, 50, 40]]
 

@@ -50,7 +50,7 @@ def test_the_ways_to_write_the_yaml(root: Path, text: str) -> None:
     (root / "data.yaml").write_text(text, newline="")
     (root / "train.txt").write_text("./images/train/a.png\r\n\r\n", newline="")
     for path in (root, root / "data.yaml"):
-        assert yolo.recognises(path)
+        assert yolo.recognizes(path)
         assert yolo.splits(path) == ("train",)
         assert yolo.read(path, "train").dataset.classes == ("ant", "bee")
         assert boxes(path) == [[0, 0, 20, 10]]
@@ -200,12 +200,12 @@ def test_the_same_stem_in_two_folders_has_two_ids(root: Path, save_picture: Save
 
 
 def test_without_yaml_labels_beside_the_pictures(tmp_path: Path, save_picture: Save) -> None:
-    assert not yolo.recognises(tmp_path)
+    assert not yolo.recognizes(tmp_path)
     save_picture(tmp_path / "a.png")
     (tmp_path / "a.txt").write_text("0 0.5 0.5 1 1\n")
-    assert not yolo.recognises(tmp_path)
+    assert not yolo.recognizes(tmp_path)
     (tmp_path / "classes.txt").write_text("ant\n")
-    assert yolo.recognises(tmp_path)
+    assert yolo.recognizes(tmp_path)
     assert yolo.splits(tmp_path) == ("all",)
     assert boxes(tmp_path, "all") == [[0, 0, 20, 10]]
 
@@ -242,9 +242,9 @@ def test_boxes_written_with_six_decimals_come_back(
     (root / "classes.txt").write_text("ant\n")
     edges = np.array([c for c in corners if c[2] > c[0] + 4 and c[3] > c[1] + 4]) / 1e6
     edges = edges.reshape(-1, 4)
-    centre, sides = (edges[:, :2] + edges[:, 2:]) / 2, edges[:, 2:] - edges[:, :2]
+    center, sides = (edges[:, :2] + edges[:, 2:]) / 2, edges[:, 2:] - edges[:, :2]
     lines = [
-        f"0 {x:.6f} {y:.6f} {w:.6f} {h:.6f}\n" for (x, y), (w, h) in zip(centre, sides, strict=True)
+        f"0 {x:.6f} {y:.6f} {w:.6f} {h:.6f}\n" for (x, y), (w, h) in zip(center, sides, strict=True)
     ]
     (root / "a.txt").write_text("".join(lines))
     reading = yolo.read(root, "all")

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from tatami.boxes import iou_xyxy
 from tatami.evaluate import pool as pool_module
 from tatami.evaluate.pool import pool
+from tatami.rules.boxes import iou_xyxy
 from tatami.types import Boxes, Detections
 
 

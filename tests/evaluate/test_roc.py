@@ -16,7 +16,7 @@ from tatami.types import Boxes, Detections
 BOX, ELSEWHERE = [0, 0, 10, 10], [50, 50, 60, 60]
 NO_TRUTH, NOTHING = Boxes.of([], []), Detections.of([], [], [])
 
-labelled = st.lists(st.tuples(st.integers(0, 6), st.booleans()), max_size=30)
+labeled = st.lists(st.tuples(st.integers(0, 6), st.booleans()), max_size=30)
 
 
 def pairs_won(scores: list[float], positive: list[bool]) -> float:
@@ -30,7 +30,7 @@ def pairs_won(scores: list[float], positive: list[bool]) -> float:
     return sum(won) / len(won) if won else math.nan
 
 
-@given(labelled)
+@given(labeled)
 def test_the_area_is_the_part_of_pairs_won(rows: list[tuple[int, bool]]) -> None:
     scores, positive = [s / 6 for s, _ in rows], [p for _, p in rows]
     ours = roc(np.array(scores), np.array(positive, bool))
@@ -38,7 +38,7 @@ def test_the_area_is_the_part_of_pairs_won(rows: list[tuple[int, bool]]) -> None
     assert (ours.positives, ours.negatives) == (sum(positive), len(rows) - sum(positive))
 
 
-@given(labelled)
+@given(labeled)
 def test_a_point_is_of_what_scores_at_least_its_threshold(rows: list[tuple[int, bool]]) -> None:
     scores, positive = np.array([s for s, _ in rows], float), np.array([p for _, p in rows], bool)
     ours = roc(scores, positive)

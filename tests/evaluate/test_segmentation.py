@@ -29,21 +29,21 @@ def pairs(seed: int, count: int = 3) -> list[tuple[Mask, Mask]]:
     found = []
     for _ in range(count):
         height, width = (int(side) for side in rng.integers(20, 60, 2))
-        labelled = blobs(rng, height, width, len(NAMES), 0.1)
-        answer = np.where(rng.random(labelled.shape) < 0.7, labelled, rng.integers(0, 4))
+        labeled = blobs(rng, height, width, len(NAMES), 0.1)
+        answer = np.where(rng.random(labeled.shape) < 0.7, labeled, rng.integers(0, 4))
         answer[answer == VOID] = 0
-        found.append((labelled, answer.astype(np.uint8)))
+        found.append((labeled, answer.astype(np.uint8)))
     return found
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_every_measure_of_areas_is_scikit_learns(seed: int) -> None:
     tally = Tally(NAMES)
-    for labelled, answer in pairs(seed):
-        tally.add(labelled, answer)
+    for labeled, answer in pairs(seed):
+        tally.add(labeled, answer)
     result = tally.result()
-    truth = np.concatenate([labelled[labelled != VOID] for labelled, _ in pairs(seed)])
-    found = np.concatenate([answer[labelled != VOID] for labelled, answer in pairs(seed)])
+    truth = np.concatenate([labeled[labeled != VOID] for labeled, _ in pairs(seed)])
+    found = np.concatenate([answer[labeled != VOID] for labeled, answer in pairs(seed)])
     np.testing.assert_array_equal(result.confusion, metrics.confusion_matrix(truth, found))
     expected = {
         "pixel_accuracy": metrics.accuracy_score(truth, found),
@@ -63,12 +63,12 @@ def test_every_measure_of_areas_is_scikit_learns(seed: int) -> None:
         np.testing.assert_allclose(mine, values, atol=1e-9)
 
 
-def by_distances(labelled: Mask, found: Mask, label: int, reach: float) -> float:
-    """The boundary measure of one class as it is written: every pixel, its four neighbours, and
+def by_distances(labeled: Mask, found: Mask, label: int, reach: float) -> float:
+    """The boundary measure of one class as it is written: every pixel, its four neighbors, and
     the distance to every pixel of the other boundary."""
-    height, width = labelled.shape
+    height, width = labeled.shape
     sets = []
-    for mask in (labelled, np.where(labelled == VOID, VOID, found)):
+    for mask in (labeled, np.where(labeled == VOID, VOID, found)):
         own = []
         for y in range(height):
             for x in range(width):
@@ -92,25 +92,25 @@ def by_distances(labelled: Mask, found: Mask, label: int, reach: float) -> float
 @pytest.mark.parametrize(("seed", "tolerance"), [(0, 0.02), (1, 0.05), (2, 0.0075), (3, 0.5)])
 def test_boundaries_are_those_of_brute_force(seed: int, tolerance: float) -> None:
     rng = np.random.default_rng(seed)
-    labelled = blobs(rng, 24, 31, 3, 0.05)
+    labeled = blobs(rng, 24, 31, 3, 0.05)
     found = np.roll(blobs(rng, 24, 31, 3, 0.0), 1, axis=0)
-    found[:, :12] = np.roll(labelled, 2, axis=1)[:, :12]
+    found[:, :12] = np.roll(labeled, 2, axis=1)[:, :12]
     found[found == VOID] = 1
-    mine = boundary_f1(labelled, found, len(NAMES), tolerance)
+    mine = boundary_f1(labeled, found, len(NAMES), tolerance)
     reach = tolerance * math.hypot(31, 24)
-    expected = [by_distances(labelled, found, label, reach) for label in range(len(NAMES))]
+    expected = [by_distances(labeled, found, label, reach) for label in range(len(NAMES))]
     np.testing.assert_allclose(mine, expected, atol=1e-9)
     assert math.isnan(mine[3])
 
 
 def test_boundaries_of_a_large_picture_by_scipys_distances() -> None:
     rng = np.random.default_rng(5)
-    labelled, found = (blobs(rng, 300, 400, 2, 0.0) for _ in range(2))
+    labeled, found = (blobs(rng, 300, 400, 2, 0.0) for _ in range(2))
     reach = TOLERANCE * 500
     expected = []
     for label in range(2):
         edges = []
-        for mask in (labelled, found):
+        for mask in (labeled, found):
             own = mask == label
             edges.append(own & ~ndimage.binary_erosion(own, border_value=1))
         truth, guess = edges
@@ -118,26 +118,26 @@ def test_boundaries_of_a_large_picture_by_scipys_distances() -> None:
         near_guess = ndimage.distance_transform_edt(~guess) < reach
         precision, recall = near_truth[guess].mean(), near_guess[truth].mean()
         expected.append(2 * precision * recall / (precision + recall))
-    np.testing.assert_allclose(boundary_f1(labelled, found, 2), expected, atol=1e-9)
+    np.testing.assert_allclose(boundary_f1(labeled, found, 2), expected, atol=1e-9)
 
 
 def test_the_means_of_boundaries_are_over_classes_then_pictures() -> None:
     tally = Tally(NAMES)
-    for labelled, answer in pairs(7):
-        tally.add(labelled, answer)
+    for labeled, answer in pairs(7):
+        tally.add(labeled, answer)
     result = tally.result()
-    each = np.array([boundary_f1(labelled, answer, 4) for labelled, answer in pairs(7)])
+    each = np.array([boundary_f1(labeled, answer, 4) for labeled, answer in pairs(7)])
     assert result.boundary_f1 == pytest.approx(np.nanmean(np.nanmean(each, axis=1)), abs=1e-12)
     mine = [one.boundary_f1 for one in result.classes]
     np.testing.assert_allclose(mine, np.nanmean(each, axis=0), atol=1e-12)
 
 
 def test_perfect_and_absent_and_void() -> None:
-    labelled = np.zeros((8, 8), np.uint8)
-    labelled[:, 4:] = 1
-    labelled[0] = VOID
+    labeled = np.zeros((8, 8), np.uint8)
+    labeled[:, 4:] = 1
+    labeled[0] = VOID
     tally = Tally(NAMES)
-    tally.add(labelled, np.where(labelled == VOID, 3, labelled).astype(np.uint8))
+    tally.add(labeled, np.where(labeled == VOID, 3, labeled).astype(np.uint8))
     result = tally.result()
     assert (result.pictures, result.pixels) == (1, 56)
     assert result.pixel_accuracy == result.mean_iou == result.mean_dice == result.boundary_f1 == 1
@@ -160,7 +160,7 @@ def test_nothing_but_void_is_no_number() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labelled", "found"),
+    ("labeled", "found"),
     [
         (np.zeros((4, 4), np.uint8), np.zeros((4, 5), np.uint8)),
         (np.full((4, 4), 4, np.uint8), np.zeros((4, 4), np.uint8)),
@@ -168,6 +168,6 @@ def test_nothing_but_void_is_no_number() -> None:
         (np.zeros((4, 4, 1), np.uint8), np.zeros((4, 4, 1), np.uint8)),
     ],
 )
-def test_what_cannot_be_counted(labelled: Mask, found: Mask) -> None:
+def test_what_cannot_be_counted(labeled: Mask, found: Mask) -> None:
     with pytest.raises(ValueError, match=r"labels|out of range"):
-        Tally(NAMES).add(labelled, found)
+        Tally(NAMES).add(labeled, found)

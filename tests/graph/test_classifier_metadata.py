@@ -8,26 +8,26 @@ import pytest
 
 from tatami.errors import TatamiError
 from tatami.graph.metadata import from_metadata, to_metadata
-from tatami.types import ClassifierSpec, InputSpec, SegmenterSpec, Size, Spec, detector_spec
+from tatami.types import ClassificationSpec, InputSpec, SegmentationSpec, Size, Spec, detector_spec
 
-SPEC = ClassifierSpec(("cat", "dog"), InputSpec(Size(32, 28)), {"made by": "hand"})
+SPEC = ClassificationSpec(("cat", "dog"), InputSpec(Size(32, 28)), {"made by": "hand"})
 
 
 @pytest.mark.parametrize(
     ("spec", "task"),
-    [(SPEC, "classify"), (SegmenterSpec(SPEC.classes, SPEC.input, SPEC.provenance), "segment")],
+    [(SPEC, "classify"), (SegmentationSpec(SPEC.classes, SPEC.input, SPEC.provenance), "segment")],
 )
 def test_comes_back_and_has_no_decoding(spec: Spec, task: str) -> None:
     entries = to_metadata(spec)
     assert json.loads(entries["tatami.task"]) == task
-    assert "tatami.decoding" not in entries
+    assert "tatami.rules.decoding" not in entries
     assert from_metadata(entries) == spec
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"tatami.decoding": "{}"}, "not a key"),
+        ({"tatami.rules.decoding": "{}"}, "not a key"),
         ({"tatami.task": '"caption"'}, "is 'caption'"),
         ({"tatami.task": "[]"}, "is \\[\\]"),
         ({"tatami.classes": '["a", "a"]'}, "doubled"),

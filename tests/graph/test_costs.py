@@ -20,8 +20,8 @@ from tatami.graph.operators import OPERATORS
 from tatami.graph.read import network_of as network_from
 from tatami.importers.darknet import read_darknet
 from tatami.ops.norm import Epsilon
-from tatami.ship.lower import lower
-from tatami.ship.program import parameters
+from tatami.program.lower import lower
+from tatami.program.steps import parameters
 from tatami.shrink.calibrate import observe
 from tatami.shrink.fold import fold
 from tatami.shrink.quantize import quantize

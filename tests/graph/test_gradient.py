@@ -19,7 +19,7 @@ from tatami.graph.operators import OPERATORS
 from tatami.graph.operators_backward import BACKWARD
 from tatami.models import DETECTORS, blocks
 from tatami.models.export import to_network
-from tatami.types import Decoding, InputSpec, NetworkSpec, Size
+from tatami.types import Decoding, DetectionSpec, InputSpec, Size
 
 BOUND = 1e-5  # of a gradient's largest number: float32 against float64
 rng = np.random.default_rng(11)
@@ -388,7 +388,7 @@ def test_every_value_of_yolov2_tiny(monkeypatch):
             module.running_mean.normal_()
             module.running_var.uniform_(0.5, 2)
     network = to_network(
-        model, NetworkSpec("detect", ("a", "b", "c"), InputSpec(Size(96, 64)), decoding)
+        model, DetectionSpec("detect", ("a", "b", "c"), InputSpec(Size(96, 64)), decoding)
     )
     leaky_relu = F.leaky_relu  # not in place, for autograd to keep what goes in
     monkeypatch.setattr(blocks.F, "leaky_relu", lambda x, slope, inplace: leaky_relu(x, slope))

@@ -34,7 +34,7 @@ def test_values_are_every_activation_in_order_and_run_is_the_last(network_of):
     assert np.array_equal(graph.run(network, images)[0], found["map"])
 
 
-def test_a_pictures_answer_does_not_depend_on_its_neighbours(network_of):
+def test_a_pictures_answer_does_not_depend_on_its_neighbors(network_of):
     network = network_of(NODES, WEIGHTS)
     images = rng.standard_normal((4, 3, 8, 8)).astype(np.float32)
     (together,) = graph.run(network, images)

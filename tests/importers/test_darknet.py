@@ -17,15 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tatami import graph
-from tatami.boxes import nms_per_class, xyxy_to_cxcywh
-from tatami.decoding import candidates
 from tatami.errors import TatamiError
 from tatami.graph.read import network_of
 from tatami.importers.darknet import LAYERS, read_darknet
 from tatami.importers.darknet_cfg import read_cfg
 from tatami.importers.imported import Imported
 from tatami.ops.norm import Epsilon
-from tatami.picture import placement
+from tatami.rules.boxes import nms_per_class, xyxy_to_cxcywh
+from tatami.rules.decoding import candidates
+from tatami.rules.picture import placement
 from tatami.types import Size
 
 RNG = np.random.default_rng(0)
@@ -346,7 +346,7 @@ DETECTION = "[detection]\nclasses=3\ncoords=4\nnum=2\nside=4\nsqrt=1\nrescore=1\
 
 def detected(said: np.ndarray, size: tuple[int, int]) -> list[tuple[float, ...]]:
     """As darknet's loop reads what is said of 4x4 cells of 2 boxes and 3 classes: the class, its
-    probability and the centre and sides, of all above 0.1."""
+    probability and the center and sides, of all above 0.1."""
     side, boxes, classes = 4, 2, 3
     found = []
     for cell in range(side * side):
@@ -513,7 +513,7 @@ def test_what_does_not_fit_is_refused_with_its_line(text, says, line, imported, 
 def test_settings_that_change_what_a_layer_computes_are_refused(kind, setting, imported, tmp_path):
     with pytest.raises(TatamiError, match=re.escape(f"[{kind}]")) as caught:
         imported(f"{CONV}[{kind}]\n{setting}\n")
-    assert setting.partition("=")[0] in caught.value.reason + caught.value.mend or "coord" in str(
+    assert setting.partition("=")[0] in caught.value.reason + caught.value.hint or "coord" in str(
         caught.value
     )
     assert (caught.value.file, caught.value.line) == (tmp_path / "net.cfg", 10)

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tatami import graph
-from tatami.boxes import iou_xyxy
 from tatami.errors import TatamiError
 from tatami.importers.imported import Imported
 from tatami.importers.ncnn import read_ncnn
 from tatami.importers.ncnn_bin import Weights
+from tatami.rules.boxes import iou_xyxy
 from tatami.types import AnchorGrid, Size
 
 RNG = np.random.default_rng(0)

@@ -19,8 +19,8 @@ from tatami.errors import TatamiError
 from tatami.importers.imported import Imported
 from tatami.importers.tflite import read_tflite
 from tatami.importers.tflite_schema import BUILTIN
-from tatami.ship.interpret import run
-from tatami.ship.lower import lower
+from tatami.program.interpret import run
+from tatami.program.lower import lower
 from tatami.types import Size
 
 flatbuffers = pytest.importorskip("flatbuffers", reason="Google's writer is not here")
@@ -642,10 +642,10 @@ def ssd(options=SSD_OPTIONS, shift=0.0, size=(8, 12)) -> bytes:
             {0: 0, 1: 2, 2: 2, 3: 1},
         )
         maps.append(x)
-        centres = [(r, c) for r in range(rows) for c in range(columns) for _ in SIDES]
-        centres = (np.array(centres) + 0.5) / (rows, columns)
+        centers = [(r, c) for r in range(rows) for c in range(columns) for _ in SIDES]
+        centers = (np.array(centers) + 0.5) / (rows, columns)
         sides = np.tile(SIDES / len(maps), (rows * columns, 1))
-        tables.append(np.hstack([centres + shift, sides]))
+        tables.append(np.hstack([centers + shift, sides]))
     for x in maps:
         _, rows, columns, _ = file.tensors[x][1]
         for kind, depth in (("boxes", 4), ("scores", 4)):

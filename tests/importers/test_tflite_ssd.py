@@ -17,9 +17,9 @@ from tatami import graph
 from tatami.errors import TatamiError
 from tatami.importers.imported import Imported
 from tatami.importers.tflite import read_tflite
-from tatami.picture import prepare
-from tatami.ship.interpret import run
-from tatami.ship.lower import lower
+from tatami.program.interpret import run
+from tatami.program.lower import lower
+from tatami.rules.picture import prepare
 from tatami.types import Size
 
 

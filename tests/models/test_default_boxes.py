@@ -10,8 +10,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tatami.boxes import cxcywh_to_xyxy, iou_xyxy, xyxy_to_cxcywh
-from tatami.decoding import candidates
 from tatami.errors import TatamiError
 from tatami.models.default_boxes import (
     BACKGROUND,
@@ -27,7 +25,9 @@ from tatami.models.default_boxes import (
     shapes,
     targets_of,
 )
-from tatami.types import AnchorGrid, Boxes, Decoding, Float32, Int, Size
+from tatami.rules.boxes import cxcywh_to_xyxy, iou_xyxy, xyxy_to_cxcywh
+from tatami.rules.decoding import candidates
+from tatami.types import AnchorGrid, Boxes, Decoding, Float32, Int64, Size
 
 GRIDS = (
     AnchorGrid(((12.0, 12.0), (20.0, 10.0)), (8.0, 10.0)),
@@ -57,7 +57,7 @@ def raw_maps(rng: np.random.Generator, pictures: int) -> list[torch.Tensor]:
     return found
 
 
-def test_boxes_lie_at_the_centres_of_cells_in_the_order_of_the_decoding_rule() -> None:
+def test_boxes_lie_at_the_centers_of_cells_in_the_order_of_the_decoding_rule() -> None:
     boxes = default_boxes(GRIDS, CELLS)
     assert boxes.shape == (COUNT, 4)
     expected = [
@@ -105,7 +105,7 @@ def test_the_last_map_has_what_maps_that_are_left_out_would_have() -> None:
     assert len(grids_of(Size(60, 30), [(3, 6), (2, 2), (1, 1)], boxes)) == 3
 
 
-def by_hand(boxes: Float32, truths: Float32, threshold: float) -> Int:
+def by_hand(boxes: Float32, truths: Float32, threshold: float) -> Int64:
     """Section 2.2, "Matching strategy", pair by pair."""
     found = np.full(len(boxes), BACKGROUND)
     if not len(truths):

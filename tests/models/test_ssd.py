@@ -19,7 +19,7 @@ from tatami.models.dssd import DSSD, DSSD26, Deconvolution
 from tatami.models.export import to_model, to_network
 from tatami.models.mobilenet_ssd import MobileNetSSD
 from tatami.models.ssd300 import SSD300, L2Normalization, SSD300Norm
-from tatami.types import Boxes, Decoding, NetworkSpec, Size
+from tatami.types import Boxes, Decoding, DetectionSpec, Size
 
 VOC = tuple(f"class {index}" for index in range(20))
 KINDS = (SSD300, SSD300Norm, MobileNetSSD, DSSD26)
@@ -69,7 +69,7 @@ def network_of(name: str, classes: tuple[str, ...], size: Size, width: float = 1
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = kind(len(classes), decoding, width).eval()
-    return to_network(model, NetworkSpec("detect", classes, kind.input_spec(size), decoding))
+    return to_network(model, DetectionSpec("detect", classes, kind.input_spec(size), decoding))
 
 
 @pytest.mark.slow

@@ -48,13 +48,13 @@ def test_hard_negatives_are_mined():
     assert (margin[60:-60] < 0).all()
 
 
-def coloured(rng):
+def colored(rng):
     """A picture with a red and a blue square, its truths and its proposals."""
     picture = rng.integers(90, 130, (96, 128, 3), dtype=np.uint8)
     boxes = []
-    for left, colour in ((8, (250, 20, 20)), (72, (20, 20, 250))):
+    for left, color in ((8, (250, 20, 20)), (72, (20, 20, 250))):
         x, y = left + int(rng.integers(0, 10)), int(rng.integers(4, 50))
-        picture[y : y + 36, x : x + 36] = colour
+        picture[y : y + 36, x : x + 36] = color
         boxes.append((x, y, x + 36, y + 36))
     near = np.repeat(boxes, 5, axis=0) + rng.integers(-4, 5, (10, 4))
     corners = rng.integers(0, 60, (10, 2))
@@ -70,12 +70,12 @@ def test_fitted_it_knows_red_from_blue():
     model = RCNN(2, proposals, decoding, 0.25).eval()
     spec = TwoStageSpec(("red", "blue"), RCNN.input_spec(size), None, decoding)
     rng = np.random.default_rng(0)
-    fit(model, [coloured(rng) for _ in range(12)], spec, regions=20, seed=0)
-    from tatami.two_stage import warp
+    fit(model, [colored(rng) for _ in range(12)], spec, regions=20, seed=0)
+    from tatami.rules.regions import warp
 
     right = 0
     for _ in range(5):
-        picture, boxes = coloured(rng)
+        picture, boxes = colored(rng)
         crops = torch.from_numpy(warp(picture, boxes.xyxy[:2].astype(np.float32), spec))
         with torch.no_grad():
             numbers, offsets = model.head(crops)
@@ -90,7 +90,7 @@ def test_a_class_without_a_truth_is_said():
     model = RCNN(3, None, decoding, 0.1)
     spec = TwoStageSpec(("red", "blue", "none"), RCNN.input_spec(size), None, decoding)
     with pytest.raises(TatamiError, match="no truth of class 'none'"):
-        fit(model, [coloured(np.random.default_rng(0))], spec, regions=20, seed=0)
+        fit(model, [colored(np.random.default_rng(0))], spec, regions=20, seed=0)
 
 
 def test_without_scikit_learn_it_says_so(monkeypatch):

@@ -7,11 +7,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tatami.boxes import cxcywh_to_xyxy, iou_xyxy
 from tatami.models.backbone import BACKBONES
 from tatami.models.default_boxes import default_boxes
 from tatami.models.faster_rcnn import BETA, FasterRCNN, anchor_loss
 from tatami.models.two_stage import PROPOSAL, Sampling, sample, split
+from tatami.rules.boxes import cxcywh_to_xyxy, iou_xyxy
 from tatami.types import Boxes, Size
 
 TRUTHS = Boxes.of([[10, 10, 50, 60], [60, 5, 90, 40]], [2, 0])

@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from tatami.decoding import candidates
 from tatami.errors import TatamiError
 from tatami.models.yolov1 import FastYoloV1, TinyYoloV1, YoloV1, YoloV1Classifier
+from tatami.rules.decoding import candidates
 from tatami.train.transfer import leading_layers
-from tatami.types import Boxes, Float, Size
+from tatami.types import Boxes, Float64, Size
 
 # Figure 3: (kernel, outputs, side of the output at 448); then the fully connected layers.
 PAPER = [
@@ -130,14 +130,14 @@ def small() -> FastYoloV1:
 
 
 def overlap(a: list[float], b: list[float]) -> float:
-    """IoU of two (x, y, w, h), by their centres."""
+    """IoU of two (x, y, w, h), by their centers."""
     across = min(a[0] + a[2] / 2, b[0] + b[2] / 2) - max(a[0] - a[2] / 2, b[0] - b[2] / 2)
     down = min(a[1] + a[3] / 2, b[1] + b[3] / 2) - max(a[1] - a[3] / 2, b[1] - b[3] / 2)
     shared = max(across, 0) * max(down, 0)
     return shared / (a[2] * a[3] + b[2] * b[3] - shared)
 
 
-def equation_3(raw: Float, targets: list[Boxes], held: Float) -> tuple[Float, int]:
+def equation_3(raw: Float64, targets: list[Boxes], held: Float64) -> tuple[Float64, int]:
     """The five lines of equation 3, a picture, cell and predictor at a time; and how many truths.
 
     held: the raw map by which predictors are made responsible and overlaps are taken: raw itself,
@@ -180,7 +180,7 @@ def equation_3(raw: Float, targets: list[Boxes], held: Float) -> tuple[Float, in
     return lines / len(targets), answered
 
 
-def scene(seed: int) -> tuple[Float, list[Boxes]]:
+def scene(seed: int) -> tuple[Float64, list[Boxes]]:
     """A raw map whose boxes lie within reach of the truths, and three pictures' truths."""
     rng = np.random.default_rng(seed)
     raw = rng.normal(0.5, 0.15, (3, 5 * B + K, S_Y, S_X))

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from tatami.boxes import iou_xyxy
 from tatami.models.yolov2_tiny import YoloV2Tiny
-from tatami.types import Boxes, Decoding, Float
+from tatami.rules.boxes import iou_xyxy
+from tatami.types import Boxes, Decoding, Float64
 
 VOC_ANCHORS = [(1.08, 1.19), (3.42, 4.41), (6.63, 11.38), (9.42, 5.11), (16.62, 10.52)]
 
@@ -50,7 +50,9 @@ def _boxes(rng: np.random.Generator, count: int, width: float, height: float) ->
     return Boxes.of(np.hstack((corner, far)), rng.integers(0, 3, count))
 
 
-def _darknet_deltas(raw: Float, targets: list[Boxes], anchors: list[tuple[float, float]]) -> Float:
+def _darknet_deltas(
+    raw: Float64, targets: list[Boxes], anchors: list[tuple[float, float]]
+) -> Float64:
     """-gradient of the summed loss by raw, predictor by predictor, as region_layer.c reasons."""
 
     def sigmoid(value: float) -> float:
@@ -60,7 +62,7 @@ def _darknet_deltas(raw: Float, targets: list[Boxes], anchors: list[tuple[float,
     maps = raw.reshape(pictures, len(anchors), -1, rows, columns)
     delta = np.zeros_like(maps)
 
-    def box(picture: int, anchor: int, row: int, column: int) -> Float:
+    def box(picture: int, anchor: int, row: int, column: int) -> Float64:
         tx, ty, tw, th = maps[picture, anchor, :4, row, column]
         x, y = sigmoid(tx) + column, sigmoid(ty) + row
         w, h = anchors[anchor][0] * math.exp(tw), anchors[anchor][1] * math.exp(th)
@@ -132,7 +134,7 @@ def test_two_truths_that_want_one_predictor_leave_it_to_the_later() -> None:
 def test_decode_inverts_the_targets_of_the_loss() -> None:
     """A raw map that holds a truth's own targets has no coordinate loss and decodes to the box."""
     model = YoloV2Tiny(3, Decoding.yolov2([(1.0, 1.5), (2.0, 2.0)]), width=0.25)
-    truth = np.array([[20.0, 40.0, 100.0, 90.0]])  # centre (60, 65): column 1, row 2
+    truth = np.array([[20.0, 40.0, 100.0, 90.0]])  # center (60, 65): column 1, row 2
     w, h = 80 / 32, 50 / 32
     raw = torch.full((1, 16, 4, 4), -20.0)
     values = [math.log((60 / 32 - 1) / (2 - 60 / 32)), math.log((65 / 32 - 2) / (3 - 65 / 32))]

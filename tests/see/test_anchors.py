@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tatami.decoding import candidates
+from tatami.rules.decoding import candidates
 from tatami.see.anchors import anchor_sizes, default_boxes, draw_anchors, draw_matches, match
-from tatami.see.draw import class_colour
-from tatami.types import AnchorGrid, Boxes, Decoding, Float, Size
+from tatami.see.draw import class_color
+from tatami.types import AnchorGrid, Boxes, Decoding, Float64, Size
 
 SIZE = Size(96, 64)
 COARSE = AnchorGrid(((40.0, 30.0),), (32.0, 32.0))
@@ -17,13 +17,13 @@ SSD = Decoding("ssd", (FINE, COARSE), "softmax", (0.1, 0.2))
 V3 = Decoding("yolov3", (FINE, COARSE), "sigmoid")
 
 
-def some(count: int, seed: int) -> Float:
+def some(count: int, seed: int) -> Float64:
     rng = np.random.default_rng(seed)
     corners = rng.uniform(-5, 60, (count, 2))
     return np.hstack((corners, corners + rng.uniform(2, 50, (count, 2))))
 
 
-def iou(a: Float, b: Float) -> float:
+def iou(a: Float64, b: Float64) -> float:
     across = min(a[2], b[2]) - max(a[0], b[0])
     down = min(a[3], b[3]) - max(a[1], b[1])
     shared = max(across, 0) * max(down, 0)
@@ -100,7 +100,7 @@ def test_no_truths() -> None:
         assert len(match(np.zeros((0, 4)), decoding, SIZE).fits) == 0
 
 
-def test_what_does_not_fit_is_hatched_in_its_colour() -> None:
+def test_what_does_not_fit_is_hatched_in_its_color() -> None:
     canvas = np.full((64, 96, 3), 128, np.uint8)
     truths = Boxes.of([[4, 4, 12, 12], [20, 2, 90, 12]], [0, 1])
     found = match(truths.xyxy, V3, SIZE)
@@ -108,13 +108,13 @@ def test_what_does_not_fit_is_hatched_in_its_colour() -> None:
     drawn = draw_matches(canvas, truths, found, ("ant", "bee"), side=960)
     assert drawn.shape == (640, 960, 3)  # ten pixels for one
 
-    def inside(box: list[int], colour: tuple[int, int, int]) -> float:
+    def inside(box: list[int], color: tuple[int, int, int]) -> float:
         x1, y1, x2, y2 = box
-        return float((drawn[y1:y2, x1:x2] == colour).all(axis=2).mean())
+        return float((drawn[y1:y2, x1:x2] == color).all(axis=2).mean())
 
-    assert inside([50, 50, 110, 110], class_colour(0)) == 0
-    assert 0.05 < inside([600, 40, 880, 110], class_colour(1)) < 0.3
-    assert (drawn[20:120, 200] == class_colour(1)).all()  # the truth's own edge
+    assert inside([50, 50, 110, 110], class_color(0)) == 0
+    assert 0.05 < inside([600, 40, 880, 110], class_color(1)) < 0.3
+    assert (drawn[20:120, 200] == class_color(1)).all()  # the truth's own edge
 
 
 def test_all_anchors_are_drawn_to_scale() -> None:
@@ -123,5 +123,5 @@ def test_all_anchors_are_drawn_to_scale() -> None:
     assert (width, height) == (1008, 672)
     row = drawn[height // 2]
     for grid, (across, _) in ((0, (12, 20)), (1, (40, 30))):
-        colour = (row == class_colour(grid)).all(axis=1).nonzero()[0]
-        assert colour.max() - colour.min() == pytest.approx(10 * across, abs=3)
+        color = (row == class_color(grid)).all(axis=1).nonzero()[0]
+        assert color.max() - color.min() == pytest.approx(10 * across, abs=3)

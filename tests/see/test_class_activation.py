@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from onnx import helper
 
 from tatami import graph
-from tatami.decoding import candidates
 from tatami.errors import TatamiError
 from tatami.graph import Network
+from tatami.rules.decoding import candidates
 from tatami.see.class_activation import class_activation, in_numbers, last_maps, target_of
-from tatami.types import AnchorGrid, Decoding, InputSpec, NetworkSpec, SegmenterSpec, Size
+from tatami.types import AnchorGrid, Decoding, DetectionSpec, InputSpec, SegmentationSpec, Size
 
 SEED = 5  # of which every class of YOLOv1 scores above 0 somewhere
 rng = np.random.default_rng(SEED)
@@ -120,7 +120,7 @@ def detector(network_of, decoding: Decoding, outputs=("map",)) -> Network:
         weights[f"head{index}.weight"] = np.float32(0.2) * numbers(channels, 6, 1, 1)
         nodes.append(node("Conv", ["relu", f"head{index}.weight"], [name]))
     network = network_of(nodes, weights, outputs=outputs)
-    return replace(network, spec=NetworkSpec("detect", CLASSES, InputSpec(Size(8, 8)), decoding))
+    return replace(network, spec=DetectionSpec("detect", CLASSES, InputSpec(Size(8, 8)), decoding))
 
 
 GRID = AnchorGrid(((3.0, 2.0), (5.0, 6.0)), (2.0, 2.0))
@@ -177,7 +177,7 @@ def segmenter(network_of) -> Network:
         ],
         {"a.weight": KERNELS, "b.weight": numbers(6, 5, 2, 2), "c.weight": numbers(3, 5, 1, 1)},
     )
-    return replace(network, spec=SegmenterSpec(CLASSES, InputSpec(Size(8, 8))))
+    return replace(network, spec=SegmentationSpec(CLASSES, InputSpec(Size(8, 8))))
 
 
 @pytest.mark.parametrize("wanted", [None, *CLASSES])

@@ -7,7 +7,7 @@ import pytest
 
 from tatami.errors import TatamiError
 from tatami.see.contact_sheet import CAPTION_HEIGHT, MARGIN, contact_sheet
-from tatami.see.draw import class_colour
+from tatami.see.draw import class_color
 from tatami.types import Boxes, Detections, Size
 
 NONE = Boxes.of([], [])
@@ -28,7 +28,7 @@ def test_boxes_move_with_their_picture() -> None:
     sheet = contact_sheet(
         [("a", np.zeros((10, 10, 3), np.uint8), found)], ("x",), cell=Size(40, 20)
     )
-    rows, columns = np.nonzero((sheet == class_colour(0)).all(axis=2))
+    rows, columns = np.nonzero((sheet == class_color(0)).all(axis=2))
     # A square picture in a 40x20 cell: 20x20, ten pixels of the cell left of it.
     assert (columns.min() - MARGIN, columns.max() + 1 - MARGIN) == (10, 30)
     assert (rows.min() - MARGIN, rows.max() + 1 - MARGIN) == (0, 20)

@@ -1,4 +1,4 @@
-"""Feature maps, filters and heat as pictures: what a colour says, and where it lies."""
+"""Feature maps, filters and heat as pictures: what a color says, and where it lies."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tatami.errors import TatamiError
-from tatami.picture import placement
+from tatami.rules.picture import placement
 from tatami.see.features import (
     GAP,
     NOT_A_NUMBER,
     STRIP,
-    colours,
+    colors,
     diverging,
     draw_filters,
     draw_heat,
@@ -26,18 +26,18 @@ from tatami.types import InputSpec, Size
 LUMA = np.array([0.299, 0.587, 0.114])
 
 
-def test_a_larger_number_is_a_lighter_colour():
-    ramp = colours(np.linspace(0, 1, 256))
+def test_a_larger_number_is_a_lighter_color():
+    ramp = colors(np.linspace(0, 1, 256))
     luma = ramp @ LUMA
-    assert (np.diff(luma) > -1e-9).all()  # each colour is rounded to bytes
+    assert (np.diff(luma) > -1e-9).all()  # each color is rounded to bytes
     assert (np.diff(luma[::4]) > 0).all()
     assert tuple(ramp[0]) == (0, 0, 0)
     assert tuple(ramp[-1]) == (255, 255, 255)
-    held = colours(np.array([-3.0, 7.0, np.nan]))
+    held = colors(np.array([-3.0, 7.0, np.nan]))
     assert [tuple(one) for one in held] == [(0, 0, 0), (255, 255, 255), NOT_A_NUMBER]
 
 
-def test_signs_have_colours_of_their_own():
+def test_signs_have_colors_of_their_own():
     below, zero, above = diverging(np.array([-0.5, 0.0, 0.5])).astype(int)
     assert below[2] > below[0]
     assert above[0] > above[2]
@@ -78,10 +78,10 @@ def test_a_flat_map_a_lost_map_and_lost_numbers():
     maps[1] = np.nan
     maps[2, 2, 2], maps[2, 0, 0] = np.inf, 3
     sheet = draw_maps("x", maps)
-    colours_in = {tuple(one) for one in sheet[STRIP:].reshape(-1, 3).tolist()}
-    assert NOT_A_NUMBER in colours_in
-    assert (0, 0, 0) in colours_in
-    assert (255, 255, 255) in colours_in
+    colors_in = {tuple(one) for one in sheet[STRIP:].reshape(-1, 3).tolist()}
+    assert NOT_A_NUMBER in colors_in
+    assert (0, 0, 0) in colors_in
+    assert (255, 255, 255) in colors_in
     assert value_range(maps) == "1 ... 3, 26 not finite"
     assert value_range(maps[1]) == "not one finite number"
 
@@ -114,7 +114,7 @@ def test_long_maps_are_shrunk(shape):
     assert max(sheet.shape) < 4000
 
 
-def test_filters_that_see_colours_are_pictures():
+def test_filters_that_see_colors_are_pictures():
     weight = np.zeros((2, 3, 2, 2), np.float32)
     weight[0, 0], weight[1, 2] = 4, -1  # red; what is left without blue
     for bgr, expected in ((False, (255, 128, 128)), (True, (128, 128, 255))):
@@ -162,13 +162,13 @@ def test_heat_lies_where_the_cell_is_in_the_picture(data):
     row, column = data.draw(st.integers(0, rows - 1)), data.draw(st.integers(0, columns - 1))
     heat = np.zeros((rows, columns), np.float32)
     heat[row, column] = 2
-    grey = np.full((picture_size.height, picture_size.width, 3), 90, np.uint8)
-    drawn = draw_heat(grey, heat, place, canvas)
-    assert drawn.shape == grey.shape
+    gray = np.full((picture_size.height, picture_size.width, 3), 90, np.uint8)
+    drawn = draw_heat(gray, heat, place, canvas)
+    assert drawn.shape == gray.shape
 
-    # The cell's centre, if it lies on the picture, in the picture's pixels.
-    centre = np.array([(column + 0.5) / columns * canvas.width, (row + 0.5) / rows * canvas.height])
-    ((x, y, _, _),) = place.to_picture(np.tile(centre, 2)[None], picture_size)
+    # The cell's center, if it lies on the picture, in the picture's pixels.
+    center = np.array([(column + 0.5) / columns * canvas.width, (row + 0.5) / rows * canvas.height])
+    ((x, y, _, _),) = place.to_picture(np.tile(center, 2)[None], picture_size)
     margin = 1.5
     inside_x = margin < x < picture_size.width - margin
     inside_y = margin < y < picture_size.height - margin

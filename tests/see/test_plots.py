@@ -213,7 +213,7 @@ def test_only_marks_on_the_front_are_filled() -> None:
     assert "fill: #" in on_front
 
 
-def test_float_and_integer_networks_have_other_shapes_and_colours() -> None:
+def test_float_and_integer_networks_have_other_shapes_and_colors() -> None:
     svg = fronts(("a", "b"), panels=1)
     root = ElementTree.fromstring(svg)
     shapes = {path.attrib["id"]: path.attrib["d"] for path in root.iter(f"{SVG}path")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tatami.see.draw import class_colour
+from tatami.see.draw import class_color
 from tatami.see.plots import Curve, Layer, Panel, RocCurve
 from tatami.see.report import (
     PICTURE_SIZE,
@@ -127,7 +127,7 @@ def test_it_says_what_it_was_given() -> None:
         "1,234",
         "442,368",
         "1x16x32x32",
-        "labelled: 1",
+        "labeled: 1",
         "found: 0",
     ):
         assert told in text
@@ -204,8 +204,8 @@ def test_pictures_are_bounded_jpegs_with_their_boxes() -> None:
     assert drawn.format == "JPEG"
     assert drawn.size == (PICTURE_SIZE.width, 384)
     assert (images[0]["width"], images[0]["height"]) == ("480", "384")
-    colour = np.asarray(drawn)[200, 48].astype(int)  # the left edge: 100 * 480 / 1000
-    assert np.abs(colour - class_colour(0)).max() < 40
+    color = np.asarray(drawn)[200, 48].astype(int)  # the left edge: 100 * 480 / 1000
+    assert np.abs(color - class_color(0)).max() < 40
     assert np.abs(np.asarray(plain)[200, 48].astype(int) - 90).max() < 5
 
 
@@ -241,14 +241,14 @@ def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
 
 
-def test_masks_are_laid_over_their_picture_in_the_sets_colours() -> None:
+def test_masks_are_laid_over_their_picture_in_the_sets_colors() -> None:
     truth = np.zeros((30, 40), np.uint8)
     truth[:, 20:] = 1
     truth[0] = 255
     found = np.where(np.arange(40) < 30, 0, 1).astype(np.uint8)[None].repeat(30, axis=0)
     shown = ShownMasks("b", np.full((30, 40, 3), 100, np.uint8), truth, found)
     page = render(
-        Report("t", classes=("a", "b"), colours=((10, 20, 30), (200, 0, 0)), pictures=[shown])
+        Report("t", classes=("a", "b"), colors=((10, 20, 30), (200, 0, 0)), pictures=[shown])
     )
     assert "found: 75.0% right" in page  # void is not counted
     assert "rgb(200, 0, 0)" in page

@@ -12,13 +12,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tatami.graph import Network, read
 from tatami.graph.metadata import to_metadata
-from tatami.picture import normalize
+from tatami.program.lower import lower
+from tatami.rules.picture import normalize
 from tatami.ship.c.emit import emit
 from tatami.ship.c.operator import DEFAULT
-from tatami.ship.lower import lower
 from tatami.shrink.calibrate import observe
 from tatami.shrink.quantize import quantize
-from tatami.types import Decoding, InputSpec, NetworkSpec, Size
+from tatami.types import Decoding, DetectionSpec, InputSpec, Size
 
 
 class _Builder:
@@ -54,7 +54,9 @@ class _Builder:
             inputs.append(self.constant(self.rng.normal(0, 0.1, outputs)))
         return self.node("Conv", *inputs, group=group, **attributes)
 
-    def network(self, path: Path, spec: NetworkSpec | None, output, size: Size, result) -> Network:
+    def network(
+        self, path: Path, spec: DetectionSpec | None, output, size: Size, result
+    ) -> Network:
         """Write the file, whose map ``output`` has the shape ``result``, and read it back."""
         graph = helper.make_graph(
             self.nodes,
@@ -81,7 +83,7 @@ def _spec(size=Size(64, 32), classes=("cat", "dog", 'a "b" \\ ??/ 畳 net_x'), s
     pictures = {
         name: changes.pop(name) for name in list(changes) if name in InputSpec.__annotations__
     }
-    return NetworkSpec(
+    return DetectionSpec(
         "detect",
         tuple(classes),
         InputSpec(size, **pictures),

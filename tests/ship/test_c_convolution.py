@@ -12,13 +12,8 @@ from hypothesis import strategies as st
 
 from tatami.errors import TatamiError
 from tatami.ops.window import Axis, Window
-from tatami.ship import interpret
-from tatami.ship.c.emit import emit
-from tatami.ship.c.operator import Options
-from tatami.ship.c.run import CompiledNetwork
-from tatami.ship.c.targets import TARGETS, missing
-from tatami.ship.c.winograd import blocks_of
-from tatami.ship.program import (
+from tatami.program import interpret
+from tatami.program.steps import (
     Clamp,
     Conv,
     Leaky,
@@ -29,6 +24,11 @@ from tatami.ship.program import (
     ToFloat,
     Value,
 )
+from tatami.ship.c.emit import emit
+from tatami.ship.c.operator import Options
+from tatami.ship.c.run import CompiledNetwork
+from tatami.ship.c.targets import TARGETS, missing
+from tatami.ship.c.winograd import blocks_of
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 LAYERS = 12  # convolutions in one program: one compilation proves many

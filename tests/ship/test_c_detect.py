@@ -8,16 +8,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tatami.decoding import detections
-from tatami.detector import ForwardDetector
 from tatami.errors import TatamiError
 from tatami.graph import run
 from tatami.ops.exponential import exp, sigmoid
-from tatami.picture import placement
-from tatami.ship import interpret
+from tatami.program import interpret
+from tatami.program.lower import lower
+from tatami.rules.decoding import detections
+from tatami.rules.detection import ForwardDetector
+from tatami.rules.picture import placement
 from tatami.ship.c.build import WARNINGS, build
 from tatami.ship.c.run import CompiledDetector
-from tatami.ship.lower import lower
 from tatami.types import Size
 
 # Reads maps and answers with boxes: what net_detect does after the network has run.

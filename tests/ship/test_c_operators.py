@@ -12,12 +12,8 @@ import pytest
 from tatami.ops.fixed_point import multiplier_of, negative_multiplier_of
 from tatami.ops.quantized import add_multipliers, softmax_table
 from tatami.ops.window import Axis, Window
-from tatami.ship import interpret
-from tatami.ship.c.build import WARNINGS, build
-from tatami.ship.c.emit import emit
-from tatami.ship.c.operator import Options
-from tatami.ship.c.run import CompiledNetwork
-from tatami.ship.program import (
+from tatami.program import interpret
+from tatami.program.steps import (
     TAPS,
     Activate,
     Arithmetic,
@@ -52,6 +48,10 @@ from tatami.ship.program import (
     Transpose,
     Value,
 )
+from tatami.ship.c.build import WARNINGS, build
+from tatami.ship.c.emit import emit
+from tatami.ship.c.operator import Options
+from tatami.ship.c.run import CompiledNetwork
 
 SHAPE = (6, 7, 5)
 CHECKED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tatami.picture import prepare
+from tatami.rules.picture import prepare
 from tatami.ship.c.run import CompiledDetector, native
 from tatami.types import Size
 

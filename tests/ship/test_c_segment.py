@@ -8,13 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tatami.errors import TatamiError
-from tatami.segmenter import ForwardSegmenter
-from tatami.ship import interpret
+from tatami.program import interpret
+from tatami.program.lower import lower
+from tatami.rules.segmentation import ForwardSegmenter
 from tatami.ship.c.build import WARNINGS, build
 from tatami.ship.c.emit import emit
 from tatami.ship.c.run import CompiledClassifier, CompiledSegmenter, open_compiled
-from tatami.ship.lower import lower
-from tatami.types import VOID, InputSpec, SegmenterSpec, Size
+from tatami.types import VOID, InputSpec, SegmentationSpec, Size
 
 CLASSES = ("sky", 'a "b" \\', "畳", "road")
 CASES = {
@@ -32,7 +32,7 @@ CHECKED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=a
 def segmenter(builder, path, case):
     """A convolution of whole numbers, so that sums are exact in float32 and there are ties."""
     about, (across, down) = CASES[case]
-    spec = SegmenterSpec(CLASSES, InputSpec(mean=(128.0,) * 3, scale=(1.0,) * 3, **about))
+    spec = SegmentationSpec(CLASSES, InputSpec(mean=(128.0,) * 3, scale=(1.0,) * 3, **about))
     b = builder()
     kernel = (down + 1, across + 1) if across or down else (3, 3)
     pads = [0, 0, 0, 0] if across or down else [1, 1, 1, 1]
@@ -143,7 +143,7 @@ def test_every_way_to_ask_and_the_largest_pictures(tmp_path, builder, ship_to):
 
 
 def test_classes_that_no_byte_holds(tmp_path, builder):
-    spec = SegmenterSpec(tuple(f"c{i}" for i in range(VOID + 1)), InputSpec(Size(8, 8)))
+    spec = SegmentationSpec(tuple(f"c{i}" for i in range(VOID + 1)), InputSpec(Size(8, 8)))
     b = builder()
     x = b.conv("images", 3, VOID + 1, (1, 1))
     network = b.network(tmp_path / "n.onnx", spec, x, Size(8, 8), (VOID + 1, 8, 8))

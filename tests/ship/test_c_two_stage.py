@@ -15,23 +15,23 @@ import pytest
 import torch
 
 from tatami import graph
-from tatami.cli.artefact import is_quantized, numpy_forward, open_artefact
+from tatami.cli.artifact import is_quantized, numpy_forward, open_artifact
 from tatami.errors import TatamiError
 from tatami.graph.network import Network
 from tatami.models import TWO_STAGE
 from tatami.models.export import to_head_network, to_network
 from tatami.models.rcnn import RCNN
 from tatami.models.two_stage import Head
-from tatami.picture import prepare
+from tatami.program.lower import lower
+from tatami.rules.picture import prepare
+from tatami.rules.regions import TwoStageDetector, warp
 from tatami.ship.c.build import WARNINGS, build, compiler
 from tatami.ship.c.operator import Options
 from tatami.ship.c.run_two_stage import CompiledTwoStage
 from tatami.ship.c.two_stage import HALVES, emit_two_stage
-from tatami.ship.lower import lower
 from tatami.shrink.calibrate import choose, joined, observe
 from tatami.shrink.fold import fold
 from tatami.shrink.quantize import quantize
-from tatami.two_stage import TwoStageDetector, warp
 from tatami.types import Size, TwoStageSpec
 
 if shutil.which("cc") is None:
@@ -153,7 +153,7 @@ def test_c_detects_what_numpy_detects(shipped: tuple[Network, Network, Path]) ->
     features, head, folder = shipped
     assert isinstance(features.spec, TwoStageSpec)
     rule = TwoStageDetector(features.spec, numpy_forward(features), numpy_forward(head))
-    compiled = open_artefact(folder)
+    compiled = open_artifact(folder)
     assert isinstance(compiled, CompiledTwoStage)
     assert compiled.spec == features.spec
     exact = is_quantized(features)
@@ -296,7 +296,7 @@ def test_in_integers_the_files_share_one_scale_and_run_in_onnx_runtime(
         )
         found = session.run(None, {session.get_inputs()[0].name: inputs})
         expected = numpy_forward(network)(inputs)
-        # Its float arithmetic rounds a sum to the neighbouring byte here and there.
+        # Its float arithmetic rounds a sum to the neighboring byte here and there.
         for one, right in zip(found, expected, strict=True):
             apart = np.abs(one - right.reshape(one.shape))
             assert apart.mean() < 0.05 * np.abs(right).mean()
@@ -315,4 +315,4 @@ def test_bytes_of_two_kinds_do_not_meet() -> None:
 def test_a_damaged_description_is_said(tmp_path: Path) -> None:
     (tmp_path / "network.json").write_text('{"stages": 2, "name": "x"}')
     with pytest.raises(TatamiError, match="damaged"):
-        open_artefact(tmp_path)
+        open_artifact(tmp_path)

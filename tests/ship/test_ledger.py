@@ -24,9 +24,9 @@ from tatami.ship.prove import (
     hold_pictures,
     hold_quantized,
 )  # fmt: skip
-from tatami.types import Decoding, Detections, InputSpec, NetworkSpec, Size
+from tatami.types import Decoding, Detections, DetectionSpec, InputSpec, Size
 
-SPEC = NetworkSpec("detect", ("cup",), InputSpec(Size(4, 4)), Decoding.yolov2([(1.0, 1.0)]))
+SPEC = DetectionSpec("detect", ("cup",), InputSpec(Size(4, 4)), Decoding.yolov2([(1.0, 1.0)]))
 IMAGES = [np.full((1, 3, 4, 4), value, np.float32) for value in (1.0, -3.0)]
 
 

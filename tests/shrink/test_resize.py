@@ -12,7 +12,7 @@ from tatami import graph
 from tatami.errors import TatamiError
 from tatami.graph import Network
 from tatami.shrink.resize import resize
-from tatami.types import AnchorGrid, Decoding, InputSpec, NetworkSpec, Size
+from tatami.types import AnchorGrid, Decoding, DetectionSpec, InputSpec, Size
 
 Build = Callable[..., Network]
 RNG = np.random.default_rng(0)
@@ -67,9 +67,11 @@ def test_there_and_back_is_the_same_network(network_of: Build) -> None:
     np.testing.assert_array_equal(graph.run(back, images)[0], graph.run(network, images)[0])
 
 
-def ssd(stride: tuple[float, float], size: Size) -> NetworkSpec:
+def ssd(stride: tuple[float, float], size: Size) -> DetectionSpec:
     grid = AnchorGrid(((5.0, 7.0),), stride)
-    return NetworkSpec("detect", ("cup",), InputSpec(size), Decoding("yolov3", (grid,), "sigmoid"))
+    return DetectionSpec(
+        "detect", ("cup",), InputSpec(size), Decoding("yolov3", (grid,), "sigmoid")
+    )
 
 
 @pytest.mark.parametrize(

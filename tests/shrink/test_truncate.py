@@ -11,8 +11,8 @@ from tatami import graph
 from tatami.errors import TatamiError
 from tatami.graph.costs import costs, total
 from tatami.graph.read import network_of
-from tatami.ship import interpret
-from tatami.ship.lower import lower
+from tatami.program import interpret
+from tatami.program.lower import lower
 from tatami.shrink.truncate import Truncated, layers, truncate
 
 

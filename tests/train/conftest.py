@@ -1,4 +1,4 @@
-"""A labelled set so small that training on it takes a second, and the command as a process."""
+"""A labeled set so small that training on it takes a second, and the command as a process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SETTINGS = (
 
 @pytest.fixture(scope="session")
 def environment() -> dict[str, str]:
-    """One thread, for a test that runs beside others, and no colours."""
+    """One thread, for a test that runs beside others, and no colors."""
     return {**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "COLUMNS": "200"}
 
 
@@ -66,12 +66,12 @@ def rectangles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in names:
         canvas = rng.integers(0, 60, (64, 64, 3), dtype=np.uint8)
         objects = ""
-        for channel, colour in enumerate(("red", "green")):
+        for channel, color in enumerate(("red", "green")):
             width, height = rng.integers(12, 30, 2)
             x, y = rng.integers(0, 64 - width), rng.integers(0, 64 - height)
             canvas[y : y + height, x : x + width, channel] = 255
             objects += (
-                f"<object><name>{colour}</name><bndbox><xmin>{x + 1}</xmin><ymin>{y + 1}</ymin>"
+                f"<object><name>{color}</name><bndbox><xmin>{x + 1}</xmin><ymin>{y + 1}</ymin>"
                 f"<xmax>{x + width}</xmax><ymax>{y + height}</ymax></bndbox></object>"
             )
         Image.fromarray(canvas).save(root / "JPEGImages" / f"{name}.png")

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tatami.errors import TatamiError
-from tatami.picture import normalize
+from tatami.rules.picture import normalize
 from tatami.train.batches import Batch, Batches
 from tatami.train.distributed import Team
 from tatami.train.recipe import Recipe
@@ -99,10 +99,10 @@ def test_ranks_share_the_batch_of_one_process(world: int) -> None:
 def test_a_batch_that_cannot_be_shared_evenly() -> None:
     with pytest.raises(TatamiError, match="a batch of 4 cannot be shared evenly by 3") as refused:
         batches(team=Team(0, 3))
-    assert "as 3" in refused.value.mend
+    assert "as 3" in refused.value.hint
     with pytest.raises(TatamiError) as refused:
         batches(recipe=replace(RECIPE, batch=1), team=Team(0, 2))
-    assert "as 2" in refused.value.mend
+    assert "as 2" in refused.value.hint
 
 
 def test_sizes_vary_every_ten_steps_until_the_closing_epochs() -> None:
@@ -159,7 +159,7 @@ def test_numbers_are_those_of_the_picture_rule(channels: str) -> None:
 
 def test_an_error_while_drawing_reaches_the_loop() -> None:
     def fail(index: int, *_: object) -> tuple[Picture, Boxes]:
-        raise TatamiError("cannot be decoded", mend="remove it", file="a.png")
+        raise TatamiError("cannot be decoded", hint="remove it", file="a.png")
 
     failing = Batches(12, fail, InputSpec(RECIPE.size), RECIPE, Team())
     with pytest.raises(TatamiError, match=r"a\.png"):

@@ -70,7 +70,7 @@ def test_one_cut_in_half_is_refused_and_the_one_before_it_is_there(
     with pytest.raises(TatamiError) as refused:
         load_latest(tmp_path)
     assert str(newest) in str(refused.value)
-    assert refused.value.mend == f"remove {newest} to go on from the checkpoint before it"
+    assert refused.value.hint == f"remove {newest} to go on from the checkpoint before it"
     for left in newest.iterdir():
         left.unlink()
     newest.rmdir()

@@ -218,7 +218,7 @@ def test_a_loss_that_is_no_number_stops_with_sound_weights(tmp_path: Path, poiso
     model = Watched(poison, at=6)
     with pytest.raises(TatamiError, match="at step 5") as refused:
         list(steps(tmp_path, model=model))
-    assert "--learning-rate" in refused.value.mend
+    assert "--learning-rate" in refused.value.hint
     saved = checkpoint.load_latest(tmp_path / CHECKPOINTS)
     assert saved is not None
     assert saved.step == 5

@@ -1,4 +1,4 @@
-"""The recipe: what it accepts, what it refuses with which mend, and its learning rate."""
+"""The recipe: what it accepts, what it refuses with which hint, and its learning rate."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_json_round_trip() -> None:
 def test_an_unknown_key_names_the_known_ones() -> None:
     with pytest.raises(TatamiError, match="unknown key 'epoch'") as refused:
         Recipe.from_json({"epoch": 3}, Path("run.json"))
-    assert "'epochs'" in refused.value.mend
+    assert "'epochs'" in refused.value.hint
     assert refused.value.file == Path("run.json")
 
 
@@ -46,11 +46,11 @@ def test_an_unknown_key_names_the_known_ones() -> None:
 def test_a_value_of_the_wrong_type(key: str, value: Any, wanted: str) -> None:
     with pytest.raises(TatamiError, match=f"recipe key '{key}' is") as refused:
         Recipe.from_json({key: value})
-    assert refused.value.mend == f"give a {wanted}"
+    assert refused.value.hint == f"give a {wanted}"
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "mend"),
+    ("key", "value", "hint"),
     [
         *((key, 0, "above 0") for key in ("epochs", "batch", "learning_rate", "clip_norm")),
         *((key, -1, "above 0") for key in ("epochs", "batch", "learning_rate", "clip_norm")),
@@ -64,10 +64,10 @@ def test_a_value_of_the_wrong_type(key: str, value: Any, wanted: str) -> None:
         ("precision", "float16", "auto, float32, bfloat16"),
     ],
 )
-def test_a_value_out_of_its_range(key: str, value: float, mend: str) -> None:
+def test_a_value_out_of_its_range(key: str, value: float, hint: str) -> None:
     with pytest.raises(TatamiError) as refused:
         Recipe(**{key: value})
-    assert mend in refused.value.mend
+    assert hint in refused.value.hint
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_size_that_32_does_not_divide_names_the_nearest_that_it_does(
 ) -> None:
     with pytest.raises(TatamiError, match=f"{size} is not a multiple of the stride") as refused:
         Recipe(Size.parse(size))
-    assert nearest in refused.value.mend
+    assert nearest in refused.value.hint
     Recipe(Size.parse(nearest))
 
 

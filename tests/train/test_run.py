@@ -12,12 +12,12 @@ import pytest
 from tatami.errors import TatamiError
 from tatami.train.recipe import Recipe
 from tatami.train.run import DataSource, Run, held, load_run, read_rows
-from tatami.types import Decoding, InputSpec, NetworkSpec, Size
+from tatami.types import Decoding, DetectionSpec, InputSpec, Size
 
 RUN = Run(
     model="yolov2-tiny",
     width=0.5,
-    spec=NetworkSpec(
+    spec=DetectionSpec(
         "detect",
         ("赤", 'a "b"'),
         InputSpec(Size(352, 288)),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tatami.program.steps import Activate, Program
 from tatami.ship.c.operator import Decision, Options, Places, activation, count
-from tatami.ship.program import Activate, Program
 
 
 def decide(program: Program, step: Activate, options: Options) -> Decision:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tatami.program.steps import Arithmetic, Program, Shape
 from tatami.ship.c.operator import Decision, Options, Places, activation, count, structure
-from tatami.ship.program import Arithmetic, Program, Shape
 
 
 def decide(program: Program, step: Arithmetic, options: Options) -> Decision:

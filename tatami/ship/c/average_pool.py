@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tatami.program.steps import AveragePool, Program, QuantizedAveragePool
 from tatami.ship.c.operator import (
     Decision,
     Options,
@@ -10,7 +11,6 @@ from tatami.ship.c.operator import (
     structure,
     window_rows,
 )
-from tatami.ship.program import AveragePool, Program, QuantizedAveragePool
 
 
 def decide(

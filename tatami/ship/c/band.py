@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tatami.ops.window import Window
+from tatami.program.steps import Conv, Program, QuantizedConv
 from tatami.ship.c.operator import Options
 from tatami.ship.c.targets import target_of
-from tatami.ship.program import Conv, Program, QuantizedConv
 
 SLACK = 64
 """Bytes behind a band that a vector may read, and throws away."""

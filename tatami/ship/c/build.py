@@ -22,7 +22,7 @@ def compiler() -> list[str]:
     if not command or shutil.which(command[0]) is None:
         raise TatamiError(
             f"there is no C compiler '{' '.join(command)}'",
-            mend="install gcc (apt-get install gcc) or name another in CC",
+            hint="install gcc (apt-get install gcc) or name another in CC",
         )
     return command
 
@@ -52,7 +52,7 @@ def build(
         sources += [*([f"{network}.c"] if halves else []), weights]
     for source in sources:
         if not (folder / source).is_file():
-            raise TatamiError(f"{source} is missing", mend="ship again", file=folder)
+            raise TatamiError(f"{source} is missing", hint="ship again", file=folder)
     libraries = ["-lm", "-lpthread"] if threads > 1 else ["-lm"]
     line = [*(command or compiler()), "-std=c99", *options, "-o", str(program.resolve())]
     # The folder is where the compiler runs, so that the assembler finds the weights.
@@ -62,7 +62,7 @@ def build(
     if result.returncode != 0:
         message = next((m for m in result.stderr.splitlines() if "error" in m), result.stderr)
         raise TatamiError(
-            f"the C compiler failed: {message.strip()[:300]}", mend="ship again", file=folder
+            f"the C compiler failed: {message.strip()[:300]}", hint="ship again", file=folder
         )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tatami.program.steps import Concat, Program, Shape
 from tatami.ship.c.operator import Decision, Options, Places, sample_bytes
-from tatami.ship.program import Concat, Program, Shape
 
 
 def decide(program: Program, step: Concat, options: Options) -> Decision:

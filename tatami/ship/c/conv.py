@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tatami.program.steps import Conv, Program, QuantizedConv
 from tatami.ship.c import depthwise, winograd
 from tatami.ship.c.band import band_bytes, band_rows, needed_columns, needs_band
 from tatami.ship.c.operator import (
@@ -22,7 +23,6 @@ from tatami.ship.c.operator import (
     results,
     structure,
 )
-from tatami.ship.program import Conv, Program, QuantizedConv
 
 PANEL = 16
 """Outputs whose weights lie together, and whose sums a tile computes at once."""
@@ -130,7 +130,7 @@ def emit(program: Program, step: Conv | QuantizedConv, places: Places, options: 
 def packed(step: Conv | QuantizedConv) -> NDArray[Any]:
     """(groups, panels, kernel rows, runs, dwords of a run, 16 outputs, samples of a dword).
 
-    A kernel row is one run of (columns, channels) where its columns are neighbours, else every tap
+    A kernel row is one run of (columns, channels) where its columns are neighbors, else every tap
     is a run of channels. Zeros fill up runs and panels.
     """
     groups, each = step.groups, 4 // _sample(step)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from tatami.program.steps import (
+    ConvTranspose,
+    Program,
+    QuantizedConvTranspose,
+)
 from tatami.ship.c.operator import (
     Decision,
     Options,
@@ -12,11 +17,6 @@ from tatami.ship.c.operator import (
     results,
     structure,
     window_rows,
-)
-from tatami.ship.program import (
-    ConvTranspose,
-    Program,
-    QuantizedConvTranspose,
 )
 
 TransposedConvolution = ConvTranspose | QuantizedConvTranspose

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tatami.program.steps import Conv, Program, QuantizedConv, Requantize
 from tatami.ship.c.band import band_bytes, band_rows, needed_columns
 from tatami.ship.c.operator import (
     Decision,
@@ -18,7 +19,6 @@ from tatami.ship.c.operator import (
     results,
     structure,
 )
-from tatami.ship.program import Conv, Program, QuantizedConv, Requantize
 
 
 def is_depthwise(step: Conv | QuantizedConv) -> bool:

@@ -15,7 +15,8 @@ from tatami import __version__
 from tatami.errors import TatamiError
 from tatami.graph.metadata import to_metadata
 from tatami.ops.fixed_point import quantize
-from tatami.picture import MAX_SIDE, normalize
+from tatami.program.steps import Convolution, Program, Shape, Step, Value, parameters
+from tatami.rules.picture import MAX_SIDE, normalize
 from tatami.ship.c import operators
 from tatami.ship.c.layout import Constant, Layout, lay_out
 from tatami.ship.c.operator import DEFAULT, Options, Places, c_type, count, number
@@ -25,13 +26,12 @@ from tatami.ship.c.text import c_string as _c_string
 from tatami.ship.c.text import kernel as _kernel
 from tatami.ship.c.text import renamed as _renamed
 from tatami.ship.c.text import text as _text
-from tatami.ship.program import Convolution, Program, Shape, Step, Value, parameters
 from tatami.types import (
     VOID,
-    ClassifierSpec,
+    ClassificationSpec,
     Decoding,
     InputSpec,
-    SegmenterSpec,
+    SegmentationSpec,
     Spec,
     detector_spec,
 )
@@ -148,7 +148,7 @@ def _check_name(name: str) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name) or name in _TAKEN:
         raise TatamiError(
             f"'{name}' cannot begin the names of a C program",
-            mend="give a small letter, then letters, digits and _, not a C header's name",
+            hint="give a small letter, then letters, digits and _, not a C header's name",
         )
 
 
@@ -159,25 +159,25 @@ def example(name: str, spec: Spec) -> str:
 
 def _use(spec: Spec) -> Literal["detect", "classify", "segment"]:
     """What a network is for, as the names of kernels/ say it."""
-    if isinstance(spec, ClassifierSpec):
+    if isinstance(spec, ClassificationSpec):
         return "classify"
-    return "segment" if isinstance(spec, SegmenterSpec) else "detect"
+    return "segment" if isinstance(spec, SegmentationSpec) else "detect"
 
 
 def _check_use(program: Program, spec: Spec) -> None:
     size = spec.input.size
     if min(size.width, size.height) < 4 or max(size.width, size.height) > MAX_SIDE:
         raise TatamiError(
-            f"an input of {size} cannot be shipped", mend=f"give it sides from 4 to {MAX_SIDE}"
+            f"an input of {size} cannot be shipped", hint=f"give it sides from 4 to {MAX_SIDE}"
         )
-    if isinstance(spec, ClassifierSpec):
+    if isinstance(spec, ClassificationSpec):
         what, maps = "classifier", 1
-    elif isinstance(spec, SegmenterSpec):
+    elif isinstance(spec, SegmentationSpec):
         what, maps = "segmenter", 1
         if len(spec.classes) > VOID:
             raise TatamiError(
                 f"{len(spec.classes)} classes do not fit a byte a pixel",
-                mend=f"ship a network of at most {VOID}",
+                hint=f"ship a network of at most {VOID}",
             )
     else:
         what, maps = (
@@ -188,12 +188,12 @@ def _check_use(program: Program, spec: Spec) -> None:
         raise TatamiError(
             f"a {what} has one input and {maps} maps, not "
             f"{len(program.inputs)} and {len(program.outputs)}",
-            mend="ship a network whose metadata is for what it is",
+            hint="ship a network whose metadata is for what it is",
         )
     if any(program.values[output].quantization is not None for output in program.outputs):
         raise TatamiError(
             "the network's output is quantized, which costs its boxes or scores their precision",
-            mend="leave the graph's output in float32, as `tatami quantize` does",
+            hint="leave the graph's output in float32, as `tatami quantize` does",
         )
 
 
@@ -230,9 +230,9 @@ def _public(program: Program, layout: Layout) -> list[tuple[str, object, str]]:
         ("MAX_SIDE", MAX_SIDE, "of a picture, in pixels"),
         arena,
     ]
-    if isinstance(spec, ClassifierSpec):
+    if isinstance(spec, ClassificationSpec):
         return common
-    if isinstance(spec, SegmenterSpec):
+    if isinstance(spec, SegmentationSpec):
         _, rows, columns = program.values[program.outputs[0]].shape
         middle = [("ROWS", rows, "of what the network names: the middle"), ("COLUMNS", columns, "")]
         return [*common[:5], *middle, *common[5:]]
@@ -286,7 +286,7 @@ def _signature(program: Program) -> str:
 
 def _results(program: Program) -> dict[str, str]:
     """The parameters of net_forward for the outputs of a network with a spec, and the values."""
-    if isinstance(program.spec, ClassifierSpec | SegmenterSpec):
+    if isinstance(program.spec, ClassificationSpec | SegmentationSpec):
         return {"logits": program.outputs[0]}
     return {f"map{index}": name for index, name in enumerate(program.outputs)}
 
@@ -319,7 +319,7 @@ def _source(program: Program, layout: Layout, name: str, options: Options, as_ar
     if program.spec is not None:
         darknet = program.spec.input.filter == "darknet"
         files_: tuple[str, ...] = ("placement.c", "picture_darknet.c" if darknet else "picture.c")
-        if isinstance(program.spec, ClassifierSpec | SegmenterSpec):
+        if isinstance(program.spec, ClassificationSpec | SegmentationSpec):
             files_ = (*files_, f"{_use(program.spec)}.c")
         else:
             kind = detector_spec(program.spec).decoding.kind
@@ -490,7 +490,7 @@ def _rules(program: Program, spec: Spec, addresses: _Addresses) -> str:
         "PLANES": "{0, 1, 2}" if pictures.channels == "rgb" else "{2, 1, 0}",
         "IMAGES": f"({addresses.values[program.inputs[0]]})",
     }
-    if isinstance(spec, ClassifierSpec | SegmenterSpec):
+    if isinstance(spec, ClassificationSpec | SegmentationSpec):
         values["LOGITS"] = f"((const float *)({addresses.values[program.outputs[0]]}))"
         return "\n".join([*(f"#define NET_{key} {value}" for key, value in values.items()), ""])
     decoding = detector_spec(spec).decoding
@@ -500,7 +500,7 @@ def _rules(program: Program, spec: Spec, addresses: _Addresses) -> str:
         "SCORES_SIGMOID": int(decoding.scores == "sigmoid"),
         "AGNOSTIC": int(decoding.agnostic),
         "DIOU": int(decoding.nms == "diou"),
-        "VARIANCE_OF_CENTRE": number(decoding.variances[0]),
+        "VARIANCE_OF_CENTER": number(decoding.variances[0]),
         "VARIANCE_OF_SIDE": number(decoding.variances[1]),
         "IOU_THRESHOLD": number(decoding.iou_threshold),
         "MAX_CANDIDATES": decoding.max_candidates,

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tatami.errors import TatamiError
+from tatami.program.steps import Program
 from tatami.ship.c.build import compiler
 from tatami.ship.c.emit import Shipped
 from tatami.ship.c.targets import Target
 from tatami.ship.c.two_stage import ShippedTwoStage
-from tatami.ship.program import Program
 
 SUFFIXES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
@@ -50,7 +50,7 @@ def parse_bytes(text: str, option: str) -> int:
     """``512K`` is 512 * 1,024 bytes, ``2M`` 2 * 1,024 * 1,024. Raises TatamiError."""
     match = re.fullmatch(r"(\d{1,12})([KMG]?)(i?B)?", text.strip(), re.IGNORECASE)
     if match is None or int(match[1]) == 0:
-        raise TatamiError(f"{option} {text} is no number of bytes", mend="give one as 512K or 2M")
+        raise TatamiError(f"{option} {text} is no number of bytes", hint="give one as 512K or 2M")
     return int(match[1]) * SUFFIXES[match[2].upper()]
 
 

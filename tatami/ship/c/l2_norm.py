@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tatami.program.steps import L2Norm, Program
 from tatami.ship.c.operator import Decision, Options, Places, lines
-from tatami.ship.program import L2Norm, Program
 
 
 def decide(program: Program, step: L2Norm, options: Options) -> Decision:

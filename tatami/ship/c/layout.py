@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tatami.program.memory import Buffer, Plan, overlaps, plan
+from tatami.program.steps import Program
 from tatami.ship.c.operator import DEFAULT, Decision, Options
 from tatami.ship.c.operators import decide
 from tatami.ship.c.targets import target_of
-from tatami.ship.memory import Buffer, Plan, overlaps, plan
-from tatami.ship.program import Program
 
 
 @dataclass(frozen=True)

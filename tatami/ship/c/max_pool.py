@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tatami.program.steps import MaxPool, Program
 from tatami.ship.c.operator import Decision, Options, Places, structure, window_rows
-from tatami.ship.program import MaxPool, Program
 
 
 def decide(program: Program, step: MaxPool, options: Options) -> Decision:

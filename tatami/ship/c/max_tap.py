@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tatami.program.steps import MaxTap, Program
 from tatami.ship.c.operator import Decision, Options, Places, structure, window_rows
-from tatami.ship.program import MaxTap, Program
 
 
 def decide(program: Program, step: MaxTap, options: Options) -> Decision:

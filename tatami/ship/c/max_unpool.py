@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tatami.program.steps import MaxUnpool, Program
 from tatami.ship.c.operator import Decision, Options, Places, structure, window_rows
-from tatami.ship.program import MaxUnpool, Program
 
 
 def decide(program: Program, step: MaxUnpool, options: Options) -> Decision:

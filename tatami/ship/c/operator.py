@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tatami.ops.window import Window
-from tatami.ship.program import (
+from tatami.program.steps import (
     Activation,
     Clamp,
     Leaky,

@@ -2,30 +2,7 @@
 
 from __future__ import annotations
 
-from tatami.ship.c import (
-    activate,
-    arithmetic,
-    average_pool,
-    concat,
-    conv,
-    conv_transpose,
-    l2_norm,
-    max_pool,
-    max_tap,
-    max_unpool,
-    pad,
-    quantize,
-    quantized_add,
-    reshape,
-    resize,
-    slice,
-    softmax,
-    space_to_depth,
-    table,
-    transpose,
-)
-from tatami.ship.c.operator import Decision, Options, Places
-from tatami.ship.program import (
+from tatami.program.steps import (
     Activate,
     Arithmetic,
     AveragePool,
@@ -54,6 +31,29 @@ from tatami.ship.program import (
     Table,
     Transpose,
 )
+from tatami.ship.c import (
+    activate,
+    arithmetic,
+    average_pool,
+    concat,
+    conv,
+    conv_transpose,
+    l2_norm,
+    max_pool,
+    max_tap,
+    max_unpool,
+    pad,
+    quantize,
+    quantized_add,
+    reshape,
+    resize,
+    slice,
+    softmax,
+    space_to_depth,
+    table,
+    transpose,
+)
+from tatami.ship.c.operator import Decision, Options, Places
 
 
 def decide(program: Program, step: Step, options: Options) -> Decision:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tatami.program.steps import Pad, Program
 from tatami.ship.c.operator import Decision, Options, Places, number, sample_bytes, structure
-from tatami.ship.program import Pad, Program
 
 
 def decide(program: Program, step: Pad, options: Options) -> Decision:

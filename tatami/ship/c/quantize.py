@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tatami.program.steps import Dequantize, Program, Quantize
 from tatami.ship.c.operator import Decision, Options, Places, count, number, quantization_of
-from tatami.ship.program import Dequantize, Program, Quantize
 
 
 def decide(program: Program, step: Quantize | Dequantize, options: Options) -> Decision:

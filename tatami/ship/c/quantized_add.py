@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tatami.program.steps import Program, QuantizedAdd
 from tatami.ship.c.operator import Decision, Options, Places, count, quantization_of, structure
-from tatami.ship.program import Program, QuantizedAdd
 
 
 def decide(program: Program, step: QuantizedAdd, options: Options) -> Decision:

@@ -6,8 +6,8 @@ samples may have to move.
 
 from __future__ import annotations
 
+from tatami.program.steps import Program, Reshape
 from tatami.ship.c.operator import Decision, Options, Places, sample_bytes
-from tatami.ship.program import Program, Reshape
 
 
 def decide(program: Program, step: Reshape, options: Options) -> Decision:

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tatami.program.steps import Program, Resize
 from tatami.ship.c.operator import Decision, Options, Places, sample_bytes, structure
-from tatami.ship.program import Program, Resize
 
 
 def decide(program: Program, step: Resize, options: Options) -> Decision:

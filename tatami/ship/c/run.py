@@ -26,19 +26,19 @@ from numpy.typing import NDArray
 from tatami.errors import TatamiError
 from tatami.graph.metadata import from_metadata
 from tatami.ops.fixed_point import quantize
+from tatami.program.steps import Quantization, Value
 from tatami.ship.c.build import build, build_for
 from tatami.ship.c.emit import FORMAT, example
 from tatami.ship.c.targets import TARGETS, Target, target_of
-from tatami.ship.program import Quantization, Value
 from tatami.types import (
-    ClassifierSpec,
+    ClassificationSpec,
     Detections,
+    DetectionSpec,
     Float32,
     Mask,
-    NetworkSpec,
     Picture,
     RawMaps,
-    SegmenterSpec,
+    SegmentationSpec,
     Spec,
     detector_spec,
 )
@@ -118,8 +118,8 @@ class CompiledNetwork:
         self._proof()
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
-        """The outputs for one picture, as ship/interpret.py gives them: (channels, rows, columns)
-        each, float32 or uint8. An input that the network takes as bytes may be float32."""
+        """The outputs for one picture, as program/interpret.py gives them: (channels, rows,
+        columns) each, float32 or uint8. An input that the network takes as bytes may be float32."""
         values = [self.description.values[name] for name in self.description.outputs]
         answer = self.ask(b"F" + self._packed(inputs), sum(value.bytes for value in values))
         return _unpacked(answer, values)
@@ -219,7 +219,7 @@ class CompiledNetwork:
             if self._kernels == "-":
                 raise TatamiError(
                     f"this machine or program has no kernels '{self.variant}'",
-                    mend="leave the choice to the program",
+                    hint="leave the choice to the program",
                     file=self.folder,
                 )
             self._channel = channel
@@ -316,7 +316,7 @@ class _Compiled:
     def _refused(self, width: int, height: int) -> TatamiError:
         return TatamiError(
             f"the program refuses a picture of {width}x{height}",
-            mend="give a score threshold that is a number, and a smaller picture",
+            hint="give a score threshold that is a number, and a smaller picture",
             file=self.folder,
         )
 
@@ -328,7 +328,7 @@ class CompiledDetector(_Compiled):
         self._spec = detector_spec(spec)
 
     @property
-    def spec(self) -> NetworkSpec:
+    def spec(self) -> DetectionSpec:
         return self._spec
 
     def detect(self, picture: Picture, score_threshold: float) -> Detections:
@@ -353,12 +353,12 @@ class CompiledClassifier(_Compiled):
     """Implements ``types.Classifier`` with the C program of a folder that ``tatami ship`` wrote."""
 
     def _check(self, spec: Spec) -> None:
-        if not isinstance(spec, ClassifierSpec):
-            raise TatamiError("the network names no whole picture", mend="give a classifier's")
+        if not isinstance(spec, ClassificationSpec):
+            raise TatamiError("the network names no whole picture", hint="give a classifier's")
         self._spec = spec
 
     @property
-    def spec(self) -> ClassifierSpec:
+    def spec(self) -> ClassificationSpec:
         return self._spec
 
     def classify(self, picture: Picture) -> Float32:
@@ -376,12 +376,12 @@ class CompiledSegmenter(_Compiled):
     """Implements ``types.Segmenter`` with the C program of a folder that ``tatami ship`` wrote."""
 
     def _check(self, spec: Spec) -> None:
-        if not isinstance(spec, SegmenterSpec):
-            raise TatamiError("the network names no pixels", mend="give a segmenter's")
+        if not isinstance(spec, SegmentationSpec):
+            raise TatamiError("the network names no pixels", hint="give a segmenter's")
         self._spec = spec
 
     @property
-    def spec(self) -> SegmenterSpec:
+    def spec(self) -> SegmentationSpec:
         return self._spec
 
     def segment(self, picture: Picture) -> Mask:
@@ -410,7 +410,7 @@ def _request(picture: Picture) -> bytes:
 def _without_rules(folder: Path) -> TatamiError:
     return TatamiError(
         "the folder holds a network without rules for pictures and boxes",
-        mend="run it as a network, not as a detector",
+        hint="run it as a network, not as a detector",
         file=folder,
     )
 
@@ -422,9 +422,9 @@ def open_compiled(
     spec = describe(folder).spec
     if spec is None:
         raise _without_rules(folder)
-    if isinstance(spec, ClassifierSpec):
+    if isinstance(spec, ClassificationSpec):
         return CompiledClassifier(folder, variant=variant, target=target)
-    if isinstance(spec, SegmenterSpec):
+    if isinstance(spec, SegmentationSpec):
         return CompiledSegmenter(folder, variant=variant, target=target)
     return CompiledDetector(folder, variant=variant, target=target)
 
@@ -478,7 +478,7 @@ class _Process:
         except OSError as error:
             raise TatamiError(
                 f"the program cannot be run: {error.strerror}",
-                mend="compile it on this machine: run `make` there",
+                hint="compile it on this machine: run `make` there",
                 file=folder,
             ) from None
 
@@ -560,7 +560,7 @@ class _Board:
         if len(answer) != size:
             raise TatamiError(
                 "the board's program answers too little",
-                mend="ship a smaller network: it may not fit its memory",
+                hint="ship a smaller network: it may not fit its memory",
                 file=self.folder,
             )
         return answer
@@ -579,7 +579,7 @@ class _Board:
 def _died(folder: Path, code: int, message: bytes) -> TatamiError:
     text = message.decode(errors="replace").strip().splitlines()
     reason = text[-1] if text else f"exit code {code}"
-    return TatamiError(f"the program died: {reason[:300]}", mend="ship it again", file=folder)
+    return TatamiError(f"the program died: {reason[:300]}", hint="ship it again", file=folder)
 
 
 def _end(processes: list[_Process], temporary: tempfile.TemporaryDirectory[str]) -> None:
@@ -602,7 +602,7 @@ def describe(folder: Path, part: str = "") -> Description:
     if not path.is_file():
         raise TatamiError(
             "there is no network.json: not a folder that `tatami ship` wrote",
-            mend="give the folder given to `tatami ship -o`",
+            hint="give the folder given to `tatami ship -o`",
             file=folder,
         )
     try:
@@ -610,12 +610,12 @@ def describe(folder: Path, part: str = "") -> Description:
         if content["format"] != FORMAT:
             raise TatamiError(
                 f"network.json has the format {content['format']!r}, not {FORMAT}",
-                mend="ship again with this version",
+                hint="ship again with this version",
                 file=path,
             )
         return _checked(content)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise TatamiError("network.json is damaged", mend="ship again", file=path) from None
+        raise TatamiError("network.json is damaged", hint="ship again", file=path) from None
 
 
 def _checked(content: Mapping[str, Any]) -> Description:

@@ -13,12 +13,12 @@ import numpy as np
 
 from tatami.errors import TatamiError
 from tatami.graph.metadata import from_metadata
+from tatami.rules.regions import Propose
 from tatami.ship.c.build import build_for
 from tatami.ship.c.emit import FORMAT
 from tatami.ship.c.run import HOST
 from tatami.ship.c.targets import target_of
 from tatami.ship.c.two_stage import halves_of
-from tatami.two_stage import Propose
 from tatami.types import Detections, Picture, TwoStageSpec
 
 
@@ -53,7 +53,7 @@ class CompiledTwoStage:
                 raise ValueError
             self._threads = int(content["threads"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise TatamiError("network.json is damaged", mend="ship again", file=path) from None
+            raise TatamiError("network.json is damaged", hint="ship again", file=path) from None
         self._spec = spec
         self._command = self._compiled()
 
@@ -65,7 +65,7 @@ class CompiledTwoStage:
         machine = target_of("any" if self.target == HOST else self.target)
         if machine.board:
             raise TatamiError(
-                f"a {machine.name} reads no pictures here", mend="run its networks by themselves"
+                f"a {machine.name} reads no pictures here", hint="run its networks by themselves"
             )
         temporary = tempfile.mkdtemp(prefix="tatami-")
         weakref.finalize(self, shutil.rmtree, temporary, ignore_errors=True)
@@ -94,7 +94,7 @@ class CompiledTwoStage:
         if self._spec.proposals is None:
             if self._propose is None:
                 raise TatamiError(
-                    "the program takes its regions from its caller", mend="call it from C",
+                    "the program takes its regions from its caller", hint="call it from C",
                     file=self.folder,
                 )  # fmt: skip
             regions = np.asarray(self._propose(picture), np.float64).reshape(-1, 4)
@@ -105,14 +105,14 @@ class CompiledTwoStage:
             done = subprocess.run(command, input=pixels, capture_output=True, check=False)
         except OSError as error:
             raise TatamiError(
-                f"the program cannot be run: {error.strerror}", mend="run `make` there",
+                f"the program cannot be run: {error.strerror}", hint="run `make` there",
                 file=self.folder,
             ) from None  # fmt: skip
         rows = [line.split() for line in done.stdout.decode(errors="replace").splitlines()]
         if done.returncode != 0 or not rows or int(rows[0][1]) != len(rows) - 1:
             raise TatamiError(
                 f"the program refuses a picture of {width}x{height}",
-                mend="give a score threshold that is a number, and a smaller picture",
+                hint="give a score threshold that is a number, and a smaller picture",
                 file=self.folder,
             )
         # Nine digits give every float32 back: float32 first, as the program computed it.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tatami.program.steps import Program, Slice
 from tatami.ship.c.operator import Decision, Options, Places, sample_bytes, structure
-from tatami.ship.program import Program, Slice
 
 
 def decide(program: Program, step: Slice, options: Options) -> Decision:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tatami.program.steps import Program, QuantizedSoftmax, Softmax
 from tatami.ship.c.operator import Decision, Options, Places, lines, quantization_of
-from tatami.ship.program import Program, QuantizedSoftmax, Softmax
 
 
 def decide(program: Program, step: Softmax | QuantizedSoftmax, options: Options) -> Decision:

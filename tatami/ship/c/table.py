@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tatami.program.steps import Program, Table
 from tatami.ship.c.operator import Decision, Options, Places, count
-from tatami.ship.program import Program, Table
 
 
 def decide(program: Program, step: Table, options: Options) -> Decision:

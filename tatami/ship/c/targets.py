@@ -102,7 +102,7 @@ TARGETS = {target.name: target for target in _TARGETS}
 def target_of(name: str) -> Target:
     """The target of that name. Raises TatamiError, naming those that there are."""
     if name not in TARGETS:
-        raise TatamiError(f"no target '{name}'", mend=f"give one of {', '.join(TARGETS)}")
+        raise TatamiError(f"no target '{name}'", hint=f"give one of {', '.join(TARGETS)}")
     return TARGETS[name]
 
 
@@ -119,7 +119,7 @@ def check_there(target: Target) -> None:
     lacking = missing(target)
     if lacking is not None:
         raise TatamiError(
-            f"there is no '{lacking}' for {target.name}", mend=f"apt-get install {target.package}"
+            f"there is no '{lacking}' for {target.name}", hint=f"apt-get install {target.package}"
         )
 
 

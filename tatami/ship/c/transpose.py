@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tatami.program.steps import Program, Transpose
 from tatami.ship.c.operator import Decision, Options, Places, sample_bytes
-from tatami.ship.program import Program, Transpose
 
 
 def decide(program: Program, step: Transpose, options: Options) -> Decision:

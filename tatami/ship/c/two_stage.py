@@ -15,13 +15,13 @@ from math import prod
 from tatami import __version__
 from tatami.errors import TatamiError
 from tatami.graph.metadata import to_metadata
-from tatami.picture import MAX_SIDE
+from tatami.program.steps import Dequantize, Program
+from tatami.rules.picture import MAX_SIDE
 from tatami.ship.c.emit import FORMAT, Shipped, Weights, beginning, emit, filled, grids, levels
 from tatami.ship.c.operator import DEFAULT, Options, c_type, number
 from tatami.ship.c.run import PROVING, part_file
 from tatami.ship.c.targets import target_of
 from tatami.ship.c.text import banner, c_string, kernel, renamed, text
-from tatami.ship.program import Dequantize, Program
 from tatami.types import Decoding, RegionDecoding, TwoStageSpec
 
 HALVES = ("features", "head")
@@ -58,7 +58,7 @@ def emit_two_stage(
         or not isinstance(head.spec, TwoStageSpec)
         or (features is None) != (spec.decoding.kind == "warp")
     ):
-        raise TatamiError("not a detector in two stages", mend="ship its two networks")
+        raise TatamiError("not a detector in two stages", hint="ship its two networks")
     if features is not None:
         first = features = as_taken(features, head)
     both = (head,) if features is None else (features, head)
@@ -107,7 +107,7 @@ def as_taken(features: Program, head: Program) -> Program:
     if not isinstance(last, Dequantize) or features.values[last.inputs[0]].quantization != taken:
         raise TatamiError(
             "its head takes other bytes than the feature map is in",
-            mend="quantize both networks at once, with `tatami quantize`",
+            hint="quantize both networks at once, with `tatami quantize`",
         )
     bytes_ = last.inputs[0]
     if any(name in step.inputs for step in features.steps):  # in float32, too
@@ -210,7 +210,7 @@ def _rule(scores: str, variances: tuple[float, float], candidates: int) -> dict[
     return {
         "SCORES_SOFTMAX": int(scores == "softmax"),
         "SCORES_SIGMOID": int(scores == "sigmoid"),
-        "VARIANCE_OF_CENTRE": number(variances[0]),
+        "VARIANCE_OF_CENTER": number(variances[0]),
         "VARIANCE_OF_SIDE": number(variances[1]),
         "MAX_CANDIDATES": candidates,
     }

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tatami.ops.window import Axis
+from tatami.program.steps import Conv, Program
 from tatami.ship.c.band import WHOLE, room
 from tatami.ship.c.operator import Options
 from tatami.ship.c.targets import target_of
-from tatami.ship.program import Conv, Program
 from tatami.types import Float32
 
 G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])

@@ -1,8 +1,8 @@
 /* Convolution, in either kind: float32, or int8 weights times uint8 samples summed in int32.
  *
- * The work is cut into tiles of neighbouring output pixels of one row times one or two panels of
+ * The work is cut into tiles of neighboring output pixels of one row times one or two panels of
  * sixteen outputs, whose sums stay in registers. To a tile the input is runs of contiguous bytes:
- * a kernel row of neighbouring columns is one run (columns, channels), else every tap is one; runs
+ * a kernel row of neighboring columns is one run (columns, channels), else every tap is one; runs
  * lie at constant steps, and so do pixels. The band makes that so: the padded input rows of some
  * output rows, copied to scratch with the padding written out. Where nothing is padded the input is
  * its own band. A float32 sample has four bytes, and so have the four uint8 samples that processors

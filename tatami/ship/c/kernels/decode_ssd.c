@@ -17,8 +17,8 @@ static int net_decode_grid(const net_grid *grid, const float *const *maps, float
 
             net_score(maps[1] + place * (NET_CLASSES + 1), NET_CLASSES + 1, scores);
             count = net_offer_box(
-                ((float)column + 0.5f) * grid->stride_x + t[0] * NET_VARIANCE_OF_CENTRE * width,
-                ((float)row + 0.5f) * grid->stride_y + t[1] * NET_VARIANCE_OF_CENTRE * height,
+                ((float)column + 0.5f) * grid->stride_x + t[0] * NET_VARIANCE_OF_CENTER * width,
+                ((float)row + 0.5f) * grid->stride_y + t[1] * NET_VARIANCE_OF_CENTER * height,
                 width * net_exp(tw > 8.0f ? 8.0f : tw), height * net_exp(th > 8.0f ? 8.0f : th),
                 scores + 1, score_threshold, first + (a * area + cell) * NET_CLASSES, count);
         }

@@ -1,4 +1,4 @@
-/* A box in pixels of the picture, edges and not centres; label counts from 0. */
+/* A box in pixels of the picture, edges and not centers; label counts from 0. */
 typedef struct {
     float x1, y1, x2, y2;
     float score;

@@ -4,13 +4,13 @@
 /* The triangle filter along one axis, from n samples to m: output i sees sources first ... last. */
 typedef struct {
     int first, last;
-    int64_t centre, reach; /* weight(j) = reach - |(2j + 1) m - centre|, where that is positive */
+    int64_t center, reach; /* weight(j) = reach - |(2j + 1) m - center|, where that is positive */
     uint64_t sum;          /* of the weights */
 } net_filter;
 
 static int64_t net_filter_weight(const net_filter *taps, int m, int j)
 {
-    const int64_t distance = (int64_t)(2 * j + 1) * m - taps->centre;
+    const int64_t distance = (int64_t)(2 * j + 1) * m - taps->center;
 
     return taps->reach - (distance < 0 ? -distance : distance);
 }
@@ -20,9 +20,9 @@ static net_filter net_filter_of(int n, int m, int i)
     net_filter taps;
     int j;
 
-    taps.centre = (int64_t)(2 * i + 1) * n;
+    taps.center = (int64_t)(2 * i + 1) * n;
     taps.reach = 2 * (int64_t)(n > m ? n : m);
-    taps.first = taps.centre > taps.reach ? (int)((taps.centre - taps.reach) / (2 * m)) : 0;
+    taps.first = taps.center > taps.reach ? (int)((taps.center - taps.reach) / (2 * m)) : 0;
     while (net_filter_weight(&taps, m, taps.first) <= 0) taps.first++;
     taps.sum = 0;
     for (j = taps.first; j < n && net_filter_weight(&taps, m, j) > 0; j++)

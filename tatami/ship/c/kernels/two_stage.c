@@ -1,4 +1,4 @@
-/* A detector in two stages: what lies between its two networks, as tatami/two_stage.py says it. */
+/* A detector in two stages: what lies between its two networks, as tatami/rules/regions.py says it. */
 
 static NET_INPUT net_images[NET_HEIGHT * NET_WIDTH * 3];
 static net_detection net_regions[NET_MAX_REGIONS];
@@ -57,9 +57,9 @@ typedef struct {
 static net_span net_span_of(float start, float end, int length, int side)
 {
     const double grow = (double)side / (double)(side - 2 * NET_CONTEXT);
-    const double centre = ((double)start + (double)end) / 2.0;
+    const double center = ((double)start + (double)end) / 2.0;
     const double half = ((double)end - (double)start) / 2.0 * grow;
-    int first = (int)floor(centre - half + 0.5), last = (int)floor(centre + half + 0.5);
+    int first = (int)floor(center - half + 0.5), last = (int)floor(center + half + 0.5);
     double ratio;
     net_span span;
 
@@ -169,8 +169,8 @@ static int net_judge(const uint8_t *rgb, int picture_width, int picture_height,
         for (k = 0; k < NET_CLASSES; k++) {
             const float *t = offsets + 4 * k;
             const float tw = t[2] * NET_VARIANCE_OF_SIDE, th = t[3] * NET_VARIANCE_OF_SIDE;
-            const float cx = x + t[0] * NET_VARIANCE_OF_CENTRE * width;
-            const float cy = y + t[1] * NET_VARIANCE_OF_CENTRE * height;
+            const float cx = x + t[0] * NET_VARIANCE_OF_CENTER * width;
+            const float cy = y + t[1] * NET_VARIANCE_OF_CENTER * height;
             const float w = width * net_exp(tw > 8.0f ? 8.0f : tw);
             const float h = height * net_exp(th > 8.0f ? 8.0f : th);
             net_candidate candidate;

@@ -2,7 +2,7 @@
  * words; vpmaddwd multiplies two taps of one channel and adds them up. Unpacking works within 128
  * bits, so lane l of sum j holds the channels 16 l + 4 j ... + 3: packing undoes it. */
 #if NET_X86
-/* a, b: what two taps see of 32 channels. out: [4], two neighbouring words a channel. */
+/* a, b: what two taps see of 32 channels. out: [4], two neighboring words a channel. */
 NET_FOR_AVX2_INLINE void net_depthwise_zip_avx2(__m256i a, __m256i b, __m256i *out)
 {
     const __m256i none = _mm256_setzero_si256();

@@ -4,7 +4,7 @@
 #if NET_X86
 #include <immintrin.h>
 
-/* a, b, c, d: what four taps see of 64 channels. out: [4], four neighbouring bytes a channel. */
+/* a, b, c, d: what four taps see of 64 channels. out: [4], four neighboring bytes a channel. */
 NET_FOR_VNNI_INLINE void net_depthwise_zip(__m512i a, __m512i b, __m512i c, __m512i d, __m512i *out)
 {
     const __m512i ab_low = _mm512_unpacklo_epi8(a, b), ab_high = _mm512_unpackhi_epi8(a, b);
@@ -51,7 +51,7 @@ NET_FOR_VNNI static void net_depthwise_avx512vnni(const net_depthwise_step *d, c
     const net_depthwise_shape *s = d->shape;
     const net_results *r = d->results;
     const int taps = s->kernel_rows * s->kernel_columns, groups = (taps + 3) / 4;
-    /* At stride 1, neighbouring pixels of few channels are as good as one pixel of many. */
+    /* At stride 1, neighboring pixels of few channels are as good as one pixel of many. */
     const int together = s->stride_columns == 1 && 64 % s->channels == 0 ? 64 / s->channels : 1;
     const int tiles = (s->out_columns + together - 1) / together;
     const int pitch = net_depthwise_pitch(s) * s->stride_rows;

@@ -1,0 +1,283 @@
+"""Run a program in NumPy: the specification that every back end is held to.
+
+Integer steps give the bits of docs/integer-arithmetic.md; float steps are tatami.ops in float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tatami.errors import TatamiError
+from tatami.ops import exponential, fixed_point, quantized
+from tatami.ops.activation import clip, leaky_relu, softmax, tanh
+from tatami.ops.conv import convolve
+from tatami.ops.conv_transpose import convolve_transposed
+from tatami.ops.norm import l2_norm
+from tatami.ops.pad import pad
+from tatami.ops.pool import average_pool, max_pool, max_pool_with_taps, max_unpool, tap_indices
+from tatami.ops.resize import Looks, resize
+from tatami.ops.space_to_depth import space_to_depth
+from tatami.ops.window import Window
+from tatami.program.steps import (
+    Activate,
+    Activation,
+    Arithmetic,
+    AveragePool,
+    Clamp,
+    Concat,
+    Conv,
+    ConvTranspose,
+    Dequantize,
+    Function,
+    L2Norm,
+    Leaky,
+    MaxPool,
+    MaxTap,
+    MaxUnpool,
+    Pad,
+    Program,
+    Quantization,
+    Quantize,
+    QuantizedAdd,
+    QuantizedAveragePool,
+    QuantizedConv,
+    QuantizedConvTranspose,
+    QuantizedSoftmax,
+    Requantize,
+    Reshape,
+    Resize,
+    Sampling,
+    Slice,
+    Softmax,
+    SpaceToDepth,
+    Step,
+    Table,
+    ToFloat,
+    Transpose,
+)
+from tatami.types import Float32
+
+Array = NDArray[Any]
+
+
+def run(program: Program, inputs: Sequence[Array]) -> list[Array]:
+    """The outputs for one picture; each array is (channels, rows, columns) of its value."""
+    computed = values(program, inputs)
+    return [computed[name] for name in program.outputs]
+
+
+def values(program: Program, inputs: Sequence[Array]) -> dict[str, Array]:
+    """Every value by name, in order, inputs first: float32 or uint8, (channels, rows, columns).
+
+    inputs: one array an input, of its value's shape; one that the program takes as bytes may be
+    given in float32, and is quantized first. Raises TatamiError for another shape.
+    """
+    if len(inputs) != len(program.inputs):
+        raise TatamiError(
+            f"the network takes {len(program.inputs)} inputs, not {len(inputs)}",
+            hint="give one array an input",
+        )
+    computed: dict[str, Array] = {}
+    for name, array in zip(program.inputs, inputs, strict=True):
+        value = program.values[name]
+        if array.shape != value.shape:
+            raise TatamiError(
+                f"an input of shape {array.shape} does not fit '{name}', which is {value.shape}",
+                hint="prepare the pictures with the network's own input description",
+            )
+        computed[name] = quantize(array, value.quantization)
+    known = computed | dict(program.constants)
+    for step in program.steps:
+        given = [known[name][None] for name in step.inputs]  # ops work on (n, c, h, w)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # as torch: inf, nan
+            result = _evaluate(program, step, given)
+        known[step.output] = computed[step.output] = result[0].reshape(
+            program.values[step.output].shape
+        )
+    return computed
+
+
+def quantize(array: Array, quantization: Quantization | None) -> Array:
+    """What a value holds: float32 as it is, or bytes, which float32 becomes."""
+    if quantization is None:
+        return np.asarray(array, np.float32)
+    if array.dtype == np.uint8:
+        return array
+    return fixed_point.quantize(
+        np.asarray(array, np.float32), quantization.scale, quantization.zero_point
+    )
+
+
+def _evaluate(program: Program, step: Step, given: list[Array]) -> Array:
+    """What a step makes of its inputs, all with a batch of 1."""
+    x = given[0]
+    shape = program.values[step.output].shape
+    source = program.values[step.inputs[0]].quantization
+    to = program.values[step.output].quantization
+    match step:
+        case Conv():
+            y = convolve(x, step.weights, step.bias, step.window, step.groups)
+            y = _activated(y, step.activation)
+            return y if step.pool is None else max_pool(y, step.pool)
+        case QuantizedConv():
+            assert source is not None
+            sums = quantized.convolve(
+                x, step.weights, step.bias, source.zero_point, step.window, step.groups
+            )
+            return _leave(sums, step.result, step.pool)
+        case ConvTranspose():
+            y = convolve_transposed(
+                x, step.weights, step.bias, step.window, (shape[1], shape[2]), step.groups
+            )
+            return _activated(y, step.activation)
+        case QuantizedConvTranspose():
+            assert source is not None
+            sums = quantized.convolve_transposed(
+                x,
+                step.weights,
+                step.bias,
+                source.zero_point,
+                step.window,
+                (shape[1], shape[2]),
+                step.groups,
+            )
+            return _leave(sums, step.result, None)
+        case MaxPool():
+            return max_pool(x, step.window) if to is None else quantized.max_pool(x, step.window)
+        case MaxTap():
+            _, taps = max_pool_with_taps(x.astype(np.float32), step.window)
+            return taps
+        case MaxUnpool():
+            indices = tap_indices(given[1], step.window, shape[2])
+            fill = 0 if source is None else source.zero_point
+            return max_unpool(x, indices, (1, *shape), fill)
+        case AveragePool():
+            return average_pool(x, step.window, step.count_padding)
+        case QuantizedAveragePool():
+            assert source is not None
+            assert to is not None
+            return quantized.average_pool(
+                x,
+                step.window,
+                step.count_padding,
+                step.multiplier,
+                step.shift,
+                source.zero_point,
+                to.zero_point,
+            )
+        case Activate():
+            return _activated(x, step.activation)
+        case Table():
+            return step.table[x]
+        case Arithmetic():
+            return _activated(_OPERATIONS[step.operation](given[0], given[1]), step.activation)
+        case QuantizedAdd():
+            zero_points = [_quantization(program, name).zero_point for name in step.inputs]
+            assert to is not None
+            return quantized.add(
+                given[0],
+                given[1],
+                step.multipliers,
+                step.shift,
+                (zero_points[0], zero_points[1], to.zero_point),
+                step.low,
+                step.high,
+            )
+        case Concat():
+            return np.concatenate(given, axis=step.axis + 1)
+        case Resize():
+            return _resized(x, step.rows, step.columns)
+        case Softmax():
+            return softmax(x, step.axis + 1)
+        case L2Norm():
+            return l2_norm(x, (step.axis + 1,))
+        case QuantizedSoftmax():
+            assert to is not None
+            return quantized.softmax(x, step.table, step.ratio, to.zero_point, step.axis + 1)
+        case Reshape():
+            return x.reshape(1, *shape)
+        case Transpose():
+            return x.transpose(0, *(axis + 1 for axis in step.order))
+        case Slice():
+            for axis, (start, by) in enumerate(zip(step.starts, step.steps, strict=True)):
+                x = np.take(x, start + by * np.arange(shape[axis]), axis=axis + 1)
+            return x
+        case SpaceToDepth():
+            return space_to_depth(x, step.block)
+        case Pad():
+            widths = [(0, 0), *step.widths]
+            if to is None:
+                return pad(x, widths, step.mode, step.value)
+            if step.mode == "constant":
+                return np.pad(x, widths, constant_values=int(step.value))
+            return np.pad(x, widths, mode=step.mode)
+        case Quantize():
+            return quantize(x, to)
+        case Dequantize():
+            assert source is not None
+            return fixed_point.dequantize(x, source.scale, source.zero_point)
+
+
+def _quantization(program: Program, name: str) -> Quantization:
+    found = program.values[name].quantization
+    assert found is not None, name
+    return found
+
+
+def _leave(sums: Array, result: Requantize | ToFloat, pool: Window | None) -> Array:
+    """What becomes of a convolution's sums."""
+    if isinstance(result, ToFloat):
+        return fixed_point.to_float(sums, result.scale)
+    y = fixed_point.requantize(
+        sums,
+        result.multiplier,
+        result.negative_multiplier,
+        result.shift,
+        result.zero_point,
+        result.low,
+        result.high,
+    )
+    return y if pool is None else quantized.max_pool(y, pool)
+
+
+def _activated(x: Float32, activation: Activation | None) -> Float32:
+    match activation:
+        case None:
+            return x
+        case Leaky(alpha):
+            return leaky_relu(x, alpha)
+        case Clamp(low, high):
+            return clip(x, low, high)
+        case Function("sigmoid"):
+            return exponential.sigmoid(x)
+        case Function("exp"):
+            return exponential.exp(x)
+        case Function("tanh"):
+            return tanh(x)
+    raise AssertionError(activation)
+
+
+_OPERATIONS = {
+    "add": np.add,
+    "subtract": np.subtract,
+    "multiply": np.multiply,
+    "divide": np.divide,
+}
+
+
+def _resized(x: Array, rows: Sampling, columns: Sampling) -> Array:
+    if x.dtype == np.uint8:
+        return quantized.resize(
+            x,
+            (rows.first, rows.second, np.asarray(rows.weight, np.int32)),
+            (columns.first, columns.second, np.asarray(columns.weight, np.int32)),
+        )
+    return resize(
+        x,
+        Looks(rows.first, rows.second, np.asarray(rows.weight, np.float32)),
+        Looks(columns.first, columns.second, np.asarray(columns.weight, np.float32)),
+    )

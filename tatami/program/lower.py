@@ -1,0 +1,444 @@
+"""From an ONNX network to the program that every back end obeys.
+
+Nodes are taken one by one. Where the values around a node are quantized (QuantizeLinear and
+DequantizeLinear, as `tatami quantize` and others write them), lower_quantized.py makes the integer
+step of it; everything else becomes a float step by the table below. Then activations, and max pools
+of 2 x 2, join the step before them where nothing else reads what lies between, which changes no bit
+of the result.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Literal, cast
+
+import numpy as np
+import onnx_ir as ir
+
+from tatami.errors import TatamiError
+from tatami.graph.attributes import (
+    constant,
+    integer,
+    label,
+    looks_of,
+    place,
+    reduced_axes,
+    text,
+    transposed_window_of,
+    weight,
+    window_of,
+)
+from tatami.graph.network import Network
+from tatami.ops.window import Axis, Window
+from tatami.program.lower_quantized import lower_quantized
+from tatami.program.lowering import (
+    Array,
+    Lowering,
+    activation_of,
+    add_taps,
+    axis_of,
+    batch_axes,
+    check_axes,
+    matrix_of,
+    order_of,
+    output_name,
+    pad_of,
+    pool_of,
+    slice_of,
+    value_shape,
+    whole_map,
+)
+from tatami.program.steps import (
+    Activate,
+    Arithmetic,
+    AveragePool,
+    Concat,
+    Conv,
+    ConvTranspose,
+    Dequantize,
+    Function,
+    L2Norm,
+    MaxPool,
+    MaxUnpool,
+    Pad,
+    Program,
+    Quantize,
+    QuantizedConv,
+    Requantize,
+    Reshape,
+    Resize,
+    Sampling,
+    Shape,
+    Slice,
+    Softmax,
+    SpaceToDepth,
+    Step,
+    Transpose,
+    Value,
+)
+
+
+def lower(network: Network) -> Program:
+    """The program of a network that ``graph.read`` has checked, with a batch of 1.
+
+    Raises TatamiError, before anything is written, for what no back end could run: an operator
+    outside the table (named, with the hint), a value that is not one picture's, sums that could
+    leave 32 bits (the layer named).
+    """
+    graph = network.graph
+    _refuse(graph)
+    state = Lowering()
+    inputs = []
+    for value in graph.inputs:
+        name = str(value.name)
+        state.floats[value] = name
+        state.values[name] = Value(value_shape(value))
+        inputs.append(name)
+    for node in graph:
+        if node in state.done or lower_quantized(state, node):
+            continue
+        output = node.outputs[0]
+        if node.op_type in ("Identity", "Dropout"):  # a second name for a value is no step
+            source = node.inputs[0]
+            if source is not None and source in state.bytes:
+                state.bytes[output] = state.bytes[source]
+            else:
+                state.floats[output] = state.float_input(node, 0)
+            continue
+        step = _LOWER[node.op_type](state, node)
+        state.floats[output] = state.add(step, value_shape(output))
+    if not state.steps:
+        raise TatamiError("the network has no layers", hint="export the network again")
+    outputs = tuple(_output_name(state, value) for value in graph.outputs)
+    program = Program(
+        tuple(state.steps), state.values, tuple(inputs), outputs, network.spec, state.constants
+    )
+    return _tidy(_fuse(_whole_maps(program)))
+
+
+def _refuse(graph: ir.Graph) -> None:
+    known = (*_LOWER, "Identity", "Dropout", "QuantizeLinear", "DequantizeLinear")
+    for node in graph:
+        if node.op_type == "BatchNormalization":
+            raise TatamiError(
+                f"{place(node)} is not folded", hint="run `tatami fold` first, then ship its file"
+            )
+        if node.op_type not in known:
+            raise TatamiError(
+                f"{place(node)} cannot be shipped", hint=f"use only {', '.join(sorted(_LOWER))}"
+            )
+
+
+def _output_name(state: Lowering, value: ir.Value) -> str:
+    if value in state.bytes and value.dtype == ir.DataType.FLOAT:
+        source, name = state.bytes[value], str(value.name)
+        return state.add(Dequantize(name, (source,), name), state.values[source].shape)
+    found = state.floats.get(value) or state.bytes.get(value)
+    if found is None:
+        raise TatamiError(
+            f"the output '{value.name}' depends on no input", hint="export the network again"
+        )
+    return found
+
+
+# Nodes to steps ----------------------------------------------------------------------------------
+
+
+def _activate(state: Lowering, node: ir.Node) -> Step:
+    found = activation_of(node)
+    assert found is not None
+    return Activate(label(node), (state.float_input(node, 0),), output_name(node), found)
+
+
+def _conv(state: Lowering, node: ir.Node) -> Step:
+    weights, bias = weights_and_bias(node)
+    return Conv(
+        label(node),
+        (state.float_input(node, 0),),
+        output_name(node),
+        weights,
+        bias,
+        window_of(node),
+        integer(node, "group", 1),
+    )
+
+
+def weights_and_bias(node: ir.Node) -> tuple[Array, Array]:
+    """A convolution's constants in float32, the bias zeros where it has none."""
+    weights, bias = weight(node, 1), weight(node, 2)
+    if weights is None or (bias is None and len(node.inputs) > 2 and node.inputs[2] is not None):
+        raise TatamiError(
+            f"{place(node)} has weights that are computed", hint="only constants can be shipped"
+        )
+    if bias is None:
+        bias = np.zeros(len(weights), np.float32)
+    return np.asarray(weights, np.float32), np.asarray(bias, np.float32)
+
+
+def _fully_connected(state: Lowering, node: ir.Node) -> Step:
+    weights, bias = matrix_of(node)
+    return Conv(
+        label(node),
+        (state.float_input(node, 0),),
+        output_name(node),
+        weights,
+        bias,
+        Window.square(1),
+        1,
+    )
+
+
+def _max_pool(state: Lowering, node: ir.Node) -> Step:
+    window = whole_map(node) if node.op_type == "GlobalMaxPool" else window_of(node)
+    source = state.float_input(node, 0)
+    add_taps(state, node, source)
+    return MaxPool(label(node), (source,), output_name(node), window)
+
+
+def _max_unpool(state: Lowering, node: ir.Node) -> Step:
+    window = window_of(pool_of(node))
+    assert node.inputs[1] is not None
+    inputs = (state.float_input(node, 0), state.taps[node.inputs[1]])
+    return MaxUnpool(label(node), inputs, output_name(node), window)
+
+
+def _average_pool(state: Lowering, node: ir.Node) -> Step:
+    window = whole_map(node) if node.op_type == "GlobalAveragePool" else window_of(node)
+    count_padding = bool(integer(node, "count_include_pad", 0))
+    return AveragePool(
+        label(node), (state.float_input(node, 0),), output_name(node), window, count_padding
+    )
+
+
+_OPERATIONS: Mapping[str, Literal["add", "subtract", "multiply", "divide"]] = {
+    "Add": "add",
+    "Sub": "subtract",
+    "Mul": "multiply",
+    "Div": "divide",
+}
+
+
+def _arithmetic(state: Lowering, node: ir.Node) -> Step:
+    check_axes(node)
+    inputs = (state.float_input(node, 0), state.float_input(node, 1))
+    return Arithmetic(label(node), inputs, output_name(node), _OPERATIONS[node.op_type])
+
+
+def _concat(state: Lowering, node: ir.Node) -> Step:
+    check_axes(node)
+    inputs = tuple(state.float_input(node, index) for index in range(len(node.inputs)))
+    return Concat(label(node), inputs, output_name(node), axis_of(node, 1))
+
+
+def _softmax(state: Lowering, node: ir.Node) -> Step:
+    return Softmax(label(node), (state.float_input(node, 0),), output_name(node), axis_of(node, -1))
+
+
+def _reduce_l2(state: Lowering, node: ir.Node) -> Step:
+    value = node.inputs[0]
+    assert value is not None
+    axes = [axis - batch_axes(value) for axis in reduced_axes(node)]
+    if len(axes) != 1 or axes[0] < 0 or not integer(node, "keepdims", 1):
+        raise TatamiError(
+            f"{place(node)} does not add up along one axis that it keeps",
+            hint="add up along channels, rows or columns, with keepdims",
+        )
+    return L2Norm(label(node), (state.float_input(node, 0),), output_name(node), axes[0])
+
+
+def _reshape(state: Lowering, node: ir.Node) -> Step:
+    return Reshape(label(node), (state.float_input(node, 0),), output_name(node))
+
+
+def _transpose(state: Lowering, node: ir.Node) -> Step:
+    return Transpose(label(node), (state.float_input(node, 0),), output_name(node), order_of(node))
+
+
+def _slice(state: Lowering, node: ir.Node) -> Step:
+    return Slice(label(node), (state.float_input(node, 0),), output_name(node), *slice_of(node))
+
+
+def _space_to_depth(state: Lowering, node: ir.Node) -> Step:
+    block = integer(node, "blocksize", 1)
+    return SpaceToDepth(label(node), (state.float_input(node, 0),), output_name(node), block)
+
+
+def _pad(state: Lowering, node: ir.Node) -> Step:
+    value = constant(node, 2)
+    mode = cast(Literal["constant", "edge", "reflect"], text(node, "mode", "constant"))
+    return Pad(
+        label(node),
+        (state.float_input(node, 0),),
+        output_name(node),
+        pad_of(node),
+        mode,
+        0.0 if value is None else float(value),
+    )
+
+
+def _conv_transpose(state: Lowering, node: ir.Node) -> Step:
+    weights, bias = weights_and_bias(node)
+    groups = integer(node, "group", 1)
+    outputs = weights.shape[1] * groups
+    if len(node.inputs) < 3 or node.inputs[2] is None:
+        bias = np.zeros(outputs, np.float32)
+    return ConvTranspose(
+        label(node),
+        (state.float_input(node, 0),),
+        output_name(node),
+        weights,
+        bias,
+        transposed_window_of(node),
+        groups,
+    )
+
+
+def _resize(state: Lowering, node: ir.Node) -> Step:
+    rows, columns = (Sampling(looks.first, looks.second, looks.weight) for looks in looks_of(node))
+    return Resize(label(node), (state.float_input(node, 0),), output_name(node), rows, columns)
+
+
+_LOWER: Mapping[str, Callable[[Lowering, ir.Node], Step]] = {
+    "Add": _arithmetic,
+    "AveragePool": _average_pool,
+    "Clip": _activate,
+    "Concat": _concat,
+    "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
+    "Div": _arithmetic,
+    "Exp": _activate,
+    "Flatten": _reshape,
+    "Gemm": _fully_connected,
+    "GlobalAveragePool": _average_pool,
+    "GlobalMaxPool": _max_pool,
+    "LeakyRelu": _activate,
+    "MatMul": _fully_connected,
+    "MaxPool": _max_pool,
+    "MaxUnpool": _max_unpool,
+    "Mul": _arithmetic,
+    "Pad": _pad,
+    "ReduceL2": _reduce_l2,
+    "Relu": _activate,
+    "Reshape": _reshape,
+    "Resize": _resize,
+    "Sigmoid": _activate,
+    "Slice": _slice,
+    "Softmax": _softmax,
+    "SpaceToDepth": _space_to_depth,
+    "Squeeze": _reshape,
+    "Sub": _arithmetic,
+    "Tanh": _activate,
+    "Transpose": _transpose,
+    "Unsqueeze": _reshape,
+}
+
+
+# Steps that become one ---------------------------------------------------------------------------
+
+
+def _readers(program: Program) -> Counter[str]:
+    """How many read a value; being an output counts."""
+    return Counter([*program.outputs, *(name for step in program.steps for name in step.inputs)])
+
+
+def _whole_maps(program: Program) -> Program:
+    """A map laid out in a line for a fully connected layer is one place of a kernel as large."""
+    readers = _readers(program)
+    makers = {step.output: step for step in program.steps}
+    steps: list[Step] = []
+    for step in program.steps:
+        before = makers.get(step.inputs[0])
+        if (
+            isinstance(step, Conv | QuantizedConv)
+            and isinstance(before, Reshape)
+            and readers[before.output] == 1
+            and step.weights.shape[2:] == (1, 1)
+            and step.window == Window.square(1)
+            and step.groups == 1
+            and program.values[before.output].shape[1:] == (1, 1)
+        ):
+            source = before.inputs[0]
+            shape = program.values[source].shape
+            steps.remove(before)
+            steps.append(_over_whole_map(step, source, shape))
+        else:
+            steps.append(step)
+    return replace(program, steps=tuple(steps))
+
+
+def _over_whole_map(step: Conv | QuantizedConv, source: str, shape: Shape) -> Step:
+    """A convolution of (channels * rows * columns, 1, 1) as one of (channels, rows, columns)."""
+    window = Window(Axis(shape[1]), Axis(shape[2]))
+    form = (len(step.weights), *shape)
+    if isinstance(step, Conv):
+        weights = step.weights.reshape(form)
+        return replace(step, inputs=(source,), window=window, weights=weights)
+    integers = step.weights.reshape(form)
+    return replace(step, inputs=(source,), window=window, weights=integers)
+
+
+def _fuse(program: Program) -> Program:
+    """Activations, then pools, into the step before them, where nothing else reads between."""
+    readers = _readers(program)
+    steps: list[Step] = []
+    for step in program.steps:
+        last = steps[-1] if steps else None
+        follows = last is not None and step.inputs == (last.output,) and readers[last.output] == 1
+        if (
+            follows
+            and isinstance(step, Activate)
+            and not isinstance(step.activation, Function)
+            and isinstance(last, Conv | ConvTranspose | Arithmetic)
+            and last.activation is None
+            and not (isinstance(last, Conv) and last.pool is not None)
+        ):
+            steps[-1] = replace(last, output=step.output, activation=step.activation)
+        elif (
+            follows
+            and isinstance(step, MaxPool)
+            and isinstance(last, Conv | QuantizedConv)
+            and last.pool is None
+            and not (isinstance(last, QuantizedConv) and not isinstance(last.result, Requantize))
+            and _halves(step.window, program.values[last.output].shape)
+        ):
+            steps[-1] = replace(last, output=step.output, pool=step.window)
+        else:
+            steps.append(step)
+    return replace(program, steps=tuple(steps))
+
+
+def _halves(window: Window, shape: Shape) -> bool:
+    """Whether a pool takes every 2 x 2 samples of a map to one, and none is left over."""
+    return window == Window.square(2, 2) and shape[1] % 2 == 0 and shape[2] % 2 == 0
+
+
+def _tidy(program: Program) -> Program:
+    """Without the values that no step makes any more, and with the input as bytes where its only
+    reader quantizes it."""
+    steps = list(program.steps)
+    values = dict(program.values)
+    inputs = list(program.inputs)
+    readers = _readers(program)
+    for index, name in enumerate(inputs):
+        first = next((step for step in steps if name in step.inputs), None)
+        quantized = isinstance(first, Quantize) and first.output not in program.outputs
+        if isinstance(first, Quantize) and quantized and readers[name] == 1:
+            steps.remove(first)
+            values[name] = values[first.output]
+            steps = [_renamed(step, first.output, name) for step in steps]
+            inputs[index] = name
+    used = {*inputs, *(step.output for step in steps), *program.outputs}
+    used |= {name for step in steps for name in step.inputs}
+    return replace(
+        program,
+        steps=tuple(steps),
+        values={name: value for name, value in values.items() if name in used},
+        constants={name: a for name, a in program.constants.items() if name in used},
+    )
+
+
+def _renamed(step: Step, old: str, new: str) -> Step:
+    inputs = tuple(new if name == old else name for name in step.inputs)
+    return step if inputs == step.inputs else replace(step, inputs=inputs)

@@ -1,0 +1,653 @@
+"""The integer steps of a QDQ network: nodes whose values around are quantized.
+
+A node between DequantizeLinear and QuantizeLinear is a float node on paper and an integer step in a
+program: docs/integer-arithmetic.md says which. An activation that stands alone between a
+convolution and its QuantizeLinear belongs to the convolution's sum. What cannot be done in integers
+stays float, with Quantize and Dequantize steps around it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Literal, cast
+
+import numpy as np
+import onnx_ir as ir
+
+from tatami.errors import TatamiError
+from tatami.graph.attributes import (
+    constant,
+    dequantized,
+    integer,
+    label,
+    looks_of,
+    place,
+    real,
+    text,
+    transposed_window_of,
+    window_of,
+)
+from tatami.ops.fixed_point import (
+    LARGEST_SUM,
+    multiplier_of,
+    negative_multiplier_of,
+    round_half_up,
+    sum_bounds,
+)
+from tatami.ops.quantized import (
+    WEIGHT_BITS,
+    add_multipliers,
+    average_multipliers,
+    softmax_ratio,
+    softmax_table,
+    table,
+)
+from tatami.ops.window import Window
+from tatami.program.lowering import (
+    Array,
+    Lowering,
+    activation_of,
+    add_taps,
+    axis_of,
+    batch_axes,
+    check_axes,
+    matrix_of,
+    order_of,
+    output_name,
+    pad_of,
+    pool_of,
+    slice_of,
+    value_shape,
+    whole_map,
+)
+from tatami.program.steps import (
+    Activation,
+    Clamp,
+    Concat,
+    Function,
+    Leaky,
+    MaxPool,
+    MaxUnpool,
+    Pad,
+    Quantization,
+    Quantize,
+    QuantizedAdd,
+    QuantizedAveragePool,
+    QuantizedConv,
+    QuantizedConvTranspose,
+    QuantizedSoftmax,
+    Requantize,
+    Reshape,
+    Resize,
+    Sampling,
+    Slice,
+    SpaceToDepth,
+    Step,
+    Table,
+    ToFloat,
+    Transpose,
+)
+from tatami.types import Float64
+
+
+def lower_quantized(state: Lowering, node: ir.Node) -> bool:
+    """Make the integer step of a node, if it has one; say whether it was made.
+
+    Raises TatamiError for sums that could leave 32 bits and for scales that integers cannot hold,
+    naming the layer.
+    """
+    if node.op_type == "QuantizeLinear":
+        return _quantize(state, node)
+    if node.op_type == "DequantizeLinear":
+        return _dequantize(state, node)
+    make = _LOWER.get(node.op_type)
+    value = node.inputs[0] if node.inputs else None
+    if make is None or value is None or value not in state.bytes:
+        return False
+    return make(state, node)
+
+
+# The two nodes that make it a quantized network --------------------------------------------------
+
+
+def quantization_of(node: ir.Node) -> Quantization | None:
+    """What a QuantizeLinear or DequantizeLinear of an activation says, as uint8; else None."""
+    scale, zero = constant(node, 1), constant(node, 2)
+    if scale is None or scale.size != 1:
+        return None
+    if zero is None or zero.dtype == np.uint8:
+        return Quantization(float(scale.reshape(())), 0 if zero is None else int(zero.reshape(())))
+    if zero.dtype == np.int8:  # the same steps, counted from -128
+        return Quantization(float(scale.reshape(())), int(zero.reshape(())) + 128)
+    return None
+
+
+def _quantize(state: Lowering, node: ir.Node) -> bool:
+    quantization = quantization_of(node)
+    value = node.inputs[0]
+    if quantization is None or value is None:
+        raise TatamiError(
+            f"{place(node)} is not quantized by one scale and one 8-bit zero point",
+            hint="quantize activations a tensor to 8 bits",
+        )
+    if value in state.bytes:  # quantized once more: a table, or nothing
+        source = state.bytes[value]
+        if state.quantization(source) != quantization:
+            source = _rescaled(state, source, quantization, output_name(node))
+    else:
+        source = state.float_input(node, 0)
+        name = output_name(node)
+        source = state.add(
+            Quantize(name, (source,), name), state.values[source].shape, quantization
+        )
+    state.bytes[node.outputs[0]] = source
+    return True
+
+
+def _dequantize(state: Lowering, node: ir.Node) -> bool:
+    value = node.inputs[0]
+    if value in state.bytes:
+        source = state.bytes[value]
+        if quantization_of(node) != state.quantization(source):
+            raise TatamiError(
+                f"{place(node)} reads bytes by another scale than they were written by",
+                hint="quantize the network again",
+            )
+        state.bytes[node.outputs[0]] = source
+        return True
+    if constant(node, 0) is None:
+        raise TatamiError(
+            f"{place(node)} reads bytes that no QuantizeLinear made",
+            hint="quantize the network again",
+        )
+    return True  # a constant: whoever uses it looks behind
+
+
+def _rescaled(state: Lowering, source: str, to: Quantization, name: str) -> str:
+    """The same value under another quantization."""
+    given = state.quantization(source)
+    entries = table(lambda x: x, given.scale, given.zero_point, to.scale, to.zero_point)
+    return state.add(Table(name, (source,), name, entries), state.values[source].shape, to)
+
+
+# What follows a node -----------------------------------------------------------------------------
+
+
+def _only_reader(value: ir.Value) -> ir.Node | None:
+    uses = list(value.uses())
+    return uses[0].node if len(uses) == 1 and not value.is_graph_output() else None
+
+
+def _quantized_after(node: ir.Node) -> ir.Node | None:
+    """The QuantizeLinear that alone reads a node's output."""
+    reader = _only_reader(node.outputs[0])
+    if reader is None or reader.op_type != "QuantizeLinear":
+        return None
+    return reader if quantization_of(reader) is not None else None
+
+
+class _Result:
+    """Where the result of a node goes: an activation, and a quantization, that follow it at once.
+
+    last: the node whose output is the result. quantizer: the QuantizeLinear, or None.
+    """
+
+    def __init__(self, node: ir.Node, folds: Callable[[Activation], bool]) -> None:
+        self.activation: Activation | None = None
+        self.last = node
+        self.quantizer = _quantized_after(node)
+        reader = _only_reader(node.outputs[0])
+        if self.quantizer is None and reader is not None:
+            found = activation_of(reader)
+            after = _quantized_after(reader)
+            if found is not None and after is not None and folds(found):
+                self.activation, self.last, self.quantizer = found, reader, after
+
+    @property
+    def open(self) -> bool:
+        """Whether the result stays float."""
+        return self.quantizer is None
+
+    @property
+    def quantization(self) -> Quantization:
+        assert self.quantizer is not None
+        found = quantization_of(self.quantizer)
+        assert found is not None
+        return found
+
+    @property
+    def name(self) -> str:
+        return output_name(self.last)
+
+    def take(self, state: Lowering, name: str) -> bool:
+        """Note that ``name`` is the result, and that the nodes on the way are done."""
+        state.done.add(self.last)
+        if self.quantizer is None:
+            state.floats[self.last.outputs[0]] = name
+        else:
+            state.done.add(self.quantizer)
+            state.bytes[self.quantizer.outputs[0]] = name
+        return True
+
+
+def _in_sum(activation: Activation) -> bool:
+    """Whether a sum can be requantized with this activation."""
+    if isinstance(activation, Leaky):
+        return 0 <= activation.alpha <= 1
+    return isinstance(activation, Clamp)
+
+
+def _is_clamp(activation: Activation) -> bool:
+    return isinstance(activation, Clamp)
+
+
+def _bounds(activation: Activation | None, to: Quantization) -> tuple[int, int]:
+    """An activation's bounds in the steps of the result."""
+    if not isinstance(activation, Clamp):
+        return 0, 255
+
+    def step(bound: float) -> int:
+        if math.isinf(bound):
+            return 0 if bound < 0 else 255
+        return min(255, max(0, int(round_half_up(np.asarray(bound / to.scale))) + to.zero_point))
+
+    return step(activation.low), step(activation.high)
+
+
+# Convolutions ------------------------------------------------------------------------------------
+
+
+def _integers(node: ir.Node, axis: int) -> tuple[Array, Float64] | None:
+    """A convolution's int8 weights and their scales, (outputs,); None where they are float."""
+    value = node.inputs[1]
+    maker = None if value is None else value.producer()
+    found = dequantized(maker) if maker is not None else None
+    if maker is None or maker.op_type != "DequantizeLinear" or found is None:
+        return None
+    stored, scale, scale_axis = found
+    outputs = stored.shape[axis]
+    if np.abs(stored).max(initial=0) > 127 or (scale.size > 1 and scale_axis != axis):
+        return None
+    return stored.astype(np.int8), np.broadcast_to(scale.astype(np.float64), (outputs,))
+
+
+def _bias(node: ir.Node, outputs: int, scale: Float64) -> Array:
+    """The bias in steps of ``scale``, (outputs,) int32."""
+    value = node.inputs[2] if len(node.inputs) > 2 else None
+    if value is None:
+        return np.zeros(outputs, np.int32)
+    maker = value.producer()
+    if maker is not None and maker.op_type == "DequantizeLinear":
+        found = dequantized(maker)
+        assert found is not None
+        exact = found[0] * found[1].astype(np.float64)
+        if np.allclose(found[1], scale.astype(np.float32), rtol=1e-6, atol=0):
+            return found[0].astype(np.int32)
+    else:
+        array = constant(node, 2)
+        if array is None:
+            raise TatamiError(
+                f"{place(node)} has a bias that is computed", hint="ship constants only"
+            )
+        exact = array.astype(np.float64)
+    steps = round_half_up(exact.reshape(-1) / scale)
+    if np.abs(steps).max(initial=0) > LARGEST_SUM:
+        raise _overflow(node)
+    return steps.astype(np.int32)
+
+
+def _overflow(node: ir.Node) -> TatamiError:
+    return TatamiError(
+        f"the sums of '{label(node)}' could leave 32 bits",
+        hint=f"keep it in float32: tatami quantize --keep-float {label(node)}",
+    )
+
+
+def _check_sums(node: ir.Node, weights: Array, bias: Array, zero_point: int) -> None:
+    """weights: (outputs, ...)."""
+    if int(sum_bounds(weights, bias, zero_point).max(initial=0)) > LARGEST_SUM:
+        raise _overflow(node)
+
+
+def _result_of(
+    node: ir.Node, result: _Result, source: Quantization, scales: Float64
+) -> Requantize | ToFloat:
+    """How the sums of a convolution leave it."""
+    factors = np.float64(np.float32(source.scale)) * scales  # of a sum, to a real number
+    if result.quantizer is None:
+        return ToFloat(factors.astype(np.float32))
+    to = result.quantization
+    factors = factors / np.float64(np.float32(to.scale))
+    try:
+        multiplier, shift = multiplier_of(factors)
+        negative = multiplier
+        if isinstance(result.activation, Leaky):
+            alpha = np.float64(np.float32(result.activation.alpha))
+            negative = negative_multiplier_of(multiplier, shift, alpha * factors)
+    except TatamiError as error:
+        raise TatamiError(f"'{label(node)}': {error.reason}", hint=error.hint) from error
+    return Requantize(multiplier, negative, shift, to.zero_point, *_bounds(result.activation, to))
+
+
+def _conv(state: Lowering, node: ir.Node) -> bool:
+    return _convolution(state, node, _integers(node, 0), window_of(node))
+
+
+def _fully_connected(state: Lowering, node: ir.Node) -> bool:
+    axis = 0 if integer(node, "transB", 0) else 1
+    found = _integers(node, axis)
+    if found is None or (real(node, "alpha", 1.0), real(node, "beta", 1.0)) != (1.0, 1.0):
+        return False
+    matrix_of(node)  # refuses what is no fully connected layer
+    weights = found[0] if axis == 0 else np.ascontiguousarray(found[0].T)
+    return _convolution(state, node, (weights[:, :, None, None], found[1]), Window.square(1))
+
+
+def _convolution(
+    state: Lowering, node: ir.Node, found: tuple[Array, Float64] | None, window: Window
+) -> bool:
+    if found is None:
+        return False
+    weights, scales = found
+    source = state.bytes[_input(node)]
+    given = state.quantization(source)
+    bias = _bias(node, len(weights), np.float64(np.float32(given.scale)) * scales)
+    _check_sums(node, weights, bias, given.zero_point)
+    result = _Result(node, _in_sum)
+    step = QuantizedConv(
+        label(node),
+        (source,),
+        result.name,
+        weights,
+        bias,
+        window,
+        integer(node, "group", 1),
+        _result_of(node, result, given, scales),
+    )
+    quantization = None if result.quantizer is None else result.quantization
+    shape = value_shape(result.last.outputs[0])
+    return result.take(state, state.add(step, shape, quantization))
+
+
+def _conv_transpose(state: Lowering, node: ir.Node) -> bool:
+    groups = integer(node, "group", 1)
+    found = _integers(node, 1)
+    if found is None or (groups > 1 and len(set(found[1])) > 1):
+        return False
+    weights, scales = found
+    outputs = weights.shape[1] * groups
+    scales = np.resize(scales, outputs)
+    source = state.bytes[_input(node)]
+    given = state.quantization(source)
+    bias = _bias(node, outputs, np.float64(np.float32(given.scale)) * scales)
+    by_output = weights.reshape(groups, -1, *weights.shape[1:]).swapaxes(1, 2)
+    _check_sums(node, by_output.reshape(outputs, -1), bias, given.zero_point)
+    result = _Result(node, _in_sum)
+    step = QuantizedConvTranspose(
+        label(node),
+        (source,),
+        result.name,
+        weights,
+        bias,
+        transposed_window_of(node),
+        groups,
+        _result_of(node, result, given, scales),
+    )
+    quantization = None if result.quantizer is None else result.quantization
+    shape = value_shape(result.last.outputs[0])
+    return result.take(state, state.add(step, shape, quantization))
+
+
+# Everything else ---------------------------------------------------------------------------------
+
+
+def _input(node: ir.Node, index: int = 0) -> ir.Value:
+    value = node.inputs[index]
+    assert value is not None
+    return value
+
+
+def _same_scale(state: Lowering, node: ir.Node, make: Callable[[str, str], Step]) -> bool:
+    """A node that moves bytes and does not change them: its result has the input's quantization,
+    and another one if it is quantized anew. A result that is not has the node's name in float32."""
+    source = state.bytes[_input(node)]
+    given = state.quantization(source)
+    result = _Result(node, lambda _: False)
+    shape = value_shape(node.outputs[0])
+    name = output_name(node)
+    if result.quantizer is None:  # still bytes, dequantized by whoever wants floats
+        moved = state.add(make(source, f"{name} quantized"), shape, given)
+        state.bytes[node.outputs[0]] = moved
+        return True
+    to = result.quantization
+    if to == given:
+        return result.take(state, state.add(make(source, name), shape, given))
+    moved = state.add(make(source, f"{name} as {source}"), shape, given)
+    return result.take(state, _rescaled(state, moved, to, name))
+
+
+def _max_pool(state: Lowering, node: ir.Node) -> bool:
+    window = whole_map(node) if node.op_type == "GlobalMaxPool" else window_of(node)
+    add_taps(state, node, state.bytes[_input(node)])
+    return _same_scale(
+        state, node, lambda source, name: MaxPool(label(node), (source,), name, window)
+    )
+
+
+def _max_unpool(state: Lowering, node: ir.Node) -> bool:
+    window, taps = window_of(pool_of(node)), state.taps[_input(node, 1)]
+    return _same_scale(
+        state, node, lambda source, name: MaxUnpool(label(node), (source, taps), name, window)
+    )
+
+
+def _slice(state: Lowering, node: ir.Node) -> bool:
+    starts, steps = slice_of(node)
+    return _same_scale(
+        state, node, lambda source, name: Slice(label(node), (source,), name, starts, steps)
+    )
+
+
+def _reshape(state: Lowering, node: ir.Node) -> bool:
+    return _same_scale(state, node, lambda source, name: Reshape(label(node), (source,), name))
+
+
+def _transpose(state: Lowering, node: ir.Node) -> bool:
+    order = order_of(node)
+    return _same_scale(
+        state, node, lambda source, name: Transpose(label(node), (source,), name, order)
+    )
+
+
+def _space_to_depth(state: Lowering, node: ir.Node) -> bool:
+    block = integer(node, "blocksize", 1)
+    return _same_scale(
+        state, node, lambda source, name: SpaceToDepth(label(node), (source,), name, block)
+    )
+
+
+def _pad(state: Lowering, node: ir.Node) -> bool:
+    given = state.quantization(state.bytes[_input(node)])
+    result = _Result(node, lambda _: False)
+    mode = cast(Literal["constant", "edge", "reflect"], text(node, "mode", "constant"))
+    value = constant(node, 2)
+    filled = 0.0 if value is None else float(value)
+    steps = filled / given.scale if math.isfinite(filled) else math.inf
+    if result.open and steps != 0:  # a real number between two steps stays itself
+        return False
+    stored = math.floor(steps + 0.5) + given.zero_point if math.isfinite(steps) else -1
+    if mode == "constant" and not 0 <= stored <= 255:
+        return False
+    widths = pad_of(node)
+    return _same_scale(
+        state,
+        node,
+        lambda source, name: Pad(label(node), (source,), name, widths, mode, float(stored)),
+    )
+
+
+def _resize(state: Lowering, node: ir.Node) -> bool:
+    if text(node, "mode", "nearest") != "nearest" and _Result(node, lambda _: False).open:
+        return False  # means of bytes, that nothing says to round
+    rows, columns = (
+        Sampling(
+            looks.first,
+            looks.second,
+            np.floor(looks.weight.astype(np.float64) * 2**WEIGHT_BITS + 0.5).astype(np.int32),
+        )
+        for looks in looks_of(node)
+    )
+    return _same_scale(
+        state, node, lambda source, name: Resize(label(node), (source,), name, rows, columns)
+    )
+
+
+def _average_pool(state: Lowering, node: ir.Node) -> bool:
+    result = _Result(node, lambda _: False)
+    if result.quantizer is None:
+        return False
+    window = whole_map(node) if node.op_type == "GlobalAveragePool" else window_of(node)
+    source = state.bytes[_input(node)]
+    ratio = np.float64(np.float32(state.quantization(source).scale)) / np.float64(
+        np.float32(result.quantization.scale)
+    )
+    area = window.rows.kernel * window.columns.kernel
+    try:
+        multipliers, shift = average_multipliers(float(ratio), area)
+    except TatamiError as error:
+        raise TatamiError(f"'{label(node)}': {error.reason}", hint=error.hint) from error
+    step = QuantizedAveragePool(
+        label(node),
+        (source,),
+        result.name,
+        window,
+        bool(integer(node, "count_include_pad", 0)),
+        multipliers,
+        shift,
+    )
+    shape = value_shape(node.outputs[0])
+    return result.take(state, state.add(step, shape, result.quantization))
+
+
+def _table(state: Lowering, node: ir.Node) -> bool:
+    activation = activation_of(node)
+    result = _Result(node, lambda _: False)
+    if activation is None or result.quantizer is None:
+        return False
+    source = state.bytes[_input(node)]
+    given, to = state.quantization(source), result.quantization
+    entries = table(function_of(activation), given.scale, given.zero_point, to.scale, to.zero_point)
+    step = Table(label(node), (source,), result.name, entries)
+    return result.take(state, state.add(step, state.values[source].shape, to))
+
+
+def function_of(activation: Activation) -> Callable[[Float64], Float64]:
+    """An activation as a function in float64."""
+    match activation:
+        case Leaky(alpha):
+            return lambda x: np.where(x < 0, np.float64(np.float32(alpha)) * x, x)
+        case Clamp(low, high):
+            return lambda x: np.clip(x, low, high)
+        case Function("sigmoid"):
+            return lambda x: np.asarray(1 / (1 + np.exp(-x)))
+        case Function("exp"):
+            return np.exp
+        case Function("tanh"):
+            return np.tanh
+    raise AssertionError(activation)
+
+
+def _add(state: Lowering, node: ir.Node) -> bool:
+    result = _Result(node, _is_clamp)
+    values = [_input(node, 0), _input(node, 1)]
+    if result.quantizer is None or not all(value in state.bytes for value in values):
+        return False
+    check_axes(node)
+    names = [state.bytes[value] for value in values]
+    if state.values[names[0]].shape != state.values[names[1]].shape:
+        return False
+    to = result.quantization
+    factors = [
+        float(np.float64(np.float32(state.quantization(name).scale)) / np.float32(to.scale))
+        for name in names
+    ]
+    try:
+        multipliers, shift = add_multipliers((factors[0], factors[1]))
+    except ValueError:
+        return False
+    step = QuantizedAdd(
+        label(node), tuple(names), result.name, multipliers, shift, *_bounds(result.activation, to)
+    )
+    return result.take(state, state.add(step, state.values[names[0]].shape, to))
+
+
+def _concat(state: Lowering, node: ir.Node) -> bool:
+    result = _Result(node, lambda _: False)
+    values = [_input(node, index) for index in range(len(node.inputs))]
+    if result.quantizer is None or not all(value in state.bytes for value in values):
+        return False
+    to = result.quantization
+    check_axes(node)
+    names = []
+    for value in values:
+        source = state.bytes[value]
+        if state.quantization(source) != to:
+            name = f"{source} for {result.name}"
+            source = name if name in state.values else _rescaled(state, source, to, name)
+        names.append(source)
+    step = Concat(label(node), tuple(names), result.name, axis_of(node, 1))
+    return result.take(state, state.add(step, value_shape(node.outputs[0]), to))
+
+
+def _softmax(state: Lowering, node: ir.Node) -> bool:
+    result = _Result(node, lambda _: False)
+    if result.quantizer is None:
+        return False
+    source = state.bytes[_input(node)]
+    try:
+        ratio = softmax_ratio(result.quantization.scale)
+    except TatamiError as error:
+        raise TatamiError(f"'{label(node)}': {error.reason}", hint=error.hint) from error
+    step = QuantizedSoftmax(
+        label(node),
+        (source,),
+        result.name,
+        softmax_table(state.quantization(source).scale),
+        ratio,
+        axis_of(node, -1),
+    )
+    assert batch_axes(node.outputs[0]) <= 1
+    shape = value_shape(node.outputs[0])
+    return result.take(state, state.add(step, shape, result.quantization))
+
+
+_LOWER: Mapping[str, Callable[[Lowering, ir.Node], bool]] = {
+    "Add": _add,
+    "AveragePool": _average_pool,
+    "Clip": _table,
+    "Concat": _concat,
+    "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
+    "Exp": _table,
+    "Flatten": _reshape,
+    "Gemm": _fully_connected,
+    "GlobalAveragePool": _average_pool,
+    "GlobalMaxPool": _max_pool,
+    "LeakyRelu": _table,
+    "MatMul": _fully_connected,
+    "MaxPool": _max_pool,
+    "MaxUnpool": _max_unpool,
+    "Pad": _pad,
+    "Relu": _table,
+    "Reshape": _reshape,
+    "Resize": _resize,
+    "Sigmoid": _table,
+    "Slice": _slice,
+    "Softmax": _softmax,
+    "SpaceToDepth": _space_to_depth,
+    "Squeeze": _reshape,
+    "Tanh": _table,
+    "Transpose": _transpose,
+    "Unsqueeze": _reshape,
+}

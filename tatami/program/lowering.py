@@ -1,0 +1,310 @@
+"""A program in the making, and what a node of ONNX is in a program's terms: shapes, axes, windows.
+
+lower.py makes float steps of it, lower_quantized.py integer ones.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from tatami.errors import TatamiError
+from tatami.graph.attributes import (
+    constant,
+    integer,
+    integers,
+    label,
+    pad_widths,
+    place,
+    real,
+    slices_of,
+    weight,
+    window_of,
+)
+from tatami.graph.network import shape_of
+from tatami.ops.window import Axis, Window
+from tatami.program.steps import (
+    TAPS,
+    Activation,
+    Clamp,
+    Dequantize,
+    Function,
+    Leaky,
+    MaxTap,
+    Quantization,
+    Shape,
+    Step,
+    Value,
+)
+
+Array = NDArray[Any]
+
+
+@dataclass
+class Lowering:
+    """A program in the making, and what has become of the ONNX values.
+
+    floats: the program's name of an ONNX value that exists in float32.
+    bytes: that of one that exists as uint8: the outputs of QuantizeLinear and DequantizeLinear.
+    taps: that of the indices of a max pool, as taps.
+    done: nodes that an earlier one has taken with it.
+    """
+
+    steps: list[Step] = field(default_factory=list)
+    values: dict[str, Value] = field(default_factory=dict)
+    constants: dict[str, Array] = field(default_factory=dict)
+    floats: dict[ir.Value, str] = field(default_factory=dict)
+    bytes: dict[ir.Value, str] = field(default_factory=dict)
+    taps: dict[ir.Value, str] = field(default_factory=dict)
+    done: set[ir.Node] = field(default_factory=set)
+
+    def add(self, step: Step, shape: Shape, quantization: Quantization | None = None) -> str:
+        """Append a step; returns the name of what it makes."""
+        self.steps.append(step)
+        self.values[step.output] = Value(shape, quantization)
+        return step.output
+
+    def quantization(self, name: str) -> Quantization:
+        """That of a value that is known to have one."""
+        found = self.values[name].quantization
+        assert found is not None, name
+        return found
+
+    def float_input(self, node: ir.Node, index: int) -> str:
+        """The program's name of an input in float32: a value, made so where it is a byte, or a
+        constant."""
+        value = node.inputs[index]
+        if value is None:
+            raise TatamiError(f"{place(node)} lacks its input {index}", hint="export it again")
+        if value in self.floats:
+            return self.floats[value]
+        if value in self.bytes:
+            source = self.bytes[value]
+            name = str(value.name)
+            self.floats[value] = self.add(
+                Dequantize(name, (source,), name), self.values[source].shape
+            )
+            return name
+        return self._constant(node, index, value)
+
+    def _constant(self, node: ir.Node, index: int, value: ir.Value) -> str:
+        """A constant beside a node's result: one array may serve results of several ranks."""
+        array = weight(node, index)
+        if array is None:
+            raise TatamiError(
+                f"{place(node)} reads '{value.name}', which nothing makes", hint="export it again"
+            )
+        shape = constant_shape(node, array)
+        name = str(value.name)
+        if name in self.values and self.values[name].shape != shape:
+            name = f"{name} as {shape}"
+        self.values[name] = Value(shape)
+        self.constants[name] = np.asarray(array, np.float32).reshape(shape)
+        return name
+
+
+# Shapes ------------------------------------------------------------------------------------------
+
+
+def value_shape(value: ir.Value) -> Shape:
+    """(channels, rows, columns) of an ONNX value: the batch of 1 is left out, missing axes are 1.
+
+    Of four axes the first is the batch; of two or three it is where it is 1. (1, 10) becomes
+    (10, 1, 1), and (3, 4, 5), which has no batch, stays. Raises TatamiError for another batch.
+    """
+    shape = shape_of(value)
+    sides = shape[batch_axes(value) :]
+    if len(shape) > 4 or (len(shape) == 4 and shape[0] != 1):
+        raise TatamiError(
+            f"value '{value.name}' has the shape {shape}, not (1, channels, rows, columns)",
+            hint="export a convolutional network with a fixed batch of 1",
+        )
+    padded = (*sides, 1, 1, 1)
+    return padded[0], padded[1], padded[2]
+
+
+def batch_axes(value: ir.Value) -> int:
+    """How many leading axes are the batch: 0 or 1."""
+    shape = shape_of(value)
+    return int(len(shape) == 4 or (len(shape) in (2, 3) and shape[0] == 1))
+
+
+def check_axes(node: ir.Node) -> None:
+    """Raise TatamiError where an input's axes are not the result's: NumPy aligns them at the end,
+    a value of a program at the channels."""
+    output = node.outputs[0]
+    expected = len(shape_of(output)), batch_axes(output)
+    for index, value in enumerate(node.inputs):
+        if value is None or weight(node, index) is not None:
+            continue
+        if (len(shape_of(value)), batch_axes(value)) != expected:
+            raise TatamiError(
+                f"{place(node)} makes {shape_of(output)} of '{value.name}', {shape_of(value)}",
+                hint="give its inputs as many axes as its output has, with one batch",
+            )
+
+
+def constant_shape(node: ir.Node, array: Array) -> Shape:
+    """The shape of a constant beside a node's result, aligned at the end as NumPy broadcasts."""
+    rank = len(shape_of(node.outputs[0]))
+    full = (1,) * (rank - array.ndim) + array.shape
+    sides = full[batch_axes(node.outputs[0]) :]
+    if len(full) > rank or (rank == 4 and full[0] != 1):
+        raise TatamiError(
+            f"{place(node)} takes a constant of the shape {array.shape}",
+            hint="use one that fits a single picture",
+        )
+    padded = (*sides, 1, 1, 1)
+    return padded[0], padded[1], padded[2]
+
+
+# Nodes ------------------------------------------------------------------------------------------
+
+
+def output_name(node: ir.Node) -> str:
+    """The ONNX name of what a node makes."""
+    return str(node.outputs[0].name)
+
+
+def activation_of(node: ir.Node) -> Activation | None:
+    """What a node does to every sample by itself, where that is one of the known ways."""
+    match node.op_type:
+        case "LeakyRelu":
+            return Leaky(real(node, "alpha", 0.01))
+        case "Relu":
+            return Clamp(0.0, math.inf)
+        case "Clip":
+            low, high = constant(node, 1), constant(node, 2)
+            return Clamp(
+                -math.inf if low is None else float(low), math.inf if high is None else float(high)
+            )
+        case "Sigmoid" | "Exp" | "Tanh":
+            return Function(cast(Literal["sigmoid", "exp", "tanh"], node.op_type.lower()))
+    return None
+
+
+def whole_map(node: ir.Node) -> Window:
+    """The window of a global pool."""
+    value = node.inputs[0]
+    assert value is not None
+    _, rows, columns = value_shape(value)
+    return Window(Axis(rows), Axis(columns))
+
+
+def axis_of(node: ir.Node, default: int) -> int:
+    """A node's axis as one of (channels, rows, columns). Raises TatamiError for the batch."""
+    rank = len(shape_of(node.outputs[0]))
+    axis = integer(node, "axis", default) % rank - batch_axes(node.outputs[0])
+    if axis < 0:
+        raise TatamiError(
+            f"{place(node)} works along the batch", hint="work along channels, rows or columns"
+        )
+    return axis
+
+
+def order_of(node: ir.Node) -> tuple[int, int, int]:
+    """A Transpose as an order of (channels, rows, columns)."""
+    value = node.inputs[0]
+    assert value is not None
+    rank = len(shape_of(value))
+    order = integers(node, "perm", tuple(reversed(range(rank))))
+    batch = batch_axes(value)
+    if batch != batch_axes(node.outputs[0]) or (batch and order[0] != 0):
+        raise TatamiError(f"{place(node)} moves the batch", hint="leave the first axis in place")
+    inner = [axis - batch for axis in order[batch:]]
+    inner += range(len(inner), 3)
+    return inner[0], inner[1], inner[2]
+
+
+def pad_of(node: ir.Node) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    """A Pad's widths for (channels, rows, columns)."""
+    value = node.inputs[0]
+    assert value is not None
+    widths = pad_widths(node)
+    batch = batch_axes(value)
+    if batch and widths[0] != (0, 0):
+        raise TatamiError(f"{place(node)} pads the batch", hint="pad rows and columns only")
+    inner = (*widths[batch:], (0, 0), (0, 0), (0, 0))
+    return inner[0], inner[1], inner[2]
+
+
+def add_taps(state: Lowering, node: ir.Node, source: str) -> None:
+    """The step beside a max pool that notes where its samples lay, where something asks for it.
+
+    ONNX counts samples of the whole map, in 64 bits; the tap of the window says the same in 8.
+    """
+    if len(node.outputs) < 2 or not node.outputs[1].uses():
+        return
+    window = window_of(node)
+    if window.rows.kernel * window.columns.kernel > 255:
+        raise TatamiError(
+            f"{place(node)} chooses among more than 255 samples", hint="pool in two steps"
+        )
+    name = f"{node.outputs[1].name} as taps"
+    step = MaxTap(f"{label(node)} taps", (source,), name, window)
+    state.taps[node.outputs[1]] = state.add(step, value_shape(node.outputs[0]), TAPS)
+
+
+def pool_of(node: ir.Node) -> ir.Node:
+    """The MaxPool that a MaxUnpool undoes. Raises TatamiError where it is none, or to its shape."""
+    indices = node.inputs[1]
+    assert indices is not None
+    pool = indices.producer()
+    if pool is None or shape_of(node.outputs[0]) != shape_of(first_input(pool)):
+        raise TatamiError(
+            f"{place(node)} undoes no max pool of the network",
+            hint="unpool to the shape that a max pool had, by its indices",
+        )
+    return pool
+
+
+def first_input(node: ir.Node) -> ir.Value:
+    value = node.inputs[0]
+    assert value is not None
+    return value
+
+
+def slice_of(node: ir.Node) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Where a Slice starts along (channels, rows, columns), and its steps."""
+    value = first_input(node)
+    batch = batch_axes(value)
+    taken = [
+        range(length)[one] for length, one in zip(shape_of(value), slices_of(node), strict=True)
+    ]
+    if batch != batch_axes(node.outputs[0]) or (batch and len(taken[0]) != 1):
+        raise TatamiError(f"{place(node)} cuts the batch", hint="cut channels, rows and columns")
+    inner = [*taken[batch:], range(1), range(1), range(1)][:3]
+    starts, steps = [one.start for one in inner], [one.step for one in inner]
+    return (starts[0], starts[1], starts[2]), (steps[0], steps[1], steps[2])
+
+
+def matrix_of(node: ir.Node) -> tuple[Array, Array]:
+    """A fully connected layer's constants: weights (outputs, inputs, 1, 1), bias (outputs,)."""
+    weights, bias = weight(node, 1), weight(node, 2)
+    image = node.inputs[0]
+    assert image is not None
+    rows = value_shape(image)
+    if (
+        weights is None
+        or weights.ndim != 2
+        or integer(node, "transA", 0)
+        or rows != (weights.shape[1 if integer(node, "transB", 0) else 0], 1, 1)
+        or (bias is not None and bias.size not in (1, bias.shape[-1] if bias.ndim else 1))
+    ):
+        raise TatamiError(
+            f"{place(node)} is no fully connected layer",
+            hint="only a product of one row with a constant matrix on the right can be shipped",
+        )
+    if not integer(node, "transB", 0):
+        weights = weights.T
+    weights = weights * np.float32(real(node, "alpha", 1.0))
+    outputs = len(weights)
+    shift = np.zeros(outputs, np.float32)
+    if bias is not None:
+        shift = np.broadcast_to(bias.reshape(-1) * np.float32(real(node, "beta", 1.0)), (outputs,))
+    return np.ascontiguousarray(weights)[:, :, None, None], np.ascontiguousarray(shift)

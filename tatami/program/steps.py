@@ -1,0 +1,545 @@
+"""The lowered network: steps with static shapes, in order, and the lifetime of every value.
+
+The one thing that every back end obeys: the interpreter in NumPy (program/interpret.py), the
+emitted C, the RTL. Batch 1 is gone: a value is (channels, rows, columns), either float32 or, where
+it has a ``Quantization``, uint8. program/lower.py makes a program of an ONNX network. The
+arithmetic of the steps whose name begins with Quantized is docs/integer-arithmetic.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tatami.ops.conv import multiply_adds
+from tatami.ops.window import Window
+from tatami.types import Float32, Spec
+
+Shape = tuple[int, int, int]
+"""(channels, rows, columns)."""
+Int8 = NDArray[np.int8]
+Int32 = NDArray[np.int32]
+UInt8 = NDArray[np.uint8]
+UInt32 = NDArray[np.uint32]
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """What a uint8 stands for: real = scale * (stored - zero_point); scale is a float32."""
+
+    scale: float
+    zero_point: int
+
+
+TAPS = Quantization(1.0, 0)
+"""Of bytes that are the numbers of taps."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """What travels between two steps: float32, or uint8 where there is a quantization."""
+
+    shape: Shape
+    quantization: Quantization | None = None
+
+    @property
+    def bytes(self) -> int:
+        """What it takes in memory."""
+        return math.prod(self.shape) * (4 if self.quantization is None else 1)
+
+    @property
+    def quantized(self) -> bool:
+        """Whether its bytes stand for real numbers: those of taps stand for themselves."""
+        return self.quantization not in (None, TAPS)
+
+
+# What may follow a sum ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Leaky:
+    """x where x >= 0, else alpha * x."""
+
+    alpha: float
+
+
+@dataclass(frozen=True)
+class Clamp:
+    """x held between two bounds: ReLU is (0, infinity), ReLU6 is (0, 6)."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of one number that is no piece of a line."""
+
+    name: Literal["sigmoid", "exp", "tanh"]
+
+
+Activation = Leaky | Clamp | Function
+
+
+@dataclass(frozen=True, eq=False)
+class Requantize:
+    """From an int32 sum to uint8, a channel at a time: see docs/integer-arithmetic.md, section 3.
+
+    y = clamp(zero_point + ((sum * m + 2^(shift - 1)) >> shift), low, high), where m is
+    ``multiplier`` for sum >= 0 and ``negative_multiplier`` below (that is leaky ReLU; without it
+    the two are equal). All three arrays: (outputs,). ReLU and ReLU6 are ``low`` and ``high``.
+    """
+
+    multiplier: Int32
+    negative_multiplier: Int32
+    shift: Int32
+    zero_point: int
+    low: int = 0
+    high: int = 255
+
+
+@dataclass(frozen=True, eq=False)
+class ToFloat:
+    """From an int32 sum to float32: y = float32(sum) * scale of the channel, (outputs,)."""
+
+    scale: Float32
+
+
+# Steps -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Conv:
+    """weights: (outputs, channels / groups, kernel rows, kernel columns).  bias: (outputs,).
+
+    pool: a max pool of what the convolution and its activation give, in the same step.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    weights: Float32
+    bias: Float32
+    window: Window
+    groups: int
+    activation: Activation | None = None
+    pool: Window | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedConv:
+    """Sums in int32 of weights * (x - the input's zero point), padding being x = zero point.
+
+    weights: int8 (outputs, channels / groups, kernel rows, kernel columns).  bias: (outputs,).
+    pool: a max pool of the result, in the same step; never with ToFloat.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    weights: Int8
+    bias: Int32
+    window: Window
+    groups: int
+    result: Requantize | ToFloat
+    pool: Window | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ConvTranspose:
+    """weights: (channels, outputs / groups, kernel rows, kernel columns).  bias: (outputs,).
+
+    Input (y, x) reaches outputs (y * stride + u * dilation - before, ...), tap (u, v); the window's
+    ``before`` and ``after`` crop. The output's shape is that of its value.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    weights: Float32
+    bias: Float32
+    window: Window
+    groups: int
+    activation: Activation | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedConvTranspose:
+    """As ConvTranspose, with int8 weights, int32 sums and bias."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    weights: Int8
+    bias: Int32
+    window: Window
+    groups: int
+    result: Requantize | ToFloat
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """The largest sample under each place of the window; padding never wins. Either kind."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    window: Window
+
+
+@dataclass(frozen=True)
+class MaxTap:
+    """Which tap of the window sees the largest sample, of equal ones the first, of either kind.
+
+    Taps are counted in the order of reading; the result is bytes, whose quantization is ``TAPS``:
+    at most 255 taps.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    window: Window
+
+
+@dataclass(frozen=True)
+class MaxUnpool:
+    """Samples back to where a max pool of that window saw the largest: inputs are (samples, taps).
+
+    All other places are zero, in bytes the zero point. Where two meet in one place, the later one
+    in the order of reading stays.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    window: Window
+
+
+@dataclass(frozen=True)
+class AveragePool:
+    """The mean under each place of the window; ``count_padding``: its zeros count as samples."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    window: Window
+    count_padding: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedAveragePool:
+    """y = clamp(zero point + ((sum of (x - zero point) * multiplier[n] + 2^(shift-1)) >> shift)).
+
+    n: samples that count.  multiplier: int32 (kernel area + 1,); 0 where n does not occur.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    window: Window
+    count_padding: bool
+    multiplier: Int32
+    shift: int
+
+
+@dataclass(frozen=True)
+class Activate:
+    """An activation that could not be made part of the step before."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    activation: Activation
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """y = table[x]: any function of one uint8.  table: (256,)."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    table: UInt8
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """Two float values, sample by sample; an axis of length 1 is repeated, as in NumPy."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    operation: Literal["add", "subtract", "multiply", "divide"]
+    activation: Activation | None = None
+
+
+@dataclass(frozen=True)
+class QuantizedAdd:
+    """y = clamp(z + (((a - za) * ma + (b - zb) * mb + 2^(shift - 1)) >> shift), low, high).
+
+    multipliers: (ma, mb), each at most 2^21, so that all fits int32.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    multipliers: tuple[int, int]
+    shift: int
+    low: int = 0
+    high: int = 255
+
+
+@dataclass(frozen=True)
+class Concat:
+    """Values after one another along an axis of (channels, rows, columns). Either kind.
+
+    Quantized values have the quantization of the output: a Table step has seen to it.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    axis: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Sampling:
+    """Where an output index of one axis looks: first * (1 - weight) + second * weight.
+
+    first, second: int32 (length,).  weight: float32 (length,) in [0, 1], or for a quantized value
+    int32 in [0, 2^11].
+    """
+
+    first: Int32
+    second: Int32
+    weight: Float32 | Int32
+
+
+@dataclass(frozen=True, eq=False)
+class Resize:
+    """Nearest (all weights 0) or bilinear, in either kind.
+
+    Quantized bilinear: (sum of row weight * column weight * x + 2^21) >> 22.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    rows: Sampling
+    columns: Sampling
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """exp(x - max) / sum of exp(x - max), along an axis of (channels, rows, columns); float."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    axis: int = 0
+
+
+@dataclass(frozen=True)
+class L2Norm:
+    """The root of the sum of squares along an axis of (channels, rows, columns), which stays with
+    the length 1; float."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    axis: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedSoftmax:
+    """y = clamp(z + (e * ratio + sum * 2^15) // (sum * 2^16)), e = table[max - x].
+
+    table: uint32 (256,), round(2^20 * exp(-scale * d)).  ratio: round(2^16 / the output's scale).
+    sum: of e along the axis.  docs/integer-arithmetic.md, section 8.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    table: UInt32
+    ratio: int
+    axis: int = 0
+
+
+@dataclass(frozen=True)
+class Reshape:
+    """The same samples in the order of (channels, rows, columns), under another shape."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+
+
+@dataclass(frozen=True)
+class Transpose:
+    """Output axis i is input axis order[i]."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    order: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Output i along an axis of (channels, rows, columns) is input starts + i * steps. Any kind."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    starts: tuple[int, int, int]
+    steps: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class SpaceToDepth:
+    """The samples of each block x block by row and column, as channels: tatami.ops."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    block: int
+
+
+@dataclass(frozen=True)
+class Pad:
+    """widths: (before, after) of each axis.  value: a real, or for a quantized value a uint8."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    widths: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+    mode: Literal["constant", "edge", "reflect"]
+    value: float = 0.0
+
+
+@dataclass(frozen=True)
+class Quantize:
+    """float32 to uint8: clamp(round half to even(x / scale) + zero point, 0, 255)."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+
+
+@dataclass(frozen=True)
+class Dequantize:
+    """uint8 to float32: float32(x - zero point) * scale."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+
+
+Step = (
+    Conv
+    | QuantizedConv
+    | ConvTranspose
+    | QuantizedConvTranspose
+    | MaxPool
+    | MaxTap
+    | MaxUnpool
+    | AveragePool
+    | QuantizedAveragePool
+    | Activate
+    | Table
+    | Arithmetic
+    | QuantizedAdd
+    | Concat
+    | Resize
+    | Softmax
+    | L2Norm
+    | QuantizedSoftmax
+    | Reshape
+    | Transpose
+    | Slice
+    | SpaceToDepth
+    | Pad
+    | Quantize
+    | Dequantize
+)
+_FLOAT_ARITHMETIC = Conv | ConvTranspose | AveragePool | Activate | Arithmetic | Softmax | L2Norm
+Convolution = Conv | QuantizedConv | ConvTranspose | QuantizedConvTranspose
+
+
+# The whole ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Lifetime:
+    """A value is written by step ``first`` (an input: -1) and last read by step ``last``.
+
+    An output is read after the last step.
+    """
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Program:
+    """Steps in the order in which they run, and what every value is, by name.
+
+    constants: values that no input changes and that steps read as they read others; float32, of
+    the shape of their value. They lie with the weights, not in the arena.
+    spec: None for a network that another program wrote: it ships without picture and box rules.
+    """
+
+    steps: tuple[Step, ...]
+    values: Mapping[str, Value]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    spec: Spec | None = None
+    constants: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def lifetimes(self) -> dict[str, Lifetime]:
+        """When each value is alive, in the order in which they are born; constants are left out."""
+        born = dict.fromkeys(self.inputs, -1)
+        born |= {step.output: index for index, step in enumerate(self.steps)}
+        died = dict(born)
+        for index, step in enumerate(self.steps):
+            died |= {name: index for name in step.inputs if name in born}
+        died |= dict.fromkeys(self.outputs, len(self.steps))
+        return {name: Lifetime(born[name], died[name]) for name in born}
+
+    def rounded(self) -> frozenset[str]:
+        """Values that float arithmetic has a part in: two back ends may differ in their last bits.
+
+        Moving floats, and converting them from integers and to them, is exact.
+        """
+        found: set[str] = set()
+        for step in self.steps:
+            arithmetic = isinstance(step, _FLOAT_ARITHMETIC) or (
+                isinstance(step, Resize) and self.values[step.output].quantization is None
+            )
+            if arithmetic or any(name in found for name in step.inputs):
+                found.add(step.output)
+        return frozenset(found)
+
+    def multiply_adds(self, step: Step) -> int:
+        """Multiplications that are added up: those of the convolutions; the rest count 0."""
+        if isinstance(step, Conv | QuantizedConv):
+            _, rows, columns = self.values[step.output].shape
+            if step.pool is not None:  # the convolution's own map
+                _, height, width = self.values[step.inputs[0]].shape
+                rows, columns = step.window.rows.output(height), step.window.columns.output(width)
+            return multiply_adds(step.weights.shape, rows * columns)
+        if isinstance(step, ConvTranspose | QuantizedConvTranspose):
+            _, rows, columns = self.values[step.inputs[0]].shape
+            return multiply_adds(step.weights.shape, rows * columns)
+        return 0
+
+
+def parameters(step: Step) -> int:
+    """Weights and biases of a step."""
+    return step.weights.size + step.bias.size if isinstance(step, Convolution) else 0

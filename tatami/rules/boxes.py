@@ -1,0 +1,260 @@
+"""Boxes as arrays: pure functions, the box format in every name.
+
+xyxy is (left, top, right, bottom) edges, cxcywh is (center x, center y, width, height), both in
+pixels and of shape (n, 4). Every function computes in the precision it is given: float32 boxes are
+compared in float32, as the C program compares them, and float64 boxes in float64.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tatami.rules.neighbors import neighbors
+from tatami.types import Bool, Int64, Size
+
+Real = TypeVar("Real", np.float32, np.float64)
+
+
+def xyxy_to_cxcywh(xyxy: NDArray[Real]) -> NDArray[Real]:
+    """Edges (n, 4) to center and sides (n, 4)."""
+    sides = xyxy[:, 2:] - xyxy[:, :2]
+    return np.concatenate([xyxy[:, :2] + sides / 2, sides], axis=1)
+
+
+def cxcywh_to_xyxy(cxcywh: NDArray[Real]) -> NDArray[Real]:
+    """Center and sides (n, 4) to edges (n, 4)."""
+    centers, halves = cxcywh[:, :2], cxcywh[:, 2:] / 2
+    return np.concatenate([centers - halves, centers + halves], axis=1)
+
+
+def area_xyxy(xyxy: NDArray[Real]) -> NDArray[Real]:
+    """Areas (...) in square pixels of boxes (..., 4); 0 for a box whose edges are crossed."""
+    sides = np.maximum(xyxy[..., 2:] - xyxy[..., :2], 0)
+    areas: NDArray[Real] = sides[..., 0] * sides[..., 1]
+    return areas
+
+
+def intersection_xyxy(a: NDArray[Real], b: NDArray[Real]) -> NDArray[Real]:
+    """Areas (n, m) in square pixels that each of a (n, 4) shares with each of b (m, 4)."""
+    return _shared(a[:, None], b[None, :])
+
+
+def iou_xyxy(a: NDArray[Real], b: NDArray[Real]) -> NDArray[Real]:
+    """Intersection over union (n, m), in [0, 1], of each of a (n, 4) with each of b (m, 4).
+
+    Two boxes without area have the IoU 0.
+    """
+    return _iou(a[:, None], b[None, :])
+
+
+def _shared(a: NDArray[Real], b: NDArray[Real]) -> NDArray[Real]:
+    """Areas that boxes a and b (..., 4), broadcast against each other, share."""
+    # One axis after the other, which needs a third of the memory of (..., 4) arrays.
+    width = np.minimum(a[..., 2], b[..., 2]) - np.maximum(a[..., 0], b[..., 0])
+    height = np.minimum(a[..., 3], b[..., 3]) - np.maximum(a[..., 1], b[..., 1])
+    shared: NDArray[Real] = np.maximum(width, 0) * np.maximum(height, 0)
+    return shared
+
+
+def _iou(a: NDArray[Real], b: NDArray[Real]) -> NDArray[Real]:
+    """Intersection over union of boxes a and b (..., 4), broadcast against each other."""
+    shared = _shared(a, b)
+    union = area_xyxy(a) + area_xyxy(b) - shared
+    iou: NDArray[Real] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return iou
+
+
+def clip_xyxy(xyxy: NDArray[Real], size: Size) -> NDArray[Real]:
+    """The part of each box (n, 4) inside a picture of that size; one outside it loses its area."""
+    edges = np.array([size.width, size.height, size.width, size.height], xyxy.dtype)
+    return np.minimum(np.maximum(xyxy, 0), edges)
+
+
+def _center_distance(a: NDArray[Real], b: NDArray[Real], size: Size) -> NDArray[Real]:
+    """How far the centers of boxes a lie from those of b (..., 4), (...), in [0, 1]: the square of
+    their distance over that of the diagonal of the hull of both boxes (Zheng et al. 2020, equation
+    7), in shares of the sides of a picture of that size. 0 for two boxes that are one point.
+    """
+    sides = np.array([size.width, size.height], a.dtype)
+    centers = ((a[..., :2] + a[..., 2:]) - (b[..., :2] + b[..., 2:])) / 2 / sides
+    hull = np.maximum(a[..., 2:], b[..., 2:]) - np.minimum(a[..., :2], b[..., :2])
+    hull = hull / sides
+    distance = centers[..., 0] * centers[..., 0] + centers[..., 1] * centers[..., 1]
+    diagonal = hull[..., 0] * hull[..., 0] + hull[..., 1] * hull[..., 1]
+    zero = np.zeros_like(distance)
+    share: NDArray[Real] = np.divide(distance, diagonal, out=zero, where=diagonal > 0)
+    return share
+
+
+def nms_xyxy(
+    xyxy: NDArray[Real],
+    scores: NDArray[Real],
+    iou_threshold: float,
+    diou_size: Size | None = None,
+) -> Int64:
+    """Greedy non-maximum suppression of boxes (n, 4), scores (n,): the kept indices, best first.
+
+    The best box left is kept, every box whose IoU with it exceeds the threshold goes, and so on.
+    Of equal scores the lower index is the better.  diou_size: the picture's, where the IoU is first
+    lessened by the 0.6th power of their centers' distance, as darknet's greedynms does (Zheng et
+    al. 2020, equation 7, in shares of the picture's sides).
+    """
+    order = best_first(scores)
+    boxes = xyxy[order]
+    left = np.arange(len(boxes))
+    kept = []
+    at_once = _AT_ONCE
+    # Many boxes at once, so that the time goes into arithmetic on arrays: the best few dozen are
+    # settled among themselves, then all that they keep is held against the rest.
+    while len(left):
+        best, left = left[:at_once], left[at_once:]
+        one, other = _same_objects(boxes[best], boxes[best], iou_threshold, diou_size)
+        best = best[_settled(len(best), one[one < other], other[one < other])]
+        kept.append(best)
+        _, gone = _same_objects(boxes[best], boxes[left], iou_threshold, diou_size)
+        left = np.delete(left, gone)
+        at_once *= 2  # what is left is ever less alike
+    return order[np.concatenate(kept)].astype(np.int64) if kept else np.zeros(0, np.int64)
+
+
+def best_first(scores: NDArray[Real]) -> Int64:
+    """The indices of scores (n,) from the highest to the lowest, of equal ones the lower first."""
+    if scores.dtype != np.float32 or len(scores) > _MOST_SORTED or np.isnan(scores).any():
+        return np.argsort(-scores, kind="stable")
+    # A stable sort by a number and its place is any sort by both in one integer, which is faster.
+    # The bits of two floats compare as the floats do once those of negative ones are turned around;
+    # 0 - x, and not -x, for it makes one number of 0 and -0.
+    bits = (np.float32(0) - scores).view(np.uint32)
+    ordered = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
+    keys = ordered.astype(np.uint64) << np.uint64(32) | np.arange(len(scores), dtype=np.uint64)
+    keys.sort()
+    return (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
+
+
+_MOST_SORTED = 1 << 32
+"""Scores whose places fit beside them in 64 bits."""
+_AT_ONCE = 32
+"""Boxes that ``nms_xyxy`` settles together at first."""
+_MOST_PAIRS = 1 << 18
+"""Pairs up to which each is looked at: to sort boxes by place costs more than that."""
+_IN_CACHE = 1 << 15
+"""Pairs at once: temporary arrays of so many numbers stay in the processor's cache."""
+
+
+def _settled(count: int, better: Int64, worse: Int64) -> Bool:
+    """Which of ``count`` boxes are kept, (count,), where box better[i] throws out box worse[i]."""
+    kept, open_ = np.zeros(count, bool), np.ones(count, bool)
+    while len(better):
+        certain = open_.copy()
+        certain[worse] = False  # whether these are kept is up to a better one
+        kept |= certain
+        open_[certain] = False
+        open_[worse[certain[better]]] = False
+        pending = open_[better] & open_[worse]
+        better, worse = better[pending], worse[pending]
+    return kept | open_
+
+
+def _same_objects(
+    a: NDArray[Real], b: NDArray[Real], iou_threshold: float, diou_size: Size | None
+) -> tuple[Int64, Int64]:
+    """The pairs of a (n, 4) and b (m, 4) that are too much the same to be two: their indices."""
+    # Cheap and a little generous first; the IoU itself is computed of few.
+    rows, columns = _alike(a, b, iou_threshold)
+    one, other = a[rows], b[columns]
+    excess = _iou(one, other) - a.dtype.type(iou_threshold)
+    too_much = excess > 0
+    if diou_size is not None:
+        # x > y ** 0.6 where x ** 5 > y ** 3, which needs no pow and is the same bits in C.
+        away = _center_distance(one, other, diou_size)
+        square = excess * excess
+        too_much &= square * square * excess > away * away * away
+    return rows[too_much], columns[too_much]
+
+
+def _alike(a: NDArray[Real], b: NDArray[Real], iou_threshold: float) -> tuple[Int64, Int64]:
+    """The pairs whose IoU exceeds the threshold (not below 0), and perhaps a few more."""
+    if len(a) * len(b) > _MOST_PAIRS:
+        # An IoU of t needs one of t along each axis. Then the intervals' hull is at most a's side
+        # over t, and the centers are apart by at most half of what the hull has beyond the overlap.
+        sides_a, sides_b = (box[:, 2:].astype(np.float64) - box[:, :2] for box in (a, b))
+        reach = (sides_a + sides_b.max(axis=0)) / 2  # where they touch
+        if iou_threshold > 0:
+            reach = np.minimum(reach, sides_a * (1 - iou_threshold) / (2 * iou_threshold))
+        centers_a, centers_b = ((box[:, :2].astype(np.float64) + box[:, 2:]) / 2 for box in (a, b))
+        spread = np.ptp(centers_b, axis=0)
+        looked_at = np.minimum(2 * reach, spread).prod(axis=1).mean()
+        if looked_at < 0.05 * spread.prod() < np.inf:
+            rows, columns = neighbors(centers_a, 1.001 * reach, centers_b)
+            sharing = _share_enough(a[rows], b[columns], iou_threshold)
+            return rows[sharing], columns[sharing]
+    lying = np.asfortranarray(b)  # one coordinate after the other
+    step = max(1, _IN_CACHE // max(1, len(a)))
+    rows, columns = np.zeros((2, 0), np.int64)
+    found = [(rows, columns)]
+    for start in range(0, len(b), step):
+        part = lying[None, start : start + step]
+        rows, columns = _share_enough(a[:, None], part, iou_threshold).nonzero()
+        found.append((rows, start + columns))
+    return np.hstack([rows for rows, _ in found]), np.hstack([columns for _, columns in found])
+
+
+def _share_enough(a: NDArray[Real], b: NDArray[Real], iou_threshold: float) -> Bool:
+    """Whether boxes a and b (..., 4), broadcast, share what an IoU of the threshold needs.
+
+    shared / (a + b - shared) > t where shared > t / (1 + t) * (a + b); a little less is asked for,
+    for the rounding of either.
+    """
+    least = a.dtype.type(0.999 * iou_threshold / (1 + iou_threshold))
+    enough: Bool = _shared(a, b) > least * (area_xyxy(a) + area_xyxy(b))
+    return enough
+
+
+def soft_nms_xyxy(
+    xyxy: NDArray[Real],
+    scores: NDArray[Real],
+    *,
+    sigma: float = 0.5,
+    score_threshold: float = 0.001,
+) -> tuple[Int64, NDArray[Real]]:
+    """Soft-NMS (Bodla et al. 2017, equation 3): kept indices, best first, and their new scores.
+
+    Instead of going, a box that overlaps a kept one by the IoU u has its score multiplied by
+    exp(-u^2 / sigma); one that falls to ``score_threshold`` or below goes. Of equal scores the
+    lower index is the better. Raises ValueError for a sigma that is not above 0.
+    """
+    if not sigma > 0:
+        raise ValueError(f"sigma is {sigma}, not above 0")
+    left = np.flatnonzero(scores > score_threshold)
+    now = scores[left]
+    kept, kept_scores = [], []
+    while len(left):
+        best = int(now.argmax())
+        kept.append(left[best])
+        kept_scores.append(now[best])
+        overlap = iou_xyxy(xyxy[left[best]][None], xyxy[left])[0]
+        now = now * np.exp(-overlap * overlap / xyxy.dtype.type(sigma))
+        stays = now > score_threshold
+        stays[best] = False
+        left, now = left[stays], now[stays]
+    return np.array(kept, np.int64), np.array(kept_scores, scores.dtype)
+
+
+def nms_per_class(
+    xyxy: NDArray[Real],
+    scores: NDArray[Real],
+    labels: Int64,
+    iou_threshold: float,
+    diou_size: Size | None = None,
+) -> Int64:
+    """``nms_xyxy`` within each class of labels (n,): the kept indices of all, best first."""
+    kept = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        of_class = np.flatnonzero(labels == label)
+        best = nms_xyxy(xyxy[of_class], scores[of_class], iou_threshold, diou_size)
+        kept[of_class[best]] = True
+    indices = np.flatnonzero(kept)
+    return indices[np.argsort(-scores[indices], kind="stable")].astype(np.int64)

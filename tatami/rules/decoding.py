@@ -1,0 +1,227 @@
+"""The decoding rule: a network's raw maps to boxes in the picture's pixels.
+
+In float32, with every order, every tie and exp itself (ops/exponential.py) fixed, so that the
+emitted C program follows it step by step to the same bits:
+
+1. Each grid has A anchors (pw, ph) at every (row, col), a cell being (sx, sy) input pixels wide and
+   high, and K classes. What the rule calls the score of a class number is, by ``scores``, the
+   softmax over all of them, the sigmoid of each, or the number itself, cut to 0..1 (``linear``).
+
+   YOLO (Redmon et al. 2016, section 2): channel ``5 * a + k`` of its map holds tx, ty, tw, th, to,
+   channel ``5 * A + k`` the class numbers, which a cell has once; each (pw, ph) is the size of the
+   input, of whose sides tw and th are the square roots.
+   ``cx = (col + tx) * sx``, cy alike, ``w = pw * min(tw * tw, 64)``, h alike,
+   ``score_k = to * score of class number k``, to cut to 0..1.
+
+   YOLO9000 (Redmon and Farhadi 2017, section 2, "Direct location prediction") and YOLOv3 (2018,
+   section 2.1): channel ``a * (5 + K) + k`` of its map holds tx, ty, tw, th, to, K class numbers.
+   ``cx = (sigmoid(tx) * e - (e - 1) / 2 + col) * sx``, cy alike, where e is ``xy_scale``,
+   ``w = pw * exp(min(tw, 8))``, ``h = ph * exp(min(th, 8))``,
+   ``score_k = sigmoid(to) * score of class number k``.
+
+   SSD (Liu et al. 2016, section 2.2): channel ``4 * a + k`` of the first map holds tx, ty, tw, th,
+   channel ``(K + 1) * a + k`` of the second the class numbers, the background's first.
+   ``cx = (col + 0.5) * sx + tx * v * pw``, cy alike, ``w = pw * exp(min(tw * u, 8))``, h alike,
+   (v, u) being ``variances``; ``score_k`` the score of the k-th number, of all K + 1.
+2. The candidates are numbered by (grid, anchor, row, col, k).
+3. One is dropped unless ``score_k`` exceeds the threshold and none of its numbers is NaN. Best
+   first, ties by that order, at most ``max_candidates``.
+4. The boxes go to the picture's pixels, ``(x - left) * (picture width / placed width)`` in float64,
+   cut to +-2^20 and rounded once to float32.
+5. Greedy NMS within each class, or where the rule is ``agnostic`` among all, in float32 and before
+   any clipping, as the networks were trained: a box at the picture's edge is as large as the
+   network says. A box goes where its IoU with a kept
+   one exceeds the threshold t; where ``nms`` is ``diou`` (Zheng et al. 2020, equation 7, with
+   darknet's exponent) where ``IoU - (d / c) ** 0.6 > t``, d and c being the squares of the distance
+   of the centers and of the diagonal of the two boxes' hull, in shares of the picture's sides. The
+   ``max_detections`` best stay.
+6. They are clipped to the picture; one left without area is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tatami.errors import TatamiError
+from tatami.ops.exponential import exp, sigmoid, softmax
+from tatami.rules.boxes import clip_xyxy, cxcywh_to_xyxy, nms_per_class
+from tatami.rules.picture import Placement
+from tatami.types import (
+    AnchorGrid,
+    Decoding,
+    Detections,
+    DetectionSpec,
+    Float32,
+    Int64,
+    RegionDecoding,
+    Size,
+)
+
+FARTHEST = float(1 << 20)
+"""Pixels from a picture's corner, where boxes are cut: their areas stay finite in float32."""
+LARGEST_LOG_SIDE = 8.0
+"""The logarithms of the sides are cut here: exp(8) is 2981 anchors, which overflows nothing."""
+LARGEST_SIDE = 64.0
+"""In inputs: the squares of YOLO's roots of the sides are cut here."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Boxes before suppression, best first.
+
+    xyxy: (n, 4) float32, pixels of the network's input.  scores: (n,) float32.  labels: (n,) int64.
+    """
+
+    xyxy: Float32
+    scores: Float32
+    labels: Int64
+
+
+def candidates(
+    maps: Sequence[Float32], decoding: Decoding, score_threshold: float, classes: int
+) -> Candidates:
+    """Steps 1 to 3 of the rule: the raw maps of one picture, (channels, rows, cols) each.
+
+    Raises TatamiError where a map's channels are not those of its grid and K = ``classes``.
+    """
+    expected = decoding.maps(classes)
+    _check_maps([one.shape for one in maps], expected, classes)
+    each = len(expected) // len(decoding.grids)
+    found = []
+    for index, grid in enumerate(decoding.grids):
+        of_grid = [one.astype(np.float32, copy=False) for one in maps[each * index :][:each]]
+        with np.errstate(over="ignore", invalid="ignore"):  # infinities and NaN: sorted out below
+            scores = scores_of(of_grid, grid, decoding)  # (A, K, rows, cols)
+            above = scores.transpose(0, 2, 3, 1) > np.float32(score_threshold)
+            anchor, row, column, label = np.nonzero(above)
+            boxes = _boxes(of_grid, grid, decoding, anchor, row, column)
+        found.append((boxes, scores[anchor, label, row, column], label))
+    cxcywh = np.concatenate([boxes for boxes, _, _ in found])
+    score = np.concatenate([scores for _, scores, _ in found])
+    label = np.concatenate([labels for _, _, labels in found])
+    sound = np.flatnonzero(~np.isnan(cxcywh).any(axis=1))
+    best = sound[np.argsort(-score[sound], kind="stable")][: decoding.max_candidates]
+    return Candidates(cxcywh_to_xyxy(cxcywh[best]), score[best], label[best].astype(np.int64))
+
+
+def _check_maps(
+    shapes: Sequence[tuple[int, ...]], expected: Sequence[tuple[AnchorGrid, int]], classes: int
+) -> None:
+    if len(shapes) != len(expected):
+        raise TatamiError(
+            f"the network makes {len(shapes)} maps, its decoding asks for {len(expected)}",
+            hint="correct the grids in the network's metadata",
+        )
+    for shape, (grid, channels) in zip(shapes, expected, strict=True):
+        if len(shape) != 3 or shape[0] != channels:
+            raise TatamiError(
+                f"the network's map has shape {shape}, where {len(grid.anchors)} anchors and "
+                f"{classes} classes need {channels} channels",
+                hint="correct the anchors or the class names in the network's metadata",
+            )
+
+
+def scores_of(maps: Sequence[Float32], grid: AnchorGrid, decoding: Decoding) -> Float32:
+    """The scores of step 1 (A, K, rows, cols) from the map, or pair of maps, of one grid."""
+    anchors = len(grid.anchors)
+    _, rows, columns = maps[0].shape
+    if decoding.kind == "ssd":
+        return _probabilities(maps[1].reshape(anchors, -1, rows, columns), decoding)[:, 1:]
+    if decoding.kind == "yolov1":
+        boxes = maps[0][: 5 * anchors].reshape(anchors, 5, rows, columns)
+        return _cut(boxes[:, 4:]) * _probabilities(maps[0][None, 5 * anchors :], decoding)
+    each = maps[0].reshape(anchors, -1, rows, columns)
+    return sigmoid(each[:, 4:5]) * _probabilities(each[:, 5:], decoding)
+
+
+def _probabilities(numbers: Float32, decoding: Decoding) -> Float32:
+    """The scores of class numbers (n, numbers, rows, cols)."""
+    by = {"softmax": softmax, "sigmoid": sigmoid, "linear": _cut}
+    return by[decoding.scores](numbers)
+
+
+def _cut(numbers: Float32) -> Float32:
+    """To 0..1; NaN stays."""
+    return np.minimum(np.maximum(numbers, np.float32(0)), np.float32(1))
+
+
+def _boxes(
+    maps: Sequence[Float32],
+    grid: AnchorGrid,
+    decoding: Decoding,
+    anchor: Int64,
+    row: Int64,
+    column: Int64,
+) -> Float32:
+    """The boxes of step 1, centers and sides (n, 4), of these anchors and cells, (n,) each."""
+    _, rows, columns = maps[0].shape
+    count = 5 * len(grid.anchors) if decoding.kind == "yolov1" else len(maps[0])
+    numbers = maps[0][:count].reshape(len(grid.anchors), -1, rows, columns)
+    tx, ty, tw, th = numbers[anchor, :4, row, column].T
+    width, height = np.array(grid.anchors, np.float32)[anchor].T
+    stride_x, stride_y = np.array(grid.stride, np.float32)
+    x, y = column.astype(np.float32), row.astype(np.float32)
+    most = np.float32(LARGEST_LOG_SIDE)
+    if decoding.kind == "yolov1":
+        largest = np.float32(LARGEST_SIDE)
+        cx, cy = (x + tx) * stride_x, (y + ty) * stride_y
+        w, h = width * np.minimum(tw * tw, largest), height * np.minimum(th * th, largest)
+    elif decoding.kind == "ssd":
+        half = np.float32(0.5)
+        default = np.stack([(x + half) * stride_x, (y + half) * stride_y, width, height], axis=1)
+        return moved(default, numbers[anchor, :4, row, column], decoding.variances)
+    else:
+        scale, shift = np.float32(grid.xy_scale), np.float32((grid.xy_scale - 1) / 2)
+        cx = (sigmoid(tx) * scale - shift + x) * stride_x
+        cy = (sigmoid(ty) * scale - shift + y) * stride_y
+        w, h = width * exp(np.minimum(tw, most)), height * exp(np.minimum(th, most))
+    return np.stack([cx, cy, w, h], axis=1)
+
+
+def moved(cxcywh: Float32, offsets: Float32, variances: tuple[float, float]) -> Float32:
+    """Boxes (n, 4), centers and sides, moved and grown by an SSD's offsets (n, 4): step 1's."""
+    x, y, width, height = cxcywh.T
+    tx, ty, tw, th = offsets.T
+    center, side = np.array(variances, np.float32)
+    most = np.float32(LARGEST_LOG_SIDE)
+    boxes = [
+        x + tx * center * width,
+        y + ty * center * height,
+        width * exp(np.minimum(tw * side, most)),
+        height * exp(np.minimum(th * side, most)),
+    ]
+    return np.stack(boxes, axis=1)
+
+
+def detections(
+    maps: Sequence[Float32],
+    spec: DetectionSpec,
+    placement: Placement,
+    picture_size: Size,
+    score_threshold: float,
+) -> Detections:
+    """The whole rule: the raw maps of one picture, (channels, rows, cols) each, to detections.
+
+    placement: where ``tatami.rules.picture.prepare`` laid the picture on the network's input.
+    Raises TatamiError where a map's shape is not that of the spec.
+    """
+    best = candidates(maps, spec.decoding, score_threshold, len(spec.classes))
+    return suppressed(best, spec.decoding, placement, picture_size)
+
+
+def suppressed(
+    best: Candidates, decoding: Decoding | RegionDecoding, placement: Placement, picture_size: Size
+) -> Detections:
+    """Steps 4 to 6 of the rule: the candidates of one picture to its detections."""
+    mapped = placement.to_picture(best.xyxy.astype(np.float64), picture_size)
+    xyxy = np.clip(mapped, -FARTHEST, FARTHEST).astype(np.float32)
+    hull = picture_size if decoding.nms == "diou" else None
+    labels = np.zeros_like(best.labels) if decoding.agnostic else best.labels
+    kept = nms_per_class(xyxy, best.scores, labels, decoding.iou_threshold, hull)
+    kept = kept[: decoding.max_detections]
+    inside = clip_xyxy(xyxy[kept], picture_size)
+    solid = (inside[:, 2] > inside[:, 0]) & (inside[:, 3] > inside[:, 1])
+    return Detections.of(inside[solid], best.scores[kept][solid], best.labels[kept][solid])
