@@ -27,9 +27,9 @@ import numpy as np
 import torch
 
 from tatami import graph
-from tatami.cli.artifact import open_artifact, read_run
+from tatami.pipeline.artifact import open_artifact, read_run
 from tatami.cli.evaluate import SCORE, detect_all
-from tatami.cli.measuring import compiled, milliseconds
+from tatami.pipeline.timing import compiled, milliseconds
 from tatami.data.open import open_dataset
 from tatami.data.pictures import read_picture
 from tatami.evaluate.detections import Evaluation, evaluate

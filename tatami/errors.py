@@ -1,13 +1,14 @@
-"""The one error a user is meant to read: what is wrong, where, and how to fix it."""
+"""The one error a user is meant to read: what is wrong, where, and what to do about it."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 
 def printable(text: object) -> str:
-    """A text, or a path, that any terminal can show on one line.
+    """Escape what a terminal cannot show on one line.
 
     A file's name is any bytes: controls, line ends and bytes that are no Unicode are escaped.
     """
@@ -20,9 +21,18 @@ def printable(text: object) -> str:
 
 
 class TatamiError(Exception):
-    """Bad input or an impossible request. The command line prints it on one line and exits with 2.
+    """Bad input or an impossible request, with what to do about it.
 
-    Raise it for whatever a user can cause and fix; leave other exceptions for our own mistakes.
+    Raise it for whatever a user can cause and correct; leave other exceptions for our own mistakes.
+    The command line prints it on one line and exits with 2.
+
+    Args:
+        reason: What is wrong.
+        hint: What to do about it.
+        file: Where it is wrong.
+        line: The line of the file, counted from 1.
+        setting: The parameter that is wrong, by its name in Python, as ``keep_float``. The command
+            line shows it as its option, ``--keep-float``.
     """
 
     def __init__(
@@ -32,17 +42,35 @@ class TatamiError(Exception):
         hint: str,
         file: Path | str | None = None,
         line: int | None = None,
+        setting: str | None = None,
     ) -> None:
         self.reason = reason
         self.hint = hint
         self.file = None if file is None else Path(file)
         self.line = line
+        self.setting = setting
         super().__init__(str(self))
 
     def __str__(self) -> str:
+        return self.message()
+
+    def message(self, name_of: Callable[[str], str] = str) -> str:
+        """Write the error as one line.
+
+        Args:
+            name_of: What whoever reads it calls a setting, from its name in Python.
+        """
         where = "" if self.file is None else f"{printable(self.file)}:"
         if self.line is not None:
             where += f"{self.line}:"
+        if self.setting is not None:
+            where += f" {name_of(self.setting)}:"
         # One line, whatever a parser's message held.
         text = " ".join(f"{self.reason} ({self.hint})".split())
         return f"{where} {printable(text)}".strip()
+
+    def at(self, file: Path | str) -> TatamiError:
+        """Give the same error of a file."""
+        return TatamiError(
+            self.reason, hint=self.hint, file=file, line=self.line, setting=self.setting
+        )

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tatami.cli.running import WIDTH, answers, class_order
 from tatami.evaluate.classification import Classification, evaluate
+from tatami.tasks.walk import WIDTH, answers, class_order
 from tatami.types import Classifier, Float32, Int64, LabeledPictures
 
 SHOWN = 15

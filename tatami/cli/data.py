@@ -22,7 +22,6 @@ from rich.table import Table
 
 from tatami.cli.data_augment import augment
 from tatami.cli.data_masks import mask_cell, masks_as_json, print_masks
-from tatami.cli.running import plain_table
 from tatami.data.digits import write_digits
 from tatami.data.inspect import (
     ASPECT_EDGES,
@@ -46,6 +45,7 @@ from tatami.data.problems import KINDS, Problem, check_kinds
 from tatami.errors import TatamiError
 from tatami.files import write_atomically
 from tatami.see.contact_sheet import contact_sheet
+from tatami.tasks.walk import plain_table
 from tatami.types import Boxes, LabeledPictures, Picture, Sample, Size
 
 Looked = Inspection | LabeledInspection | MaskInspection

@@ -12,7 +12,6 @@ import numpy as np
 import typer
 from PIL import Image
 
-from tatami.cli.planning import OF_CLASSES, OF_MASKS
 from tatami.data.augment import Augmentation, augmented, augmented_mask, augmented_picture
 from tatami.data.open import (
     kind_of,
@@ -26,6 +25,7 @@ from tatami.data.open import (
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 from tatami.files import write_atomically
+from tatami.pipeline.plan import OF_CLASSES, OF_MASKS
 from tatami.see.contact_sheet import contact_sheet
 from tatami.see.overlay import overlay
 from tatami.types import Boxes, Picture, Size

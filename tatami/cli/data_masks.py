@@ -9,9 +9,9 @@ import numpy as np
 from rich.console import Console
 from rich.markup import escape
 
-from tatami.cli.running import plain_table
 from tatami.data.inspect_masks import MaskInspection
 from tatami.see.overlay import overlay
+from tatami.tasks.walk import plain_table
 from tatami.types import Boxes, Int64, LabeledMasks, Picture, Size
 
 

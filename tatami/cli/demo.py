@@ -16,15 +16,15 @@ from tatami.cli.fold import fold
 from tatami.cli.prove import ledger
 from tatami.cli.quantize import quantize
 from tatami.cli.report import build_report
-from tatami.cli.run_data import held_out_of
 from tatami.cli.ship import ship
-from tatami.cli.stages import open_stage, stages_of
 from tatami.cli.train import train
-from tatami.cli.training import refuse_a_second_run
 from tatami.data.digits import write_digits
+from tatami.pipeline.ledger import Ledger
+from tatami.pipeline.run_data import held_out_of
+from tatami.pipeline.stages import open_stage, stages_of
+from tatami.pipeline.train import refuse_a_second_run
 from tatami.see.report import write_report
 from tatami.ship.c.build import compiler
-from tatami.ship.prove import Ledger
 from tatami.train.run import load_run
 from tatami.types import Dataset, Size
 

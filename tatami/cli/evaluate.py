@@ -16,12 +16,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tatami.cli.artifact import check_seen, is_classifier, is_segmenter, open_artifact, seen
 from tatami.cli.classification import Classified, classify_all, print_classification
-from tatami.cli.curves import write_curves
 from tatami.cli.diagnostics import asked_similar, check_scores, diagnostics_table
 from tatami.cli.labeled import open_part
-from tatami.cli.running import WIDTH, answers, check_share, class_order
 from tatami.cli.segmentation import Segmented, print_segmentation, segment_all
 from tatami.data.coco import category_ids
 from tatami.data.open import format_of, open_dataset, open_masks
@@ -32,6 +29,9 @@ from tatami.evaluate.detections import Evaluation
 from tatami.evaluate.detections import evaluate as evaluate_detections
 from tatami.evaluate.difficult import RULES, Difficult, treat_difficult
 from tatami.evaluate.results import read_results, write_results
+from tatami.pipeline.artifact import check_seen, is_classifier, is_segmenter, open_artifact, seen
+from tatami.pipeline.curves import write_curves
+from tatami.tasks.walk import WIDTH, answers, check_share, class_order
 from tatami.types import (
     Dataset,
     Detections,

@@ -23,10 +23,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tatami import graph
-from tatami.cli.artifact import is_quantized, network_file, open_detector
 from tatami.cli.evaluate import SCORE, detect_all
-from tatami.cli.measuring import compiled, milliseconds
-from tatami.cli.running import class_order
 from tatami.data.open import open_dataset
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
@@ -35,11 +32,14 @@ from tatami.evaluate.pareto import front
 from tatami.files import write_atomically
 from tatami.graph.costs import costs, total
 from tatami.graph.network import Network
+from tatami.pipeline.artifact import is_quantized, network_file, open_detector
+from tatami.pipeline.timing import compiled, milliseconds
 from tatami.program.lower import lower
 from tatami.see.plots import CostPanel, Mark, check_plots, pareto_chart
 from tatami.see.text import count, readable
 from tatami.ship.c.build import compiler
 from tatami.shrink.fold import fold
+from tatami.tasks.walk import class_order
 from tatami.types import Dataset, Detector
 
 WIDTH = 80

@@ -16,17 +16,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tatami.cli.artifact import check_seen, is_classifier, is_segmenter, open_artifact, seen
 from tatami.cli.drawings import check_replaceable, free_name, save_picture
-from tatami.cli.running import WIDTH, answers, check_share
 from tatami.data.class_weights import pixel_counts
 from tatami.data.masks import usual_colors
 from tatami.data.pictures import SUFFIXES, read_picture
 from tatami.errors import TatamiError, printable
 from tatami.files import folder_written_atomically, write_atomically
+from tatami.pipeline.artifact import check_seen, is_classifier, is_segmenter, open_artifact, seen
 from tatami.see.draw import draw_classes, draw_detections
 from tatami.see.overlay import overlay as overlay_of
 from tatami.see.overlay import palette
+from tatami.tasks.walk import WIDTH, answers, check_share
 from tatami.types import (
     Classifier,
     Detections,

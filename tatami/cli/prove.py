@@ -13,32 +13,17 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from tatami.cli.artifact import proposer
 from tatami.cli.classification import classify_all
 from tatami.cli.evaluate import SCORE, detect_all
 from tatami.cli.labeled import open_part
 from tatami.cli.segmentation import segment_all
-from tatami.cli.stages import (
-    compiled_stage,
-    compiled_two_stage,
-    each_variant,
-    open_stage,
-    stages_of,
-)
 from tatami.data.open import open_dataset, open_masks
 from tatami.data.pictures import read_picture
 from tatami.data.selective_search import selective_search
 from tatami.errors import TatamiError
 from tatami.evaluate.detections import evaluate
-from tatami.rules.classification import ForwardClassifier
-from tatami.rules.detection import ForwardDetector
-from tatami.rules.picture import prepare
-from tatami.rules.regions import TwoStageDetector
-from tatami.rules.segmentation import ForwardSegmenter
-from tatami.ship.c.run import HOST, describe, native, open_compiled
-from tatami.ship.c.run_two_stage import CompiledTwoStage
-from tatami.ship.c.targets import TARGETS, target_of, variants_for
-from tatami.ship.prove import (
+from tatami.pipeline.artifact import proposer
+from tatami.pipeline.ledger import (
     FLOAT_BOUND,
     QUANTIZATION_LOSS,
     UNPOOLED_BOUND,
@@ -54,6 +39,21 @@ from tatami.ship.prove import (
     hold_quantized,
     hold_scores,
 )
+from tatami.pipeline.stages import (
+    compiled_stage,
+    compiled_two_stage,
+    each_variant,
+    open_stage,
+    stages_of,
+)
+from tatami.rules.classification import ForwardClassifier
+from tatami.rules.detection import ForwardDetector
+from tatami.rules.picture import prepare
+from tatami.rules.regions import TwoStageDetector
+from tatami.rules.segmentation import ForwardSegmenter
+from tatami.ship.c.run import HOST, describe, native, open_compiled
+from tatami.ship.c.run_two_stage import CompiledTwoStage
+from tatami.ship.c.targets import TARGETS, target_of, variants_for
 from tatami.types import (
     ClassificationSpec,
     Classifier,

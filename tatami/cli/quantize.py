@@ -18,7 +18,6 @@ from rich.progress import Progress
 from rich.table import Table
 
 from tatami import graph
-from tatami.cli.artifact import TwoStageFiles, head_beside, onnx_of, with_head
 from tatami.cli.labeled import open_part
 from tatami.data.fingerprint import fingerprint, labeled_fingerprint, mask_fingerprint
 from tatami.data.open import open_dataset, open_masks
@@ -26,6 +25,7 @@ from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 from tatami.graph.attributes import label
 from tatami.graph.network import Network
+from tatami.pipeline.artifact import TwoStageFiles, head_beside, onnx_of, with_head
 from tatami.rules.picture import prepare
 from tatami.shrink.calibrate import METHODS, Method, Range, Seen, choose, joined, observe
 from tatami.shrink.equalize import equalize

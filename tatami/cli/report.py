@@ -12,22 +12,22 @@ import typer
 from rich.console import Console
 
 from tatami import graph
-from tatami.cli.artifact import head_of, is_quantized, read_run
 from tatami.cli.classification import classify_all
 from tatami.cli.evaluate import SCORE, Found, detect_all
 from tatami.cli.prove import ledger
-from tatami.cli.run_data import held_out_of
-from tatami.cli.running import class_order
 from tatami.cli.see import what_it_sees
 from tatami.cli.see_anchors import anchors_seen, with_anchors
 from tatami.cli.segmentation import in_order, segment_all
-from tatami.cli.stages import open_stage, stages_of
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 from tatami.evaluate.classification import Classification
 from tatami.evaluate.detections import Evaluation, evaluate
 from tatami.evaluate.roc import mean_roc
 from tatami.graph.costs import costs
+from tatami.pipeline.artifact import head_of, is_quantized, read_run
+from tatami.pipeline.ledger import Ledger, Stage
+from tatami.pipeline.run_data import held_out_of
+from tatami.pipeline.stages import open_stage, stages_of
 from tatami.see.plots import Curve, Layer, Panel, RocCurve
 from tatami.see.report import (
     ClassResult,
@@ -39,7 +39,7 @@ from tatami.see.report import (
     write_report,
 )
 from tatami.see.report import Stage as StageRow
-from tatami.ship.prove import Ledger, Stage
+from tatami.tasks.walk import class_order
 from tatami.train.run import EVALUATIONS, LOG, Run, read_rows
 from tatami.types import (
     Boxes,

@@ -18,7 +18,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from tatami import graph
-from tatami.cli.artifact import head_of, network_file, numpy_forward, proposer
 from tatami.cli.drawings import check_replaceable, free_name, save_picture
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError, printable
@@ -26,6 +25,7 @@ from tatami.files import folder_written_atomically, write_atomically
 from tatami.graph.attributes import label, weight
 from tatami.graph.costs import costs
 from tatami.graph.network import Network, shape_of
+from tatami.pipeline.artifact import head_of, network_file, numpy_forward, proposer
 from tatami.rules.decoding import detections
 from tatami.rules.picture import Placement, prepare
 from tatami.rules.regions import Regions, TwoStageDetector

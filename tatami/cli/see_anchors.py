@@ -15,13 +15,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tatami.cli.artifact import open_detector, read_run
 from tatami.cli.data_augment import usual_split
 from tatami.cli.drawings import check_replaceable, save_picture
 from tatami.data.open import open_dataset, splits
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError, printable
 from tatami.files import folder_written_atomically, write_atomically
+from tatami.pipeline.artifact import open_detector, read_run
 from tatami.rules.picture import letterbox, placement
 from tatami.see.anchors import IN_REACH, Matches, anchor_sizes, draw_anchors, draw_matches, match
 from tatami.see.report import Seen

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tatami.cli.running import WIDTH, answers, class_order
 from tatami.evaluate.segmentation import Segmentation, Tally
+from tatami.tasks.walk import WIDTH, answers, class_order
 from tatami.types import Int64, LabeledMasks, Mask, Picture, Segmenter
 
 

@@ -15,9 +15,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from tatami import graph
-from tatami.cli.artifact import TwoStageFiles, onnx_of, with_head
 from tatami.errors import TatamiError
 from tatami.files import folder_written_atomically
+from tatami.pipeline.artifact import TwoStageFiles, onnx_of, with_head
 from tatami.program.lower import lower
 from tatami.program.steps import Program
 from tatami.ship.c.build import build

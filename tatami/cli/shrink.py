@@ -17,13 +17,13 @@ from rich.console import Console
 from rich.table import Table
 
 from tatami import graph
-from tatami.cli.artifact import open_detector, read_run
 from tatami.cli.evaluate import evaluate_detector
 from tatami.cli.truncating import truncate
 from tatami.data.open import open_dataset
 from tatami.errors import TatamiError
 from tatami.graph.costs import costs, total
 from tatami.graph.network import Network
+from tatami.pipeline.artifact import open_detector, read_run
 from tatami.shrink.resize import resize as resize_network
 from tatami.types import ClassificationSpec, Dataset, SegmentationSpec, Size
 
@@ -131,8 +131,8 @@ def _of_run(
     threads: int | None,
 ) -> list[Stage]:
     """A run's network lowered, and fine-tuned as a new run that begins with the old weights."""
-    from tatami.cli.run_data import held_out_of, reopened
-    from tatami.cli.training import refuse_a_second_run, train_in
+    from tatami.pipeline.run_data import held_out_of, reopened
+    from tatami.pipeline.train import refuse_a_second_run, train_in
     from tatami.train.distributed import Team
     from tatami.train.run import NETWORK, WEIGHTS
 

@@ -20,11 +20,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from tatami import graph
-from tatami.cli.artifact import head_of, network_file
 from tatami.errors import TatamiError
 from tatami.files import write_atomically
 from tatami.graph.costs import Cost, costs, total
 from tatami.graph.network import Network, shape_of
+from tatami.pipeline.artifact import head_of, network_file
 from tatami.see.text import count, ending, readable
 from tatami.shrink.resize import resize
 from tatami.types import DetectionSpec, Size, TwoStageSpec

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 from rich.console import Console
 
-from tatami.cli.artifact import check_model, open_run, read_run
-from tatami.cli.begin_from import initial_weights
 from tatami.cli.classification import classify_all, print_classification
 from tatami.cli.evaluate import evaluate_detector, summary, table
-from tatami.cli.planning import (
+from tatami.cli.segmentation import print_segmentation, segment_all
+from tatami.data.augment import Augmentation
+from tatami.data.hold_out import HoldOut
+from tatami.errors import TatamiError
+from tatami.pipeline.artifact import check_model, open_run, read_run
+from tatami.pipeline.initial_weights import initial_weights
+from tatami.pipeline.plan import (
     OF_CLASSES,
     OF_MASKS,
     Asked,
@@ -26,15 +30,11 @@ from tatami.cli.planning import (
     plan_segmenter,
     plan_two_stage,
 )
-from tatami.cli.run_data import Data, held_out_of, reopened
-from tatami.cli.running import class_order
-from tatami.cli.segmentation import print_segmentation, segment_all
-from tatami.cli.training import refuse_a_second_run, tell_other_versions, train_in
-from tatami.data.augment import Augmentation
-from tatami.data.hold_out import HoldOut
-from tatami.errors import TatamiError
+from tatami.pipeline.run_data import Data, held_out_of, reopened
+from tatami.pipeline.train import refuse_a_second_run, tell_other_versions, train_in
 from tatami.rules.classification import ForwardClassifier
 from tatami.rules.segmentation import ForwardSegmenter
+from tatami.tasks.walk import class_order
 from tatami.types import Detector, LabeledMasks, LabeledPictures, Size
 
 if TYPE_CHECKING:

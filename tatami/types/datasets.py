@@ -5,9 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from tatami.types.arrays import Int64, Mask, Picture
 from tatami.types.geometry import Boxes, Size
+
+
+class Split(Protocol):
+    """One split of any labeled set: what every task can be asked of its data."""
+
+    @property
+    def root(self) -> Path: ...
+
+    @property
+    def split(self) -> str: ...
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True)

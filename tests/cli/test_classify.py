@@ -15,10 +15,10 @@ import pytest
 from PIL import Image
 
 from tatami import graph
-from tatami.cli.artifact import open_artifact
-from tatami.cli.begin_from import initial_weights
+from tatami.pipeline.artifact import open_artifact
+from tatami.pipeline.initial_weights import initial_weights
 from tatami.cli.main import main
-from tatami.cli.planning import OF_CLASSES, Asked, Source, plan_classifier
+from tatami.pipeline.plan import OF_CLASSES, Asked, Source, plan_classifier
 from tatami.cli.report import rocs_of
 from tatami.evaluate.classification import evaluate
 from tatami.ship.c.run import CompiledClassifier

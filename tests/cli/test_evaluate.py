@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tatami.cli.evaluate import evaluate_detector
-from tatami.cli.running import class_order
+from tatami.tasks.walk import class_order
 from tatami.data.open import open_dataset
 from tatami.errors import TatamiError
 from tatami.types import Decoding, Detections, DetectionSpec, InputSpec, Picture, Size

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tatami import graph
-from tatami.cli.artifact import open_detector
+from tatami.pipeline.artifact import open_detector
 from tatami.data.pictures import read_picture
 from tatami.rules.boxes import xyxy_to_cxcywh
 from tatami.shrink.resize import resize

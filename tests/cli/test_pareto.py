@@ -17,7 +17,7 @@ import pytest
 from onnx import numpy_helper
 
 from tatami import graph
-from tatami.cli.measuring import compiled, milliseconds
+from tatami.pipeline.timing import compiled, milliseconds
 from tatami.cli.pareto import files_of, names_of
 
 Command = Callable[..., int]

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from tatami import graph
-from tatami.cli.artifact import open_artifact
+from tatami.pipeline.artifact import open_artifact
 from tatami.cli.main import main
 from tatami.data.masks import usual_colors
 from tatami.rules.segmentation import ForwardSegmenter

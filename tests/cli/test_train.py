@@ -12,7 +12,7 @@ import pytest
 import safetensors.numpy
 from PIL import Image
 
-from tatami.cli.artifact import open_detector
+from tatami.pipeline.artifact import open_detector
 from tatami.data.pictures import read_picture
 
 Command = Callable[..., int]

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from tatami import graph
-from tatami.cli.artifact import head_beside, open_artifact
-from tatami.cli.proposals import judged_regions, read_proposals, write_proposals
+from tatami.pipeline.artifact import head_beside, open_artifact
+from tatami.tasks.proposals import judged_regions, read_proposals, write_proposals
 from tatami.data.open import open_dataset
 from tatami.errors import TatamiError
 from tatami.graph.metadata import from_metadata

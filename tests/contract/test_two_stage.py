@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from tatami import graph
-from tatami.cli.artifact import open_artifact, torch_artifact, with_head
-from tatami.cli.training import _export
+from tatami.pipeline.artifact import open_artifact, torch_artifact, with_head
+from tatami.pipeline.train import _export
 from tatami.errors import TatamiError
 from tatami.models import CLASSIFIERS, TWO_STAGE
 from tatami.models.roi_pool import roi_max_pool

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from tatami import graph
-from tatami.cli.artifact import is_quantized, numpy_forward, open_artifact
+from tatami.pipeline.artifact import is_quantized, numpy_forward, open_artifact
 from tatami.errors import TatamiError
 from tatami.graph.network import Network
 from tatami.models import TWO_STAGE

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from tatami.ship.prove import (
+from tatami.pipeline.ledger import (
     BOX_BOUND,
     FLOAT_BOUND,
     MIXED_BOUND,

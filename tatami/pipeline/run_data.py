@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tatami.cli.proposals import judged_regions
 from tatami.data.augment import Augmentation, augmented, augmented_mask, augmented_picture
 from tatami.data.cache import PictureCache
 from tatami.data.fingerprint import any_fingerprint
@@ -21,6 +20,7 @@ from tatami.data.open import (
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 from tatami.rules.regions import warped
+from tatami.tasks.proposals import judged_regions
 from tatami.types import (
     Boxes,
     ClassificationSpec,

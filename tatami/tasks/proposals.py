@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tatami.cli.running import shown_progress
 from tatami.data.pictures import read_picture
 from tatami.data.selective_search import selective_search
 from tatami.errors import TatamiError
 from tatami.files import write_atomically
 from tatami.rules.boxes import iou_xyxy
+from tatami.tasks.walk import shown_progress
 from tatami.types import Boxes, Dataset, Float32, Int64
 
 if TYPE_CHECKING:

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from tatami.cli.artifact import build_model, torch_forward
-from tatami.cli.proposals import joined, read_proposals, write_proposals
-from tatami.cli.running import shown_progress
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
+from tatami.pipeline.artifact import build_model, torch_forward
 from tatami.rules.picture import prepare
 from tatami.rules.regions import proposed_regions
+from tatami.tasks.proposals import joined, read_proposals, write_proposals
+from tatami.tasks.walk import shown_progress
 from tatami.types import Dataset, Float32, Forward, Size, TwoStageSpec
 
 if TYPE_CHECKING:

@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from tatami.cli.alternating import alternating
-from tatami.cli.artifact import build_model, torch_artifact
 from tatami.cli.classification import classify_all
 from tatami.cli.evaluate import evaluate_detector
-from tatami.cli.planning import console
-from tatami.cli.proposals import with_proposals
-from tatami.cli.run_data import REGIONS, Data, drawn, drawn_boxes, warps
-from tatami.cli.running import shown_progress
 from tatami.cli.segmentation import segment_all
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 from tatami.files import write_atomically
+from tatami.pipeline.artifact import build_model, torch_artifact
+from tatami.pipeline.plan import console
+from tatami.pipeline.run_data import REGIONS, Data, drawn, drawn_boxes, warps
 from tatami.rules.classification import ForwardClassifier
 from tatami.rules.segmentation import ForwardSegmenter
+from tatami.tasks.alternating import alternating
+from tatami.tasks.proposals import with_proposals
+from tatami.tasks.walk import shown_progress
 from tatami.types import (
     Dataset,
     Detector,

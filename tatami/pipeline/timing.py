@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tatami.cli.running import shown_progress
 from tatami.graph.network import Network
 from tatami.program.lower import lower
 from tatami.ship.c.emit import emit
 from tatami.ship.c.operator import Options
 from tatami.ship.c.run import CompiledDetector
+from tatami.tasks.walk import shown_progress
 from tatami.types import Picture
 
 

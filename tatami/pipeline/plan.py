@@ -12,7 +12,6 @@ import numpy as np
 from rich.console import Console
 
 import tatami
-from tatami.cli.artifact import build_model
 from tatami.data.anchors import kmeans_anchors
 from tatami.data.augment import Augmentation
 from tatami.data.class_weights import median_frequency
@@ -27,6 +26,7 @@ from tatami.data.open import (
     splits,
 )
 from tatami.errors import TatamiError, printable
+from tatami.pipeline.artifact import build_model
 from tatami.types import (
     ClassificationSpec,
     Dataset,

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from tatami import graph
-from tatami.cli.artifact import Ruled, is_quantized, onnx_of, open_artifact, with_head
 from tatami.errors import TatamiError
 from tatami.graph.network import Network
 from tatami.ops.fixed_point import dequantize
+from tatami.pipeline.artifact import Ruled, is_quantized, onnx_of, open_artifact, with_head
+from tatami.pipeline.ledger import Array, Stage
 from tatami.program import interpret
 from tatami.program.lower import lower
 from tatami.program.steps import Program, Value
@@ -35,7 +36,6 @@ from tatami.ship.c.run import (
 from tatami.ship.c.run_two_stage import CompiledTwoStage
 from tatami.ship.c.targets import variants_for
 from tatami.ship.c.two_stage import as_taken, halves_of
-from tatami.ship.prove import Array, Stage
 from tatami.types import Detector, Float32, Forward, RawMaps, TwoStageSpec
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tatami.cli.artifact import build_model
-from tatami.cli.planning import console
 from tatami.errors import TatamiError
 from tatami.importers.torch_state import is_state, read_state
+from tatami.pipeline.artifact import build_model
+from tatami.pipeline.plan import console
 
 if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
     from tatami.train.run import Run

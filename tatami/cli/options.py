@@ -1,0 +1,41 @@
+"""Options that several commands share, each said once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Artifact = Annotated[Path, typer.Argument(help="A run folder, an ONNX file or a shipped C folder.")]
+Data = Annotated[
+    Path | None,
+    typer.Option(help="The labeled set: its folder, or the file that describes it."),
+]
+Split = Annotated[str | None, typer.Option(help="The split of the set to use, as test.")]
+Format = Annotated[
+    str | None,
+    typer.Option(help="The set's format, where it is not recognized; `tatami data` lists them."),
+]
+HoldOut = Annotated[
+    str | None,
+    typer.Option(help="Evaluate on N images held out of the only split, as 10000 or 10000:SEED."),
+]
+Skip = Annotated[
+    list[str] | None,
+    typer.Option(help="Leave out what has this kind of problem; may be repeated."),
+]
+Tiling = Annotated[
+    int | None,
+    typer.Option(
+        help="Run segmentation in tiles at full resolution, overlapping by this many pixels."
+    ),
+]
+Tta = Annotated[
+    bool,
+    typer.Option(
+        "--tta",
+        help="Average segmentation over flips and 90-degree rotations (test-time augmentation).",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]

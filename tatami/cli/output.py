@@ -1,0 +1,111 @@
+"""What a command prints: tables that fit a terminal, lines, JSON, and bars while it works."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import (
+    Progress as RichProgress,
+)
+from rich.table import Table as RichTable
+
+from tatami.types.progress import Progress, quiet
+from tatami.types.table import Table
+
+WIDTH = 80
+"""Columns of what is printed."""
+
+
+def print_table(table: Table) -> None:
+    """Print a table, at most WIDTH columns wide."""
+    flexible = any(column.flexible for column in table.columns)
+    rich = RichTable(
+        title=table.title or None,
+        title_justify="left",
+        caption=table.caption or None,
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        width=WIDTH if flexible else None,
+    )
+    for column in table.columns:
+        rich.add_column(
+            column.name,
+            justify=column.align,
+            overflow="ellipsis",
+            no_wrap=True,
+            ratio=1 if column.flexible else None,
+        )
+    for place, row in enumerate(table.rows):
+        style = "bold red" if place in table.failed else "bold" if place in table.strong else None
+        rich.add_row(*map(escape, row), style=style)
+    if table.total is not None:
+        rich.add_section()
+        rich.add_row(*map(escape, table.total))
+    Console(width=WIDTH, highlight=False).print(rich)
+
+
+def print_lines(lines: Iterable[str], *, style: str | None = None) -> None:
+    """Print lines as they are; long ones are left to the terminal."""
+    console = Console(width=WIDTH, highlight=False)
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True, style=style)
+
+
+def print_json(content: Mapping[str, Any]) -> None:
+    """Print JSON for machines. Numbers that do not exist must be None already."""
+    print(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_skipped(skipped: Mapping[str, int]) -> None:
+    """Print how many problems of each accepted kind were left out."""
+    print_lines(f"skipped {count} x {kind}" for kind, count in sorted(skipped.items()) if count)
+
+
+@contextmanager
+def bars(*, hidden: bool = False) -> Iterator[Progress]:
+    """Give a Progress that draws a bar for each stage on standard error, where it is a terminal.
+
+    A remark is printed as a line, on a terminal or not.
+
+    Args:
+        hidden: Whether to show nothing at all.
+    """
+    if hidden:
+        yield quiet
+        return
+    console = Console(stderr=True, highlight=False)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}  {task.fields[note]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with RichProgress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as shown:
+        stages: dict[str, TaskID] = {}
+
+        def progress(stage: str, done: int, total: int, note: str = "") -> None:
+            if not total:
+                console.print(stage, markup=False, soft_wrap=True)
+                return
+            if stage not in stages:
+                stages[stage] = shown.add_task(escape(stage), total=total, note="")
+            shown.update(stages[stage], completed=done, total=total, note=escape(note))
+
+        yield progress

@@ -1,0 +1,1 @@
+"""What depends on the task, one file each; table.py lists them."""

@@ -1,0 +1,293 @@
+"""What a task is: all that depends on it, as one value.
+
+A task says which data it reads, how they are varied and what they teach, how a network's answer is
+read, how good it is, how two of its forms are compared, and what it adds in C. The stages, the
+pipeline and the faces ask it, and never which task it is.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+
+import numpy as np
+
+from tatami.data.augment import Augmentation
+from tatami.errors import TatamiError
+from tatami.rules.picture import prepare
+from tatami.types import Float32, Forward, InputSpec, Int64, Picture, Size, Spec
+from tatami.types.datasets import Split
+from tatami.types.progress import Progress, quiet
+from tatami.types.table import Table
+
+if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
+    from torch import nn
+
+    from tatami.train.batches import Draw
+    from tatami.train.run import Run
+
+D = TypeVar("D", bound=Split)
+"""A split of labeled data, as the task reads it."""
+P = TypeVar("P", bound="Predictor")
+"""What answers for a picture."""
+R = TypeVar("R", bound="Result")
+"""How good the answers are."""
+
+
+class Predictor(Protocol):
+    """Anything that answers for a picture by the rules of its spec."""
+
+    @property
+    def spec(self) -> Spec: ...
+
+
+class Result(Protocol):
+    """The metrics of a task over a split."""
+
+    def to_json(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Opened(Generic[D]):
+    """A split that is sound.
+
+    Args:
+        data: The split.
+        skipped: How many problems of each accepted kind were left out of it.
+    """
+
+    data: D
+    skipped: Counter[str]
+
+
+@dataclass(frozen=True)
+class Evaluated(Generic[R]):
+    """What a predictor is worth on a split.
+
+    Args:
+        result: The metrics.
+        answers: What was answered for each picture that could be read, in the data's own classes,
+            as far as the task keeps it.
+        places: Of those pictures in the split, (n,).
+        unreadable: How many could not be read.
+        seconds: Time in the predictor alone, from decoded pixels to its answer.
+    """
+
+    result: R
+    answers: Sequence[Any]
+    places: Int64
+    unreadable: int
+    seconds: float
+
+    @property
+    def pictures_per_second(self) -> float | None:
+        """Pictures a second; None where nothing was run."""
+        return len(self.places) / self.seconds if self.seconds > 0 else None
+
+    @property
+    def milliseconds(self) -> float:
+        """Milliseconds a picture."""
+        return 1000 * self.seconds / max(1, len(self.places))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far the answers of two predictors for the same pictures lie apart.
+
+    Args:
+        what: What is compared, as "boxes".
+        worst: The largest difference, in ``unit``.
+        unit: "px" or, for a plain number, nothing.
+        bound: The largest difference that is allowed.
+    """
+
+    what: str
+    worst: float
+    unit: str
+    bound: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a predictor found in one picture, to be shown.
+
+    Args:
+        drawn: The picture with it drawn, (height, width, 3).
+        content: The same as plain values for JSON.
+        line: The same in a few words.
+        mask: For segmentation the classes, (height, width), as an index picture; else None.
+    """
+
+    drawn: Picture
+    content: Mapping[str, Any]
+    line: str
+    mask: Picture | None = None
+
+
+class Task(ABC, Generic[D, P, R]):
+    """All that depends on a task. Abstract; the tasks are in tasks/table.py."""
+
+    name: ClassVar[str]
+    """What its specs call it, and its functions in C: "detect"."""
+    noun: ClassVar[str]
+    """What a network of it is: "detector"."""
+    measure: ClassVar[str]
+    """The headline figure of its metrics: "mAP"."""
+    specs: ClassVar[tuple[type, ...]]
+    """The classes of types/specs.py that are its."""
+    augmentation: ClassVar[Augmentation]
+    """How its training pictures are varied where nothing else is asked for."""
+    settings: ClassVar[type]
+    """A frozen dataclass: what may be set of its training, beside the recipe."""
+    options: ClassVar[type]
+    """A frozen dataclass: what may be set of its evaluation."""
+
+    # Data ----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def formats(self) -> tuple[str, ...]:
+        """Name the formats of labeled sets that it reads."""
+
+    @abstractmethod
+    def splits(self, root: Path, format: str | None) -> tuple[str, ...]:
+        """Name the splits of a labeled set."""
+
+    @abstractmethod
+    def open(
+        self, root: Path, *, split: str | None, format: str | None, skip: Collection[str] = ()
+    ) -> Opened[D]:
+        """Open one split of a labeled set, refusing it for the first problem not in ``skip``."""
+
+    def hold_out(self, data: D, rule: str) -> tuple[D, D]:
+        """Part the only split in what is learned from and what is held out.
+
+        Args:
+            data: The split.
+            rule: How many to hold out, as "10000" or, drawn by another seed, "10000:SEED".
+
+        Raises:
+            TatamiError: Where the task's sets have splits of their own.
+        """
+        raise TatamiError(
+            "only sets with one class a picture are split here",
+            hint="name the pictures of each split in the set",
+            setting="hold_out",
+        )
+
+    @abstractmethod
+    def fingerprint(self, data: D) -> str:
+        """Give one number, 64 hex digits, for everything that may be learned from a split."""
+
+    @abstractmethod
+    def select(self, data: D, places: Int64) -> D:
+        """Give the pictures at these places (n,), in that order, as a split."""
+
+    @abstractmethod
+    def picture(self, data: D, place: int) -> Picture:
+        """Read the picture at a place: (height, width, 3)."""
+
+    @abstractmethod
+    def identity(self, data: D, place: int) -> str:
+        """Name the picture at a place."""
+
+    # Training ------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def draw(self, data: D, run: Run) -> Draw:
+        """Say how a training picture is drawn at random, with what it teaches."""
+
+    def prepare_model(self, model: nn.Module, run: Run) -> None:
+        """Tell a new model what the run's task settings ask of its loss."""
+
+    @abstractmethod
+    def row(self, result: R) -> dict[str, float]:
+        """Give the figures of a line of evaluations.jsonl."""
+
+    # Answers -------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def predictor(self, spec: Any, forward: Forward, answer: Size | None = None) -> P:
+        """Put the written rules around a function from images to raw maps.
+
+        Args:
+            spec: What the network is for.
+            forward: Images (n, 3, height, width) to raw maps.
+            answer: The size of the first raw map, where it is known.
+        """
+
+    def adapted(self, predictor: P, tiling: int | None, tta: bool) -> P:
+        """Let a predictor look at pictures in tiles, or in every turn.
+
+        Args:
+            predictor: What looks.
+            tiling: Pixels by which tiles overlap; None: pictures are resized.
+            tta: Whether to average over flips and right angles (test-time augmentation).
+
+        Raises:
+            TatamiError: Where the task or the predictor cannot.
+        """
+        for setting, given in (("tiling", tiling is not None), ("tta", tta)):
+            if given:
+                raise TatamiError("only segmentation has it", hint="leave it out", setting=setting)
+        return predictor
+
+    @abstractmethod
+    def answer(self, predictor: P, picture: Picture, score: float | None = None) -> Answer:
+        """Show what a predictor finds in a picture (height, width, 3).
+
+        Args:
+            predictor: What looks.
+            picture: What it looks at.
+            score: For detection, boxes below it are left out; None: the network's own threshold.
+        """
+
+    # Metrics -------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def evaluate(
+        self,
+        predictor: P,
+        data: D,
+        *,
+        options: Any = None,
+        skip: Collection[str] = (),
+        progress: Progress = quiet,
+    ) -> Evaluated[R]:
+        """Run a predictor over a split and measure its answers.
+
+        Args:
+            predictor: What answers.
+            data: The split.
+            options: An instance of ``options``; None: the usual ones.
+            skip: Kinds of problems to leave out, as unreadable-picture.
+            progress: Told of every picture.
+
+        Raises:
+            TatamiError: Where the classes differ, and for a picture that cannot be read.
+        """
+
+    @abstractmethod
+    def figure(self, result: R) -> float:
+        """Give the headline figure, in 0 to 1."""
+
+    @abstractmethod
+    def tables(self, result: R) -> list[Table]:
+        """Lay the metrics out as tables, at most 80 columns wide."""
+
+    @abstractmethod
+    def lines(self, result: R) -> list[str]:
+        """Say the figures over all classes, a line each."""
+
+    @abstractmethod
+    def compare(self, predictor: P, reference: P, pictures: Sequence[Picture]) -> Difference:
+        """Compare the answers of a predictor with those of its reference."""
+
+
+def image(picture: Picture, spec: InputSpec) -> Float32:
+    """Make a network's input (1, 3, H, W) of a picture (height, width, 3), by the written rule."""
+    planes, _ = prepare(picture, spec)
+    return np.ascontiguousarray(planes[None])
