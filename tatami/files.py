@@ -33,10 +33,16 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 
 
 def read_text(path: Path, most: int, hint: str) -> str:
-    """A small file's text, without a byte order mark; fix: what to give in place of another.
+    """Read the text of a small file, without its byte order mark.
 
-    Raises TatamiError, naming the line, for one of more than ``most`` bytes or that is not UTF-8;
-    OSError.
+    Args:
+        path: The file.
+        most: The largest number of bytes that is read.
+        hint: What an error says to do.
+
+    Raises:
+        TatamiError: If the file has more than ``most`` bytes, or a line that is not UTF-8.
+        OSError: If it cannot be read.
     """
     size = path.stat().st_size
     if size > most:
@@ -52,7 +58,15 @@ def read_text(path: Path, most: int, hint: str) -> str:
 
 
 def parse_json(content: bytes, file: Path) -> Any:
-    """The value of a JSON text that was read from ``file``. Raises TatamiError, naming the line."""
+    """Give the value of a JSON text.
+
+    Args:
+        content: The text, in UTF-8.
+        file: Where it was read from, for errors.
+
+    Raises:
+        TatamiError: If it is malformed; the error names the line.
+    """
     try:
         return json.loads(content)
     except json.JSONDecodeError as error:
@@ -89,7 +103,7 @@ def folder_written_atomically(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """A hidden folder to work in, on the same disk as ``path``; it is gone afterwards.
+    """Make a hidden folder to work in, on the same disk as ``path``; it is gone afterwards.
 
     Whatever is made in it has the permissions that it would have at ``path``: only the hidden
     folder itself is private.

@@ -131,5 +131,5 @@ def test_training_without_torch_says_what_to_install():
     done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr == (
-        "tatami: this needs torch (install it with pip install 'tatami[train]')\n"
+        "tatami: this needs torch (install it with pip install 'tatami-nn[train]')\n"
     )

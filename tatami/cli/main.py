@@ -8,44 +8,82 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import io
 import os
 import signal
 import sys
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 import typer
+import typer.core
 import typer.main
 
 from tatami import __version__
-from tatami.cli.data import data_app
-from tatami.cli.demo import demo
-from tatami.cli.evaluate import evaluate
-from tatami.cli.fold import fold
-from tatami.cli.importing import import_app
-from tatami.cli.pareto import pareto
-from tatami.cli.predict import predict
-from tatami.cli.prove import prove
-from tatami.cli.quantize import quantize
-from tatami.cli.report import report
-from tatami.cli.see import see_app
-from tatami.cli.see_anchors import anchors
-from tatami.cli.ship import ship
-from tatami.cli.shrink import shrink_app
-from tatami.cli.summary import summary
-from tatami.cli.train import train
+from tatami.cli.commands import COMMANDS, Command, Group
+from tatami.cli.renamed import current
 from tatami.errors import TatamiError
 
 EXTRAS = {"torch": "train", "onnxscript": "train", "matplotlib": "see"}
 """What an installation of the core may lack, and the extra that brings it."""
+PURPOSE = "Labeled pictures to a convolutional network on small hardware, proved at every step."
+INVOKED = "tatami.command"
+"""Where a context keeps the command that was asked for."""
 
-app = typer.Typer(
-    name="tatami",
-    help="Labeled pictures to a convolutional network on small hardware, proved at every step.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+
+class LazyGroup(typer.core.TyperGroup):
+    """Commands that are imported when they are invoked: their help is in the table."""
+
+    table: Mapping[str, Command | Group] = {}
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Import the command that is asked for, and give its arguments their present names."""
+        name, listed, rest = super().resolve_command(ctx, args)
+        entry = self.table.get(str(listed.name)) if listed is not None else None
+        if entry is None:
+            return name, listed, rest
+        command = load(str(name), entry)
+        if isinstance(entry, Command):
+            ctx.meta[INVOKED] = command
+            options = [option for parameter in command.params for option in _names(parameter)]
+            rest = current(rest, options, lambda line: typer.echo(f"tatami: {line}", err=True))
+        return name, command, rest
+
+
+def root() -> LazyGroup:
+    """Make the command ``tatami`` itself."""
+    return _group("tatami", PURPOSE, COMMANDS, _root)
+
+
+def load(name: str, entry: Command | Group) -> Any:
+    """Import a command of the table, or make a group of it."""
+    if isinstance(entry, Group):
+        return _group(name, entry.help, entry.commands, _nothing)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    module = importlib.import_module(f"tatami.cli.{entry.module}")
+    app.command(name)(getattr(module, entry.function))
+    return typer.main.get_command(app)
+
+
+def _group(
+    name: str, text: str, table: Mapping[str, Command | Group], callback: Callable[..., None]
+) -> LazyGroup:
+    app = typer.Typer(
+        name=name,
+        help=text,
+        cls=LazyGroup,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(callback)
+    group = typer.main.get_command(app)
+    assert isinstance(group, LazyGroup)
+    group.table = table
+    for each, entry in table.items():  # for the list of --help, and for what is mistyped
+        group.commands[each] = typer.core.TyperCommand(each, help=entry.help)
+    return group
 
 
 def _print_version(wanted: bool) -> None:
@@ -54,7 +92,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: bool = typer.Option(
         False, "--version", callback=_print_version, is_eager=True, help="Print the version."
@@ -62,22 +99,30 @@ def _root(
 ) -> None: ...
 
 
-app.add_typer(data_app, name="data")
-app.add_typer(import_app, name="import")
-app.add_typer(shrink_app, name="shrink")
-see_app.command("anchors")(anchors)
-app.add_typer(see_app, name="see")
-app.command("train")(train)
-app.command("evaluate")(evaluate)
-app.command("summary")(summary)
-app.command("pareto")(pareto)
-app.command("fold")(fold)
-app.command("quantize")(quantize)
-app.command("ship")(ship)
-app.command("prove")(prove)
-app.command("predict")(predict)
-app.command("report")(report)
-app.command("demo")(demo)
+def _nothing() -> None: ...
+
+
+def _names(parameter: Any) -> list[str]:
+    """What a parameter may be called on the command line; of an argument its own name."""
+    return [*parameter.opts, *parameter.secondary_opts]
+
+
+def shown_name(command: Any, setting: str) -> str:
+    """Give what the command line calls a setting: the flag of an option, an argument in capitals.
+
+    Args:
+        command: What was invoked; None before there is one.
+        setting: The name of a Python parameter, here or in the pipeline. One that the command does
+            not have is given back as it is.
+    """
+    flag = "--" + setting.replace("_", "-")
+    parameters = [] if command is None else command.params
+    for parameter in parameters:
+        if parameter.name == setting or flag in _names(parameter):
+            if parameter.param_type_name == "argument":
+                return str(parameter.metavar or setting.upper()).strip("[].")
+            return next((name for name in _names(parameter) if name.startswith("--")), setting)
+    return setting
 
 
 def main() -> None:
@@ -89,11 +134,9 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = _run(sys.argv[1:])
-        if sys.stdout is not None:
-            sys.stdout.flush()  # here a full disk can still be told
-    except TatamiError as error:
-        _leave(2, str(error))
+        code, message = _run(sys.argv[1:])
+        if message is None and sys.stdout is not None:
+            sys.stdout.flush()  # here a full disk can still be reported
     except (BrokenPipeError, SystemExit):  # whoever read our output, as head, has enough;
         _leave(128 + signal.SIGPIPE)  # Rich makes a SystemExit of it
     except OSError as error:
@@ -102,29 +145,34 @@ def main() -> None:
         if error.name not in EXTRAS:
             raise  # ours
         extra = EXTRAS[error.name]
-        _leave(2, f"this needs {error.name} (install it with pip install 'tatami[{extra}]')")
+        _leave(2, f"this needs {error.name} (install it with pip install 'tatami-nn[{extra}]')")
     except MemoryError as error:
         _leave(2, f"not enough memory: {error} (close other programs, or ask for less at once)")
     except KeyboardInterrupt:
         _leave(130, "stopped")
-    sys.exit(code)
+    _leave(code, message)
 
 
-def _run(arguments: list[str]) -> int:
-    """Run one command and give its exit code; a faulty option is a TatamiError as all others."""
-    command = typer.main.get_command(app)
+def _run(arguments: list[str]) -> tuple[int, str | None]:
+    """Run one command; give its exit code and, where it is refused, the line that says why."""
+    group, command = root(), None
     try:
-        with command.make_context("tatami", arguments) as context:
-            command.invoke(context)
+        with group.make_context("tatami", arguments) as context:
+            try:
+                group.invoke(context)
+            finally:
+                command = context.meta.get(INVOKED)
     except typer.Exit as exit:
-        return exit.exit_code
+        return exit.exit_code, None
+    except TatamiError as error:
+        return 2, error.message(lambda setting: shown_name(command, setting))
     except _UsageError as error:
         message = error.format_message()
         if not message:  # nothing was asked for, and the help has been printed
-            return 2
+            return 2, None
         path = error.ctx.command_path if error.ctx else "tatami"
-        raise TatamiError(message, hint=f"see `{path} --help`") from error
-    return 0
+        return 2, str(TatamiError(message, hint=f"see `{path} --help`"))
+    return 0, None
 
 
 _UsageError: Any = typer.BadParameter.__bases__[0]  # typer does not name it itself

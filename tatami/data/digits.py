@@ -132,7 +132,7 @@ def _handwriting(seed: int) -> dict[str, list[NDArray[np.uint8]]]:
     except ImportError as error:
         raise TatamiError(
             "scikit-learn, which holds the handwriting, is not installed",
-            hint="pip install 'tatami[demo]'",
+            hint="pip install 'tatami-nn[demo]'",
         ) from error
     data = load_digits()
     images, targets = data.images.astype(np.uint8), data.target
@@ -153,7 +153,7 @@ def _photo(name: str) -> Image.Image:
     except ImportError as error:
         raise TatamiError(
             "scikit-image, which holds the photos, is not installed",
-            hint="pip install 'tatami[demo]'",
+            hint="pip install 'tatami-nn[demo]'",
         ) from error
     path = Path(skimage.__file__).parent / "data" / name
     if not path.is_file():

@@ -144,7 +144,7 @@ def _segments(colors: Float32, scale: float) -> Int64:
 def _not_installed() -> TatamiError:
     return TatamiError(
         "scikit-image, which segments pictures, is not installed",
-        hint="pip install 'tatami[demo]'",
+        hint="pip install 'tatami-nn[demo]'",
     )
 
 

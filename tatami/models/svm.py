@@ -142,7 +142,8 @@ def svm(features: Float32, positive: Bool, negative: Bool, seed: int) -> tuple[F
         from sklearn.svm import LinearSVC
     except ImportError as error:
         raise TatamiError(
-            "scikit-learn, which fits the SVMs, is not installed", hint="pip install 'tatami[demo]'"
+            "scikit-learn, which fits the SVMs, is not installed",
+            hint="pip install 'tatami-nn[demo]'",
         ) from error
     (own,), (others,) = np.nonzero(positive), np.nonzero(negative)
     if not len(others):

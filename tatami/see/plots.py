@@ -1,7 +1,7 @@
 """Plots as small SVG texts that may stand together in one page: no script, no font, no address.
 
 The ink is ``currentColor`` and the paper is transparent, so that a plot follows its page, light or
-dark. The same input gives the same text. Needs matplotlib: ``pip install tatami[see]``.
+dark. The same input gives the same text. Needs matplotlib: ``pip install tatami-nn[see]``.
 """
 
 from __future__ import annotations
@@ -425,7 +425,7 @@ def _panels(width: float, height: float, titles: Sequence[str]) -> tuple[Figure,
         from matplotlib.figure import Figure
     except ImportError as error:
         raise TatamiError(
-            "plots need matplotlib", hint="install it with: pip install 'tatami[see]'"
+            "plots need matplotlib", hint="install it with: pip install 'tatami-nn[see]'"
         ) from error
     with _style():
         figure = Figure(figsize=(width, height), layout="constrained")
