@@ -20,7 +20,7 @@ from tatami.cli.classification import Classified, classify_all, print_classifica
 from tatami.cli.diagnostics import asked_similar, check_scores, diagnostics_table
 from tatami.cli.labeled import open_part
 from tatami.cli.segmentation import Segmented, print_segmentation, segment_all
-from tatami.data.coco import category_ids
+from tatami.data.formats.coco import category_ids
 from tatami.data.open import format_of, open_dataset, open_masks
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
@@ -111,9 +111,9 @@ def evaluate(
         raise TatamiError(
             "one thing is evaluated at a time", hint="give an artifact or --detections FILE"
         )
-    check_share("--score", score)
-    check_share("--at", at)
-    check_share("--iou", iou)
+    check_share("score", score)
+    check_share("at", at)
+    check_share("iou", iou)
     if iou == 0:
         raise TatamiError("--iou is 0, which every box reaches", hint="give 0.5")
     if artifact is not None and at < score:

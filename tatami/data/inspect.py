@@ -11,13 +11,8 @@ from typing import TypeVar
 import numpy as np
 
 from tatami.data.fingerprint import file_digest
-from tatami.data.open import (
-    FORMATS,
-    LABELED_FORMATS,
-    chosen_split,
-    format_of,
-    labeled_format_of,
-)
+from tatami.data.formats.table import BOX_FORMATS, CLASS_FORMATS
+from tatami.data.open import chosen_split, format_of, labeled_format_of
 from tatami.data.pictures import read_picture
 from tatami.data.problems import MaskReading, Problem, Reading
 from tatami.errors import TatamiError
@@ -54,7 +49,7 @@ def inspect(
     Raises TatamiError only for a set that cannot be recognized or of which no split can be read.
     """
     name = format_of(root, format)
-    reader = FORMATS[name]
+    reader = BOX_FORMATS[name]
     every = reader.splits(root)
     asked = every if split is None else (chosen_split(root, split, every),)
     problems: list[Problem] = []
@@ -135,7 +130,7 @@ def inspect_labeled(
     Raises TatamiError for a set that cannot be recognized and for a split that cannot be read.
     """
     name = labeled_format_of(root, format)
-    reader = LABELED_FORMATS[name]
+    reader = CLASS_FORMATS[name]
     every = reader.splits(root)
     asked = every if split is None else (chosen_split(root, split, every),)
     readings = {wanted: reader.read(root, wanted) for wanted in asked}

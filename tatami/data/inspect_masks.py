@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from tatami.data.class_weights import pixel_counts
+from tatami.data.formats.table import MASK_FORMATS
 from tatami.data.inspect import readings
-from tatami.data.open import MASK_FORMATS, chosen_split, mask_format_of
+from tatami.data.open import chosen_split, mask_format_of
 from tatami.data.problems import Problem
 from tatami.errors import TatamiError
 from tatami.types import VOID, Int64, LabeledMasks, Mask, Size

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tatami.data import mnist
 from tatami.data.fingerprint import labeled_fingerprint
+from tatami.data.formats import mnist
 from tatami.data.hold_out import HoldOut, hold_out
 from tatami.data.open import labeled_splits, open_labeled
 from tatami.errors import TatamiError

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tatami.data import coco
+from tatami.data.formats import coco
 from tatami.errors import TatamiError
 
 Save = Callable[..., Path]

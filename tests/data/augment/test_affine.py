@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tatami.data.affine import Area, Transform, _clipped, _polygon_area, quarter_turned
 from tatami.data.augment import Augmentation, augmented, augmented_mask, augmented_picture
+from tatami.data.augment.affine import Area, Transform, _clipped, _polygon_area, quarter_turned
 from tatami.types import Boxes, Dataset, Picture, Sample, Size
 
 CANVAS = Size(120, 96)

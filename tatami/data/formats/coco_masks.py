@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tatami.data import coco
+from tatami.data.formats import coco
 from tatami.data.labels import checked_names, checked_size
 from tatami.data.masks import usual_colors
 from tatami.data.pictures import read_picture

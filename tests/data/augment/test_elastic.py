@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tatami.data.augment import Augmentation, augmented, augmented_mask, augmented_picture
-from tatami.data.elastic import NODES, Elastic, _mirrored
+from tatami.data.augment.elastic import NODES, Elastic, _mirrored
 from tatami.errors import TatamiError
 from tatami.types import VOID, Dataset, Float32, Size
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from tatami.data import augment
-from tatami.data.affine import quarter_turned
 from tatami.data.augment import Augmentation, augmented
+from tatami.data.augment import augmentation as augment
+from tatami.data.augment.affine import quarter_turned
 from tatami.errors import TatamiError
 from tatami.rules.boxes import iou_xyxy
 from tatami.rules.picture import letterbox, placement

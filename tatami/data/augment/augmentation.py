@@ -4,11 +4,11 @@ Resize by a random factor and aspect, shift, mirror and distort colors as Redmon
 YOLOv2 (YOLO9000, section 2, "Training for detection"; Redmon et al. 2016, section 2.2, for the
 colors), and put four pictures into one (mosaic; Bochkovskiy et al. 2020, YOLOv4, section 3.4).
 Turn it, by right angles or any, add noise, and hide a part of it (random erasing; Zhong et al.
-2020, section 3.2). Bend it, as U-Net is trained (data/elastic.py). Zoom out and cut a patch that
+2020, section 3.2). Bend it, as U-Net is trained (elastic.py). Zoom out and cut a patch that
 holds something, as Liu et al. train SSD (2016, section 2.2, "Data augmentation"; section 3.6 for
 zooming out).
 
-Where things go is data/affine.py's, drawn here. With nothing to vary the picture rule itself
+Where things go is in affine.py; what is drawn is here. With nothing to vary the picture rule itself
 resizes, so ``Augmentation.none()`` gives ``picture.letterbox`` to the bit. What is not used draws
 no random number: the older variations are the same, to the bit, as without the newer ones.
 """
@@ -24,8 +24,8 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageFilter
 
-from tatami.data.affine import Area, Transform, quarter_turned
-from tatami.data.elastic import Elastic
+from tatami.data.augment.affine import Area, Transform, quarter_turned
+from tatami.data.augment.elastic import Elastic
 from tatami.errors import TatamiError
 from tatami.rules.boxes import iou_xyxy
 from tatami.rules.picture import placement

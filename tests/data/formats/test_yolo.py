@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tatami.data import yolo
+from tatami.data.formats import yolo
 from tatami.errors import TatamiError
 
 Save = Callable[..., Path]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tatami.data import voc
+from tatami.data.formats import voc
 from tatami.errors import TatamiError
 
 Save = Callable[..., Path]

@@ -1,0 +1,1 @@
+"""The formats that labeled sets come in, one a file; table.py names them all."""
