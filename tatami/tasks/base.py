@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 import numpy as np
 
 from tatami.data.augment import Augmentation
+from tatami.data.formats.table import FORMATS, Labels
 from tatami.errors import TatamiError
 from tatami.rules.picture import prepare
-from tatami.types import Float32, Forward, InputSpec, Int64, Picture, Size, Spec
+from tatami.tasks.structure import OneNetwork, Structure
+from tatami.types import Float32, Forward, InputSpec, Int64, Mask, Picture, Size, Spec
 from tatami.types.datasets import Split
 from tatami.types.progress import Progress, quiet
 from tatami.types.table import Table
@@ -119,13 +121,15 @@ class Answer:
         drawn: The picture with it drawn, (height, width, 3).
         content: The same as plain values for JSON.
         line: The same in a few words.
+        seconds: Time in the predictor alone.
         mask: For segmentation the classes, (height, width), as an index picture; else None.
     """
 
     drawn: Picture
     content: Mapping[str, Any]
     line: str
-    mask: Picture | None = None
+    seconds: float
+    mask: Mask | None = None
 
 
 class Task(ABC, Generic[D, P, R]):
@@ -145,12 +149,18 @@ class Task(ABC, Generic[D, P, R]):
     """A frozen dataclass: what may be set of its training, beside the recipe."""
     options: ClassVar[type]
     """A frozen dataclass: what may be set of its evaluation."""
+    labels: ClassVar[Labels]
+    """What the sets that it reads label: a key of data/formats/table.py's FORMATS."""
+    doing: ClassVar[str]
+    """What progress calls a walk over pictures: "Detecting"."""
+    answers_file: ClassVar[str]
+    """Where a folder of predictions keeps the answers: "detections.json"."""
 
     # Data ----------------------------------------------------------------------------------------
 
-    @abstractmethod
     def formats(self) -> tuple[str, ...]:
         """Name the formats of labeled sets that it reads."""
+        return tuple(FORMATS[self.labels])
 
     @abstractmethod
     def splits(self, root: Path, format: str | None) -> tuple[str, ...]:
@@ -196,16 +206,12 @@ class Task(ABC, Generic[D, P, R]):
 
     # Training ------------------------------------------------------------------------------------
 
-    @abstractmethod
     def draw(self, data: D, run: Run) -> Draw:
         """Say how a training picture is drawn at random, with what it teaches."""
+        raise NotImplementedError
 
     def prepare_model(self, model: nn.Module, run: Run) -> None:
         """Tell a new model what the run's task settings ask of its loss."""
-
-    @abstractmethod
-    def row(self, result: R) -> dict[str, float]:
-        """Give the figures of a line of evaluations.jsonl."""
 
     # Answers -------------------------------------------------------------------------------------
 
@@ -245,6 +251,10 @@ class Task(ABC, Generic[D, P, R]):
             score: For detection, boxes below it are left out; None: the network's own threshold.
         """
 
+    def structure(self, spec: Any) -> Structure:
+        """Say how the networks of a predictor with this spec belong together: usually it is one."""
+        return OneNetwork(self.predictor)
+
     # Metrics -------------------------------------------------------------------------------------
 
     @abstractmethod
@@ -256,6 +266,7 @@ class Task(ABC, Generic[D, P, R]):
         options: Any = None,
         skip: Collection[str] = (),
         progress: Progress = quiet,
+        stage: str = "",
     ) -> Evaluated[R]:
         """Run a predictor over a split and measure its answers.
 
@@ -264,15 +275,49 @@ class Task(ABC, Generic[D, P, R]):
             data: The split.
             options: An instance of ``options``; None: the usual ones.
             skip: Kinds of problems to leave out, as unreadable-picture.
-            progress: Told of every picture.
+            progress: Takes up how far it is.
+            stage: What progress calls it; "": what the task does, as "Detecting".
 
         Raises:
             TatamiError: Where the classes differ, and for a picture that cannot be read.
         """
 
+    def evaluate_file(self, file: Path, data: D, options: Any = None) -> Evaluated[R]:
+        """Measure answers that lie in a file, of another program perhaps.
+
+        Args:
+            file: The answers: for detection, COCO's results format.
+            data: The split.
+            options: An instance of ``options``; None: the usual ones.
+
+        Raises:
+            TatamiError: For a task whose answers are in no such file, and for a bad file.
+        """
+        raise TatamiError(
+            "only detections are evaluated from a file",
+            hint="give an artifact",
+            setting="detections",
+        )
+
+    def write(self, data: D, evaluated: Evaluated[R], options: Any) -> list[Path]:
+        """Write the files that the options ask for beside the figures, and name them.
+
+        Raises:
+            TatamiError: Where one cannot be made.
+        """
+        return []
+
+    def facts(self, options: Any) -> dict[str, Any]:
+        """Give what JSON says of the options, beside the figures."""
+        return {}
+
     @abstractmethod
     def figure(self, result: R) -> float:
         """Give the headline figure, in 0 to 1."""
+
+    @abstractmethod
+    def row(self, result: R) -> dict[str, float]:
+        """Give the figures of a line of evaluations.jsonl."""
 
     @abstractmethod
     def tables(self, result: R) -> list[Table]:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
 
 from tatami.graph.network import Network
-from tatami.types import Float32, Forward, Picture
+from tatami.program.steps import Program
+from tatami.rules.picture import prepare
+from tatami.shrink.calibrate import Method, Range, Seen
+from tatami.train.run import NETWORK
+from tatami.types import Float32, Forward, Picture, Size
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,11 +36,29 @@ class Part:
     file: Path
 
 
+class Rules(Protocol):
+    """Puts a task's written rules around a function from images to raw maps."""
+
+    def __call__(self, spec: Any, forward: Forward, answer: Size | None = None) -> Any: ...
+
+
 class Structure(ABC):
     """How the networks of a predictor belong together. Abstract.
 
     The usual one is OneNetwork, below; tasks/two_stage.py has that of detectors in two stages.
     """
+
+    @abstractmethod
+    def names(self, spec: Any) -> tuple[str, ...]:
+        """Name the parts of a predictor, in the order in which they run.
+
+        The only network of most predictors has no name: ``("",)``. Where parts have names, each
+        has rows of its own in the ledger.
+        """
+
+    @abstractmethod
+    def begins(self, spec: Any) -> bool:
+        """Say whether a network of this spec is the first of its predictor's parts."""
 
     @abstractmethod
     def parts(self, network: Network, file: Path) -> tuple[Part, ...]:
@@ -45,11 +69,25 @@ class Structure(ABC):
         """
 
     @abstractmethod
-    def predictor(self, spec: Any, forwards: Sequence[Forward]) -> Any:
-        """Put the written rules around the parts, each a function from inputs to raw maps."""
+    def files(self, first: Path, spec: Any) -> tuple[Path, ...]:
+        """Name the files of all parts, where the first one's is ``first``.
+
+        Raises:
+            TatamiError: Where the others' names cannot be made of it.
+        """
 
     @abstractmethod
-    def forwards(self, model: nn.Module) -> tuple[Forward, ...]:
+    def predictor(self, spec: Any, forwards: Sequence[Forward], answer: Size | None = None) -> Any:
+        """Put the written rules around the parts.
+
+        Args:
+            spec: The spec of the first part.
+            forwards: Each part as a function from inputs to raw maps.
+            answer: The size of the first raw map, where it is known.
+        """
+
+    @abstractmethod
+    def forwards(self, model: nn.Module, spec: Any) -> tuple[Forward, ...]:
         """Give the parts of a torch model as functions of NumPy arrays."""
 
     @abstractmethod
@@ -58,12 +96,100 @@ class Structure(ABC):
 
     @abstractmethod
     def inputs(
-        self, parts: Sequence[Part], pictures: Sequence[Picture], most: int
-    ) -> list[list[Float32]]:
+        self, spec: Any, forwards: Sequence[Forward], pictures: Sequence[Picture], most: int
+    ) -> tuple[list[Float32], ...]:
         """Give what each part is fed with by these pictures: (n, channels, rows, columns) each.
 
         Args:
-            parts: The networks.
+            spec: The spec of the first part.
+            forwards: Each part as a function from inputs to raw maps.
             pictures: What is looked at.
             most: Regions of a picture, at most, where a part looks at regions.
         """
+
+    @abstractmethod
+    def folded(self, parts: Sequence[Part]) -> tuple[Part, ...]:
+        """Fold normalization into the parts, where a user cannot do so with ``fold``."""
+
+    @abstractmethod
+    def shared(
+        self, networks: Sequence[Network], observed: Sequence[Mapping[str, Seen]], method: Method
+    ) -> dict[str, Range]:
+        """Choose the ranges of values that one part hands to the next, by their names."""
+
+    @abstractmethod
+    def programs(self, programs: Sequence[Program]) -> tuple[Program, ...]:
+        """Give the parts' programs so that each takes what the one before makes.
+
+        Raises:
+            TatamiError: Where they do not fit.
+        """
+
+
+class OneNetwork(Structure):
+    """The structure of a predictor that is one network with a task's rules around it.
+
+    Args:
+        rules: Puts the task's rules around a function, as ``Task.predictor``.
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+
+    def names(self, spec: Any) -> tuple[str, ...]:
+        """Name the only part: it has no name."""
+        return ("",)
+
+    def begins(self, spec: Any) -> bool:
+        """Say yes: the only part is the first."""
+        return True
+
+    def parts(self, network: Network, file: Path) -> tuple[Part, ...]:
+        """Give the network, the only part."""
+        return (Part("", network, file),)
+
+    def files(self, first: Path, spec: Any) -> tuple[Path, ...]:
+        """Name the only file."""
+        return (first,)
+
+    def predictor(self, spec: Any, forwards: Sequence[Forward], answer: Size | None = None) -> Any:
+        """Put the task's rules around the network."""
+        (forward,) = forwards
+        return self.rules(spec, forward, answer)
+
+    def forwards(self, model: nn.Module, spec: Any) -> tuple[Forward, ...]:
+        """Give the model as a function of NumPy arrays."""
+        from tatami.models.forward import torch_forward
+
+        return (torch_forward(model),)
+
+    def export(self, model: nn.Module, spec: Any, folder: Path) -> None:
+        """Write the model as the run folder's network.onnx."""
+        from tatami.models.export import export_onnx
+
+        export_onnx(model, spec, folder / NETWORK)
+
+    def inputs(
+        self, spec: Any, forwards: Sequence[Forward], pictures: Sequence[Picture], most: int
+    ) -> tuple[list[Float32], ...]:
+        """Prepare the pictures by the written rule: (1, 3, height, width) each."""
+        return (prepared(spec, pictures),)
+
+    def folded(self, parts: Sequence[Part]) -> tuple[Part, ...]:
+        """Leave the network as it is."""
+        return tuple(parts)
+
+    def shared(
+        self, networks: Sequence[Network], observed: Sequence[Mapping[str, Seen]], method: Method
+    ) -> dict[str, Range]:
+        """Choose nothing: no value leaves the network for another."""
+        return {}
+
+    def programs(self, programs: Sequence[Program]) -> tuple[Program, ...]:
+        """Leave the program as it is."""
+        return tuple(programs)
+
+
+def prepared(spec: Any, pictures: Sequence[Picture]) -> list[Float32]:
+    """Make a network's inputs (1, 3, height, width) of pictures, by the written rule."""
+    return [np.ascontiguousarray(prepare(picture, spec.input)[0][None]) for picture in pictures]

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from tatami.errors import TatamiError
 from tatami.types import Int64, Picture
+from tatami.types.progress import Progress, quiet, tracked
 
 T = TypeVar("T")
 Found = TypeVar("Found")
@@ -64,6 +65,48 @@ def answers(
         raise TatamiError("not one picture can be read", hint="check them", file=file)
 
 
+def walk(
+    look: Callable[[Picture], Found],
+    items: Sequence[T],
+    read: Callable[[T], Picture],
+    unreadable: list[T],
+    *,
+    file: Path,
+    skip: Collection[str] = (),
+    stage: str = "",
+    progress: Progress = quiet,
+) -> Iterator[Answer[T, Found]]:
+    """Look at every item's picture, one after another, and take the time.
+
+    Args:
+        look: What is run on a picture (height, width, 3).
+        items: What has a picture each.
+        read: Reads an item's picture.
+        unreadable: Takes up the items that cannot be read, where ``skip`` allows them.
+        file: What an error names where not one picture can be read.
+        skip: Kinds of problems to leave out: unreadable-picture.
+        stage: What progress calls it, as "Detecting".
+        progress: Takes up how far it is.
+
+    Raises:
+        TatamiError: For the first item that cannot be read, where ``skip`` does not allow it, and
+            where not one can be read.
+    """
+    for item in tracked(items, stage, progress):
+        try:
+            picture = read(item)
+        except TatamiError:
+            if "unreadable-picture" not in skip:
+                raise
+            unreadable.append(item)
+            continue
+        started = time.perf_counter()
+        found = look(picture)
+        yield Answer(item, picture, found, time.perf_counter() - started)
+    if len(unreadable) == len(items):
+        raise TatamiError("not one picture can be read", hint="check them", file=file)
+
+
 def class_order(network: Sequence[str], data: Sequence[str]) -> Int64:
     """(K,) int64: for each class of the network its place among the data's.
 
@@ -101,10 +144,19 @@ def plain_table(*columns: str, title: str) -> Table:
     return table
 
 
-def check_share(name: str, value: float) -> None:
-    """Raise TatamiError unless an option's value lies in 0 to 1."""
+def timed(look: Callable[[], Found]) -> tuple[Found, float]:
+    """Call a function, and give what it returns and the seconds that it takes."""
+    started = time.perf_counter()
+    found = look()
+    return found, time.perf_counter() - started
+
+
+def check_share(setting: str, value: float) -> None:
+    """Raise TatamiError unless a setting's value lies in 0 to 1."""
     if not 0 <= value <= 1:
-        raise TatamiError(f"{name} is {value:g}", hint="give a number from 0 to 1")
+        raise TatamiError(
+            f"{value:g} is out of range", hint="give a number from 0 to 1", setting=setting
+        )
 
 
 def _names(names: Sequence[str]) -> str:

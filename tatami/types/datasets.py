@@ -38,12 +38,21 @@ class Sample:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One split of a labeled set."""
+    """One split of a labeled set.
+
+    own_ids: what a COCO set calls its classes; none of another set's.
+    """
 
     root: Path
     split: str
     classes: tuple[str, ...]
     samples: tuple[Sample, ...]
+    own_ids: tuple[int, ...] = ()
+
+    @property
+    def category_ids(self) -> tuple[int, ...]:
+        """The category of each class in COCO's results format: its own, or counted from 1."""
+        return self.own_ids or tuple(range(1, len(self.classes) + 1))
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -1,0 +1,159 @@
+"""Classification: the class of a whole picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tatami.data.augment import Augmentation
+from tatami.data.fingerprint import labeled_fingerprint
+from tatami.data.hold_out import HoldOut, hold_out
+from tatami.data.open import labeled_splits, open_labeled
+from tatami.evaluate.classification import Classification as Figures
+from tatami.evaluate.classification import evaluate
+from tatami.rules.classification import ForwardClassifier
+from tatami.see.draw import draw_classes
+from tatami.tasks.base import Answer, Difference, Evaluated, Opened, Task
+from tatami.tasks.walk import class_order, timed, walk
+from tatami.types import (
+    ClassificationSpec,
+    Classifier,
+    Forward,
+    Int64,
+    LabeledPictures,
+    Picture,
+    Size,
+)
+from tatami.types.progress import Progress, quiet
+from tatami.types.table import Table
+
+TOP = 5
+"""Classes that are named of a picture."""
+
+
+@dataclass(frozen=True)
+class ClassificationOptions:
+    """Say how classes are measured: there is nothing to choose."""
+
+
+class Classification(Task[LabeledPictures, Classifier, Figures]):
+    """Name what a picture shows."""
+
+    name = "classify"
+    noun = "classifier"
+    measure = "top-1"
+    specs = (ClassificationSpec,)
+    augmentation = replace(Augmentation(), mosaic=0.0, scale=(0.8, 1.25), translate=0.1, aspect=1.1)
+    """The one thing in a picture stays in sight."""
+    options = ClassificationOptions
+    labels = "classes"
+    doing = "Classifying"
+    answers_file = "classes.json"
+
+    # Data ----------------------------------------------------------------------------------------
+
+    def splits(self, root: Path, format: str | None) -> tuple[str, ...]:
+        return labeled_splits(root, format)
+
+    def open(
+        self, root: Path, *, split: str | None, format: str | None, skip: Collection[str] = ()
+    ) -> Opened[LabeledPictures]:
+        opened = open_labeled(root, split=split, format=format, skip=skip)
+        return Opened(opened.pictures, opened.skipped)
+
+    def hold_out(self, data: LabeledPictures, rule: str) -> tuple[LabeledPictures, LabeledPictures]:
+        return hold_out(data, HoldOut.parse(rule))
+
+    def fingerprint(self, data: LabeledPictures) -> str:
+        return labeled_fingerprint(data)
+
+    def select(self, data: LabeledPictures, places: Int64) -> LabeledPictures:
+        return data.select(places)
+
+    def picture(self, data: LabeledPictures, place: int) -> Picture:
+        return data.read(place)
+
+    def identity(self, data: LabeledPictures, place: int) -> str:
+        return data.ids[place]
+
+    # Answers -------------------------------------------------------------------------------------
+
+    def predictor(self, spec: Any, forward: Forward, answer: Size | None = None) -> Classifier:
+        return ForwardClassifier(spec, forward)
+
+    def answer(self, predictor: Classifier, picture: Picture, score: float | None = None) -> Answer:
+        classes = predictor.spec.classes
+        scores, seconds = timed(lambda: predictor.classify(picture))
+        best = np.argsort(-scores, kind="stable")[:TOP].tolist()
+        content = {
+            "size": str(Size(picture.shape[1], picture.shape[0])),
+            "seconds": seconds,
+            "classes": [{"class": classes[label], "score": float(scores[label])} for label in best],
+        }
+        line = ", ".join(f"{classes[label]} {scores[label]:.2f}" for label in best[:3])
+        drawn = draw_classes(picture, best, scores[best].tolist(), classes)
+        return Answer(drawn, content, line, seconds)
+
+    # Metrics -------------------------------------------------------------------------------------
+
+    def evaluate(
+        self,
+        predictor: Classifier,
+        data: LabeledPictures,
+        *,
+        options: ClassificationOptions | None = None,
+        skip: Collection[str] = (),
+        progress: Progress = quiet,
+        stage: str = "",
+    ) -> Evaluated[Figures]:
+        to_data = class_order(predictor.spec.classes, data.classes)
+        places, rows, seconds = [], [], 0.0
+        unreadable: list[int] = []
+        for one in walk(
+            predictor.classify,
+            range(len(data)),
+            data.read,
+            unreadable,
+            file=data.root,
+            skip=skip,
+            stage=stage or self.doing,
+            progress=progress,
+        ):
+            row = np.empty_like(one.found)
+            row[to_data] = one.found
+            rows.append(row)
+            places.append(one.item)
+            seconds += one.seconds
+        chosen = np.array(places, np.int64)
+        result = evaluate(data.labels[chosen], np.stack(rows), data.classes)
+        return Evaluated(result, rows, chosen, len(unreadable), seconds)
+
+    def figure(self, result: Figures) -> float:
+        return result.top1
+
+    def row(self, result: Figures) -> dict[str, float]:
+        return {"top1": round(result.top1, 5)}
+
+    def tables(self, result: Figures) -> list[Table]:
+        raise NotImplementedError
+
+    def lines(self, result: Figures) -> list[str]:
+        raise NotImplementedError
+
+    def compare(
+        self, predictor: Classifier, reference: Classifier, pictures: Sequence[Picture]
+    ) -> Difference:
+        worst = 0.0
+        for picture in pictures:
+            expected = reference.classify(picture).astype(np.float64)
+            apart = float(np.abs(predictor.classify(picture) - expected).max())
+            worst = apart if math.isnan(apart) else max(worst, apart)
+        return Difference("scores", worst, "", 0.0)
+
+
+CLASSIFICATION = Classification()
