@@ -92,7 +92,8 @@ def read(root: Path, split: str) -> Reading:
         if size is not None:
             boxes = checked_boxes(rows[identity], size, file, problems)
             samples.append(Sample(str(identity), picture, size, boxes))
-    return Reading(Dataset(root, split, names, tuple(samples)), in_order(problems))
+    dataset = Dataset(root, split, names, tuple(samples), tuple(categories))
+    return Reading(dataset, in_order(problems))
 
 
 def split_files(root: Path) -> dict[str, Path]:
