@@ -2,69 +2,350 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import base64
+import io
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
+from PIL import Image, ImageOps
 
 from tatami.data.augment import Augmentation
+from tatami.data.pictures import read_picture
 from tatami.data.selective_search import selective_search
 from tatami.errors import TatamiError
-from tatami.rules.classification import ForwardClassifier
-from tatami.rules.detection import ForwardDetector
-from tatami.rules.regions import Propose, TwoStageDetector
+from tatami.graph.network import Network, shape_of
+from tatami.graph.read import read
+from tatami.program.forward import is_quantized, numpy_forward  # noqa: F401
+from tatami.rules.regions import TwoStageDetector
 from tatami.rules.segmentation import ForwardSegmenter, over_turns
-from tatami.train.run import HEAD, NETWORK
+from tatami.tasks.base import Predictor, Task
+from tatami.tasks.structure import Part
+from tatami.tasks.table import task_of
+from tatami.tasks.two_stage import TwoStages, head_beside, proposer
+from tatami.train.run import HEAD, NETWORK, SETTINGS, WEIGHTS, load_run
 from tatami.types import (
     ClassificationSpec,
-    Classifier,
     DetectionSpec,
     Detector,
-    Float32,
-    Forward,
-    RawMaps,
+    Mask,
+    Picture,
     SegmentationSpec,
     Segmenter,
     Size,
     Spec,
     TwoStageSpec,
-    detector_spec,
 )
 
 if TYPE_CHECKING:  # torch is heavy, and absent where only ONNX files are used
     from torch import nn
 
-    from tatami.graph.network import Network
-    from tatami.program.steps import Program
     from tatami.train.run import Run
 
-Artifact = Detector | Classifier | Segmenter
+
+class HasPath(Protocol):
+    """A result of the pipeline that left something behind."""
+
+    @property
+    def path(self) -> Path: ...
+
+
+Source = str | Path | HasPath
+"""Where an artifact is: its path, or the result of what wrote it."""
+
+
+def path_of(source: Source) -> Path:
+    """Give the path of an artifact, or of the result of what wrote it."""
+    return Path(source) if isinstance(source, str | Path) else source.path
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What an artifact found in one picture.
+
+    Args:
+        drawn: The picture with it drawn, (height, width, 3).
+        content: The same as plain values for JSON.
+        line: The same in a few words.
+        mask: For segmentation the class of each pixel, (height, width); else None.
+    """
+
+    drawn: Picture
+    content: Mapping[str, Any]
+    line: str
+    mask: Mask | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Give what was found as plain values."""
+        return dict(self.content)
+
+    def save(self, file: str | Path) -> None:
+        """Write the picture with what was found drawn, as the file's suffix says."""
+        Image.fromarray(self.drawn).save(file)
+
+    def _repr_html_(self) -> str:
+        """Show the drawn picture in a notebook."""
+        content = io.BytesIO()
+        Image.fromarray(self.drawn).save(content, "PNG")
+        data = base64.b64encode(content.getvalue()).decode()
+        return f'<img src="data:image/png;base64,{data}" style="max-width: 100%">'
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What a path holds, ready to look at pictures.
+
+    Args:
+        path: Where it is.
+        task: What it is for.
+        spec: Its classes, its input and how its answers are read.
+        predictor: What answers for a picture.
+    """
+
+    path: Path
+    task: Task[Any, Any, Any]
+    spec: Spec
+    predictor: Predictor
+
+    def __getattr__(self, name: str) -> Any:
+        """Ask the predictor: the faces of before do; it goes with the last of them."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.predictor, name)
+
+    def predict(
+        self, picture: str | Path | Picture | Image.Image, *, min_score: float | None = None
+    ) -> Prediction:
+        """Find what is in a picture.
+
+        Args:
+            picture: A file, a PIL image, or an array (height, width, 3) of uint8 in RGB.
+            min_score: For detection, boxes below it are left out; None: the network's own
+                threshold.
+
+        Raises:
+            TatamiError: For a picture that cannot be read.
+        """
+        found = self.task.answer(self.predictor, as_picture(picture), min_score)
+        return Prediction(found.drawn, found.content, found.line, found.mask)
+
+
+def as_picture(picture: str | Path | Picture | Image.Image) -> Picture:
+    """Give a file, a PIL image or an array as a picture: (height, width, 3), uint8, upright, RGB.
+
+    Raises:
+        TatamiError: For a file that cannot be read, and for an array of another shape or type.
+    """
+    if isinstance(picture, str | Path):
+        return read_picture(Path(picture))
+    if isinstance(picture, Image.Image):
+        return np.array(ImageOps.exif_transpose(picture).convert("RGB"), np.uint8)
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+        raise TatamiError(
+            f"an array {picture.shape} of {picture.dtype} is no picture",
+            hint="give (height, width, 3) of uint8, in RGB",
+            setting="picture",
+        )
+    return picture
+
+
+def open_artifact(path: Source) -> Artifact:
+    """Open what a path holds: a run folder, an ONNX file or a shipped folder.
+
+    Args:
+        path: Where it is, or the result of what wrote it.
+
+    Raises:
+        TatamiError: For anything that is not an artifact.
+    """
+    place = path_of(path)
+    predictor = _predictor(place)
+    return Artifact(place, task_of(predictor.spec), predictor.spec, predictor)
+
+
+def _predictor(path: Path) -> Predictor:
+    if (path / SETTINGS).is_file():
+        return open_run(path)
+    if (path / "network.json").is_file():
+        return open_shipped(path)
+    if path.is_file():
+        return open_onnx(path)
+    if (path / HEAD).is_file() and (path / NETWORK).is_file():
+        return open_onnx(path / NETWORK)
+    if not path.exists():
+        raise TatamiError("no such file or folder", file=path, hint="check the path")
+    raise TatamiError(
+        "neither a run folder, nor an ONNX file, nor a shipped C folder",
+        file=path,
+        hint="give what training, folding or shipping wrote",
+    )
+
+
+def open_shipped(folder: Path) -> Predictor:
+    """Open a shipped folder: its program answers."""
+    from tatami.ship.c.run import open_compiled
+    from tatami.ship.c.run_two_stage import CompiledTwoStage, is_two_stage
+
+    if is_two_stage(folder):
+        return CompiledTwoStage(folder, selective_search)
+    return open_compiled(folder)
+
+
+def open_onnx(file: Path) -> Predictor:
+    """Open an ONNX file of Tatami's, to be run by the executable specification in NumPy.
+
+    A quantized one is run as the program of integers that it means, not as float arithmetic.
+
+    Raises:
+        TatamiError: For a file that does not say what it is for, or is only half of a predictor.
+    """
+    parts = read_parts(file)
+    spec = spec_of(parts[0].network, file)
+    shape = shape_of(parts[0].network.graph.outputs[0])
+    return (
+        task_of(spec)
+        .structure(spec)
+        .predictor(
+            spec,
+            [numpy_forward(part.network) for part in parts],
+            Size(shape[3], shape[2]) if len(shape) == 4 else None,
+        )
+    )
+
+
+def spec_of(network: Network, file: Path) -> Spec:
+    """Give what a network is for.
+
+    Raises:
+        TatamiError: Where its file does not say it.
+    """
+    if network.spec is None:
+        raise TatamiError(
+            "no tatami metadata: classes, input and decoding are unknown",
+            file=file,
+            hint="give a file that training or importing wrote",
+        )
+    return network.spec
+
+
+def read_parts(path: Path) -> tuple[Part, ...]:
+    """Read the networks that belong to an ONNX file, or to the folder that holds it.
+
+    Raises:
+        TatamiError: Where one is missing, damaged or of another training, or says not what it is
+            for.
+    """
+    file = onnx_of(path)
+    network = read(file)
+    spec = spec_of(network, file)
+    return task_of(spec).structure(spec).parts(network, file)
+
+
+def onnx_of(path: Path) -> Path:
+    """Name the ONNX file that an artifact begins with: in a folder its network.onnx."""
+    return path / NETWORK if (path / NETWORK).is_file() else path
+
+
+def network_file(path: Path) -> Path:
+    """Name the ONNX file that a path stands for: itself, or in a run folder its network.onnx.
+
+    Raises:
+        TatamiError: For a run that is not over, and where there is nothing.
+    """
+    if (path / SETTINGS).is_file():
+        file = path / NETWORK
+        if not file.is_file():
+            raise _unfinished(path, "network")
+        return file
+    if not path.exists():
+        raise TatamiError("no such file or folder", file=path, hint="check the path")
+    if not path.is_file():
+        raise TatamiError(
+            "neither a run folder nor an ONNX file",
+            file=path,
+            hint="give what training, folding or quantizing wrote",
+        )
+    return path
+
+
+def open_run(folder: Path) -> Predictor:
+    """Open the trained network of a run folder, to be run by torch.
+
+    Raises:
+        TatamiError: For a run that is not over, or is damaged.
+    """
+    from tatami.train.checkpoint import load_weights
+
+    run = read_run(folder)
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        raise _unfinished(folder, "weights")
+    model = build_model(run)
+    load_weights(model, weights)
+    return torch_predictor(model, run.spec)
+
+
+def _unfinished(folder: Path, what: str) -> TatamiError:
+    return TatamiError(
+        f"the run is not over: it has no {what} yet", file=folder, hint="resume its training"
+    )
+
+
+def torch_predictor(model: nn.Module, spec: Spec) -> Any:
+    """Put the written rules around a model in torch."""
+    structure = task_of(spec).structure(spec)
+    return structure.predictor(spec, structure.forwards(model, spec))
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run folder's run.json, and check it against the models and augmentations there are.
+
+    Raises:
+        TatamiError: It names the file.
+    """
+    run = load_run(folder)
+    try:
+        check_model(run.model)
+        Augmentation(**run.augmentation)
+    except TatamiError as error:
+        raise error.at(folder / SETTINGS) from error
+    except (TypeError, ValueError) as error:
+        raise TatamiError(
+            f"not an augmentation: {error}",
+            hint="restore it, or train again",
+            file=folder / SETTINGS,
+        ) from error
+    return run
+
+
+# What the faces of before still ask for; each goes when its last user has moved. -----------------
 
 
 def open_detector(path: Path) -> Detector:
-    """The detector that a path holds. Raises TatamiError for anything that is not one."""
+    """Open a detector; it goes with its last user."""
     opened = open_artifact(path)
-    if not isinstance(opened.spec, DetectionSpec):
-        what = "classifier" if is_classifier(opened) else "segmenter"
+    if opened.task.name != "detect":
         raise TatamiError(
-            f"a {what}, which finds no boxes", file=path, hint="give a detector's artifact"
+            f"a {opened.task.noun}, which finds no boxes",
+            file=path,
+            hint="give a detector's artifact",
         )
-    return opened
+    return cast(Detector, opened.predictor)
 
 
-def is_classifier(artifact: Artifact) -> TypeGuard[Classifier]:
-    """Whether an artifact names pictures, and does not find boxes in them."""
+def is_classifier(artifact: Any) -> Any:
+    """Say whether it names pictures; it goes with its last user."""
     return isinstance(artifact.spec, ClassificationSpec)
 
 
-def is_segmenter(artifact: Artifact) -> TypeGuard[Segmenter]:
-    """Whether an artifact tells the class of every pixel."""
+def is_segmenter(artifact: Any) -> Any:
+    """Say whether it tells the class of every pixel; it goes with its last user."""
     return isinstance(artifact.spec, SegmentationSpec)
 
 
-def check_seen(artifact: Artifact | None, overlap: int | None, *, turned: bool) -> None:
+def check_seen(artifact: Any, overlap: int | None, *, turned: bool) -> None:
     """Raise TatamiError where what ``seen`` takes is asked of anything but a segmenter."""
     if artifact is not None and is_segmenter(artifact):
         return
@@ -89,28 +370,15 @@ def seen(artifact: Segmenter, overlap: int | None, *, turned: bool) -> Segmenter
     )
 
 
-def open_artifact(path: Path) -> Artifact:
-    """What a path holds. Raises TatamiError for anything that is not an artifact."""
-    if (path / "run.json").is_file():
-        return open_run(path)
-    if (path / "network.json").is_file():
-        from tatami.ship.c.run import open_compiled
-        from tatami.ship.c.run_two_stage import CompiledTwoStage, is_two_stage
+def head_of(network: Network, file: Path) -> Network | None:
+    """Give what looks at regions; it goes with its last user."""
+    spec = network.spec
+    if isinstance(spec, TwoStageSpec) and spec.part == "features":
+        return TwoStages().parts(network, file)[1].network
+    return None
 
-        if is_two_stage(path):
-            return CompiledTwoStage(path, selective_search)
-        return open_compiled(path)
-    if path.is_file():
-        return open_onnx(path)
-    if (path / HEAD).is_file() and (path / NETWORK).is_file():
-        return open_onnx(path / NETWORK)
-    if not path.exists():
-        raise TatamiError("no such file or folder", file=path, hint="check the path")
-    raise TatamiError(
-        "neither a run folder, nor an ONNX file, nor a shipped C folder",
-        file=path,
-        hint="give what `tatami train`, `fold` or `ship` wrote",
-    )
+
+torch_artifact = torch_predictor
 
 
 @dataclass(frozen=True)
@@ -130,26 +398,6 @@ class TwoStageFiles:
         """Run by the executable specification."""
         features = None if self.features is None else numpy_forward(self.features)
         return TwoStageDetector(self.spec, features, numpy_forward(self.head), proposer(self.spec))
-
-
-def onnx_of(path: Path) -> Path:
-    """The ONNX file that an artifact begins with: of a folder its network.onnx, else itself."""
-    return path / NETWORK if (path / NETWORK).is_file() else path
-
-
-def head_beside(file: Path) -> Path:
-    """Where the head of a detector in two stages lies: head-int8.onnx beside network-int8.onnx.
-
-    Raises TatamiError for a name that does not begin so.
-    """
-    begins = Path(NETWORK).stem
-    if not file.name.startswith(begins):
-        raise TatamiError(
-            "which file is its head cannot be told",
-            file=file,
-            hint="name the two network-NAME.onnx and head-NAME.onnx",
-        )
-    return file.with_name(Path(HEAD).stem + file.name.removeprefix(begins))
 
 
 def with_head(network: Network, file: Path) -> TwoStageFiles:
@@ -183,180 +431,6 @@ def with_head(network: Network, file: Path) -> TwoStageFiles:
             hint=f"put the {files[0].name} and the {files[1].name} of one training there",
         )
     return TwoStageFiles(first, files, *networks)
-
-
-def head_of(network: Network, file: Path) -> Network | None:
-    """What looks at the regions that a file's network is the first to see; None of any other.
-
-    Raises TatamiError as ``with_head`` does.
-    """
-    spec = network.spec
-    if isinstance(spec, TwoStageSpec) and spec.part == "features":
-        return with_head(network, file).head
-    return None
-
-
-def proposer(spec: TwoStageSpec) -> Propose | None:
-    """Selective search, for a network that finds no regions itself."""
-    return None if spec.proposals is not None else selective_search
-
-
-def numpy_forward(network: Network) -> Forward:
-    """The executable specification as a function; of a quantized network its integers."""
-    from tatami.graph.run import run
-    from tatami.program.lower import lower
-
-    if is_quantized(network):
-        program = lower(network)
-        return lambda images: run_program(program, images)
-    return lambda images: run(network, images)
-
-
-Ruled = ForwardDetector | ForwardClassifier | ForwardSegmenter | TwoStageDetector
-"""A function from images to outputs, with its rules around it."""
-
-
-def open_onnx(path: Path) -> Ruled:
-    """An ONNX file of Tatami's, run by the executable specification in NumPy.
-
-    A quantized one is run as the program of integers that it means, not as float arithmetic.
-    """
-    from tatami.graph.network import shape_of
-    from tatami.graph.read import read
-
-    network = read(path)
-    if network.spec is None:
-        raise TatamiError(
-            "no tatami metadata: classes, input and decoding are unknown",
-            file=path,
-            hint="export it with `tatami train`",
-        )
-    spec = network.spec
-    if isinstance(spec, TwoStageSpec) and (spec.part == "features" or spec.decoding.kind == "warp"):
-        return with_head(network, path).in_numpy()
-    shape = shape_of(network.graph.outputs[0])
-    return with_rules(network.spec, numpy_forward(network), shape)
-
-
-def with_rules(spec: Spec, forward: Forward, shape: tuple[int, ...] | None = None) -> Ruled:
-    """A function from images to outputs as what its spec says it is.
-
-    shape: of the first output, where it is known; a segmenter else finds it out by a run.
-
-    Raises TatamiError for one that is not whole by itself.
-    """
-    if isinstance(spec, ClassificationSpec):
-        return ForwardClassifier(spec, forward)
-    if isinstance(spec, SegmentationSpec):
-        return ForwardSegmenter(spec, forward, None if shape is None else Size(shape[3], shape[2]))
-    return ForwardDetector(detector_spec(spec), forward)
-
-
-def network_file(path: Path) -> Path:
-    """The ONNX file that a path stands for: itself, or of a run folder its network.onnx, which of
-    a detector in two stages is the first.
-
-    Raises TatamiError for a run that is not over, and where there is nothing.
-    """
-    if (path / "run.json").is_file():
-        file = path / "network.onnx"
-        if not file.is_file():
-            raise TatamiError(
-                "the run is not over: it has no network yet",
-                file=path,
-                hint=f"go on with `tatami train --resume {path}`",
-            )
-        return file
-    if not path.exists():
-        raise TatamiError("no such file or folder", file=path, hint="check the path")
-    if not path.is_file():
-        raise TatamiError(
-            "neither a run folder nor an ONNX file",
-            file=path,
-            hint="give what `tatami train`, `fold` or `quantize` wrote",
-        )
-    return path
-
-
-def is_quantized(network: Network) -> bool:
-    """Whether a network holds integers, in the form of QDQ."""
-    return any(node.op_type == "QuantizeLinear" for node in network.graph)
-
-
-def run_program(program: Program, images: Float32) -> RawMaps:
-    """The raw maps of images (n, 3, H, W), picture after picture."""
-    from tatami.program import interpret
-
-    found = [interpret.run(program, [image]) for image in images]
-    return tuple(np.stack(maps) for maps in zip(*found, strict=True))
-
-
-def open_run(folder: Path) -> Ruled:
-    """The trained network of a run folder, run by torch."""
-    from tatami.train.checkpoint import load_weights
-    from tatami.train.run import WEIGHTS
-
-    run = read_run(folder)
-    weights = folder / WEIGHTS
-    if not weights.is_file():
-        raise TatamiError(
-            "the run is not over: it has no weights yet",
-            file=folder,
-            hint=f"go on with `tatami train --resume {folder}`",
-        )
-    model = build_model(run)
-    load_weights(model, weights)
-    return torch_artifact(model, run.spec)
-
-
-def torch_artifact(model: nn.Module, spec: Spec) -> Ruled:
-    """A model in torch as what its spec says it is."""
-    if isinstance(spec, TwoStageSpec):
-        from tatami.models.two_stage import Head, TwoStage
-
-        assert isinstance(model, TwoStage)
-        features = None if spec.decoding.kind == "warp" else torch_forward(model)
-        return TwoStageDetector(spec, features, torch_forward(Head(model)), proposer(spec))
-    return with_rules(spec, torch_forward(model))
-
-
-def read_run(folder: Path) -> Run:
-    """A run folder's run.json, held to the models and augmentations that there are.
-
-    Raises TatamiError, naming the file.
-    """
-    from tatami.train.run import SETTINGS, load_run
-
-    run = load_run(folder)
-    try:
-        check_model(run.model)
-        Augmentation(**run.augmentation)
-    except TatamiError as error:
-        raise TatamiError(error.reason, hint=error.hint, file=folder / SETTINGS) from error
-    except (TypeError, ValueError) as error:
-        raise TatamiError(
-            f"not an augmentation: {error}",
-            hint="restore it, or train again",
-            file=folder / SETTINGS,
-        ) from error
-    return run
-
-
-def torch_forward(model: nn.Module) -> Forward:
-    """A torch model as a function of NumPy arrays, in float32; the model is put in evaluation mode
-    each time."""
-    import torch
-
-    from tatami.models.detector import as_maps
-
-    device = next(model.parameters()).device
-
-    def forward(images: Float32) -> RawMaps:
-        with torch.inference_mode():
-            raw = model.eval()(torch.from_numpy(np.ascontiguousarray(images)).to(device))
-        return tuple(np.asarray(one.cpu().numpy(), np.float32) for one in as_maps(raw))
-
-    return forward
 
 
 def build_model(run: Run, more: int = 0) -> nn.Module:
