@@ -30,7 +30,7 @@ from tatami.evaluate.detections import evaluate as evaluate_detections
 from tatami.evaluate.difficult import RULES, Difficult, treat_difficult
 from tatami.evaluate.results import read_results, write_results
 from tatami.pipeline.artifact import check_seen, is_classifier, is_segmenter, open_artifact, seen
-from tatami.pipeline.curves import write_curves
+from tatami.tasks.detection_curves import write_curves
 from tatami.tasks.walk import WIDTH, answers, check_share, class_order
 from tatami.types import (
     Dataset,
@@ -182,7 +182,7 @@ def evaluate(
         similar=alike,
     )
     if curves is not None and result.diagnostics is not None:
-        write_curves(curves, result, result.diagnostics)
+        write_curves(curves, result)
     if save is not None:
         write_results(save, [s.id for s in found.samples], found.detections, categories)
 

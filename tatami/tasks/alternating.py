@@ -17,7 +17,7 @@ import numpy as np
 
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
-from tatami.pipeline.artifact import build_model, torch_forward
+from tatami.pipeline.artifact import build_model
 from tatami.rules.picture import prepare
 from tatami.rules.regions import proposed_regions
 from tatami.tasks.proposals import joined, read_proposals, write_proposals
@@ -115,6 +115,8 @@ def _proposed(model: nn.Module, run: Run, dataset: Dataset, file: Path, team: Te
     """The set with the regions that a network proposes in each picture."""
     if file.exists():
         return joined(dataset, read_proposals(file, len(dataset)))
+    from tatami.models.forward import torch_forward
+
     assert isinstance(run.spec, TwoStageSpec)
     forward = torch_forward(model)
     found = [

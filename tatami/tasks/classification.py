@@ -19,7 +19,7 @@ from tatami.evaluate.classification import evaluate
 from tatami.rules.classification import ForwardClassifier
 from tatami.see.draw import draw_classes
 from tatami.tasks.base import Answer, Difference, Evaluated, Opened, Task
-from tatami.tasks.walk import class_order, timed, walk
+from tatami.tasks.walk import class_order, figure, timed, walk
 from tatami.types import (
     ClassificationSpec,
     Classifier,
@@ -30,10 +30,12 @@ from tatami.types import (
     Size,
 )
 from tatami.types.progress import Progress, quiet
-from tatami.types.table import Table
+from tatami.types.table import Column, Table, numbers, words
 
 TOP = 5
 """Classes that are named of a picture."""
+SHOWN = 15
+"""Classes up to which the confusion matrix is among the tables; JSON always has it."""
 
 
 @dataclass(frozen=True)
@@ -140,10 +142,16 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
         return {"top1": round(result.top1, 5)}
 
     def tables(self, result: Figures) -> list[Table]:
-        raise NotImplementedError
+        tables = [_per_class(result)]
+        return [*tables, _confusion(result)] if len(result.classes) <= SHOWN else tables
 
     def lines(self, result: Figures) -> list[str]:
-        raise NotImplementedError
+        error = 100 * (1 - result.top1)
+        return [
+            f"{result.pictures} pictures",
+            f"top-1 {figure(result.top1)} (error {error:.2f} %)   "
+            f"top-5 {figure(result.top5)}   mean AUC {figure(result.auc)}",
+        ]
 
     def compare(
         self, predictor: Classifier, reference: Classifier, pictures: Sequence[Picture]
@@ -157,3 +165,28 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
 
 
 CLASSIFICATION = Classification()
+
+
+def _per_class(result: Figures) -> Table:
+    rows = tuple(
+        (
+            one.name,
+            f"{one.pictures:,}",
+            f"{one.taken_for:,}",
+            *map(figure, (one.precision, one.recall, one.f1, one.roc.auc)),
+        )
+        for one in result.classes
+    )
+    heads = numbers("pictures", "taken for it", "precision", "recall", "F1", "AUC")
+    return Table((words("class", flexible=True), *heads), rows)
+
+
+def _confusion(result: Figures) -> Table:
+    """Count the pictures of each class, a row each, by what they are taken for."""
+    names = [one.name for one in result.classes]
+    rows = tuple(
+        (name, *(f"{count}" if count else "" for count in row))
+        for name, row in zip(names, result.confusion.tolist(), strict=True)
+    )
+    heads = (Column(name, flexible=True) for name in names)
+    return Table((words("is, taken for", flexible=True), *heads), rows)

@@ -23,6 +23,10 @@ from tatami.evaluate.results import read_results, write_results
 from tatami.rules.detection import ForwardDetector
 from tatami.see.draw import draw_detections
 from tatami.tasks.base import Answer, Difference, Evaluated, Opened, Task
+from tatami.tasks.detection_curves import write_curves
+from tatami.tasks.detection_tables import diagnostics_table, figures_lines, figures_table
+from tatami.tasks.structure import Structure
+from tatami.tasks.two_stage import TwoStages
 from tatami.tasks.walk import check_share, class_order, timed, walk
 from tatami.types import (
     Bool,
@@ -146,6 +150,9 @@ class Detection(Task[Dataset, Detector, Evaluation]):
     def predictor(self, spec: Any, forward: Forward, answer: Size | None = None) -> Detector:
         return ForwardDetector(detector_spec(spec), forward)
 
+    def structure(self, spec: Any) -> Structure:
+        return TwoStages() if isinstance(spec, TwoStageSpec) else super().structure(spec)
+
     def answer(self, predictor: Detector, picture: Picture, score: float | None = None) -> Answer:
         classes = predictor.spec.classes
         threshold = predictor.spec.decoding.score_threshold if score is None else score
@@ -215,8 +222,6 @@ class Detection(Task[Dataset, Detector, Evaluation]):
     def write(
         self, data: Dataset, evaluated: Evaluated[Evaluation], options: DetectionOptions
     ) -> list[Path]:
-        from tatami.tasks.detection_curves import write_curves
-
         if options.curves is not None:
             write_curves(options.curves, evaluated.result)
         if options.save is not None:
@@ -234,10 +239,12 @@ class Detection(Task[Dataset, Detector, Evaluation]):
         return {"mAP": round(result.map_voc07, 5)}
 
     def tables(self, result: Evaluation) -> list[Table]:
-        raise NotImplementedError
+        found = result.diagnostics
+        diagnosis = [] if found is None else [diagnostics_table(result, found)]
+        return [figures_table(result), *diagnosis]
 
     def lines(self, result: Evaluation) -> list[str]:
-        raise NotImplementedError
+        return figures_lines(result)
 
     def compare(
         self, predictor: Detector, reference: Detector, pictures: Sequence[Picture]

@@ -20,7 +20,7 @@ from tatami.evaluate.segmentation import Tally
 from tatami.rules.segmentation import ForwardSegmenter, over_turns
 from tatami.see.overlay import overlay
 from tatami.tasks.base import Answer, Difference, Evaluated, Opened, Task
-from tatami.tasks.walk import class_order, timed, walk
+from tatami.tasks.walk import class_order, figure, timed, walk
 from tatami.types import (
     Forward,
     Int64,
@@ -32,7 +32,7 @@ from tatami.types import (
     Size,
 )
 from tatami.types.progress import Progress, quiet
-from tatami.types.table import Table
+from tatami.types.table import Table, numbers, words
 
 
 @dataclass(frozen=True)
@@ -158,10 +158,31 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
         return {"mIoU": round(result.mean_iou, 5), "pixels": round(result.pixel_accuracy, 5)}
 
     def tables(self, result: Figures) -> list[Table]:
-        raise NotImplementedError
+        rows = tuple(
+            (
+                one.name,
+                f"{one.pixels:,}",
+                f"{one.taken_for:,}",
+                *map(figure, (one.accuracy, one.iou, one.dice, one.boundary_f1)),
+            )
+            for one in result.classes
+        )
+        means = (result.class_accuracy, result.mean_iou, result.mean_dice, result.boundary_f1)
+        total = ("mean", f"{result.pixels:,}", "", *map(figure, means))
+        heads = numbers("pixels", "taken for it", "accuracy", "IoU", "Dice", "boundary F1")
+        return [Table((words("class", flexible=True), *heads), rows, total)]
 
     def lines(self, result: Figures) -> list[str]:
-        raise NotImplementedError
+        error = 100 * (1 - result.pixel_accuracy)
+        return [
+            f"{result.pictures} pictures",
+            f"mIoU {figure(result.mean_iou)}   "
+            f"frequency weighted {figure(result.frequency_weighted_iou)}   "
+            f"mean Dice {figure(result.mean_dice)}",
+            f"pixel accuracy {figure(result.pixel_accuracy)} (error {error:.2f} %)   "
+            f"class accuracy {figure(result.class_accuracy)}",
+            f"boundary F1 {figure(result.boundary_f1)}",
+        ]
 
     def compare(
         self, predictor: Segmenter, reference: Segmenter, pictures: Sequence[Picture]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -149,6 +150,16 @@ def timed(look: Callable[[], Found]) -> tuple[Found, float]:
     started = time.perf_counter()
     found = look()
     return found, time.perf_counter() - started
+
+
+def figure(value: float) -> str:
+    """Write a metric with four decimals; "-" where it does not exist."""
+    return "-" if math.isnan(value) else f"{value:.4f}"
+
+
+def percent(part: float) -> str:
+    """Write a part of 1 in percent; "-" where it does not exist."""
+    return "-" if math.isnan(part) else f"{100 * part:.1f} %"
 
 
 def check_share(setting: str, value: float) -> None:

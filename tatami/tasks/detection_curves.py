@@ -1,4 +1,4 @@
-"""What ``tatami evaluate --curves`` writes: three kinds of curve, a table and a plot of each."""
+"""The curves of an evaluated detector: three kinds, a table and a plot of each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tatami.evaluate.detections import Evaluation
-from tatami.evaluate.diagnostics import Diagnostics
 from tatami.files import write_atomically
 from tatami.see.plots import (
     Curve,
@@ -21,12 +20,21 @@ from tatami.see.plots import (
 from tatami.types import Float64, Int64
 
 
-def write_curves(folder: Path, result: Evaluation, found: Diagnostics) -> None:
+def write_curves(folder: Path, result: Evaluation) -> None:
     """Write precision-recall, roc and reliability, each as .csv and .svg, a line a class.
 
     Classes without truths are in the tables and are not drawn.
-    Raises TatamiError, with nothing written, where matplotlib is missing.
+
+    Args:
+        folder: Where to; it is made where it is not there.
+        result: Metrics with a diagnosis.
+
+    Raises:
+        TatamiError: With nothing written, where matplotlib is missing.
     """
+    found = result.diagnostics
+    if found is None:
+        raise ValueError("curves are made of a diagnosis")
     curves = [one.curve for one in result.classes]
     rocs, bins = found.rocs, found.reliabilities
     names = [one.name for one in result.classes]
