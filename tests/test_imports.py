@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import tatami
+from tatami.cli.commands import COMMANDS, Command, Group
 
 ROOT = Path(tatami.__file__).parent
 STAGES = ("data", "importers", "models", "train", "evaluate", "shrink", "ship", "see", "scratch")
@@ -133,3 +135,178 @@ def test_training_without_torch_says_what_to_install():
     assert done.stderr == (
         "tatami: this needs torch (install it with pip install 'tatami-nn[train]')\n"
     )
+
+
+# The command line ---------------------------------------------------------------------------------
+
+
+def fresh(lines: str) -> str:
+    """What a new process prints that runs some lines of Python."""
+    done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+HEAVY = ("numpy", "onnx", "onnx_ir", "sympy", "torch", "PIL", "matplotlib")
+RUN = """
+import contextlib, io, sys
+from tatami.cli.main import main
+sys.argv = ["tatami", {arguments}]
+with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
+    main()
+print(*sorted({heavy} & {{*sys.modules}}))
+"""
+
+
+@pytest.mark.parametrize("arguments", ["--version", "--help"])
+def test_the_command_line_starts_without_what_it_does_not_need(arguments: str) -> None:
+    heavy = {*HEAVY, "rich"} if arguments == "--version" else {*HEAVY}
+    assert fresh(RUN.format(arguments=repr(arguments), heavy=heavy)).split() == []
+
+
+def commands() -> list[tuple[str, ...]]:
+    """Every command of the table, as it is typed."""
+    found: list[tuple[str, ...]] = []
+    for name, entry in COMMANDS.items():
+        inside = entry.commands if isinstance(entry, Group) else None
+        found += [(name,)] if inside is None else [(name, each) for each in inside]
+    return found
+
+
+def entry_of(typed: tuple[str, ...]) -> Command:
+    entry = COMMANDS[typed[0]]
+    found = entry.commands[typed[1]] if isinstance(entry, Group) else entry
+    assert isinstance(found, Command)
+    return found
+
+
+def test_the_help_of_a_command_needs_nothing_heavy() -> None:
+    lines = ["import importlib, sys"]
+    for module in sorted({entry_of(typed).module for typed in commands()}):
+        lines += [
+            f"importlib.import_module('tatami.cli.{module}')",
+            f"found = {{*{HEAVY}}} & {{*sys.modules}}",
+            f"if found: print('{module}:', *sorted(found))",
+            f"loaded = [name for name in sys.modules if name.split('.')[0] in {(*HEAVY, 'tatami')}]",
+            "for name in loaded: del sys.modules[name]",
+        ]
+    assert fresh("\n".join(lines)).splitlines() == []
+
+
+@pytest.mark.parametrize("typed", commands(), ids=" ".join)
+def test_a_command_is_described_as_its_docstring_begins(typed: tuple[str, ...]) -> None:
+    entry = entry_of(typed)
+    tree = ast.parse((ROOT / "cli" / f"{entry.module}.py").read_text("utf-8"))
+    functions = {part.name: part for part in tree.body if isinstance(part, ast.FunctionDef)}
+    docstring = ast.get_docstring(functions[entry.function]) or ""
+    assert entry.help == " ".join(docstring.split("\n\n")[0].split())
+
+
+def test_every_command_is_in_the_table() -> None:
+    """A function of cli/ whose parameters are typer's is a command."""
+    listed = {(entry_of(typed).module, entry_of(typed).function) for typed in commands()}
+    found = set()
+    for file in (ROOT / "cli").glob("*.py"):
+        for part in ast.parse(file.read_text("utf-8")).body:
+            if isinstance(part, ast.FunctionDef) and "typer.Argument" in ast.unparse(part.args):
+                found.add((file.stem, part.name))
+    assert found <= listed
+
+
+# The floors ---------------------------------------------------------------------------------------
+
+BELOW = [file for file in FILES if file.parts[0] not in ("cli", "__main__.py")]
+FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+|`tatami ")
+COMPILER = ("ship/c/build.py", "ship/c/targets.py")
+"""Files whose flags are a compiler's."""
+TASK_TYPES = {
+    *("DetectionSpec", "ClassificationSpec", "SegmentationSpec", "TwoStageSpec", "Dataset"),
+    *("LabeledPictures", "LabeledMasks", "Detector", "Classifier", "Segmenter", "TwoStage"),
+    *("ForwardDetector", "ForwardClassifier", "ForwardSegmenter", "TwoStageDetector"),
+    *("CompiledDetector", "CompiledClassifier", "CompiledSegmenter", "CompiledTwoStage"),
+}
+MAY_ASK = ("tasks/", "rules/", "types/specs.py", "ship/c/tasks/", "evaluate/")
+"""Where code may ask which task something is of. Everybody else asks the task."""
+LONGEST = 150
+"""Lines of a command."""
+FACE = 3000
+"""Lines of all of cli/."""
+
+
+def source(file: Path) -> ast.Module:
+    return ast.parse((ROOT / file).read_text("utf-8"))
+
+
+def texts(tree: ast.Module) -> list[tuple[int, str]]:
+    """Every constant text with its line; docstrings, and texts that stand alone, are left out."""
+    alone = {id(part.value) for part in ast.walk(tree) if isinstance(part, ast.Expr)}
+    return [
+        (part.lineno, part.value)
+        for part in ast.walk(tree)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str) and id(part) not in alone
+    ]
+
+
+@pytest.mark.parametrize("file", BELOW, ids=str)
+def test_nothing_below_the_faces_prints(file: Path) -> None:
+    tree = source(file)
+    prints = [
+        part.lineno
+        for part in ast.walk(tree)
+        if isinstance(part, ast.Call)
+        and ast.unparse(part.func) in ("print", "sys.exit", "sys.stdout.write", "sys.stderr.write")
+    ]
+    assert prints == []
+    assert [
+        module for module, _ in imports(file) if module.split(".")[0] in ("rich", "typer")
+    ] == []
+
+
+@pytest.mark.parametrize("file", BELOW, ids=str)
+def test_nothing_below_the_faces_names_a_flag_or_a_command(file: Path) -> None:
+    if str(file) in COMPILER:
+        return
+    assert [(line, text) for line, text in texts(source(file)) if FLAG.search(text)] == []
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_only_tasks_ask_which_task_it_is(file: Path) -> None:
+    if str(file).startswith(MAY_ASK):
+        return
+    asked = []
+    for part in ast.walk(source(file)):
+        if isinstance(part, ast.Call) and ast.unparse(part.func) in ("isinstance", "issubclass"):
+            names = {ast.unparse(name).rpartition(".")[2] for name in ast.walk(part.args[1])
+                     if isinstance(name, ast.Name | ast.Attribute)}  # fmt: skip
+        elif isinstance(part, ast.MatchClass):
+            names = {ast.unparse(part.cls).rpartition(".")[2]}
+        else:
+            continue
+        asked += [(part.lineno if isinstance(part, ast.Call) else part.cls.lineno, name)
+                  for name in sorted(names & TASK_TYPES)]  # fmt: skip
+    assert asked == []
+
+
+def test_a_command_is_short_and_all_of_them_are() -> None:
+    files = sorted((ROOT / "cli").glob("*.py"))
+    long = [
+        (file.name, part.name, length)
+        for file in files
+        for part in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(part, ast.FunctionDef)
+        and part.end_lineno is not None
+        and (length := part.end_lineno - part.lineno + 1) > LONGEST
+    ]
+    assert long == []
+    lines = {file.name: len(file.read_text("utf-8").splitlines()) for file in files}
+    assert sum(lines.values()) <= FACE, lines
+
+
+def test_the_readers_of_the_rules_see_something(tmp_path: Path) -> None:
+    """The rules above would pass for readers that find nothing."""
+    tree = ast.parse('def f():\n    """See --all."""\n    raise E("leave --all out")\n')
+    assert [text for _, text in texts(tree)] == ["leave --all out"]
+    assert FLAG.search("leave --all out")
+    assert FLAG.search("as `tatami train` wrote it")
+    assert not FLAG.search("a -- b, 3--4, well--known")
+    assert len(commands()) > 20

@@ -1,0 +1,168 @@
+"""The table of commands: where each is, and its line of help. A command is imported when it runs.
+
+tests/test_imports.py compares every line with the first one of the command's own docstring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command.
+
+    Args:
+        module: Its file in tatami/cli/, without the ending.
+        function: The function that it is.
+        help: The first line of the function's docstring.
+    """
+
+    module: str
+    function: str
+    help: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Commands under one name, as those of ``data``.
+
+    Args:
+        help: What they have in common.
+        commands: Each by its name.
+    """
+
+    help: str
+    commands: Mapping[str, Command]
+
+
+COMMANDS: Mapping[str, Command | Group] = {
+    "data": Group(
+        "Look at a labeled set and its variations, or make one.",
+        {
+            "show": Command(
+                "data",
+                "show",
+                "Print classes, counts, sizes and everything wrong; exit with 2 if anything is.",
+            ),
+            "formats": Command(
+                "data", "formats", "Print the formats of labeled sets and what each looks like."
+            ),
+            "augment": Command(
+                "data_augment",
+                "augment",
+                "Draw a contact sheet of the training variations, a row for each.",
+            ),
+            "digits": Command(
+                "data",
+                "digits",
+                "Write the embedded set: real handwritten digits drawn onto real photos.",
+            ),
+            "katakana": Command(
+                "data", "katakana", "Render fifteen katakana, ア to ソ, from Japanese fonts."
+            ),
+        },
+    ),
+    "import": Group(
+        "Turn networks of other programs into ONNX files that every other command takes.",
+        {
+            "darknet": Command(
+                "importing", "darknet", "Import a cfg and weights of darknet: YOLO, classifiers."
+            ),
+            "caffe": Command("importing", "caffe", "Import a prototxt and caffemodel of Caffe."),
+            "ncnn": Command(
+                "importing", "ncnn", "Import a param and bin of ncnn, in float32 or float16."
+            ),
+            "tflite": Command(
+                "importing", "tflite", "Import a TFLite file, in float32 or in 8 bits."
+            ),
+            "onnx": Command("importing", "onnx", "Import an ONNX file of another exporter."),
+            "torch": Command(
+                "importing", "torch", "Put a torch state_dict into a network of the same shape."
+            ),
+        },
+    ),
+    "train": Command(
+        "train",
+        "train",
+        "Train a network on labeled pictures, evaluate it, and leave it as an ONNX file.",
+    ),
+    "evaluate": Command(
+        "evaluate",
+        "evaluate",
+        "Average precision (VOC 2007, VOC 2010, COCO), precision, recall, F1, pictures a second.",
+    ),
+    "summary": Command(
+        "summary", "summary", "Count multiply-adds, parameters and bytes of every layer."
+    ),
+    "pareto": Command(
+        "pareto",
+        "pareto",
+        "mAP against multiply-adds, milliseconds and bytes: a table, and a chart with the fronts.",
+    ),
+    "shrink": Group(
+        "Make a network smaller, and measure what that costs.",
+        {
+            "resize": Command(
+                "shrink",
+                "resize",
+                "Lower or raise the input size, and measure operations and mAP before and after.",
+            ),
+            "truncate": Command(
+                "truncating",
+                "truncate",
+                "Make fully connected layers two smaller ones each, and tell what that saves.",
+            ),
+        },
+    ),
+    "fold": Command(
+        "fold",
+        "fold",
+        "Fold normalization, scale and bias into the convolutions, and measure what it changed.",
+    ),
+    "quantize": Command(
+        "quantize",
+        "quantize",
+        "Quantize a network to standard QDQ ONNX, and tell each layer's signal to noise ratio.",
+    ),
+    "ship": Command(
+        "ship",
+        "ship",
+        "Write a network as C that goes from pixels to boxes or classes, and compile its example.",
+    ),
+    "prove": Command(
+        "prove",
+        "prove",
+        "Print the ledger of a network's stages; exit with 1 where one is outside its bound.",
+    ),
+    "predict": Command(
+        "predict",
+        "predict",
+        "Find boxes in pictures; write OUT/detections.json and the pictures with the boxes drawn.",
+    ),
+    "see": Group(
+        "Look inside networks and at data.",
+        {
+            "features": Command(
+                "see",
+                "features",
+                "Draw feature maps, filters and the class activation (Grad-CAM) of a picture.",
+            ),
+            "anchors": Command(
+                "see_anchors", "anchors", "Compare the boxes of a set with a detector's anchors."
+            ),
+        },
+    ),
+    "report": Command(
+        "report",
+        "report",
+        "Write report.html: pictures with boxes, curves, the ledger, the layers, the provenance.",
+    ),
+    "demo": Command(
+        "demo",
+        "demo",
+        "Digits in photos: make them, train, fold, quantize, ship as C, prove, write report.html.",
+    ),
+}
+"""Every command, in the order of ``tatami --help``."""
