@@ -28,7 +28,7 @@ from tatami.ship.c.emit import emit
 from tatami.ship.c.operator import Options
 from tatami.ship.c.run import CompiledNetwork
 from tatami.ship.c.targets import TARGETS, missing
-from tatami.ship.c.winograd import blocks_of
+from tatami.ship.c.operators.winograd import blocks_of
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 LAYERS = 12  # convolutions in one program: one compilation proves many

@@ -17,9 +17,9 @@ from tatami.graph.metadata import to_metadata
 from tatami.ops.fixed_point import quantize
 from tatami.program.steps import Convolution, Program, Shape, Step, Value, parameters
 from tatami.rules.picture import MAX_SIDE, normalize
-from tatami.ship.c import operators
 from tatami.ship.c.layout import Constant, Layout, lay_out
 from tatami.ship.c.operator import DEFAULT, Options, Places, c_type, count, number
+from tatami.ship.c.operators import table as operators
 from tatami.ship.c.targets import TARGETS, Target, target_of
 from tatami.ship.c.text import banner as _banner
 from tatami.ship.c.text import c_string as _c_string

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tatami.program.memory import Buffer, Plan, overlaps, plan
 from tatami.program.steps import Program
 from tatami.ship.c.operator import DEFAULT, Decision, Options
-from tatami.ship.c.operators import decide
+from tatami.ship.c.operators.table import decide
 from tatami.ship.c.targets import target_of
 
 

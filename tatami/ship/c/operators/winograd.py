@@ -12,8 +12,8 @@ import numpy as np
 
 from tatami.ops.window import Axis
 from tatami.program.steps import Conv, Program
-from tatami.ship.c.band import WHOLE, room
 from tatami.ship.c.operator import Options
+from tatami.ship.c.operators.band import WHOLE, room
 from tatami.ship.c.targets import target_of
 from tatami.types import Float32
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 
 from tatami.program.steps import Conv, Program, QuantizedConv, Requantize
-from tatami.ship.c.band import band_bytes, band_rows, needed_columns
 from tatami.ship.c.operator import (
     Decision,
     Options,
@@ -19,6 +18,7 @@ from tatami.ship.c.operator import (
     results,
     structure,
 )
+from tatami.ship.c.operators.band import band_bytes, band_rows, needed_columns
 
 
 def is_depthwise(step: Conv | QuantizedConv) -> bool:

@@ -11,8 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tatami.program.steps import Conv, Program, QuantizedConv
-from tatami.ship.c import depthwise, winograd
-from tatami.ship.c.band import band_bytes, band_rows, needed_columns, needs_band
 from tatami.ship.c.operator import (
     Decision,
     Options,
@@ -23,6 +21,8 @@ from tatami.ship.c.operator import (
     results,
     structure,
 )
+from tatami.ship.c.operators import depthwise, winograd
+from tatami.ship.c.operators.band import band_bytes, band_rows, needed_columns, needs_band
 
 PANEL = 16
 """Outputs whose weights lie together, and whose sums a tile computes at once."""
