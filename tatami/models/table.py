@@ -1,0 +1,512 @@
+"""The table of all networks: what each name stands for, without importing torch to say so.
+
+A network of a new paper takes its own file and a row here. Commands, help texts, errors, planning
+and the tests over all networks ask this table and know no name themselves.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+
+from tatami import models
+from tatami.errors import TatamiError
+from tatami.models.normalization import MEAN, SCALE
+from tatami.types import (
+    ClassificationSpec,
+    Decoding,
+    DetectionSpec,
+    InputSpec,
+    RegionDecoding,
+    SegmentationSpec,
+    Size,
+    Spec,
+    TwoStageSpec,
+)
+
+if TYPE_CHECKING:  # each needs torch, and is imported when a row first asks for it
+    from torch import nn
+
+    import tatami.models.alexnet
+    import tatami.models.deeplabv3plus
+    import tatami.models.densenet
+    import tatami.models.dssd
+    import tatami.models.fast_rcnn
+    import tatami.models.faster_rcnn
+    import tatami.models.fcn
+    import tatami.models.googlenet
+    import tatami.models.lenet5
+    import tatami.models.mobilenet_ssd
+    import tatami.models.mobilenet_v1
+    import tatami.models.rcnn
+    import tatami.models.resnet
+    import tatami.models.segnet
+    import tatami.models.sppnet
+    import tatami.models.ssd300
+    import tatami.models.unet
+    import tatami.models.vgg
+    import tatami.models.xception
+    import tatami.models.yolov1
+    import tatami.models.yolov2
+    import tatami.models.yolov2_tiny  # noqa: F401  mypy reads models.NAME by these
+    from tatami.models.classifier import Classifier
+    from tatami.models.detector import Detector
+    from tatami.models.segmenter import Segmenter
+    from tatami.models.two_stage import TwoStage
+
+S = TypeVar("S", bound=Spec)
+"""The spec of a task and structure."""
+Task = Literal["detect", "classify", "segment"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Hold one network of a model, as one ONNX file will.
+
+    Args:
+        name: "" for the only one; "features" and "head" in a detector of two stages.
+        module: What computes it.
+        channels: Of its input.
+        size: Of its input.
+    """
+
+    name: str
+    module: nn.Module
+    channels: int
+    size: Size
+
+
+@dataclass(frozen=True)
+class Model(ABC, Generic[S]):
+    """Describe a network before there is one. Abstract; a class for each kind of row is below.
+
+    Args:
+        make: Imports and returns what makes the module.
+        size: The input that the paper trains with.
+        paper: Where it was published.
+        classes: How many classes the paper has.
+        stride: The sides of an input are multiples of it; 1 for any. A network may want more, and
+            says so when it runs.
+        multi_scale: The share by which training varies the input's size; 0 where it cannot.
+        anchor_count: How many anchors k-means finds unless others are given; 0 for a network
+            without anchors, or whose paper has laid its boxes down.
+        default_boxes: Whether it is an SSD, the scale of whose smallest boxes can be chosen.
+        finds_regions: Whether it has a first stage that proposes regions, and can learn its stages
+            in turns.
+        whole_at_last: Whether it can answer only when the training is over.
+    """
+
+    make: Callable[[], Callable[..., nn.Module]]
+    size: Size
+    paper: str
+    classes: int
+    stride: int = 1
+    multi_scale: float = 0.0
+    anchor_count: int = 0
+    default_boxes: bool = False
+    finds_regions: bool = False
+    whole_at_last: bool = False
+
+    task: ClassVar[Task]
+    """The task, by the name that its specs have for it."""
+    noun: ClassVar[str]
+    """What a network of this kind is: "detector"."""
+    spec_type: ClassVar[type]
+    """The class of its specs."""
+
+    def input_spec(self, size: Size) -> InputSpec:
+        """Say how a picture becomes an input of that size."""
+        return InputSpec(size, mean=MEAN, scale=SCALE)
+
+    @abstractmethod
+    def spec(
+        self,
+        classes: Sequence[str],
+        size: Size | None = None,
+        anchors: Sequence[tuple[float, float]] | None = None,
+        min_scale: float | None = None,
+    ) -> S:
+        """Plan a network: what its files will say of it.
+
+        Args:
+            classes: Their names.
+            size: Of the input; None for the paper's.
+            anchors: (width, height) pairs in pixels of the input, where the network takes any.
+            min_scale: The side of the smallest default boxes as a share of the input's, for an SSD;
+                None for the paper's.
+
+        Raises:
+            TatamiError: For anchors or a scale that the network does not take.
+        """
+
+    @abstractmethod
+    def build(self, spec: S, width: float = 1.0) -> nn.Module:
+        """Make a network with random weights, as the paper initializes them.
+
+        Args:
+            spec: What it is for, as ``spec`` gives it.
+            width: Multiplies every layer's channels.
+
+        Raises:
+            TatamiError: For a width that is not in 0 to 8, or a spec that does not fit.
+        """
+
+    def parts(self, module: nn.Module, spec: S) -> tuple[Part, ...]:
+        """List the networks that a module's files hold, in the order in which they run."""
+        return (Part("", module, 3, spec.input.size),)
+
+    def takes(self, spec: Spec) -> bool:
+        """Tell whether a spec, as of a run folder, is one that ``build`` can make a network of."""
+        return isinstance(spec, self.spec_type)
+
+    def check_boxes(
+        self, anchors: Sequence[tuple[float, float]] | None, min_scale: float | None
+    ) -> None:
+        """Raise TatamiError for anchors or a scale that the network does not take."""
+        if anchors and not self.anchor_count:
+            what = "has its own boxes" if self.task == "detect" else "has no anchors"
+            raise TatamiError(f"the {self.noun} {what}", setting="anchors", hint="leave it out")
+        if min_scale is not None and not self.default_boxes:
+            raise TatamiError("it is for an SSD", setting="min_scale", hint="leave it out")
+
+
+@dataclass(frozen=True)
+class DetectorModel(Model[DetectionSpec]):
+    """Describe a detector in one stage."""
+
+    make: Callable[[], type[Detector]]
+    classes: int = 20
+
+    task = "detect"
+    noun = "detector"
+    spec_type = DetectionSpec
+
+    def input_spec(self, size: Size) -> InputSpec:
+        return self.make().input_spec(size)
+
+    def plan(
+        self,
+        size: Size,
+        anchors: Sequence[tuple[float, float]] | None = None,
+        min_scale: float | None = None,
+    ) -> Decoding:
+        """Say how the raw maps of an input of that size are read; arguments as ``spec`` has."""
+        self.check_boxes(anchors, min_scale)
+        if self.default_boxes:
+            from tatami.models.default_boxes import DefaultBoxDetector
+
+            kind = self.make()
+            assert issubclass(kind, DefaultBoxDetector)
+            return kind.plan(size, (), min_scale)
+        usual = ((32.0, 32.0),) * self.anchor_count
+        return self.make().plan(size, usual if anchors is None else anchors)
+
+    def spec(
+        self,
+        classes: Sequence[str],
+        size: Size | None = None,
+        anchors: Sequence[tuple[float, float]] | None = None,
+        min_scale: float | None = None,
+    ) -> DetectionSpec:
+        size = size or self.size
+        decoding = self.plan(size, anchors, min_scale)
+        return DetectionSpec(classes=tuple(classes), input=self.input_spec(size), decoding=decoding)
+
+    def build(self, spec: DetectionSpec, width: float = 1.0) -> Detector:
+        return self.make()(len(spec.classes), spec.decoding, width)
+
+
+@dataclass(frozen=True)
+class TwoStageModel(Model[TwoStageSpec]):
+    """Describe a detector in two stages.
+
+    Args:
+        backbone: The classifier whose layers it is made of, as a name of this table.
+    """
+
+    make: Callable[[], type[TwoStage]]
+    classes: int = 20
+    backbone: str = ""
+
+    task = "detect"
+    noun = "detector"
+    spec_type = TwoStageSpec
+
+    def plan(self, size: Size) -> tuple[Decoding | None, RegionDecoding]:
+        """Say how regions are found in an input of that size, and how they are read."""
+        return self.make().plan(size, self.backbone)
+
+    def spec(
+        self,
+        classes: Sequence[str],
+        size: Size | None = None,
+        anchors: Sequence[tuple[float, float]] | None = None,
+        min_scale: float | None = None,
+    ) -> TwoStageSpec:
+        self.check_boxes(anchors, min_scale)
+        size = size or self.size
+        proposals, decoding = self.plan(size)
+        return TwoStageSpec(tuple(classes), self.input_spec(size), proposals, decoding)
+
+    def build(self, spec: TwoStageSpec, width: float = 1.0) -> TwoStage:
+        make = self.make()
+        return make(len(spec.classes), spec.proposals, spec.decoding, width, self.backbone)
+
+    def parts(self, module: nn.Module, spec: TwoStageSpec) -> tuple[Part, ...]:
+        """List both networks; where regions are warped pictures, the head, which is all."""
+        from tatami.models.two_stage import Head, TwoStage
+
+        assert isinstance(module, TwoStage)
+        warps = spec.decoding.kind == "warp"
+        size = spec.input.size if warps else spec.decoding.bins
+        head = Part("head", Head(module), module.channels, size)
+        return (head,) if warps else (Part("features", module, 3, spec.input.size), head)
+
+
+@dataclass(frozen=True)
+class ClassifierModel(Model[ClassificationSpec]):
+    """Describe a classifier."""
+
+    make: Callable[[], Callable[..., Classifier]]
+    classes: int = 1000
+
+    task = "classify"
+    noun = "classifier"
+    spec_type = ClassificationSpec
+
+    def spec(
+        self,
+        classes: Sequence[str],
+        size: Size | None = None,
+        anchors: Sequence[tuple[float, float]] | None = None,
+        min_scale: float | None = None,
+    ) -> ClassificationSpec:
+        self.check_boxes(anchors, min_scale)
+        return ClassificationSpec(tuple(classes), self.input_spec(size or self.size))
+
+    def build(self, spec: ClassificationSpec, width: float = 1.0) -> Classifier:
+        return self.make()(len(spec.classes), width=width)
+
+
+@dataclass(frozen=True)
+class SegmenterModel(Model[SegmentationSpec]):
+    """Describe a segmenter."""
+
+    make: Callable[[], Callable[..., Segmenter]]
+    classes: int = 21
+
+    task = "segment"
+    noun = "segmenter"
+    spec_type = SegmentationSpec
+
+    def spec(
+        self,
+        classes: Sequence[str],
+        size: Size | None = None,
+        anchors: Sequence[tuple[float, float]] | None = None,
+        min_scale: float | None = None,
+    ) -> SegmentationSpec:
+        self.check_boxes(anchors, min_scale)
+        return SegmentationSpec(tuple(classes), self.input_spec(size or self.size))
+
+    def build(self, spec: SegmentationSpec, width: float = 1.0) -> Segmenter:
+        return self.make()(len(spec.classes), width=width)
+
+
+_YOLO = "Redmon et al., You Only Look Once, CVPR 2016"
+_YOLO9000 = "Redmon and Farhadi, YOLO9000, CVPR 2017"
+_SSD = "Liu et al., SSD: Single Shot MultiBox Detector, ECCV 2016"
+_MOBILENET = "Howard et al., MobileNets, 2017"
+_DSSD = "Fu et al., DSSD: Deconvolutional Single Shot Detector, 2017"
+_FAST = "Girshick, Fast R-CNN, ICCV 2015"
+_FASTER = "Ren et al., Faster R-CNN, NIPS 2015"
+_VGG = "Simonyan and Zisserman, Very Deep Convolutional Networks, ICLR 2015"
+_RESNET = "He et al., Deep Residual Learning, CVPR 2016"
+_DENSENET = "Huang et al., Densely Connected Convolutional Networks, CVPR 2017"
+_FCN = "Shelhamer et al., Fully Convolutional Networks, PAMI 2017"
+_SEGNET = "Badrinarayanan et al., SegNet, PAMI 2017"
+_UNET = "Ronneberger et al., U-Net, MICCAI 2015"
+_DEEPLAB = "Chen et al., Encoder-Decoder with Atrous Separable Convolution, ECCV 2018"
+
+_VOC = Size(800, 608)
+"""The shorter side 600, of a picture of 4:3, in cells of 16."""
+_CAMVID = Size(480, 352)
+"""The paper's 480x360, in cells of 32."""
+
+
+def _yolov1(make: Callable[[], type[Detector]]) -> DetectorModel:
+    return DetectorModel(make, Size(448, 448), _YOLO, stride=64)
+
+
+def _yolov2(make: Callable[[], type[Detector]]) -> DetectorModel:
+    size = Size(416, 416)
+    return DetectorModel(make, size, _YOLO9000, stride=32, multi_scale=0.25, anchor_count=5)
+
+
+def _ssd(make: Callable[[], type[Detector]], side: int, paper: str) -> DetectorModel:
+    return DetectorModel(make, Size(side, side), paper, default_boxes=True)
+
+
+def _fast(backbone: str) -> TwoStageModel:
+    return TwoStageModel(
+        lambda: models.fast_rcnn.FastRCNN, _VOC, _FAST, stride=16, backbone=backbone
+    )
+
+
+def _faster(backbone: str) -> TwoStageModel:
+    return TwoStageModel(
+        lambda: models.faster_rcnn.FasterRCNN,
+        _VOC,
+        _FASTER,
+        stride=16,
+        backbone=backbone,
+        finds_regions=True,
+    )
+
+
+def _classifier(
+    make: Callable[[], Callable[..., Classifier]], paper: str, side: int = 224, classes: int = 1000
+) -> ClassifierModel:
+    return ClassifierModel(make, Size(side, side), paper, classes)
+
+
+def _vgg(*stages: int, norm: bool = False) -> ClassifierModel:
+    return _classifier(lambda: partial(models.vgg.VGG, stages=stages, norm=norm), _VGG)
+
+
+def _resnet(*blocks: int, bottleneck: bool = True) -> ClassifierModel:
+    return _classifier(
+        lambda: partial(models.resnet.ResNet, blocks=blocks, bottleneck=bottleneck), _RESNET
+    )
+
+
+def _densenet(*blocks: int) -> ClassifierModel:
+    return _classifier(lambda: partial(models.densenet.DenseNet, blocks=blocks), _DENSENET)
+
+
+def _segmenter(
+    make: Callable[[], Callable[..., Segmenter]],
+    size: Size,
+    paper: str,
+    classes: int,
+    stride: int,
+) -> SegmenterModel:
+    return SegmenterModel(make, size, paper, classes, stride)
+
+
+def _fcn(finest: int, norm: bool = False) -> SegmenterModel:
+    return _segmenter(
+        lambda: partial(models.fcn.FCN, finest=finest, norm=norm), Size(512, 512), _FCN, 21, 32
+    )
+
+
+def _unet_same(norm: bool) -> SegmenterModel:
+    return _segmenter(
+        lambda: partial(models.unet.UNet, same=True, norm=norm), Size(576, 576), _UNET, 2, 16
+    )
+
+
+def _deeplab(make: Callable[[], Callable[..., Segmenter]]) -> SegmenterModel:
+    return _segmenter(make, Size(512, 512), _DEEPLAB, 21, 16)
+
+
+MODELS: dict[str, Model[Any]] = {
+    "yolov1": _yolov1(lambda: models.yolov1.YoloV1),
+    "yolov1-fast": _yolov1(lambda: models.yolov1.FastYoloV1),
+    "yolov1-tiny": _yolov1(lambda: models.yolov1.TinyYoloV1),
+    "yolov2": _yolov2(lambda: models.yolov2.YoloV2),
+    "yolov2-tiny": _yolov2(lambda: models.yolov2_tiny.YoloV2Tiny),
+    "ssd300": _ssd(lambda: models.ssd300.SSD300, 300, _SSD),
+    "ssd300-bn": _ssd(lambda: models.ssd300.SSD300Norm, 300, _SSD),
+    "mobilenet-ssd": _ssd(lambda: models.mobilenet_ssd.MobileNetSSD, 300, f"{_SSD}; {_MOBILENET}"),
+    "dssd": _ssd(lambda: models.dssd.DSSD, 321, _DSSD),
+    "dssd26": _ssd(lambda: models.dssd.DSSD26, 321, _DSSD),
+    "rcnn": TwoStageModel(
+        lambda: models.rcnn.RCNN,
+        Size(227, 227),
+        "Girshick et al., Rich Feature Hierarchies, CVPR 2014",
+        backbone="alexnet",
+        whole_at_last=True,
+    ),
+    "fast-rcnn": _fast("vgg16"),
+    "fast-rcnn-vgg16-bn": _fast("vgg16-bn"),
+    "fast-rcnn-resnet18": _fast("resnet18"),
+    "fast-rcnn-resnet50": _fast("resnet50"),
+    "fast-rcnn-mobilenet-v1": _fast("mobilenet-v1"),
+    "faster-rcnn": _faster("vgg16"),
+    "faster-rcnn-vgg16-bn": _faster("vgg16-bn"),
+    "faster-rcnn-resnet18": _faster("resnet18"),
+    "faster-rcnn-resnet50": _faster("resnet50"),
+    "faster-rcnn-resnet101": _faster("resnet101"),
+    "faster-rcnn-mobilenet-v1": _faster("mobilenet-v1"),
+    "lenet5": _classifier(
+        lambda: models.lenet5.LeNet5,
+        "LeCun et al., Gradient-Based Learning, Proceedings of the IEEE 1998",
+        side=32,
+        classes=10,
+    ),
+    "alexnet": _classifier(
+        lambda: models.alexnet.AlexNet, "Krizhevsky, One Weird Trick, 2014; NIPS 2012"
+    ),
+    "vgg16": _vgg(2, 2, 3, 3, 3),
+    "vgg16-bn": _vgg(2, 2, 3, 3, 3, norm=True),
+    "vgg19": _vgg(2, 2, 4, 4, 4),
+    "vgg19-bn": _vgg(2, 2, 4, 4, 4, norm=True),
+    "googlenet": _classifier(
+        lambda: models.googlenet.GoogLeNet, "Szegedy et al., Going Deeper, CVPR 2015"
+    ),
+    "resnet18": _resnet(2, 2, 2, 2, bottleneck=False),
+    "resnet34": _resnet(3, 4, 6, 3, bottleneck=False),
+    "resnet50": _resnet(3, 4, 6, 3),
+    "resnet101": _resnet(3, 4, 23, 3),
+    "resnet152": _resnet(3, 8, 36, 3),
+    "densenet121": _densenet(6, 12, 24, 16),
+    "densenet169": _densenet(6, 12, 32, 32),
+    "densenet201": _densenet(6, 12, 48, 32),
+    "densenet264": _densenet(6, 12, 64, 48),
+    "mobilenet-v1": _classifier(lambda: models.mobilenet_v1.MobileNetV1, _MOBILENET),
+    "sppnet": _classifier(
+        lambda: models.sppnet.SPPNet, "He et al., Spatial Pyramid Pooling, ECCV 2014"
+    ),
+    "xception": _classifier(
+        lambda: models.xception.Xception, f"Chollet, Xception, CVPR 2017; {_DEEPLAB}", side=299
+    ),
+    "yolov1-classifier": _classifier(lambda: models.yolov1.YoloV1Classifier, _YOLO),
+    "fcn-32s": _fcn(32),
+    "fcn-16s": _fcn(16),
+    "fcn-8s": _fcn(8),
+    "fcn-8s-bn": _fcn(8, norm=True),
+    "segnet": _segmenter(lambda: models.segnet.SegNet, _CAMVID, _SEGNET, 11, 32),
+    "segnet-basic": _segmenter(lambda: models.segnet.SegNetBasic, _CAMVID, _SEGNET, 11, 16),
+    "unet": _segmenter(lambda: partial(models.unet.UNet, border=10.0), Size(572, 572), _UNET, 2, 4),
+    "unet-same": _unet_same(norm=False),
+    "unet-same-bn": _unet_same(norm=True),
+    "deeplabv3plus": _deeplab(lambda: models.deeplabv3plus.DeepLabV3Plus),
+    "deeplabv3plus-mobilenet": _deeplab(
+        lambda: partial(
+            models.deeplabv3plus.DeepLabV3Plus, backbone=models.mobilenet_v1.MobileNetV1
+        )
+    ),
+}
+"""Every network by its name."""
+
+
+def names(task: Task | None = None) -> tuple[str, ...]:
+    """List the names, of one task or of all: the detectors of each structure, then the others."""
+    kinds = list(dict.fromkeys(type(row) for row in MODELS.values()))
+    chosen = [name for name, row in MODELS.items() if task in (None, row.task)]
+    return tuple(sorted(chosen, key=lambda name: (kinds.index(type(MODELS[name])), name)))
+
+
+def model_named(name: str) -> Model[Any]:
+    """Look a row up.
+
+    Raises:
+        TatamiError: For a name that no network has; the hint lists those that there are.
+    """
+    if name not in MODELS:
+        raise TatamiError(f"no model '{name}'", hint=f"the models are {', '.join(names())}")
+    return MODELS[name]
