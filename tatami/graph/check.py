@@ -18,10 +18,10 @@ from tatami.graph.attributes import (
     constant,
     integer,
     integers,
-    looks_of,
     pad_widths,
     place,
     real,
+    resize_taps_of,
     slices_of,
     text,
     transposed_window_of,
@@ -31,7 +31,7 @@ from tatami.graph.attributes import (
 from tatami.graph.network import shape_of
 from tatami.graph.operators import OPERATORS
 from tatami.ops.window import Window
-from tatami.types import ClassificationSpec, SegmentationSpec, Spec, TwoStageSpec
+from tatami.types import Spec
 
 MAX_ELEMENTS = 2**28
 """No value may have more elements (1 GiB of float32): the bound before memory is taken."""
@@ -81,54 +81,7 @@ def check_graph(graph: ir.Graph, contradiction: str | None = None) -> None:
 
 def check_spec(graph: ir.Graph, spec: Spec) -> None:
     """Raise TatamiError where the metadata and the graph tell different stories."""
-    size = spec.input.size
-    expected = (3, size.height, size.width)
-    found = shape_of(graph.inputs[0])
-    if isinstance(spec, TwoStageSpec) and spec.part == "head":
-        _check_head(found, [shape_of(output) for output in graph.outputs], spec)
-        return
-    if len(found) != 4 or found[1:] != expected:
-        raise TatamiError(
-            f"the metadata says an input of {size}, the network takes {found}", hint=AGAIN
-        )
-    if isinstance(spec, ClassificationSpec):
-        made = [shape_of(output) for output in graph.outputs]
-        if made != [(1, len(spec.classes))]:
-            raise TatamiError(
-                f"the metadata names {len(spec.classes)} classes, the network makes "
-                f"{', '.join(map(str, made))}",
-                hint=AGAIN,
-            )
-        return
-    if isinstance(spec, SegmentationSpec):
-        _check_logits([shape_of(output) for output in graph.outputs], spec)
-        return
-    outputs = list(graph.outputs)
-    if isinstance(spec, TwoStageSpec):
-        _check_features(shape_of(outputs.pop(0)), spec)
-        proposals = spec.proposals
-        expected_maps = () if proposals is None else proposals.maps(1)
-        classes = 1
-    else:
-        classes = len(spec.classes)
-        expected_maps = spec.decoding.maps(classes)
-    if len(outputs) != len(expected_maps):
-        raise TatamiError(
-            f"the metadata asks for {len(expected_maps)} raw maps, the network makes "
-            f"{len(outputs)}",
-            hint=AGAIN,
-        )
-    for output, (grid, channels) in zip(outputs, expected_maps, strict=True):
-        # A stride that is no whole number is rounded: 300 pixels in 19 cells are 15.789 each.
-        rows = math.ceil(size.height / grid.stride[1] - 1e-3)
-        columns = math.ceil(size.width / grid.stride[0] - 1e-3)
-        if shape_of(output)[1:] != (channels, rows, columns):
-            raise TatamiError(
-                f"{len(grid.anchors)} anchors, {classes} classes and stride "
-                f"{grid.stride[0]:g} ask for a raw map of {(channels, rows, columns)}, the network "
-                f"makes {shape_of(output)[1:]}",
-                hint=AGAIN,
-            )
+    spec.check(shape_of(graph.inputs[0]), [shape_of(output) for output in graph.outputs])
 
 
 def _for_unpools(node: ir.Node, value: ir.Value) -> bool:
@@ -136,47 +89,6 @@ def _for_unpools(node: ir.Node, value: ir.Value) -> bool:
     if node.op_type != "MaxPool" or not value.uses() or value.is_graph_output():
         return False
     return all(use.node.op_type == "MaxUnpool" and use.idx == 1 for use in value.uses())
-
-
-def _check_features(made: tuple[int, ...], spec: TwoStageSpec) -> None:
-    """The first network's first output, which regions are pooled from."""
-    size, stride = spec.input.size, spec.decoding.stride
-    wanted = (-(-size.height // stride), -(-size.width // stride))
-    if spec.decoding.kind == "warp" or len(made) != 4 or made[2:] != wanted:
-        raise TatamiError(
-            f"the metadata says a feature map of {wanted}, the network makes {made}", hint=AGAIN
-        )
-
-
-def _check_head(found: tuple[int, ...], made: list[tuple[int, ...]], spec: TwoStageSpec) -> None:
-    """What regions become, and what the head says of each."""
-    decoding, classes = spec.decoding, len(spec.classes)
-    sides = spec.input.size if decoding.kind == "warp" else decoding.bins
-    if len(found) != 4 or found[2:] != (sides.height, sides.width):
-        raise TatamiError(
-            f"the metadata says that regions become {sides}, the network takes {found}", hint=AGAIN
-        )
-    numbers = classes + 1 if decoding.scores == "softmax" else classes
-    if made != [(1, numbers), (1, 4 * classes)]:
-        raise TatamiError(
-            f"the metadata names {classes} classes, the network makes {', '.join(map(str, made))}",
-            hint=AGAIN,
-        )
-
-
-def _check_logits(made: list[tuple[int, ...]], spec: SegmentationSpec) -> None:
-    """One map a class, as large as the input or with equal margins around it."""
-    height, width = spec.input.size.height, spec.input.size.width
-    sound = len(made) == 1 and len(made[0]) == 4 and made[0][:2] == (1, len(spec.classes))
-    if sound:
-        margins = (height - made[0][2], width - made[0][3])
-        sound = all(margin >= 0 and margin % 2 == 0 for margin in margins)
-    if not sound:
-        raise TatamiError(
-            f"the metadata names {len(spec.classes)} classes of every pixel of {spec.input.size}, "
-            f"the network makes {', '.join(map(str, made))}",
-            hint=AGAIN,
-        )
 
 
 def _check_constant(value: ir.Value) -> None:
@@ -277,7 +189,7 @@ def _conv_transpose(node: ir.Node) -> None:
 
 
 def _resize(node: ir.Node) -> None:
-    looks_of(node)
+    resize_taps_of(node)
 
 
 def _batch_normalization(node: ir.Node) -> None:

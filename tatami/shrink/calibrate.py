@@ -29,7 +29,7 @@ CANDIDATES = 80
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observation:
     """One activation on all pictures: (BINS,) counts between low and high, and channel means.
 
     means: (channels,) of its first axis after the batch.
@@ -54,7 +54,7 @@ def observe(
     images: Iterable[Float32],
     count: int,
     progress: Callable[[int, int], None] | None = None,
-) -> dict[str, Seen]:
+) -> dict[str, Observation]:
     """Every activation by name. images: ``count`` arrays (1, 3, H, W), run through twice.
 
     First for the extremes, then for the histograms between them. Raises TatamiError where there is
@@ -88,12 +88,12 @@ def observe(
             if progress is not None:
                 progress(turn * count + done + 1, 2 * count)
     return {
-        name: Seen(low[name], high[name], counts[name], sums[name] / len(pictures))
+        name: Observation(low[name], high[name], counts[name], sums[name] / len(pictures))
         for name in counts
     }
 
 
-def joined(several: Iterable[Seen]) -> Seen:
+def merge(several: Iterable[Observation]) -> Observation:
     """Activations that must share one range, as one."""
     given = list(several)
     if len(given) == 1:
@@ -105,10 +105,10 @@ def joined(several: Iterable[Seen]) -> Seen:
             _centers(seen), BINS, (low, max(high, low + 1e-30)), weights=seen.counts
         )
         counts += found.astype(np.int64)
-    return Seen(low, high, counts, given[0].means)
+    return Observation(low, high, counts, given[0].means)
 
 
-def choose(seen: Seen, method: Method) -> Range:
+def choose_range(seen: Observation, method: Method) -> Range:
     """The range of one activation. It holds 0, and is never empty."""
     low, high = min(seen.low, 0.0), max(seen.high, 0.0)
     if high - low <= 0:
@@ -124,7 +124,7 @@ def choose(seen: Seen, method: Method) -> Range:
     return Range(low, high) if high > low else Range(min(seen.low, 0.0), max(seen.high, 0.0))
 
 
-def _least_squares(seen: Seen, low: float, high: float) -> tuple[float, float]:
+def _least_squares(seen: Observation, low: float, high: float) -> tuple[float, float]:
     """Try narrower ranges, both ends together and then each, and keep the least squared error."""
     centers, weights = _centers(seen), seen.counts.astype(np.float64)
 
@@ -146,7 +146,7 @@ def _least_squares(seen: Seen, low: float, high: float) -> tuple[float, float]:
     return low, high
 
 
-def _centers(seen: Seen) -> Float64:
+def _centers(seen: Observation) -> Float64:
     edges = np.linspace(seen.low, max(seen.high, seen.low + 1e-30), BINS + 1)
     centers: Float64 = (edges[:-1] + edges[1:]) / 2
     return centers

@@ -10,7 +10,7 @@ differ most, can be on either side. ReLU6 is not homogeneous, and is left alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
@@ -59,7 +59,7 @@ def equalize(network: Network) -> Network:
     spec = network.spec
     if spec is not None and pairs:
         note = {"equalized": f"{len(pairs)} pairs of layers"}
-        spec = replace(spec, provenance={**spec.provenance, **note})
+        spec = spec.changed(provenance={**spec.provenance, **note})
     return Network(model, spec)
 
 

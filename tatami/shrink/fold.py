@@ -9,7 +9,7 @@ docs/lessons/05-folding.md.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
@@ -98,7 +98,7 @@ def fold(
         used = "the nodes' own" if epsilon is None else str(epsilon)
         note = f"{len(records) - len(left)} convolutions, epsilon: {used}"
         note += f", {len(left)} depthwise" if left else ""
-        spec = replace(spec, provenance={**spec.provenance, "folded": note})
+        spec = spec.changed(provenance={**spec.provenance, "folded": note})
     return Network(model, spec), records
 
 

@@ -11,7 +11,7 @@ that another network takes as bytes, as the head of a detector in two stages doe
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,8 @@ from tatami.graph.attributes import constant, integer, label, place
 from tatami.graph.network import Network
 from tatami.graph.passes.drop_identity import drop_identity, drop_unused
 from tatami.graph.run import values
-from tatami.shrink.calibrate import Method, Range, Seen, choose, joined
-from tatami.types import Float32, Float64, InputSpec, Spec, TwoStageSpec
+from tatami.shrink.calibrate import Method, Observation, Range, choose_range, merge
+from tatami.types import Float32, Float64, InputSpec, Spec
 
 WITH_WEIGHTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 ACTIVATIONS = ("LeakyRelu", "Relu", "Clip")
@@ -59,7 +59,7 @@ class Layer:
 
 def quantize(
     network: Network,
-    seen: Mapping[str, Seen],
+    seen: Mapping[str, Observation],
     *,
     method: Method = "mse",
     bias_correction: bool = True,
@@ -109,7 +109,7 @@ def quantize(
         text += f", {note}" if note else ""
         if keep_float:
             text += f", float: {', '.join(sorted(keep_float))}"
-        spec = replace(spec, provenance={**spec.provenance, "quantized": text})
+        spec = spec.changed(provenance={**spec.provenance, "quantized": text})
     return Network(model, spec)
 
 
@@ -154,8 +154,7 @@ def _refuse(graph: ir.Graph, keep_float: Collection[str]) -> None:
 
 def _pictures(spec: Spec | None) -> InputSpec | None:
     """How pictures become the network's input; None where that is no picture."""
-    pooled = isinstance(spec, TwoStageSpec) and spec.part == "head" and spec.decoding.kind == "pool"
-    return None if spec is None or pooled else spec.input
+    return spec.input if spec is not None and spec.sees_pictures else None
 
 
 def _is_integer(node: ir.Node, keep_float: Collection[str]) -> bool:
@@ -194,7 +193,7 @@ def _joins_the_sum(node: ir.Node, chosen: Collection[ir.Node]) -> bool:
 
 def _ranges(
     chosen: Collection[ir.Node],
-    seen: Mapping[str, Seen],
+    seen: Mapping[str, Observation],
     method: Method,
     given: Mapping[str, Range],
 ) -> dict[str, Range]:
@@ -220,7 +219,7 @@ def _ranges(
     for names in members.values():
         sources = [name for name in names if name not in made] or names
         known = [given[name] for name in names if name in given]
-        one = known[0] if known else choose(joined(seen[name] for name in sources), method)
+        one = known[0] if known else choose_range(merge(seen[name] for name in sources), method)
         result.update(dict.fromkeys(names, one))
     return result
 
@@ -354,7 +353,7 @@ def _along(array: Float32, axis: int, rank: int) -> Float32:
     return array.reshape([-1 if i == axis else 1 for i in range(rank)])
 
 
-def _quantize_weights(work: _Work, node: ir.Node, seen: Mapping[str, Seen]) -> None:
+def _quantize_weights(work: _Work, node: ir.Node, seen: Mapping[str, Observation]) -> None:
     """Weights and bias as integers. seen: for bias correction; empty without."""
     weights = constant(node, 1)
     bias = constant(node, 2)

@@ -6,8 +6,6 @@ size; what it loses in accuracy, fine-tuning wins back in part. Anchors keep the
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import onnx
 import onnx_ir as ir
@@ -16,7 +14,7 @@ from onnx import numpy_helper
 from tatami.errors import TatamiError
 from tatami.graph.network import Network, shape_of
 from tatami.graph.read import network_of
-from tatami.types import AnchorGrid, DetectionSpec, Size
+from tatami.types import Size
 
 
 def resize(network: Network, size: Size) -> Network:
@@ -43,44 +41,9 @@ def resize(network: Network, size: Size) -> Network:
     resized = network_of(proto)
     if network.spec is None:
         return resized
-    if not isinstance(network.spec, DetectionSpec):
-        note = f"{network.spec.input.size} to {size}"
-        use = replace(
-            network.spec,
-            input=replace(network.spec.input, size=size),
-            provenance={**network.spec.provenance, "resized": note},
-        )
-        return Network(resized.model, use)
     before = [shape_of(value)[2:] for value in network.graph.outputs]
     after = [shape_of(value)[2:] for value in resized.graph.outputs]
-    return Network(resized.model, _resized(network.spec, size, before, after))
-
-
-def _resized(
-    spec: DetectionSpec, size: Size, before: list[tuple[int, ...]], after: list[tuple[int, ...]]
-) -> DetectionSpec:
-    """The spec for another input size. before, after: (rows, columns) of every raw map."""
-    old = spec.input.size
-    grids = spec.decoding.grids
-    each = len(before) // len(grids)
-    if all(map(_share_out, grids, [old] * len(grids), before[::each])):
-        grids = tuple(
-            replace(grid, stride=(size.width / columns, size.height / rows))
-            for grid, (rows, columns) in zip(grids, after[::each], strict=True)
-        )
-    return replace(
-        spec,
-        input=replace(spec.input, size=size),
-        decoding=replace(spec.decoding, grids=grids),
-        provenance={**spec.provenance, "resized": f"{old} to {size}"},
-    )
-
-
-def _share_out(grid: AnchorGrid, size: Size, cells: tuple[int, ...]) -> bool:
-    """Whether the cells share the sides out, as 300 pixels in 19; else a stride is a stride."""
-    rows, columns = cells
-    x, y = grid.stride
-    return abs(columns * x - size.width) < 1e-3 and abs(rows * y - size.height) < 1e-3
+    return Network(resized.model, network.spec.resized(size, before, after))
 
 
 def _scale_by_factors(network: Network, graph: onnx.GraphProto) -> None:

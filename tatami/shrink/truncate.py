@@ -9,7 +9,7 @@ paper keeps, VGG-16's two cost 32.0 M in place of 119.5 M.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
@@ -76,7 +76,7 @@ def truncate(network: Network, kept: Mapping[str, int]) -> tuple[Network, list[T
     spec = network.spec
     if spec is not None and records:
         note = ", ".join(f"{one.layer} to {one.kept}" for one in records)
-        spec = replace(spec, provenance={**spec.provenance, "truncated": note})
+        spec = spec.changed(provenance={**spec.provenance, "truncated": note})
     return Network(model, spec), records
 
 

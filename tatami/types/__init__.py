@@ -13,15 +13,13 @@ from tatami.types.arrays import (
     Real,
 )
 from tatami.types.datasets import Dataset, LabeledMasks, LabeledPictures, Sample
+from tatami.types.decoding import AnchorGrid, Decoding, RegionDecoding
 from tatami.types.geometry import Boxes, Detections, Size
 from tatami.types.predictors import Classifier, Detector, Segmenter
 from tatami.types.specs import (
-    AnchorGrid,
     ClassificationSpec,
-    Decoding,
     DetectionSpec,
     InputSpec,
-    RegionDecoding,
     SegmentationSpec,
     Spec,
     TwoStageSpec,

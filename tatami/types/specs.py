@@ -1,13 +1,24 @@
-"""What a network's file must say beside its weights to be used right, a class for each task."""
+"""What a network's file must say beside its weights to be used right: a class for each task.
+
+Each writes itself as plain values, reads itself back strictly, and knows which inputs and outputs a
+network must have to be what it says. graph/metadata.py puts it into an ONNX file.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from tatami.errors import TatamiError
+from tatami.types import strict
+from tatami.types.decoding import AnchorGrid, Decoding, RegionDecoding
 from tatami.types.geometry import Size
+
+AGAIN = "export the network again"
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -15,7 +26,15 @@ class InputSpec:
     """How a picture becomes a network's input: parameters of the rule in docs/picture-rule.md.
 
     value = (pixel - mean[c]) * scale[c] in float32, planes in the order of ``channels``.
-    filter: ``triangle``, the exact rule, or ``darknet``, darknet's own interpolation in float32.
+
+    Args:
+        size: Of the input.
+        resize: ``letterbox`` keeps the picture's proportions, ``stretch`` fills the input.
+        filter: ``triangle``, the exact rule, or ``darknet``, darknet's interpolation in float32.
+        channels: The order of the planes.
+        mean: Taken off the pixels of each plane.
+        scale: Multiplied with what is left.
+        pad: The pixels around a letterboxed picture.
     """
 
     size: Size
@@ -26,160 +45,382 @@ class InputSpec:
     scale: tuple[float, float, float] = (1 / 255, 1 / 255, 1 / 255)
     pad: float = 128
 
-
-@dataclass(frozen=True)
-class AnchorGrid:
-    """The anchors at every cell of a raw map, or of an SSD's pair of raw maps.
-
-    anchors: (width, height) pairs in pixels of the network's input.
-    stride: (x, y), the pixels of the input from one cell to the next.
-    xy_scale: YOLOv4's scale_x_y: a center may leave its cell by (xy_scale - 1) / 2 of the cell.
-    """
-
-    anchors: tuple[tuple[float, float], ...]
-    stride: tuple[float, float]
-    xy_scale: float = 1.0
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """How raw maps become detections: see tatami/rules/decoding.py, which is the rule.
-
-    grids: one for each raw map; of an SSD one for each pair (boxes, scores) of them.
-    scores: how the numbers of the classes become scores; ``linear``: they are scores, cut to 0..1.
-    variances: an SSD's offsets of the center and logarithms of the sides are multiplied by these.
-    nms: what two boxes of a class must not have more of than ``iou_threshold``: their IoU, or that
-    less a part that grows with the distance of their centers, darknet's ``greedynms``.
-    agnostic: whether that holds for boxes of different classes too.
-    """
-
-    kind: Literal["yolov1", "yolov2", "yolov3", "ssd"]
-    grids: tuple[AnchorGrid, ...]
-    scores: Literal["softmax", "sigmoid", "linear"]
-    variances: tuple[float, float] = (1.0, 1.0)
-    nms: Literal["iou", "diou"] = "iou"
-    score_threshold: float = 0.25
-    iou_threshold: float = 0.45
-    max_candidates: int = 1000
-    max_detections: int = 100
-    agnostic: bool = False
-
-    def channels(self, grid: AnchorGrid, classes: int) -> tuple[int, ...]:
-        """The channels of a grid's raw map, or pair of raw maps."""
-        anchors = len(grid.anchors)
-        if self.kind == "ssd":
-            return 4 * anchors, (classes + 1) * anchors
-        if self.kind == "yolov1":
-            return (5 * anchors + classes,)
-        return (anchors * (5 + classes),)
-
-    def maps(self, classes: int) -> tuple[tuple[AnchorGrid, int], ...]:
-        """The grid and the channels of every raw map, in the order of the network's outputs."""
-        return tuple((grid, c) for grid in self.grids for c in self.channels(grid, classes))
+    def to_json(self) -> dict[str, Any]:
+        """Give its members as plain values."""
+        return asdict(self) | {"size": str(self.size), "pad": float(self.pad)}
 
     @staticmethod
-    def yolov2(anchors: Iterable[tuple[float, float]], stride: int = 32) -> Decoding:
-        """YOLOv2's, with its anchors in cells, as the paper gives them."""
-        in_pixels = tuple((width * stride, height * stride) for width, height in anchors)
-        sides = (float(stride), float(stride))
-        return Decoding("yolov2", (AnchorGrid(in_pixels, sides),), "softmax")
+    def from_json(value: object) -> InputSpec:
+        """Read what a file's metadata says of it. Raises TatamiError."""
+        key = "tatami.input"
+        found = strict.members(key, value, InputSpec)
+        if not isinstance(found["size"], str):
+            raise strict.refuse(key, "has a size that is not text as '416x320'")
+        mean = strict.finite(key, "mean", found["mean"], 3)
+        scale = strict.finite(key, "scale", found["scale"], 3)
+        filter_ = strict.one_of(key, "filter", found["filter"], ("triangle", "darknet"))
+        (pad,) = strict.finite(key, "pad", [found["pad"]], 1)
+        if not 0 <= pad <= 255 or (filter_ == "triangle" and pad != int(pad)):
+            raise strict.refuse(
+                key, "has a pad that is not a whole number from 0 to 255 (of darknet's, any)"
+            )
+        return InputSpec(
+            Size.parse(found["size"]),
+            strict.one_of(key, "resize", found["resize"], ("letterbox", "stretch")),
+            filter_,
+            strict.one_of(key, "channels", found["channels"], ("rgb", "bgr")),
+            (mean[0], mean[1], mean[2]),
+            (scale[0], scale[1], scale[2]),
+            pad,
+        )
 
 
 @dataclass(frozen=True)
-class RegionDecoding:
-    """How regions of a picture become detections: see tatami/rules/regions.py, which is the rule.
+class Spec(ABC):
+    """What every network says of its use. Abstract.
 
-    kind: ``pool``, a region is max-pooled from the network's feature map; or ``warp``, cut out of
-    the picture with its surroundings and warped to the network's input.
-    bins: of ``pool``: what a region is pooled to.  stride: input pixels from one sample of the
-    feature map to the next.
-    context: of ``warp``: pixels of the input, at every edge, that show what is around the region.
-    scores: ``softmax``, over the background, which is first, and the classes; or ``sigmoid``, of a
-    number a class.
-    variances: the offsets of the center and logarithms of the sides are multiplied by these.
-    least_side: a region with a side of fewer pixels of the input is left out.  max_regions: so many
-    are looked at, the best.
+    Args:
+        classes: Their names.
+        input: How a picture becomes its input.
     """
 
-    kind: Literal["pool", "warp"] = "pool"
-    bins: Size = Size(7, 7)
-    stride: int = 16
-    context: int = 16
-    scores: Literal["softmax", "sigmoid"] = "softmax"
-    variances: tuple[float, float] = (0.1, 0.2)
-    least_side: float = 1.0
-    max_regions: int = 300
-    nms: Literal["iou", "diou"] = "iou"
-    agnostic: bool = False
-    score_threshold: float = 0.25
-    iou_threshold: float = 0.3
-    max_candidates: int = 1000
-    max_detections: int = 100
+    task: ClassVar[str]
+    """What a file calls it."""
+    keys: ClassVar[tuple[str, ...]]
+    """The entries of a file's metadata that say it, beside the task."""
+
+    classes: tuple[str, ...]
+    input: InputSpec
+
+    if TYPE_CHECKING:
+
+        @property
+        def provenance(self) -> Mapping[str, str]:
+            """What the network was made by, and of what."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give a plain value for each of ``keys``."""
+        return {
+            "classes": list(self.classes),
+            "input": self.input.to_json(),
+            "provenance": dict(self.provenance),
+        }
+
+    @classmethod
+    @abstractmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Read the plain values of ``keys`` back. Raises TatamiError."""
+
+    def changed(self, **members: Any) -> Self:
+        """Give the same spec with other members, as ``provenance=...``."""
+        values = {member.name: getattr(self, member.name) for member in fields(self)}
+        return type(self)(**{**values, **members})
+
+    @property
+    def sees_pictures(self) -> bool:
+        """Whether the network's input is made of a picture by the picture rule."""
+        return True
+
+    def resized(self, size: Size, before: Sequence[Shape], after: Sequence[Shape]) -> Self:
+        """Give the spec of the same network at another input size.
+
+        Args:
+            size: The new one.
+            before: (rows, columns) of every output at the old one.
+            after: (rows, columns) of every output at the new one.
+        """
+        return self.changed(
+            input=replace(self.input, size=size),
+            provenance={**self.provenance, "resized": f"{self.input.size} to {size}"},
+        )
+
+    @abstractmethod
+    def check_outputs(self, shapes: Sequence[Shape]) -> None:
+        """Raise TatamiError where a network with outputs of these shapes is of another use."""
+
+    def check(self, image: Shape, outputs: Sequence[Shape]) -> None:
+        """Raise TatamiError where the metadata and the network tell different stories.
+
+        Args:
+            image: The shape of the network's input.
+            outputs: The shapes of its outputs.
+        """
+        size = self.input.size
+        if len(image) != 4 or image[1:] != (3, size.height, size.width):
+            raise TatamiError(
+                f"the metadata says an input of {size}, the network takes {image}", hint=AGAIN
+            )
+        self.check_outputs(outputs)
+
+
+def _common(content: Mapping[str, Any]) -> tuple[tuple[str, ...], InputSpec]:
+    return (
+        strict.names("tatami.classes", content["classes"]),
+        InputSpec.from_json(content["input"]),
+    )
+
+
+def _provenance(content: Mapping[str, Any]) -> Mapping[str, str]:
+    return strict.texts("tatami.provenance", content["provenance"])
+
+
+def _said(shapes: Sequence[Shape]) -> str:
+    return ", ".join(map(str, shapes))
 
 
 @dataclass(frozen=True)
-class DetectionSpec:
-    """What a detector's file must say beside its weights to be used right; it travels in the ONNX
-    metadata."""
+class DetectionSpec(Spec):
+    """A network that finds boxes by itself.
 
-    task: Literal["detect"]
-    classes: tuple[str, ...]
-    input: InputSpec
+    Args:
+        classes: Their names.
+        input: How a picture becomes its input.
+        decoding: How its raw maps become boxes.
+        provenance: What it was made by, and of what.
+    """
+
+    task: ClassVar[str] = "detect"
+    keys: ClassVar[tuple[str, ...]] = ("classes", "input", "decoding", "provenance")
+
     decoding: Decoding
     provenance: Mapping[str, str] = field(default_factory=dict)
 
+    def to_json(self) -> dict[str, Any]:
+        """Give a plain value for each of ``keys``."""
+        return super().to_json() | {"decoding": self.decoding.to_json()}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Read the plain values of ``keys`` back. Raises TatamiError."""
+        said = content["decoding"]  # files did not always say what is agnostic
+        decoding = {"agnostic": False, **said} if isinstance(said, dict) else said
+        return cls(*_common(content), Decoding.from_json(decoding), _provenance(content))
+
+    def resized(self, size: Size, before: Sequence[Shape], after: Sequence[Shape]) -> Self:
+        """Give the spec of the same network at another input size, its grids laid over it."""
+        grids, old = self.decoding.grids, self.input.size
+        each = len(before) // len(grids)
+        if all(
+            _share_out(grid, old, cells) for grid, cells in zip(grids, before[::each], strict=True)
+        ):
+            grids = tuple(
+                replace(grid, stride=(size.width / columns, size.height / rows))
+                for grid, (rows, columns) in zip(grids, after[::each], strict=True)
+            )
+        resized = super().resized(size, before, after)
+        return resized.changed(decoding=replace(self.decoding, grids=grids))
+
+    def check_outputs(self, shapes: Sequence[Shape]) -> None:
+        """Raise TatamiError unless there is one raw map for each that the decoding reads."""
+        _check_maps(shapes, self.decoding, len(self.classes), self.input.size)
+
 
 @dataclass(frozen=True)
-class ClassificationSpec:
-    """As DetectionSpec, of a network whose one output is a logit a class: (n, classes)."""
+class ClassificationSpec(Spec):
+    """A network whose one output is a logit a class: (n, classes).
 
-    classes: tuple[str, ...]
-    input: InputSpec
-    provenance: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class SegmentationSpec:
-    """As ClassificationSpec, of a network whose one output is a map a class: (n, classes, rows,
-    columns), of the input's size or, around the same center, of a smaller one."""
-
-    classes: tuple[str, ...]
-    input: InputSpec
-    provenance: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class TwoStageSpec:
-    """As DetectionSpec, of a detector that proposes regions first and looks at each of them then.
-
-    proposals: how the first network's maps, which follow its feature map, become regions; None
-    where regions come from elsewhere, as from selective search.
-    part: which of the two networks this one is: ``features``, of the whole picture, or ``head``, of
-    what a region was pooled or warped to. Both files say all the rest alike.
+    Args:
+        classes: Their names.
+        input: How a picture becomes its input.
+        provenance: What it was made by, and of what.
     """
 
-    classes: tuple[str, ...]
-    input: InputSpec
+    task: ClassVar[str] = "classify"
+    keys: ClassVar[tuple[str, ...]] = ("classes", "input", "provenance")
+
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Read the plain values of ``keys`` back. Raises TatamiError."""
+        return cls(*_common(content), _provenance(content))
+
+    def check_outputs(self, shapes: Sequence[Shape]) -> None:
+        """Raise TatamiError unless the one output is a logit a class."""
+        if list(shapes) != [(1, len(self.classes))]:
+            raise TatamiError(
+                f"the metadata names {len(self.classes)} classes, the network makes "
+                f"{_said(shapes)}",
+                hint=AGAIN,
+            )
+
+
+@dataclass(frozen=True)
+class SegmentationSpec(Spec):
+    """A network whose one output is a map a class: (n, classes, rows, columns).
+
+    The map is of the input's size or, around the same center, of a smaller one.
+
+    Args:
+        classes: Their names.
+        input: How a picture becomes its input.
+        provenance: What it was made by, and of what.
+    """
+
+    task: ClassVar[str] = "segment"
+    keys: ClassVar[tuple[str, ...]] = ("classes", "input", "provenance")
+
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Read the plain values of ``keys`` back. Raises TatamiError."""
+        return cls(*_common(content), _provenance(content))
+
+    def check_outputs(self, shapes: Sequence[Shape]) -> None:
+        """Raise TatamiError unless the one output is a map a class with equal margins around it."""
+        size = self.input.size
+        one = shapes[0] if len(shapes) == 1 else ()
+        sound = len(one) == 4 and one[:2] == (1, len(self.classes))
+        if sound:
+            margins = (size.height - one[2], size.width - one[3])
+            sound = all(margin >= 0 and margin % 2 == 0 for margin in margins)
+        if not sound:
+            raise TatamiError(
+                f"the metadata names {len(self.classes)} classes of every pixel of {size}, "
+                f"the network makes {_said(shapes)}",
+                hint=AGAIN,
+            )
+
+
+@dataclass(frozen=True)
+class TwoStageSpec(Spec):
+    """One of the two networks of a detector that looks at regions. Both files say the rest alike.
+
+    Args:
+        classes: Their names.
+        input: How a picture becomes the first network's input.
+        proposals: How the first network's maps, which follow its feature map, become regions; None
+            where regions come from elsewhere, as from selective search.
+        decoding: How regions become boxes.
+        part: Which of the two networks this one is: ``features``, of the whole picture, or
+            ``head``, of what a region was pooled or warped to.
+        provenance: What it was made by, and of what.
+    """
+
+    task: ClassVar[str] = "detect in two stages"
+    keys: ClassVar[tuple[str, ...]] = (
+        *("classes", "input", "proposals", "decoding", "part", "provenance"),
+    )
+
     proposals: Decoding | None
     decoding: RegionDecoding
     part: Literal["features", "head"] = "features"
     provenance: Mapping[str, str] = field(default_factory=dict)
 
+    def to_json(self) -> dict[str, Any]:
+        """Give a plain value for each of ``keys``."""
+        return super().to_json() | {
+            "proposals": None if self.proposals is None else self.proposals.to_json(),
+            "decoding": self.decoding.to_json(),
+            "part": self.part,
+        }
 
-Spec = DetectionSpec | ClassificationSpec | SegmentationSpec | TwoStageSpec
-"""What a network is for; ``tatami.task`` in its metadata tells which."""
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Read the plain values of ``keys`` back. Raises TatamiError."""
+        proposals = content["proposals"]
+        return cls(
+            *_common(content),
+            None if proposals is None else Decoding.from_json(proposals, "tatami.proposals"),
+            RegionDecoding.from_json(content["decoding"]),
+            strict.one_of("tatami.part", "a value", content["part"], ("features", "head")),
+            _provenance(content),
+        )
+
+    @property
+    def sees_pictures(self) -> bool:
+        """Whether it is the first network, or warped regions are seen as pictures are."""
+        return self.part == "features" or self.decoding.kind == "warp"
+
+    def check(self, image: Shape, outputs: Sequence[Shape]) -> None:
+        """Raise TatamiError where the metadata and the network tell different stories."""
+        if self.part == "features":
+            super().check(image, outputs)
+            return
+        sides = self.input.size if self.decoding.kind == "warp" else self.decoding.bins
+        if len(image) != 4 or image[2:] != (sides.height, sides.width):
+            raise TatamiError(
+                f"the metadata says that regions become {sides}, the network takes {image}",
+                hint=AGAIN,
+            )
+        self.check_outputs(outputs)
+
+    def check_outputs(self, shapes: Sequence[Shape]) -> None:
+        """Raise TatamiError unless the outputs are those of its part."""
+        if self.part == "head":
+            self._check_head(shapes)
+            return
+        features, *maps = shapes
+        size, stride = self.input.size, self.decoding.stride
+        wanted = (-(-size.height // stride), -(-size.width // stride))
+        if self.decoding.kind == "warp" or len(features) != 4 or features[2:] != wanted:
+            raise TatamiError(
+                f"the metadata says a feature map of {wanted}, the network makes {features}",
+                hint=AGAIN,
+            )
+        if self.proposals is None:
+            _check_count(maps, 0)
+        else:
+            _check_maps(maps, self.proposals, 1, size)
+
+    def _check_head(self, shapes: Sequence[Shape]) -> None:
+        classes = len(self.classes)
+        numbers = classes + 1 if self.decoding.scores == "softmax" else classes
+        if list(shapes) != [(1, numbers), (1, 4 * classes)]:
+            raise TatamiError(
+                f"the metadata names {classes} classes, the network makes {_said(shapes)}",
+                hint=AGAIN,
+            )
+
+
+def _share_out(grid: AnchorGrid, size: Size, cells: Shape) -> bool:
+    """Whether the cells share the sides out, as 300 pixels in 19; else a stride is a stride."""
+    rows, columns = cells
+    x, y = grid.stride
+    return abs(columns * x - size.width) < 1e-3 and abs(rows * y - size.height) < 1e-3
+
+
+def _check_count(shapes: Sequence[Shape], wanted: int) -> None:
+    if len(shapes) != wanted:
+        raise TatamiError(
+            f"the metadata asks for {wanted} raw maps, the network makes {len(shapes)}", hint=AGAIN
+        )
+
+
+def _check_maps(shapes: Sequence[Shape], decoding: Decoding, classes: int, size: Size) -> None:
+    """Raise TatamiError unless there is one raw map for each that a decoding reads."""
+    expected = decoding.maps(classes)
+    _check_count(shapes, len(expected))
+    for shape, (grid, channels) in zip(shapes, expected, strict=True):
+        # A stride that is no whole number is rounded: 300 pixels in 19 cells are 15.789 each.
+        rows = math.ceil(size.height / grid.stride[1] - 1e-3)
+        columns = math.ceil(size.width / grid.stride[0] - 1e-3)
+        if shape[1:] != (channels, rows, columns):
+            raise TatamiError(
+                f"{len(grid.anchors)} anchors, {classes} classes and stride "
+                f"{grid.stride[0]:g} ask for a raw map of {(channels, rows, columns)}, the network "
+                f"makes {shape[1:]}",
+                hint=AGAIN,
+            )
+
+
+SPECS: dict[str, type[Spec]] = {
+    spec.task: spec for spec in (DetectionSpec, ClassificationSpec, SegmentationSpec, TwoStageSpec)
+}
+"""What a network can be for, by what its file calls it."""
 
 
 def detector_spec(spec: Spec) -> DetectionSpec:
-    """The spec of a detector. Raises TatamiError for another's."""
-    if not isinstance(spec, DetectionSpec):
-        if isinstance(spec, TwoStageSpec):
-            raise TatamiError(
-                "the network is half of a detector in two stages",
-                hint="give the folder that holds its network.onnx and its head.onnx",
-            )
-        what = "classifier" if isinstance(spec, ClassificationSpec) else "segmenter"
+    """Give the spec of a detector. Raises TatamiError for another's."""
+    if isinstance(spec, DetectionSpec):
+        return spec
+    if isinstance(spec, TwoStageSpec):
         raise TatamiError(
-            f"the network is a {what}: it finds no boxes", hint="give a detector's network"
+            "the network is half of a detector in two stages",
+            hint="give the folder that holds its network.onnx and its head.onnx",
         )
-    return spec
+    what = "classifier" if isinstance(spec, ClassificationSpec) else "segmenter"
+    raise TatamiError(
+        f"the network is a {what}: it finds no boxes", hint="give a detector's network"
+    )

@@ -13,12 +13,14 @@ class Column:
     Args:
         name: Its heading; a line end breaks it.
         align: Where the text of its cells stands.
-        flexible: Whether it takes the room that the others leave; what does not fit is cut.
+        flexible: Its share of the room that the others leave; 0: as wide as its cells.
+        wraps: Whether what does not fit goes on in the next line; else it is cut.
     """
 
     name: str
     align: Literal["left", "right"] = "right"
-    flexible: bool = False
+    flexible: int = 0
+    wraps: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,9 @@ class Table:
     failed: frozenset[int] = frozenset()
 
 
-def words(name: str, *, flexible: bool = False) -> Column:
+def words(name: str, *, flexible: int = 0, wraps: bool = False) -> Column:
     """Give a column of words, which stand on the left."""
-    return Column(name, "left", flexible)
+    return Column(name, "left", flexible, wraps)
 
 
 def numbers(*names: str) -> tuple[Column, ...]:

@@ -20,14 +20,14 @@ SPEC = ClassificationSpec(("cat", "dog"), InputSpec(Size(32, 28)), {"made by": "
 def test_comes_back_and_has_no_decoding(spec: Spec, task: str) -> None:
     entries = to_metadata(spec)
     assert json.loads(entries["tatami.task"]) == task
-    assert "tatami.rules.decoding" not in entries
+    assert "tatami.decoding" not in entries
     assert from_metadata(entries) == spec
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"tatami.rules.decoding": "{}"}, "not a key"),
+        ({"tatami.decoding": "{}"}, "not a key"),
         ({"tatami.task": '"caption"'}, "is 'caption'"),
         ({"tatami.task": "[]"}, "is \\[\\]"),
         ({"tatami.classes": '["a", "a"]'}, "doubled"),

@@ -388,7 +388,7 @@ def test_every_value_of_yolov2_tiny(monkeypatch):
             module.running_mean.normal_()
             module.running_var.uniform_(0.5, 2)
     network = to_network(
-        model, DetectionSpec("detect", ("a", "b", "c"), InputSpec(Size(96, 64)), decoding)
+        model, DetectionSpec(("a", "b", "c"), InputSpec(Size(96, 64)), decoding)
     )
     leaky_relu = F.leaky_relu  # not in place, for autograd to keep what goes in
     monkeypatch.setattr(blocks.F, "leaky_relu", lambda x, slope, inplace: leaky_relu(x, slope))

@@ -17,8 +17,7 @@ from tatami.graph.metadata import from_metadata, to_metadata
 from tatami.types import AnchorGrid, Decoding, DetectionSpec, InputSpec, Size
 
 SPEC = DetectionSpec(
-    "detect",
-    ("猫", "dog"),
+        ("猫", "dog"),
     InputSpec(Size(64, 32), "stretch", "darknet", "bgr", (1.0, 2.0, 3.5), (0.1, 0.2, 0.3), 0),
     Decoding(
         "yolov3",
@@ -351,12 +350,12 @@ def test_old_and_future_operator_sets_are_refused(saved):
         ("tatami.input", ('"pad": 0.0', '"pad": 256'), "0 to 255"),
         ("tatami.input", ('"pad": 0.0', '"pad": true'), "1 finite number"),
         ("tatami.input", ('"pad": 0.0', '"pad": 0, "gamma": 1'), "unknown member 'gamma'"),
-        ("tatami.rules.decoding", ("yolov3", "yolov9"), "kind 'yolov9'"),
-        ("tatami.rules.decoding", ("1.5", "-1.5"), "not positive"),
-        ("tatami.rules.decoding", ("1.5", "1e999"), "2 finite numbers"),
-        ("tatami.rules.decoding", ("0.3", "1.3"), "outside 0 to 1"),
-        ("tatami.rules.decoding", ("500", "0"), "max_candidates"),
-        ("tatami.rules.decoding", ('"agnostic": true', '"agnostic": 1'), "not true or false"),
+        ("tatami.decoding", ("yolov3", "yolov9"), "kind 'yolov9'"),
+        ("tatami.decoding", ("1.5", "-1.5"), "not positive"),
+        ("tatami.decoding", ("1.5", "1e999"), "2 finite numbers"),
+        ("tatami.decoding", ("0.3", "1.3"), "outside 0 to 1"),
+        ("tatami.decoding", ("500", "0"), "max_candidates"),
+        ("tatami.decoding", ('"agnostic": true', '"agnostic": 1'), "not true or false"),
         ("tatami.provenance", '{"a": 1}', "table of texts"),
         ("tatami.provenance", "[" * 100000, "is not JSON"),
     ],

@@ -21,7 +21,7 @@ DEPTH = 5 + len(CLASSES)
 
 def spec_of(size: Size = Size(96, 64), **decoding: object) -> DetectionSpec:
     return DetectionSpec(
-        "detect", CLASSES, InputSpec(size), replace(Decoding.yolov2(ANCHORS), **decoding)
+        CLASSES, InputSpec(size), replace(Decoding.yolov2(ANCHORS), **decoding)
     )
 
 
@@ -226,7 +226,7 @@ def yolov1_of(size: Size = Size(96, 64), **decoding: object) -> DetectionSpec:
     """Two boxes a cell of 32 x 32."""
     sides = (float(size.width), float(size.height))
     rule = Decoding("yolov1", (AnchorGrid((sides, sides), (32.0, 32.0)),), "linear", **decoding)
-    return DetectionSpec("detect", CLASSES, InputSpec(size), rule)
+    return DetectionSpec(CLASSES, InputSpec(size), rule)
 
 
 def cut(value: float) -> float:

@@ -14,7 +14,13 @@ from torch import nn
 
 from tatami.errors import TatamiError
 from tatami.rules.picture import Placement, normalize, prepare
-from tatami.rules.segmentation import ForwardSegmenter, cuts, mirrored, over_turns, to_picture
+from tatami.rules.segmentation import (
+    ForwardSegmenter,
+    average_over_symmetries,
+    reflect,
+    tile_spans,
+    to_picture,
+)
 from tatami.types import Float32, Forward, InputSpec, Picture, RawMaps, SegmentationSpec, Size
 
 CLASSES = ("a", "b", "c", "d")
@@ -95,7 +101,7 @@ def test_mirrors_are_numpys() -> None:
     for length in (1, 2, 3, 7):
         line = np.arange(length)
         expected = np.pad(line, (9, 11), "reflect") if length > 1 else np.zeros(21, int)
-        np.testing.assert_array_equal(line[mirrored(np.arange(-9, length + 11), length)], expected)
+        np.testing.assert_array_equal(line[reflect(np.arange(-9, length + 11), length)], expected)
 
 
 @given(st.integers(1, 200), st.integers(1, 40), st.integers(0, 19))
@@ -104,7 +110,7 @@ def test_tiles_take_every_pixel_once_and_away_from_their_edges(
 ) -> None:
     if 2 * overlap >= answer:
         return
-    found = cuts(length, answer, overlap)
+    found = tile_spans(length, answer, overlap)
     assert [start for _, start, _ in found] == [0, *(stop for _, _, stop in found[:-1])]
     assert found[-1][2] == length
     for at, (begin, start, stop) in enumerate(found):
@@ -165,10 +171,10 @@ def test_over_turns_is_the_mean_of_what_is_said_of_every_turn(size: Size) -> Non
     said = [torch.from_numpy(forward(f.numpy())[0]).softmax(1) for f in found]
     back = [s.flip(axes) for s, axes in zip(said, ((), (2,), (3,), (2, 3)) * 2, strict=False)]
     back = [b if at < 4 else b.transpose(2, 3) for at, b in enumerate(back)]
-    (mean,) = over_turns(forward)(images)
+    (mean,) = average_over_symmetries(forward)(images)
     np.testing.assert_allclose(mean, torch.stack(back).mean(0), rtol=0, atol=1e-6)
 
-    (again,) = over_turns(forward)(np.ascontiguousarray(images[..., ::-1]))
+    (again,) = average_over_symmetries(forward)(np.ascontiguousarray(images[..., ::-1]))
     np.testing.assert_allclose(again[..., ::-1], mean, rtol=0, atol=1e-6)
 
 

@@ -214,7 +214,6 @@ def test_what_is_not_a_line_per_channel_is_left_alone(network_of):
 def test_the_spec_travels_and_says_that_it_was_folded(network_of):
     nodes, weights = two_blocks()
     spec = DetectionSpec(
-        "detect",
         ("a",),
         InputSpec(Size(8, 8)),
         Decoding.yolov2(((1.0, 1.0),), 1),
@@ -368,7 +367,7 @@ def test_depthwise_uses_the_epsilon_that_is_given(network_of):
 def test_depthwise_in_the_provenance_and_out_of_range(network_of):
     weights = weights_of(np.random.default_rng(0), 3)
     network = network_of([normalize("images", "map")], weights)
-    spec = DetectionSpec("detect", ("a",), InputSpec(Size(8, 8)), Decoding.yolov2(((1.0, 1.0),), 8))
+    spec = DetectionSpec(("a",), InputSpec(Size(8, 8)), Decoding.yolov2(((1.0, 1.0),), 8))
     refused(network, "'map' normalizes the network's input")  # nobody says what network it is
     refused(replace(network, spec=spec), "normalizes the network's input", depthwise=False)
     folded, _ = fold(replace(network, spec=spec))

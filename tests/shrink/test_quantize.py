@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tatami import graph
 from tatami.errors import TatamiError
-from tatami.shrink.calibrate import Range, Seen, choose, joined, observe
+from tatami.shrink.calibrate import Observation, Range, choose_range, merge, observe
 from tatami.shrink.equalize import equalize
 from tatami.shrink.quantize import input_scale, measure, quantize, scale_of, to_integers
 from tatami.types import InputSpec, Size
@@ -60,7 +60,7 @@ def images(count=6, seed=0):
 def seen_of(values):
     values = np.asarray(values, np.float64)
     counts, _ = np.histogram(values, 2048, (values.min(), values.max()))
-    return Seen(values.min(), values.max(), counts, np.zeros(1))
+    return Observation(values.min(), values.max(), counts, np.zeros(1))
 
 
 def test_what_was_seen_is_what_there_was(tmp_path):
@@ -78,8 +78,8 @@ def test_what_was_seen_is_what_there_was(tmp_path):
 def test_ranges():
     values = np.concatenate([np.random.default_rng(0).normal(0, 1, 200_000), [60.0]])
     seen = seen_of(values)
-    assert choose(seen, "minmax") == Range(values.min(), 60.0)
-    percentile, mse = choose(seen, "percentile"), choose(seen, "mse")
+    assert choose_range(seen, "minmax") == Range(values.min(), 60.0)
+    percentile, mse = choose_range(seen, "percentile"), choose_range(seen, "mse")
     assert 3 < percentile.high < 5
     assert 3 < mse.high < 55
 
@@ -89,13 +89,13 @@ def test_ranges():
         return np.mean(((steps - zero) * scale - values) ** 2)
 
     assert error(mse) < error(percentile)  # the outlier counts, but not for more than it is
-    assert error(mse) < 0.9 * error(choose(seen, "minmax"))
+    assert error(mse) < 0.9 * error(choose_range(seen, "minmax"))
 
 
 @pytest.mark.parametrize("method", ["minmax", "percentile", "mse"])
 def test_a_range_holds_zero_and_is_never_empty(method):
     for values in ([3.0, 4.0], [-4.0, -3.0], [0.0, 0.0], [-1e-30, 1e-30], [-2.0, 5.0]):
-        chosen = choose(seen_of(values), method)
+        chosen = choose_range(seen_of(values), method)
         assert chosen.low <= 0 <= chosen.high
         assert chosen.low < chosen.high
         scale, zero = scale_of(chosen)
@@ -105,7 +105,7 @@ def test_a_range_holds_zero_and_is_never_empty(method):
 
 def test_several_values_with_one_range():
     one, other = seen_of([-1.0, 0.5, 2.0]), seen_of([0.0, 7.0])
-    both = joined([one, other])
+    both = merge([one, other])
     assert (both.low, both.high) == (-1.0, 7.0)
     assert both.counts.sum() == 5
 
