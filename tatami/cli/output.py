@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from rich import box
 from rich.console import Console
@@ -45,9 +45,9 @@ def print_table(table: Table) -> None:
         rich.add_column(
             column.name,
             justify=column.align,
-            overflow="ellipsis",
-            no_wrap=True,
-            ratio=1 if column.flexible else None,
+            overflow="fold" if column.wraps else "ellipsis",
+            no_wrap=not column.wraps,
+            ratio=int(column.flexible) or None,
         )
     for place, row in enumerate(table.rows):
         style = "bold red" if place in table.failed else "bold" if place in table.strong else None
@@ -68,6 +68,25 @@ def print_lines(lines: Iterable[str], *, style: str | None = None) -> None:
 def print_json(content: Mapping[str, Any]) -> None:
     """Print JSON for machines. Numbers that do not exist must be None already."""
     print(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+class Result(Protocol):
+    """A result of the pipeline that is told in tables and lines."""
+
+    @property
+    def skipped(self) -> Mapping[str, int]: ...
+
+    def tables(self) -> list[Table]: ...
+
+    def lines(self) -> list[str]: ...
+
+
+def print_result(result: Result) -> None:
+    """Print a result: its tables, its lines, and what was skipped."""
+    for table in result.tables():
+        print_table(table)
+    print_lines(result.lines())
+    print_skipped(result.skipped)
 
 
 def print_skipped(skipped: Mapping[str, int]) -> None:
