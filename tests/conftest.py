@@ -18,6 +18,8 @@ from tatami.graph import Network
 
 PROJECT = Path(__file__).resolve().parent.parent
 
+pytest_plugins = ["tests.small_networks"]
+
 # No deadline: how long an example takes is the affair of the machine, and some compile C. Where
 # the environment says CI, the examples are the same every time: a red run can be run again.
 settings.register_profile("tatami", deadline=None)
