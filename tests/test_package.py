@@ -28,7 +28,7 @@ NOT_KEPT = shutil.ignore_patterns("__pycache__", "*.egg-info")
 BUILD = """
 import sys
 from setuptools import build_meta
-print(build_meta.build_wheel(sys.argv[1]), build_meta.build_sdist(sys.argv[1]))
+print(getattr(build_meta, sys.argv[1])(sys.argv[2]))
 """
 
 
@@ -50,8 +50,11 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]
     for path in PROJECT.iterdir():
         if path.is_file():
             shutil.copy(path, source)
-    wheel, sdist = run(sys.executable, "-c", BUILD, out, cwd=source).split()[-2:]
-    return out / wheel, out / sdist
+    wheel, sdist = (
+        out / run(sys.executable, "-c", BUILD, kind, out, cwd=source).split()[-1]
+        for kind in ("build_wheel", "build_sdist")
+    )
+    return wheel, sdist
 
 
 @pytest.fixture(scope="module")
