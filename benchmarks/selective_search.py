@@ -43,7 +43,7 @@ def main() -> None:
     for sample in samples[: given.pictures or None]:
         picture = read_picture(sample.path)
         started = time.process_time()
-        boxes = selective_search(picture, strategies, most=max(counts))
+        boxes = selective_search(picture, strategies, limit=max(counts))
         seconds.append(time.process_time() - started)
         made.append(len(boxes))
         overlap = iou_xyxy(sample.boxes.xyxy, boxes)

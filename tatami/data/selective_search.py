@@ -57,14 +57,14 @@ def selective_search(
     picture: Picture,
     strategies: Strategies = FAST,
     *,
-    most: int = 2000,
-    least_side: int = 12,
-    longest: int = 500,
+    limit: int = 2000,
+    min_side: int = 12,
+    max_side: int = 500,
     seed: int = 0,
 ) -> Float64:
     """Boxes (n, 4), pixel edges, of what may be an object; the likelier, very roughly, first.
 
-    most: n at most.  least_side: boxes with a side of fewer pixels are left out.  longest: a
+    limit: n at most.  min_side: boxes with a side of fewer pixels are left out.  max_side: a
     picture with a longer side is first shrunk to it, as Girshick et al. 2014 do; the boxes are of
     the picture all the same.
 
@@ -76,7 +76,7 @@ def selective_search(
     Raises TatamiError where scikit-image is not installed.
     """
     height, width = picture.shape[:2]
-    shrunk, factor = _shrunk(picture, longest)
+    shrunk, factor = _shrunk(picture, max_side)
     pixels = shrunk.astype(np.float32) / np.float32(255)
     rng = np.random.default_rng(seed)
     found, ranks = [], []
@@ -95,13 +95,13 @@ def selective_search(
     _, first = np.unique(boxes, axis=0, return_index=True)
     boxes = np.minimum(boxes[np.sort(first)] * factor, (width, height, width, height))
     sides = boxes[:, 2:] - boxes[:, :2]
-    return np.asarray(boxes[(sides >= least_side).all(axis=1)][:most])
+    return np.asarray(boxes[(sides >= min_side).all(axis=1)][:limit])
 
 
-def _shrunk(picture: Picture, longest: int) -> tuple[Picture, Float64]:
+def _shrunk(picture: Picture, max_side: int) -> tuple[Picture, Float64]:
     """The picture with no side above ``longest``, and what its boxes (x, y, x, y) grow by."""
     height, width = picture.shape[:2]
-    share = min(1.0, longest / max(width, height))
+    share = min(1.0, max_side / max(width, height))
     if share == 1:
         return picture, np.ones(4)
     small = Image.fromarray(picture).resize(

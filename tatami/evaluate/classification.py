@@ -24,12 +24,12 @@ TOP = 5
 class ClassResult:
     """One class. precision, recall, f1: NaN where they would be 0 / 0.
 
-    pictures: of this class.  taken_for: pictures taken for it, rightly or not.
+    pictures: of this class.  predicted: pictures taken for it, rightly or not.
     """
 
     name: str
     pictures: int
-    taken_for: int
+    predicted: int
     precision: float
     recall: float
     f1: float
@@ -68,7 +68,7 @@ class Classification:
                 {
                     "name": one.name,
                     "pictures": one.pictures,
-                    "taken_for": one.taken_for,
+                    "taken_for": one.predicted,
                     "precision": _plain(one.precision),
                     "recall": _plain(one.recall),
                     "f1": _plain(one.f1),

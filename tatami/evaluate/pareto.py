@@ -7,7 +7,7 @@ import numpy as np
 from tatami.types import Bool, Float64
 
 
-def front(cost: Float64, score: Float64) -> Bool:
+def pareto_front(cost: Float64, score: Float64) -> Bool:
     """Which points no other dominates, (n,): less cost is better, and more score.
 
     cost, score: (n,). A point dominates another that is nowhere better and somewhere worse. Equal

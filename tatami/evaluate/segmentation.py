@@ -32,13 +32,13 @@ TOLERANCE = 0.0075
 class ClassResult:
     """One class; NaN where a number would be 0 / 0.
 
-    pixels: labeled so.  taken_for: of the stated pixels, those found so, rightly or not.
+    pixels: labeled so.  predicted: of the stated pixels, those found so, rightly or not.
     boundary_f1: a mean over the pictures in which the class is labeled or found.
     """
 
     name: str
     pixels: int
-    taken_for: int
+    predicted: int
     accuracy: float
     iou: float
     dice: float
@@ -103,7 +103,7 @@ class Segmentation:
                 {
                     "name": one.name,
                     "pixels": one.pixels,
-                    "taken_for": one.taken_for,
+                    "taken_for": one.predicted,
                     "accuracy": _plain(one.accuracy),
                     "iou": _plain(one.iou),
                     "dice": _plain(one.dice),

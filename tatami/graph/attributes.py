@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tatami.errors import TatamiError
 from tatami.graph.network import shape_of
-from tatami.ops.resize import Looks, looks
+from tatami.ops.resize import ResizeTaps, resize_taps
 from tatami.ops.window import Axis, Window
 
 
@@ -160,7 +160,7 @@ def transposed_window_of(node: ir.Node) -> Window:
     return Window(*axes)
 
 
-def looks_of(node: ir.Node) -> tuple[Looks, Looks]:
+def resize_taps_of(node: ir.Node) -> tuple[ResizeTaps, ResizeTaps]:
     """Where a Resize of rows and columns looks. Raises TatamiError for another kind of it."""
     image = node.inputs[0]
     assert image is not None
@@ -183,7 +183,7 @@ def looks_of(node: ir.Node) -> tuple[Looks, Looks]:
         if scales is not None and scales.size == 4:
             scale = float(scales[axis])
         try:
-            found.append(looks(before[axis], after[axis], scale, mode, coordinates, rounding))
+            found.append(resize_taps(before[axis], after[axis], scale, mode, coordinates, rounding))
         except ValueError as error:
             raise TatamiError(
                 f"{place(node)} resizes by {error}, which Tatami does not know",

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from tatami.graph.attributes import (
     integer,
     integers,
-    looks_of,
     pad_widths,
     real,
     reduced_axes,
+    resize_taps_of,
     slices_of,
     text,
     transposed_window_of,
@@ -180,7 +180,7 @@ def _reduce_l2(node: ir.Node, inputs: Inputs) -> Array:
 
 
 def _resize(node: ir.Node, inputs: Inputs) -> Array:
-    return resize(inputs[0], *looks_of(node))
+    return resize(inputs[0], *resize_taps_of(node))
 
 
 OPERATORS: dict[str, Evaluate] = {

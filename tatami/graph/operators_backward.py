@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from tatami.graph.attributes import (
     integer,
     integers,
-    looks_of,
     pad_widths,
     real,
     reduced_axes,
+    resize_taps_of,
     slices_of,
     text,
     transposed_window_of,
@@ -197,7 +197,7 @@ def _reduce_l2(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Arra
 
 
 def _resize(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
-    rows, columns = looks_of(node)
+    rows, columns = resize_taps_of(node)
     return (resize_backward(dy, inputs[0].shape, rows, columns),)
 
 

@@ -16,9 +16,9 @@ Int8 = NDArray[np.int8]
 Int32 = NDArray[np.int32]
 UInt8 = NDArray[np.uint8]
 
-LARGEST_SHIFT = 62
+MAX_SHIFT = 62
 """|sum * multiplier| < 2^62 and half of 2^62 is 2^61: what is shifted fits int64 by far."""
-LARGEST_SUM = 2**31 - 1
+MAX_SUM = 2**31 - 1
 
 
 def round_half_up(x: Float64) -> Float64:
@@ -41,7 +41,7 @@ def multiplier_of(factors: ArrayLike) -> tuple[Int32, Int32]:
             hint="calibrate again, with pictures that excite every layer",
         )
     _, exponent = np.frexp(real)  # real = mantissa * 2^exponent, 0.5 <= mantissa < 1
-    shift = np.minimum(31 - exponent, LARGEST_SHIFT)
+    shift = np.minimum(31 - exponent, MAX_SHIFT)
     multiplier = round_half_up(np.ldexp(real, shift)).astype(np.int64)
     over = multiplier == 2**31
     shift, multiplier = np.where(over, shift - 1, shift), np.where(over, 2**30, multiplier)

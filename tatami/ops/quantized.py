@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tatami.errors import TatamiError
 from tatami.ops.fixed_point import (
-    LARGEST_SUM,
+    MAX_SUM,
     Int8,
     Int32,
     UInt8,
@@ -34,9 +34,9 @@ EXPONENT_BITS = 20
 """Fraction bits of the table of exponentials in softmax."""
 WEIGHT_BITS = 11
 """Fraction bits of a weight of bilinear resizing."""
-LARGEST_RATIO = 2**42
+MAX_RATIO = 2**42
 """Of softmax: e * ratio <= 2^62."""
-LARGEST_SOFTMAX = 2**26
+MAX_SOFTMAX = 2**26
 """Samples that one softmax adds up: their sum * 2^16 <= 2^62."""
 
 
@@ -181,7 +181,7 @@ def average_multipliers(factor: float, area: int) -> tuple[Int32, int]:
     whose multiplier is the largest. Entry 0 is 0. Raises TatamiError where sums could leave int32,
     or for a factor that integers cannot hold.
     """
-    if 255 * area > LARGEST_SUM:
+    if 255 * area > MAX_SUM:
         raise TatamiError(
             f"the sums of an average over {area} samples could leave 32 bits",
             hint="keep it in float32, or average in two steps",
@@ -274,7 +274,7 @@ def softmax_ratio(scale: float) -> int:
     Raises TatamiError for a scale below 2^-26: a result of bytes is at most 1, so that none is.
     """
     ratio = math.floor(2**16 / float(np.float32(scale)) + 0.5)
-    if ratio > LARGEST_RATIO:
+    if ratio > MAX_RATIO:
         raise TatamiError(
             f"a step of {scale:g} is too small for what a softmax gives",
             hint="calibrate again: 1/256 is the usual step",
@@ -290,8 +290,8 @@ def softmax(
     exponentials: from ``softmax_table``.  ratio: from ``softmax_ratio``.  At most 2^26 samples lie
     along the axis.
     """
-    assert x.shape[axis] <= LARGEST_SOFTMAX
-    assert ratio <= LARGEST_RATIO
+    assert x.shape[axis] <= MAX_SOFTMAX
+    assert ratio <= MAX_RATIO
     e = exponentials.astype(np.int64)[x.max(axis=axis, keepdims=True).astype(np.int64) - x]
     total = e.sum(axis=axis, keepdims=True)
     y = (e * ratio + (total << 15)) // (total << 16) + zero_point

@@ -13,7 +13,7 @@ Index = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
-class Looks:
+class ResizeTaps:
     """Output i is x[first[i]] * (1 - weight[i]) + x[second[i]] * weight[i]; each (length,)."""
 
     first: Index
@@ -21,7 +21,7 @@ class Looks:
     weight: Float32
 
 
-def resize(x: NDArray[Real], rows: Looks, columns: Looks) -> NDArray[Real]:
+def resize(x: NDArray[Real], rows: ResizeTaps, columns: ResizeTaps) -> NDArray[Real]:
     """(n, c, h, w) -> (n, c, len(rows.first), len(columns.first)).
 
     Where no weight is set this copies samples, infinities and NaNs too. Otherwise it goes along
@@ -37,7 +37,7 @@ def resize(x: NDArray[Real], rows: Looks, columns: Looks) -> NDArray[Real]:
 
 
 def resize_backward(
-    dy: NDArray[Real], shape: tuple[int, int, int, int], rows: Looks, columns: Looks
+    dy: NDArray[Real], shape: tuple[int, int, int, int], rows: ResizeTaps, columns: ResizeTaps
 ) -> NDArray[Real]:
     """The gradient of ``resize``: each output gives its dy to the samples it looked at, by weight.
 
@@ -49,7 +49,7 @@ def resize_backward(
     return np.asarray(np.matmul(down.T.astype(dy.dtype), lines), dy.dtype)
 
 
-def _matrix(one: Looks, length: int) -> Float64:
+def _matrix(one: ResizeTaps, length: int) -> Float64:
     """What each output takes of each sample along an axis: (outputs, length)."""
     takes = np.zeros((len(one.first), length))
     outputs = np.arange(len(one.first))
@@ -58,9 +58,9 @@ def _matrix(one: Looks, length: int) -> Float64:
     return takes
 
 
-def looks(
+def resize_taps(
     length: int, outputs: int, scale: float, mode: str, coordinates: str, rounding: str
-) -> Looks:
+) -> ResizeTaps:
     """Where each of ``outputs`` samples looks among ``length``.
 
     scale: outputs / length as the network says it.  mode: nearest or linear.  coordinates:
@@ -71,13 +71,13 @@ def looks(
     if mode == "nearest":
         index = _rounded(place, rounding)
         nearest = np.clip(index, 0, length - 1).astype(np.int32)
-        return Looks(nearest, nearest, np.zeros(outputs, np.float32))
+        return ResizeTaps(nearest, nearest, np.zeros(outputs, np.float32))
     if mode != "linear":
         raise ValueError(f"mode {mode}")
     held = np.clip(place, 0, length - 1)
     first = np.floor(held).astype(np.int32)
     second = np.minimum(first + 1, length - 1).astype(np.int32)
-    return Looks(first, second, (held - first).astype(np.float32))
+    return ResizeTaps(first, second, (held - first).astype(np.float32))
 
 
 def _places(outputs: int, length: int, scale: float, coordinates: str) -> Float64:

@@ -19,7 +19,7 @@ from tatami.ops.conv_transpose import convolve_transposed
 from tatami.ops.norm import l2_norm
 from tatami.ops.pad import pad
 from tatami.ops.pool import average_pool, max_pool, max_pool_with_taps, max_unpool, tap_indices
-from tatami.ops.resize import Looks, resize
+from tatami.ops.resize import ResizeTaps, resize
 from tatami.ops.space_to_depth import space_to_depth
 from tatami.ops.window import Window
 from tatami.program.steps import (
@@ -278,6 +278,6 @@ def _resized(x: Array, rows: Sampling, columns: Sampling) -> Array:
         )
     return resize(
         x,
-        Looks(rows.first, rows.second, np.asarray(rows.weight, np.float32)),
-        Looks(columns.first, columns.second, np.asarray(columns.weight, np.float32)),
+        ResizeTaps(rows.first, rows.second, np.asarray(rows.weight, np.float32)),
+        ResizeTaps(columns.first, columns.second, np.asarray(columns.weight, np.float32)),
     )

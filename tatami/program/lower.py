@@ -22,9 +22,9 @@ from tatami.graph.attributes import (
     constant,
     integer,
     label,
-    looks_of,
     place,
     reduced_axes,
+    resize_taps_of,
     text,
     transposed_window_of,
     weight,
@@ -296,7 +296,9 @@ def _conv_transpose(state: Lowering, node: ir.Node) -> Step:
 
 
 def _resize(state: Lowering, node: ir.Node) -> Step:
-    rows, columns = (Sampling(looks.first, looks.second, looks.weight) for looks in looks_of(node))
+    rows, columns = (
+        Sampling(taps.first, taps.second, taps.weight) for taps in resize_taps_of(node)
+    )
     return Resize(label(node), (state.float_input(node, 0),), output_name(node), rows, columns)
 
 

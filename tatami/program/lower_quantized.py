@@ -21,15 +21,15 @@ from tatami.graph.attributes import (
     dequantized,
     integer,
     label,
-    looks_of,
     place,
     real,
+    resize_taps_of,
     text,
     transposed_window_of,
     window_of,
 )
 from tatami.ops.fixed_point import (
-    LARGEST_SUM,
+    MAX_SUM,
     multiplier_of,
     negative_multiplier_of,
     round_half_up,
@@ -292,7 +292,7 @@ def _bias(node: ir.Node, outputs: int, scale: Float64) -> Array:
             )
         exact = array.astype(np.float64)
     steps = round_half_up(exact.reshape(-1) / scale)
-    if np.abs(steps).max(initial=0) > LARGEST_SUM:
+    if np.abs(steps).max(initial=0) > MAX_SUM:
         raise _overflow(node)
     return steps.astype(np.int32)
 
@@ -306,7 +306,7 @@ def _overflow(node: ir.Node) -> TatamiError:
 
 def _check_sums(node: ir.Node, weights: Array, bias: Array, zero_point: int) -> None:
     """weights: (outputs, ...)."""
-    if int(sum_bounds(weights, bias, zero_point).max(initial=0)) > LARGEST_SUM:
+    if int(sum_bounds(weights, bias, zero_point).max(initial=0)) > MAX_SUM:
         raise _overflow(node)
 
 
@@ -492,11 +492,11 @@ def _resize(state: Lowering, node: ir.Node) -> bool:
         return False  # means of bytes, that nothing says to round
     rows, columns = (
         Sampling(
-            looks.first,
-            looks.second,
-            np.floor(looks.weight.astype(np.float64) * 2**WEIGHT_BITS + 0.5).astype(np.int32),
+            taps.first,
+            taps.second,
+            np.floor(taps.weight.astype(np.float64) * 2**WEIGHT_BITS + 0.5).astype(np.int32),
         )
-        for looks in looks_of(node)
+        for taps in resize_taps_of(node)
     )
     return _same_scale(
         state, node, lambda source, name: Resize(label(node), (source,), name, rows, columns)

@@ -60,11 +60,11 @@ from tatami.types import (
     Size,
 )
 
-FARTHEST = float(1 << 20)
+MAX_COORDINATE = float(1 << 20)
 """Pixels from a picture's corner, where boxes are cut: their areas stay finite in float32."""
-LARGEST_LOG_SIDE = 8.0
+MAX_LOG_SIDE = 8.0
 """The logarithms of the sides are cut here: exp(8) is 2981 anchors, which overflows nothing."""
-LARGEST_SIDE = 64.0
+MAX_RELATIVE_SIDE = 64.0
 """In inputs: the squares of YOLO's roots of the sides are cut here."""
 
 
@@ -164,15 +164,15 @@ def _boxes(
     width, height = np.array(grid.anchors, np.float32)[anchor].T
     stride_x, stride_y = np.array(grid.stride, np.float32)
     x, y = column.astype(np.float32), row.astype(np.float32)
-    most = np.float32(LARGEST_LOG_SIDE)
+    most = np.float32(MAX_LOG_SIDE)
     if decoding.kind == "yolov1":
-        largest = np.float32(LARGEST_SIDE)
+        largest = np.float32(MAX_RELATIVE_SIDE)
         cx, cy = (x + tx) * stride_x, (y + ty) * stride_y
         w, h = width * np.minimum(tw * tw, largest), height * np.minimum(th * th, largest)
     elif decoding.kind == "ssd":
         half = np.float32(0.5)
         default = np.stack([(x + half) * stride_x, (y + half) * stride_y, width, height], axis=1)
-        return moved(default, numbers[anchor, :4, row, column], decoding.variances)
+        return apply_offsets(default, numbers[anchor, :4, row, column], decoding.variances)
     else:
         scale, shift = np.float32(grid.xy_scale), np.float32((grid.xy_scale - 1) / 2)
         cx = (sigmoid(tx) * scale - shift + x) * stride_x
@@ -181,12 +181,12 @@ def _boxes(
     return np.stack([cx, cy, w, h], axis=1)
 
 
-def moved(cxcywh: Float32, offsets: Float32, variances: tuple[float, float]) -> Float32:
+def apply_offsets(cxcywh: Float32, offsets: Float32, variances: tuple[float, float]) -> Float32:
     """Boxes (n, 4), centers and sides, moved and grown by an SSD's offsets (n, 4): step 1's."""
     x, y, width, height = cxcywh.T
     tx, ty, tw, th = offsets.T
     center, side = np.array(variances, np.float32)
-    most = np.float32(LARGEST_LOG_SIDE)
+    most = np.float32(MAX_LOG_SIDE)
     boxes = [
         x + tx * center * width,
         y + ty * center * height,
@@ -209,15 +209,15 @@ def detections(
     Raises TatamiError where a map's shape is not that of the spec.
     """
     best = candidates(maps, spec.decoding, score_threshold, len(spec.classes))
-    return suppressed(best, spec.decoding, placement, picture_size)
+    return suppress(best, spec.decoding, placement, picture_size)
 
 
-def suppressed(
+def suppress(
     best: Candidates, decoding: Decoding | RegionDecoding, placement: Placement, picture_size: Size
 ) -> Detections:
     """Steps 4 to 6 of the rule: the candidates of one picture to its detections."""
     mapped = placement.to_picture(best.xyxy.astype(np.float64), picture_size)
-    xyxy = np.clip(mapped, -FARTHEST, FARTHEST).astype(np.float32)
+    xyxy = np.clip(mapped, -MAX_COORDINATE, MAX_COORDINATE).astype(np.float32)
     hull = picture_size if decoding.nms == "diou" else None
     labels = np.zeros_like(best.labels) if decoding.agnostic else best.labels
     kept = nms_per_class(xyxy, best.scores, labels, decoding.iou_threshold, hull)

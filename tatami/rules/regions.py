@@ -32,7 +32,7 @@ from tatami.errors import TatamiError
 from tatami.ops.exponential import sigmoid, softmax
 from tatami.ops.roi_pool import roi_max_pool, roi_max_pool_backward
 from tatami.rules.boxes import clip_xyxy, cxcywh_to_xyxy, nms_xyxy, xyxy_to_cxcywh
-from tatami.rules.decoding import Candidates, candidates, moved, suppressed
+from tatami.rules.decoding import Candidates, apply_offsets, candidates, suppress
 from tatami.rules.picture import Placement, normalize, prepare, resize
 from tatami.types import (
     Bool,
@@ -74,17 +74,17 @@ class TwoStageDetector:
         Raises TatamiError where regions must come from elsewhere and do not.
         """
         size = Size(picture.shape[1], picture.shape[0])
-        return self.found_in(self.look(picture), size, score_threshold)
+        return self.detect_in(self.regions_of(picture), size, score_threshold)
 
-    def found_in(self, seen: Regions, size: Size, score_threshold: float) -> Detections:
+    def detect_in(self, seen: Regions, size: Size, score_threshold: float) -> Detections:
         """Steps 4 and 5 for the regions of a picture of that size."""
         if not len(seen.regions):
             return Detections.of([], [], [])
         decoding = self.spec.decoding
-        best = region_candidates(seen.regions, *self.judge(seen), decoding, score_threshold)
-        return suppressed(best, decoding, seen.placement, size)
+        best = region_candidates(seen.regions, *self.score(seen), decoding, score_threshold)
+        return suppress(best, decoding, seen.placement, size)
 
-    def judge(self, seen: Regions) -> tuple[Float32, Float32]:
+    def score(self, seen: Regions) -> tuple[Float32, Float32]:
         """Step 4 for the regions of a picture, one at least: the numbers of the classes (n, K + 1)
         and the offsets (n, 4 K)."""
         said = [self.head(part) for part in _in_parts(seen.regions, seen.cut)]
@@ -94,7 +94,7 @@ class TwoStageDetector:
         )
         return numbers, offsets
 
-    def look(self, picture: Picture) -> Regions:
+    def regions_of(self, picture: Picture) -> Regions:
         """Steps 1 to 3 for a picture (height, width, 3). Raises TatamiError as ``detect``."""
         decoding = self.spec.decoding
         size = Size(picture.shape[1], picture.shape[0])
@@ -133,10 +133,10 @@ class Regions:
     placement: Placement
     cut: Callable[[Float32], Float32]
 
-    def some(self, most: int) -> Float32 | None:
+    def sample(self, limit: int) -> Float32 | None:
         """What the head is given of at most so many, evenly from the best to the last; None where
         there is no region."""
-        which = np.unique(np.linspace(0, len(self.regions) - 1, most).astype(np.int64))
+        which = np.unique(np.linspace(0, len(self.regions) - 1, limit).astype(np.int64))
         return self.cut(self.regions[which]) if len(self.regions) else None
 
 
@@ -255,7 +255,7 @@ def region_candidates(
         region, label = np.nonzero(scores > np.float32(score_threshold))
     chosen = offsets.reshape(len(regions), -1, 4)[region, label]
     with np.errstate(over="ignore", invalid="ignore"):  # infinities and NaN: sorted out below
-        cxcywh = moved(xyxy_to_cxcywh(regions)[region], chosen, decoding.variances)
+        cxcywh = apply_offsets(xyxy_to_cxcywh(regions)[region], chosen, decoding.variances)
     score = scores[region, label]
     sound = np.flatnonzero(~np.isnan(cxcywh).any(axis=1))
     best = sound[np.argsort(-score[sound], kind="stable")][: decoding.max_candidates]

@@ -81,10 +81,10 @@ class ForwardSegmenter:
             )
         down, across = (size.height - answer.height) // 2, (size.width - answer.width) // 2
         labels: Mask = np.empty((canvas.height, canvas.width), np.uint8)
-        for top, y1, y2 in cuts(canvas.height, answer.height, overlap):
-            rows = mirrored(np.arange(top - down, top - down + size.height), canvas.height)
-            for left, x1, x2 in cuts(canvas.width, answer.width, overlap):
-                columns = mirrored(
+        for top, y1, y2 in tile_spans(canvas.height, answer.height, overlap):
+            rows = reflect(np.arange(top - down, top - down + size.height), canvas.height)
+            for left, x1, x2 in tile_spans(canvas.width, answer.width, overlap):
+                columns = reflect(
                     np.arange(left - across, left - across + size.width), canvas.width
                 )
                 (logits,) = self.forward(np.ascontiguousarray(part(rows, columns))[None])
@@ -93,7 +93,7 @@ class ForwardSegmenter:
         return labels
 
 
-def over_turns(forward: Forward) -> Forward:
+def average_over_symmetries(forward: Forward) -> Forward:
     """A segmenter's forward that looks at each image in every way that it can lie, and gives the
     mean of the probabilities, turned back: (n, classes, rows, columns) in place of logits.
 
@@ -114,7 +114,7 @@ def over_turns(forward: Forward) -> Forward:
     return mean
 
 
-def cuts(length: int, answer: int, overlap: int) -> list[tuple[int, int, int]]:
+def tile_spans(length: int, answer: int, overlap: int) -> list[tuple[int, int, int]]:
     """Tiles along an axis of ``length`` pixels: where each one's answer begins, and from where to
     where it is taken, which is the whole axis once.
 
@@ -128,7 +128,7 @@ def cuts(length: int, answer: int, overlap: int) -> list[tuple[int, int, int]]:
     return [(begin, kept[at], kept[at + 1]) for at, begin in enumerate(begins)]
 
 
-def mirrored(places: Int64, length: int) -> Int64:
+def reflect(places: Int64, length: int) -> Int64:
     """Places beyond either end of an axis, as in mirrors on the middles of its end pixels."""
     if length == 1:
         return np.zeros_like(places)

@@ -36,7 +36,7 @@ from tatami.graph.network import Network, shape_of
 from tatami.ops.activation import softmax as softmax_of
 from tatami.rules.decoding import scores_of
 from tatami.rules.regions import Regions, TwoStageDetector, class_scores, pool_backward
-from tatami.types import Decoding, DetectionSpec, Float32, SegmentationSpec, TwoStageSpec
+from tatami.types import Decoding, Float32
 
 SAME_NUMBERS = ("Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
 """What may stand between a classifier's softmax and its output: the order is kept."""
@@ -49,6 +49,7 @@ class Target:
     name: of the class, or its index where classes have no names.  score: the class's, in [0, 1].
     seed: by the name of a value, its weights in y^c, of its shape with one picture in front.
     meaning: what y^c is, in words.  at: the value whose maps explain it, where it is known.
+    smallest: whether else the layer is the last of those whose maps have the fewest places.
     """
 
     name: str
@@ -56,42 +57,82 @@ class Target:
     seed: Mapping[str, Float32]
     meaning: str
     at: str | None = None
+    smallest: bool = False
 
 
-def target_of(
-    network: Network, computed: Mapping[str, Float32], wanted: str | None = None
+def target_in_scores(
+    network: Network,
+    computed: Mapping[str, Float32],
+    classes: Sequence[str] | None,
+    wanted: str | None = None,
 ) -> Target:
-    """What a network says of a class in one picture; of the best class where none is wanted.
+    """Choose the number of a class where a network has one output of a number a class.
 
-    computed: the values of one picture, as ``graph.values`` gives them, one picture in front.
-    wanted: the name of a class, or its index where the network knows no names.
+    Args:
+        network: The network.
+        computed: The values of one picture, as ``graph.values`` gives them.
+        classes: The names of the classes; None: they are called by their index.
+        wanted: The class to explain; None: the best one.
 
-    Raises TatamiError for an unknown class, for scores that are not numbers, and for outputs of no
-    known meaning: of a network without metadata that are not one output of a number a class.
+    Raises:
+        TatamiError: For an unknown class, for scores that are not numbers, and for outputs that are
+            not one number a class.
     """
-    spec = network.spec
-    outputs = [str(value.name) for value in network.graph.outputs]
-    if isinstance(spec, DetectionSpec):
-        label = None if wanted is None else _label(wanted, spec.classes)
-        maps = [computed[name] for name in outputs]
-        return _of_detector(maps, outputs, spec.decoding, spec.classes, label)
-    if isinstance(spec, TwoStageSpec):
-        raise TatamiError(
-            "what is in a picture is said by the head, of its regions",
-            hint="give the folder that holds both networks; of R-CNN look at its feature maps",
-        )
     output = network.graph.outputs[0]
-    if isinstance(spec, SegmentationSpec):
-        return _of_segmenter(str(output.name), computed[str(output.name)], spec.classes, wanted)
     places = shape_of(output)
-    classes = places[1] if len(places) > 1 else 1
-    if len(outputs) > 1 or np.prod(places[1:]) != classes:
+    count = places[1] if len(places) > 1 else 1
+    if len(network.graph.outputs) > 1 or np.prod(places[1:]) != count:
         raise TatamiError(
             "the network has no tatami metadata, and its outputs are not one number a class",
-            hint="import it with what its outputs mean, by `tatami import ... --spec`",
+            hint="import it with a spec that says what its outputs mean",
         )
-    names = tuple(str(index) for index in range(classes)) if spec is None else spec.classes
+    names = tuple(str(index) for index in range(count)) if classes is None else classes
     return _of_classifier(output, computed, names, wanted)
+
+
+def target_in_boxes(
+    network: Network,
+    computed: Mapping[str, Float32],
+    decoding: Decoding,
+    classes: Sequence[str],
+    wanted: str | None = None,
+) -> Target:
+    """Choose what a detector says of a class at the anchor and cell where it is likeliest.
+
+    Args:
+        network: The detector.
+        computed: The values of one picture, as ``graph.values`` gives them.
+        decoding: How its raw maps are read.
+        classes: The names of the classes.
+        wanted: The class to explain; None: the best one.
+
+    Raises:
+        TatamiError: For an unknown class, and for scores that are not numbers.
+    """
+    outputs = [str(value.name) for value in network.graph.outputs]
+    label = None if wanted is None else _label(wanted, classes)
+    return _of_detector([computed[name] for name in outputs], outputs, decoding, classes, label)
+
+
+def target_in_pixels(
+    network: Network,
+    computed: Mapping[str, Float32],
+    classes: Sequence[str],
+    wanted: str | None = None,
+) -> Target:
+    """Choose what a segmenter says of a class over the pixels that are of it.
+
+    Args:
+        network: The segmenter.
+        computed: The values of one picture, as ``graph.values`` gives them.
+        classes: The names of the classes.
+        wanted: The class to explain; None: the one of most pixels.
+
+    Raises:
+        TatamiError: For an unknown class, and for scores that are not numbers.
+    """
+    name = str(network.graph.outputs[0].name)
+    return _of_segmenter(name, computed[name], classes, wanted)
 
 
 def target_in_regions(
@@ -106,13 +147,13 @@ def target_in_regions(
     detector: around the two networks.  head: the second of them, float.  feature_map: the name of
     the first one's output and its value, (1, channels, rows, columns).  regions: of the picture.
 
-    Raises TatamiError as ``target_of``, and for a picture without regions.
+    Raises TatamiError as ``target_in_boxes``, and for a picture without regions.
     """
     spec, (name, features) = detector.spec, feature_map
     if not len(regions.regions):
         raise TatamiError("no region is found in the picture", hint="take another picture")
     label = None if wanted is None else _label(wanted, spec.classes)
-    numbers, _ = detector.judge(regions)
+    numbers, _ = detector.score(regions)
     with np.errstate(invalid="ignore"):
         scores = class_scores(numbers, spec.decoding)  # (n, K)
     sound = np.where(np.isnan(scores), -1, scores)
@@ -231,7 +272,8 @@ def _of_segmenter(name: str, logits: Float32, classes: Sequence[str], wanted: st
     seed = np.zeros_like(logits)
     seed[0, label] = there
     where = f"the {counts[label]:,} pixels of it" if counts[label] else "all pixels: none is of it"
-    return Target(classes[label], score, {name: seed}, f"the class number, over {where}")
+    meaning = f"the class number, over {where}"
+    return Target(classes[label], score, {name: seed}, meaning, smallest=True)
 
 
 def makes_maps(cost: Cost) -> bool:
@@ -261,7 +303,7 @@ def last_maps(network: Network, target: Target) -> str:
     before = _before(network, seeded)
     named = [(in_numbers(network, cost.output), cost) for cost in costs(network)]
     found = [(value, cost) for value, cost in named if makes_maps(cost) and value in before]
-    if isinstance(network.spec, SegmentationSpec):
+    if target.smallest:
         fewest = min((_places(cost) for _, cost in found), default=0)
         found = [(value, cost) for value, cost in found if _places(cost) == fewest]
     if not found:

@@ -36,7 +36,7 @@ from tatami.see.plots import (
 from tatami.types import VOID, Boxes, Detections, Mask, Picture, Size
 
 PICTURE_SIZE = Size(480, 480)  # the largest a picture is embedded
-SEEN_SIZE = Size(800, 800)  # the same of what a network sees: maps side by side
+DRAWING_SIZE = Size(800, 800)  # the same of what a network sees: maps side by side
 JPEG_QUALITY = 85
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
@@ -53,14 +53,14 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Held:
+class LedgerRow:
     """A row of the proof: one stage held to another, and how far apart they were at worst.
 
     worst, bound: in the unit that ``measure`` names ("relative", "absolute", "mAP", ...).
     """
 
     stage: str
-    held_to: str
+    reference: str
     worst: float
     bound: float
     passed: bool
@@ -92,7 +92,7 @@ class ClassResult:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownBoxes:
     """One picture (height, width, 3), what is labeled in it and what was found."""
 
     caption: str
@@ -112,7 +112,7 @@ class ShownMasks:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Drawing:
     """Something that the network makes of a picture, drawn: (height, width, 3)."""
 
     caption: str
@@ -139,12 +139,12 @@ class Report:
     measure: str = "mAP@0.5"
     summary: Mapping[str, str] = field(default_factory=dict)
     stages: Sequence[Stage] = ()
-    ledger: Sequence[Held] = ()
+    ledger: Sequence[LedgerRow] = ()
     classes: Sequence[str] = ()
     colors: Sequence[Color] = ()
-    pictures: Sequence[Shown | ShownMasks] = ()
+    pictures: Sequence[ShownBoxes | ShownMasks] = ()
     pictures_note: str = ""
-    seen: Sequence[Seen] = ()
+    seen: Sequence[Drawing] = ()
     seen_note: str = ""
     log: Sequence[Mapping[str, float]] = ()
     panels: Sequence[Panel] = ()
@@ -230,7 +230,7 @@ def _stages(stages: Sequence[Stage], measure: str = "mAP@0.5") -> str:
     return _table(columns, rows)
 
 
-def _ledger(ledger: Sequence[Held], measure: str = "mAP@0.5") -> str:
+def _ledger(ledger: Sequence[LedgerRow], measure: str = "mAP@0.5") -> str:
     if not ledger:
         return ""
     columns = (
@@ -248,7 +248,7 @@ def _ledger(ledger: Sequence[Held], measure: str = "mAP@0.5") -> str:
     rows = [
         (
             row.stage,
-            row.held_to,
+            row.reference,
             "held" if row.passed else "outside",
             _difference(row.worst),
             _difference(row.bound),
@@ -287,7 +287,7 @@ def _colors(report: Report) -> list[Color]:
     return own or [class_color(label) for label in range(len(report.classes))]
 
 
-def _figure(shown: Shown | ShownMasks, report: Report) -> str:
+def _figure(shown: ShownBoxes | ShownMasks, report: Report) -> str:
     caption = _escaped(shown.caption)
     if isinstance(shown, ShownMasks):
         sides = _overlays(shown, _colors(report), caption)
@@ -360,9 +360,9 @@ def _seen(report: Report) -> str:
 
 
 def _bounded(picture: Picture) -> Picture:
-    """The picture, shrunk where it is larger than SEEN_SIZE."""
-    larger = picture.shape[1] > SEEN_SIZE.width or picture.shape[0] > SEEN_SIZE.height
-    return fit(picture, SEEN_SIZE)[0] if larger else picture
+    """The picture, shrunk where it is larger than DRAWING_SIZE."""
+    larger = picture.shape[1] > DRAWING_SIZE.width or picture.shape[0] > DRAWING_SIZE.height
+    return fit(picture, DRAWING_SIZE)[0] if larger else picture
 
 
 def _image(

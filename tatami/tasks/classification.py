@@ -6,19 +6,22 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from tatami.data.augment import Augmentation
+from tatami.data.augment import Augmentation, augmented_picture
 from tatami.data.fingerprint import labeled_fingerprint
 from tatami.data.hold_out import HoldOut, hold_out
 from tatami.data.open import labeled_splits, open_labeled
+from tatami.errors import TatamiError
 from tatami.evaluate.classification import Classification as Figures
 from tatami.evaluate.classification import evaluate
+from tatami.models.table import Model
 from tatami.rules.classification import ForwardClassifier
 from tatami.see.draw import draw_classes
 from tatami.tasks.base import Answer, Difference, Evaluated, Opened, Task
+from tatami.tasks.settings import number, read_settings
 from tatami.tasks.walk import class_order, figure, timed, walk
 from tatami.types import (
     ClassificationSpec,
@@ -32,10 +35,40 @@ from tatami.types import (
 from tatami.types.progress import Progress, quiet
 from tatami.types.table import Column, Table, numbers, words
 
+if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
+    from torch import nn
+
+    from tatami.models.classifier import Classifier as Module
+    from tatami.train.batches import Examples
+    from tatami.train.recipe import Recipe
+    from tatami.train.run import Run
+
 TOP = 5
 """Classes that are named of a picture."""
 SHOWN = 15
 """Classes up to which the confusion matrix is among the tables; JSON always has it."""
+
+
+@dataclass(frozen=True)
+class ClassificationSettings:
+    """Say what is particular to a classifier's training.
+
+    Args:
+        label_smoothing: The share of every target that is spread over all classes.
+
+    Source:
+        Szegedy et al. 2016, section 7.
+    """
+
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (number(self.label_smoothing) and 0 <= self.label_smoothing < 1):
+            raise TatamiError(
+                f"{self.label_smoothing} is out of range",
+                hint="give a number from 0 to below 1",
+                setting="label_smoothing",
+            )
 
 
 @dataclass(frozen=True)
@@ -52,9 +85,11 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
     specs = (ClassificationSpec,)
     augmentation = replace(Augmentation(), mosaic=0.0, scale=(0.8, 1.25), translate=0.1, aspect=1.1)
     """The one thing in a picture stays in sight."""
+    settings = ClassificationSettings
     options = ClassificationOptions
     labels = "classes"
     doing = "Classifying"
+    finds = "classes"
     answers_file = "classes.json"
 
     # Data ----------------------------------------------------------------------------------------
@@ -83,6 +118,39 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
     def identity(self, data: LabeledPictures, place: int) -> str:
         return data.ids[place]
 
+    # Training ------------------------------------------------------------------------------------
+
+    def check_training(
+        self,
+        model: Model[Any],
+        recipe: Recipe,
+        settings: ClassificationSettings,
+        augmentation: Augmentation,
+    ) -> None:
+        if augmentation.mosaic:
+            raise TatamiError(
+                "a mosaic of pictures has no one class",
+                hint="leave out mosaic",
+                setting="augment",
+            )
+
+    def examples(self, data: LabeledPictures, run: Run) -> Examples:
+        """Draw a picture, which teaches its class."""
+        from tatami.train.batches import Examples, stacked
+
+        varied = Augmentation(**run.augmentation)
+
+        def draw(index: int, size: Size, _: bool, rng: np.random.Generator) -> tuple[Picture, int]:
+            canvas = augmented_picture(data.read(index), size, varied, rng)
+            return canvas, int(data.labels[index])
+
+        return Examples(len(data), draw, stacked)
+
+    def prepare_model(self, model: nn.Module, run: Run) -> None:
+        """Let the loss smooth its targets."""
+        settings: ClassificationSettings = read_settings(self.settings, run.settings)
+        cast("Module", model).label_smoothing = settings.label_smoothing
+
     # Answers -------------------------------------------------------------------------------------
 
     def predictor(self, spec: Any, forward: Forward, answer: Size | None = None) -> Classifier:
@@ -100,6 +168,13 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
         line = ", ".join(f"{classes[label]} {scores[label]:.2f}" for label in best[:3])
         drawn = draw_classes(picture, best, scores[best].tolist(), classes)
         return Answer(drawn, content, line, seconds)
+
+    # Looking inside ------------------------------------------------------------------------------
+
+    def explained(self, inside: Inside, label: str | None) -> Target:
+        network = inside.network
+        classes = None if network.spec is None else network.spec.classes
+        return target_in_scores(network, inside.computed, classes, label)
 
     # Metrics -------------------------------------------------------------------------------------
 
@@ -172,7 +247,7 @@ def _per_class(result: Figures) -> Table:
         (
             one.name,
             f"{one.pictures:,}",
-            f"{one.taken_for:,}",
+            f"{one.predicted:,}",
             *map(figure, (one.precision, one.recall, one.f1, one.roc.auc)),
         )
         for one in result.classes

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from tatami.data.augment import Augmentation
-from tatami.data.class_weights import pixel_counts
+from tatami.data.augment import Augmentation, augmented_mask
+from tatami.data.class_weights import median_frequency, pixel_counts
 from tatami.data.fingerprint import mask_fingerprint
 from tatami.data.masks import usual_colors
 from tatami.data.open import mask_splits, open_masks
 from tatami.errors import TatamiError
 from tatami.evaluate.segmentation import Segmentation as Figures
 from tatami.evaluate.segmentation import Tally
-from tatami.rules.segmentation import ForwardSegmenter, over_turns
+from tatami.models.table import Model
+from tatami.rules.segmentation import ForwardSegmenter, average_over_symmetries
 from tatami.see.overlay import overlay
 from tatami.tasks.base import Answer, Difference, Evaluated, Opened, Task
+from tatami.tasks.settings import check_size, read_settings
 from tatami.tasks.walk import class_order, figure, timed, walk
 from tatami.types import (
     Forward,
@@ -33,6 +36,53 @@ from tatami.types import (
 )
 from tatami.types.progress import Progress, quiet
 from tatami.types.table import Table, numbers, words
+
+if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
+    from torch import nn
+
+    from tatami.models.segmenter import Segmenter as Module
+    from tatami.train.batches import Examples
+    from tatami.train.recipe import Recipe
+    from tatami.train.run import Run
+
+MEDIAN = "median"
+"""Asks for weights of the classes by their frequencies."""
+
+
+@dataclass(frozen=True)
+class SegmentationSettings:
+    """Say what is particular to a segmenter's training.
+
+    Args:
+        class_weights: What a pixel of each class weighs in the loss: a number a class, also as text
+            "1,0.5,2"; "median", by the classes' frequencies; or none, all alike.
+
+    Source:
+        Eigen and Fergus 2015, section 4.3.2, for "median".
+    """
+
+    class_weights: str | tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        weights = self.class_weights
+        if weights == MEDIAN:
+            return
+        try:
+            given = weights.split(",") if isinstance(weights, str) else weights
+            numbers = tuple(float(weight) for weight in given)
+        except (TypeError, ValueError) as error:
+            raise TatamiError(
+                f"'{weights}' are no weights of classes",
+                hint="give median, or a number a class, as 1,0.5,2",
+                setting="class_weights",
+            ) from error
+        if not all(0 <= weight < math.inf for weight in numbers):
+            raise TatamiError(
+                "a weight is below 0, or is no number",
+                hint="give a number a class",
+                setting="class_weights",
+            )
+        object.__setattr__(self, "class_weights", numbers)
 
 
 @dataclass(frozen=True)
@@ -49,9 +99,11 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
     specs = (SegmentationSpec,)
     augmentation = replace(Augmentation(), mosaic=0.0, scale=(0.75, 1.5), translate=0.1, aspect=1.1)
     """Much of a picture stays in sight, with its mask."""
+    settings = SegmentationSettings
     options = SegmentationOptions
     labels = "masks"
     doing = "Segmenting"
+    finds = "classes"
     answers_file = "segments.json"
 
     # Data ----------------------------------------------------------------------------------------
@@ -77,6 +129,73 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
     def identity(self, data: LabeledMasks, place: int) -> str:
         return data.ids[place]
 
+    # Training ------------------------------------------------------------------------------------
+
+    def check_training(
+        self,
+        model: Model[Any],
+        recipe: Recipe,
+        settings: SegmentationSettings,
+        augmentation: Augmentation,
+    ) -> None:
+        if augmentation.mosaic:
+            raise TatamiError(
+                "a mosaic is for detectors", hint="leave out mosaic", setting="augment"
+            )
+
+    def plan(
+        self,
+        model: Model[Any],
+        data: LabeledMasks,
+        recipe: Recipe,
+        settings: SegmentationSettings,
+        progress: Progress = quiet,
+    ) -> tuple[SegmentationSpec, SegmentationSettings]:
+        """Make the spec, and find the weights of the classes where they are the median's."""
+        assert recipe.size is not None
+        check_size(recipe.size, model.stride)
+        weights = settings.class_weights
+        if weights == MEDIAN:
+            weights = median_frequency(data)
+            each = ", ".join(f"{n} {w:.3g}" for n, w in zip(data.classes, weights, strict=True))
+            progress(f"classes weigh {each}", 0, 0)
+        if weights and len(weights) != len(data.classes):
+            raise TatamiError(
+                f"{len(weights)} are no weights of {len(data.classes)} classes",
+                hint="give median, or a number a class, as 1,0.5,2",
+                setting="class_weights",
+            )
+        spec: SegmentationSpec = model.spec(data.classes, recipe.size)
+        return spec, replace(settings, class_weights=weights)
+
+    def examples(self, data: LabeledMasks, run: Run) -> Examples:
+        """Draw a picture, which teaches the classes of its pixels."""
+        from tatami.train.batches import Examples, stacked
+
+        varied = Augmentation(**run.augmentation)
+
+        def draw(index: int, size: Size, _: bool, rng: np.random.Generator) -> tuple[Picture, Mask]:
+            return augmented_mask(*data.read(index), size, varied, rng)
+
+        return Examples(len(data), draw, stacked)
+
+    def prepare_model(self, model: nn.Module, run: Run) -> None:
+        """Let the loss weigh the classes."""
+        import torch
+
+        settings: SegmentationSettings = read_settings(self.settings, run.settings)
+        if settings.class_weights:
+            weights = torch.tensor(settings.class_weights, device=run.device)
+            cast("Module", model).class_weights = weights
+
+    def check_model(self, model: nn.Module, run: Run) -> None:
+        """Run it once: some take only some sizes, and say so."""
+        import torch
+
+        size = run.spec.input.size
+        with torch.inference_mode():
+            model.eval()(torch.zeros(1, 3, size.height, size.width))
+
     # Answers -------------------------------------------------------------------------------------
 
     def predictor(self, spec: Any, forward: Forward, answer: Size | None = None) -> Segmenter:
@@ -93,7 +212,7 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
                 setting="tta" if tiling is None else "tiling",
             )
         answer = getattr(predictor, "answer", None)
-        forward = over_turns(forward) if tta else forward
+        forward = average_over_symmetries(forward) if tta else forward
         return ForwardSegmenter(predictor.spec, forward, answer, overlap=tiling)
 
     def answer(self, predictor: Segmenter, picture: Picture, score: float | None = None) -> Answer:
@@ -113,6 +232,17 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
         line = ", ".join(f"{one['class']} {one['share']:.0%}" for one in found[:4])
         drawn = overlay(picture, mask, usual_colors(len(classes)))
         return Answer(drawn, content, line, seconds, mask)
+
+    def heading(self, spec: Any, score: float | None = None) -> dict[str, Any]:
+        colors = [list(color) for color in usual_colors(len(spec.classes))]
+        return {**super().heading(spec), "colors": colors}
+
+    # Looking inside ------------------------------------------------------------------------------
+
+    def explained(self, inside: Inside, label: str | None) -> Target:
+        spec = inside.network.spec
+        assert isinstance(spec, SegmentationSpec)
+        return target_in_pixels(inside.network, inside.computed, spec.classes, label)
 
     # Metrics -------------------------------------------------------------------------------------
 
@@ -162,7 +292,7 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
             (
                 one.name,
                 f"{one.pixels:,}",
-                f"{one.taken_for:,}",
+                f"{one.predicted:,}",
                 *map(figure, (one.accuracy, one.iou, one.dice, one.boundary_f1)),
             )
             for one in result.classes

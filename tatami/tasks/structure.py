@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,12 +13,17 @@ import numpy as np
 from tatami.graph.network import Network
 from tatami.program.steps import Program
 from tatami.rules.picture import prepare
-from tatami.shrink.calibrate import Method, Range, Seen
+from tatami.shrink.calibrate import Method, Range, Observation
 from tatami.train.run import NETWORK
 from tatami.types import Float32, Forward, Picture, Size
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from tatami.tasks.training import Training
+    from tatami.train.batches import Examples
+    from tatami.train.loop import Step
+    from tatami.train.run import Run
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,43 @@ class Structure(ABC):
             answer: The size of the first raw map, where it is known.
         """
 
+    # Training ------------------------------------------------------------------------------------
+
+    def examples(
+        self, data: Any, run: Run, usual: Callable[[Any, Run], Examples]
+    ) -> Examples:
+        """Say what is learned from in a split: usually what the task says."""
+        return usual(data, run)
+
+    def prepare_data(self, data: Any, training: Training) -> Any:
+        """Add to a split what must be found in its pictures before a step is made."""
+        return data
+
+    def train(
+        self, training: Training, data: Any, model: nn.Module, average: nn.Module
+    ) -> Iterator[Step]:
+        """Train a model, and yield every step.
+
+        Args:
+            training: The training.
+            data: The split, as ``prepare_data`` gave it.
+            model: What learns.
+            average: What keeps the moving mean of its weights: what comes of the training.
+
+        Raises:
+            TatamiError: As the training loop does.
+        """
+        from tatami.train.loop import train
+
+        run = training.run
+        batches = training.batches(data)
+        yield from train(model, average, batches, run.recipe, training.folder, training.team)
+
+    def complete(self, training: Training, data: Any, model: nn.Module) -> None:
+        """Fit what is left of a model when the steps are over."""
+
+    # Artifacts -----------------------------------------------------------------------------------
+
     @abstractmethod
     def forwards(self, model: nn.Module, spec: Any) -> tuple[Forward, ...]:
         """Give the parts of a torch model as functions of NumPy arrays."""
@@ -113,7 +155,7 @@ class Structure(ABC):
 
     @abstractmethod
     def shared(
-        self, networks: Sequence[Network], observed: Sequence[Mapping[str, Seen]], method: Method
+        self, networks: Sequence[Network], observed: Sequence[Mapping[str, Observation]], method: Method
     ) -> dict[str, Range]:
         """Choose the ranges of values that one part hands to the next, by their names."""
 
@@ -180,7 +222,7 @@ class OneNetwork(Structure):
         return tuple(parts)
 
     def shared(
-        self, networks: Sequence[Network], observed: Sequence[Mapping[str, Seen]], method: Method
+        self, networks: Sequence[Network], observed: Sequence[Mapping[str, Observation]], method: Method
     ) -> dict[str, Range]:
         """Choose nothing: no value leaves the network for another."""
         return {}

@@ -19,7 +19,7 @@ from tatami.graph.read import read
 from tatami.program.steps import Program
 from tatami.rules.regions import Propose, TwoStageDetector
 from tatami.ship.c.two_stage import as_taken
-from tatami.shrink.calibrate import Method, Range, Seen, choose, joined
+from tatami.shrink.calibrate import Method, Range, Observation, choose_range, merge
 from tatami.shrink.fold import fold
 from tatami.tasks.structure import Part, Structure, prepared
 from tatami.train.run import HEAD, NETWORK
@@ -123,7 +123,7 @@ class TwoStages(Structure):
     ) -> tuple[list[Float32], ...]:
         """Give the features the pictures, and the head the regions that are found in them."""
         detector = self.predictor(spec, forwards)
-        found = (detector.look(picture).some(most) for picture in pictures)
+        found = (detector.regions_of(picture).sample(most) for picture in pictures)
         regions = [some for some in found if some is not None]
         return (regions,) if warps(spec) else (prepared(spec, pictures), regions)
 
@@ -143,7 +143,7 @@ class TwoStages(Structure):
         return tuple(done)
 
     def shared(
-        self, networks: Sequence[Network], observed: Sequence[Mapping[str, Seen]], method: Method
+        self, networks: Sequence[Network], observed: Sequence[Mapping[str, Observation]], method: Method
     ) -> dict[str, Range]:
         """Choose one range for the feature map and for what regions of it are pooled to.
 
@@ -153,8 +153,8 @@ class TwoStages(Structure):
         if len(networks) < 2:
             return {}
         ends = str(networks[0].graph.outputs[0].name), str(networks[1].graph.inputs[0].name)
-        both = joined(each[end] for each, end in zip(observed, ends, strict=True))
-        return dict.fromkeys(ends, choose(both, method))
+        both = merge(each[end] for each, end in zip(observed, ends, strict=True))
+        return dict.fromkeys(ends, choose_range(both, method))
 
     def programs(self, programs: Sequence[Program]) -> tuple[Program, ...]:
         """Let the features end in the bytes that the head takes.

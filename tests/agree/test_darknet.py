@@ -58,7 +58,7 @@ def test_boxes_are_darknets(shared_data: Path, photo: str) -> None:
     assert imported.input is not None
     names = names_of(shared_data)
     net = network_of(imported.model)
-    spec = DetectionSpec("detect", names, imported.input, imported.decoding)
+    spec = DetectionSpec(names, imported.input, imported.decoding)
     picture = read_picture(reference / "images" / f"{photo}.jpg")
     height, width, _ = picture.shape
     found = ForwardDetector(spec, lambda images: run(net, images)).detect(picture, 0.004)

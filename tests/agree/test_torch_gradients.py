@@ -28,7 +28,7 @@ from tatami.ops.pool import (  # noqa: E402
     max_unpool,
     max_unpool_backward,
 )
-from tatami.ops.resize import looks, resize, resize_backward  # noqa: E402
+from tatami.ops.resize import resize, resize_backward, resize_taps  # noqa: E402
 from tatami.ops.window import Window  # noqa: E402
 
 rng = np.random.default_rng(3)
@@ -211,7 +211,7 @@ def test_resize(kind, h, w, mode):
     x, dy = normal(kind, 2, 3, 13, 11), normal(kind, 2, 3, h, w)
     ours, place = ("linear", "half_pixel") if mode == "bilinear" else (mode, "asymmetric")
     rows, columns = (
-        looks(length, outputs, outputs / length, ours, place, "floor")
+        resize_taps(length, outputs, outputs / length, ours, place, "floor")
         for length, outputs in ((13, h), (11, w))
     )
     (tensor,) = graded(x)

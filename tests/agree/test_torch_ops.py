@@ -21,7 +21,7 @@ from tatami.ops.conv import convolve  # noqa: E402
 from tatami.ops.conv_transpose import convolve_transposed  # noqa: E402
 from tatami.ops.norm import batch_normalize  # noqa: E402
 from tatami.ops.pool import average_pool, global_average_pool, max_pool  # noqa: E402
-from tatami.ops.resize import looks, resize  # noqa: E402
+from tatami.ops.resize import resize, resize_taps  # noqa: E402
 from tatami.ops.window import Axis, Window  # noqa: E402
 from tatami.types import Decoding, DetectionSpec, InputSpec, Size  # noqa: E402
 
@@ -99,7 +99,7 @@ def test_resize(h, w):
 
     def sides(mode, coordinates):
         return (
-            looks(length, outputs, outputs / length, mode, coordinates, "floor")
+            resize_taps(length, outputs, outputs / length, mode, coordinates, "floor")
             for length, outputs in ((13, h), (11, w))
         )
 
@@ -161,7 +161,7 @@ def test_no_in_place_surprise():
 
 ANCHORS = ((1.0, 2.0), (3.0, 1.5))
 SPEC = DetectionSpec(
-    "detect", ("a", "b", "c"), InputSpec(Size(96, 64)), Decoding.yolov2(ANCHORS), {"by": "test"}
+        ("a", "b", "c"), InputSpec(Size(96, 64)), Decoding.yolov2(ANCHORS), {"by": "test"}
 )
 
 

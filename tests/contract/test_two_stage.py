@@ -240,7 +240,7 @@ def test_what_explains_a_class_is_torchs_gradient(trained: Trained) -> None:
     picture = np.random.default_rng(1).integers(0, 256, (90, 110, 3), dtype=np.uint8)
     images = prepare(picture, two.spec.input)[0][None]
     computed = graph.values(two.features, images)
-    features, regions = computed["features"], detector.look(picture)
+    features, regions = computed["features"], detector.regions_of(picture)
     target = target_in_regions(detector, two.head, ("features", features), regions, "b")
 
     decoding = two.spec.decoding

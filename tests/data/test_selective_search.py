@@ -125,9 +125,9 @@ def test_no_box_twice_none_small_none_too_many():
     found = selective_search(picture)
     assert len(np.unique(found, axis=0)) == len(found)
     assert (found[:, 2:] - found[:, :2]).min() >= 12
-    few = selective_search(picture, most=5)
+    few = selective_search(picture, limit=5)
     assert np.array_equal(few, found[:5])
-    assert len(selective_search(picture, least_side=1000)) == 0
+    assert len(selective_search(picture, min_side=1000)) == 0
 
 
 def test_the_order_hangs_on_the_seed_alone():
@@ -144,7 +144,7 @@ def test_the_order_hangs_on_the_seed_alone():
 def test_a_large_picture_is_shrunk_and_its_boxes_grow_back():
     picture, boxes = scene()
     large = picture.repeat(8, axis=0).repeat(8, axis=1)
-    found = selective_search(large, longest=160)
+    found = selective_search(large, max_side=160)
     assert iou_xyxy(8.0 * boxes, found).max(axis=1).min() > 0.85
     assert found.max(axis=0).tolist() == [found[:, 0].max(), found[:, 1].max(), 1280, 960]
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tatami.evaluate.pareto import front
+from tatami.evaluate.pareto import pareto_front
 
 few = st.sampled_from([0.0, 1.0, 1.5, 2.0, np.inf, np.nan])  # few, so that there are ties
 
@@ -21,7 +21,7 @@ def test_a_point_is_on_the_front_if_and_only_if_no_other_dominates_it(
     points: list[tuple[float, float]],
 ) -> None:
     table = np.array(points, float).reshape(-1, 2)
-    found = front(table[:, 0], table[:, 1])
+    found = pareto_front(table[:, 0], table[:, 1])
     expected = [
         not np.isnan(point).any() and not any(dominates(other, point) for other in points)
         for point in points
@@ -38,11 +38,11 @@ def test_the_order_does_not_matter_and_somebody_is_on_it(
 ) -> None:
     table = np.array(points, float)
     order = np.array(sorted(range(len(points)), key=lambda _: random.random()))  # type: ignore
-    found = front(table[:, 0], table[:, 1])
+    found = pareto_front(table[:, 0], table[:, 1])
     assert found.any()
-    assert front(table[order, 0], table[order, 1]).tolist() == found[order].tolist()
+    assert pareto_front(table[order, 0], table[order, 1]).tolist() == found[order].tolist()
 
 
 def test_equal_points_are_all_on_it() -> None:
     cost, score = np.array([1.0, 1.0, 2.0, 1.0]), np.array([0.5, 0.5, 0.5, 0.4])
-    assert front(cost, score).tolist() == [True, True, False, False]
+    assert pareto_front(cost, score).tolist() == [True, True, False, False]

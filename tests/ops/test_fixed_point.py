@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tatami.errors import TatamiError
 from tatami.ops.fixed_point import (
-    LARGEST_SUM,
+    MAX_SUM,
     dequantize,
     multiplier_of,
     negative_multiplier_of,
@@ -31,8 +31,8 @@ factors = st.one_of(
     st.builds(math.ldexp, st.floats(0.5, 1, exclude_max=True), st.integers(-80, 29)),
 )
 sums = st.one_of(
-    st.integers(-LARGEST_SUM, LARGEST_SUM),
-    st.sampled_from([-LARGEST_SUM, 1 - LARGEST_SUM, -1, 0, 1, LARGEST_SUM - 1, LARGEST_SUM]),
+    st.integers(-MAX_SUM, MAX_SUM),
+    st.sampled_from([-MAX_SUM, 1 - MAX_SUM, -1, 0, 1, MAX_SUM - 1, MAX_SUM]),
 )
 multipliers = st.one_of(
     st.integers(0, 2**31 - 1), st.sampled_from([0, 1, 2**30, 2**30 + 1, 2**31 - 2, 2**31 - 1])
@@ -134,7 +134,7 @@ def test_requantization_is_the_written_rule(
 
 def test_every_corner_of_requantization():
     """All extremes at once, one channel a pair of multiplier and shift."""
-    totals = [s * t for t in (0, 1, 2**30, LARGEST_SUM - 1, LARGEST_SUM) for s in (1, -1)]
+    totals = [s * t for t in (0, 1, 2**30, MAX_SUM - 1, MAX_SUM) for s in (1, -1)]
     pairs = [(m, s) for m in (0, 1, 2**30, 2**31 - 1) for s in (1, 2, 31, 61, 62)]
     multiplier, shift = (np.array(column, np.int32) for column in zip(*pairs, strict=True))
     grid = np.broadcast_to(np.array(totals)[:, None, None, None], (len(totals), len(pairs), 1, 1))
@@ -174,8 +174,8 @@ def test_the_shift_rounds_halves_up(x, shift):
 
 
 def test_nothing_in_requantization_leaves_int64():
-    assert LARGEST_SUM * (2**31 - 1) + 2**61 < 2**63
-    assert -LARGEST_SUM * (2**31 - 1) >= -(2**63)
+    assert MAX_SUM * (2**31 - 1) + 2**61 < 2**63
+    assert -MAX_SUM * (2**31 - 1) >= -(2**63)
 
 
 @given(sums, st.floats(2.0**-60, 2.0**20, width=32))

@@ -47,7 +47,7 @@ from tatami.ops.pool import (
     max_unpool,
     max_unpool_backward,
 )
-from tatami.ops.resize import looks, resize, resize_backward
+from tatami.ops.resize import resize, resize_backward, resize_taps
 from tatami.ops.window import Axis, Window
 
 axes = st.builds(
@@ -260,7 +260,7 @@ def test_the_statistics_of_a_batch_normalize_it_as_fixed_ones_do():
 def test_resize(check_gradients, mode, h, w):
     rng = np.random.default_rng(0)
     rows, columns = (
-        looks(length, outputs, outputs / length, mode, "half_pixel", "round_prefer_floor")
+        resize_taps(length, outputs, outputs / length, mode, "half_pixel", "round_prefer_floor")
         for length, outputs in ((3, h), (4, w))
     )
     x, dy = rng.standard_normal((2, 2, 3, 4)), rng.standard_normal((2, 2, h, w))

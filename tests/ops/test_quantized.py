@@ -524,12 +524,12 @@ def test_softmax_is_within_a_step_of_the_real_one(samples, scale):
 
 
 def test_softmax_where_its_integers_are_largest():
-    assert 2**20 * quantized.LARGEST_RATIO + 2**20 * quantized.LARGEST_SOFTMAX * 2**15 < 2**63
-    assert 2**20 * quantized.LARGEST_SOFTMAX * 2**16 < 2**63
+    assert 2**20 * quantized.MAX_RATIO + 2**20 * quantized.MAX_SOFTMAX * 2**15 < 2**63
+    assert 2**20 * quantized.MAX_SOFTMAX * 2**16 < 2**63
     table = quantized.softmax_table(1.0)
     for length in (1, 2, 3, 1000):
         x = np.full((1, length, 1, 1), 200, np.uint8)
-        for ratio in (quantized.LARGEST_RATIO, 2**24, 1, 0):
+        for ratio in (quantized.MAX_RATIO, 2**24, 1, 0):
             expected = clamp(3 + (2**20 * ratio + length * 2**35) // (length * 2**36))
             assert np.all(quantized.softmax(x, table, ratio, 3, axis=1) == expected)
 

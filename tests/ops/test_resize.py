@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tatami.ops.resize import Looks, looks, resize
+from tatami.ops.resize import ResizeTaps, resize, resize_taps
 
 HALF = Fraction(1, 2)
 COORDINATES = ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"]
@@ -38,7 +38,7 @@ def place_of(i, length, outputs, coordinates):
 
 @given(lengths, lengths, st.sampled_from(COORDINATES), st.sampled_from(list(ROUNDINGS)))
 def test_nearest(length, outputs, coordinates, rounding):
-    found = looks(length, outputs, outputs / length, "nearest", coordinates, rounding)
+    found = resize_taps(length, outputs, outputs / length, "nearest", coordinates, rounding)
     assert not found.weight.any()
     assert np.array_equal(found.first, found.second)
     for i, index in enumerate(found.first):
@@ -50,7 +50,7 @@ def test_nearest(length, outputs, coordinates, rounding):
 
 @given(lengths, lengths, st.sampled_from(COORDINATES))
 def test_linear(length, outputs, coordinates):
-    found = looks(length, outputs, outputs / length, "linear", coordinates, "")
+    found = resize_taps(length, outputs, outputs / length, "linear", coordinates, "")
     assert found.first.dtype == found.second.dtype == np.int32
     assert found.weight.dtype == np.float32
     assert found.weight.min() >= 0
@@ -64,16 +64,22 @@ def test_linear(length, outputs, coordinates):
 
 
 def test_the_scale_of_the_network_is_obeyed_where_it_is_not_the_ratio():
-    found = looks(4, 2, 0.6, "linear", "asymmetric", "")
+    found = resize_taps(4, 2, 0.6, "linear", "asymmetric", "")
     assert found.first.tolist() == [0, 1]
     assert found.weight.tolist() == [0, np.float32(1 / 0.6 - 1)]
 
 
 def test_examples():
-    assert looks(2, 4, 2, "nearest", "asymmetric", "floor").first.tolist() == [0, 0, 1, 1]
-    assert looks(4, 2, 0.5, "nearest", "half_pixel", "round_prefer_floor").first.tolist() == [0, 2]
-    assert looks(4, 2, 0.5, "nearest", "half_pixel", "round_prefer_ceil").first.tolist() == [1, 3]
-    doubled = looks(2, 4, 2, "linear", "half_pixel", "")
+    assert resize_taps(2, 4, 2, "nearest", "asymmetric", "floor").first.tolist() == [0, 0, 1, 1]
+    assert resize_taps(4, 2, 0.5, "nearest", "half_pixel", "round_prefer_floor").first.tolist() == [
+        0,
+        2,
+    ]
+    assert resize_taps(4, 2, 0.5, "nearest", "half_pixel", "round_prefer_ceil").first.tolist() == [
+        1,
+        3,
+    ]
+    doubled = resize_taps(2, 4, 2, "linear", "half_pixel", "")
     assert doubled.first.tolist() == [0, 0, 0, 1]
     assert doubled.weight.tolist() == [0, 0.25, 0.75, 0]
 
@@ -88,7 +94,7 @@ def test_examples():
 )
 def test_other_kinds_are_refused(mode, coordinates, rounding):
     with pytest.raises(ValueError, match=r"mode|coordinates|rounding"):
-        looks(2, 4, 2, mode, coordinates, rounding)
+        resize_taps(2, 4, 2, mode, coordinates, rounding)
 
 
 @settings(max_examples=30)
@@ -99,7 +105,7 @@ def test_resize_equals_its_formula(h, w, out_h, out_w, seed):
 
     def random_looks(length, outputs):
         first, second = rng.integers(0, length, (2, outputs)).astype(np.int32)
-        return Looks(first, second, rng.random(outputs, np.float32))
+        return ResizeTaps(first, second, rng.random(outputs, np.float32))
 
     rows, columns = random_looks(h, out_h), random_looks(w, out_w)
     y = resize(x, rows, columns)
@@ -114,5 +120,5 @@ def test_resize_equals_its_formula(h, w, out_h, out_w, seed):
 
 def test_nearest_copies_what_is_no_number_too():
     x = np.array([[[[np.inf, -np.inf], [np.nan, 1]]]], np.float32)
-    twice = looks(2, 4, 2, "nearest", "asymmetric", "floor")
+    twice = resize_taps(2, 4, 2, "nearest", "asymmetric", "floor")
     np.testing.assert_array_equal(resize(x, twice, twice), x.repeat(2, 2).repeat(2, 3))

@@ -20,9 +20,7 @@ DEPTH = 5 + len(CLASSES)
 
 
 def spec_of(size: Size = Size(96, 64), **decoding: object) -> DetectionSpec:
-    return DetectionSpec(
-        CLASSES, InputSpec(size), replace(Decoding.yolov2(ANCHORS), **decoding)
-    )
+    return DetectionSpec(CLASSES, InputSpec(size), replace(Decoding.yolov2(ANCHORS), **decoding))
 
 
 def random_raw(seed: int, rows: int = 2, columns: int = 3, spread: float = 2.0) -> Float32:

@@ -8,7 +8,7 @@ from tatami.rules.picture import prepare
 from tatami.types import Decoding, DetectionSpec, Detector, Float32, InputSpec, RawMaps, Size
 
 SPEC = DetectionSpec(
-        ("cup", "hat"),
+    ("cup", "hat"),
     InputSpec(Size(96, 64), channels="bgr", mean=(1.0, 2.0, 3.0)),
     Decoding.yolov2(((1.0, 1.0), (2.0, 2.0))),
 )

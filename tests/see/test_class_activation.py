@@ -120,7 +120,7 @@ def detector(network_of, decoding: Decoding, outputs=("map",)) -> Network:
         weights[f"head{index}.weight"] = np.float32(0.2) * numbers(channels, 6, 1, 1)
         nodes.append(node("Conv", ["relu", f"head{index}.weight"], [name]))
     network = network_of(nodes, weights, outputs=outputs)
-    return replace(network, spec=DetectionSpec("detect", CLASSES, InputSpec(Size(8, 8)), decoding))
+    return replace(network, spec=DetectionSpec(CLASSES, InputSpec(Size(8, 8)), decoding))
 
 
 GRID = AnchorGrid(((3.0, 2.0), (5.0, 6.0)), (2.0, 2.0))

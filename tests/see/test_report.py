@@ -19,10 +19,10 @@ from tatami.see.plots import Curve, Layer, Panel, RocCurve
 from tatami.see.report import (
     PICTURE_SIZE,
     ClassResult,
-    Held,
+    Drawing,
+    LedgerRow,
     Report,
-    Seen,
-    Shown,
+    ShownBoxes,
     ShownMasks,
     Stage,
     render,
@@ -39,10 +39,10 @@ SAMPLE = Report(
     lead="One sentence.",
     summary={"mAP@0.5": "0.912"},
     stages=[Stage("trained", "run", 0.9123, 1_000_000, 12.34), Stage("C99", "net.c", 0.9123)],
-    ledger=[Held("onnx", "torch", 1.1e-6, 1e-4, True, "relative")],
+    ledger=[LedgerRow("onnx", "torch", 1.1e-6, 1e-4, True, "relative")],
     classes=("0", "1"),
     pictures=[
-        Shown(
+        ShownBoxes(
             "a.png",
             np.zeros((30, 40, 3), np.uint8),
             Boxes.of([[8, 6, 32, 24]], [0]),
@@ -50,7 +50,7 @@ SAMPLE = Report(
         )
     ],
     pictures_note="Above 0.25.",
-    seen=[Seen("conv1, 16 maps", np.full((50, 60, 3), 200, np.uint8))],
+    seen=[Drawing("conv1, 16 maps", np.full((50, 60, 3), 200, np.uint8))],
     seen_note="Inside net.onnx.",
     log=[{"step": float(step), "loss": 1 / (step + 1)} for step in range(9)],
     panels=[Panel("Loss", ("loss",))],
@@ -163,11 +163,11 @@ def test_hostile_names_are_only_text() -> None:
             lead=HOSTILE,
             summary={HOSTILE: HOSTILE},
             stages=[Stage(HOSTILE, HOSTILE)],
-            ledger=[Held(HOSTILE, HOSTILE, 1, 0, False, HOSTILE, HOSTILE)],
+            ledger=[LedgerRow(HOSTILE, HOSTILE, 1, 0, False, HOSTILE, HOSTILE)],
             classes=(HOSTILE,),
             pictures=[picture],
             pictures_note=HOSTILE,
-            seen=[Seen(HOSTILE, SAMPLE.pictures[0].picture)],
+            seen=[Drawing(HOSTILE, SAMPLE.pictures[0].picture)],
             seen_note=HOSTILE,
             log=[{"step": 0.0, HOSTILE: 1.0, "b": 2.0}],
             panels=[Panel(HOSTILE, (HOSTILE, "b"))],
@@ -186,7 +186,7 @@ def test_hostile_names_are_only_text() -> None:
 
 
 def test_a_failed_row_is_loud() -> None:
-    ledger = [Held("C99", "folded", 0.5, 1e-4, False, first_differing="conv4")]
+    ledger = [LedgerRow("C99", "folded", 0.5, 1e-4, False, first_differing="conv4")]
     text = Page(render(Report(title="t", ledger=ledger))).text
     assert "1 of 1 rows outside" in text
     assert "✗ outside" in text
@@ -195,7 +195,8 @@ def test_a_failed_row_is_loud() -> None:
 
 def test_pictures_are_bounded_jpegs_with_their_boxes() -> None:
     truths = Boxes.of([[100, 100, 900, 700]], [0])
-    large = Shown("b", np.full((800, 1000, 3), 90, np.uint8), truths, Detections.of([], [], []))
+    picture = np.full((800, 1000, 3), 90, np.uint8)
+    large = ShownBoxes("b", picture, truths, Detections.of([], [], []))
     images = Page(render(Report(title="t", classes=("x",), pictures=[large]))).named("img")
     drawn, plain = (
         Image.open(io.BytesIO(base64.b64decode(str(image["src"]).partition(",")[2])))
@@ -211,7 +212,7 @@ def test_pictures_are_bounded_jpegs_with_their_boxes() -> None:
 
 def test_what_is_seen_is_shrunk_where_it_is_large() -> None:
     sizes = ((3000, 1500), (20, 30))
-    seen = [Seen("x", np.zeros((height, width, 3), np.uint8)) for width, height in sizes]
+    seen = [Drawing("x", np.zeros((height, width, 3), np.uint8)) for width, height in sizes]
     images = Page(render(Report(title="t", seen=seen))).named("img")
     assert [(one["width"], one["height"]) for one in images] == [("800", "400"), ("20", "30")]
 

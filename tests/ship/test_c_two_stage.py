@@ -15,13 +15,13 @@ import pytest
 import torch
 
 from tatami import graph
-from tatami.pipeline.artifact import is_quantized, numpy_forward, open_artifact
 from tatami.errors import TatamiError
 from tatami.graph.network import Network
 from tatami.models import TWO_STAGE
 from tatami.models.export import to_head_network, to_network
 from tatami.models.rcnn import RCNN
 from tatami.models.two_stage import Head
+from tatami.pipeline.artifact import is_quantized, numpy_forward, open_artifact
 from tatami.program.lower import lower
 from tatami.rules.picture import prepare
 from tatami.rules.regions import TwoStageDetector, warp
@@ -29,7 +29,7 @@ from tatami.ship.c.build import WARNINGS, build, compiler
 from tatami.ship.c.operator import Options
 from tatami.ship.c.run_two_stage import CompiledTwoStage
 from tatami.ship.c.two_stage import HALVES, emit_two_stage
-from tatami.shrink.calibrate import choose, joined, observe
+from tatami.shrink.calibrate import choose_range, merge, observe
 from tatami.shrink.fold import fold
 from tatami.shrink.quantize import quantize
 from tatami.types import Size, TwoStageSpec
@@ -124,12 +124,13 @@ def integers(*both: Network) -> tuple[Network, ...]:
     noise = [rng.integers(0, 256, (size.height, size.width, 3), dtype=np.uint8) for _ in range(4)]
     first = None if features is None else numpy_forward(features)
     rule = TwoStageDetector(spec, first, numpy_forward(head), lambda _: given_boxes(rng))
-    regions = [some for some in (rule.look(one).some(8) for one in noise) if some is not None]
+    sampled = (rule.regions_of(one).sample(8) for one in noise)
+    regions = [some for some in sampled if some is not None]
     if features is None:
         return (quantize(head, observe(head, regions, len(regions))),)
     images = [prepare(one, spec.input)[0][None] for one in noise]
     seen = [observe(features, images, 4), observe(head, regions, len(regions))]
-    shared = choose(joined([seen[0]["features"], seen[1]["regions"]]), "mse")
+    shared = choose_range(merge([seen[0]["features"], seen[1]["regions"]]), "mse")
     return tuple(
         quantize(one, its, shared={"features": shared, "regions": shared})
         for one, its in zip(both, seen, strict=True)
@@ -287,7 +288,7 @@ def test_in_integers_the_files_share_one_scale_and_run_in_onnx_runtime(
     assert steps.max() < 255.5
     assert len(np.unique(np.rint(steps))) > 50
     rule = TwoStageDetector(features.spec, numpy_forward(features), numpy_forward(head))
-    pooled = rule.look(pictures()[4]).some(1)
+    pooled = rule.regions_of(pictures()[4]).sample(1)
     assert pooled is not None
     for network, inputs, step in ((features, image, float(scale)), (head, pooled, None)):
         graph.write(network, tmp_path / "one.onnx")

@@ -69,9 +69,7 @@ def test_there_and_back_is_the_same_network(network_of: Build) -> None:
 
 def ssd(stride: tuple[float, float], size: Size) -> DetectionSpec:
     grid = AnchorGrid(((5.0, 7.0),), stride)
-    return DetectionSpec(
-        ("cup",), InputSpec(size), Decoding("yolov3", (grid,), "sigmoid")
-    )
+    return DetectionSpec(("cup",), InputSpec(size), Decoding("yolov3", (grid,), "sigmoid"))
 
 
 @pytest.mark.parametrize(

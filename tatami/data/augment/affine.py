@@ -20,7 +20,7 @@ from PIL import Image
 from tatami.rules.picture import resize
 from tatami.types import Bool, Boxes, Float64, Mask, Picture, Size
 
-LEAST_SIDE = 2  # pixels; a box with a shorter side is no object to learn from
+MIN_SIDE = 2  # pixels; a box with a shorter side is no object to learn from
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class Transform:
         Each is cut to what is seen. Of a turned picture it is the hull, along the axes, of the
         turned box cut to the window: it holds the object, but more tightly only if the object
         filled its box, since where the object lay in its box is not known.
-        A box is dropped when one side is under LEAST_SIDE, or when less than ``min_visible`` of its
+        A box is dropped when one side is under MIN_SIDE, or when less than ``min_visible`` of its
         area, or nothing, is neither cut away nor ``hidden``; one that is only partly hidden keeps
         its extent. ``areas`` shrink by what is cut away. With ``by_center`` a box is dropped when
         its center is not seen, and cutting hides nothing.
@@ -169,7 +169,7 @@ class Transform:
         cut, whole, left, shown = way(boxes, hidden)
         sides = cut[:, 2:] - cut[:, :2]
         of = left if self.by_center else whole
-        kept: Bool = (sides >= LEAST_SIDE).all(axis=1) & (shown >= min_visible * of)
+        kept: Bool = (sides >= MIN_SIDE).all(axis=1) & (shown >= min_visible * of)
         if self.by_center:
             center = _moved((boxes.xyxy[:, :2] + boxes.xyxy[:, 2:]) / 2, self.matrix)
             first, _, last, _ = self.seen.corners
