@@ -28,7 +28,7 @@ import torch
 
 from tatami import graph
 from tatami.pipeline.artifact import open_artifact, read_run
-from tatami.cli.evaluate import SCORE, detect_all
+from tatami.cli.old_evaluate import SCORE, detect_all
 from tatami.pipeline.timing import compiled, milliseconds
 from tatami.data.open import open_dataset
 from tatami.data.pictures import read_picture

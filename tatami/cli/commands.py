@@ -91,7 +91,7 @@ COMMANDS: Mapping[str, Command | Group] = {
     "evaluate": Command(
         "evaluate",
         "evaluate",
-        "Average precision (VOC 2007, VOC 2010, COCO), precision, recall, F1, pictures a second.",
+        "Measure a network on labeled pictures: mAP, accuracy or mIoU, and pictures a second.",
     ),
     "summary": Command(
         "summary", "summary", "Count multiply-adds, parameters and bytes of every layer."

@@ -23,12 +23,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from tatami import graph
-from tatami.cli.evaluate import SCORE, detect_all
+from tatami.cli.old_evaluate import SCORE, detect_all
 from tatami.data.open import open_dataset
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 from tatami.evaluate.detections import evaluate
-from tatami.evaluate.pareto import front
+from tatami.evaluate.pareto import pareto_front
 from tatami.files import write_atomically
 from tatami.graph.costs import costs, total
 from tatami.graph.network import Network
@@ -289,7 +289,7 @@ def fronts_of(rows: Sequence[Measured], metric: str) -> Fronts:
     for cost in COSTS:
         values = [getattr(row, cost) for row in rows]
         if None not in values:
-            found[cost] = [bool(one) for one in front(np.array(values, float), scores)]
+            found[cost] = [bool(one) for one in pareto_front(np.array(values, float), scores)]
     return found
 
 

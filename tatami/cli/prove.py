@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from tatami.cli.classification import classify_all
-from tatami.cli.evaluate import SCORE, detect_all
+from tatami.cli.old_evaluate import SCORE, detect_all
 from tatami.cli.labeled import open_part
 from tatami.cli.segmentation import segment_all
 from tatami.data.open import open_dataset, open_masks
@@ -274,7 +274,7 @@ def _hold_parts(stage: Stage, held_to: Stage, pictures: Sequence[Picture]) -> li
             hint="prove the stages of one network",
         )
     rule = held_to.detector if isinstance(held_to.detector, TwoStageDetector) else _by_rule(held_to)
-    some = [rule.look(picture).some(REGIONS) for picture in pictures]
+    some = [rule.regions_of(picture).sample(REGIONS) for picture in pictures]
     inputs = [[region[None] for regions in some if regions is not None for region in regions]]
     if len(stage.parts) > 1:
         inputs.insert(0, [_image(picture, stage.spec) for picture in pictures])

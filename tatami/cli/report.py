@@ -13,7 +13,7 @@ from rich.console import Console
 
 from tatami import graph
 from tatami.cli.classification import classify_all
-from tatami.cli.evaluate import SCORE, Found, detect_all
+from tatami.cli.old_evaluate import SCORE, Found, detect_all
 from tatami.cli.prove import ledger
 from tatami.cli.see import what_it_sees
 from tatami.cli.see_anchors import anchors_seen, with_anchors
@@ -31,10 +31,10 @@ from tatami.pipeline.stages import open_stage, stages_of
 from tatami.see.plots import Curve, Layer, Panel, RocCurve
 from tatami.see.report import (
     ClassResult,
-    Held,
+    LedgerRow,
     Report,
-    Seen,
-    Shown,
+    Drawing,
+    ShownBoxes,
     ShownMasks,
     write_report,
 )
@@ -137,7 +137,7 @@ def classifier_report(folder: Path, run: Run, pictures: LabeledPictures, proof: 
         whole = [[0, 0, picture.shape[1], picture.shape[0]]]
         best = int(scores.argmax())
         shown.append(
-            Shown(
+            ShownBoxes(
                 pictures.ids[place],
                 picture,
                 Boxes.of(whole, [pictures.labels[place]]),
@@ -266,10 +266,10 @@ def _page(
     )
 
 
-def _held(proof: Ledger) -> list[Held]:
+def _held(proof: Ledger) -> list[LedgerRow]:
     """The ledger's rows; the first stage is held to nothing and is left out."""
     return [
-        Held(
+        LedgerRow(
             row.stage,
             row.held_to,
             row.worst or 0.0,
@@ -286,18 +286,18 @@ def _held(proof: Ledger) -> list[Held]:
     ]
 
 
-def _shown(found: Found, detector: Detector) -> list[Shown]:
+def _shown(found: Found, detector: Detector) -> list[ShownBoxes]:
     """Some of the pictures, with the truth and what was found in them."""
     every = max(1, len(found.samples) // SHOWN)
     threshold = detector.spec.decoding.score_threshold
     pictures = []
     for sample, all_found in list(zip(found.samples, found.detections, strict=True))[::every]:
         sure = all_found.select(all_found.scores > threshold)
-        pictures.append(Shown(sample.id, read_picture(sample.path), sample.boxes, sure))
+        pictures.append(ShownBoxes(sample.id, read_picture(sample.path), sample.boxes, sure))
     return pictures[:SHOWN]
 
 
-def _seen(paths: list[Path], caption: str, picture: Picture) -> tuple[list[Seen], str]:
+def _seen(paths: list[Path], caption: str, picture: Picture) -> tuple[list[Drawing], str]:
     """Inside the last network in float32, for a picture; and the words for it."""
     networks = [(path, graph.read(path)) for path in paths if path.suffix == ".onnx"]
     in_float = [(path, network) for path, network in networks if not is_quantized(network)]

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tatami import graph
-from tatami.cli.evaluate import evaluate_detector
+from tatami.cli.old_evaluate import evaluate_detector
 from tatami.cli.truncating import truncate
 from tatami.data.open import open_dataset
 from tatami.errors import TatamiError

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from tatami.cli.classification import classify_all, print_classification
-from tatami.cli.evaluate import evaluate_detector, summary, table
+from tatami.cli.old_evaluate import evaluate_detector, summary, table
 from tatami.cli.segmentation import print_segmentation, segment_all
 from tatami.data.augment import Augmentation
 from tatami.data.hold_out import HoldOut

@@ -16,7 +16,7 @@ import numpy as np
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from tatami.cli.classification import classify_all
-from tatami.cli.evaluate import evaluate_detector
+from tatami.cli.old_evaluate import evaluate_detector
 from tatami.cli.segmentation import segment_all
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError

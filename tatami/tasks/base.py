@@ -19,6 +19,7 @@ import numpy as np
 from tatami.data.augment import Augmentation
 from tatami.data.formats.table import FORMATS, Labels
 from tatami.errors import TatamiError
+from tatami.models.table import Model
 from tatami.rules.picture import prepare
 from tatami.tasks.structure import OneNetwork, Structure
 from tatami.types import Float32, Forward, InputSpec, Int64, Mask, Picture, Size, Spec
@@ -29,7 +30,8 @@ from tatami.types.table import Table
 if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
     from torch import nn
 
-    from tatami.train.batches import Draw
+    from tatami.train.batches import Examples
+    from tatami.train.recipe import Recipe
     from tatami.train.run import Run
 
 D = TypeVar("D", bound=Split)
@@ -153,6 +155,8 @@ class Task(ABC, Generic[D, P, R]):
     """What the sets that it reads label: a key of data/formats/table.py's FORMATS."""
     doing: ClassVar[str]
     """What progress calls a walk over pictures: "Detecting"."""
+    finds: ClassVar[str]
+    """What it makes of pixels: "boxes"."""
     answers_file: ClassVar[str]
     """Where a folder of predictions keeps the answers: "detections.json"."""
 
@@ -206,12 +210,54 @@ class Task(ABC, Generic[D, P, R]):
 
     # Training ------------------------------------------------------------------------------------
 
-    def draw(self, data: D, run: Run) -> Draw:
+    def check_training(
+        self, model: Model[Any], recipe: Recipe, settings: Any, augmentation: Augmentation
+    ) -> None:
+        """Check that the task's networks can be trained as was asked, before data are opened.
+
+        Args:
+            model: The network's row in the table.
+            recipe: The recipe.
+            settings: An instance of ``settings``.
+            augmentation: How pictures are to be varied.
+
+        Raises:
+            TatamiError: Where they cannot.
+        """
+
+    def plan(
+        self, model: Model[Any], data: D, recipe: Recipe, settings: Any, progress: Progress = quiet
+    ) -> tuple[Spec, Any]:
+        """Make the spec that a network will have when it has learned from a split.
+
+        Args:
+            model: The network's row in the table.
+            data: The split.
+            recipe: The recipe, which has a size.
+            settings: An instance of ``settings``.
+            progress: Takes up remarks.
+
+        Returns:
+            The spec, and the settings with what was found in the data.
+
+        Raises:
+            TatamiError: Where the settings do not suit the network or the data.
+        """
+        return model.spec(data.classes, recipe.size), settings
+
+    @abstractmethod
+    def examples(self, data: D, run: Run) -> Examples:
         """Say how a training picture is drawn at random, with what it teaches."""
-        raise NotImplementedError
 
     def prepare_model(self, model: nn.Module, run: Run) -> None:
-        """Tell a new model what the run's task settings ask of its loss."""
+        """Let a new model's loss be as the run's task settings ask."""
+
+    def check_model(self, model: nn.Module, run: Run) -> None:
+        """Check that a new model takes the run's input, before a step is made.
+
+        Raises:
+            TatamiError: Where it does not.
+        """
 
     # Answers -------------------------------------------------------------------------------------
 
@@ -254,6 +300,45 @@ class Task(ABC, Generic[D, P, R]):
     def structure(self, spec: Any) -> Structure:
         """Say how the networks of a predictor with this spec belong together: usually it is one."""
         return OneNetwork(self.predictor)
+
+    def heading(self, spec: Any, score: float | None = None) -> dict[str, Any]:
+        """Give what JSON says above the answers for pictures: the classes, and what they need.
+
+        Args:
+            spec: The spec of the predictor that answers.
+            score: As ``answer``.
+        """
+        return {"classes": list(spec.classes)}
+
+    # Looking inside ------------------------------------------------------------------------------
+
+    def explained(self, inside: Inside, label: str | None) -> Target:
+        """Choose the number of a network's answer that a class activation explains.
+
+        Args:
+            inside: The network's values for a picture.
+            label: The class to explain; None: the best one.
+
+        Raises:
+            TatamiError: For an unknown class, and for scores that are not numbers.
+        """
+        raise TatamiError(
+            f"the answer of a {self.noun} is not explained", hint="look at its feature maps alone"
+        )
+
+    def boxes(self, inside: Inside, size: Size, min_score: float | None) -> Detections | None:
+        """Find the boxes that a network's values mean; None for a task without boxes.
+
+        Args:
+            inside: The network's values for a picture.
+            size: The boxes are in pixels of the picture at this size.
+            min_score: Boxes below it are left out; None: the network's own threshold.
+        """
+        return None
+
+    def anchored(self, spec: Any) -> DetectionSpec | None:
+        """Give the part of a spec whose boxes begin from anchors; None where there is none."""
+        return None
 
     # Metrics -------------------------------------------------------------------------------------
 

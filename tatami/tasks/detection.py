@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from tatami.data.augment import Augmentation
+from tatami.data.anchors import kmeans_anchors
+from tatami.data.augment import Augmentation, augmented
+from tatami.data.cache import PictureCache
 from tatami.data.fingerprint import fingerprint
 from tatami.data.open import open_dataset, splits
 from tatami.data.pictures import read_picture
@@ -20,16 +22,19 @@ from tatami.evaluate.detections import Evaluation, evaluate
 from tatami.evaluate.diagnosis import similar_classes
 from tatami.evaluate.difficult import RULES, Difficult, treat_difficult
 from tatami.evaluate.results import read_results, write_results
+from tatami.models.table import Model
 from tatami.rules.detection import ForwardDetector
 from tatami.see.draw import draw_detections
 from tatami.tasks.base import Answer, Difference, Evaluated, Opened, Task
 from tatami.tasks.detection_curves import write_curves
 from tatami.tasks.detection_tables import diagnostics_table, figures_lines, figures_table
+from tatami.tasks.settings import check_size, number
 from tatami.tasks.structure import Structure
 from tatami.tasks.two_stage import TwoStages
 from tatami.tasks.walk import check_share, class_order, timed, walk
 from tatami.types import (
     Bool,
+    Boxes,
     Dataset,
     Detections,
     DetectionSpec,
@@ -44,11 +49,58 @@ from tatami.types import (
 from tatami.types.progress import Progress, quiet
 from tatami.types.table import Table
 
+if TYPE_CHECKING:
+    from tatami.train.batches import Examples
+    from tatami.train.recipe import Recipe
+    from tatami.train.run import Run
+
 SCORE = 0.005
 """Detections above this score count for average precision."""
 MAX_RESAMPLES = 100_000
 BOX_BOUND = 0.0
 """Largest difference of an edge, in pixels: the decoding rule is the same operations everywhere."""
+
+
+@dataclass(frozen=True)
+class DetectionSettings:
+    """Say what is particular to a detector's training.
+
+    Args:
+        anchors: How many to find by k-means, or (width, height) pairs in cells of the raw map, also
+            as text "1.08,1.19 3,4"; None: as many as the network's paper has.
+        min_scale: For an SSD, the side of the smallest default boxes as a share of the input's;
+            None: the paper's.
+        nms: Whether a box suppresses those of its "class" alone, or is "agnostic" of classes.
+        alternating: For Faster R-CNN: train its two parts in turns, four times through the epochs.
+
+    Source:
+        Ren et al. 2015, section 3.2, for ``alternating``.
+    """
+
+    anchors: int | str | tuple[tuple[float, float], ...] | None = None
+    min_scale: float | None = None
+    nms: Literal["class", "agnostic"] = "class"
+    alternating: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.anchors, str):
+            object.__setattr__(self, "anchors", _anchors_in(self.anchors))
+        elif self.anchors is not None and type(self.anchors) is not int:
+            _check_anchors(self.anchors, str(self.anchors))
+        if self.min_scale is not None and not number(self.min_scale):
+            raise TatamiError(
+                f"{self.min_scale!r} is no number", hint="give a share", setting="min_scale"
+            )
+        if self.nms not in ("class", "agnostic"):
+            raise TatamiError(
+                f"'{self.nms}' is no way to suppress", hint="give class or agnostic", setting="nms"
+            )
+        if type(self.alternating) is not bool:
+            raise TatamiError(
+                f"{self.alternating!r} is not true or false",
+                hint="give one of them",
+                setting="alternating",
+            )
 
 
 @dataclass(frozen=True)
@@ -117,9 +169,11 @@ class Detection(Task[Dataset, Detector, Evaluation]):
     measure = "mAP"
     specs = (DetectionSpec, TwoStageSpec)
     augmentation = Augmentation()
+    settings = DetectionSettings
     options = DetectionOptions
     labels = "boxes"
     doing = "Detecting"
+    finds = "boxes"
     answers_file = "detections.json"
 
     # Data ----------------------------------------------------------------------------------------
@@ -145,6 +199,76 @@ class Detection(Task[Dataset, Detector, Evaluation]):
     def identity(self, data: Dataset, place: int) -> str:
         return data.samples[place].id
 
+    # Training ------------------------------------------------------------------------------------
+
+    def check_training(
+        self,
+        model: Model[Any],
+        recipe: Recipe,
+        settings: DetectionSettings,
+        augmentation: Augmentation,
+    ) -> None:
+        if augmentation.elastic:
+            raise TatamiError(
+                "elastic deformation is not supported for boxes",
+                hint="leave out elastic",
+                setting="augment",
+            )
+        if recipe.size is not None and model.spec_type is DetectionSpec:
+            check_size(recipe.size, model.stride)
+        if settings.anchors is not None and not model.anchor_count:
+            raise TatamiError(
+                "the network has its own boxes", hint="leave it out", setting="anchors"
+            )
+        if settings.min_scale is not None and not model.default_boxes:
+            raise TatamiError("it is for an SSD", hint="leave it out", setting="min_scale")
+        if settings.alternating and not model.finds_regions:
+            raise TatamiError("it is for Faster R-CNN", hint="leave it out", setting="alternating")
+        if recipe.evaluate_every and (settings.alternating or model.whole_at_last):
+            raise TatamiError(
+                "the network is whole only when the training is over",
+                hint="leave it out",
+                setting="evaluate_every",
+            )
+
+    def plan(
+        self,
+        model: Model[Any],
+        data: Dataset,
+        recipe: Recipe,
+        settings: DetectionSettings,
+        progress: Progress = quiet,
+    ) -> tuple[DetectionSpec | TwoStageSpec, DetectionSettings]:
+        """Make the spec, with anchors in pixels of the input, found by k-means unless given."""
+        assert recipe.size is not None
+        anchors = None
+        if model.anchor_count:
+            asked = model.anchor_count if settings.anchors is None else settings.anchors
+            if isinstance(asked, int):
+                found = kmeans_anchors(data, recipe.size, asked, recipe.seed).pairs
+                asked = tuple((round(width, 4), round(height, 4)) for width, height in found)
+            anchors = tuple((width * model.stride, height * model.stride) for width, height in asked)
+        spec = model.spec(data.classes, recipe.size, anchors, settings.min_scale)
+        decoding = replace(spec.decoding, agnostic=settings.nms == "agnostic")
+        return replace(spec, decoding=decoding), settings
+
+    def examples(self, data: Dataset, run: Run) -> Examples:
+        """Draw a picture, which teaches its boxes; a crowd is no one object to learn."""
+        from tatami.train.batches import Examples
+
+        usual = Augmentation(**run.augmentation)
+        closing = replace(usual, mosaic=0.0)
+        load, resize = PictureCache(read_picture), run.spec.input.resize
+
+        def draw(
+            index: int, size: Size, closing_now: bool, rng: np.random.Generator
+        ) -> tuple[Picture, Boxes]:
+            varied = closing if closing_now else usual
+            canvas, boxes = augmented(data, index, size, varied, rng, load, resize)
+            return canvas, boxes.select(~boxes.crowd)
+
+        return Examples(len(data), draw)
+
     # Answers -------------------------------------------------------------------------------------
 
     def predictor(self, spec: Any, forward: Forward, answer: Size | None = None) -> Detector:
@@ -168,6 +292,43 @@ class Detection(Task[Dataset, Detector, Evaluation]):
         }
         line = ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "nothing"
         return Answer(draw_detections(picture, found, classes), content, line, seconds)
+
+    def heading(self, spec: Any, score: float | None = None) -> dict[str, Any]:
+        threshold = spec.decoding.score_threshold if score is None else score
+        return {**super().heading(spec), "score": threshold}
+
+    # Looking inside ------------------------------------------------------------------------------
+
+    def explained(self, inside: Inside, label: str | None) -> Target:
+        spec, network = inside.network.spec, inside.network
+        if isinstance(spec, DetectionSpec):
+            return target_in_boxes(network, inside.computed, spec.decoding, spec.classes, label)
+        if len(inside.parts) < 2:
+            raise TatamiError(
+                "what is in a picture is said by the head, of its regions",
+                hint="give the folder that holds both networks; of R-CNN look at its feature maps",
+            )
+        detector, regions = _regions(inside)
+        name = str(network.graph.outputs[0].name)
+        features = name, inside.computed[name]
+        return target_in_regions(detector, inside.parts[-1].network, features, regions, label)
+
+    def boxes(self, inside: Inside, size: Size, min_score: float | None) -> Detections | None:
+        spec = inside.network.spec
+        if isinstance(spec, DetectionSpec):
+            threshold = spec.decoding.score_threshold if min_score is None else min_score
+            raw = [one[0] for one in inside.raw]
+            return detections(raw, spec, inside.place, size, threshold)
+        if not isinstance(spec, TwoStageSpec) or len(inside.parts) < 2:
+            return None
+        detector, regions = _regions(inside)
+        threshold = spec.decoding.score_threshold if min_score is None else min_score
+        return detector.detect_in(regions, size, threshold)
+
+    def anchored(self, spec: Any) -> DetectionSpec | None:
+        if isinstance(spec, TwoStageSpec) and spec.proposals is not None:
+            return DetectionSpec(spec.classes, spec.input, spec.proposals)
+        return spec if isinstance(spec, DetectionSpec) else None
 
     # Metrics -------------------------------------------------------------------------------------
 
@@ -259,6 +420,41 @@ class Detection(Task[Dataset, Detector, Evaluation]):
 
 
 DETECTION = Detection()
+
+
+def _regions(inside: Inside) -> tuple[TwoStageDetector, Regions]:
+    """Find the regions of a picture whose features are computed already."""
+    head = numpy_forward(inside.parts[-1].network)
+    spec = inside.network.spec
+    assert isinstance(spec, TwoStageSpec)
+    detector = TwoStageDetector(spec, lambda _: inside.raw, head, proposer(spec))
+    return detector, detector.regions_of(inside.picture)
+
+
+def _anchors_in(text: str) -> int | tuple[tuple[float, float], ...]:
+    """Read a number of anchors, or (width, height) pairs in cells, as ``1.08,1.19 3,4``."""
+    if text.strip().isdecimal():
+        return int(text)
+    try:
+        pairs = tuple(tuple(float(side) for side in pair.split(",")) for pair in text.split())
+    except ValueError:
+        pairs = ()
+    return _check_anchors(pairs, text)
+
+
+def _check_anchors(pairs: Any, text: str) -> tuple[tuple[float, float], ...]:
+    """Check that pairs are anchors in cells, and give them."""
+    try:
+        checked = tuple((float(width), float(height)) for width, height in pairs)
+    except (TypeError, ValueError):
+        checked = ()
+    if not checked or not all(0 < side < 1000 for pair in checked for side in pair):
+        raise TatamiError(
+            f"'{text}' are no anchors",
+            hint="give a number, or pairs in cells as '1.08,1.19 3,4'",
+            setting="anchors",
+        )
+    return checked
 
 
 def box_difference(found: Detections, expected: Detections) -> float:

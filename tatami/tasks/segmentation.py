@@ -142,6 +142,8 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
             raise TatamiError(
                 "a mosaic is for detectors", hint="leave out mosaic", setting="augment"
             )
+        if recipe.size is not None:
+            check_size(recipe.size, model.stride)
 
     def plan(
         self,
@@ -152,8 +154,6 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
         progress: Progress = quiet,
     ) -> tuple[SegmentationSpec, SegmentationSettings]:
         """Make the spec, and find the weights of the classes where they are the median's."""
-        assert recipe.size is not None
-        check_size(recipe.size, model.stride)
         weights = settings.class_weights
         if weights == MEDIAN:
             weights = median_frequency(data)

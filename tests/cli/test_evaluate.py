@@ -10,10 +10,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from tatami.cli.evaluate import evaluate_detector
-from tatami.tasks.walk import class_order
-from tatami.data.open import open_dataset
 from tatami.errors import TatamiError
+from tatami.tasks.detection import DETECTION, DetectionOptions
+from tatami.tasks.walk import class_order
 from tatami.types import Decoding, Detections, DetectionSpec, InputSpec, Picture, Size
 
 Command = Callable[..., int]
@@ -184,14 +183,15 @@ def test_a_picture_may_be_called_by_its_number(
         (["net.onnx"], "--data"),
         (["--data", "d"], "give an artifact"),
         (["net.onnx", "--data", "d", "--detections", "f.json"], "give an artifact"),
-        (["net.onnx", "--data", "d", "--score", "1.5"], "--score is 1.5"),
-        (["net.onnx", "--data", "d", "--at", "nan"], "--at is nan"),
-        (["net.onnx", "--data", "d", "--iou", "0"], "--iou is 0"),
-        (["net.onnx", "--data", "d", "--score", "0.5"], "--at is below --score"),
-        (["net.onnx", "--data", "d", "--bootstrap", "-1"], "--bootstrap is -1"),
+        (["net.onnx", "--data", "d", "--score", "1.5"], "--score: 1.5 is out of range"),
+        (["net.onnx", "--data", "d", "--at", "nan"], "--at: nan is out of range"),
+        (["net.onnx", "--data", "d", "--iou", "0"], "--iou: every box reaches 0"),
+        (["NET", "--data", "SET", "--score", "0.5"], "--at: nothing is reported from 0.25 to 0.5"),
+        (["net.onnx", "--data", "d", "--bootstrap", "-1"], "--bootstrap: -1 resamples"),
         (["net.onnx", "--data", "d", "--bootstrap", "1000000"], "give 1 to 100,000"),
         (["net.onnx", "--data", "d", "--difficult", "maybe"], "ignore, drop, count"),
-        (["net.onnx", "--data", "d", "--similar", "red,green"], "--similar is for --diagnose"),
+        (["net.onnx", "--data", "d", "--similar", "red,green"], "--similar: classes are alike for"),
+        (["NET", "--data", "SET", "--hold-out", "2"], "--hold-out: only sets with one class"),
         (
             ["--detections", "x", "--data", "SET", "--diagnose", "--similar", "red,blue"],
             "'blue' is",
@@ -203,12 +203,13 @@ def test_a_picture_may_be_called_by_its_number(
 )
 def test_impossible_requests_are_refused(
     command: Command,
+    square_finder: Path,
     squares_set: Path,
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
     message: str,
 ) -> None:
-    known = [str(squares_set) if argument == "SET" else argument for argument in arguments]
+    known = [{"SET": squares_set, "NET": square_finder}.get(one, one) for one in arguments]
     assert command("evaluate", *known) == 2
     error = capsys.readouterr().err
     assert message in error
@@ -226,19 +227,20 @@ def test_nothing_is_saved_where_the_data_are_bad(
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_evaluate_detector_reads_each_picture_and_asks_at_the_score(squares_set: Path) -> None:
+def test_each_picture_is_read_and_asked_about_at_the_score(squares_set: Path) -> None:
     asked = []
 
     class Blind:
         spec = DetectionSpec(
-            "detect", ("red", "green"), InputSpec(Size(32, 32)), Decoding.yolov2(((1.0, 1.0),))
+        ("red", "green"), InputSpec(Size(32, 32)), Decoding.yolov2(((1.0, 1.0),))
         )
 
         def detect(self, picture: Picture, score_threshold: float) -> Detections:
             asked.append((picture.shape, picture.dtype, score_threshold))
             return Detections.of([], [], [])
 
-    result = evaluate_detector(Blind(), open_dataset(squares_set).dataset, score=0.125)
+    data = DETECTION.open(squares_set, split=None, format=None).data
+    result = DETECTION.evaluate(Blind(), data, options=DetectionOptions(0.125)).result
     assert asked == [((64, 96, 3), np.dtype(np.uint8), 0.125)] * 4
     assert (result.map_voc10, result.pictures) == (0, 4)
 

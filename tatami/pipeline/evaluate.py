@@ -1,0 +1,206 @@
+"""Measure what a network is worth on labeled pictures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from tatami.errors import TatamiError
+from tatami.pipeline.artifact import Source, open_artifact
+from tatami.see.html import result_html
+from tatami.tasks.base import Opened, Result, Task
+from tatami.tasks.table import TASKS, task_of_data
+from tatami.types.progress import Progress, quiet
+from tatami.types.table import Table
+
+AnyTask = Task[Any, Any, Any]
+
+
+@dataclass(frozen=True)
+class EvaluateResult:
+    """What a network is worth on a split.
+
+    Args:
+        evaluated: What was measured: an artifact, or a file of detections.
+        data: The labeled set.
+        split: The split of it.
+        task: What the network is for.
+        result: The metrics: what they are depends on the task.
+        skipped: How many problems of each accepted kind were left out.
+        pictures_per_second: From pixels to answers; None where nothing was run.
+        facts: How it was measured, where the task has a choice.
+        files: What was written.
+    """
+
+    evaluated: Path
+    data: Path
+    split: str
+    task: AnyTask
+    result: Result
+    skipped: Mapping[str, int]
+    pictures_per_second: float | None
+    facts: Mapping[str, Any]
+    files: tuple[Path, ...] = ()
+
+    @property
+    def figure(self) -> float:
+        """The headline figure, in 0 to 1: mAP, top-1 accuracy or mIoU."""
+        return self.task.figure(self.result)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give everything that was measured as plain values."""
+        return {
+            "evaluated": str(self.evaluated),
+            "data": str(self.data),
+            "split": self.split,
+            **self.facts,
+            "skipped": dict(self.skipped),
+            "pictures_per_second": self.pictures_per_second,
+            **self.result.to_json(),
+        }
+
+    def tables(self) -> list[Table]:
+        """Lay the metrics out: a row a class."""
+        return self.task.tables(self.result)
+
+    def lines(self) -> list[str]:
+        """Say the figures over all classes, a line each."""
+        speed = self.pictures_per_second
+        finds = self.task.finds
+        told = [] if speed is None else [f"{speed:.1f} pictures a second, from pixels to {finds}"]
+        return [*self.task.lines(self.result), *told]
+
+    def _repr_html_(self) -> str:
+        """Show the tables and the lines in a notebook."""
+        return result_html(self.tables(), self.lines())
+
+
+def evaluate(
+    artifact: Source | None = None,
+    data: str | Path | None = None,
+    *,
+    detections: str | Path | None = None,
+    split: str | None = None,
+    format: str | None = None,
+    skip: Collection[str] = (),
+    hold_out: str | None = None,
+    tiling: int | None = None,
+    tta: bool = False,
+    options: Any = None,
+    progress: Progress = quiet,
+) -> EvaluateResult:
+    """Measure an artifact, or detections in a file, on a split of a labeled set.
+
+    Args:
+        artifact: A run folder, an ONNX file or a shipped folder.
+        data: The labeled set: its folder, or the file that describes it.
+        detections: In place of an artifact, a file in COCO's results format.
+        split: The split of the set; None: the only one.
+        format: The format of the set; None: it is recognized.
+        skip: Kinds of problems to leave out, as unreadable-picture.
+        hold_out: For classification, measure on pictures held out of the only split: "10000", or
+            with a seed "10000:7".
+        tiling: For segmentation, run in tiles at full resolution, overlapping by this many pixels.
+        tta: For segmentation, average over flips and 90-degree rotations.
+        options: What else may be chosen: for detection, DetectionOptions.
+        progress: Takes up how far it is.
+
+    Raises:
+        TatamiError: For a bad artifact or set, for classes that are not the same, and for an option
+            of another task.
+    """
+    if data is None:
+        raise TatamiError("no labeled set is given", hint="name one", setting="data")
+    root = Path(data)
+    if detections is not None:
+        if artifact is not None:
+            raise TatamiError(
+                "one thing is evaluated at a time",
+                hint="give an artifact or a file of detections",
+                setting="detections",
+            )
+        task = task_of_data(root, format)
+        task.adapted(None, tiling, tta)
+        opened = open_split(task, root, split=split, format=format, skip=skip, hold_out=hold_out)
+        chosen = options_of(task, options)
+        found = task.evaluate_file(Path(detections), opened.data, chosen)
+        evaluated = Path(detections)
+    else:
+        if artifact is None:
+            raise TatamiError(
+                "nothing to evaluate is given",
+                hint="give an artifact, or a file of detections",
+                setting="artifact",
+            )
+        network = open_artifact(artifact)
+        task, evaluated = network.task, network.path
+        predictor = task.adapted(network.predictor, tiling, tta)
+        chosen = options_of(task, options)
+        opened = open_split(task, root, split=split, format=format, skip=skip, hold_out=hold_out)
+        found = task.evaluate(predictor, opened.data, options=chosen, skip=skip, progress=progress)
+    files = task.write(opened.data, found, chosen)
+    skipped = Counter(opened.skipped) + Counter({"unreadable-picture": found.unreadable})
+    return EvaluateResult(
+        evaluated,
+        root,
+        opened.data.split,
+        task,
+        found.result,
+        {kind: count for kind, count in sorted(skipped.items()) if count},
+        found.pictures_per_second,
+        task.facts(chosen),
+        tuple(files),
+    )
+
+
+def open_split(
+    task: AnyTask,
+    root: Path,
+    *,
+    split: str | None = None,
+    format: str | None = None,
+    skip: Collection[str] = (),
+    hold_out: str | None = None,
+) -> Opened[Any]:
+    """Open a split of a task's labeled set, or what is held out of its only one.
+
+    Args:
+        task: What the set is for.
+        root: The set: its folder, or the file that describes it.
+        split: The split of the set; None: the only one.
+        format: The format of the set; None: it is recognized.
+        skip: Kinds of problems to leave out.
+        hold_out: How many pictures are held out, as "10000" or "10000:7"; None: the whole split.
+
+    Raises:
+        TatamiError: For a set that is not sound, and where nothing can be held out.
+    """
+    opened: Opened[Any] = task.open(root, split=split, format=format, skip=skip)
+    if hold_out is None:
+        return opened
+    return Opened(task.hold_out(opened.data, hold_out)[1], opened.skipped)
+
+
+def options_of(task: AnyTask, given: Any) -> Any:
+    """Give a task's options: those that are given, else the usual ones.
+
+    Raises:
+        TatamiError: Where something was chosen that another task has; it names the option.
+    """
+    if given is None:
+        return task.options()
+    if type(given) is task.options:
+        return given
+    chosen = [one.name for one in fields(given) if getattr(given, one.name) != one.default]
+    if not chosen:
+        return task.options()
+    owner = next((one for one in TASKS if one.options is type(given)), None)
+    whose = "another task" if owner is None else f"a {owner.noun}"
+    raise TatamiError(
+        f"it is an option of {whose}, and this is a {task.noun}",
+        hint="leave it out",
+        setting=chosen[0],
+    )
