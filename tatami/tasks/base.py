@@ -21,8 +21,23 @@ from tatami.data.formats.table import FORMATS, Labels
 from tatami.errors import TatamiError
 from tatami.models.table import Model
 from tatami.rules.picture import prepare
+from tatami.see.class_activation import Target
+from tatami.tasks.inside import Inside
+from tatami.tasks.inspected import Inspected
 from tatami.tasks.structure import OneNetwork, Structure
-from tatami.types import Float32, Forward, InputSpec, Int64, Mask, Picture, Size, Spec
+from tatami.types import (
+    Boxes,
+    Detections,
+    DetectionSpec,
+    Float32,
+    Forward,
+    InputSpec,
+    Int64,
+    Mask,
+    Picture,
+    Size,
+    Spec,
+)
 from tatami.types.datasets import Split
 from tatami.types.progress import Progress, quiet
 from tatami.types.table import Table
@@ -157,6 +172,8 @@ class Task(ABC, Generic[D, P, R]):
     """What progress calls a walk over pictures: "Detecting"."""
     finds: ClassVar[str]
     """What it makes of pixels: "boxes"."""
+    unvaried: ClassVar[tuple[str, ...]] = ()
+    """The variations of Augmentation that it has no use for."""
     answers_file: ClassVar[str]
     """Where a folder of predictions keeps the answers: "detections.json"."""
 
@@ -207,6 +224,36 @@ class Task(ABC, Generic[D, P, R]):
     @abstractmethod
     def identity(self, data: D, place: int) -> str:
         """Name the picture at a place."""
+
+    def inspect(
+        self, root: Path, *, split: str | None, format: str | None, progress: Progress = quiet
+    ) -> Inspected:
+        """Read all of a labeled set: count it, measure it, find everything that is wrong with it.
+
+        Args:
+            root: The set's folder, or the file that describes it.
+            split: One split; None: all of them, which are compared with one another.
+            format: The name of its format; None: it is recognized.
+            progress: Takes up how far it is.
+
+        Raises:
+            TatamiError: For a set that is not recognized or of which no split can be read.
+        """
+        raise TatamiError("sets of this kind are only opened, not inspected", hint="train with it")
+
+    def varied(
+        self, data: D, place: int, canvas: Size, options: Augmentation, rng: np.random.Generator
+    ) -> tuple[Picture, Boxes]:
+        """Draw a picture of a split as training would vary it, with the boxes on it.
+
+        Args:
+            data: The split.
+            place: Of the picture.
+            canvas: The size to draw.
+            options: How it is varied.
+            rng: What is random is drawn from it.
+        """
+        raise TatamiError("pictures of this kind are not varied", hint="train with them as they are")
 
     # Training ------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,17 +14,22 @@ import numpy as np
 from tatami.data.augment import Augmentation, augmented_picture
 from tatami.data.fingerprint import labeled_fingerprint
 from tatami.data.hold_out import HoldOut, hold_out
+from tatami.data.inspect import inspect_labeled
 from tatami.data.open import labeled_splits, open_labeled
 from tatami.errors import TatamiError
 from tatami.evaluate.classification import Classification as Figures
 from tatami.evaluate.classification import evaluate
 from tatami.models.table import Model
 from tatami.rules.classification import ForwardClassifier
+from tatami.see.class_activation import Target, target_in_scores
 from tatami.see.draw import draw_classes
 from tatami.tasks.base import Answer, Difference, Evaluated, Opened, Task
+from tatami.tasks.inside import Inside
+from tatami.tasks.inspected import Inspected, InspectedClasses
 from tatami.tasks.settings import number, read_settings
 from tatami.tasks.walk import class_order, figure, timed, walk
 from tatami.types import (
+    Boxes,
     ClassificationSpec,
     Classifier,
     Forward,
@@ -91,6 +97,7 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
     doing = "Classifying"
     finds = "classes"
     answers_file = "classes.json"
+    unvaried = ("mosaic",)
 
     # Data ----------------------------------------------------------------------------------------
 
@@ -117,6 +124,22 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
 
     def identity(self, data: LabeledPictures, place: int) -> str:
         return data.ids[place]
+
+    def inspect(
+        self, root: Path, *, split: str | None, format: str | None, progress: Progress = quiet
+    ) -> Inspected:
+        told = partial(progress, "Checking")
+        return InspectedClasses(inspect_labeled(root, split=split, format=format, progress=told))
+
+    def varied(
+        self,
+        data: LabeledPictures,
+        place: int,
+        canvas: Size,
+        options: Augmentation,
+        rng: np.random.Generator,
+    ) -> tuple[Picture, Boxes]:
+        return augmented_picture(data.read(place), canvas, options, rng), Boxes.of([], [])
 
     # Training ------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +16,7 @@ from tatami.data.anchors import kmeans_anchors
 from tatami.data.augment import Augmentation, augmented
 from tatami.data.cache import PictureCache
 from tatami.data.fingerprint import fingerprint
+from tatami.data.inspect import inspect
 from tatami.data.open import open_dataset, splits
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
@@ -23,14 +25,20 @@ from tatami.evaluate.diagnosis import similar_classes
 from tatami.evaluate.difficult import RULES, Difficult, treat_difficult
 from tatami.evaluate.results import read_results, write_results
 from tatami.models.table import Model
+from tatami.program.forward import numpy_forward
+from tatami.rules.decoding import detections
 from tatami.rules.detection import ForwardDetector
+from tatami.rules.regions import Regions, TwoStageDetector
+from tatami.see.class_activation import Target, target_in_boxes, target_in_regions
 from tatami.see.draw import draw_detections
 from tatami.tasks.base import Answer, Difference, Evaluated, Opened, Task
 from tatami.tasks.detection_curves import write_curves
 from tatami.tasks.detection_tables import diagnostics_table, figures_lines, figures_table
+from tatami.tasks.inside import Inside
+from tatami.tasks.inspected import Inspected, InspectedBoxes
 from tatami.tasks.settings import check_size, number
 from tatami.tasks.structure import Structure
-from tatami.tasks.two_stage import TwoStages
+from tatami.tasks.two_stage import TwoStages, proposer
 from tatami.tasks.walk import check_share, class_order, timed, walk
 from tatami.types import (
     Bool,
@@ -175,6 +183,7 @@ class Detection(Task[Dataset, Detector, Evaluation]):
     doing = "Detecting"
     finds = "boxes"
     answers_file = "detections.json"
+    unvaried = ("elastic",)
 
     # Data ----------------------------------------------------------------------------------------
 
@@ -198,6 +207,24 @@ class Detection(Task[Dataset, Detector, Evaluation]):
 
     def identity(self, data: Dataset, place: int) -> str:
         return data.samples[place].id
+
+    def inspect(
+        self, root: Path, *, split: str | None, format: str | None, progress: Progress = quiet
+    ) -> Inspected:
+        told = partial(progress, "Checking")
+        return InspectedBoxes(inspect(root, split=split, format=format, progress=told))
+
+    def varied(
+        self,
+        data: Dataset,
+        place: int,
+        canvas: Size,
+        options: Augmentation,
+        rng: np.random.Generator,
+    ) -> tuple[Picture, Boxes]:
+        return augmented(
+            data, place, canvas, options, rng, lambda sample: read_picture(sample.path)
+        )
 
     # Training ------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,6 +14,7 @@ import numpy as np
 from tatami.data.augment import Augmentation, augmented_mask
 from tatami.data.class_weights import median_frequency, pixel_counts
 from tatami.data.fingerprint import mask_fingerprint
+from tatami.data.inspect_masks import inspect_masks
 from tatami.data.masks import usual_colors
 from tatami.data.open import mask_splits, open_masks
 from tatami.errors import TatamiError
@@ -20,11 +22,15 @@ from tatami.evaluate.segmentation import Segmentation as Figures
 from tatami.evaluate.segmentation import Tally
 from tatami.models.table import Model
 from tatami.rules.segmentation import ForwardSegmenter, average_over_symmetries
+from tatami.see.class_activation import Target, target_in_pixels
 from tatami.see.overlay import overlay
 from tatami.tasks.base import Answer, Difference, Evaluated, Opened, Task
+from tatami.tasks.inside import Inside
+from tatami.tasks.inspected import Inspected, InspectedMasks
 from tatami.tasks.settings import check_size, read_settings
 from tatami.tasks.walk import class_order, figure, timed, walk
 from tatami.types import (
+    Boxes,
     Forward,
     Int64,
     LabeledMasks,
@@ -105,6 +111,7 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
     doing = "Segmenting"
     finds = "classes"
     answers_file = "segments.json"
+    unvaried = ("mosaic",)
 
     # Data ----------------------------------------------------------------------------------------
 
@@ -128,6 +135,23 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
 
     def identity(self, data: LabeledMasks, place: int) -> str:
         return data.ids[place]
+
+    def inspect(
+        self, root: Path, *, split: str | None, format: str | None, progress: Progress = quiet
+    ) -> Inspected:
+        told = partial(progress, "Checking")
+        return InspectedMasks(inspect_masks(root, split=split, format=format, progress=told))
+
+    def varied(
+        self,
+        data: LabeledMasks,
+        place: int,
+        canvas: Size,
+        options: Augmentation,
+        rng: np.random.Generator,
+    ) -> tuple[Picture, Boxes]:
+        picture, mask = augmented_mask(*data.read(place), canvas, options, rng)
+        return overlay(picture, mask, data.colors), Boxes.of([], [])
 
     # Training ------------------------------------------------------------------------------------
 
