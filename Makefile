@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-all fuzz lint install-demo install-dev system-packages clean
+.PHONY: demo test test-all docs fuzz lint install-demo install-dev system-packages clean
 
 demo: install-demo
 	$(BIN)/tatami demo --out demo
@@ -16,6 +16,12 @@ test: install-dev lint
 
 test-all: install-dev lint
 	$(BIN)/pytest -q
+
+# Pages made of the source, then the site: build/site/index.html.
+docs: install-dev
+	$(BIN)/python docs/generate.py
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -b html \
+		-d build/doctrees docs build/site
 
 # A minute of libFuzzer on each thing that a shipped program takes from outside; needs clang.
 fuzz: install-dev

@@ -1,10 +1,11 @@
-"""docs/ stays true: the tree names every module and no other, and no link between pages is dead."""
+"""docs/ stays true: pages made of the source are as it says, and no link between pages is dead."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import generate
 import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -12,29 +13,30 @@ PAGES = [*sorted(PROJECT.glob("*.md")), *sorted((PROJECT / "docs").rglob("*.md")
 SOURCES = [path for kind in ("py", "c", "h") for path in (PROJECT / "tatami").rglob(f"*.{kind}")]
 
 
-def tree() -> set[str]:
-    """The paths that docs/tree.md names in its tables, from the project's root."""
-    folder, paths = "", set[str]()
-    for line in (PROJECT / "docs" / "tree.md").read_text("utf-8").splitlines():
-        if line.startswith("#"):
-            heading = re.search(r"`(tatami/\w+/)`", line)
-            folder = heading[1] if heading else ""
-        elif line.startswith("| `"):
-            first_cell = line.split("|")[1]
-            paths |= {folder + name for name in re.findall(r"`([\w./]+)`", first_cell)}
-    return paths
+@pytest.mark.parametrize("name", generate.PAGES)
+def test_pages_made_of_the_source_are_up_to_date(name: str) -> None:
+    page = (PROJECT / "docs" / name).read_text("utf-8")
+    assert page == generate.PAGES[name](), "run make docs"
 
 
-def test_the_tree_names_every_module() -> None:
-    modules = {str(path.relative_to(PROJECT)) for path in (PROJECT / "tatami").rglob("*.py")}
-    unnamed = {path for path in modules if not path.endswith("/__init__.py")} - tree()
-    assert not unnamed, "give each a line in docs/tree.md"
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("One. Two.", "One."),
+        ("LeNet-5: Y. LeCun, L. Bottou et al. Proceedings, 1998. More.", None),
+        ("A line\nthat wraps. Another.", "A line that wraps."),
+        ("No end\n\nMore", "No end"),
+        ("See 0.5 of it. `x` is more.", "See 0.5 of it."),
+    ],
+)
+def test_first_sentences(text: str, first: str | None) -> None:
+    expected = first or text.removesuffix(" More.")
+    assert generate.sentence(text) == expected
 
 
-def test_the_tree_names_nothing_else() -> None:
-    named = {path for path in tree() if path.startswith("tatami/")}
-    assert len(named) > 50
-    assert not {path for path in named if not (PROJECT / path).exists()}
+def test_every_module_says_what_it_is() -> None:
+    modules = (PROJECT / "tatami").rglob("*.py")
+    assert not [path for path in modules if not generate.about_module(path).endswith((".", ")"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
