@@ -139,7 +139,7 @@ COMMANDS: Mapping[str, Command | Group] = {
     "predict": Command(
         "predict",
         "predict",
-        "Find boxes in pictures; write OUT/detections.json and the pictures with the boxes drawn.",
+        "Find what is in pictures; write them with it drawn, and a JSON that lists it.",
     ),
     "see": Group(
         "Look inside networks and at data.",

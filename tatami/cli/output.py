@@ -85,8 +85,8 @@ def print_result(result: Result) -> None:
     """Print a result: its tables, its lines, and what was skipped."""
     for table in result.tables():
         print_table(table)
-    print_lines(result.lines())
     print_skipped(result.skipped)
+    print_lines(result.lines())
 
 
 def print_skipped(skipped: Mapping[str, int]) -> None:

@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tatami import graph
-from tatami.cli.drawings import check_replaceable, free_name, save_picture
+from tatami.pipeline.drawings import check_replaceable, free_name, save_picture
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError, printable
 from tatami.files import folder_written_atomically, write_atomically
@@ -40,7 +40,7 @@ from tatami.see.class_activation import (
 )
 from tatami.see.draw import draw_detections, draw_fitted, fit
 from tatami.see.features import draw_filters, draw_heat, draw_maps, titled, value_range
-from tatami.see.report import PICTURE_SIZE, Seen
+from tatami.see.report import PICTURE_SIZE, Drawing
 from tatami.types import (
     Detections,
     DetectionSpec,
@@ -92,7 +92,7 @@ class Insight:
         spec = self.network.spec
         if isinstance(spec, TwoStageSpec):
             detector, regions = self.in_regions
-            return detector.found_in(regions, size, threshold)
+            return detector.detect_in(regions, size, threshold)
         assert isinstance(spec, DetectionSpec)
         raw = [self.computed[str(value.name)][0] for value in self.network.graph.outputs]
         return detections(raw, spec, self.place, size, threshold)
@@ -105,7 +105,7 @@ class Insight:
         assert self.head is not None
         raw = tuple(self.computed[str(value.name)] for value in self.network.graph.outputs)
         detector = TwoStageDetector(spec, lambda _: raw, numpy_forward(self.head), proposer(spec))
-        return detector, detector.look(self.picture)
+        return detector, detector.regions_of(self.picture)
 
 
 @see_app.callback()
@@ -275,7 +275,7 @@ def explain(
     return drawn, target, at
 
 
-def what_it_sees(network: Network, picture: Picture, caption: str, file: Path) -> list[Seen]:
+def what_it_sees(network: Network, picture: Picture, caption: str, file: Path) -> list[Drawing]:
     """A report's pictures: what is found, the maps of some layers, where the network looks."""
     seen = look(network, picture, file)
     shown = []
@@ -284,18 +284,18 @@ def what_it_sees(network: Network, picture: Picture, caption: str, file: Path) -
         size = Size(picture.shape[1], picture.shape[0])
         found = seen.found(size, spec.decoding.score_threshold)
         drawn = draw_fitted(picture, found, spec.classes, PICTURE_SIZE)
-        shown.append(Seen(f"{caption}: found {len(found)}", drawn))
+        shown.append(Drawing(f"{caption}: found {len(found)}", drawn))
     else:
-        shown.append(Seen(caption, picture))
+        shown.append(Drawing(caption, picture))
     try:
         heat, target, at = explain(seen)
     except TatamiError as error:  # a report tells what there is
-        shown.append(Seen(f"no class activation: {error.reason}", picture))
+        shown.append(Drawing(f"no class activation: {error.reason}", picture))
     else:
         words = f"where it looks for {target.name}, score {target.score:.2f}: Grad-CAM at {at}"
-        shown.append(Seen(f"{words} of {target.meaning}", heat))
+        shown.append(Drawing(f"{words} of {target.meaning}", heat))
     for name, value in default_layers(network):
-        shown.append(Seen(f"layer {name}", draw_maps(name, seen.of_picture(value), REPORTED)))
+        shown.append(Drawing(f"layer {name}", draw_maps(name, seen.of_picture(value), REPORTED)))
     return shown
 
 

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tatami.cli.data_augment import usual_split
-from tatami.cli.drawings import check_replaceable, save_picture
+from tatami.pipeline.drawings import check_replaceable, save_picture
 from tatami.data.open import open_dataset, splits
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError, printable
@@ -24,7 +24,7 @@ from tatami.files import folder_written_atomically, write_atomically
 from tatami.pipeline.artifact import open_detector, read_run
 from tatami.rules.picture import letterbox, placement
 from tatami.see.anchors import IN_REACH, Matches, anchor_sizes, draw_anchors, draw_matches, match
-from tatami.see.report import Seen
+from tatami.see.report import Drawing
 from tatami.types import (
     Bool,
     Boxes,
@@ -177,11 +177,11 @@ def told(spec: DetectionSpec, dataset: Dataset, truths: Truths) -> dict[str, Any
     }
 
 
-def anchors_seen(spec: DetectionSpec, dataset: Dataset, sample: Sample) -> Seen:
+def anchors_seen(spec: DetectionSpec, dataset: Dataset, sample: Sample) -> Drawing:
     """For a report: what answers for the truths of a picture, and how many of the set's have it."""
     fits = match_all(spec, dataset).fits
     text = f"what answers for each box (dashed); {fits.sum()} of {len(fits)} boxes have an anchor"
-    return Seen(f"{sample.id}: {text}", draw_sample(spec, dataset, sample))
+    return Drawing(f"{sample.id}: {text}", draw_sample(spec, dataset, sample))
 
 
 def draw_sample(spec: DetectionSpec, dataset: Dataset, sample: Sample) -> Picture:
@@ -225,7 +225,7 @@ def _spec(path: Path) -> DetectionSpec:
 def with_anchors(spec: Spec) -> DetectionSpec | None:
     """What has the anchors: a detector, or the proposals of one in two stages; None without."""
     if isinstance(spec, TwoStageSpec) and spec.proposals is not None:
-        return DetectionSpec("detect", spec.classes, spec.input, spec.proposals)
+        return DetectionSpec(spec.classes, spec.input, spec.proposals)
     return spec if isinstance(spec, DetectionSpec) else None
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from tatami import graph
 from tatami.graph.network import Network
+from tatami.pipeline.predict import predict
 
 Command = Callable[..., int]
 WriteSquares = Callable[..., None]
@@ -89,6 +90,24 @@ def test_the_score_threshold_decides(
     assert counts[2] == 0
 
 
+def test_a_notebook_shows_what_was_found(
+    square_finder: Path, photos: Path, tmp_path: Path
+) -> None:
+    inside = predict(square_finder, photos)
+    written = predict(square_finder, photos, tmp_path / "out")
+    assert (inside.path, written.path) == (None, tmp_path / "out")
+    assert inside.to_json() == written.to_json()
+    drawn = inside.pictures[0].drawn
+    assert drawn is not None
+    assert np.array_equal(drawn, np.asarray(Image.open(tmp_path / "out" / "a.png")))
+    assert written.pictures[0].drawn is None
+    for result in (inside, written):
+        page = result._repr_html_()
+        assert page.count("<img src=\"data:image/png;base64,") == 2
+        assert "a.jpg: 1 red, 1 green" in page
+    assert not list(photos.glob("*.png"))
+
+
 def test_equal_names_from_two_folders_do_not_overwrite(
     command: Command, square_finder: Path, photos: Path, tmp_path: Path, write_squares: WriteSquares
 ) -> None:
@@ -127,7 +146,7 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert sorted(tmp_path.iterdir()) == before
 
 
-@pytest.mark.parametrize("option", [("--overlap", 4), ("--turned",)], ids=str)
+@pytest.mark.parametrize("option", [("--tiling", 4), ("--tta",)], ids=str)
 def test_what_only_segmenters_do_is_refused(
     command: Command,
     square_finder: Path,
@@ -142,7 +161,7 @@ def test_what_only_segmenters_do_is_refused(
         ("evaluate", square_finder, "--data", squares_set),
     ):
         assert command(*asked, *option) == 2
-        assert f"{option[0]} is for segmenters" in capsys.readouterr().err
+        assert f"{option[0]}: only segmentation has it" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -17,15 +17,21 @@ from tatami.types import Mask, Picture
 def check_replaceable(
     out: Path, lists: Mapping[str, Callable[[Any], Iterable[str]]], ours: str
 ) -> None:
-    """Raise TatamiError if replacing the folder would lose anything but what Tatami drew before.
+    """Refuse to replace a folder that holds anything but what Tatami drew before.
 
-    lists: the JSON files that such a folder may hold, by name, each with what gives the names of
-    the other files that it lists.  ours: what those are called.
+    Args:
+        out: The folder.
+        lists: The JSON files that such a folder may hold, by name, each with what gives the names
+            of the other files that it lists.
+        ours: What those are called.
+
+    Raises:
+        TatamiError: Where something else would be lost.
     """
     if not out.exists():
         return
     if not out.is_dir():
-        raise TatamiError("is a file", hint="name a folder with --out", file=out)
+        raise TatamiError("is a file", hint="name a folder", file=out, setting="out")
     known: set[str] = set()
     for name, listed in lists.items():
         # One that was not written by us lists nothing, and nothing in the folder is ours.
@@ -35,13 +41,19 @@ def check_replaceable(
     if others:
         raise TatamiError(
             f"the folder holds '{printable(min(others))}', which is no {ours}",
-            hint="name a new folder with --out",
+            hint="name a new folder",
             file=out,
+            setting="out",
         )
 
 
 def free_name(stem: str, taken: set[str]) -> str:
-    """STEM.png, numbered where it is taken; ``taken``, in lower case, has it from now on."""
+    """Name a PNG file STEM.png, numbered where that is taken.
+
+    Args:
+        stem: The name without its ending.
+        taken: Names in lower case; the new one is added.
+    """
     name, number = f"{stem}.png", 1
     while name.lower() in taken:  # some file systems do not tell upper case from lower
         number += 1
@@ -53,9 +65,16 @@ def free_name(stem: str, taken: set[str]) -> str:
 def save_picture(
     drawn: Picture | Mask, file: Path, out: Path, palette: Sequence[int] | None = None
 ) -> None:
-    """Write a PNG, of a mask (height, width) with the colors of its numbers as a palette of 256.
+    """Write a picture (height, width, 3) or a mask (height, width) as PNG.
 
-    Raises OSError, which names ``out``, the folder that the user knows.
+    Args:
+        drawn: The picture, or the mask.
+        file: Where to.
+        out: The folder that the user knows, which an error names.
+        palette: For a mask the colors of its numbers, 3 x 256.
+
+    Raises:
+        OSError: Where it cannot be written.
     """
     image = Image.fromarray(drawn)
     if palette is not None:
