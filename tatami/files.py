@@ -18,8 +18,15 @@ from tatami.errors import TatamiError
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Write a file beside ``path``, flush it to the disk, then rename it into place.
 
-    Folders that are missing are made. Raises OSError (disk full, read-only folder, ...), which
-    names ``path``: it is untouched, nothing left over.
+    Folders that are missing are made.
+
+    Args:
+        path: Where the file belongs.
+        content: Bytes, or text to be written in UTF-8.
+
+    Raises:
+        OSError: For a full disk, a read-only folder and the like; it names ``path``, which is
+            untouched, and nothing is left over.
     """
     data = content.encode() if isinstance(content, str) else content
     with _beside(path) as workshop:

@@ -1,1 +1,1 @@
-"""What Python, C and RTL share word for word: each rule has a page in docs/ and a twin in C."""
+"""Rules that Python, C and RTL share word for word: each has a page in docs/ and a twin in C."""

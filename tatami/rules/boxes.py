@@ -19,39 +19,42 @@ Real = TypeVar("Real", np.float32, np.float64)
 
 
 def xyxy_to_cxcywh(xyxy: NDArray[Real]) -> NDArray[Real]:
-    """Edges (n, 4) to center and sides (n, 4)."""
+    """Convert boxes (n, 4) from edges to center and sides."""
     sides = xyxy[:, 2:] - xyxy[:, :2]
     return np.concatenate([xyxy[:, :2] + sides / 2, sides], axis=1)
 
 
 def cxcywh_to_xyxy(cxcywh: NDArray[Real]) -> NDArray[Real]:
-    """Center and sides (n, 4) to edges (n, 4)."""
+    """Convert boxes (n, 4) from center and sides to edges."""
     centers, halves = cxcywh[:, :2], cxcywh[:, 2:] / 2
     return np.concatenate([centers - halves, centers + halves], axis=1)
 
 
 def area_xyxy(xyxy: NDArray[Real]) -> NDArray[Real]:
-    """Areas (...) in square pixels of boxes (..., 4); 0 for a box whose edges are crossed."""
+    """Compute the areas (...) in square pixels of boxes (..., 4).
+
+    A box whose edges are crossed has 0.
+    """
     sides = np.maximum(xyxy[..., 2:] - xyxy[..., :2], 0)
     areas: NDArray[Real] = sides[..., 0] * sides[..., 1]
     return areas
 
 
 def intersection_xyxy(a: NDArray[Real], b: NDArray[Real]) -> NDArray[Real]:
-    """Areas (n, m) in square pixels that each of a (n, 4) shares with each of b (m, 4)."""
+    """Compute the areas (n, m) in square pixels that boxes a (n, 4) and b (m, 4) share, pair by pair."""
     return _shared(a[:, None], b[None, :])
 
 
 def iou_xyxy(a: NDArray[Real], b: NDArray[Real]) -> NDArray[Real]:
-    """Intersection over union (n, m), in [0, 1], of each of a (n, 4) with each of b (m, 4).
+    """Compute the intersection over union (n, m) of each of a (n, 4) with each of b (m, 4).
 
-    Two boxes without area have the IoU 0.
+    It lies in [0, 1]; two boxes without area have 0.
     """
     return _iou(a[:, None], b[None, :])
 
 
 def _shared(a: NDArray[Real], b: NDArray[Real]) -> NDArray[Real]:
-    """Areas that boxes a and b (..., 4), broadcast against each other, share."""
+    """Compute the areas that boxes a and b (..., 4), broadcast against each other, share."""
     # One axis after the other, which needs a third of the memory of (..., 4) arrays.
     width = np.minimum(a[..., 2], b[..., 2]) - np.maximum(a[..., 0], b[..., 0])
     height = np.minimum(a[..., 3], b[..., 3]) - np.maximum(a[..., 1], b[..., 1])
@@ -60,7 +63,7 @@ def _shared(a: NDArray[Real], b: NDArray[Real]) -> NDArray[Real]:
 
 
 def _iou(a: NDArray[Real], b: NDArray[Real]) -> NDArray[Real]:
-    """Intersection over union of boxes a and b (..., 4), broadcast against each other."""
+    """Compute the IoU of boxes a and b (..., 4), broadcast against each other."""
     shared = _shared(a, b)
     union = area_xyxy(a) + area_xyxy(b) - shared
     iou: NDArray[Real] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
@@ -68,15 +71,19 @@ def _iou(a: NDArray[Real], b: NDArray[Real]) -> NDArray[Real]:
 
 
 def clip_xyxy(xyxy: NDArray[Real], size: Size) -> NDArray[Real]:
-    """The part of each box (n, 4) inside a picture of that size; one outside it loses its area."""
+    """Clip boxes (n, 4) to a picture of that size; one outside it loses its area."""
     edges = np.array([size.width, size.height, size.width, size.height], xyxy.dtype)
     return np.minimum(np.maximum(xyxy, 0), edges)
 
 
 def _center_distance(a: NDArray[Real], b: NDArray[Real], size: Size) -> NDArray[Real]:
-    """How far the centers of boxes a lie from those of b (..., 4), (...), in [0, 1]: the square of
-    their distance over that of the diagonal of the hull of both boxes (Zheng et al. 2020, equation
-    7), in shares of the sides of a picture of that size. 0 for two boxes that are one point.
+    """Compute how far the centers of boxes a lie from those of b (..., 4), in [0, 1].
+
+    It is the square of their distance over that of the diagonal of both boxes' hull, all in shares
+    of the sides of a picture of that size; 0 for two boxes that are one point.
+
+    Source:
+        Zheng et al. 2020, equation 7.
     """
     sides = np.array([size.width, size.height], a.dtype)
     centers = ((a[..., :2] + a[..., 2:]) - (b[..., :2] + b[..., 2:])) / 2 / sides
@@ -95,12 +102,23 @@ def nms_xyxy(
     iou_threshold: float,
     diou_size: Size | None = None,
 ) -> Int64:
-    """Greedy non-maximum suppression of boxes (n, 4), scores (n,): the kept indices, best first.
+    """Suppress boxes greedily that overlap a better one too much.
 
-    The best box left is kept, every box whose IoU with it exceeds the threshold goes, and so on.
-    Of equal scores the lower index is the better.  diou_size: the picture's, where the IoU is first
-    lessened by the 0.6th power of their centers' distance, as darknet's greedynms does (Zheng et
-    al. 2020, equation 7, in shares of the picture's sides).
+    The best box left is kept, every box whose IoU with it exceeds the threshold is dropped, and so
+    on. Where scores are equal the lower index is the better.
+
+    Args:
+        xyxy: Boxes (n, 4).
+        scores: Their scores (n,).
+        iou_threshold: The largest IoU of two boxes that are both kept.
+        diou_size: The picture's size, where the IoU is first reduced by the 0.6th power of the
+            distance of their centers, as darknet's greedynms does; None: the plain IoU.
+
+    Returns:
+        The kept indices, best first.
+
+    Source:
+        Zheng et al. 2020, equation 7, in shares of the picture's sides.
     """
     order = best_first(scores)
     boxes = xyxy[order]
@@ -121,8 +139,12 @@ def nms_xyxy(
 
 
 def best_first(scores: NDArray[Real]) -> Int64:
-    """The indices of scores (n,) from the highest to the lowest, of equal ones the lower first."""
-    if scores.dtype != np.float32 or len(scores) > _MOST_SORTED or np.isnan(scores).any():
+    """Sort scores (n,) from the highest to the lowest; where equal, the lower index first.
+
+    Returns:
+        Their indices (n,).
+    """
+    if scores.dtype != np.float32 or len(scores) > _MAX_SORTED or np.isnan(scores).any():
         return np.argsort(-scores, kind="stable")
     # A stable sort by a number and its place is any sort by both in one integer, which is faster.
     # The bits of two floats compare as the floats do once those of negative ones are turned around;
@@ -134,18 +156,18 @@ def best_first(scores: NDArray[Real]) -> Int64:
     return (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
 
 
-_MOST_SORTED = 1 << 32
+_MAX_SORTED = 1 << 32
 """Scores whose places fit beside them in 64 bits."""
 _AT_ONCE = 32
 """Boxes that ``nms_xyxy`` settles together at first."""
-_MOST_PAIRS = 1 << 18
-"""Pairs up to which each is looked at: to sort boxes by place costs more than that."""
+_MAX_PAIRS = 1 << 18
+"""Pairs up to which every one is tested: beyond it, sorting boxes by place is cheaper."""
 _IN_CACHE = 1 << 15
-"""Pairs at once: temporary arrays of so many numbers stay in the processor's cache."""
+"""Pairs tested at once: temporary arrays of that length stay in the processor's cache."""
 
 
 def _settled(count: int, better: Int64, worse: Int64) -> Bool:
-    """Which of ``count`` boxes are kept, (count,), where box better[i] throws out box worse[i]."""
+    """Tell which of ``count`` boxes are kept, (count,), where box better[i] drops box worse[i]."""
     kept, open_ = np.zeros(count, bool), np.ones(count, bool)
     while len(better):
         certain = open_.copy()
@@ -161,7 +183,7 @@ def _settled(count: int, better: Int64, worse: Int64) -> Bool:
 def _same_objects(
     a: NDArray[Real], b: NDArray[Real], iou_threshold: float, diou_size: Size | None
 ) -> tuple[Int64, Int64]:
-    """The pairs of a (n, 4) and b (m, 4) that are too much the same to be two: their indices."""
+    """Find the indices of the pairs of a (n, 4) and b (m, 4) too alike to be two objects."""
     # Cheap and a little generous first; the IoU itself is computed of few.
     rows, columns = _alike(a, b, iou_threshold)
     one, other = a[rows], b[columns]
@@ -176,8 +198,8 @@ def _same_objects(
 
 
 def _alike(a: NDArray[Real], b: NDArray[Real], iou_threshold: float) -> tuple[Int64, Int64]:
-    """The pairs whose IoU exceeds the threshold (not below 0), and perhaps a few more."""
-    if len(a) * len(b) > _MOST_PAIRS:
+    """Find the pairs whose IoU exceeds the threshold (not below 0), and maybe a few more."""
+    if len(a) * len(b) > _MAX_PAIRS:
         # An IoU of t needs one of t along each axis. Then the intervals' hull is at most a's side
         # over t, and the centers are apart by at most half of what the hull has beyond the overlap.
         sides_a, sides_b = (box[:, 2:].astype(np.float64) - box[:, :2] for box in (a, b))
@@ -203,10 +225,10 @@ def _alike(a: NDArray[Real], b: NDArray[Real], iou_threshold: float) -> tuple[In
 
 
 def _share_enough(a: NDArray[Real], b: NDArray[Real], iou_threshold: float) -> Bool:
-    """Whether boxes a and b (..., 4), broadcast, share what an IoU of the threshold needs.
+    """Tell whether boxes a and b (..., 4), broadcast, share what an IoU of the threshold needs.
 
     shared / (a + b - shared) > t where shared > t / (1 + t) * (a + b); a little less is asked for,
-    for the rounding of either.
+    because either is rounded.
     """
     least = a.dtype.type(0.999 * iou_threshold / (1 + iou_threshold))
     enough: Bool = _shared(a, b) > least * (area_xyxy(a) + area_xyxy(b))
@@ -220,11 +242,26 @@ def soft_nms_xyxy(
     sigma: float = 0.5,
     score_threshold: float = 0.001,
 ) -> tuple[Int64, NDArray[Real]]:
-    """Soft-NMS (Bodla et al. 2017, equation 3): kept indices, best first, and their new scores.
+    """Reduce the scores of boxes that overlap a better one (Soft-NMS).
 
-    Instead of going, a box that overlaps a kept one by the IoU u has its score multiplied by
-    exp(-u^2 / sigma); one that falls to ``score_threshold`` or below goes. Of equal scores the
-    lower index is the better. Raises ValueError for a sigma that is not above 0.
+    Instead of being dropped, a box that overlaps a kept one by the IoU u has its score multiplied
+    by exp(-u^2 / sigma); one that falls to ``score_threshold`` or below is dropped. Where scores
+    are equal the lower index is the better.
+
+    Args:
+        xyxy: Boxes (n, 4).
+        scores: Their scores (n,).
+        sigma: How fast scores fall with overlap; above 0.
+        score_threshold: The score at which a box is dropped.
+
+    Returns:
+        The kept indices, best first, and their new scores.
+
+    Raises:
+        ValueError: For a sigma that is not above 0.
+
+    Source:
+        Bodla et al. 2017, equation 3.
     """
     if not sigma > 0:
         raise ValueError(f"sigma is {sigma}, not above 0")
@@ -250,7 +287,18 @@ def nms_per_class(
     iou_threshold: float,
     diou_size: Size | None = None,
 ) -> Int64:
-    """``nms_xyxy`` within each class of labels (n,): the kept indices of all, best first."""
+    """Suppress boxes greedily within each class, as ``nms_xyxy`` does.
+
+    Args:
+        xyxy: Boxes (n, 4).
+        scores: Their scores (n,).
+        labels: Their classes (n,).
+        iou_threshold: The largest IoU of two boxes of a class that are both kept.
+        diou_size: As for ``nms_xyxy``.
+
+    Returns:
+        The kept indices of all classes, best first.
+    """
     kept = np.zeros(len(labels), bool)
     for label in np.unique(labels):
         of_class = np.flatnonzero(labels == label)

@@ -5,13 +5,13 @@ emitted C program follows it step by step to the same bits:
 
 1. Each grid has A anchors (pw, ph) at every (row, col), a cell being (sx, sy) input pixels wide and
    high, and K classes. What the rule calls the score of a class number is, by ``scores``, the
-   softmax over all of them, the sigmoid of each, or the number itself, cut to 0..1 (``linear``).
+   softmax over all of them, the sigmoid of each, or with ``linear`` the number clipped to 0..1.
 
    YOLO (Redmon et al. 2016, section 2): channel ``5 * a + k`` of its map holds tx, ty, tw, th, to,
    channel ``5 * A + k`` the class numbers, which a cell has once; each (pw, ph) is the size of the
    input, of whose sides tw and th are the square roots.
    ``cx = (col + tx) * sx``, cy alike, ``w = pw * min(tw * tw, 64)``, h alike,
-   ``score_k = to * score of class number k``, to cut to 0..1.
+   ``score_k = to * score of class number k``, ``to`` clipped to 0..1.
 
    YOLO9000 (Redmon and Farhadi 2017, section 2, "Direct location prediction") and YOLOv3 (2018,
    section 2.1): channel ``a * (5 + K) + k`` of its map holds tx, ty, tw, th, to, K class numbers.
@@ -27,14 +27,14 @@ emitted C program follows it step by step to the same bits:
 3. One is dropped unless ``score_k`` exceeds the threshold and none of its numbers is NaN. Best
    first, ties by that order, at most ``max_candidates``.
 4. The boxes go to the picture's pixels, ``(x - left) * (picture width / placed width)`` in float64,
-   cut to +-2^20 and rounded once to float32.
+   clipped to +-2^20 and rounded once to float32.
 5. Greedy NMS within each class, or where the rule is ``agnostic`` among all, in float32 and before
    any clipping, as the networks were trained: a box at the picture's edge is as large as the
-   network says. A box goes where its IoU with a kept
-   one exceeds the threshold t; where ``nms`` is ``diou`` (Zheng et al. 2020, equation 7, with
-   darknet's exponent) where ``IoU - (d / c) ** 0.6 > t``, d and c being the squares of the distance
-   of the centers and of the diagonal of the two boxes' hull, in shares of the picture's sides. The
-   ``max_detections`` best stay.
+   network says. A box is dropped where its IoU with a kept one exceeds the threshold t; where
+   ``nms`` is ``diou`` (Zheng et al. 2020, equation 7, with darknet's exponent) where
+   ``IoU - (d / c) ** 0.6 > t``, d and c being the squares of the distance of the centers and of the
+   diagonal of the two boxes' hull, in shares of the picture's sides. The ``max_detections`` best
+   stay.
 6. They are clipped to the picture; one left without area is dropped.
 """
 
@@ -61,18 +61,21 @@ from tatami.types import (
 )
 
 MAX_COORDINATE = float(1 << 20)
-"""Pixels from a picture's corner, where boxes are cut: their areas stay finite in float32."""
+"""Pixels from a picture's corner to which boxes are clipped: areas stay finite in float32."""
 MAX_LOG_SIDE = 8.0
-"""The logarithms of the sides are cut here: exp(8) is 2981 anchors, which overflows nothing."""
+"""The logarithms of the sides are clipped here: exp(8) is 2981 anchors, which cannot overflow."""
 MAX_RELATIVE_SIDE = 64.0
-"""In inputs: the squares of YOLO's roots of the sides are cut here."""
+"""The squares of YOLO's roots of the sides are clipped here, in shares of the input."""
 
 
 @dataclass(frozen=True)
 class Candidates:
     """Boxes before suppression, best first.
 
-    xyxy: (n, 4) float32, pixels of the network's input.  scores: (n,) float32.  labels: (n,) int64.
+    Args:
+        xyxy: (n, 4) float32, pixels of the network's input.
+        scores: (n,) float32.
+        labels: (n,) int64.
     """
 
     xyxy: Float32
@@ -83,9 +86,16 @@ class Candidates:
 def candidates(
     maps: Sequence[Float32], decoding: Decoding, score_threshold: float, classes: int
 ) -> Candidates:
-    """Steps 1 to 3 of the rule: the raw maps of one picture, (channels, rows, cols) each.
+    """Follow steps 1 to 3 of the rule: from the raw maps of one picture to candidates.
 
-    Raises TatamiError where a map's channels are not those of its grid and K = ``classes``.
+    Args:
+        maps: The raw maps, (channels, rows, cols) each.
+        decoding: How they are read.
+        score_threshold: Candidates must score above it.
+        classes: How many classes there are, K.
+
+    Raises:
+        TatamiError: Where a map's channels are not those of its grid and K.
     """
     expected = decoding.maps(classes)
     _check_maps([one.shape for one in maps], expected, classes)
@@ -125,26 +135,32 @@ def _check_maps(
 
 
 def scores_of(maps: Sequence[Float32], grid: AnchorGrid, decoding: Decoding) -> Float32:
-    """The scores of step 1 (A, K, rows, cols) from the map, or pair of maps, of one grid."""
+    """Compute the scores of step 1, (A, K, rows, cols), of one grid.
+
+    Args:
+        maps: The grid's raw map, or pair of raw maps, (channels, rows, cols) each.
+        grid: Its anchors.
+        decoding: How the maps are read.
+    """
     anchors = len(grid.anchors)
     _, rows, columns = maps[0].shape
     if decoding.kind == "ssd":
         return _probabilities(maps[1].reshape(anchors, -1, rows, columns), decoding)[:, 1:]
     if decoding.kind == "yolov1":
         boxes = maps[0][: 5 * anchors].reshape(anchors, 5, rows, columns)
-        return _cut(boxes[:, 4:]) * _probabilities(maps[0][None, 5 * anchors :], decoding)
+        return _clip01(boxes[:, 4:]) * _probabilities(maps[0][None, 5 * anchors :], decoding)
     each = maps[0].reshape(anchors, -1, rows, columns)
     return sigmoid(each[:, 4:5]) * _probabilities(each[:, 5:], decoding)
 
 
 def _probabilities(numbers: Float32, decoding: Decoding) -> Float32:
-    """The scores of class numbers (n, numbers, rows, cols)."""
-    by = {"softmax": softmax, "sigmoid": sigmoid, "linear": _cut}
+    """Turn class numbers (n, numbers, rows, cols) into scores."""
+    by = {"softmax": softmax, "sigmoid": sigmoid, "linear": _clip01}
     return by[decoding.scores](numbers)
 
 
-def _cut(numbers: Float32) -> Float32:
-    """To 0..1; NaN stays."""
+def _clip01(numbers: Float32) -> Float32:
+    """Clip to 0..1; NaN stays."""
     return np.minimum(np.maximum(numbers, np.float32(0)), np.float32(1))
 
 
@@ -156,7 +172,7 @@ def _boxes(
     row: Int64,
     column: Int64,
 ) -> Float32:
-    """The boxes of step 1, centers and sides (n, 4), of these anchors and cells, (n,) each."""
+    """Compute the boxes of step 1, centers and sides (n, 4), of anchors and cells, (n,) each."""
     _, rows, columns = maps[0].shape
     count = 5 * len(grid.anchors) if decoding.kind == "yolov1" else len(maps[0])
     numbers = maps[0][:count].reshape(len(grid.anchors), -1, rows, columns)
@@ -164,7 +180,7 @@ def _boxes(
     width, height = np.array(grid.anchors, np.float32)[anchor].T
     stride_x, stride_y = np.array(grid.stride, np.float32)
     x, y = column.astype(np.float32), row.astype(np.float32)
-    most = np.float32(MAX_LOG_SIDE)
+    limit = np.float32(MAX_LOG_SIDE)
     if decoding.kind == "yolov1":
         largest = np.float32(MAX_RELATIVE_SIDE)
         cx, cy = (x + tx) * stride_x, (y + ty) * stride_y
@@ -177,21 +193,27 @@ def _boxes(
         scale, shift = np.float32(grid.xy_scale), np.float32((grid.xy_scale - 1) / 2)
         cx = (sigmoid(tx) * scale - shift + x) * stride_x
         cy = (sigmoid(ty) * scale - shift + y) * stride_y
-        w, h = width * exp(np.minimum(tw, most)), height * exp(np.minimum(th, most))
+        w, h = width * exp(np.minimum(tw, limit)), height * exp(np.minimum(th, limit))
     return np.stack([cx, cy, w, h], axis=1)
 
 
 def apply_offsets(cxcywh: Float32, offsets: Float32, variances: tuple[float, float]) -> Float32:
-    """Boxes (n, 4), centers and sides, moved and grown by an SSD's offsets (n, 4): step 1's."""
+    """Move and grow boxes by an SSD's offsets, as step 1 says.
+
+    Args:
+        cxcywh: Boxes (n, 4), centers and sides.
+        offsets: tx, ty, tw, th of each (n, 4).
+        variances: What the offsets of centers and of sides are multiplied by.
+    """
     x, y, width, height = cxcywh.T
     tx, ty, tw, th = offsets.T
     center, side = np.array(variances, np.float32)
-    most = np.float32(MAX_LOG_SIDE)
+    limit = np.float32(MAX_LOG_SIDE)
     boxes = [
         x + tx * center * width,
         y + ty * center * height,
-        width * exp(np.minimum(tw * side, most)),
-        height * exp(np.minimum(th * side, most)),
+        width * exp(np.minimum(tw * side, limit)),
+        height * exp(np.minimum(th * side, limit)),
     ]
     return np.stack(boxes, axis=1)
 
@@ -203,10 +225,17 @@ def detections(
     picture_size: Size,
     score_threshold: float,
 ) -> Detections:
-    """The whole rule: the raw maps of one picture, (channels, rows, cols) each, to detections.
+    """Follow the whole rule: from the raw maps of one picture to its detections.
 
-    placement: where ``tatami.rules.picture.prepare`` laid the picture on the network's input.
-    Raises TatamiError where a map's shape is not that of the spec.
+    Args:
+        maps: The raw maps, (channels, rows, cols) each.
+        spec: What the network is for.
+        placement: Where ``tatami.rules.picture.prepare`` laid the picture on the network's input.
+        picture_size: The picture's size.
+        score_threshold: Detections score above it.
+
+    Raises:
+        TatamiError: Where a map's shape is not that of the spec.
     """
     best = candidates(maps, spec.decoding, score_threshold, len(spec.classes))
     return suppress(best, spec.decoding, placement, picture_size)
@@ -215,7 +244,14 @@ def detections(
 def suppress(
     best: Candidates, decoding: Decoding | RegionDecoding, placement: Placement, picture_size: Size
 ) -> Detections:
-    """Steps 4 to 6 of the rule: the candidates of one picture to its detections."""
+    """Follow steps 4 to 6 of the rule: from the candidates of one picture to its detections.
+
+    Args:
+        best: The candidates, best first.
+        decoding: How many may stay, and how much they may overlap.
+        placement: Where the picture lies on what the candidates are measured in.
+        picture_size: The picture's size.
+    """
     mapped = placement.to_picture(best.xyxy.astype(np.float64), picture_size)
     xyxy = np.clip(mapped, -MAX_COORDINATE, MAX_COORDINATE).astype(np.float32)
     hull = picture_size if decoding.nms == "diou" else None

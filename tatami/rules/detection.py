@@ -11,13 +11,18 @@ from tatami.types import Detections, DetectionSpec, Forward, Picture, Size
 
 @dataclass(frozen=True)
 class ForwardDetector:
-    """A ``types.Detector`` around any ``forward``: torch, NumPy, ONNX Runtime or compiled C."""
+    """A ``types.Detector`` around any ``forward``: torch, NumPy, ONNX Runtime or compiled C.
+
+    Args:
+        spec: What the network is for.
+        forward: Images (n, 3, height, width) to the raw maps, (n, channels, rows, cols) each.
+    """
 
     spec: DetectionSpec
     forward: Forward
 
     def detect(self, picture: Picture, score_threshold: float) -> Detections:
-        """Boxes in the pixels of the picture (height, width, 3), best first."""
+        """Find boxes in a picture (height, width, 3): in its own pixels, best first."""
         height, width = picture.shape[:2]
         images, placement = prepare(picture, self.spec.input)  # (3, H, W)
         maps = [one[0] for one in self.forward(images[None])]  # (channels, rows, cols) each

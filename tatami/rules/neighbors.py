@@ -8,13 +8,18 @@ from tatami.types import Float64, Int64
 
 
 def neighbors(points: Float64, reach: Float64, others: Float64) -> tuple[Int64, Int64]:
-    """Every pair (index of a point, index of another) that lies within the point's reach.
-
-    points, reach: (n, 2), and how far from the point another may lie, in x and in y, to count;
-    others: (m, 2); all finite. The pairs come in no stated order.
+    """Find every pair (index of a point, index of another) that lies within the point's reach.
 
     The others are sorted into strips of y, and by x within a strip, so that a point looks at a run
     of each strip that its reach touches.
+
+    Args:
+        points: (n, 2), finite.
+        reach: (n, 2): how far from the point another may lie, in x and in y.
+        others: (m, 2), finite.
+
+    Returns:
+        The pairs, in no stated order.
     """
     if not len(points) or not len(others):
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
@@ -44,7 +49,7 @@ def neighbors(points: Float64, reach: Float64, others: Float64) -> tuple[Int64, 
 
 
 def _runs(begin: Int64, end: Int64) -> tuple[Int64, Int64]:
-    """The whole numbers begin[i] to end[i] - 1 of every i, and that i: all after one another."""
+    """Count from begin[i] to end[i] - 1 for every i, and give that i: all after one another."""
     counts = np.maximum(end - begin, 0)
     which = np.repeat(np.arange(len(counts)), counts)
     before = np.cumsum(counts) - counts

@@ -28,8 +28,14 @@ _BLOCK = 16  # output lines computed by one matrix product; a tap matrix is near
 class Placement:
     """Where the resized picture lies inside the canvas, in canvas pixels.
 
-    shift_x, shift_y: what boxes are moved by beyond left and top: the half pixel that darknet
-    rounds away for pixels, and not for boxes.
+    Args:
+        left: Its left edge.
+        top: Its top edge.
+        width: Its width.
+        height: Its height.
+        shift_x: How far boxes are moved beyond ``left``: the half pixel that darknet rounds away
+            for pixels, and not for boxes.
+        shift_y: The same beyond ``top``.
     """
 
     left: int
@@ -40,12 +46,18 @@ class Placement:
     shift_y: float = 0.0
 
     def to_picture(self, xyxy: Float64, picture_size: Size) -> Float64:
-        """Boxes (n, 4) from canvas pixels to pixels of the picture of that size; not clipped."""
+        """Map boxes (n, 4) from canvas pixels to pixels of the picture of that size.
+
+        They are not clipped.
+        """
         boxes = np.asarray(xyxy, np.float64).reshape(-1, 4)
         return (boxes - self._offset) * self._ratio(picture_size)
 
     def to_canvas(self, xyxy: Float64, picture_size: Size) -> Float64:
-        """Boxes (n, 4) from pixels of the picture of that size to canvas pixels; not clipped."""
+        """Map boxes (n, 4) from pixels of the picture of that size to canvas pixels.
+
+        They are not clipped.
+        """
         boxes = np.asarray(xyxy, np.float64).reshape(-1, 4)
         return boxes / self._ratio(picture_size) + self._offset
 
@@ -60,12 +72,14 @@ class Placement:
 
 
 def placement(size: Size, spec: InputSpec) -> Placement:
-    """Where a picture of ``size`` goes on the canvas of ``spec``.
+    """Compute where a picture of ``size`` goes on the canvas of ``spec``.
 
     ``letterbox`` keeps the aspect (the shorter side rounded to the nearest pixel, at least 1) and
     centers, an odd pixel of padding going right and below; ``stretch`` fills the canvas. darknet
     rounds the shorter side down.
-    Raises TatamiError when a side is longer than MAX_SIDE.
+
+    Raises:
+        TatamiError: For a side longer than MAX_SIDE.
     """
     _refuse_long_sides(size)
     _refuse_long_sides(spec.size)
@@ -85,9 +99,16 @@ def placement(size: Size, spec: InputSpec) -> Placement:
 def resize(picture: Picture, size: Size) -> Picture:
     """Resize by the triangle filter, widened when shrinking, with one rounding at the end.
 
-    picture: uint8 (h, w, 3).  Returns uint8 (size.height, size.width, 3), a new array.
-    Raises TatamiError when a side is longer than MAX_SIDE, or when so large a picture is to become
-    so few pixels (1x1, 1x2 or 2x1) that a sum would not fit 64 bits.
+    Args:
+        picture: uint8 (h, w, 3).
+        size: The size that it gets.
+
+    Returns:
+        uint8 (size.height, size.width, 3), a new array.
+
+    Raises:
+        TatamiError: For a side longer than MAX_SIDE, and where a very large picture is to become so
+            few pixels (1x1, 1x2 or 2x1) that a sum would not fit 64 bits.
     """
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
         raise ValueError(f"a picture is uint8 (h, w, 3), not {picture.dtype} {picture.shape}")
@@ -127,7 +148,15 @@ def resize(picture: Picture, size: Size) -> Picture:
 
 
 def letterbox(picture: Picture, spec: InputSpec) -> Picture:
-    """The picture (uint8 (h, w, 3)) on its canvas: uint8 (spec.size.height, spec.size.width, 3)."""
+    """Place a picture on its canvas.
+
+    Args:
+        picture: uint8 (h, w, 3).
+        spec: How it is placed.
+
+    Returns:
+        uint8 (spec.size.height, spec.size.width, 3).
+    """
     place = placement(Size(picture.shape[1], picture.shape[0]), spec)
     canvas: Picture = np.full((spec.size.height, spec.size.width, 3), int(spec.pad), np.uint8)
     canvas[place.top : place.top + place.height, place.left : place.left + place.width] = resize(
@@ -137,10 +166,17 @@ def letterbox(picture: Picture, spec: InputSpec) -> Picture:
 
 
 def normalize(canvas: Picture, spec: InputSpec) -> Float32:
-    """A canvas (uint8 (h, w, 3), RGB) as float32 planes (3, h, w), in the order of spec.channels.
+    """Turn a canvas into planes, in the order of ``spec.channels``.
 
     value = (float32(pixel) - float32(mean[c])) * float32(scale[c]), c counting planes in that
     order: for ``bgr``, mean[0] belongs to blue.
+
+    Args:
+        canvas: uint8 (h, w, 3), RGB.
+        spec: Channels, mean and scale.
+
+    Returns:
+        float32 (3, h, w).
     """
     order = [0, 1, 2] if spec.channels == "rgb" else [2, 1, 0]
     mean = np.array(spec.mean, np.float32)[:, None, None]
@@ -152,7 +188,11 @@ def normalize(canvas: Picture, spec: InputSpec) -> Float32:
 
 
 def prepare(picture: Picture, spec: InputSpec) -> tuple[Float32, Placement]:
-    """The whole rule: a picture (uint8 (h, w, 3)) to planes (float32 (3, H, W)) and its place."""
+    """Follow the whole rule: from a picture, uint8 (h, w, 3), to planes, float32 (3, H, W).
+
+    Returns:
+        The planes, and where the picture lies on them.
+    """
     place = placement(Size(picture.shape[1], picture.shape[0]), spec)
     if spec.filter == "darknet":
         return _prepare_darknet(picture, spec, place), place
@@ -160,7 +200,7 @@ def prepare(picture: Picture, spec: InputSpec) -> tuple[Float32, Placement]:
 
 
 def _prepare_darknet(picture: Picture, spec: InputSpec, place: Placement) -> Float32:
-    """Normalized first, then interpolated in float32: section 5 of the rule."""
+    """Normalize first, then interpolate in float32: section 5 of the rule."""
     resized = resize_darknet(normalize(picture, spec), Size(place.width, place.height))
     around = (np.float32(spec.pad) - np.array(spec.mean, np.float32)) * np.array(
         spec.scale, np.float32
@@ -183,7 +223,7 @@ class _Axis:
     sums: Int64
 
     def apply(self, lines: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
-        """Weighted sums, not divided: lines (n, k) to (m, k) of ``dtype``."""
+        """Compute weighted sums, not divided: lines (n, k) to (m, k) of ``dtype``."""
         result = np.empty((len(self.sums), lines.shape[1]), dtype)
         for output, source, weights in self.blocks:
             outputs, sources = weights.shape
@@ -197,11 +237,11 @@ class _Axis:
 
 @lru_cache(maxsize=256)
 def _axis(n: int, m: int) -> _Axis:
-    """The triangle filter from n pixels to m; weights divided by gcd(n, m), which changes nothing.
+    """Make the triangle filter from n pixels to m; weights are divided by gcd(n, m).
 
-    W(i, j) = max(0, 2M - |(2j+1)m - (2i+1)n|), M = max(n, m): with pixel j's center at (2j+1)/2n
-    of the axis, the distance of the centers in units of 1/(2nm) under a triangle as wide as two
-    pixels of whichever side has the larger ones.
+    W(i, j) = max(0, 2M - |(2j+1)m - (2i+1)n|), M = max(n, m): with pixel j's center at (2j+1)/2n of
+    the axis, the distance of the centers in units of 1/(2nm) under a triangle as wide as two pixels
+    of whichever side has the larger ones.
     """
     common = gcd(n, m)
     step, pitch = n // common, m // common  # between output centers; between source centers
@@ -223,7 +263,7 @@ def _axis(n: int, m: int) -> _Axis:
 
 
 def _exact_type(largest: int) -> type[np.float32] | type[np.float64] | type[np.uint64]:
-    """The fastest type that holds every integer up to ``largest``."""
+    """Find the fastest type that holds every integer up to ``largest``."""
     if largest < 2**24:
         return np.float32
     return np.float64 if largest < 2**53 else np.uint64

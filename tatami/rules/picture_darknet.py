@@ -17,9 +17,14 @@ from tatami.types import Float32, Int64, Size
 
 @dataclass(frozen=True)
 class Taps:
-    """Along one axis, output i is (1 - part[i]) * source[first[i]] + part[i] * source[second[i]].
+    """The samples that bilinear interpolation mixes along one axis.
 
-    first, second: (m,) int64.  part: (m,) float32.
+    Output i is (1 - part[i]) * source[first[i]] + part[i] * source[second[i]].
+
+    Args:
+        first: (m,) int64.
+        second: (m,) int64.
+        part: (m,) float32.
     """
 
     first: Int64
@@ -28,7 +33,7 @@ class Taps:
 
 
 def taps(n: int, m: int) -> Taps:
-    """Of m outputs of n samples."""
+    """Compute the taps of m outputs of n samples."""
     step = np.float32(n - 1) / np.float32(max(1, m - 1))
     place = np.arange(m, dtype=np.float32) * step
     first = np.minimum(place.astype(np.int64), n - 1)
@@ -37,11 +42,11 @@ def taps(n: int, m: int) -> Taps:
 
 
 def resize_darknet(planes: Float32, size: Size) -> Float32:
-    """Planes (3, h, w) float32 to (3, size.height, size.width).
+    """Resize planes (3, h, w), float32, to (3, size.height, size.width).
 
     Across, the last output is the last sample, whatever the rounding of its place. Down, darknet
     does not add the second sample to the last line, which its place may have missed by a rounding;
-    so neither is it here.
+    neither is it added here.
     """
     _, height, width = planes.shape
     across, down = taps(width, size.width), taps(height, size.height)

@@ -4,18 +4,19 @@ S. Ren, K. He, R. Girshick and J. Sun, "Faster R-CNN", NIPS 2015, R. Girshick, "
 2015, and R. Girshick, J. Donahue, T. Darrell and J. Malik, "Rich feature hierarchies", CVPR 2014
 (R-CNN), as one rule. In float32 and in a fixed order, as rules/decoding.py is, for C to follow:
 
-1. Of ``pool``, the picture is prepared by the picture rule, and the first network makes a feature
+1. With ``pool``, the picture is prepared by the picture rule, and the first network makes a feature
    map of it and, where the spec has ``proposals``, the raw maps of an SSD of one class, "anything":
    its anchors' candidates, best first, are the regions. Else regions come from the caller, in the
-   picture's pixels, best first, and are laid onto the input by the picture's placement. Of ``warp``
-   there is no such network, and regions stay in the picture's pixels.
-2. Regions are cut to the input (of ``warp``, to the picture); one with a side below ``least_side``
-   goes. Those that the network proposed are thinned by greedy NMS. The first ``max_regions`` stay.
-3. Of ``pool``, the feature map within each region is max-pooled (tatami/ops/roi_pool.py). Of
+   picture's pixels, best first, and are laid onto the input by the picture's placement. With
+   ``warp`` there is no such network, and regions stay in the picture's pixels.
+2. Regions are cut to the input (with ``warp``, to the picture). One with a side below
+   ``least_side`` is dropped. Those that the network proposed are thinned by greedy NMS. The first
+   ``max_regions`` stay.
+3. With ``pool``, the feature map within each region is max-pooled (tatami/ops/roi_pool.py). With
    ``warp``, the picture within it, with ``context`` pixels around, is warped to the input.
-4. The head says, of each region, the numbers of the classes (of ``softmax`` the background's first)
-   and, class after class, offsets tx, ty, tw, th, which move and grow the region as an SSD's do its
-   default boxes.
+4. For each region the head gives the numbers of the classes (with ``softmax`` the background's
+   first) and, class after class, offsets tx, ty, tw, th, which move and grow the region as an SSD's
+   do its default boxes.
 5. Candidates are numbered by (region, class). One is dropped unless its score exceeds the threshold
    and none of its numbers is NaN. Best first, ties by that order, at most ``max_candidates``; then
    steps 4 to 6 of tatami/rules/decoding.py.
@@ -48,19 +49,23 @@ from tatami.types import (
 )
 
 Propose = Callable[[Picture], Float64]
-"""A picture to regions (n, 4) in its pixels, the likelier first."""
+"""From a picture to regions (n, 4) in its pixels, the likelier first."""
 
-_AT_ONCE = 64
-"""Regions that the head sees together: 64 warped pictures are some 40 MB."""
+_BATCH = 64
+"""Regions that go through the head together: 64 warped pictures are some 40 MB."""
 
 
 @dataclass(frozen=True)
 class TwoStageDetector:
     """A ``types.Detector`` around the two networks: torch, NumPy, ONNX Runtime or compiled C.
 
-    features: images (n, 3, H, W) to the feature map and the maps of the proposals; None of
-    ``warp``.  head: pooled or warped regions (k, channels, rows, columns) to the classes' numbers
-    and the offsets, (k, K + 1) and (k, 4 K).  propose: where the spec has no proposals.
+    Args:
+        spec: What the networks are for.
+        features: Images (n, 3, H, W) to the feature map and the maps of the proposals; None with
+            ``warp``.
+        head: Pooled or warped regions (k, channels, rows, columns) to the classes' numbers (k, K +
+            1) and the offsets (k, 4 K).
+        propose: Gives the regions of a picture, where the spec has no proposals.
     """
 
     spec: TwoStageSpec
@@ -69,39 +74,62 @@ class TwoStageDetector:
     propose: Propose | None = None
 
     def detect(self, picture: Picture, score_threshold: float) -> Detections:
-        """Boxes in the pixels of the picture (height, width, 3), best first.
+        """Find boxes in a picture.
 
-        Raises TatamiError where regions must come from elsewhere and do not.
+        Args:
+            picture: (height, width, 3).
+            score_threshold: Boxes must score above it.
+
+        Returns:
+            Boxes in the picture's pixels, best first.
+
+        Raises:
+            TatamiError: Where regions must come from elsewhere and do not.
         """
         size = Size(picture.shape[1], picture.shape[0])
         return self.detect_in(self.regions_of(picture), size, score_threshold)
 
-    def detect_in(self, seen: Regions, size: Size, score_threshold: float) -> Detections:
-        """Steps 4 and 5 for the regions of a picture of that size."""
-        if not len(seen.regions):
+    def detect_in(self, regions: Regions, size: Size, score_threshold: float) -> Detections:
+        """Follow steps 4 and 5 for the regions of a picture.
+
+        Args:
+            regions: Where anything may be.
+            size: The picture's size.
+            score_threshold: Boxes must score above it.
+        """
+        if not len(regions.regions):
             return Detections.of([], [], [])
         decoding = self.spec.decoding
-        best = region_candidates(seen.regions, *self.score(seen), decoding, score_threshold)
-        return suppress(best, decoding, seen.placement, size)
+        best = region_candidates(regions.regions, *self.score(regions), decoding, score_threshold)
+        return suppress(best, decoding, regions.placement, size)
 
-    def score(self, seen: Regions) -> tuple[Float32, Float32]:
-        """Step 4 for the regions of a picture, one at least: the numbers of the classes (n, K + 1)
-        and the offsets (n, 4 K)."""
-        said = [self.head(part) for part in _in_parts(seen.regions, seen.cut)]
+    def score(self, regions: Regions) -> tuple[Float32, Float32]:
+        """Follow step 4 for the regions of a picture, at least one.
+
+        Returns:
+            The numbers of the classes (n, K + 1) and the offsets (n, 4 K).
+        """
+        outputs = [self.head(part) for part in _in_batches(regions.regions, regions.cut)]
         numbers, offsets = (
-            np.concatenate(each).reshape(len(seen.regions), -1)  # of a program it has four axes
-            for each in zip(*said, strict=True)
+            np.concatenate(each).reshape(
+                len(regions.regions), -1
+            )  # a compiled program gives four axes
+            for each in zip(*outputs, strict=True)
         )
         return numbers, offsets
 
     def regions_of(self, picture: Picture) -> Regions:
-        """Steps 1 to 3 for a picture (height, width, 3). Raises TatamiError as ``detect``."""
+        """Follow steps 1 to 3 for a picture (height, width, 3).
+
+        Raises:
+            TatamiError: Where regions must come from elsewhere and do not.
+        """
         decoding = self.spec.decoding
         size = Size(picture.shape[1], picture.shape[0])
         if self.features is None:
             placement = Placement(0, 0, size.width, size.height)
             regions = given_regions(self._proposed(picture), placement, size, size, decoding)
-            return Regions(regions, placement, lambda some: warp(picture, some, self.spec))
+            return Regions(regions, placement, lambda chosen: warp(picture, chosen, self.spec))
         image, placement = prepare(picture, self.spec.input)
         features, *maps = self.features(image[None])
         if self.spec.proposals is None:
@@ -110,7 +138,7 @@ class TwoStageDetector:
         else:
             one = [each[0] for each in maps]
             regions = proposed_regions(one, self.spec.proposals, decoding, self.spec.input.size)
-        return Regions(regions, placement, lambda some: pool(features, some, decoding))
+        return Regions(regions, placement, lambda chosen: pool(features, chosen, decoding))
 
     def _proposed(self, picture: Picture) -> Float64:
         if self.propose is None:
@@ -124,9 +152,11 @@ class TwoStageDetector:
 class Regions:
     """Where anything may be in one picture.
 
-    regions: (n, 4), the best first, in pixels of the input, or of ``warp`` of the picture.
-    placement: where the picture lies on what they are of.  cut: some of the regions (k, 4) to what
-    the head is given of them, (k, channels, rows, columns), k at least 1.
+    Args:
+        regions: (n, 4), the best first, in pixels of the input or, with ``warp``, of the picture.
+        placement: Where the picture lies on what they are measured in.
+        cut: Gives what the head sees of some of the regions: from (k, 4), k at least 1, to (k,
+            channels, rows, columns).
     """
 
     regions: Float32
@@ -134,23 +164,39 @@ class Regions:
     cut: Callable[[Float32], Float32]
 
     def sample(self, limit: int) -> Float32 | None:
-        """What the head is given of at most so many, evenly from the best to the last; None where
-        there is no region."""
+        """Give what the head sees of some regions, evenly from the best to the last.
+
+        Args:
+            limit: The largest number of regions.
+
+        Returns:
+            (k, channels, rows, columns); None where there is no region.
+        """
         which = np.unique(np.linspace(0, len(self.regions) - 1, limit).astype(np.int64))
         return self.cut(self.regions[which]) if len(self.regions) else None
 
 
-def _in_parts(regions: Float32, make: Callable[[Float32], Float32]) -> Iterator[Float32]:
-    for start in range(0, len(regions), _AT_ONCE):
-        yield make(regions[start : start + _AT_ONCE])
+def _in_batches(regions: Float32, make: Callable[[Float32], Float32]) -> Iterator[Float32]:
+    for start in range(0, len(regions), _BATCH):
+        yield make(regions[start : start + _BATCH])
 
 
 def proposed_regions(
     maps: Sequence[Float32], proposals: Decoding, decoding: RegionDecoding, size: Size
 ) -> Float32:
-    """Steps 1 and 2 for one picture's maps of the proposals: regions (n, 4), pixels of the input.
+    """Follow steps 1 and 2 for what the network proposes.
 
-    size: of the input. Raises TatamiError where the maps are not those that ``proposals`` says.
+    Args:
+        maps: The raw maps of the proposals, (channels, rows, cols) each, of one picture.
+        proposals: How they are read.
+        decoding: How many regions stay, and how small they may be.
+        size: The input's size.
+
+    Returns:
+        Regions (n, 4) in pixels of the input, best first.
+
+    Raises:
+        TatamiError: Where the maps are not those of ``proposals``.
     """
     best = candidates(maps, proposals, proposals.score_threshold, 1)
     inside = clip_xyxy(best.xyxy, size)
@@ -164,9 +210,17 @@ def proposed_regions(
 def given_regions(
     boxes: Float64, placement: Placement, picture: Size, size: Size, decoding: RegionDecoding
 ) -> Float32:
-    """Steps 1 and 2 for regions (n, 4) in the picture's pixels: those on the input of ``size``.
+    """Follow steps 1 and 2 for regions that come from elsewhere.
 
-    picture: the picture's size, which ``placement`` laid onto the input.
+    Args:
+        boxes: Regions (n, 4) in the picture's pixels, best first.
+        placement: Where the picture lies on the input.
+        picture: The picture's size.
+        size: The input's size.
+        decoding: How many regions stay, and how small they may be.
+
+    Returns:
+        Regions (m, 4) in pixels of the input, best first.
     """
     placed = placement.to_canvas(boxes, picture).astype(np.float32)
     inside = clip_xyxy(placed, size)
@@ -181,7 +235,16 @@ def _large(regions: Float32, decoding: RegionDecoding) -> Bool:
 
 
 def pool(features: Float32, regions: Float32, decoding: RegionDecoding) -> Float32:
-    """Step 3 of ``pool``: (k, channels, rows, columns) of regions (k, 4) on one picture's map."""
+    """Follow step 3 with ``pool``.
+
+    Args:
+        features: The feature map of one picture, (1, channels, rows, columns).
+        regions: (k, 4), in pixels of the input.
+        decoding: Bins and stride.
+
+    Returns:
+        (k, channels, bins.height, bins.width).
+    """
     bins = (decoding.bins.height, decoding.bins.width)
     on = np.zeros(len(regions), np.int64)
     pooled, _ = roi_max_pool(features, regions.astype(np.float64), on, bins, 1 / decoding.stride)
@@ -191,8 +254,17 @@ def pool(features: Float32, regions: Float32, decoding: RegionDecoding) -> Float
 def pool_backward(
     slope: Float32, features: Float32, regions: Float32, decoding: RegionDecoding
 ) -> Float32:
-    """What ``pool`` makes of the gradient of its results (k, channels, rows, columns): that of the
-    feature map, of its shape."""
+    """Compute the gradient of the feature map from that of ``pool``.
+
+    Args:
+        slope: The gradient of what ``pool`` gave, (k, channels, rows, columns).
+        features: The feature map, (1, channels, rows, columns).
+        regions: (k, 4), in pixels of the input.
+        decoding: Bins and stride.
+
+    Returns:
+        The gradient of the feature map, of its shape.
+    """
     bins = (decoding.bins.height, decoding.bins.width)
     on = np.zeros(len(regions), np.int64)
     scale = 1 / decoding.stride
@@ -202,29 +274,48 @@ def pool_backward(
 
 
 def warp(picture: Picture, regions: Float32, spec: TwoStageSpec) -> Float32:
-    """Step 3 of ``warp``: (k, 3, H, W), normalized, of regions (k, 4) in the picture's pixels."""
+    """Follow step 3 with ``warp``.
+
+    Args:
+        picture: (height, width, 3).
+        regions: (k, 4), in the picture's pixels.
+        spec: Size, context and normalization.
+
+    Returns:
+        (k, 3, H, W), normalized.
+    """
     size, context, pad = spec.input.size, spec.decoding.context, int(spec.input.pad)
     crops = [warped(picture, region, size, context, pad) for region in regions]
     return np.stack([normalize(crop, spec.input) for crop in crops])
 
 
 def warped(picture: Picture, region: Float32, size: Size, context: int, pad: int) -> Picture:
-    """A region (4,) and its surroundings as a picture of ``size``, whatever the region's shape.
+    """Cut a region and its surroundings out of a picture and warp them to ``size``.
 
-    The region is grown about its center so that, warped, ``context`` pixels at every edge are not
-    of it (Girshick et al. 2014, appendix A: "tightest square without" is (C), "warp" is (D), this
-    one, with p = 16). Its edges go to the nearest pixels'; beyond the picture there is ``pad``.
+    The region is grown about its center so that, warped, ``context`` pixels at every edge lie
+    outside it. Its edges go to the nearest pixels'; beyond the picture there is ``pad``. Its shape
+    is not kept.
+
+    Args:
+        picture: (height, width, 3).
+        region: (4,), in the picture's pixels.
+        size: What the region is warped to.
+        context: Pixels of ``size`` at every edge that show the surroundings.
+        pad: The value beyond the picture.
+
+    Source:
+        Girshick et al. 2014, appendix A: this is "warp", (D), with p = 16.
     """
     grow = np.array([size.width, size.height]) / (np.array([size.width, size.height]) - 2 * context)
     box = region.astype(np.float64)
     center, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2 * grow
     sides = np.array([size.width, size.height])
     edges = np.array([picture.shape[1], picture.shape[0]])
-    # However thin, and rounded away from the picture's edge or not: one pixel of it is seen.
+    # However thin, and rounded away from the picture's edge or not: one pixel of it is in sight.
     first = np.minimum(np.floor(center - half + 0.5).astype(int), edges - 1)
     last = np.maximum(np.floor(center + half + 0.5).astype(int), np.maximum(first + 1, 1))
     seen_first, seen_last = np.maximum(first, 0), np.minimum(last, edges)
-    # Where the part that is seen lies on the canvas, to the nearest pixel and at least one wide.
+    # Where the visible part lies on the canvas, to the nearest pixel and at least one wide.
     ratio = sides / (last - first)
     left, top = np.minimum(np.floor((seen_first - first) * ratio + 0.5).astype(int), sides - 1)
     right, bottom = np.floor((seen_last - first) * ratio + 0.5).astype(int)
@@ -238,7 +329,7 @@ def warped(picture: Picture, region: Float32, size: Size, context: int, pad: int
 
 
 def class_scores(numbers: Float32, decoding: RegionDecoding) -> Float32:
-    """The scores (k, K) of the classes, the background left out, of the head's numbers."""
+    """Compute the scores (k, K) of the classes, without the background, from the head's numbers."""
     return softmax(numbers)[:, 1:] if decoding.scores == "softmax" else sigmoid(numbers)
 
 
@@ -249,7 +340,15 @@ def region_candidates(
     decoding: RegionDecoding,
     score_threshold: float,
 ) -> Candidates:
-    """Steps 4 and 5: regions (k, 4), the head's numbers (k, K + 1) and offsets (k, 4 K)."""
+    """Follow steps 4 and 5 for the regions of one picture.
+
+    Args:
+        regions: (k, 4).
+        numbers: The head's numbers of the classes (k, K + 1).
+        offsets: The head's offsets (k, 4 K).
+        decoding: How both are read.
+        score_threshold: Candidates must score above it.
+    """
     scores = class_scores(numbers, decoding)
     with np.errstate(invalid="ignore"):
         region, label = np.nonzero(scores > np.float32(score_threshold))

@@ -26,12 +26,17 @@ Part = Callable[[Int64, Int64], Float32]
 class ForwardSegmenter:
     """A ``types.Segmenter`` around any ``forward``: torch, NumPy, ONNX Runtime or compiled C.
 
-    forward: images (n, 3, height, width) to one output, the logits (n, classes, rows, columns).
-    answer: the output's size; None: that of zeros, run once. A network of valid convolutions
-    answers for the middle of its input alone, and is then led over the picture, mirrored at its
-    borders (Ronneberger, Fischer and Brox 2015, "U-Net", figure 2).
-    overlap: None: the picture is resized to the network's input. A number: it is cut into tiles of
-    that input at its own size, so many pixels of a tile's answer being left to the tile beside it.
+    A network of valid convolutions answers for the middle of its input alone. It is then run over
+    the picture tile by tile, the picture being mirrored at its borders (Ronneberger, Fischer and
+    Brox 2015, "U-Net", figure 2).
+
+    Args:
+        spec: What the network is for.
+        forward: Images (n, 3, height, width) to one output, the logits (n, classes, rows, columns).
+        answer: The output's size; None: it is measured by running zeros once.
+        overlap: Run in tiles at the picture's own size, this many pixels at each border of a tile's
+            answer being left to the tile beside it; None: the picture is resized to the network's
+            input.
     """
 
     spec: SegmentationSpec
@@ -40,10 +45,12 @@ class ForwardSegmenter:
     overlap: int | None = None
 
     def segment(self, picture: Picture) -> Mask:
-        """(height, width): the class of each pixel of a picture (height, width, 3); of equal logits
-        the class that comes first.
+        """Find the class of each pixel of a picture (height, width, 3): a mask (height, width).
 
-        Raises TatamiError for an overlap that leaves nothing of a tile.
+        Where logits are equal, the class that comes first wins.
+
+        Raises:
+            TatamiError: For an overlap that leaves nothing of a tile.
         """
         spec = self.spec.input
         size = Size(picture.shape[1], picture.shape[0])
@@ -57,8 +64,11 @@ class ForwardSegmenter:
 
     @cached_property
     def _answered(self) -> Size:
-        """The size of what the network says of its input. Raises TatamiError for another output
-        than the spec speaks of."""
+        """The size of the network's output for its input.
+
+        Raises:
+            TatamiError: For an output that is not the spec's.
+        """
         if self.answer is not None:
             return self.answer
         size = self.spec.input.size
@@ -72,7 +82,7 @@ class ForwardSegmenter:
         return Size(shape[3], shape[2])
 
     def _labels(self, part: Part, canvas: Size, overlap: int) -> Mask:
-        """The class of every pixel of a canvas, from one tile or from many."""
+        """Find the class of every pixel of a canvas, from one tile or from many."""
         size, answer = self.spec.input.size, self._answered
         if overlap < 0 or 2 * overlap >= min(answer.width, answer.height):
             raise TatamiError(
@@ -94,11 +104,16 @@ class ForwardSegmenter:
 
 
 def average_over_symmetries(forward: Forward) -> Forward:
-    """A segmenter's forward that looks at each image in every way that it can lie, and gives the
-    mean of the probabilities, turned back: (n, classes, rows, columns) in place of logits.
+    """Wrap a segmenter's forward in test-time augmentation over flips and right-angle rotations.
 
-    A square lies in eight ways, a rectangle in four: turned by right angles, mirrored or not.
-    Ronneberger, Fischer and Brox average seven turns of a picture (section 4).
+    A square has eight symmetries, a rectangle four. The result gives the mean of the probabilities,
+    turned back: (n, classes, rows, columns) in place of logits.
+
+    Args:
+        forward: Images (n, 3, height, width) to logits (n, classes, rows, columns).
+
+    Source:
+        Ronneberger, Fischer and Brox 2015, section 4, who average seven rotations of a picture.
     """
 
     def mean(images: Float32) -> RawMaps:
@@ -115,11 +130,20 @@ def average_over_symmetries(forward: Forward) -> Forward:
 
 
 def tile_spans(length: int, answer: int, overlap: int) -> list[tuple[int, int, int]]:
-    """Tiles along an axis of ``length`` pixels: where each one's answer begins, and from where to
-    where it is taken, which is the whole axis once.
+    """Divide an axis among overlapping tiles.
 
-    Each begins ``answer - 2 * overlap`` after the one before, the last where it ends with the axis.
-    From the second on ``overlap`` pixels at its beginning are the tile's before.
+    Each tile begins ``answer - 2 * overlap`` after the one before, the last where it ends with the
+    axis. From the second on, ``overlap`` pixels at a tile's beginning are taken from the one
+    before.
+
+    Args:
+        length: Pixels of the axis.
+        answer: Pixels of a tile's answer.
+        overlap: Pixels of it that are left to the neighbor.
+
+    Returns:
+        For each tile where its answer begins, and from where to where it is taken; together these
+        are the whole axis once.
     """
     begins = [0]
     while begins[-1] + answer < length:
@@ -129,7 +153,7 @@ def tile_spans(length: int, answer: int, overlap: int) -> list[tuple[int, int, i
 
 
 def reflect(places: Int64, length: int) -> Int64:
-    """Places beyond either end of an axis, as in mirrors on the middles of its end pixels."""
+    """Mirror places beyond either end of an axis, about the middles of its end pixels."""
     if length == 1:
         return np.zeros_like(places)
     period = 2 * (length - 1)
@@ -138,8 +162,19 @@ def reflect(places: Int64, length: int) -> Int64:
 
 
 def to_picture(labels: Mask, place: Placement, size: Size) -> Mask:
-    """A canvas's labels (H, W) as those of the picture of that ``size`` that lies on it: each of
-    the picture's pixels has the label of the canvas pixel in which its center comes to lie."""
+    """Map a canvas's labels onto the picture that lies on it.
+
+    Each of the picture's pixels gets the label of the canvas pixel in which its center comes to
+    lie.
+
+    Args:
+        labels: (H, W).
+        place: Where the picture lies on the canvas.
+        size: The picture's size.
+
+    Returns:
+        (size.height, size.width).
+    """
     rows = place.top + (2 * np.arange(size.height) + 1) * place.height // (2 * size.height)
     columns = place.left + (2 * np.arange(size.width) + 1) * place.width // (2 * size.width)
     return labels[rows][:, columns]

@@ -15,20 +15,33 @@ class Split(Protocol):
     """One split of any labeled set: what every task can be asked of its data."""
 
     @property
-    def root(self) -> Path: ...
+    def root(self) -> Path:
+        """The folder or file of the set."""
+        ...
 
     @property
-    def split(self) -> str: ...
+    def split(self) -> str:
+        """The split's name."""
+        ...
 
     @property
-    def classes(self) -> tuple[str, ...]: ...
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        ...
 
     def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One labeled picture, not yet read: id is unique within its split (VOC's file stem)."""
+    """One labeled picture, not yet read.
+
+    Args:
+        id: Its name, unique within the split, as the stem of VOC's files.
+        path: Its file.
+        size: Width and height as shown, after EXIF orientation.
+        boxes: What is labeled in it.
+    """
 
     id: str
     path: Path
@@ -38,9 +51,14 @@ class Sample:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One split of a labeled set.
+    """One split of a set with labeled boxes.
 
-    own_ids: what a COCO set calls its classes; none of another set's.
+    Args:
+        root: The folder or file of the set.
+        split: The split's name.
+        classes: The names of the classes, which ``Boxes.labels`` index.
+        samples: The pictures.
+        own_ids: The category ids of the classes in a COCO set; empty for other formats.
     """
 
     root: Path
@@ -62,9 +80,14 @@ class Dataset:
 class LabeledPictures:
     """One split of a set with one class a picture.
 
-    ids: unique within the split.  labels: (n,) int64, index into ``classes``.
-    read: the picture at a place, (height, width, 3) whatever its file holds; it raises TatamiError
-    for one that cannot be read.
+    Args:
+        root: The folder or file of the set.
+        split: The split's name.
+        classes: The names of the classes.
+        ids: A name for each picture, unique within the split.
+        labels: (n,) int64, index into ``classes``.
+        read: Gives the picture at a place, (height, width, 3) whatever its file holds. It raises
+            TatamiError for one that cannot be read.
     """
 
     root: Path
@@ -78,7 +101,12 @@ class LabeledPictures:
         return len(self.ids)
 
     def select(self, which: Int64, split: str | None = None) -> LabeledPictures:
-        """The pictures at these places, in that order, as a split of its own name."""
+        """Give the pictures at these places, in that order.
+
+        Args:
+            which: Places (m,).
+            split: The name of the new split; None: the same name.
+        """
         places = [int(place) for place in which]
         return LabeledPictures(
             self.root,
@@ -94,9 +122,14 @@ class LabeledPictures:
 class LabeledMasks:
     """One split of a set with a class for every pixel.
 
-    colors: (red, green, blue) of each class, as it is drawn.  ids: unique within the split.
-    read: the picture at a place and its mask, of one size; it raises TatamiError for a pair that
-    cannot be read.
+    Args:
+        root: The folder or file of the set.
+        split: The split's name.
+        classes: The names of the classes.
+        colors: The (red, green, blue) in which each class is drawn.
+        ids: A name for each picture, unique within the split.
+        read: Gives the picture at a place, (height, width, 3), and its mask (height, width). It
+            raises TatamiError for a pair that cannot be read.
     """
 
     root: Path
@@ -110,7 +143,7 @@ class LabeledMasks:
         return len(self.ids)
 
     def select(self, which: Int64) -> LabeledMasks:
-        """The pictures at these places, in that order."""
+        """Give the pictures at these places (m,), in that order."""
         places = [int(place) for place in which]
         return LabeledMasks(
             self.root,

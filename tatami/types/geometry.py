@@ -18,7 +18,15 @@ from tatami.types.arrays import Bool, Float64, Int64
 
 @dataclass(frozen=True, order=True)
 class Size:
-    """Width and height in pixels, typed and printed as ``352x288``: width before height."""
+    """Width and height in pixels, typed and printed as ``352x288``: width before height.
+
+    Args:
+        width: At least 1.
+        height: At least 1.
+
+    Raises:
+        TatamiError: For a side below 1.
+    """
 
     width: int
     height: int
@@ -29,7 +37,11 @@ class Size:
 
     @staticmethod
     def parse(text: str) -> Size:
-        """``352x288`` or, for a square, ``416``. Raises TatamiError for anything else."""
+        """Read ``352x288`` or, for a square, ``416``.
+
+        Raises:
+            TatamiError: For anything else.
+        """
         match = re.fullmatch(r"(\d{1,6})(?:[xX×](\d{1,6}))?", text.strip())
         if match is None:
             raise TatamiError(f"'{text}' is not a size", hint="give width x height, as 352x288")
@@ -44,10 +56,12 @@ class Size:
 class Boxes:
     """The labeled boxes of one picture.
 
-    xyxy: (n, 4) float64, pixel edges.  labels: (n,) int64, index into the class names.
-    difficult: (n,) bool, VOC's mark: neither rewarded nor punished.
-    crowd: (n,) bool, COCO's ``iscrowd``.
-    areas: (n,) float64, COCO's ``area``, else the box's own.
+    Args:
+        xyxy: (n, 4) float64, the edges in pixels.
+        labels: (n,) int64, index into the class names.
+        difficult: (n,) bool, VOC's mark: neither rewarded nor punished.
+        crowd: (n,) bool, COCO's ``iscrowd``.
+        areas: (n,) float64, COCO's ``area``, else the box's own.
     """
 
     xyxy: Float64
@@ -64,7 +78,15 @@ class Boxes:
         crowd: object | None = None,
         areas: object | None = None,
     ) -> Boxes:
-        """Boxes from anything array-like, missing marks filled in: not difficult, not a crowd."""
+        """Make boxes of anything array-like.
+
+        Args:
+            xyxy: (n, 4), the edges in pixels.
+            labels: (n,), index into the class names.
+            difficult: (n,); None: no box is difficult.
+            crowd: (n,); None: no box is a crowd.
+            areas: (n,) in square pixels; None: the boxes' own.
+        """
         boxes = np.asarray(xyxy, dtype=np.float64).reshape(-1, 4)
         count = len(boxes)
         sides = boxes[:, 2:] - boxes[:, :2]
@@ -85,7 +107,7 @@ class Boxes:
         return len(self.labels)
 
     def select(self, which: Bool | Int64) -> Boxes:
-        """The boxes that a mask (n,) or an index array picks, in that order."""
+        """Pick boxes by a mask (n,) or by an array of indices, in that order."""
         return Boxes(
             self.xyxy[which],
             self.labels[which],
@@ -97,9 +119,12 @@ class Boxes:
 
 @dataclass(frozen=True)
 class Detections:
-    """What a detector says of one picture, best first.
+    """What a detector finds in one picture, best first.
 
-    xyxy: (n, 4) float64, pixel edges.  scores: (n,) float64 in [0, 1].  labels: (n,) int64.
+    Args:
+        xyxy: (n, 4) float64, the edges in pixels.
+        scores: (n,) float64 in [0, 1].
+        labels: (n,) int64, index into the class names.
     """
 
     xyxy: Float64
@@ -108,7 +133,13 @@ class Detections:
 
     @staticmethod
     def of(xyxy: object, scores: object, labels: object) -> Detections:
-        """Detections from anything array-like."""
+        """Make detections of anything array-like.
+
+        Args:
+            xyxy: (n, 4), the edges in pixels.
+            scores: (n,) in [0, 1].
+            labels: (n,), index into the class names.
+        """
         return Detections(
             np.asarray(xyxy, dtype=np.float64).reshape(-1, 4),
             np.asarray(scores, dtype=np.float64).reshape(-1),
@@ -119,5 +150,5 @@ class Detections:
         return len(self.labels)
 
     def select(self, which: Bool | Int64) -> Detections:
-        """The detections that a mask (n,) or an index array picks, in that order."""
+        """Pick detections by a mask (n,) or by an array of indices, in that order."""
         return Detections(self.xyxy[which], self.scores[which], self.labels[which])

@@ -13,10 +13,20 @@ class Detector(Protocol):
     """Anything that finds boxes in a picture: a run folder, an ONNX file, a compiled C program."""
 
     @property
-    def spec(self) -> DetectionSpec | TwoStageSpec: ...
+    def spec(self) -> DetectionSpec | TwoStageSpec:
+        """What the network is for."""
+        ...
 
     def detect(self, picture: Picture, score_threshold: float) -> Detections:
-        """Boxes in the picture's own pixels, best first."""
+        """Find boxes in a picture.
+
+        Args:
+            picture: (height, width, 3).
+            score_threshold: Boxes must score above it.
+
+        Returns:
+            Boxes in the picture's own pixels, best first.
+        """
         ...
 
 
@@ -24,10 +34,12 @@ class Classifier(Protocol):
     """Anything that names a picture: a run folder, an ONNX file, a compiled C program."""
 
     @property
-    def spec(self) -> ClassificationSpec: ...
+    def spec(self) -> ClassificationSpec:
+        """What the network is for."""
+        ...
 
     def classify(self, picture: Picture) -> Float32:
-        """(classes,): the probability of each class, by softmax."""
+        """Give the probability of each class, (classes,), by softmax."""
         ...
 
 
@@ -35,8 +47,10 @@ class Segmenter(Protocol):
     """Anything that names every pixel: a run folder, an ONNX file, a compiled C program."""
 
     @property
-    def spec(self) -> SegmentationSpec: ...
+    def spec(self) -> SegmentationSpec:
+        """What the network is for."""
+        ...
 
     def segment(self, picture: Picture) -> Mask:
-        """(height, width): the class of each of the picture's own pixels."""
+        """Give the class of each of the picture's own pixels, (height, width)."""
         ...

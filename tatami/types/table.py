@@ -1,4 +1,4 @@
-"""A table as plain values: what is told, and not how a terminal or a page shows it."""
+"""A table as plain values: its contents, and not how a terminal or a page shows it."""
 
 from __future__ import annotations
 
