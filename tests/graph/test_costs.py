@@ -15,10 +15,11 @@ from onnx import helper
 
 from tatami import graph
 from tatami.graph import Network
-from tatami.graph.costs import KINDS, PRODUCTS, Cost, costs, total
+from tatami.graph.costs import KINDS, Cost, costs, total
 from tatami.graph.operators import OPERATORS
 from tatami.graph.read import network_of as network_from
 from tatami.importers.darknet import read_darknet
+from tatami.ops.counting import PRODUCTS
 from tatami.ops.norm import Epsilon
 from tatami.program.lower import lower
 from tatami.program.steps import parameters
