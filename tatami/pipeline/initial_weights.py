@@ -1,4 +1,4 @@
-"""``tatami train --from``: the weights that a training begins with, from another one's."""
+"""The weights that a training begins with, from another one's."""
 
 from __future__ import annotations
 
@@ -7,24 +7,33 @@ from typing import TYPE_CHECKING
 
 from tatami.errors import TatamiError
 from tatami.importers.torch_state import is_state, read_state
-from tatami.pipeline.artifact import build_model
-from tatami.pipeline.plan import console
+from tatami.tasks.training import new_model
+from tatami.types.progress import Progress, quiet
 
 if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
     from tatami.train.run import Run
 
 
-def initial_weights(run: Run, source: Path, *, partial: bool = False) -> bytes:
-    """A safetensors file's content: the weights of ``source``, a run folder, a safetensors file or
-    a state_dict that torch saved, with a new head where the classes are others, which is said.
+def initial_weights(
+    run: Run, source: Path, *, partial: bool = False, progress: Progress = quiet
+) -> bytes:
+    """Give the weights that a run begins with, from those of another network.
 
-    partial: of another network's, the first layers that fit, and all others new.
-    Raises TatamiError where anything else does not match.
+    Args:
+        run: The run that is to begin.
+        source: A run folder, a safetensors file or a state_dict that torch saved.
+        partial: Whether to take only the first layers that fit, of another network.
+        progress: Takes up the remark which weights are new, as those of the head are where the
+            classes are others.
+
+    Returns:
+        A safetensors file's content.
+
+    Raises:
+        TatamiError: Where anything but the head does not match.
     """
     import torch
 
-    from tatami.models.classifier import Classifier
-    from tatami.models.two_stage import TwoStage
     from tatami.train.checkpoint import read_weights
     from tatami.train.run import WEIGHTS, load_run
     from tatami.train.transfer import (
@@ -42,14 +51,14 @@ def initial_weights(run: Run, source: Path, *, partial: bool = False) -> bytes:
             "no weights there", file=file, hint="give a run, a safetensors or a .pth file"
         )
     torch.manual_seed(run.recipe.seed)
-    model = build_model(run)
+    model = new_model(run)
     if is_state(file):
         tensors = {name: torch.from_numpy(array) for name, array in read_state(file).items()}
     else:
         tensors = read_weights(file)
     if partial:
         if theirs is not None:  # safetensors files keep no order
-            tensors = {name: tensors[name] for name in build_model(theirs).state_dict()}
+            tensors = {name: tensors[name] for name in new_model(theirs).state_dict()}
         elif not is_state(file):
             raise TatamiError(
                 "the file does not say which layer comes first",
@@ -57,15 +66,15 @@ def initial_weights(run: Run, source: Path, *, partial: bool = False) -> bytes:
                 hint="give the run folder that it is of, or a .pth file",
             )
         start, last = leading_layers(model, tensors, file)
-        console.print(f"begins from {file} up to layer {last}; the rest is new", markup=False)
+        progress(f"begins from {file} up to layer {last}; the rest is new", 0, 0)
         return to_bytes(start)
-    if isinstance(model, Classifier):
-        tensors = {model.current_name(name): tensor for name, tensor in tensors.items()}
-    if isinstance(model, TwoStage):
-        tensors = dict(as_part(model, model.part, tensors))
-    head = head_of(model, build_model(run, more=1))
+    rename = getattr(model, "current_name", str)
+    tensors = {rename(name): tensor for name, tensor in tensors.items()}
+    if (part := getattr(model, "part", None)) is not None:
+        tensors = dict(as_part(model, part, tensors))
+    head = head_of(model, new_model(run, more=1))
     anew = theirs is not None and theirs.spec.classes != run.spec.classes
     start, made = transferred(model, tensors, head, file, anew=anew)
     said = f"the head is new: {', '.join(made)}" if made else "the head too"
-    console.print(f"begins from {file}: {len(start) - len(made)} weights; {said}", markup=False)
+    progress(f"begins from {file}: {len(start) - len(made)} weights; {said}", 0, 0)
     return to_bytes(start)

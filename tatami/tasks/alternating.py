@@ -9,33 +9,30 @@ Each step is a training of its own in RUN/step-1 to step-4, that goes on where i
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 
 from tatami.data.pictures import read_picture
-from tatami.errors import TatamiError
-from tatami.pipeline.artifact import build_model
 from tatami.rules.picture import prepare
 from tatami.rules.regions import proposed_regions
 from tatami.tasks.proposals import joined, read_proposals, write_proposals
-from tatami.tasks.walk import shown_progress
+from tatami.tasks.training import Training, new_model
 from tatami.types import Dataset, Float32, Forward, Size, TwoStageSpec
+from tatami.types.progress import tracked
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
     from torch import Tensor, nn
 
-    from tatami.train.batches import Draw
-    from tatami.train.distributed import Team
+    from tatami.models.faster_rcnn import FasterRCNN
     from tatami.train.loop import Step
-    from tatami.train.run import Run
 
 
 @dataclasses.dataclass(frozen=True)
 class Turn:
-    """One of the four: what learns, and whether the trunk stays as it is."""
+    """Say what learns in one of the four turns, and whether the trunk stays as it is."""
 
     learning: Literal["proposals", "regions"]
     trunk_stays: bool
@@ -50,44 +47,40 @@ TURNS = (
 
 
 def alternating(
-    run: Run,
-    dataset: Dataset,
-    drawn: Callable[[Dataset, Run], Draw],
-    folder: Path,
-    model: nn.Module,
-    average: nn.Module,
-    team: Team,
+    training: Training, dataset: Dataset, model: nn.Module, average: nn.Module
 ) -> Iterator[Step]:
-    """Train ``model`` in four turns; ``average`` holds what came of them.
+    """Train a Faster R-CNN in four turns, and yield every step.
 
-    drawn: how pictures of a set are drawn for a run.
-    Raises TatamiError for a network that proposes no regions, and as training does.
+    Args:
+        training: The training.
+        dataset: The split.
+        model: Says how the first two turns begin, and becomes what came of the last.
+        average: Becomes the same.
+
+    Raises:
+        TatamiError: As the training loop does.
     """
-    from tatami.models.faster_rcnn import FasterRCNN
-    from tatami.train.batches import Batches
     from tatami.train.loop import train
 
-    if not isinstance(model, FasterRCNN):
-        raise TatamiError("only Faster R-CNN is trained in turns", hint="leave --alternate out")
+    run, team = training.run, training.team
     beginning = _copy(model)
-    trunk = tuple(f"backbone.{part}" for part in model.backbone.trunk_parts)
+    trunk = tuple(f"backbone.{part}" for part in cast("FasterRCNN", model).backbone.trunk_parts)
     after: list[dict[str, Tensor]] = []  # each turn
     for number, turn in enumerate(TURNS):
-        place = folder / f"step-{number + 1}"
+        place = training.folder / f"step-{number + 1}"
         place.mkdir(exist_ok=True)
-        learner = build_model(run).to(run.device)
-        assert isinstance(learner, FasterRCNN)
+        learner = cast("FasterRCNN", new_model(run)).to(run.device)
         learner.load_state_dict(_start(beginning, after))
         learner.learning = turn.learning
         pictures = dataset
         if turn.learning == "regions":
             average.load_state_dict(after[-1])
-            pictures = _proposed(average, run, dataset, place / "proposals.npz", team)
+            pictures = _proposed(average, training, dataset, place / "proposals.npz")
         stays = (*trunk, "rpn") if turn.learning == "regions" else (*trunk, "regions")
         recipe = dataclasses.replace(
             run.recipe, freeze=(*run.recipe.freeze, *(stays if turn.trunk_stays else ()))
         )
-        batches = Batches(len(pictures), drawn(pictures, run), run.spec.input, recipe, team)
+        batches = training.batches(pictures, recipe)
         for step in train(learner, average, batches, recipe, place, team):
             yield dataclasses.replace(
                 step, done=step.done + number * batches.steps, total=len(TURNS) * batches.steps
@@ -101,8 +94,11 @@ def _copy(model: nn.Module) -> dict[str, Tensor]:
 
 
 def _start(beginning: dict[str, Tensor], after: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """What the next turn begins from: the first two from the same weights, the third from the
-    detector with the first's proposal network, the fourth from the third."""
+    """Say what the next turn begins from.
+
+    The first two begin from the same weights, the third from the detector with the first's proposal
+    network, the fourth from the third.
+    """
     if len(after) < 2:
         return beginning
     if len(after) == 3:
@@ -111,25 +107,24 @@ def _start(beginning: dict[str, Tensor], after: list[dict[str, Tensor]]) -> dict
     return after[1] | of_rpn
 
 
-def _proposed(model: nn.Module, run: Run, dataset: Dataset, file: Path, team: Team) -> Dataset:
-    """The set with the regions that a network proposes in each picture."""
-    if file.exists():
-        return joined(dataset, read_proposals(file, len(dataset)))
+def _proposed(model: nn.Module, training: Training, dataset: Dataset, file: Path) -> Dataset:
+    """Give the set with the regions that a network proposes in each picture."""
     from tatami.models.forward import torch_forward
 
-    assert isinstance(run.spec, TwoStageSpec)
-    forward = torch_forward(model)
+    if file.exists():
+        return joined(dataset, read_proposals(file, len(dataset)))
+    forward, spec = torch_forward(model), cast(TwoStageSpec, training.run.spec)
     found = [
-        network_proposals(forward, run.spec, sample.path)
-        for sample in shown_progress(dataset.samples, "Proposing regions")
+        network_proposals(forward, spec, sample.path)
+        for sample in tracked(dataset.samples, "Proposing regions", training.progress)
     ]
-    if team.leads:
+    if training.team.leads:
         write_proposals(file, found)
     return joined(dataset, found)
 
 
 def network_proposals(forward: Forward, spec: TwoStageSpec, path: Path) -> Float32:
-    """The regions (n, 4) that a network proposes in a picture, in the picture's pixels."""
+    """Give the regions (n, 4) that a network proposes in a picture, in the picture's pixels."""
     assert spec.proposals is not None
     picture = read_picture(path)
     image, placement = prepare(picture, spec.input)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
@@ -114,6 +114,25 @@ class Evaluated(Generic[R]):
 
 
 @dataclass(frozen=True)
+class Merit(Generic[R]):
+    """One figure of the metrics by which networks are compared.
+
+    Args:
+        name: What a user calls it: "voc07".
+        key: What JSON calls it.
+        title: What a chart calls it.
+        short: What a column calls it.
+        value: Gives it, in 0 to 1, of the metrics.
+    """
+
+    name: str
+    key: str
+    title: str
+    short: str
+    value: Callable[[R], float]
+
+
+@dataclass(frozen=True)
 class Difference:
     """How far the answers of two predictors for the same pictures lie apart.
 
@@ -174,6 +193,8 @@ class Task(ABC, Generic[D, P, R]):
     """What it makes of pixels: "boxes"."""
     unvaried: ClassVar[tuple[str, ...]] = ()
     """The variations of Augmentation that it has no use for."""
+    merits: ClassVar[tuple[Merit[Any], ...]]
+    """The figures by which networks are compared, the usual one first."""
     answers_file: ClassVar[str]
     """Where a folder of predictions keeps the answers: "detections.json"."""
 
@@ -335,6 +356,10 @@ class Task(ABC, Generic[D, P, R]):
         return predictor
 
     @abstractmethod
+    def look(self, predictor: P, picture: Picture) -> Any:
+        """Let a predictor look at a picture (height, width, 3), and give what it finds."""
+
+    @abstractmethod
     def answer(self, predictor: P, picture: Picture, score: float | None = None) -> Answer:
         """Show what a predictor finds in a picture (height, width, 3).
 
@@ -388,6 +413,14 @@ class Task(ABC, Generic[D, P, R]):
         return None
 
     # Metrics -------------------------------------------------------------------------------------
+
+    def check_findable(self, data: D) -> None:
+        """Check that a split has something to find, before a long evaluation.
+
+        Raises:
+            TatamiError: Where it has not.
+        """
+        return
 
     @abstractmethod
     def evaluate(

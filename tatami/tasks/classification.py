@@ -23,7 +23,7 @@ from tatami.models.table import Model
 from tatami.rules.classification import ForwardClassifier
 from tatami.see.class_activation import Target, target_in_scores
 from tatami.see.draw import draw_classes
-from tatami.tasks.base import Answer, Difference, Evaluated, Opened, Task
+from tatami.tasks.base import Answer, Difference, Evaluated, Merit, Opened, Task
 from tatami.tasks.inside import Inside
 from tatami.tasks.inspected import Inspected, InspectedClasses
 from tatami.tasks.settings import number, read_settings
@@ -32,6 +32,7 @@ from tatami.types import (
     Boxes,
     ClassificationSpec,
     Classifier,
+    Float32,
     Forward,
     Int64,
     LabeledPictures,
@@ -96,6 +97,10 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
     labels = "classes"
     doing = "Classifying"
     finds = "classes"
+    merits = (
+        Merit("top1", "top1", "top-1 accuracy", "top-1", lambda result: result.top1),
+        Merit("top5", "top5", "top-5 accuracy", "top-5", lambda result: result.top5),
+    )
     answers_file = "classes.json"
     unvaried = ("mosaic",)
 
@@ -178,6 +183,9 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
 
     def predictor(self, spec: Any, forward: Forward, answer: Size | None = None) -> Classifier:
         return ForwardClassifier(spec, forward)
+
+    def look(self, predictor: Classifier, picture: Picture) -> Float32:
+        return predictor.classify(picture)
 
     def answer(self, predictor: Classifier, picture: Picture, score: float | None = None) -> Answer:
         classes = predictor.spec.classes

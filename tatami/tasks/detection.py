@@ -31,7 +31,7 @@ from tatami.rules.detection import ForwardDetector
 from tatami.rules.regions import Regions, TwoStageDetector
 from tatami.see.class_activation import Target, target_in_boxes, target_in_regions
 from tatami.see.draw import draw_detections
-from tatami.tasks.base import Answer, Difference, Evaluated, Opened, Task
+from tatami.tasks.base import Answer, Difference, Evaluated, Merit, Opened, Task
 from tatami.tasks.detection_curves import write_curves
 from tatami.tasks.detection_tables import diagnostics_table, figures_lines, figures_table
 from tatami.tasks.inside import Inside
@@ -182,6 +182,10 @@ class Detection(Task[Dataset, Detector, Evaluation]):
     labels = "boxes"
     doing = "Detecting"
     finds = "boxes"
+    merits = (
+        Merit("voc07", "map_voc07", "mAP (VOC 2007)", "mAP", lambda result: result.map_voc07),
+        Merit("ap50", "ap50", "AP50 (COCO)", "AP50", lambda result: result.coco.ap50),
+    )
     answers_file = "detections.json"
     unvaried = ("elastic",)
 
@@ -274,7 +278,9 @@ class Detection(Task[Dataset, Detector, Evaluation]):
             if isinstance(asked, int):
                 found = kmeans_anchors(data, recipe.size, asked, recipe.seed).pairs
                 asked = tuple((round(width, 4), round(height, 4)) for width, height in found)
-            anchors = tuple((width * model.stride, height * model.stride) for width, height in asked)
+            anchors = tuple(
+                (width * model.stride, height * model.stride) for width, height in asked
+            )
         spec = model.spec(data.classes, recipe.size, anchors, settings.min_scale)
         decoding = replace(spec.decoding, agnostic=settings.nms == "agnostic")
         return replace(spec, decoding=decoding), settings
@@ -303,6 +309,9 @@ class Detection(Task[Dataset, Detector, Evaluation]):
 
     def structure(self, spec: Any) -> Structure:
         return TwoStages() if isinstance(spec, TwoStageSpec) else super().structure(spec)
+
+    def look(self, predictor: Detector, picture: Picture) -> Detections:
+        return predictor.detect(picture, predictor.spec.decoding.score_threshold)
 
     def answer(self, predictor: Detector, picture: Picture, score: float | None = None) -> Answer:
         classes = predictor.spec.classes
@@ -358,6 +367,13 @@ class Detection(Task[Dataset, Detector, Evaluation]):
         return spec if isinstance(spec, DetectionSpec) else None
 
     # Metrics -------------------------------------------------------------------------------------
+
+    def check_findable(self, data: Dataset) -> None:
+        ignored = [sample.boxes.difficult | sample.boxes.crowd for sample in data.samples]
+        if np.concatenate(ignored).all():
+            raise TatamiError(
+                "there is nothing to find in the pictures", hint="label some", file=data.root
+            )
 
     def evaluate(
         self,

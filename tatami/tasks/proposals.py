@@ -15,8 +15,8 @@ from tatami.data.selective_search import selective_search
 from tatami.errors import TatamiError
 from tatami.files import write_atomically
 from tatami.rules.boxes import iou_xyxy
-from tatami.tasks.walk import shown_progress
 from tatami.types import Boxes, Dataset, Float32, Int64
+from tatami.types.progress import Progress, quiet, tracked
 
 if TYPE_CHECKING:
     from tatami.train.distributed import Team
@@ -25,16 +25,24 @@ PROPOSAL = -1
 """The label of a box that is a proposal and not a truth: models/two_stage.py's."""
 
 
-def with_proposals(dataset: Dataset, file: Path, team: Team | None = None) -> Dataset:
-    """The split with selective search's regions among each picture's boxes, labeled PROPOSAL.
+def with_proposals(
+    dataset: Dataset, file: Path, team: Team | None = None, progress: Progress = quiet
+) -> Dataset:
+    """Put selective search's regions among each picture's boxes, labeled PROPOSAL.
 
-    file: keeps them from one start of a run to the next. Raises TatamiError where it is damaged or
-    is not of this split.
+    Args:
+        dataset: The split.
+        file: Keeps the regions from one start of a run to the next.
+        team: The processes of the run, of which one writes the file.
+        progress: Takes up how far the search is.
+
+    Raises:
+        TatamiError: Where the file is damaged, or is not of this split.
     """
     if not file.exists():
         found = [
             selective_search(read_picture(sample.path)).astype(np.float32)
-            for sample in shown_progress(dataset.samples, "Finding regions")
+            for sample in tracked(dataset.samples, "Finding regions", progress)
         ]
         if team is None or team.leads:
             write_proposals(file, found)
@@ -44,7 +52,7 @@ def with_proposals(dataset: Dataset, file: Path, team: Team | None = None) -> Da
 
 
 def joined(dataset: Dataset, proposals: list[Float32]) -> Dataset:
-    """The split with regions (m, 4) of each picture among its boxes, labeled PROPOSAL."""
+    """Put regions (m, 4) of each picture among its boxes, labeled PROPOSAL."""
     samples = []
     for sample, regions in zip(dataset.samples, proposals, strict=True):
         own, more = sample.boxes, len(regions)
@@ -59,8 +67,12 @@ def joined(dataset: Dataset, proposals: list[Float32]) -> Dataset:
 
 
 def judged_regions(boxes: Boxes) -> tuple[Float32, Int64]:
-    """A picture's truths and proposals as regions (n, 4), and the class of each: 0 the background,
-    k + 1 class k, where it overlaps a truth by half or more."""
+    """Give a picture's truths and proposals as regions, and the class of each.
+
+    Returns:
+        The regions (n, 4), and (n,) for each of them 0 for the background, or k + 1 for class k,
+        where it overlaps a truth of it by half or more.
+    """
     given = boxes.labels == PROPOSAL
     truths = boxes.select(~given & ~boxes.crowd)
     regions = np.concatenate([truths.xyxy, boxes.xyxy[given]]).astype(np.float32)
@@ -74,7 +86,7 @@ def judged_regions(boxes: Boxes) -> tuple[Float32, Int64]:
 
 
 def write_proposals(file: Path, proposals: list[Float32]) -> None:
-    """All pictures' regions as two arrays: how many each has, and all of them."""
+    """Write all pictures' regions as two arrays: how many each has, and all of them."""
     content = io.BytesIO()
     counts = np.array([len(one) for one in proposals], np.int64)
     np.savez_compressed(content, counts=counts, boxes=np.concatenate(proposals))
@@ -82,7 +94,11 @@ def write_proposals(file: Path, proposals: list[Float32]) -> None:
 
 
 def read_proposals(file: Path, pictures: int) -> list[Float32]:
-    """The inverse. Raises TatamiError for a file that is not as it was written."""
+    """Read what ``write_proposals`` wrote.
+
+    Raises:
+        TatamiError: For a file that is not as it was written, or of another number of pictures.
+    """
     hint = "remove it: they are found again"
     try:
         with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as arrays:

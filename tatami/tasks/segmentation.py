@@ -24,7 +24,7 @@ from tatami.models.table import Model
 from tatami.rules.segmentation import ForwardSegmenter, average_over_symmetries
 from tatami.see.class_activation import Target, target_in_pixels
 from tatami.see.overlay import overlay
-from tatami.tasks.base import Answer, Difference, Evaluated, Opened, Task
+from tatami.tasks.base import Answer, Difference, Evaluated, Merit, Opened, Task
 from tatami.tasks.inside import Inside
 from tatami.tasks.inspected import Inspected, InspectedMasks
 from tatami.tasks.settings import check_size, read_settings
@@ -110,6 +110,16 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
     labels = "masks"
     doing = "Segmenting"
     finds = "classes"
+    merits = (
+        Merit("miou", "mean_iou", "mIoU", "mIoU", lambda result: result.mean_iou),
+        Merit(
+            "pixels",
+            "pixel_accuracy",
+            "pixel accuracy",
+            "pixels",
+            lambda result: result.pixel_accuracy,
+        ),
+    )
     answers_file = "segments.json"
     unvaried = ("mosaic",)
 
@@ -205,12 +215,9 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
 
     def prepare_model(self, model: nn.Module, run: Run) -> None:
         """Let the loss weigh the classes."""
-        import torch
-
         settings: SegmentationSettings = read_settings(self.settings, run.settings)
-        if settings.class_weights:
-            weights = torch.tensor(settings.class_weights, device=run.device)
-            cast("Module", model).class_weights = weights
+        assert not isinstance(settings.class_weights, str)
+        cast("Module", model).class_weights = settings.class_weights
 
     def check_model(self, model: nn.Module, run: Run) -> None:
         """Run it once: some take only some sizes, and say so."""
@@ -238,6 +245,9 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
         answer = getattr(predictor, "answer", None)
         forward = average_over_symmetries(forward) if tta else forward
         return ForwardSegmenter(predictor.spec, forward, answer, overlap=tiling)
+
+    def look(self, predictor: Segmenter, picture: Picture) -> Mask:
+        return predictor.segment(picture)
 
     def answer(self, predictor: Segmenter, picture: Picture, score: float | None = None) -> Answer:
         classes = predictor.spec.classes

@@ -13,9 +13,9 @@ import numpy as np
 from tatami.graph.network import Network
 from tatami.program.steps import Program
 from tatami.rules.picture import prepare
-from tatami.shrink.calibrate import Method, Range, Observation
+from tatami.shrink.calibrate import Method, Observation, Range
 from tatami.train.run import NETWORK
-from tatami.types import Float32, Forward, Picture, Size
+from tatami.types import Float32, Float64, Forward, Picture, Size
 
 if TYPE_CHECKING:
     from torch import nn
@@ -93,9 +93,7 @@ class Structure(ABC):
 
     # Training ------------------------------------------------------------------------------------
 
-    def examples(
-        self, data: Any, run: Run, usual: Callable[[Any, Run], Examples]
-    ) -> Examples:
+    def examples(self, data: Any, run: Run, usual: Callable[[Any, Run], Examples]) -> Examples:
         """Say what is learned from in a split: usually what the task says."""
         return usual(data, run)
 
@@ -125,8 +123,21 @@ class Structure(ABC):
 
     def complete(self, training: Training, data: Any, model: nn.Module) -> None:
         """Fit what is left of a model when the steps are over."""
+        return None  # usually nothing is
 
     # Artifacts -----------------------------------------------------------------------------------
+
+    def find(self, spec: Any) -> Callable[[Picture], Float64] | None:
+        """Give what finds the regions of a picture, for a network that does not find them itself.
+
+        Returns:
+            A picture to regions (n, 4) in its pixels; None where nothing is to be found.
+        """
+        return None
+
+    def note(self, spec: Any) -> str:
+        """Say what whoever reads the parts' costs must know; "" where it is nothing."""
+        return ""
 
     @abstractmethod
     def forwards(self, model: nn.Module, spec: Any) -> tuple[Forward, ...]:
@@ -155,7 +166,10 @@ class Structure(ABC):
 
     @abstractmethod
     def shared(
-        self, networks: Sequence[Network], observed: Sequence[Mapping[str, Observation]], method: Method
+        self,
+        networks: Sequence[Network],
+        observed: Sequence[Mapping[str, Observation]],
+        method: Method,
     ) -> dict[str, Range]:
         """Choose the ranges of values that one part hands to the next, by their names."""
 
@@ -222,7 +236,10 @@ class OneNetwork(Structure):
         return tuple(parts)
 
     def shared(
-        self, networks: Sequence[Network], observed: Sequence[Mapping[str, Observation]], method: Method
+        self,
+        networks: Sequence[Network],
+        observed: Sequence[Mapping[str, Observation]],
+        method: Method,
     ) -> dict[str, Range]:
         """Choose nothing: no value leaves the network for another."""
         return {}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,39 +15,71 @@ from torch import Tensor
 from tatami.errors import TatamiError
 from tatami.train.distributed import Team
 from tatami.train.recipe import Recipe
-from tatami.types import Boxes, InputSpec, Int64, Mask, Picture, Size
+from tatami.types import InputSpec, Int64, Picture, Size
 
-Target = Boxes | int | Mask
-Draw = Callable[[int, Size, bool, np.random.Generator], tuple[Picture, Target]]
-"""(sample index, canvas size, closing, random numbers) -> an augmented canvas and its target: its
-boxes, its class, or its mask."""
+Draw = Callable[[int, Size, bool, np.random.Generator], tuple[Picture, Any]]
+"""(index of an example, canvas size, closing, random numbers) -> an augmented canvas, and what it
+teaches."""
+
+
+def stacked(targets: Sequence[Any]) -> Tensor:
+    """Put the targets of a batch, numbers or arrays of one shape, into one tensor of int64."""
+    return torch.from_numpy(np.array(targets, np.int64))
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a training learns from.
+
+    Args:
+        count: How many examples an epoch has.
+        draw: Draws one of them.
+        together: Makes a batch's targets of those of its pictures.
+    """
+
+    count: int
+    draw: Draw
+    together: Callable[[Sequence[Any]], Sequence[Any] | Tensor] = list
 
 
 @dataclass(frozen=True)
 class Batch:
-    """images: (n, 3, H, W) float32, normalized, channels last in memory.
+    """What a step learns from.
 
-    targets: n pictures' boxes, classes (n,) int64, or masks (n, H, W) int64.
+    Args:
+        images: (n, 3, H, W) float32, normalized, channels last in memory.
+        targets: What they teach: n values, or a tensor (n, ...).
     """
 
     images: Tensor
-    targets: Sequence[Boxes] | Tensor
+    targets: Sequence[Any] | Tensor
 
 
 class Batches:
     """All batches of a run, numbered by step. Each process of a team sees its own share of one.
 
-    Raises TatamiError where the team does not divide the batch: its shares must weigh the same.
+    Args:
+        examples: What is learned from.
+        spec: How a picture becomes an input.
+        recipe: The recipe.
+        team: The processes that share the batches.
+        cell: Where input sizes vary, their sides are multiples of it, in pixels.
+
+    Raises:
+        TatamiError: Where the team does not divide the batch: its shares must weigh the same.
     """
 
-    def __init__(self, count: int, draw: Draw, spec: InputSpec, recipe: Recipe, team: Team) -> None:
+    def __init__(
+        self, examples: Examples, spec: InputSpec, recipe: Recipe, team: Team, cell: int = 32
+    ) -> None:
         check_shares(recipe.batch, team.world)
-        self.count, self.draw, self.spec, self.recipe, self.team = count, draw, spec, recipe, team
+        self.examples, self.spec, self.recipe, self.team = examples, spec, recipe, team
+        self.cell, count = cell, examples.count
         self.steps_an_epoch = max(1, count // recipe.batch)
         self.steps = self.steps_an_epoch * recipe.epochs
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step, whoever asks and whenever."""
+        """Give the batch of a step: the same one, whoever asks and whenever."""
         size = self.size_at(step)
         first = step * self.recipe.batch
         places = range(first + self.team.rank, first + self.recipe.batch, self.team.world)
@@ -56,10 +89,11 @@ class Batches:
             images = images.flip(-1)  # first, for mean[0] then belongs to blue
         mean, scale = torch.tensor(self.spec.mean), torch.tensor(self.spec.scale)
         normalized = (images.to(torch.float32) - mean) * scale  # as tatami.rules.picture.normalize
-        return Batch(normalized.permute(0, 3, 1, 2), _together([target for _, target in drawn]))
+        targets = self.examples.together([target for _, target in drawn])
+        return Batch(normalized.permute(0, 3, 1, 2), targets)
 
     def from_step(self, start: int) -> Iterator[tuple[int, Batch]]:
-        """The batches from a step to the end, drawn a few ahead by two threads."""
+        """Yield the batches from a step to the end, drawn a few ahead by two threads."""
         ahead = 3
         with ThreadPoolExecutor(max_workers=2) as pool:
             waiting = [
@@ -77,29 +111,22 @@ class Batches:
                     future.cancel()
 
     def size_at(self, step: int) -> Size:
-        """The input size of a step: a new one every 10, in cells of 32 pixels or the stride's."""
-        size, share = self.recipe.size, self.recipe.multi_scale
+        """Give the input size of a step: a new one every 10, in cells."""
+        size, share, cell = self.spec.size, self.recipe.multi_scale, self.cell
         if not share or self._closing(step):
             return size
         factor = _random(self.recipe.seed, 2, step // 10).uniform(1 - share, 1 + share)
-        cell = max(32, self.recipe.stride)
         sides = (size.width, size.height)
         return Size(*(max(cell, cell * round(side * factor / cell)) for side in sides))
 
-    def _picture(self, place: int, size: Size, closing: bool) -> tuple[Picture, Target]:
-        """The picture at a place of the endless row of shuffled epochs."""
-        epoch, rank = divmod(place, self.count)
-        index = int(_epoch_order(self.recipe.seed, epoch, self.count)[rank])
-        return self.draw(index, size, closing, _random(self.recipe.seed, 1, place))
+    def _picture(self, place: int, size: Size, closing: bool) -> tuple[Picture, Any]:
+        """Draw the picture at a place of the endless row of shuffled epochs."""
+        epoch, rank = divmod(place, self.examples.count)
+        index = int(_epoch_order(self.recipe.seed, epoch, self.examples.count)[rank])
+        return self.examples.draw(index, size, closing, _random(self.recipe.seed, 1, place))
 
     def _closing(self, step: int) -> bool:
         return step >= self.steps - self.recipe.closing_epochs * self.steps_an_epoch
-
-
-def _together(targets: Sequence[Target]) -> Sequence[Boxes] | Tensor:
-    """The targets of a batch, which are all of one kind."""
-    boxes = [target for target in targets if isinstance(target, Boxes)]
-    return boxes or torch.from_numpy(np.array(targets, np.int64))
 
 
 def _random(seed: int, purpose: int, number: int) -> np.random.Generator:
@@ -114,10 +141,15 @@ def _epoch_order(seed: int, epoch: int, count: int) -> Int64:
 
 
 def check_shares(batch: int, processes: int) -> None:
-    """Raise TatamiError where a batch cannot be shared evenly, and name the nearest that can."""
+    """Check that a batch can be shared evenly.
+
+    Raises:
+        TatamiError: Where it cannot; it names the nearest that can.
+    """
     if batch % processes:
         nearest = processes * max(1, round(batch / processes))
         raise TatamiError(
             f"a batch of {batch} cannot be shared evenly by {processes} processes",
-            hint=f"give a --batch that {processes} divides, as {nearest}",
+            hint=f"give a batch that {processes} divides, as {nearest}",
+            setting="batch",
         )

@@ -117,7 +117,7 @@ def fill(model: nn.Module, tensors: dict[str, Tensor], file: Path) -> None:
             raise TatamiError(
                 f"weight '{name}' holds numbers that are not finite",
                 file=file,
-                hint="train it again, at a lower --learning-rate",
+                hint="train it again, at a lower learning rate",
             )
     model.load_state_dict(tensors)
 

@@ -128,7 +128,7 @@ def _all_reduce(value: Tensor, operation: Any = dist.ReduceOp.SUM) -> None:
         dist.all_reduce(value, operation)
     except RuntimeError as error:
         raise TatamiError(
-            "another process of the team has stopped", hint="fix what it names, then --resume"
+            "another process of the team has stopped", hint="fix what it names, then resume the run"
         ) from error
 
 

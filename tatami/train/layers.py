@@ -27,7 +27,7 @@ def freeze(model: nn.Module, prefixes: Sequence[str]) -> None:
             if _within(name, prefix):
                 module.eval()
     if not any(parameter.requires_grad for parameter in model.parameters()):
-        raise TatamiError("every weight is frozen", hint="leave one out of --freeze")
+        raise TatamiError("every weight is frozen", hint="freeze fewer layers", setting="freeze")
 
 
 def _within(name: str, prefix: str) -> bool:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
@@ -33,9 +32,12 @@ class Trainable(Protocol):
     """What a model of Tatami offers to training, besides being an nn.Module."""
 
     def loss(self, raw: Any, targets: Any, /) -> Mapping[str, Tensor]:
-        """The parts of the loss: their sum is what is lowered. raw: what forward gave.  targets: a
-        detector's n pictures' boxes; a classifier's classes (n,), with ``label_smoothing`` after
-        them; or a segmenter's masks (n, H, W), with ``class_weights`` after them."""
+        """Give the parts of the loss, whose sum is lowered.
+
+        Args:
+            raw: What forward gave.
+            targets: What the batch teaches.
+        """
         ...
 
 
@@ -53,9 +55,12 @@ def train(
 ) -> Iterator[Step]:
     """Train ``model``, keep the moving mean of its weights in ``average``, yield every step.
 
-    Goes on from the newest checkpoint in ``run`` and gives the weights, bit for bit, that it would
-    have given without the interruption. Raises TatamiError when the loss or its gradient is no
-    longer a number (the weights are still sound then) and for a damaged checkpoint.
+    It goes on from the newest checkpoint in ``run`` and gives the weights, bit for bit, that it
+    would have given without the interruption.
+
+    Raises:
+        TatamiError: When the loss or its gradient is no longer a number (the weights are still
+            sound then), and for a damaged checkpoint.
     """
     device = next(model.parameters()).device
     model.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
@@ -63,7 +68,7 @@ def train(
     average.load_state_dict(model.state_dict())
     synchronize_normalization(model, team)
     freeze(model, recipe.freeze)
-    loss_of = _loss(model, recipe)
+    loss_of = cast(Trainable, model).loss
     optimizer = torch.optim.SGD(parameter_groups(model, recipe), lr=0.0, momentum=recipe.momentum)
     start = _resume(model, average, optimizer, run)
     log = Log(run / LOG, start)
@@ -89,7 +94,9 @@ def train(
         row = {name: mean_over_team(float(part.detach()), team) for name, part in parts.items()}
         row |= {"loss": sum(row.values()), "learning_rate": rate, "gradient_norm": norm}
         if not (math.isfinite(row["loss"]) and math.isfinite(norm)):
-            raise TatamiError(f"loss is not a number at step {step}", hint="lower --learning-rate")
+            raise TatamiError(
+                f"loss is not a number at step {step}", hint="lower the learning rate"
+            )
         optimizer.step()
         _move_average(average, model, recipe.ema_decay, step)
         log.add(step, row)
@@ -101,16 +108,6 @@ def train(
             log.write()
             checkpoint.save(run / CHECKPOINTS, _state(done, model, average, optimizer))
             saved = time.monotonic()
-
-
-def _loss(model: nn.Module, recipe: Recipe) -> Callable[[Any, Any], Mapping[str, Tensor]]:
-    loss: Callable[..., Mapping[str, Tensor]] = cast(Trainable, model).loss
-    if recipe.label_smoothing:
-        return partial(loss, label_smoothing=recipe.label_smoothing)
-    if recipe.class_weights:
-        device = next(model.parameters()).device
-        return partial(loss, class_weights=torch.tensor(recipe.class_weights, device=device))
-    return loss
 
 
 def _in_float32(raw: Tensor | tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
@@ -131,13 +128,13 @@ def _move_average(average: nn.Module, model: nn.Module, decay: float, step: int)
 
 
 def native_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 itself (AVX-512 BF16, AMX or Arm BF16)."""
+    """Tell whether this processor multiplies bfloat16 itself (AVX-512 BF16, AMX or Arm BF16)."""
     abilities = torch.cpu.get_capabilities()
     return any(abilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def chosen_precision(recipe: Recipe, device: str) -> Literal["float32", "bfloat16"]:
-    """What ``auto`` means on this device: bfloat16 only where it is the faster one."""
+    """Say what ``auto`` means on this device: bfloat16 only where it is the faster one."""
     if recipe.precision != "auto":
         return recipe.precision
     return "bfloat16" if device != "cpu" or native_bfloat16() else "float32"

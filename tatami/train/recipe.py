@@ -19,16 +19,20 @@ _FROM_ZERO = (
     *("warmup_epochs", "weight_decay", "closing_epochs"),
     *("checkpoint_seconds", "evaluate_every", "seed"),
 )
-_SHARES = ("momentum", "ema_decay", "multi_scale", "label_smoothing")
+_SHARES = ("momentum", "ema_decay", "multi_scale")
+_TYPES: dict[str, type] = {"size": str, "freeze": list, "multi_scale": float}
+"""What JSON holds for those fields whose defaults are of another type."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train. Two runs of one recipe on the same data, threads and machine are equal."""
+    """How to train, whatever the task.
 
-    size: Size = Size(416, 416)
-    stride: int = 32
-    """The sides of ``size`` divide by it: a detector's largest cells are so large; 1: any size."""
+    Two runs of one recipe on the same data, threads and machine are equal.
+    """
+
+    size: Size | None = None
+    """The input, width by height; None: the network's own. A run's recipe says which it was."""
     epochs: int = 100
     batch: int = 16
     """Pictures a step, over all processes together."""
@@ -44,20 +48,12 @@ class Recipe:
     ema_decay: float = 0.998
     """The averaged weights forget with this factor a step; they are the ones that are kept."""
 
-    multi_scale: float = 0.25
+    multi_scale: float | None = None
     """Every 10 steps the input size is drawn within this share of ``size`` (YOLO9000, section 2,
-    "Multi-Scale Training"); 0 keeps it."""
+    "Multi-Scale Training"); 0 keeps it; None: as in the network's paper."""
     closing_epochs: int = 5
     """The last epochs see whole pictures at the exact size: no mosaic, no multi-scale."""
 
-    label_smoothing: float = 0.0
-    """Of classifiers: this share of every target is spread over all classes (Szegedy et al. 2016,
-    section 7)."""
-    class_weights: tuple[float, ...] = ()
-    """Of segmenters: what a pixel of each class weighs; none: all alike."""
-    alternating: bool = False
-    """Of Faster R-CNN: four trainings, of ``epochs`` each, of its two parts in turns (Ren et al.
-    2015, section 3.2), rather than one of both."""
     freeze: tuple[str, ...] = ()
     """Weights whose names begin with one of these parts, as ``layer1``, are left as they are, and
     so are the statistics of normalization there."""
@@ -77,6 +73,8 @@ class Recipe:
         """Raise TatamiError, with the hint, for a number out of its range."""
         for name in (*_POSITIVE, *_FROM_ZERO, *_SHARES):
             value = getattr(self, name)
+            if value is None:
+                continue
             if name in _POSITIVE and not 0 < value < math.inf:
                 raise TatamiError(f"{name} is {value}", hint="give a number above 0")
             if name in _FROM_ZERO and not 0 <= value < 2**63:
@@ -85,24 +83,16 @@ class Recipe:
                 raise TatamiError(f"{name} is {value}", hint="give a number from 0 to below 1")
         if not 0 < self.layer_rate <= 1:
             raise TatamiError(f"layer_rate is {self.layer_rate}", hint="give a factor from 0 to 1")
-        if not 1 <= self.stride <= 1024:
-            raise TatamiError(f"stride is {self.stride}", hint="give a number from 1 to 1024")
-        if not all(0 <= weight < math.inf for weight in self.class_weights):
-            raise TatamiError("class_weights has a weight below 0", hint="give a number a class")
         if self.precision not in get_args(Precision):
             raise TatamiError(
                 f"no precision '{self.precision}'", hint=f"give {', '.join(get_args(Precision))}"
             )
-        if self.size.width % self.stride or self.size.height % self.stride:
-            step = self.stride
-            width, height = (max(step, step * round(side / step)) for side in _sides(self.size))
-            raise TatamiError(
-                f"input size {self.size} is not a multiple of the stride, {step}",
-                hint=f"give sides that divide by {step}, as {width}x{height}",
-            )
 
     def learning_rate_at(self, step: int, steps_an_epoch: int) -> float:
-        """Linear warm-up, then half a cosine (Loshchilov and Hutter 2017) down to 1 %."""
+        """Give the rate of a step: linear warm-up, then half a cosine down to 1 %.
+
+        Source: Loshchilov and Hutter 2017, equation 5.
+        """
         warmup = self.warmup_epochs * steps_an_epoch
         if step < warmup:
             return min(self.learning_rate, self.learning_rate * (step + 1) / warmup)
@@ -111,22 +101,26 @@ class Recipe:
         return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; the size as ``416x320``."""
-        lists = {"freeze": list(self.freeze), "class_weights": list(self.class_weights)}
-        return dataclasses.asdict(self) | {"size": str(self.size), **lists}
+        """Give plain values; the size as ``416x320``."""
+        size = None if self.size is None else str(self.size)
+        return dataclasses.asdict(self) | {"size": size, "freeze": list(self.freeze)}
 
     @staticmethod
     def from_json(values: dict[str, Any], file: Path | None = None) -> Recipe:
-        """The inverse of to_json; missing keys keep their defaults. Raises TatamiError."""
+        """Read what ``to_json`` gives; missing keys keep their defaults.
+
+        Raises:
+            TatamiError: For an unknown key, and for a value of another type or out of its range.
+        """
         known = {field.name: field.default for field in dataclasses.fields(Recipe)}
         for name, value in values.items():
             if name not in known:
                 raise TatamiError(
                     f"unknown key '{name}' in the recipe", file=file, hint=f"known: {sorted(known)}"
                 )
-            wanted = {"size": str, "freeze": list, "class_weights": list}.get(
-                name, type(known[name])
-            )
+            if value is None and known[name] is None:
+                continue
+            wanted = _TYPES.get(name, type(known[name]))
             if type(value) is not wanted and not (wanted is float and type(value) is int):
                 raise TatamiError(
                     f"recipe key '{name}' is {json.dumps(value)}",
@@ -137,21 +131,7 @@ class Recipe:
             raise TatamiError(
                 "recipe key 'freeze' is not a list of names", file=file, hint="give names of layers"
             )
-        weights = values.get("class_weights", [])
-        if not all(type(weight) in (int, float) for weight in weights):
-            raise TatamiError(
-                "recipe key 'class_weights' is not a list of numbers",
-                file=file,
-                hint="give numbers",
-            )
-        parsed: dict[str, Any] = {
-            "freeze": tuple(values.get("freeze", ())),
-            "class_weights": tuple(float(weight) for weight in weights),
-        }
-        if "size" in values:
+        parsed: dict[str, Any] = {"freeze": tuple(values.get("freeze", ()))}
+        if values.get("size") is not None:
             parsed["size"] = Size.parse(values["size"])
         return Recipe(**{**values, **parsed})
-
-
-def _sides(size: Size) -> tuple[int, int]:
-    return size.width, size.height

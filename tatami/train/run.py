@@ -1,6 +1,6 @@
 """A run folder: everything needed to repeat a training, and what came of it.
 
-RUN/run.json              what was asked: model, recipe, data and its fingerprint, versions
+RUN/run.json              what was asked: model, recipe, settings, data and fingerprint, versions
 RUN/log.jsonl             a line a step: losses, learning rate, gradient norm
 RUN/evaluations.jsonl     a line an evaluation while training
 RUN/checkpoints/          the last two states, for --resume
@@ -55,6 +55,8 @@ class Run:
     width: float
     spec: Spec
     recipe: Recipe
+    settings: Mapping[str, Any]
+    """Of the task: the fields of its settings, as JSON has them."""
     data: DataSource
     augmentation: Mapping[str, Any]
     device: str
@@ -80,7 +82,7 @@ def load_run(folder: Path) -> Run:
     if not file.is_file():
         raise TatamiError("no run.json: not a run folder", file=folder, hint="name a run's folder")
     try:
-        values = json.loads(file.read_bytes())
+        values = _as_now(json.loads(file.read_bytes()))
         spec = from_metadata(values["spec"])
         if spec is None:
             raise KeyError("spec")
@@ -95,6 +97,7 @@ def load_run(folder: Path) -> Run:
             width=float(values["width"]),
             spec=spec,
             recipe=Recipe.from_json(values["recipe"], file),
+            settings=dict(values["settings"]),
             data=DataSource(**{**values["data"], "skip": tuple(values["data"]["skip"])}),
             augmentation=dict(values["augmentation"]),
             device=str(values.get("device", "cpu")),
@@ -108,6 +111,24 @@ def load_run(folder: Path) -> Run:
         raise TatamiError(
             f"not as it was written: {error!r}", file=file, hint="restore it, or train again"
         ) from error
+
+
+MOVED = ("label_smoothing", "class_weights", "alternating")
+"""Keys of a recipe of version 0.1 that are settings of a task now."""
+
+
+def _as_now(values: dict[str, Any]) -> dict[str, Any]:
+    """Give a run.json of version 0.1 as it is written now.
+
+    Its recipe held settings of tasks, each its nothing where the task has no such setting, and the
+    stride, which the model knows.
+    """
+    if "settings" in values:
+        return values
+    before = values["recipe"]
+    settings = {name: before[name] for name in MOVED if before.get(name)}
+    recipe = {name: each for name, each in before.items() if name not in (*MOVED, "stride")}
+    return {**values, "recipe": recipe, "settings": settings}
 
 
 @contextlib.contextmanager

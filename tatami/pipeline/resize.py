@@ -1,0 +1,254 @@
+"""A trained detector at another input size, fine-tuned there.
+
+A convolution's operations go with its pixels. How much accuracy goes with them, and how much of it
+a short training brings back, is measured and not guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tatami import graph
+from tatami.errors import TatamiError
+from tatami.graph.costs import costs, total
+from tatami.graph.network import Network
+from tatami.models.table import model_named
+from tatami.pipeline.artifact import Source, open_artifact, path_of, read_run
+from tatami.pipeline.plan import held_out_of, reopened
+from tatami.pipeline.train import refuse_a_second_run, train_in
+from tatami.shrink.resize import resize as resize_network
+from tatami.tasks.detection import DETECTION
+from tatami.tasks.settings import check_size
+from tatami.tasks.table import task_of
+from tatami.train.run import NETWORK, WEIGHTS, Run
+from tatami.types import Dataset, Size
+from tatami.types.progress import Progress, quiet
+from tatami.types.table import Table, numbers, words
+
+LOWERED = "lowered.onnx"
+GENTLER = 5
+"""Fine-tuning begins with the training's learning rate divided by this."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a network costs and is worth at one stage.
+
+    Args:
+        stage: "before", "lowered" or "fine-tuned".
+        size: Its input.
+        multiply_adds: Of one picture.
+        map_voc07: Its mAP by the rule of VOC 2007.
+        map_voc10: Its mAP by the rule of VOC 2010.
+        ap50: Its AP at an IoU of 0.5, by COCO's rule.
+        file: Where it is.
+    """
+
+    stage: str
+    size: str
+    multiply_adds: int
+    map_voc07: float
+    map_voc10: float
+    ap50: float
+    file: str
+
+
+@dataclass(frozen=True)
+class ResizeResult:
+    """What became of a detector at another input size.
+
+    Args:
+        path: The new run folder, or the new file.
+        stages: What it costs and is worth, before and after.
+    """
+
+    path: Path
+    stages: tuple[Stage, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the result as plain values."""
+        return {"output": str(self.path), "stages": [asdict(stage) for stage in self.stages]}
+
+    def tables(self) -> list[Table]:
+        """Lay the stages out, a row each."""
+        titles = ("input", "G multiply-adds", "VOC 2007", "VOC 2010", "AP50")
+        rows = []
+        for one in self.stages:
+            scores = (f"{each:.4f}" for each in (one.map_voc07, one.map_voc10, one.ap50))
+            rows.append((one.stage, one.size, f"{one.multiply_adds / 1e9:.4g}", *scores))
+        return [Table((words(""), *numbers(*titles)), tuple(rows))]
+
+    def lines(self) -> list[str]:
+        """Say what was saved and what was lost."""
+        first, last = self.stages[0], self.stages[-1]
+        return [
+            f"{last.multiply_adds / first.multiply_adds:.0%} of the operations, "
+            f"{100 * (last.map_voc07 - first.map_voc07):+.2f} points of mAP"
+        ]
+
+
+def resize(
+    network: Source,
+    size: str | Size,
+    out: str | Path | None = None,
+    *,
+    epochs: int = 20,
+    learning_rate: float | None = None,
+    threads: int | None = None,
+    data: str | Path | None = None,
+    split: str | None = None,
+    format: str | None = None,
+    skip: Sequence[str] = (),
+    progress: Progress = quiet,
+) -> ResizeResult:
+    """Change the input size of a detector, and measure operations and mAP before and after it.
+
+    Args:
+        network: A run folder, whose network is fine-tuned; or an ONNX file, whose is not.
+        size: The new input, width by height, as "352x288".
+        out: The new run folder, or file; None: beside the old one, with the size in its name.
+        epochs: Of fine-tuning, on the run's own data; 0: none.
+        learning_rate: Of fine-tuning; None: a fifth of the run's.
+        threads: Of torch; None: those of the run.
+        data: The labeled set to measure a file on; a run knows its own.
+        split: The split of ``data``.
+        format: The format of ``data``; None: it is recognized.
+        skip: Kinds of problems in ``data`` to leave out.
+        progress: Takes up how far it is.
+
+    Returns:
+        Where the network is, and what it costs and is worth.
+
+    Raises:
+        TatamiError: For a network that finds no boxes or fixes a shape on the way, and where a run
+            is not over or has nothing to measure on.
+    """
+    path = path_of(network)
+    wanted = Size.parse(size) if isinstance(size, str) else size
+    if path.is_dir():
+        given = {"data": data, "split": split, "format": format, "skip": skip}
+        for setting, value in given.items():
+            if value:
+                raise TatamiError("a run knows its own data", hint="leave it out", setting=setting)
+        target = path.with_name(f"{path.resolve().name}-{wanted}") if out is None else Path(out)
+        tuning = _Tuning(epochs, learning_rate, threads)
+        return ResizeResult(target, _of_run(path, wanted, target, tuning, progress))
+    if data is None:
+        raise TatamiError("no pictures to measure on", hint="name a labeled set", setting="data")
+    target = path.with_name(f"{path.stem}-{wanted}.onnx") if out is None else Path(out)
+    opened = DETECTION.open(Path(data), split=split, format=format, skip=skip)
+    return ResizeResult(target, _of_file(path, wanted, target, opened.data, progress))
+
+
+@dataclass(frozen=True)
+class _Tuning:
+    """How a network is fine-tuned, as ``resize`` says it."""
+
+    epochs: int
+    learning_rate: float | None
+    threads: int | None
+
+
+def _of_file(
+    file: Path, size: Size, target: Path, held_out: Dataset, progress: Progress
+) -> tuple[Stage, ...]:
+    lowered = _lowered(file, size)
+    if target.resolve() == file.resolve():
+        raise TatamiError(
+            "the output would replace its source", hint="name another file", setting="out"
+        )
+    before = _measured("before", file, held_out, progress)
+    graph.write(lowered, target)
+    return before, _measured("lowered", target, held_out, progress)
+
+
+def _of_run(
+    folder: Path, size: Size, target: Path, tuning: _Tuning, progress: Progress
+) -> tuple[Stage, ...]:
+    """Lower a run's network, and fine-tune it as a new run that begins with the old weights."""
+    from tatami.train.distributed import Team
+
+    run = read_run(folder)
+    for name in (NETWORK, WEIGHTS):
+        if not (folder / name).is_file():
+            raise TatamiError(
+                f"the run is not over: it has no {name} yet",
+                file=folder,
+                hint="resume its training",
+            )
+    if task_of(run.spec) is not DETECTION:
+        raise TatamiError("the run's network finds no boxes", hint="give a detector's", file=folder)
+    held_out = held_out_of(run)
+    if held_out is None:
+        raise TatamiError(
+            "the run's data have no split to measure on",
+            file=folder,
+            hint=f"give {folder / NETWORK}, and a labeled set with a split",
+        )
+    check_size(size, model_named(run.model).stride)
+    lowered = _lowered(folder / NETWORK, size)
+    refuse_a_second_run(target)
+    data = reopened(run)
+    before = _measured("before", folder / NETWORK, held_out, progress)
+    target.mkdir(parents=True, exist_ok=True)
+    graph.write(lowered, target / LOWERED)
+    stages = [before, _measured("lowered", target / LOWERED, held_out, progress)]
+    if tuning.epochs:
+        train_in(
+            target,
+            _tuned(run, lowered, size, tuning),
+            data,
+            held_out,
+            Team(),
+            new=True,
+            initial=(folder / WEIGHTS).read_bytes(),
+            progress=progress,
+        )
+        stages.append(_measured("fine-tuned", target / NETWORK, held_out, progress))
+    return tuple(stages)
+
+
+def _tuned(run: Run, lowered: Network, size: Size, tuning: _Tuning) -> Run:
+    """Make the run that fine-tunes another one's network."""
+    assert lowered.spec is not None
+    epochs = tuning.epochs
+    recipe = replace(
+        run.recipe,
+        size=size,
+        epochs=epochs,
+        learning_rate=tuning.learning_rate or run.recipe.learning_rate / GENTLER,
+        warmup_epochs=min(run.recipe.warmup_epochs, epochs / 10),
+        closing_epochs=epochs,  # whole pictures at the exact size: that is what is to be learned
+        evaluate_every=0,
+    )
+    threads = tuning.threads or run.threads
+    return replace(run, spec=lowered.spec, recipe=recipe, processes=1, threads=threads)
+
+
+def _lowered(file: Path, size: Size) -> Network:
+    network = graph.read(file)
+    try:
+        return resize_network(network, size)
+    except TatamiError as error:
+        raise error.at(file) from error
+
+
+def _measured(stage: str, file: Path, held_out: Dataset, progress: Progress) -> Stage:
+    artifact = open_artifact(file)
+    if artifact.task is not DETECTION:
+        raise TatamiError("the network finds no boxes", hint="give a detector's", file=file)
+    found = DETECTION.evaluate(
+        artifact.predictor, held_out, progress=progress, stage=f"Evaluating, {stage}"
+    ).result
+    return Stage(
+        stage,
+        str(artifact.spec.input.size),
+        total(costs(graph.read(file))).multiply_adds,
+        found.map_voc07,
+        found.map_voc10,
+        found.coco.ap50,
+        str(file),
+    )
