@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from tatami.models.blocks import average_bins, check_size, wide
-from tatami.models.classifier import Classifier, Ranking, cross_entropy, rankings
+from tatami.models.blocks import average_bins, check_min_side, scale_channels
+from tatami.models.classifier import Classifier
 
 
 class AlexNet(Classifier):
@@ -20,12 +20,16 @@ class AlexNet(Classifier):
     width: multiplies every layer's channels.
     """
 
-    smallest = 63
+    min_side = 63
 
     def __init__(self, classes: int = 1000, width: float = 1.0, dropout: float = 0.5) -> None:
         super().__init__()
-        first, second, third = wide(64, width), wide(192, width), wide(384, width)
-        fourth, full = wide(256, width), wide(4096, width)
+        first, second, third = (
+            scale_channels(64, width),
+            scale_channels(192, width),
+            scale_channels(384, width),
+        )
+        fourth, full = scale_channels(256, width), scale_channels(4096, width)
         self.features = nn.Sequential(
             nn.Conv2d(3, first, kernel_size=11, stride=4, padding=2),  # (n, 64, 55, 55) of 224x224
             nn.ReLU(inplace=True),
@@ -53,15 +57,7 @@ class AlexNet(Classifier):
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, 3, H, W) -> logits (n, classes)."""
-        check_size(images, self.smallest)
+        check_min_side(images, self.min_side)
         x = average_bins(self.features(images), 6, 6)
         logits: Tensor = self.classifier(x.flatten(1))
         return logits
-
-    def loss(self, raw: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> dict[str, Tensor]:
-        """Cross-entropy."""
-        return {"classes": cross_entropy(raw, labels, label_smoothing)}
-
-    def decode(self, raw: Tensor, count: int = 5) -> list[Ranking]:
-        """The likeliest classes of each picture."""
-        return rankings(raw, count)

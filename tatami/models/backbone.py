@@ -14,7 +14,7 @@ from functools import partial
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tatami.models.blocks import average_bins, wide
+from tatami.models.blocks import average_bins, scale_channels
 from tatami.models.mobilenet_v1 import MobileNetV1
 from tatami.models.resnet import ResNet
 from tatami.models.vgg import VGG, D
@@ -101,7 +101,7 @@ class MobileNetV1Backbone(Backbone):
         super().__init__()
         whole = MobileNetV1(1, width)
         self.features = whole.features
-        self.channels = wide(512, width)
+        self.channels = scale_channels(512, width)
         self.outputs = _inputs(whole.fc)
 
     def trunk(self, images: Tensor) -> Tensor:

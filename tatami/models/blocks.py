@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +12,7 @@ from tatami.errors import TatamiError
 
 
 class ConvNormLeaky(nn.Module):
-    """Convolution without bias, batch normalization, leaky ReLU 0.1: darknet's ``convolutional``.
+    """Convolve without bias, normalize, apply leaky ReLU 0.1: darknet's ``convolutional``.
 
     (n, inputs, h, w) -> (n, outputs, ceil(h / stride), ceil(w / stride)), the kernel being odd.
     """
@@ -29,12 +28,12 @@ class ConvNormLeaky(nn.Module):
 
 
 def max_pool_same(x: torch.Tensor) -> torch.Tensor:
-    """The size-2, stride-1 max pool that keeps (h, w): darknet pads the right and lower edges."""
+    """Pool with size 2 and stride 1, keeping (h, w): darknet pads the right and lower edges."""
     return F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=float("-inf")), kernel_size=2, stride=1)
 
 
 def space_to_depth(x: torch.Tensor, block: int) -> torch.Tensor:
-    """Each ``block`` x ``block`` samples side by side as channels: ONNX's operator of that name.
+    """Lay ``block`` x ``block`` samples side by side as channels: ONNX's operator of that name.
 
     (n, c, h, w) -> (n, block^2 * c, h / block, w / block): the samples of a block by row and
     column, all channels of one before those of the next.
@@ -45,17 +44,20 @@ def space_to_depth(x: torch.Tensor, block: int) -> torch.Tensor:
     return moved.reshape(n, block * block * c, h // block, w // block)
 
 
-def wide(channels: int, width: float) -> int:
-    """A layer's channels times the network's width: exact for 1, else a multiple of 8.
+def scale_channels(channels: int, width: float) -> int:
+    """Multiply a layer's channels by the network's width: exactly by 1, else to a multiple of 8.
 
-    Vector units stay full that way. Raises TatamiError for a width that is not in 0 to 8.
+    Vector units stay full that way.
+
+    Raises:
+        TatamiError: For a width that is not in 0 to 8.
     """
     if not 0 < width <= 8:
         raise TatamiError(f"width is {width:g}", hint="give a factor as 0.5, at most 8")
     return channels if width == 1 else max(8, 8 * round(channels * width / 8))
 
 
-def check_sides(images: torch.Tensor, stride: int) -> None:
+def check_stride(images: torch.Tensor, stride: int) -> None:
     """Raise TatamiError for images (n, c, H, W) whose sides are no multiples of the stride."""
     height, width = images.shape[-2:]
     if height % stride or width % stride:
@@ -65,20 +67,20 @@ def check_sides(images: torch.Tensor, stride: int) -> None:
         )
 
 
-def check_size(images: torch.Tensor, smallest: int) -> None:
-    """Raise TatamiError for images (n, c, H, W) in which some layer would have nothing to see."""
+def check_min_side(images: torch.Tensor, min_side: int) -> None:
+    """Raise TatamiError for images (n, c, H, W) of which some layer would see nothing."""
     height, width = images.shape[-2:]
-    if min(height, width) < smallest:
+    if min(height, width) < min_side:
         raise TatamiError(
             f"an input of {width}x{height} is too small for this network",
-            hint=f"give one of at least {smallest}x{smallest}",
+            hint=f"give one of at least {min_side}x{min_side}",
         )
 
 
-def start_for_relu(module: nn.Module) -> None:
-    """He initialization of every convolution and normalizations that change nothing.
+def init_he(module: nn.Module) -> None:
+    """Initialize every convolution after He, and every normalization so that it changes nothing.
 
-    K. He et al., "Delving Deep into Rectifiers", ICCV 2015, section 2.2, by the outputs.
+    Source: K. He et al., "Delving Deep into Rectifiers", ICCV 2015, section 2.2, by the outputs.
     """
     for part in module.modules():
         if isinstance(part, nn.Conv2d):
@@ -91,7 +93,7 @@ def start_for_relu(module: nn.Module) -> None:
 
 
 class ConvNormRelu(nn.Module):
-    """Convolution without bias, batch normalization, ReLU.
+    """Convolve without bias, normalize, apply ReLU.
 
     (n, inputs, h, w) -> (n, outputs, ceil(h / stride), ceil(w / stride)), the kernel being odd.
     """
@@ -117,26 +119,32 @@ class ConvNormRelu(nn.Module):
 
 
 def average_bins(x: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
-    """(n, c, h, w) -> (n, c, rows, columns): the mean of each bin.
+    """Compute the mean of each bin: (n, c, h, w) -> (n, c, rows, columns).
 
     Bin i of n covers the samples floor(i h / n) to ceil((i + 1) h / n): adaptive pooling. Where the
-    bins are all alike that is a plain pool, and where each is one sample, nearest resizing; no
-    other can be exported, and TatamiError says so then.
+    bins are all alike that is a plain pool, and where each is one sample, nearest resizing.
     """
     plain = _plain_bins(x, rows, columns, F.avg_pool2d)
-    return F.adaptive_avg_pool2d(x, (rows, columns)) if plain is None else plain
+    return uneven_bins(x, rows, columns, F.adaptive_avg_pool2d) if plain is None else plain
 
 
 def max_bins(x: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
-    """(n, c, h, w) -> (n, c, rows, columns): the largest of each bin, as ``average_bins``."""
+    """Compute the maximum of each bin: (n, c, h, w) -> (n, c, rows, columns), as average_bins."""
     plain = _plain_bins(x, rows, columns, F.max_pool2d)
-    return F.adaptive_max_pool2d(x, (rows, columns)) if plain is None else plain
+    return uneven_bins(x, rows, columns, F.adaptive_max_pool2d) if plain is None else plain
+
+
+def uneven_bins(
+    x: torch.Tensor, rows: int, columns: int, pool: Callable[..., torch.Tensor]
+) -> torch.Tensor:
+    """Pool bins that are not all of one size: (n, c, h, w) -> (n, c, rows, columns)."""
+    return pool(x, (rows, columns))
 
 
 def _plain_bins(
     x: torch.Tensor, rows: int, columns: int, pool: Callable[..., torch.Tensor]
 ) -> torch.Tensor | None:
-    """The bins by an operator that Tatami runs; None where none makes them."""
+    """The bins by one plain operator; None where there is none that makes them."""
     height, width = x.shape[2:]
     down, across = _even_bins(height, rows), _even_bins(width, columns)
     if down is not None and across is not None:
@@ -144,11 +152,6 @@ def _plain_bins(
         return x if kernel == stride == (1, 1) else pool(x, kernel, stride)
     if rows % height == 0 and columns % width == 0:
         return F.interpolate(x, (rows, columns), mode="nearest")
-    if torch.compiler.is_exporting():
-        raise TatamiError(
-            f"a map of {width}x{height} does not fall into {columns}x{rows} bins of one size",
-            hint="give an input of another size, as the one of the paper",
-        )
     return None
 
 
@@ -163,42 +166,23 @@ def _even_bins(length: int, bins: int) -> tuple[int, int] | None:
 
 
 def max_pool_with_places(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The max pool of 2 x 2 and where each largest sample lay, of equal ones the first.
+    """Compute the max pool of 2 x 2 and where each maximum lay, of equal ones the first.
 
     (n, c, h, w) -> (n, c, h / 2, w / 2), and int64 of that shape for ``max_unpool``.
     """
-    if not torch.compiler.is_exporting():
-        return F.max_pool2d(x, 2, return_indices=True)
-    # torch's exporter would make arithmetic of it. ONNX counts the places otherwise than torch, but
-    # nobody looks at them.
-    n, c, h, w = x.shape
-    shape = (n, c, h // 2, w // 2)
-    y, places = torch.onnx.ops.symbolic_multi_out(
-        "MaxPool", [x], _HALVES, dtypes=[x.dtype, torch.int64], shapes=[shape, shape], version=18
-    )
-    return y, places
+    return F.max_pool2d(x, 2, return_indices=True)
 
 
 def max_unpool(x: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """Samples back to their places, among zeros: (n, c, h, w) -> (n, c, 2 h, 2 w)."""
-    n, c, h, w = x.shape
-    if not torch.compiler.is_exporting():
-        # F.max_unpool2d has no deterministic form, which training asks for: every sample of a
-        # window takes its own, or zero.
-        own = torch.arange(4 * h * w, device=x.device).reshape(2 * h, 2 * w)
-        return torch.where(_doubled(places) == own, _doubled(x), 0)
-    return torch.onnx.ops.symbolic(
-        "MaxUnpool", [x, places], _HALVES, dtype=x.dtype, shape=(n, c, 2 * h, 2 * w), version=18
-    )
+    """Put samples back to their places, among zeros: (n, c, h, w) -> (n, c, 2 h, 2 w)."""
+    # F.max_unpool2d has no deterministic form, which training asks for: every sample of a window
+    # takes its own, or zero.
+    h, w = x.shape[2:]
+    own = torch.arange(4 * h * w, device=x.device).reshape(2 * h, 2 * w)
+    return torch.where(_doubled(places) == own, _doubled(x), 0)
 
 
 def _doubled(x: torch.Tensor) -> torch.Tensor:
     """Every sample of (n, c, h, w) twice each way: (n, c, 2 h, 2 w)."""
     n, c, h, w = x.shape
     return x[:, :, :, None, :, None].expand(n, c, h, 2, w, 2).reshape(n, c, 2 * h, 2 * w)
-
-
-_HALVES: dict[str, int | float | str | bool | Sequence[Any]] = {
-    "kernel_shape": [2, 2],
-    "strides": [2, 2],
-}

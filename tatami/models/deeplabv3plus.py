@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tatami.models.blocks import ConvNormRelu, average_bins, check_sides, start_for_relu, wide
+from tatami.models.blocks import ConvNormRelu, average_bins, check_stride, init_he, scale_channels
 from tatami.models.mobilenet_v1 import MobileNetV1
 from tatami.models.segmenter import Segmenter
 from tatami.models.xception import Separable, Xception
@@ -43,7 +43,7 @@ class DeepLabV3Plus(Segmenter):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        channels, fine = wide(256, width), wide(48, width)
+        channels, fine = scale_channels(256, width), scale_channels(48, width)
         self.backbone = backbone(width=width, output_stride=16)
         del self.backbone.fc  # nobody asks for the class of the whole picture
         self.pyramid = Pyramid(self.backbone.high_channels, channels, dropout)
@@ -51,11 +51,11 @@ class DeepLabV3Plus(Segmenter):
         self.decoder1 = Separable(channels + fine, channels)
         self.decoder2 = Separable(channels, channels)
         self.scores = nn.Conv2d(channels, classes, kernel_size=1)
-        start_for_relu(self)
+        init_he(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, 3, H, W) -> logits (n, classes, H, W). Raises TatamiError for other sides."""
-        check_sides(images, self.stride)
+        check_stride(images, self.stride)
         low, high = self.backbone.maps(images)
         x = upsampled(self.pyramid(high), low)  # (n, 256, H / 4, W / 4)
         x = torch.cat((x, self.low(low)), dim=1)

@@ -29,7 +29,7 @@ VARIANCES = (0.1, 0.2)
 """What offsets of centers and logarithms of sides are multiplied by: those of the paper's code."""
 BACKGROUND, NEITHER = -1, -2
 """In a matching: a box of no truth, and one that overlaps a truth too much to be background."""
-LARGEST_LEAST = 0.4
+MAX_MIN_SCALE = 0.4
 """Of the input: the smallest boxes' scale is below it, for the others lie between it and 0.9."""
 NEGATIVES = 3
 """At most so many boxes of the background for each that is matched (section 2.2, "Hard negative
@@ -39,37 +39,37 @@ mining")."""
 class DefaultBoxDetector(Detector):
     """A detector whose boxes the paper has laid down: an SSD of any kind. Abstract.
 
-    least_scale: the side of the smallest boxes as a share of the input's, by the paper.
+    min_scale: the side of the smallest boxes as a share of the input's, by the paper.
     """
 
     stride = 1
     multi_scale = 0.0
     anchor_count = 0
-    least_scale: ClassVar[float]
+    min_scale: ClassVar[float]
 
     @classmethod
     def plan(
         cls,
         size: Size,
         anchors: Sequence[tuple[float, float]] = (),
-        least_scale: float | None = None,
+        min_scale: float | None = None,
     ) -> Decoding:
         """The default boxes for an input of that size.
 
-        least_scale: where objects are smaller than the paper's, what the scales begin with.
+        min_scale: where objects are smaller than the paper's, what the scales begin with.
         Raises TatamiError for one that is not between 0 and 0.4, and for a side too short.
         """
-        least = cls.least_scale if least_scale is None else least_scale
-        if not 0 < least < LARGEST_LEAST:
+        smallest = cls.min_scale if min_scale is None else min_scale
+        if not 0 < smallest < MAX_MIN_SCALE:
             raise TatamiError(
-                f"smallest default boxes of {least:g} of the input",
-                hint=f"give a share above 0 and below {LARGEST_LEAST}",
+                f"smallest default boxes of {smallest:g} of the input",
+                hint=f"give a share above 0 and below {MAX_MIN_SCALE}",
             )
-        return cls.boxes_from(least, size)
+        return cls.boxes_from(smallest, size)
 
     @classmethod
     @abstractmethod
-    def boxes_from(cls, least: float, size: Size) -> Decoding:
+    def boxes_from(cls, min_scale: float, size: Size) -> Decoding:
         """The paper's boxes, their scales beginning with ``least``."""
 
     def loss(self, raw: Sequence[Tensor], targets: Sequence[Boxes]) -> dict[str, Tensor]:
@@ -106,15 +106,22 @@ def grids_of(
     )
 
 
-def scales(least: float, most: float, count: int) -> list[float]:
-    """The scales of ``count`` maps, evenly from the least to the most, and one step more, of which
-    the last map's ``larger`` box is made: equation 4."""
-    return [least + (most - least) / (count - 1) * k for k in range(count + 1)]
+def scales(min_scale: float, max_scale: float, count: int) -> list[float]:
+    """Space the scales of ``count`` maps evenly, and add one step more.
+
+    The last map's ``larger`` box is made of that.
+
+    Source: Equation 4.
+    """
+    return [min_scale + (max_scale - min_scale) / (count - 1) * k for k in range(count + 1)]
 
 
-def ssd_scales(least: float, maps: int) -> list[float]:
-    """An SSD's (section 3.1): the first map's, then from twice that evenly to 0.9, and one more."""
-    return [least, *scales(2 * least, 0.9, maps - 1)]
+def ssd_scales(min_scale: float, maps: int) -> list[float]:
+    """Give an SSD's scales: the first map's, then evenly from twice that to 0.9, and one more.
+
+    Source: Section 3.1.
+    """
+    return [min_scale, *scales(2 * min_scale, 0.9, maps - 1)]
 
 
 def shapes(
@@ -205,7 +212,7 @@ def encode(
 ) -> Float32:
     """Offsets (n, 4) from default boxes (n, 4) to truths (n, 4), both as centers and sides.
 
-    Equation 2, divided by the variances: what ``tatami.rules.decoding`` makes a box of again.
+    Equation 2, divided by the variances: what rules/decoding.py makes a box of again.
     """
     center, side = variances
     moved = (truths[:, :2] - boxes[:, :2]) / boxes[:, 2:] / np.float32(center)
@@ -356,10 +363,10 @@ def check_batch(images: Tensor, module: nn.Module) -> None:
         raise TatamiError("a batch of 1 cannot be normalized", hint="give --batch 2 or more")
 
 
-def check_sides(size: Size, least: int) -> None:
+def check_input_size(size: Size, min_side: int) -> None:
     """Raise TatamiError for an input with a side of fewer pixels."""
-    if min(size.width, size.height) < least:
+    if min(size.width, size.height) < min_side:
         raise TatamiError(
             f"an input of {size} is too small for this network",
-            hint=f"give one of at least {least}x{least}",
+            hint=f"give one of at least {min_side}x{min_side}",
         )

@@ -20,8 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tatami.models.blocks import average_bins, check_size, start_for_relu, wide
-from tatami.models.classifier import Classifier, Ranking, cross_entropy, rankings
+from tatami.models.blocks import average_bins, check_min_side, init_he, scale_channels
+from tatami.models.classifier import Classifier
 
 
 class DenseNet(Classifier):
@@ -31,7 +31,7 @@ class DenseNet(Classifier):
     paper's k.  width: multiplies growth, and with it every layer's channels.
     """
 
-    smallest = 32
+    min_side = 32
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class DenseNet(Classifier):
         growth: int = 32,
     ) -> None:
         super().__init__()
-        added = wide(growth, width)
+        added = scale_channels(growth, width)
         channels = 2 * added
         features: OrderedDict[str, nn.Module] = OrderedDict()
         features["conv0"] = nn.Conv2d(3, channels, 7, stride=2, padding=3, bias=False)
@@ -57,7 +57,7 @@ class DenseNet(Classifier):
         features["norm5"] = nn.BatchNorm2d(channels)
         self.features = nn.Sequential(features)
         self.classifier = nn.Linear(channels, classes)
-        start_for_relu(self)
+        init_he(self)
         self.register_load_state_dict_pre_hook(_rename_old)  # type: ignore[no-untyped-call]
 
     def current_name(self, name: str) -> str:
@@ -66,18 +66,10 @@ class DenseNet(Classifier):
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, 3, H, W) -> logits (n, classes)."""
-        check_size(images, self.smallest)
+        check_min_side(images, self.min_side)
         x = F.relu(self.features(images), inplace=True)  # (n, c, H/32, W/32)
         logits: Tensor = self.classifier(average_bins(x, 1, 1).flatten(1))
         return logits
-
-    def loss(self, raw: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> dict[str, Tensor]:
-        """Cross-entropy."""
-        return {"classes": cross_entropy(raw, labels, label_smoothing)}
-
-    def decode(self, raw: Tensor, count: int = 5) -> list[Ranking]:
-        """The likeliest classes of each picture."""
-        return rankings(raw, count)
 
 
 class DenseBlock(nn.Module):

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from tatami.rules.decoding import Candidates, candidates
 from tatami.types import Boxes, Decoding, InputSpec, Size
 
 
@@ -51,14 +50,6 @@ class Detector(nn.Module):
     def loss(self, raw: Any, targets: Sequence[Boxes]) -> dict[str, Tensor]:
         """The parts whose sum is lowered. raw: what forward gave.  targets: n pictures' boxes, in
         pixels of the input."""
-
-    def decode(self, raw: Tensor | tuple[Tensor, ...], score_threshold: float) -> list[Candidates]:
-        """The candidates of each picture in pixels of the input, before suppression."""
-        maps = [one.detach().float().cpu().numpy() for one in as_maps(raw)]
-        return [
-            candidates(of_picture, self.decoding, score_threshold, self.classes)
-            for of_picture in zip(*maps, strict=True)
-        ]
 
 
 def as_maps(raw: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -13,13 +13,13 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tatami.models.blocks import ConvNormRelu, start_for_relu, wide
+from tatami.models.blocks import ConvNormRelu, init_he, scale_channels
 from tatami.models.default_boxes import (
     VARIANCES,
     DefaultBoxDetector,
     Heads,
     check_batch,
-    check_sides,
+    check_input_size,
     grids_of,
     shapes,
     ssd_scales,
@@ -43,13 +43,13 @@ class DSSD(DefaultBoxDetector):
     """
 
     size = Size(321, 321)
-    least_scale = 0.1
+    min_scale = 0.1
     blocks: ClassVar[tuple[int, int, int, int]] = (3, 4, 23, 3)
 
     def __init__(self, classes: int, decoding: Decoding, width: float = 1.0) -> None:
         super().__init__(classes, decoding, width)
         first, second, third, fourth = self.blocks
-        own = [wide(channels, width) for channels in (64, 128, 256, 512)]
+        own = [scale_channels(channels, width) for channels in (64, 128, 256, 512)]
         made = [Bottleneck.expansion * channels for channels in own]
         self.conv1 = nn.Conv2d(3, own[0], kernel_size=7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(own[0])
@@ -59,7 +59,7 @@ class DSSD(DefaultBoxDetector):
         # The stride of conv5 is 1, its holes are filled by dilation (section 3.1).
         self.layer4 = stage(Bottleneck, made[2], own[3], fourth, stride=1, dilation=2)
         maps = len(decoding.grids)
-        half = wide(256, width)
+        half = scale_channels(256, width)
         extra = Bottleneck.expansion * half
         stages: list[nn.Module] = [Bottleneck(made[3], half, stride=2)]  # conv6_x
         stages += [Bottleneck(extra, half, stride=2) for _ in range(2)]
@@ -67,7 +67,7 @@ class DSSD(DefaultBoxDetector):
         self.extra = nn.ModuleList(stages[: maps - 2])
 
         down = [made[1], made[3], *[extra] * (maps - 2)]
-        up = wide(UP, width)
+        up = scale_channels(UP, width)
         coarser = [*[up] * (maps - 2), down[-1]]  # than each map but the last
         self.up = nn.ModuleList(
             Deconvolution(below, beside, up)
@@ -76,7 +76,7 @@ class DSSD(DefaultBoxDetector):
         self.predict = nn.ModuleList(
             Prediction(inputs, half, extra) for inputs in (*[up] * (maps - 1), down[-1])
         )
-        start_for_relu(self)
+        init_he(self)
         for part in self.up:
             assert isinstance(part, Deconvolution)
             part.start()
@@ -88,9 +88,9 @@ class DSSD(DefaultBoxDetector):
         return InputSpec(size, resize="stretch", mean=MEAN, scale=(1 / 58, 1 / 58, 1 / 58))
 
     @classmethod
-    def boxes_from(cls, least: float, size: Size) -> Decoding:
+    def boxes_from(cls, min_scale: float, size: Size) -> Decoding:
         """The default boxes: the scales are an SSD's."""
-        steps = ssd_scales(least, MAPS)
+        steps = ssd_scales(min_scale, MAPS)
         boxes = [shapes(steps[at], steps[at + 1], RATIOS, size) for at in range(MAPS)]
         grids = grids_of(size, cls.cells(size), boxes)
         return Decoding("ssd", grids, "softmax", VARIANCES, iou_threshold=0.45, max_detections=200)
@@ -102,7 +102,7 @@ class DSSD(DefaultBoxDetector):
         The extra stages end with the first map that has one cell along a side.
         Raises TatamiError for a side of less than 64 pixels.
         """
-        check_sides(size, 64)
+        check_input_size(size, 64)
         pooled = (((side + 1) // 2 - 3) // 2 + 1 for side in (size.height, size.width))
         rows, columns = ((side + 1) // 2 for side in pooled)
         found = [(rows, columns)]
@@ -149,13 +149,13 @@ class Last(nn.Module):
         self.reduce = ConvNormRelu(inputs, between, kernel=1)
         self.conv = nn.Conv2d(between, between, 3, stride=2, bias=False)
         self.norm = nn.BatchNorm2d(between)
-        self.widen = ConvNormRelu(between, outputs, kernel=1)
+        self.scaledn = ConvNormRelu(between, outputs, kernel=1)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.reduce(x)
         padding = [last_padding(int(side)) for side in x.shape[2:]]
         x = self.norm(F.conv2d(x, self.conv.weight, None, stride=2, padding=padding))
-        y: Tensor = self.widen(F.relu(x, inplace=True))
+        y: Tensor = self.scaledn(F.relu(x, inplace=True))
         return y
 
 
@@ -207,13 +207,13 @@ class Prediction(nn.Module):
         super().__init__()
         self.reduce = ConvNormRelu(inputs, between, kernel=1)
         self.middle = ConvNormRelu(between, between, kernel=1)
-        self.widen = nn.Conv2d(between, outputs, kernel_size=1, bias=False)
-        self.widen_norm = nn.BatchNorm2d(outputs)
+        self.scaledn = nn.Conv2d(between, outputs, kernel_size=1, bias=False)
+        self.scaledn_norm = nn.BatchNorm2d(outputs)
         self.shortcut = nn.Conv2d(inputs, outputs, kernel_size=1, bias=False)
         self.shortcut_norm = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.widen_norm(self.widen(self.middle(self.reduce(x))))
+        y = self.scaledn_norm(self.scaledn(self.middle(self.reduce(x))))
         return F.relu(y + self.shortcut_norm(self.shortcut(x)), inplace=True)
 
 

@@ -6,14 +6,15 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import onnx
 import onnx_ir as ir
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tatami.errors import TatamiError
 from tatami.graph.check import check_graph, check_operators, check_spec
@@ -27,7 +28,8 @@ from tatami.graph.passes.merge_pad import merge_pad
 from tatami.graph.passes.merge_space_to_depth import merge_space_to_depth
 from tatami.graph.passes.name_values import name_values
 from tatami.graph.write import write
-from tatami.types import DetectionSpec, Size, Spec, TwoStageSpec
+from tatami.models.stand_ins import replaced
+from tatami.types import Size, Spec, TwoStageSpec
 
 OPSET = 18
 """The ONNX operator set: ONNX Runtime from 1.14 on and Netron read it."""
@@ -36,38 +38,51 @@ OPSET = 18
 def export_onnx(module: nn.Module, spec: Spec, path: Path) -> None:
     """Write ``module.forward`` as an ONNX file with ``spec`` in its metadata, whole or not at all.
 
-    module: images (1, 3, height, width) -> raw map or maps, or logits; its mode
-    (train or eval) is as before afterwards. Batch normalization stays a node of its own:
-    ``tatami fold`` folds it.
+    Batch normalization stays a node of its own: shrink/fold.py folds it.
 
-    Raises TatamiError for a module with operators that Tatami cannot run or with weights that are
-    not finite, and OSError where the file cannot be written.
+    Args:
+        module: From images (1, 3, height, width) to a raw map or maps, or to logits. Its mode,
+            train or eval, is as before afterwards.
+        spec: What the network is for.
+        path: The file.
+
+    Raises:
+        TatamiError: For operators that Tatami cannot run, or weights that are not finite.
+        OSError: Where the file cannot be written.
     """
     write(to_network(module, spec), path)
 
 
 def to_network(module: nn.Module, spec: Spec) -> Network:
-    """The network that export_onnx writes. Raises TatamiError as it does."""
-    if isinstance(spec, DetectionSpec):
-        count = len(spec.decoding.maps(len(spec.classes)))
-        outputs = ("map",) if count == 1 else tuple(f"map_{index}" for index in range(count))
-    elif isinstance(spec, TwoStageSpec):
-        count = 0 if spec.proposals is None else len(spec.proposals.maps(1))
-        outputs = ("features", *(f"map_{index}" for index in range(count)))
-    else:
-        outputs = ("logits",)
-    model = to_model(module, spec.input.size, outputs)
+    """Give the network that export_onnx writes.
+
+    Args:
+        module: Takes images (1, 3, height, width) of the spec's size.
+        spec: What the network is for.
+
+    Raises:
+        TatamiError: As export_onnx does.
+    """
+    model = to_model(module, spec.input.size, spec.output_names)
     check_spec(model.graph, spec)
     return Network(model, spec)
 
 
 def to_head_network(head: nn.Module, spec: TwoStageSpec, channels: int) -> Network:
-    """The network of a two-stage detector's head: regions pooled to (1, channels, rows, columns),
-    or warped, to the numbers of the classes and the offsets. Raises TatamiError as ``to_network``.
+    """Give the network of a two-stage detector's head.
+
+    Args:
+        head: From regions, pooled to (1, channels, rows, columns) or warped, to the numbers of the
+            classes and the offsets.
+        spec: What the detector is for.
+        channels: Of what the head takes.
+
+    Raises:
+        TatamiError: As export_onnx does.
     """
     spec = replace(spec, part="head")
     sides = spec.input.size if spec.decoding.kind == "warp" else spec.decoding.bins
-    model = to_model(head, sides, ("classes", "offsets"), "regions", channels)
+    model = to_model(head, sides, spec.output_names, "regions", channels)
     check_spec(model.graph, spec)
     return Network(model, spec)
 
@@ -79,16 +94,22 @@ def to_model(
     input: str = "images",
     channels: int = 3,
 ) -> ir.Model:
-    """The ONNX model of a module that takes images (1, 3, height, width) of one size, checked.
+    """Give the checked ONNX model of a module that takes images of one size.
 
-    outputs: the names of its outputs.  input, channels: of its input, where it takes no images.
+    Args:
+        module: Takes (1, channels, height, width).
+        size: Of its input.
+        outputs: The names of its outputs.
+        input: The name of its input.
+        channels: Of its input.
 
-    Raises TatamiError for an input that the module refuses, for operators that Tatami cannot run
-    and for weights that are not finite.
+    Raises:
+        TatamiError: For an input that the module refuses, for operators that Tatami cannot run, and
+            for weights that are not finite.
     """
     device = next(module.parameters()).device
     images = torch.zeros(1, channels, size.height, size.width, device=device)
-    with _in_eval_mode(module), _quiet(), _own_refusals():
+    with _in_eval_mode(module), _quiet(), _own_refusals(), replaced(_OPERATORS):
         program = torch.onnx.export(
             module,
             (images,),
@@ -116,6 +137,44 @@ def to_model(
     check_operators((node.domain, node.op_type) for node in model.graph)
     check_graph(model.graph)
     return model
+
+
+_HALVES: dict[str, int | float | str | bool | Sequence[Any]] = {
+    "kernel_shape": [2, 2],
+    "strides": [2, 2],
+}
+
+
+def _max_pool_with_places(x: Tensor) -> tuple[Tensor, Tensor]:
+    """ONNX's MaxPool with both outputs, of which torch's exporter would make arithmetic. ONNX
+    counts the places otherwise than torch, but nobody looks at them."""
+    n, c, h, w = x.shape
+    shape = (n, c, h // 2, w // 2)
+    y, places = torch.onnx.ops.symbolic_multi_out(
+        "MaxPool",
+        [x],
+        _HALVES,
+        dtypes=[x.dtype, torch.int64],
+        shapes=[shape, shape],
+        version=OPSET,
+    )
+    return y, places
+
+
+def _max_unpool(x: Tensor, places: Tensor) -> Tensor:
+    """ONNX's MaxUnpool, which torch's exporter does not know."""
+    n, c, h, w = x.shape
+    shape = (n, c, 2 * h, 2 * w)
+    return torch.onnx.ops.symbolic(
+        "MaxUnpool", [x, places], _HALVES, dtype=x.dtype, shape=shape, version=OPSET
+    )
+
+
+_OPERATORS: dict[str, Callable[..., Any]] = {
+    "max_pool_with_places": _max_pool_with_places,
+    "max_unpool": _max_unpool,
+}
+"""Functions of blocks.py that are one operator of ONNX, and what stands for them in a file."""
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tatami.models.backbone import BACKBONES, bins_of
-from tatami.models.blocks import wide
+from tatami.models.blocks import scale_channels
 from tatami.models.default_boxes import BACKGROUND, default_boxes, encode, match
 from tatami.models.two_stage import RegionHead, Sampling, TwoStage, split
 from tatami.rules.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
@@ -65,7 +65,7 @@ class FasterRCNN(TwoStage):
         self.backbone = BACKBONES[backbone](width)
         self.channels = self.backbone.channels
         self.rpn = RegionProposals(
-            self.backbone.channels, wide(512, width), len(proposals.grids[0].anchors)
+            self.backbone.channels, scale_channels(512, width), len(proposals.grids[0].anchors)
         )
         self.regions = RegionHead(self.backbone, classes, decoding, Sampling(background=0.0))
 

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tatami.errors import TatamiError
-from tatami.models.blocks import check_sides, start_for_relu, wide
+from tatami.models.blocks import check_stride, init_he, scale_channels
 from tatami.models.segmenter import Segmenter
 from tatami.models.vgg import CHANNELS, D, convolutions
 from tatami.types import Size
@@ -48,29 +48,29 @@ class FCN(Segmenter):
         super().__init__()
         if finest not in (8, 16, 32):
             raise TatamiError(f"the finest scores are at 1/{finest}", hint="give 8, 16 or 32")
-        full = wide(4096, width)
+        full = scale_channels(4096, width)
         self.features = convolutions(D, width, norm)  # (n, 512, H / 32, W / 32)
-        self.fc6 = nn.Conv2d(wide(CHANNELS[4], width), full, kernel_size=7, padding=3)
+        self.fc6 = nn.Conv2d(scale_channels(CHANNELS[4], width), full, kernel_size=7, padding=3)
         self.norm6 = nn.BatchNorm2d(full) if norm else nn.Identity()
         self.fc7 = nn.Conv2d(full, full, kernel_size=1)
         self.norm7 = nn.BatchNorm2d(full) if norm else nn.Identity()
         self.dropout = nn.Dropout(dropout)
-        start_for_relu(self)
+        init_he(self)
         self.score_fr = _score(full, classes)
         self.score_pool4: nn.Conv2d | None = None
         self.score_pool3: nn.Conv2d | None = None
         if finest <= 16:
             self.upscore2 = upsampling(classes, 2)
-            self.score_pool4 = _score(wide(CHANNELS[3], width), classes)
+            self.score_pool4 = _score(scale_channels(CHANNELS[3], width), classes)
         if finest == 8:
             self.upscore_pool4 = upsampling(classes, 2)
-            self.score_pool3 = _score(wide(CHANNELS[2], width), classes)
+            self.score_pool3 = _score(scale_channels(CHANNELS[2], width), classes)
         self.upscore = upsampling(classes, finest)
         self.upscore.weight.requires_grad_(False)  # section 4.3: the last one stays bilinear
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, 3, H, W) -> logits (n, classes, H, W). Raises TatamiError for other sides."""
-        check_sides(images, self.stride)
+        check_stride(images, self.stride)
         x, pooled = images, []
         for layer in self.features:
             x = layer(x)

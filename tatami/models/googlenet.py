@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tatami.models.blocks import average_bins, check_size, start_for_relu, wide
-from tatami.models.classifier import Classifier, Ranking, cross_entropy, rankings
+from tatami.models.blocks import average_bins, check_min_side, init_he, scale_channels
+from tatami.models.classifier import Classifier, cross_entropy
 
 AUXILIARY_WEIGHT = 0.3
 """Of each auxiliary loss (section 5)."""
@@ -28,7 +28,7 @@ class GoogLeNet(Classifier):
     width: multiplies every layer's channels.
     """
 
-    smallest = 32
+    min_side = 32
 
     def __init__(
         self,
@@ -42,17 +42,17 @@ class GoogLeNet(Classifier):
         super().__init__()
 
         def inception(inputs: int, *channels: int) -> Inception:
-            return Inception(inputs, *(wide(number, width) for number in channels))
+            return Inception(inputs, *(scale_channels(number, width) for number in channels))
 
-        stem = wide(64, width)
+        stem = scale_channels(64, width)
         self.transform_input = transform_input
         self.conv1 = BasicConv2d(3, stem, kernel=7, stride=2)
         self.maxpool1 = nn.MaxPool2d(3, stride=2, ceil_mode=True)
         self.conv2 = BasicConv2d(stem, stem, kernel=1)
-        self.conv3 = BasicConv2d(stem, wide(192, width), kernel=3)
+        self.conv3 = BasicConv2d(stem, scale_channels(192, width), kernel=3)
         self.maxpool2 = nn.MaxPool2d(3, stride=2, ceil_mode=True)
         # Inputs, then the 1x1 branch, the 3x3 one and what reduces it, the "5x5" one, the pool's.
-        self.inception3a = inception(wide(192, width), 64, 96, 128, 16, 32, 32)
+        self.inception3a = inception(scale_channels(192, width), 64, 96, 128, 16, 32, 32)
         self.inception3b = inception(self.inception3a.outputs, 128, 128, 192, 32, 96, 64)
         self.maxpool3 = nn.MaxPool2d(3, stride=2, ceil_mode=True)
         self.inception4a = inception(self.inception3b.outputs, 192, 96, 208, 16, 48, 64)
@@ -66,20 +66,20 @@ class GoogLeNet(Classifier):
         self.aux1: Auxiliary | None = None
         self.aux2: Auxiliary | None = None
         if auxiliary:
-            sizes = wide(128, width), wide(1024, width)
+            sizes = scale_channels(128, width), scale_channels(1024, width)
             self.aux1 = Auxiliary(self.inception4a.outputs, *sizes, classes, auxiliary_dropout)
             self.aux2 = Auxiliary(self.inception4d.outputs, *sizes, classes, auxiliary_dropout)
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(self.inception5b.outputs, classes)
         self._auxiliary_logits: tuple[Tensor, Tensor] | None = None
-        start_for_relu(self)
+        init_he(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, 3, H, W) -> logits (n, classes).
 
         In training the auxiliary logits of these images are laid aside for ``loss``.
         """
-        check_size(images, self.smallest)
+        check_min_side(images, self.min_side)
         x = self._transformed(images) if self.transform_input else images
         x = self.maxpool1(self.conv1(x))  # (n, 64, H/4, W/4)
         x = self.maxpool2(self.conv3(self.conv2(x)))  # (n, 192, H/8, W/8)
@@ -93,22 +93,23 @@ class GoogLeNet(Classifier):
         logits: Tensor = self.fc(self.dropout(average_bins(x, 1, 1).flatten(1)))
         return logits
 
-    def loss(self, raw: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> dict[str, Tensor]:
-        """Cross-entropy, and in training 0.3 times that of each auxiliary classifier.
+    def loss(self, raw: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Compute the cross-entropy, and in training 0.3 times that of each auxiliary classifier.
 
         The auxiliary logits are those of the last forward, and are used once.
+
+        Args:
+            raw: The logits (n, classes) that ``forward`` gave.
+            labels: The classes (n,), int64.
         """
-        parts = {"classes": cross_entropy(raw, labels, label_smoothing)}
+        parts = super().loss(raw, labels)
         if self.training and self._auxiliary_logits is not None:
             first, second = self._auxiliary_logits
             self._auxiliary_logits = None
             for name, logits in (("auxiliary 1", first), ("auxiliary 2", second)):
-                parts[name] = AUXILIARY_WEIGHT * cross_entropy(logits, labels, label_smoothing)
+                entropy = cross_entropy(logits, labels, self.label_smoothing)
+                parts[name] = AUXILIARY_WEIGHT * entropy
         return parts
-
-    def decode(self, raw: Tensor, count: int = 5) -> list[Ranking]:
-        """The likeliest classes of each picture."""
-        return rankings(raw, count)
 
     def _transformed(self, images: Tensor) -> Tensor:
         """(x deviation + mean - 0.5) / 0.5, of ImageNet's deviations and means."""

@@ -14,8 +14,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from tatami.models.blocks import average_bins, check_size, wide
-from tatami.models.classifier import Classifier, Ranking, cross_entropy, rankings
+from tatami.models.blocks import average_bins, check_min_side, scale_channels
+from tatami.models.classifier import Classifier
 
 TABLE = (
     *((0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (4, 5, 0), (5, 0, 1)),
@@ -32,13 +32,13 @@ class LeNet5(Classifier):
     networks do; here C5's maps are averaged. width: multiplies every layer's maps.
     """
 
-    smallest = 32
+    min_side = 32
     size = 32
 
     def __init__(self, classes: int = 10, width: float = 1.0, channels: int = 3) -> None:
         super().__init__()
-        first, second = wide(6, width), wide(16, width)
-        third, fourth = wide(120, width), wide(84, width)
+        first, second = scale_channels(6, width), scale_channels(16, width)
+        third, fourth = scale_channels(120, width), scale_channels(84, width)
         self.c1 = nn.Conv2d(channels, first, kernel_size=5)
         self.s2 = Subsampling(first)
         self.c3 = PartialConvolution(first, second)
@@ -51,7 +51,7 @@ class LeNet5(Classifier):
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, channels, H, W) -> logits (n, classes)."""
-        check_size(images, self.smallest)
+        check_min_side(images, self.min_side)
         x = torch.tanh(self.c1(images))  # (n, 6, 28, 28) of 32x32
         x = torch.tanh(self.s2(x))  # (n, 6, 14, 14)
         x = torch.tanh(self.c3(x))  # (n, 16, 10, 10)
@@ -60,14 +60,6 @@ class LeNet5(Classifier):
         x = torch.tanh(self.f6(x))  # (n, 84)
         logits: Tensor = self.output(x)
         return logits
-
-    def loss(self, raw: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> dict[str, Tensor]:
-        """Cross-entropy under a softmax: equation 9 without the class of rubbish."""
-        return {"classes": cross_entropy(raw, labels, label_smoothing)}
-
-    def decode(self, raw: Tensor, count: int = 5) -> list[Ranking]:
-        """The likeliest classes of each picture."""
-        return rankings(raw, count)
 
 
 class Subsampling(nn.Module):

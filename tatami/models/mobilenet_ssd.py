@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from tatami.models.blocks import ConvNormRelu, start_for_relu, wide
+from tatami.models.blocks import ConvNormRelu, init_he, scale_channels
 from tatami.models.default_boxes import (
     VARIANCES,
     DefaultBoxDetector,
     Heads,
     check_batch,
-    check_sides,
+    check_input_size,
     grids_of,
     scales,
     shapes,
@@ -23,7 +23,7 @@ from tatami.models.default_boxes import (
 from tatami.models.mobilenet_v1 import LAYERS, Separable
 from tatami.types import Decoding, InputSpec, Size
 
-MAPS, MOST_SCALE = 6, 0.95
+MAPS, MAX_SCALE = 6, 0.95
 """Boxes of 60 of 300 pixels to 285, evenly; the larger one of the last map lies between that and
 the whole input."""
 EXTRA = ((256, 512), (128, 256), (128, 256), (64, 128))
@@ -38,30 +38,32 @@ class MobileNetSSD(DefaultBoxDetector):
     """
 
     size = Size(300, 300)
-    least_scale = 0.2
+    min_scale = 0.2
 
     def __init__(self, classes: int, decoding: Decoding, width: float = 1.0) -> None:
         super().__init__(classes, decoding, width)
-        channels = wide(32, width)
+        channels = scale_channels(32, width)
         layers: list[nn.Module] = [ConvNormRelu(3, channels, stride=2)]  # conv0
         for outputs, stride in LAYERS:
-            layers.append(Separable(channels, wide(outputs, width), stride))
-            channels = wide(outputs, width)
+            layers.append(Separable(channels, scale_channels(outputs, width), stride))
+            channels = scale_channels(outputs, width)
         self.body = nn.Sequential(*layers[: CONV11 + 1])
         self.rest = nn.Sequential(*layers[CONV11 + 1 :])
-        maps = [wide(LAYERS[CONV11 - 1][0], width), channels]
+        maps = [scale_channels(LAYERS[CONV11 - 1][0], width), channels]
         extra = []
         for between, outputs in EXTRA[: len(decoding.grids) - 2]:
             extra.append(
                 nn.Sequential(
-                    ConvNormRelu(channels, wide(between, width), kernel=1),
-                    ConvNormRelu(wide(between, width), wide(outputs, width), stride=2),
+                    ConvNormRelu(channels, scale_channels(between, width), kernel=1),
+                    ConvNormRelu(
+                        scale_channels(between, width), scale_channels(outputs, width), stride=2
+                    ),
                 )
             )
-            channels = wide(outputs, width)
+            channels = scale_channels(outputs, width)
             maps.append(channels)
         self.extra = nn.ModuleList(extra)
-        start_for_relu(self)
+        init_he(self)
         self.heads = Heads(maps, decoding, classes, kernel=1)
 
     @classmethod
@@ -71,12 +73,12 @@ class MobileNetSSD(DefaultBoxDetector):
         return InputSpec(size, resize="stretch", mean=middle, scale=half)
 
     @classmethod
-    def boxes_from(cls, least: float, size: Size) -> Decoding:
+    def boxes_from(cls, min_scale: float, size: Size) -> Decoding:
         """The default boxes: at conv11 three a cell, then six.
 
         conv11 has no larger square box and no ratio of 3.
         """
-        steps = [*scales(least, MOST_SCALE, MAPS)[:MAPS], 1.0]
+        steps = [*scales(min_scale, MAX_SCALE, MAPS)[:MAPS], 1.0]
         boxes = [shapes(steps[at], steps[at + 1], (2.0, 3.0), size) for at in range(MAPS)]
         small = shapes(steps[0], steps[1], (2.0,), size)
         boxes[0] = [small[0], *small[2:]]
@@ -90,7 +92,7 @@ class MobileNetSSD(DefaultBoxDetector):
         The extra stages end with the first map that has one cell along a side.
         Raises TatamiError for a side of less than 32 pixels.
         """
-        check_sides(size, 32)
+        check_input_size(size, 32)
         found = [(-(-size.height // 16), -(-size.width // 16))]
         while len(found) < 2 + len(EXTRA) and (len(found) < 2 or min(found[-1]) > 1):
             rows, columns = found[-1]

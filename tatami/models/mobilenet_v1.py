@@ -10,9 +10,11 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from tatami.errors import TatamiError
-from tatami.models.blocks import ConvNormRelu, average_bins, check_size, start_for_relu, wide
-from tatami.models.classifier import Classifier, Ranking, cross_entropy, rankings
+from tatami.models.blocks import ConvNormRelu, average_bins, check_min_side, init_he, scale_channels
+from tatami.models.classifier import Classifier
 
+SIDE = 224
+"""The side of the paper's squares."""
 LAYERS = (
     *((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)),
     *((512, 1), (512, 1), (512, 1), (512, 1), (512, 1), (1024, 2), (1024, 1)),
@@ -29,7 +31,7 @@ class MobileNetV1(Classifier):
     follows, as in Xception's.  Raises TatamiError for another output stride.
     """
 
-    smallest = 32
+    min_side = 32
 
     def __init__(
         self,
@@ -41,19 +43,19 @@ class MobileNetV1(Classifier):
         super().__init__()
         if output_stride not in (8, 16, 32):
             raise TatamiError(f"output_stride is {output_stride}", hint="give 8, 16 or 32")
-        channels, reached, dilation = wide(32, width), 2, 1
+        channels, reached, dilation = scale_channels(32, width), 2, 1
         layers: list[nn.Module] = [ConvNormRelu(3, channels, stride=2)]  # (n, 32, H/2, W/2)
         for outputs, stride in LAYERS:
             strides = stride if reached * stride <= output_stride else 1
-            layers.append(Separable(channels, wide(outputs, width), strides, dilation))
+            layers.append(Separable(channels, scale_channels(outputs, width), strides, dilation))
             reached *= strides
             dilation *= stride // strides
-            channels = wide(outputs, width)
+            channels = scale_channels(outputs, width)
         self.features = nn.Sequential(*layers)  # (n, 1024, H/s, W/s), s the output stride
-        self.low_channels, self.high_channels = wide(128, width), channels
+        self.low_channels, self.high_channels = scale_channels(128, width), channels
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(channels, classes)
-        start_for_relu(self)
+        init_he(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, 3, H, W) -> logits (n, classes)."""
@@ -67,20 +69,12 @@ class MobileNetV1(Classifier):
         (n, low_channels, H/4, W/4), which the next layer is about to halve, for fine edges, and
         (n, high_channels, H/s, W/s), the last one, s the output stride. Sides are rounded up.
         """
-        check_size(images, self.smallest)
+        check_min_side(images, self.min_side)
         low: Tensor = self.features[:4](images)
         return low, self.features[4:](low)
 
-    def loss(self, raw: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> dict[str, Tensor]:
-        """Cross-entropy."""
-        return {"classes": cross_entropy(raw, labels, label_smoothing)}
-
-    def decode(self, raw: Tensor, count: int = 5) -> list[Ranking]:
-        """The likeliest classes of each picture."""
-        return rankings(raw, count)
-
-    @classmethod
-    def side(cls, resolution: float) -> int:
+    @staticmethod
+    def side(resolution: float) -> int:
         """The input's side in pixels for the resolution multiplier rho of section 3.4.
 
         The paper's 224, 192, 160 and 128 are 1, 6/7, 5/7 and 4/7: multiples of 32. Raises
@@ -90,7 +84,7 @@ class MobileNetV1(Classifier):
             raise TatamiError(
                 f"resolution is {resolution:g}", hint="give a factor as 0.714, at most 8"
             )
-        return max(32, 32 * round(cls.size * resolution / 32))
+        return max(32, 32 * round(SIDE * resolution / 32))
 
 
 class Separable(nn.Module):

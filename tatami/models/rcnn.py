@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from tatami.models.alexnet import AlexNet
-from tatami.models.blocks import average_bins, check_size
+from tatami.models.blocks import average_bins, check_min_side
 from tatami.models.classifier import cross_entropy
 from tatami.models.two_stage import TwoStage
 from tatami.types import Decoding, RegionDecoding, Size
@@ -70,7 +70,7 @@ class RCNN(TwoStage):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """(n, 3, H, W) -> pool5 (n, 9216) and fc7 (n, 4096)."""
-        check_size(images, self.alexnet.smallest)
+        check_min_side(images, self.alexnet.min_side)
         pool5 = average_bins(self.alexnet.features(images), 6, 6).flatten(1)
         return pool5, self.alexnet.classifier[:-1](pool5)
 

@@ -48,7 +48,7 @@ class RegionDetector(Detector):
         return region_loss(raw, in_cells, [target.labels for target in targets], self.anchors)
 
 
-def start_near_the_anchors(last: nn.Conv2d, anchors: Pairs) -> None:
+def init_near_anchors(last: nn.Conv2d, anchors: Pairs) -> None:
     """Boxes start at their anchors in the middle of their cells, and sure of little.
 
     last: the convolution that makes the raw map.

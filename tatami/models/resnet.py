@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tatami.models.blocks import average_bins, check_size, start_for_relu, wide
-from tatami.models.classifier import Classifier, Ranking, cross_entropy, rankings
+from tatami.models.blocks import average_bins, check_min_side, init_he, scale_channels
+from tatami.models.classifier import Classifier
 
 
 class ResNet(Classifier):
@@ -24,7 +24,7 @@ class ResNet(Classifier):
     four times the channels, rather than of two.  width: multiplies every layer's channels.
     """
 
-    smallest = 32
+    min_side = 32
 
     def __init__(
         self,
@@ -35,35 +35,27 @@ class ResNet(Classifier):
     ) -> None:
         super().__init__()
         kind = Bottleneck if bottleneck else BasicBlock
-        channels = wide(64, width)
+        channels = scale_channels(64, width)
         self.conv1 = nn.Conv2d(3, channels, kernel_size=7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
         self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
         first, second, third, fourth = blocks
-        self.layer1 = stage(kind, channels, wide(64, width), first, stride=1)
-        outputs = [kind.expansion * wide(own, width) for own in (64, 128, 256, 512)]
-        self.layer2 = stage(kind, outputs[0], wide(128, width), second, stride=2)
-        self.layer3 = stage(kind, outputs[1], wide(256, width), third, stride=2)
-        self.layer4 = stage(kind, outputs[2], wide(512, width), fourth, stride=2)
+        self.layer1 = stage(kind, channels, scale_channels(64, width), first, stride=1)
+        outputs = [kind.expansion * scale_channels(own, width) for own in (64, 128, 256, 512)]
+        self.layer2 = stage(kind, outputs[0], scale_channels(128, width), second, stride=2)
+        self.layer3 = stage(kind, outputs[1], scale_channels(256, width), third, stride=2)
+        self.layer4 = stage(kind, outputs[2], scale_channels(512, width), fourth, stride=2)
         self.fc = nn.Linear(outputs[3], classes)
-        start_for_relu(self)
+        init_he(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, 3, H, W) -> logits (n, classes)."""
-        check_size(images, self.smallest)
+        check_min_side(images, self.min_side)
         x = self.maxpool(F.relu(self.bn1(self.conv1(images)), inplace=True))  # (n, 64, H/4, W/4)
         x = self.layer2(self.layer1(x))  # (n, 128, H/8, W/8), in bottlenecks four times that
         x = self.layer4(self.layer3(x))  # (n, 512, H/32, W/32)
         logits: Tensor = self.fc(average_bins(x, 1, 1).flatten(1))
         return logits
-
-    def loss(self, raw: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> dict[str, Tensor]:
-        """Cross-entropy."""
-        return {"classes": cross_entropy(raw, labels, label_smoothing)}
-
-    def decode(self, raw: Tensor, count: int = 5) -> list[Ranking]:
-        """The likeliest classes of each picture."""
-        return rankings(raw, count)
 
 
 class BasicBlock(nn.Module):

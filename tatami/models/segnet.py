@@ -11,13 +11,8 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-from tatami.models.blocks import (
-    check_sides,
-    max_pool_with_places,
-    max_unpool,
-    start_for_relu,
-    wide,
-)
+from tatami.models import blocks
+from tatami.models.blocks import check_stride, init_he, scale_channels
 from tatami.models.segmenter import Segmenter
 from tatami.models.vgg import CHANNELS, D, convolutions
 from tatami.types import Size
@@ -38,23 +33,23 @@ class SegNet(Segmenter):
         self.features = convolutions(D, width, norm=True)  # (n, 512, H / 32, W / 32)
         self.decoders = nn.ModuleList()
         for stage in reversed(range(len(D))):
-            inputs = wide(CHANNELS[stage], width)
-            outputs = wide(CHANNELS[stage - 1], width) if stage else None
+            inputs = scale_channels(CHANNELS[stage], width)
+            outputs = scale_channels(CHANNELS[stage - 1], width) if stage else None
             self.decoders.append(_decoder(inputs, outputs, D[stage], classes))
-        start_for_relu(self)
+        init_he(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, 3, H, W) -> logits (n, classes, H, W). Raises TatamiError for other sides."""
-        check_sides(images, self.stride)
+        check_stride(images, self.stride)
         x, places = images, []
         for layer in self.features:
             if isinstance(layer, nn.MaxPool2d):
-                x, place = max_pool_with_places(x)
+                x, place = blocks.max_pool_with_places(x)
                 places.append(place)
             else:
                 x = layer(x)
         for decoder, place in zip(self.decoders, reversed(places), strict=True):
-            x = decoder(max_unpool(x, place))
+            x = decoder(blocks.max_unpool(x, place))
         return x
 
 
@@ -87,7 +82,7 @@ class SegNetBasic(Segmenter):
 
     def __init__(self, classes: int = 11, width: float = 1.0) -> None:
         super().__init__()
-        channels = wide(64, width)
+        channels = scale_channels(64, width)
 
         def convolution(inputs: int) -> Iterator[nn.Module]:
             yield nn.Conv2d(inputs, channels, kernel_size=7, padding=3, bias=False)
@@ -99,16 +94,16 @@ class SegNetBasic(Segmenter):
         )
         self.decoders = nn.ModuleList(nn.Sequential(*convolution(channels)) for _ in range(4))
         self.classifier = nn.Conv2d(channels, classes, kernel_size=1)
-        start_for_relu(self)
+        init_he(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, 3, H, W) -> logits (n, classes, H, W). Raises TatamiError for other sides."""
-        check_sides(images, self.stride)
+        check_stride(images, self.stride)
         x, places = images, []
         for encoder in self.encoders:
-            x, place = max_pool_with_places(encoder(x))  # (n, 64, H / 2, W / 2), ...
+            x, place = blocks.max_pool_with_places(encoder(x))  # (n, 64, H / 2, W / 2), ...
             places.append(place)
         for decoder, place in zip(self.decoders, reversed(places), strict=True):
-            x = decoder(max_unpool(x, place))
+            x = decoder(blocks.max_unpool(x, place))
         logits: Tensor = self.classifier(x)
         return logits

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from tatami.models.blocks import check_size, max_bins, start_for_relu, wide
-from tatami.models.classifier import Classifier, Ranking, cross_entropy, rankings
+from tatami.models.blocks import check_min_side, init_he, max_bins, scale_channels
+from tatami.models.classifier import Classifier
 
 
 class SPPNet(Classifier):
@@ -23,7 +23,7 @@ class SPPNet(Classifier):
     pyramid: bins a side on each level (section 3.1).  width: multiplies every layer's channels.
     """
 
-    smallest = 64
+    min_side = 64
 
     def __init__(
         self,
@@ -33,8 +33,12 @@ class SPPNet(Classifier):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        first, second, third = wide(96, width), wide(256, width), wide(384, width)
-        full = wide(4096, width)
+        first, second, third = (
+            scale_channels(96, width),
+            scale_channels(256, width),
+            scale_channels(384, width),
+        )
+        full = scale_channels(4096, width)
         self.pyramid = tuple(pyramid)
         self.features = nn.Sequential(
             nn.Conv2d(3, first, kernel_size=7, stride=2, padding=1),  # (n, 96, 110, 110) of 224x224
@@ -60,21 +64,13 @@ class SPPNet(Classifier):
             nn.Dropout(dropout),
             nn.Linear(full, classes),
         )
-        start_for_relu(self)
+        init_he(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, 3, H, W) -> logits (n, classes)."""
-        check_size(images, self.smallest)
+        check_min_side(images, self.min_side)
         logits: Tensor = self.classifier(spatial_pyramid(self.features(images), self.pyramid))
         return logits
-
-    def loss(self, raw: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> dict[str, Tensor]:
-        """Cross-entropy."""
-        return {"classes": cross_entropy(raw, labels, label_smoothing)}
-
-    def decode(self, raw: Tensor, count: int = 5) -> list[Ranking]:
-        """The likeliest classes of each picture."""
-        return rankings(raw, count)
 
 
 def spatial_pyramid(x: Tensor, pyramid: Sequence[int]) -> Tensor:

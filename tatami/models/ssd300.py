@@ -14,13 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tatami.models.blocks import start_for_relu, wide
+from tatami.models.blocks import init_he, scale_channels
 from tatami.models.default_boxes import (
     VARIANCES,
     DefaultBoxDetector,
     Heads,
     check_batch,
-    check_sides,
+    check_input_size,
     grids_of,
     shapes,
     ssd_scales,
@@ -44,13 +44,13 @@ class SSD300(DefaultBoxDetector):
     """
 
     size = Size(300, 300)
-    least_scale = 0.1
+    min_scale = 0.1
     norm: ClassVar[bool] = False
 
     def __init__(self, classes: int, decoding: Decoding, width: float = 1.0) -> None:
         super().__init__(classes, decoding, width)
-        channels = [wide(own, width) for own in (64, 128, 256, 512, 512)]
-        full = wide(1024, width)
+        channels = [scale_channels(own, width) for own in (64, 128, 256, 512, 512)]
+        full = scale_channels(1024, width)
         inputs = 3
         stages = []
         for outputs, convolutions in zip(channels, (2, 2, 3, 3, 3), strict=True):
@@ -64,12 +64,14 @@ class SSD300(DefaultBoxDetector):
         inputs = full
         stages_made = EXTRA[: len(decoding.grids) - 2]
         for between, outputs in stages_made:
-            extra.append(Conv(inputs, wide(between, width), 1, self.norm))
-            extra.append(Conv(wide(between, width), wide(outputs, width), 3, self.norm))
-            inputs = wide(outputs, width)
+            extra.append(Conv(inputs, scale_channels(between, width), 1, self.norm))
+            extra.append(
+                Conv(scale_channels(between, width), scale_channels(outputs, width), 3, self.norm)
+            )
+            inputs = scale_channels(outputs, width)
         self.extra = nn.ModuleList(extra)
-        maps = [channels[3], full, *(wide(outputs, width) for _, outputs in stages_made)]
-        start_for_relu(self)
+        maps = [channels[3], full, *(scale_channels(outputs, width) for _, outputs in stages_made)]
+        init_he(self)
         self.heads = Heads(maps, decoding, classes, kernel=3)
 
     @classmethod
@@ -80,9 +82,9 @@ class SSD300(DefaultBoxDetector):
         return InputSpec(size, resize="stretch", mean=MEAN, scale=(1 / 58, 1 / 58, 1 / 58))
 
     @classmethod
-    def boxes_from(cls, least: float, size: Size) -> Decoding:
+    def boxes_from(cls, min_scale: float, size: Size) -> Decoding:
         """The default boxes of section 3.1."""
-        steps = ssd_scales(least, len(RATIOS))
+        steps = ssd_scales(min_scale, len(RATIOS))
         boxes = [shapes(steps[at], steps[at + 1], RATIOS[at], size) for at in range(len(RATIOS))]
         grids = grids_of(size, cls.cells(size), boxes)
         return Decoding("ssd", grids, "softmax", VARIANCES, iou_threshold=0.45, max_detections=200)
@@ -94,7 +96,7 @@ class SSD300(DefaultBoxDetector):
         The extra stages end with the first map that has one cell along a side.
         Raises TatamiError for a side of less than 64 pixels.
         """
-        check_sides(size, 64)
+        check_input_size(size, 64)
         rows, columns = (-(-(side // 4) // 2) for side in (size.height, size.width))
         found = [(rows, columns), (rows // 2, columns // 2)]  # pool3 alone rounds up
         while len(found) < 2 + len(EXTRA) and min(found[-1]) > 1:

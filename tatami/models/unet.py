@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tatami.errors import TatamiError
-from tatami.models.blocks import check_sides, start_for_relu, wide
+from tatami.models.blocks import check_stride, init_he, scale_channels
 from tatami.models.segmenter import Segmenter, center
 from tatami.types import VOID, Size
 
@@ -51,7 +51,7 @@ class UNet(Segmenter):
         self.border = border
         if same:
             self.size, self.stride = Size(576, 576), 16
-        levels = [wide(number, width) for number in CHANNELS]
+        levels = [scale_channels(number, width) for number in CHANNELS]
         self.down = nn.ModuleList(
             _twice(inputs, outputs, same, norm)
             for inputs, outputs in zip((3, *levels), levels, strict=False)
@@ -65,7 +65,7 @@ class UNet(Segmenter):
         )
         self.dropout = nn.Dropout(dropout)
         self.scores = nn.Conv2d(levels[0], classes, kernel_size=1)
-        start_for_relu(self)
+        init_he(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, 3, H, W) -> logits (n, classes, h, w), of the middle where ``same`` is not set.
@@ -87,7 +87,7 @@ class UNet(Segmenter):
 
     def _check(self, images: Tensor) -> None:
         if self.same:
-            check_sides(images, self.stride)
+            check_stride(images, self.stride)
             return
         height, width = images.shape[-2:]
         if height % 16 != 12 or width % 16 != 12 or min(height, width) < 188:
@@ -96,22 +96,27 @@ class UNet(Segmenter):
                 hint="give sides from 188 on that are 12 more than a multiple of 16, as 572",
             )
 
-    def loss(
-        self, raw: Tensor, masks: Tensor, class_weights: Tensor | None = None
-    ) -> dict[str, Tensor]:
-        """Cross-entropy in which the pixels between near cells weigh more (equations 1 and 2).
+    def loss(self, raw: Tensor, masks: Tensor) -> dict[str, Tensor]:
+        """Compute the cross-entropy, in which the pixels between near cells weigh more.
 
-        As ``Segmenter.loss``, which it is where ``border`` is 0: a mean by the weights of the
+        It is ``Segmenter.loss`` where ``border`` is 0. Otherwise it is a mean by the weights of the
         classes alone, so that what a border adds does not take from the rest.
+
+        Args:
+            raw: The logits (n, K, h, w) that ``forward`` gave.
+            masks: The classes (n, H, W), int64, VOID where there is none.
+
+        Source: Section 3, equations 1 and 2.
         """
         if not self.border:
-            return super().loss(raw, masks, class_weights)
+            return super().loss(raw, masks)
         labels = center(masks, raw)
         extra = center(border_weights(masks, self.border), raw)
         known = labels != VOID
         chosen = labels * known
+        of_classes = self._weights(raw)
         ones = torch.ones_like(raw[0, :, 0, 0])
-        weights = (ones if class_weights is None else class_weights)[chosen] * known
+        weights = (ones if of_classes is None else of_classes)[chosen] * known
         surprise = F.cross_entropy(raw, chosen, reduction="none")
         total = ((weights + extra * known) * surprise).sum()
         return {"pixels": total / weights.sum().clamp(min=1e-12)}

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from tatami.models.blocks import average_bins, check_size, start_for_relu, wide
-from tatami.models.classifier import Classifier, Ranking, cross_entropy, rankings
+from tatami.models.blocks import average_bins, check_min_side, init_he, scale_channels
+from tatami.models.classifier import Classifier
 
 D = (2, 2, 3, 3, 3)
 E = (2, 2, 4, 4, 4)
@@ -29,7 +29,7 @@ class VGG(Classifier):
     width: multiplies every layer's channels.
     """
 
-    smallest = 32
+    min_side = 32
 
     def __init__(
         self,
@@ -40,10 +40,10 @@ class VGG(Classifier):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        full = wide(4096, width)
+        full = scale_channels(4096, width)
         self.features = convolutions(stages, width, norm)  # (n, 512, H / 32, W / 32)
         self.classifier = nn.Sequential(
-            nn.Linear(wide(CHANNELS[-1], width) * 7 * 7, full),
+            nn.Linear(scale_channels(CHANNELS[-1], width) * 7 * 7, full),
             nn.ReLU(inplace=True),
             nn.Dropout(dropout),
             nn.Linear(full, full),
@@ -51,22 +51,14 @@ class VGG(Classifier):
             nn.Dropout(dropout),
             nn.Linear(full, classes),
         )
-        start_for_relu(self)
+        init_he(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, 3, H, W) -> logits (n, classes)."""
-        check_size(images, self.smallest)
+        check_min_side(images, self.min_side)
         x = average_bins(self.features(images), 7, 7)
         logits: Tensor = self.classifier(x.flatten(1))
         return logits
-
-    def loss(self, raw: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> dict[str, Tensor]:
-        """Cross-entropy."""
-        return {"classes": cross_entropy(raw, labels, label_smoothing)}
-
-    def decode(self, raw: Tensor, count: int = 5) -> list[Ranking]:
-        """The likeliest classes of each picture."""
-        return rankings(raw, count)
 
 
 def convolutions(stages: Sequence[int], width: float, norm: bool) -> nn.Sequential:
@@ -77,9 +69,9 @@ def convolutions(stages: Sequence[int], width: float, norm: bool) -> nn.Sequenti
     layers: list[nn.Module] = []
     inputs = 3
     for count, channels in zip(stages, CHANNELS, strict=True):
-        layers += stage(inputs, wide(channels, width), count, norm)
+        layers += stage(inputs, scale_channels(channels, width), count, norm)
         layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
-        inputs = wide(channels, width)
+        inputs = scale_channels(channels, width)
     return nn.Sequential(*layers)
 
 

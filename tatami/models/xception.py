@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tatami.errors import TatamiError
-from tatami.models.blocks import ConvNormRelu, average_bins, check_size, start_for_relu, wide
-from tatami.models.classifier import Classifier, Ranking, cross_entropy, rankings
+from tatami.models.blocks import ConvNormRelu, average_bins, check_min_side, init_he, scale_channels
+from tatami.models.classifier import Classifier
 
 
 class Xception(Classifier):
@@ -25,7 +25,7 @@ class Xception(Classifier):
     width: multiplies every layer's channels.  Raises TatamiError for another output stride.
     """
 
-    smallest = 32
+    min_side = 32
     size = 299
 
     def __init__(
@@ -41,7 +41,7 @@ class Xception(Classifier):
             raise TatamiError(f"output_stride is {output_stride}", hint="give 8, 16 or 32")
 
         def channels(number: int) -> int:
-            return wide(number, width)
+            return scale_channels(number, width)
 
         third_stride, third_dilation = (1, 2) if output_stride == 8 else (2, 1)
         last_stride, last_dilation = (2, 1) if output_stride == 32 else (1, 2)
@@ -63,7 +63,7 @@ class Xception(Classifier):
         self.low_channels, self.high_channels = channels(256), channels(2048)
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(self.high_channels, classes)
-        start_for_relu(self)
+        init_he(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, 3, H, W) -> logits (n, classes)."""
@@ -77,7 +77,7 @@ class Xception(Classifier):
         (n, low_channels, H/4, W/4), where block 2 is about to halve it, for fine edges, and
         (n, high_channels, H/s, W/s), the last one, s the output stride. Sides are rounded up.
         """
-        check_size(images, self.smallest)
+        check_min_side(images, self.min_side)
         x = self.block1(self.conv2(self.conv1(images)))  # (n, 128, H/4, W/4)
         low = F.relu(self.block2.before_the_stride(x))  # (n, 256, H/4, W/4)
         x = self.block2.after(low, x)  # (n, 256, H/8, W/8)
@@ -86,14 +86,6 @@ class Xception(Classifier):
         for layer in (self.conv3, self.conv4, self.conv5):
             x = F.relu(layer(x))
         return low, x
-
-    def loss(self, raw: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> dict[str, Tensor]:
-        """Cross-entropy."""
-        return {"classes": cross_entropy(raw, labels, label_smoothing)}
-
-    def decode(self, raw: Tensor, count: int = 5) -> list[Ranking]:
-        """The likeliest classes of each picture."""
-        return rankings(raw, count)
 
 
 class Block(nn.Module):

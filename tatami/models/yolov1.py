@@ -27,8 +27,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tatami.errors import TatamiError
-from tatami.models.blocks import ConvNormLeaky, average_bins, check_size, wide
-from tatami.models.classifier import Classifier, Ranking, cross_entropy, rankings
+from tatami.models.blocks import ConvNormLeaky, average_bins, check_min_side, scale_channels
+from tatami.models.classifier import Classifier
 from tatami.models.detector import Detector
 from tatami.models.overlap import paired_iou
 from tatami.types import AnchorGrid, Boxes, Decoding, Float64, Int64, Size
@@ -75,7 +75,7 @@ class YoloV1(Detector):
         places = (self.input.width // self.stride) * (self.input.height // self.stride)
         self.hidden, features = self._hidden(depth * places, width)
         self.last = nn.Linear(features, (5 * self.boxes + classes) * self.rows * self.columns)
-        self._start()
+        self._init()
 
     def _convolutions(self, width: float, norm: bool) -> tuple[nn.Sequential, int]:
         """Figure 3 up to the fully connected layers: (n, 3, H, W) -> (n, c, H / 64, W / 64); c."""
@@ -86,7 +86,7 @@ class YoloV1(Detector):
 
     def _hidden(self, inputs: int, width: float) -> tuple[nn.Sequential, int]:
         """The fully connected layers before the last: (n, inputs) -> (n, c), c = 4096; c."""
-        outputs = wide(4096, width)
+        outputs = scale_channels(4096, width)
         layers = nn.Linear(inputs, outputs), nn.LeakyReLU(0.1), nn.Dropout(0.5)
         return nn.Sequential(*layers), outputs
 
@@ -161,7 +161,7 @@ class YoloV1(Detector):
         w, h = said[..., 2] ** 2 / 2, said[..., 3] ** 2 / 2
         return torch.stack((x - w, y - h, x + w, y + h), dim=-1)
 
-    def _start(self) -> None:
+    def _init(self) -> None:
         """He initialization of all but the last layer; boxes in the middle of their cells, the B of
         them of as many sizes, so that each finds truths to answer for.
 
@@ -169,17 +169,17 @@ class YoloV1(Detector):
         holds is not learned. With as many and as large features a high rate overshoots: where there
         are hidden ones, 0.003 serves.
         """
-        _start_for_leaky(self.convolutions)
-        _start_for_leaky(self.hidden)
+        _init_leaky(self.convolutions)
+        _init_leaky(self.hidden)
         nn.init.normal_(self.last.weight, std=0.01)
         with torch.no_grad():
             bias = self.last.bias.view(-1, self.rows, self.columns)
             bias.zero_()
             for box in range(self.boxes):
                 bias[5 * box : 5 * box + 2] = 0.5
-                bias[5 * box + 2 : 5 * box + 4] = self._first_root(box)
+                bias[5 * box + 2 : 5 * box + 4] = self._initial_root(box)
 
-    def _first_root(self, box: int) -> float:
+    def _initial_root(self, box: int) -> float:
         """How large one of the B boxes begins: the square root of its sides, in inputs."""
         return (box + 1) / (self.boxes + 1)
 
@@ -195,7 +195,7 @@ class FastYoloV1(YoloV1):
         return nn.Sequential(*layers.made), layers.channels
 
     def _hidden(self, inputs: int, width: float) -> tuple[nn.Sequential, int]:
-        first, second = wide(256, width), wide(4096, width)
+        first, second = scale_channels(256, width), scale_channels(4096, width)
         layers = (
             *(nn.Linear(inputs, first), nn.LeakyReLU(0.1)),
             *(nn.Linear(first, second), nn.LeakyReLU(0.1), nn.Dropout(0.5)),
@@ -228,7 +228,7 @@ class TinyYoloV1(YoloV1):
     def _hidden(self, inputs: int, width: float) -> tuple[nn.Sequential, int]:
         return nn.Sequential(), inputs
 
-    def _start(self) -> None:
+    def _init(self) -> None:
         """Besides, a cell's numbers are at first a weighted sum of the features where it lies, the
         same one in every cell, and of none elsewhere.
 
@@ -236,7 +236,7 @@ class TinyYoloV1(YoloV1):
         small that its squares add up to one over the map: with larger ones the last layer
         overshoots, and with a mean it is slow (LeCun et al. 1998, "Efficient BackProp", section 5).
         """
-        super()._start()
+        super()._init()
         down, across = self.input.height // self.stride, self.input.width // self.stride
         depth = self.last.in_features // (down * across)
         gain, block = 1.0, self.convolutions[-1]
@@ -253,7 +253,7 @@ class TinyYoloV1(YoloV1):
                 x = (2 * column + 1) * across // (2 * self.columns)
                 every[:, row, column, :, y, x] = shared
 
-    def _first_root(self, box: int) -> float:
+    def _initial_root(self, box: int) -> float:
         return float(0.5 ** (self.boxes - box))  # 1/4 and 1/2
 
 
@@ -265,29 +265,21 @@ class YoloV1Classifier(Classifier):
     width, norm: as of ``YoloV1``.
     """
 
-    smallest = 32
+    min_side = 32
 
     def __init__(self, classes: int = 1000, width: float = 1.0, *, norm: bool = True) -> None:
         super().__init__()
         layers = _first_20(width, norm)
         self.convolutions = nn.Sequential(*layers.made)
         self.last = nn.Linear(layers.channels, classes)
-        _start_for_leaky(self.convolutions)
+        _init_leaky(self.convolutions)
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, 3, H, W) -> logits (n, classes). Raises TatamiError for a side below 32."""
-        check_size(images, self.smallest)
+        check_min_side(images, self.min_side)
         seen = self.convolutions(images)  # (n, 1024, H / 32, W / 32)
         logits: Tensor = self.last(average_bins(seen, 1, 1).flatten(1))
         return logits
-
-    def loss(self, raw: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> dict[str, Tensor]:
-        """Cross-entropy."""
-        return {"classes": cross_entropy(raw, labels, label_smoothing)}
-
-    def decode(self, raw: Tensor, count: int = 5) -> list[Ranking]:
-        """The likeliest classes of each picture."""
-        return rankings(raw, count)
 
 
 class _Layers:
@@ -297,10 +289,10 @@ class _Layers:
         self.made: list[nn.Module] = []
         self.channels = 3
         self.norm = norm
-        self.wide = partial(wide, width=width)
+        self.scaled = partial(scale_channels, width=width)
 
     def conv(self, channels: int, kernel: int, stride: int = 1) -> _Layers:
-        outputs = self.wide(channels)
+        outputs = self.scaled(channels)
         if self.norm:
             self.made.append(ConvNormLeaky(self.channels, outputs, kernel, stride))
         else:
@@ -328,7 +320,7 @@ def _first_20(width: float, norm: bool) -> _Layers:
     return layers
 
 
-def _start_for_leaky(module: nn.Module) -> None:
+def _init_leaky(module: nn.Module) -> None:
     """He initialization of every convolution and fully connected layer, for what follows them."""
     for part in module.modules():
         if isinstance(part, nn.Conv2d | nn.Linear):

@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tatami.models.blocks import ConvNormLeaky, space_to_depth, wide
-from tatami.models.region import RegionDetector, start_near_the_anchors
+from tatami.models.blocks import ConvNormLeaky, scale_channels, space_to_depth
+from tatami.models.region import RegionDetector, init_near_anchors
 from tatami.types import Decoding, Size
 
 PASSTHROUGH = 64
@@ -37,7 +37,7 @@ class YoloV2(RegionDetector):
 
     def __init__(self, classes: int, decoding: Decoding, width: float = 1.0) -> None:
         super().__init__(classes, decoding, width)
-        channels = partial(wide, width=width)
+        channels = partial(scale_channels, width=width)
         c32, c64, c128, c256 = channels(32), channels(64), channels(128), channels(256)
         c512, c1024, fine = channels(512), channels(1024), channels(PASSTHROUGH)
         self.stage1 = ConvNormLeaky(3, c32)
@@ -50,7 +50,7 @@ class YoloV2(RegionDetector):
         self.passthrough = ConvNormLeaky(c512, fine, kernel=1)
         self.joined = ConvNormLeaky(4 * fine + c1024, c1024)
         self.last = nn.Conv2d(c1024, len(self.anchors) * (5 + classes), kernel_size=1)
-        start_near_the_anchors(self.last, self.anchors)
+        init_near_anchors(self.last, self.anchors)
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, 3, H, W) -> (n, A * (5 + K), H / 32, W / 32)."""

@@ -12,8 +12,8 @@ from functools import partial
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tatami.models.blocks import ConvNormLeaky, max_pool_same, wide
-from tatami.models.region import RegionDetector, start_near_the_anchors
+from tatami.models.blocks import ConvNormLeaky, max_pool_same, scale_channels
+from tatami.models.region import RegionDetector, init_near_anchors
 from tatami.types import Decoding, Size
 
 
@@ -28,7 +28,7 @@ class YoloV2Tiny(RegionDetector):
 
     def __init__(self, classes: int, decoding: Decoding, width: float = 1.0) -> None:
         super().__init__(classes, decoding, width)
-        channels = partial(wide, width=width)
+        channels = partial(scale_channels, width=width)
         self.conv1 = ConvNormLeaky(3, channels(16))
         self.conv2 = ConvNormLeaky(channels(16), channels(32))
         self.conv3 = ConvNormLeaky(channels(32), channels(64))
@@ -38,7 +38,7 @@ class YoloV2Tiny(RegionDetector):
         self.conv7 = ConvNormLeaky(channels(512), channels(1024))
         self.conv8 = ConvNormLeaky(channels(1024), channels(1024))
         self.conv9 = nn.Conv2d(channels(1024), len(self.anchors) * (5 + classes), kernel_size=1)
-        start_near_the_anchors(self.conv9, self.anchors)
+        init_near_anchors(self.conv9, self.anchors)
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, 3, H, W) -> (n, A * (5 + K), H / 32, W / 32)."""

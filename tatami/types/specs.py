@@ -121,6 +121,11 @@ class Spec(ABC):
         """Whether the network's input is made of a picture by the picture rule."""
         return True
 
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """What an exported network's outputs are called."""
+        return ("logits",)
+
     def resized(self, size: Size, before: Sequence[Shape], after: Sequence[Shape]) -> Self:
         """Give the spec of the same network at another input size.
 
@@ -209,6 +214,12 @@ class DetectionSpec(Spec):
             )
         resized = super().resized(size, before, after)
         return resized.changed(decoding=replace(self.decoding, grids=grids))
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """What an exported network's raw maps are called."""
+        count = len(self.decoding.maps(len(self.classes)))
+        return ("map",) if count == 1 else tuple(f"map_{index}" for index in range(count))
 
     def check_outputs(self, shapes: Sequence[Shape]) -> None:
         """Raise TatamiError unless there is one raw map for each that the decoding reads."""
@@ -332,6 +343,14 @@ class TwoStageSpec(Spec):
     def sees_pictures(self) -> bool:
         """Whether it is the first network, or warped regions are seen as pictures are."""
         return self.part == "features" or self.decoding.kind == "warp"
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """What the outputs of an exported network of this part are called."""
+        if self.part == "head":
+            return "classes", "offsets"
+        count = 0 if self.proposals is None else len(self.proposals.maps(1))
+        return ("features", *(f"map_{index}" for index in range(count)))
 
     def check(self, image: Shape, outputs: Sequence[Shape]) -> None:
         """Raise TatamiError where the metadata and the network tell different stories."""

@@ -14,7 +14,7 @@ from tatami.errors import TatamiError
 from tatami.models.default_boxes import (
     BACKGROUND,
     NEITHER,
-    check_sides,
+    check_input_size,
     default_boxes,
     encode,
     grids_of,
@@ -301,6 +301,6 @@ def test_targets_say_the_class_after_the_background() -> None:
 
 
 def test_an_input_that_is_too_small() -> None:
-    check_sides(Size(64, 64), 64)
+    check_input_size(Size(64, 64), 64)
     with pytest.raises(TatamiError, match="an input of 64x63 is too small"):
-        check_sides(Size(64, 63), 64)
+        check_input_size(Size(64, 63), 64)
