@@ -29,8 +29,13 @@ WIDTH = 80
 """Columns of what is printed."""
 
 
-def print_table(table: Table) -> None:
-    """Print a table, at most WIDTH columns wide."""
+def print_table(table: Table, *, error: bool = False) -> None:
+    """Print a table, at most WIDTH columns wide.
+
+    Args:
+        table: What is printed.
+        error: Whether it goes to standard error.
+    """
     flexible = any(column.flexible for column in table.columns)
     rich = RichTable(
         title=table.title or None,
@@ -55,7 +60,7 @@ def print_table(table: Table) -> None:
     if table.total is not None:
         rich.add_section()
         rich.add_row(*map(escape, table.total))
-    Console(width=WIDTH, highlight=False).print(rich)
+    Console(stderr=error, width=WIDTH, highlight=False).print(rich)
 
 
 def print_lines(lines: Iterable[str], *, style: str | None = None) -> None:

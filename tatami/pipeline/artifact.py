@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import io
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -14,21 +12,24 @@ from PIL import Image, ImageOps
 
 from tatami.data.augment import Augmentation
 from tatami.data.pictures import read_picture
-from tatami.data.selective_search import selective_search
 from tatami.errors import TatamiError
 from tatami.graph.network import Network, shape_of
 from tatami.graph.read import read
+from tatami.models.table import model_named
 from tatami.program.forward import is_quantized, numpy_forward  # noqa: F401
-from tatami.rules.regions import TwoStageDetector
-from tatami.rules.segmentation import ForwardSegmenter, over_turns
+from tatami.rules.segmentation import ForwardSegmenter, average_over_symmetries
+from tatami.see.html import picture_html
+from tatami.ship.backend import Running
+from tatami.ship.table import backend_of
 from tatami.tasks.base import Predictor, Task
+from tatami.tasks.settings import read_settings
 from tatami.tasks.structure import Part
 from tatami.tasks.table import task_of
-from tatami.tasks.two_stage import TwoStages, head_beside, proposer
-from tatami.train.run import HEAD, NETWORK, SETTINGS, WEIGHTS, load_run
+from tatami.tasks.training import new_model
+from tatami.tasks.two_stage import TwoStages, head_beside, proposer  # noqa: F401
+from tatami.train.run import NETWORK, SETTINGS, WEIGHTS, load_run
 from tatami.types import (
     ClassificationSpec,
-    DetectionSpec,
     Detector,
     Mask,
     Picture,
@@ -87,10 +88,7 @@ class Prediction:
 
     def _repr_html_(self) -> str:
         """Show the drawn picture in a notebook."""
-        content = io.BytesIO()
-        Image.fromarray(self.drawn).save(content, "PNG")
-        data = base64.b64encode(content.getvalue()).decode()
-        return f'<img src="data:image/png;base64,{data}" style="max-width: 100%">'
+        return picture_html(self.drawn, self.line)
 
 
 @dataclass(frozen=True)
@@ -168,29 +166,39 @@ def open_artifact(path: Source) -> Artifact:
 def _predictor(path: Path) -> Predictor:
     if (path / SETTINGS).is_file():
         return open_run(path)
-    if (path / "network.json").is_file():
-        return open_shipped(path)
-    if path.is_file():
-        return open_onnx(path)
-    if (path / HEAD).is_file() and (path / NETWORK).is_file():
-        return open_onnx(path / NETWORK)
-    if not path.exists():
-        raise TatamiError("no such file or folder", file=path, hint="check the path")
-    raise TatamiError(
-        "neither a run folder, nor an ONNX file, nor a shipped C folder",
-        file=path,
-        hint="give what training, folding or shipping wrote",
-    )
+    if backend_of(path) is not None:
+        _, running = run_shipped(path)
+        return cast(Predictor, running.predictor)
+    return open_onnx(path)
 
 
-def open_shipped(folder: Path) -> Predictor:
-    """Open a shipped folder: its program answers."""
-    from tatami.ship.c.run import open_compiled
-    from tatami.ship.c.run_two_stage import CompiledTwoStage, is_two_stage
+def run_shipped(
+    folder: Path, *, variant: str | None = None, target: str | None = None
+) -> tuple[Spec, Running]:
+    """Run a shipped folder, and say what it is for.
 
-    if is_two_stage(folder):
-        return CompiledTwoStage(folder, selective_search)
-    return open_compiled(folder)
+    Args:
+        folder: What shipping wrote.
+        variant: The kind of kernels; None: the best.
+        target: The machine, emulated or simulated; None: this one.
+
+    Raises:
+        TatamiError: For a folder that is damaged or holds a bare network, and where kernels, a
+            compiler or an emulator are missing.
+    """
+    backend = backend_of(folder)
+    if backend is None:
+        raise TatamiError("not a shipped folder", file=folder, hint="give what shipping wrote")
+    spec = backend.spec(folder)
+    if spec is None:
+        raise TatamiError(
+            "the folder holds a network without rules for pictures and boxes",
+            hint="run it as a network",
+            file=folder,
+        )
+    task = task_of(spec)
+    propose = task.structure(spec).find(spec)
+    return spec, backend.open(folder, task, variant=variant, target=target, propose=propose)
 
 
 def open_onnx(file: Path) -> Predictor:
@@ -204,15 +212,10 @@ def open_onnx(file: Path) -> Predictor:
     parts = read_parts(file)
     spec = spec_of(parts[0].network, file)
     shape = shape_of(parts[0].network.graph.outputs[0])
-    return (
-        task_of(spec)
-        .structure(spec)
-        .predictor(
-            spec,
-            [numpy_forward(part.network) for part in parts],
-            Size(shape[3], shape[2]) if len(shape) == 4 else None,
-        )
-    )
+    answer = Size(shape[3], shape[2]) if len(shape) == 4 else None
+    forwards = [numpy_forward(part.network) for part in parts]
+    structure = task_of(spec).structure(spec)
+    return cast(Predictor, structure.predictor(spec, forwards, answer))
 
 
 def spec_of(network: Network, file: Path) -> Spec:
@@ -238,6 +241,14 @@ def read_parts(path: Path) -> tuple[Part, ...]:
             for.
     """
     file = onnx_of(path)
+    if not file.exists():
+        raise TatamiError("no such file or folder", file=path, hint="check the path")
+    if not file.is_file():
+        raise TatamiError(
+            "neither a run folder, nor an ONNX file, nor a shipped folder",
+            file=path,
+            hint="give what training, folding or shipping wrote",
+        )
     network = read(file)
     spec = spec_of(network, file)
     return task_of(spec).structure(spec).parts(network, file)
@@ -276,15 +287,25 @@ def open_run(folder: Path) -> Predictor:
     Raises:
         TatamiError: For a run that is not over, or is damaged.
     """
+    model, spec = load_model(folder)
+    return cast(Predictor, torch_predictor(model, spec))
+
+
+def load_model(folder: Path) -> tuple[nn.Module, Spec]:
+    """Load the trained model of a run folder, and say what it is for.
+
+    Raises:
+        TatamiError: For a run that is not over, or is damaged.
+    """
     from tatami.train.checkpoint import load_weights
 
     run = read_run(folder)
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise _unfinished(folder, "weights")
-    model = build_model(run)
+    model = new_model(run)
     load_weights(model, weights)
-    return torch_predictor(model, run.spec)
+    return model, run.spec
 
 
 def _unfinished(folder: Path, what: str) -> TatamiError:
@@ -307,7 +328,8 @@ def read_run(folder: Path) -> Run:
     """
     run = load_run(folder)
     try:
-        check_model(run.model)
+        model_named(run.model)
+        read_settings(task_of(run.spec).settings, run.settings)
         Augmentation(**run.augmentation)
     except TatamiError as error:
         raise error.at(folder / SETTINGS) from error
@@ -366,7 +388,10 @@ def seen(artifact: Segmenter, overlap: int | None, *, turned: bool) -> Segmenter
         raise TatamiError(f"this artifact cannot do {option}", hint="leave it out")
     answer = getattr(artifact, "answer", None)
     return ForwardSegmenter(
-        artifact.spec, over_turns(forward) if turned else forward, answer, overlap=overlap
+        artifact.spec,
+        average_over_symmetries(forward) if turned else forward,
+        answer,
+        overlap=overlap,
     )
 
 
@@ -379,91 +404,3 @@ def head_of(network: Network, file: Path) -> Network | None:
 
 
 torch_artifact = torch_predictor
-
-
-@dataclass(frozen=True)
-class TwoStageFiles:
-    """A detector in two stages as ONNX files.
-
-    spec: the first one's.  files: of the networks, in their order.  features: None of ``warp``,
-    which has one network.
-    """
-
-    spec: TwoStageSpec
-    files: tuple[Path, ...]
-    features: Network | None
-    head: Network
-
-    def in_numpy(self) -> TwoStageDetector:
-        """Run by the executable specification."""
-        features = None if self.features is None else numpy_forward(self.features)
-        return TwoStageDetector(self.spec, features, numpy_forward(self.head), proposer(self.spec))
-
-
-def with_head(network: Network, file: Path) -> TwoStageFiles:
-    """The detector in two stages that a file's network is the first of, or all of.
-
-    Raises TatamiError where it is none, where its head is not beside it, and where the two do not
-    belong together.
-    """
-    from tatami.graph.read import read
-
-    spec = network.spec
-    if isinstance(spec, TwoStageSpec) and spec.decoding.kind == "warp":
-        return TwoStageFiles(spec, (file,), None, network)
-    files = file, head_beside(file)
-    networks = [network]
-    for each, part in zip(files, ("features", "head"), strict=True):
-        if each != file:
-            networks.append(read(each))
-        found = networks[-1].spec
-        if not isinstance(found, TwoStageSpec) or found.part != part:
-            raise TatamiError(
-                f"not the {part} of a detector in two stages",
-                file=each,
-                hint="give the folder that `tatami train` wrote",
-            )
-    first, second = (cast(TwoStageSpec, each.spec) for each in networks)
-    if replace(second, part="features", provenance=first.provenance) != first:
-        raise TatamiError(
-            "its two networks are of different detectors",
-            file=file.parent,
-            hint=f"put the {files[0].name} and the {files[1].name} of one training there",
-        )
-    return TwoStageFiles(first, files, *networks)
-
-
-def build_model(run: Run, more: int = 0) -> nn.Module:
-    """A new model of a run, with its classes (and so many more), decoding and width.
-
-    Raises TatamiError.
-    """
-    from tatami.models import CLASSIFIERS, DETECTORS, SEGMENTERS, TWO_STAGE
-
-    check_model(run.model)
-    classes = len(run.spec.classes) + more
-    if isinstance(run.spec, TwoStageSpec):
-        if run.model not in TWO_STAGE:
-            raise TatamiError(f"'{run.model}' has no two stages", hint="restore the run")
-        kind, backbone = TWO_STAGE[run.model]
-        return kind(classes, run.spec.proposals, run.spec.decoding, run.width, backbone)
-    if isinstance(run.spec, DetectionSpec):
-        if run.model not in DETECTORS:
-            raise TatamiError(f"'{run.model}' is no detector", hint="restore the run")
-        return DETECTORS[run.model](classes, run.spec.decoding, run.width)
-    classifies = isinstance(run.spec, ClassificationSpec)
-    table: dict[str, Callable[..., nn.Module]] = {**(CLASSIFIERS if classifies else SEGMENTERS)}
-    if run.model not in table:
-        what = "classifier" if classifies else "segmenter"
-        raise TatamiError(f"'{run.model}' is no {what}", hint="restore the run")
-    return table[run.model](classes, width=run.width)
-
-
-def check_model(name: str) -> None:
-    """Raise TatamiError, naming those that there are, for a model that there is not."""
-    from tatami.models import CLASSIFIERS, DETECTORS, SEGMENTERS, TWO_STAGE
-
-    names = (*sorted(DETECTORS), *sorted(TWO_STAGE), *sorted(CLASSIFIERS), *sorted(SEGMENTERS))
-    if name not in names:
-        known = ", ".join(names)
-        raise TatamiError(f"no model '{name}'", hint=f"the models are {known}")

@@ -1,75 +1,73 @@
-"""The ledger: each stage of a network held to the one before it, on real pictures.
+"""The ledger: each stage of a network is compared with its reference, on real pictures.
 
 Float stages cannot be equal bit for bit, because each adds in another order. The bound is on the
 worst difference over the largest magnitude of the map: a sum of n products in float32 wanders from
 the exact one by about sqrt(n) * 2^-24 of its terms, which is 6e-6 for the 9,216 products behind one
 sample of YOLOv2-tiny's widest layer; nine layers add up to a few times that. A real mistake (a
 padding, an epsilon, a channel order) is larger by orders of magnitude. The picture rule is integer
-arithmetic and one multiplication: its bound is 0. So is that of boxes made of equal maps, and that
-of every sample of an integer network, whatever runs it. Only the step from float to integers has no
-such bound: it is held to its mean average precision, and its noise is told layer by layer.
+arithmetic and one multiplication: its bound is 0. So is that of answers made of equal maps, and
+that of every sample of an integer network, whatever runs it. Only the step from float to integers
+has no such bound: what counts there is the task's measure, and its noise is said layer by layer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich import box
-from rich.markup import escape
-from rich.table import Table
 
-from tatami.types import (
-    ClassificationSpec,
-    Classifier,
-    Detections,
-    Detector,
-    Float32,
-    Forward,
-    Picture,
-    Segmenter,
-    Spec,
-)
+from tatami.tasks.base import Task
+from tatami.types import Float32, Forward, Picture, Spec
+from tatami.types.table import Table, numbers, words
 
 FLOAT_BOUND = 3e-5
-"""Worst |difference| of a float map, over the largest |value| of the map that it is held to."""
-BOX_BOUND = 0.0
-"""Worst difference of an edge, in pixels: the decoding rule is the same operations everywhere."""
+"""Worst |difference| of a float map, over the largest |value| of the reference's map."""
 MIXED_BOUND = 1e-2
 """As FLOAT_BOUND, for a network of integers with layers that were kept in float32: the last bit of
 a float may move a sample over the edge of a step, and so a few bytes by one."""
 UNPOOLED_BOUND = 0.1
 """As FLOAT_BOUND, for a float network that puts samples back where max pools found them: of two
 that are equal but for rounding either may be the largest, and then a sample of one channel lies a
-pixel further, and what is computed of it too. The labels are held to one another by their mIoU."""
-MAP_BOUND = 5e-4
-"""mAP must be equal to three decimals."""
+pixel further, and what is computed of it too. The labels are compared by their mIoU."""
+FIGURE_BOUND = 5e-4
+"""The task's measure must be equal to three decimals."""
 QUANTIZATION_LOSS = 0.01
-"""What mAP may lose when a network becomes integers."""
+"""What the measure may lose when a network becomes integers."""
 
 Array = NDArray[Any]
-
-Measure = Literal["mAP", "top-1", "mIoU"]
-"""What a ledger tells of each stage on all pictures."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One form of a network. forward: images to raw maps.  values: every activation by name.
+    """One form of a network.
 
-    prepare: the stage's own picture rule, (h, w, 3) to (3, H, W).  size: bytes of what it is.
-    integers: of an integer network, every value by name in its own type, float32 or uint8.
-    rounded: names of those of them that come of float arithmetic, and so have no fixed bits.
-    compiled: whether a compiler made it.  unpools: whether it undoes max pools by their indices.
-    parts: of a detector in two stages its networks, each as a stage; forward is the last one's.
+    Args:
+        name: What the ledger calls it.
+        task: What it is for.
+        spec: Its classes, its input and how its answers are read.
+        predictor: What answers for a picture.
+        forward: Images (n, 3, H, W) to raw maps.
+        values: Images to every activation by name, where it can be asked for them.
+        prepare: The stage's own picture rule, (h, w, 3) to (3, H, W), where it has one.
+        size: Bytes of what it is.
+        integers: For an integer network, images to every value by name in its own type, float32
+            or uint8.
+        rounded: The names of those of these values that come of float arithmetic, and so have no
+            fixed bits.
+        compiled: Whether a back end made it.
+        unpools: Whether it undoes max pools by their indices.
+        parts: Where its networks have rows of their own, each of them as a stage.
+        taken: What the written rule makes of an image (3, H, W) for its input, where that is not
+            float32.
     """
 
     name: str
+    task: Task[Any, Any, Any]
     spec: Spec
-    detector: Detector | Classifier | Segmenter
+    predictor: Any
     forward: Forward
     values: Callable[[Float32], Mapping[str, Float32]] | None
     prepare: Callable[[Picture], Array] | None
@@ -79,112 +77,167 @@ class Stage:
     rounded: frozenset[str] | None = None
     unpools: bool = False
     parts: tuple[Stage, ...] = ()
+    taken: Callable[[Float32], Array] | None = None
 
 
 @dataclass(frozen=True)
 class Row:
-    """A stage in numbers; None is "not measured", or "nothing to hold it to".
+    """A stage in numbers; None is "not measured", or "has no reference".
 
-    worst: the difference, in ``unit``: "" relative to the largest magnitude, "steps" of integers,
-    or "px"; in "dB" it is the lowest signal to noise ratio, and bounds nothing.
-    layer: the first whose difference exceeds the bound, or the noisiest.  mean_ap: mAP@0.5, or of a
-    classifier the part of the pictures whose label is first.
-    size: bytes.  milliseconds: a picture, from pixels to boxes.  loss: what mAP may lose.
+    Args:
+        stage: Its name.
+        reference: The name of the stage that it is compared with.
+        worst: The largest difference, in ``unit``.
+        unit: "", relative to the largest magnitude; "steps" of integers; "px"; or "dB", the lowest
+            signal to noise ratio, which bounds nothing.
+        bound: The largest difference that is allowed.
+        layer: The first whose difference exceeds the bound, or the noisiest.
+        figure: The task's measure on all pictures, in 0 to 1.
+        reference_figure: The same of the reference.
+        size: Bytes of what it is.
+        milliseconds: A picture, from pixels to the answer.
+        loss: What the figure may lose; None: it must be equal to three decimals.
     """
 
     stage: str
-    held_to: str | None = None
+    reference: str | None = None
     worst: float | None = None
     unit: str = ""
     bound: float | None = None
     layer: str | None = None
-    mean_ap: float | None = None
-    mean_ap_held_to: float | None = None
+    figure: float | None = None
+    reference_figure: float | None = None
     size: int | None = None
     milliseconds: float | None = None
     loss: float | None = None
 
     @property
     def passed(self) -> bool:
-        """Within the bound, and of the same mAP to three decimals, or with no more than the loss
-        that is allowed. A NaN never passes."""
+        """Say whether the row is within its bound, and its figure as good as it must be.
+
+        A NaN never passes.
+        """
         near = self.worst is None or self.bound is None or self.worst <= self.bound
-        if self.mean_ap is None or self.mean_ap_held_to is None:
+        if self.figure is None or self.reference_figure is None:
             return near
-        both_undefined = bool(np.isnan(self.mean_ap) and np.isnan(self.mean_ap_held_to))
-        lost = self.mean_ap_held_to - self.mean_ap
-        same = abs(lost) <= MAP_BOUND if self.loss is None else lost <= self.loss
+        both_undefined = bool(np.isnan(self.figure) and np.isnan(self.reference_figure))
+        lost = self.reference_figure - self.figure
+        same = abs(lost) <= FIGURE_BOUND if self.loss is None else lost <= self.loss
         return near and (both_undefined or same)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the row as plain values; a number that is not finite becomes text.
+
+        The keys are those of the first version: ``held_to`` is the reference, and ``mean_ap`` the
+        figure of any task.
+        """
+        row = {
+            "stage": self.stage,
+            "held_to": self.reference,
+            "worst": self.worst,
+            "unit": self.unit,
+            "bound": self.bound,
+            "layer": self.layer,
+            "mean_ap": self.figure,
+            "mean_ap_held_to": self.reference_figure,
+            "size": self.size,
+            "milliseconds": self.milliseconds,
+            "loss": self.loss,
+            "passed": self.passed,
+        }
+        return {
+            key: str(value) if isinstance(value, float) and not np.isfinite(value) else value
+            for key, value in row.items()
+        }
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """The rows in the order of the stages."""
+    """The rows in the order of the stages.
+
+    Args:
+        rows: One a stage, and those of its parts and rules.
+        measure: What the figures are, as "mAP".
+    """
 
     rows: tuple[Row, ...]
-    measure: Measure = "mAP"
+    measure: str = "mAP"
 
     @property
     def passed(self) -> bool:
+        """Say whether every row passed."""
         return all(row.passed for row in self.rows)
 
     def table(self) -> Table:
-        """At most 80 columns; a row outside its bound is red and marked."""
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), width=80)
-        table.add_column("stage", ratio=4)
-        table.add_column("held to", overflow="ellipsis", no_wrap=True, ratio=3)
-        table.add_column("worst |Δ|", justify="right", no_wrap=True)
-        table.add_column("bound", justify="right", no_wrap=True)
-        table.add_column("at layer", overflow="ellipsis", no_wrap=True, ratio=3)
-        for name in (self.measure, "size", "ms"):
-            table.add_column(name, justify="right", no_wrap=True)
-        for row in self.rows:
-            table.add_row(
-                escape(row.stage),
-                escape(row.held_to or "-"),
-                "-" if row.worst is None else _said(row.worst, row.unit),
+        """Lay the rows out; those outside their bounds are marked as failed."""
+        columns = (
+            words("stage", flexible=4, wraps=True),
+            words("reference", flexible=3),
+            *numbers("worst |Δ|", "bound"),
+            words("at layer", flexible=3),
+            *numbers(self.measure, "size", "ms"),
+        )
+        rows = tuple(
+            (
+                row.stage,
+                row.reference or "-",
+                "-" if row.worst is None else _worst(row.worst, row.unit),
                 "-" if row.bound is None else _short(row.bound),
-                "-" if row.layer is None else escape(row.layer),
-                "" if row.mean_ap is None else f"{row.mean_ap:.4f}",
+                row.layer or "-",
+                "" if row.figure is None else f"{row.figure:.4f}",
                 "" if row.size is None else _bytes(row.size),
                 "" if row.milliseconds is None else f"{row.milliseconds:.1f}",
-                style=None if row.passed else "bold red",
             )
-        return table
+            for row in self.rows
+        )
+        failed = frozenset(place for place, row in enumerate(self.rows) if not row.passed)
+        return Table(columns, rows, failed=failed)
+
+    def tables(self) -> list[Table]:
+        """Give the table, the only one."""
+        return [self.table()]
 
     def failures(self) -> list[str]:
-        """A line for each row outside its bound, saying by how much."""
+        """Say of each row outside its bound by how much, a line each."""
         lines = []
         for row in self.rows:
             if row.passed:
                 continue
-            text = f"{row.stage} against {row.held_to}: "
+            text = f"{row.stage} against {row.reference}: "
             if row.worst is not None and row.bound is not None and not row.worst <= row.bound:
-                text += f"{_said(row.worst, row.unit)} exceeds {row.bound:g}"
+                text += f"{_worst(row.worst, row.unit)} exceeds {row.bound:g}"
                 text += f", first at {row.layer}" if row.layer else ""
             else:
-                text += f"{self.measure} {row.mean_ap:.4f}, not {row.mean_ap_held_to:.4f}"
+                text += f"{self.measure} {row.figure:.4f}, not {row.reference_figure:.4f}"
                 text += f" less at most {row.loss:g}" if row.loss is not None else ""
             lines.append(text)
         return lines
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; a number that is not finite becomes text."""
-        rows = [{**asdict(row), "passed": row.passed} for row in self.rows]
-        for row in rows:
-            for key, value in row.items():
-                if isinstance(value, float) and not np.isfinite(value):
-                    row[key] = str(value)
+        """Give the ledger as plain values; a number that is not finite becomes text."""
+        rows = [row.to_json() for row in self.rows]
         return {"passed": self.passed, "measure": self.measure, "rows": rows}
 
+    def _repr_html_(self) -> str:
+        """Show the table in a notebook."""
+        from tatami.see.html import table_html
 
-def hold_maps(
+        return table_html(self.table())
+
+
+def compare_maps(
     stage: Stage, reference: Stage, images: Iterable[Float32], bound: float = FLOAT_BOUND
 ) -> Row:
-    """Hold the raw maps of a stage to those of the one before, and find the layer at fault.
+    """Compare the raw maps of a stage with those of its reference, and find the layer at fault.
 
-    images: one (1, 3, H, W) after another. Layers are compared where both stages tell their values,
-    by name, in the order in which the stage computes them.
+    Layers are compared where both stages know their values, by name, in the order in which the
+    stage computes them.
+
+    Args:
+        stage: What is compared.
+        reference: What it is compared with.
+        images: One (1, 3, H, W) after another.
+        bound: The largest difference that is allowed.
     """
     worst = 0.0
     layer: str | None = None
@@ -197,13 +250,18 @@ def hold_maps(
     return Row(stage.name, reference.name, worst, "", bound, layer)
 
 
-def hold_integers(stage: Stage, reference: Stage, images: Iterable[Float32]) -> Row:
-    """Hold every sample of every layer of an integer network to another form of it: bit for bit.
+def compare_integers(stage: Stage, reference: Stage, images: Iterable[Float32]) -> Row:
+    """Compare every sample of every layer of an integer network with another form's: bit for bit.
 
-    images: one (1, 3, H, W) after another. The row names the first layer that differs, and in it
-    the first sample: channel, row and column, what it is and what it should be. It does not pass
-    where the two have no value in common, or where one lacks the last of the other's. Where some
-    layers are float, what comes of those is held to ``MIXED_BOUND``, by the map.
+    The row names the first layer that differs, and in it the first sample: channel, row and column,
+    what it is and what it should be. It does not pass where the two have no value in common, or
+    where one lacks the last of the other's. Where some layers are float, what comes of those is
+    bounded by ``MIXED_BOUND``, by the map.
+
+    Args:
+        stage: What is compared.
+        reference: What it is compared with.
+        images: One (1, 3, H, W) after another.
     """
     assert stage.integers is not None
     assert reference.integers is not None
@@ -243,12 +301,14 @@ def _first_other(found: Array, expected: Array) -> tuple[int, ...] | None:
     return tuple(int(i) for i in where[0]) if len(where) else None
 
 
-def hold_quantized(stage: Stage, reference: Stage, images: Iterable[Float32]) -> Row:
-    """How far an integer network is from the float one that it was made of.
+def compare_quantized(stage: Stage, reference: Stage, images: Iterable[Float32]) -> Row:
+    """Measure how far an integer network is from the float one that it was made of.
 
-    The row tells the lowest signal to quantization noise ratio of a layer, dB, and the layer; what
-    is bounded is the loss of mAP. Of a network whose layers were equalized each channel has another
-    factor than its namesake (Nagel et al. 2019, section 4.1): the one that fits best is taken out.
+    The row has the lowest signal to quantization noise ratio of a layer, in dB, and the layer; what
+    is bounded is the loss of the figure. Where layers were equalized, each channel has another
+    factor than its namesake: the one that fits best is taken out.
+
+    Source: Nagel et al. 2019, "Data-Free Quantization", section 4.1.
     """
     assert stage.values is not None
     assert reference.values is not None
@@ -281,11 +341,14 @@ def _products(found: Array, right: Array) -> NDArray[np.float64]:
     return np.stack([(a * a).sum(axis=1), (a * b).sum(axis=1), (b * b).sum(axis=1)])
 
 
-def hold_pictures(stage: Stage, pictures: Iterable[Picture], expected: Iterable[Array]) -> Row:
-    """Hold the stage's own picture rule to the written one: bit for bit, so the bound is 0.
+def compare_pictures(stage: Stage, pictures: Iterable[Picture], expected: Iterable[Array]) -> Row:
+    """Compare the stage's own picture rule with the written one: bit for bit, so the bound is 0.
 
-    expected: for each picture (h, w, 3), what the written rule makes of it, (3, H, W), in the
-    type that the network takes.
+    Args:
+        stage: What is compared.
+        pictures: What is prepared, (h, w, 3) each.
+        expected: What the written rule makes of each, (3, H, W), in the type that the network
+            takes.
     """
     assert stage.prepare is not None
     worst = 0.0
@@ -299,48 +362,28 @@ def hold_pictures(stage: Stage, pictures: Iterable[Picture], expected: Iterable[
     return Row(f"{stage.name} picture rule", "NumPy", worst, "", 0.0)
 
 
-def hold_boxes(
-    stage: Stage, detector: Detector, pictures: Iterable[Picture], score_threshold: float
-) -> Row:
-    """Hold the boxes of a stage to those of a detector: the same labels in the same order.
+def compare_answers(stage: Stage, rule: Any, pictures: Sequence[Picture]) -> Row:
+    """Compare the answers of a stage with what the written rule makes of its raw maps.
 
-    The difference is the worst of any edge in pixels; infinite where a box is missing.
+    Args:
+        stage: What answers.
+        rule: The predictor of the written rule, around the stage's own network.
+        pictures: What is answered for.
     """
-    worst = 0.0
-    for picture in pictures:
-        found = cast(Detector, stage.detector).detect(picture, score_threshold)
-        worst = _worse(worst, box_difference(found, detector.detect(picture, score_threshold)))
-    return Row(f"{stage.name} boxes", "NumPy", worst, "px", BOX_BOUND)
-
-
-def hold_scores(stage: Stage, classifier: Classifier, pictures: Iterable[Picture]) -> Row:
-    """Hold the probabilities of a stage to those of a classifier: the worst difference of one."""
-    worst = 0.0
-    for picture in pictures:
-        assert isinstance(stage.spec, ClassificationSpec)
-        found = cast(Classifier, stage.detector).classify(picture)
-        expected = classifier.classify(picture).astype(np.float64)
-        worst = _worse(worst, float(np.abs(found - expected).max()))
-    return Row(f"{stage.name} scores", "NumPy", worst, "", 0.0)
-
-
-def hold_labels(stage: Stage, segmenter: Segmenter, pictures: Iterable[Picture]) -> Row:
-    """Hold the classes of a stage's pixels to those of a segmenter: the worst share of a picture's
-    pixels that differ, where none may."""
-    worst = 0.0
-    for picture in pictures:
-        found = cast(Segmenter, stage.detector).segment(picture)
-        worst = _worse(worst, float((found != segmenter.segment(picture)).mean()))
-    return Row(f"{stage.name} labels", "NumPy", worst, "", 0.0)
+    found = stage.task.compare(stage.predictor, rule, pictures)
+    return Row(f"{stage.name} {found.what}", "NumPy", found.worst, found.unit, found.bound)
 
 
 def as_maps(array: Array) -> Array:
-    """A vector a picture (n, channels) as maps of one sample, (n, channels, 1, 1)."""
+    """Give a vector a picture (n, channels) as maps of one sample, (n, channels, 1, 1)."""
     return array.reshape(*array.shape, 1, 1) if array.ndim == 2 else array
 
 
 def difference(found: Float32, expected: Float32) -> float:
-    """The worst |difference| over the largest |expected|; 0 where all is equal, NaN stays NaN."""
+    """Measure the worst |difference| over the largest |expected|; 0 where all is equal.
+
+    A NaN stays one.
+    """
     found, expected = as_maps(found), as_maps(expected)
     if found.shape != expected.shape:
         return float("inf")
@@ -354,18 +397,11 @@ def difference(found: Float32, expected: Float32) -> float:
 def first_difference(
     found: Mapping[str, Float32], expected: Mapping[str, Float32], bound: float
 ) -> str | None:
-    """The first value of ``found`` that lies further than the bound from its namesake."""
+    """Find the first value that lies further than the bound from its namesake."""
     for name, value in found.items():
         if name in expected and not difference(value, expected[name]) <= bound:
             return name
     return None
-
-
-def box_difference(found: Detections, expected: Detections) -> float:
-    """The worst difference of an edge in pixels; infinite unless the labels are the same."""
-    if len(found) != len(expected) or not np.array_equal(found.labels, expected.labels):
-        return float("inf")
-    return float(np.abs(found.xyxy - expected.xyxy).max()) if len(found) else 0.0
 
 
 def _worse(a: float, b: float) -> float:
@@ -373,7 +409,7 @@ def _worse(a: float, b: float) -> float:
     return a if np.isnan(a) or a >= b else b
 
 
-def _said(value: float, unit: str) -> str:
+def _worst(value: float, unit: str) -> str:
     if unit == "dB":
         return f"{value:.1f} dB"
     return f"{value:g} steps" if unit == "steps" else f"{_short(value)} {unit}".strip()

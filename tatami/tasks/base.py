@@ -22,6 +22,7 @@ from tatami.errors import TatamiError
 from tatami.models.table import Model
 from tatami.rules.picture import prepare
 from tatami.see.class_activation import Target
+from tatami.see.report import Report
 from tatami.tasks.inside import Inside
 from tatami.tasks.inspected import Inspected
 from tatami.tasks.structure import OneNetwork, Structure
@@ -185,6 +186,8 @@ class Task(ABC, Generic[D, P, R]):
     """A frozen dataclass: what may be set of its training, beside the recipe."""
     options: ClassVar[type]
     """A frozen dataclass: what may be set of its evaluation."""
+    c: ClassVar[object | None] = None
+    """What it adds in C, a value of ship/c/tasks/; None: it ships bare networks."""
     labels: ClassVar[Labels]
     """What the sets that it reads label: a key of data/formats/table.py's FORMATS."""
     doing: ClassVar[str]
@@ -274,7 +277,7 @@ class Task(ABC, Generic[D, P, R]):
             options: How it is varied.
             rng: What is random is drawn from it.
         """
-        raise TatamiError("pictures of this kind are not varied", hint="train with them as they are")
+        raise TatamiError("pictures of this kind are not varied", hint="train with them as is")
 
     # Training ------------------------------------------------------------------------------------
 
@@ -491,6 +494,26 @@ class Task(ABC, Generic[D, P, R]):
     @abstractmethod
     def lines(self, result: R) -> list[str]:
         """Say the figures over all classes, a line each."""
+
+    def exemplar(self, data: D, places: Int64) -> int:
+        """Choose the picture into which a report looks.
+
+        Args:
+            data: The split.
+            places: Of the pictures that could be read, (n,).
+        """
+        return int(places[0])
+
+    @abstractmethod
+    def page(self, page: Report, predictor: P, data: D, evaluated: Evaluated[R]) -> Report:
+        """Add the figures, the pictures and the classes to a report's page.
+
+        Args:
+            page: What is there already.
+            predictor: What answered.
+            data: The split.
+            evaluated: What the predictor is worth on it.
+        """
 
     @abstractmethod
     def compare(self, predictor: P, reference: P, pictures: Sequence[Picture]) -> Difference:

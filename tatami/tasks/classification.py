@@ -23,7 +23,10 @@ from tatami.models.table import Model
 from tatami.rules.classification import ForwardClassifier
 from tatami.see.class_activation import Target, target_in_scores
 from tatami.see.draw import draw_classes
+from tatami.see.report import Report
+from tatami.ship.c.tasks.classification import CLASSIFICATION_IN_C
 from tatami.tasks.base import Answer, Difference, Evaluated, Merit, Opened, Task
+from tatami.tasks.classification_report import classification_page
 from tatami.tasks.inside import Inside
 from tatami.tasks.inspected import Inspected, InspectedClasses
 from tatami.tasks.settings import number, read_settings
@@ -94,6 +97,7 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
     """The one thing in a picture stays in sight."""
     settings = ClassificationSettings
     options = ClassificationOptions
+    c = CLASSIFICATION_IN_C
     labels = "classes"
     doing = "Classifying"
     finds = "classes"
@@ -258,6 +262,15 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
             f"top-1 {figure(result.top1)} (error {error:.2f} %)   "
             f"top-5 {figure(result.top5)}   mean AUC {figure(result.auc)}",
         ]
+
+    def page(
+        self,
+        page: Report,
+        predictor: Classifier,
+        data: LabeledPictures,
+        evaluated: Evaluated[Figures],
+    ) -> Report:
+        return classification_page(page, data, evaluated)
 
     def compare(
         self, predictor: Classifier, reference: Classifier, pictures: Sequence[Picture]

@@ -31,8 +31,11 @@ from tatami.rules.detection import ForwardDetector
 from tatami.rules.regions import Regions, TwoStageDetector
 from tatami.see.class_activation import Target, target_in_boxes, target_in_regions
 from tatami.see.draw import draw_detections
+from tatami.see.report import Report
+from tatami.ship.c.tasks.detection import DETECTION_IN_C
 from tatami.tasks.base import Answer, Difference, Evaluated, Merit, Opened, Task
 from tatami.tasks.detection_curves import write_curves
+from tatami.tasks.detection_report import detection_page
 from tatami.tasks.detection_tables import diagnostics_table, figures_lines, figures_table
 from tatami.tasks.inside import Inside
 from tatami.tasks.inspected import Inspected, InspectedBoxes
@@ -179,6 +182,7 @@ class Detection(Task[Dataset, Detector, Evaluation]):
     augmentation = Augmentation()
     settings = DetectionSettings
     options = DetectionOptions
+    c = DETECTION_IN_C
     labels = "boxes"
     doing = "Detecting"
     finds = "boxes"
@@ -449,6 +453,15 @@ class Detection(Task[Dataset, Detector, Evaluation]):
 
     def lines(self, result: Evaluation) -> list[str]:
         return figures_lines(result)
+
+    def exemplar(self, data: Dataset, places: Int64) -> int:
+        labeled = (at for at in range(len(data)) if len(data.samples[at].boxes))
+        return next(labeled, 0)
+
+    def page(
+        self, page: Report, predictor: Detector, data: Dataset, evaluated: Evaluated[Evaluation]
+    ) -> Report:
+        return detection_page(page, predictor, data, evaluated)
 
     def compare(
         self, predictor: Detector, reference: Detector, pictures: Sequence[Picture]

@@ -24,11 +24,14 @@ from tatami.models.table import Model
 from tatami.rules.segmentation import ForwardSegmenter, average_over_symmetries
 from tatami.see.class_activation import Target, target_in_pixels
 from tatami.see.overlay import overlay
+from tatami.see.report import Report
+from tatami.ship.c.tasks.segmentation import SEGMENTATION_IN_C
 from tatami.tasks.base import Answer, Difference, Evaluated, Merit, Opened, Task
 from tatami.tasks.inside import Inside
 from tatami.tasks.inspected import Inspected, InspectedMasks
+from tatami.tasks.segmentation_report import segmentation_page
 from tatami.tasks.settings import check_size, read_settings
-from tatami.tasks.walk import class_order, figure, timed, walk
+from tatami.tasks.walk import class_order, figure, in_order, timed, walk
 from tatami.types import (
     Boxes,
     Forward,
@@ -107,6 +110,7 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
     """Much of a picture stays in sight, with its mask."""
     settings = SegmentationSettings
     options = SegmentationOptions
+    c = SEGMENTATION_IN_C
     labels = "masks"
     doing = "Segmenting"
     finds = "classes"
@@ -348,6 +352,11 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
             f"boundary F1 {figure(result.boundary_f1)}",
         ]
 
+    def page(
+        self, page: Report, predictor: Segmenter, data: LabeledMasks, evaluated: Evaluated[Figures]
+    ) -> Report:
+        return segmentation_page(page, predictor, data, evaluated)
+
     def compare(
         self, predictor: Segmenter, reference: Segmenter, pictures: Sequence[Picture]
     ) -> Difference:
@@ -360,13 +369,3 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
 
 
 SEGMENTATION = Segmentation()
-
-
-def in_order(found: Mask, to_data: Int64) -> Mask:
-    """Give a network's classes as the data number them.
-
-    Args:
-        found: The classes of a picture's pixels, (height, width).
-        to_data: For each class of the network its place among the data's, (classes,).
-    """
-    return to_data.astype(np.uint8)[found]

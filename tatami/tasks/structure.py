@@ -123,7 +123,7 @@ class Structure(ABC):
 
     def complete(self, training: Training, data: Any, model: nn.Module) -> None:
         """Fit what is left of a model when the steps are over."""
-        return None  # usually nothing is
+        return  # usually nothing is
 
     # Artifacts -----------------------------------------------------------------------------------
 

@@ -7,26 +7,33 @@ The rule between the stages is tatami/rules/regions.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from tatami.data.selective_search import selective_search
 from tatami.errors import TatamiError
 from tatami.graph.network import Network
 from tatami.graph.read import read
+from tatami.program.join import as_taken
 from tatami.program.steps import Program
 from tatami.rules.regions import Propose, TwoStageDetector
-from tatami.ship.c.two_stage import as_taken
-from tatami.shrink.calibrate import Method, Range, Observation, choose_range, merge
+from tatami.shrink.calibrate import Method, Observation, Range, choose_range, merge
 from tatami.shrink.fold import fold
+from tatami.tasks.alternating import alternating
+from tatami.tasks.proposals import with_proposals
+from tatami.tasks.region_training import fit_svms, region_examples
 from tatami.tasks.structure import Part, Structure, prepared
-from tatami.train.run import HEAD, NETWORK
-from tatami.types import Float32, Forward, Picture, Size, TwoStageSpec
+from tatami.tasks.training import Training
+from tatami.train.run import HEAD, NETWORK, PROPOSALS, Run
+from tatami.types import Dataset, Float32, Forward, Picture, Size, TwoStageSpec
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
     from torch import nn
+
+    from tatami.train.batches import Examples
+    from tatami.train.loop import Step
 
 FEATURES, LAST = "features", "head"
 """What the two networks are called."""
@@ -87,7 +94,41 @@ class TwoStages(Structure):
     ) -> TwoStageDetector:
         """Put the rule between the stages around both networks."""
         *features, head = forwards
-        return TwoStageDetector(spec, features[0] if features else None, head, proposer(spec))
+        return TwoStageDetector(spec, features[0] if features else None, head, self.find(spec))
+
+    def find(self, spec: TwoStageSpec) -> Propose | None:
+        """Give selective search, for a network that finds no regions itself."""
+        return proposer(spec)
+
+    def note(self, spec: TwoStageSpec) -> str:
+        """Say that the head's costs are of one region."""
+        return f"the head's are of one region; at most {spec.decoding.max_regions} a picture"
+
+    def examples(self, data: Any, run: Run, usual: Callable[[Any, Run], Examples]) -> Examples:
+        """Let a network that sees warped regions learn from those, any other from pictures."""
+        if warps(cast(TwoStageSpec, run.spec)):
+            return region_examples(data, run)
+        return usual(data, run)
+
+    def prepare_data(self, data: Dataset, training: Training) -> Dataset:
+        """Find regions by selective search, for a network that finds none itself."""
+        if cast(TwoStageSpec, training.run.spec).proposals is not None:
+            return data
+        file = training.folder / PROPOSALS
+        return with_proposals(data, file, training.team, training.progress)
+
+    def train(
+        self, training: Training, data: Dataset, model: nn.Module, average: nn.Module
+    ) -> Iterator[Step]:
+        """Train both parts at once, or in turns where the settings ask for it."""
+        in_turns = training.run.settings.get("alternating", False)
+        how = alternating if in_turns else super().train
+        yield from how(training, data, model, average)
+
+    def complete(self, training: Training, data: Dataset, model: nn.Module) -> None:
+        """Fit the SVMs of R-CNN."""
+        if warps(cast(TwoStageSpec, training.run.spec)):
+            fit_svms(model, data, training.run, training.progress)
 
     def forwards(self, model: nn.Module, spec: TwoStageSpec) -> tuple[Forward, ...]:
         """Give the features and the head of a torch model as functions of NumPy arrays."""
@@ -143,7 +184,10 @@ class TwoStages(Structure):
         return tuple(done)
 
     def shared(
-        self, networks: Sequence[Network], observed: Sequence[Mapping[str, Observation]], method: Method
+        self,
+        networks: Sequence[Network],
+        observed: Sequence[Mapping[str, Observation]],
+        method: Method,
     ) -> dict[str, Range]:
         """Choose one range for the feature map and for what regions of it are pooled to.
 

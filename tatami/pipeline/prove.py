@@ -1,0 +1,397 @@
+"""Prove a network: every form of it is compared with the one before, on labeled pictures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tatami.errors import TatamiError
+from tatami.pipeline.artifact import Source, path_of, run_shipped
+from tatami.pipeline.evaluate import open_split
+from tatami.pipeline.ledger import (
+    FLOAT_BOUND,
+    QUANTIZATION_LOSS,
+    UNPOOLED_BOUND,
+    Ledger,
+    Row,
+    Stage,
+    compare_answers,
+    compare_integers,
+    compare_maps,
+    compare_pictures,
+    compare_quantized,
+)
+from tatami.pipeline.stages import open_stage, shipped_stage, stages_of
+from tatami.ship.backend import Backend, Running
+from tatami.ship.table import BACKENDS, backend_of
+from tatami.tasks.base import Task, image
+from tatami.tasks.structure import Structure
+from tatami.types import Float32, Picture, Spec
+from tatami.types.progress import Progress, quiet
+from tatami.types.table import Table
+
+COMPARED = 8
+"""Pictures whose maps, layers and answers are compared number by number; the figure is of all."""
+REGIONS = 4
+"""Of a picture, by which networks that look at regions are compared."""
+EMULATED = 1
+"""Pictures that an emulated machine is given."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The ledger of a network's forms, and what it was made on.
+
+    Args:
+        data: The labeled set.
+        split: Which split of it.
+        pictures: How many pictures the figures are of.
+        compared: How many of them were compared number by number.
+        skipped: How many problems of each accepted kind were left out of the set.
+        ledger: The rows.
+    """
+
+    data: Path
+    split: str
+    pictures: int
+    compared: int
+    skipped: Mapping[str, int]
+    ledger: Ledger
+
+    @property
+    def passed(self) -> bool:
+        """Say whether every row is within its bound."""
+        return self.ledger.passed
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the proof as plain values."""
+        return {
+            "data": str(self.data),
+            "split": self.split,
+            "pictures": self.pictures,
+            "skipped": dict(self.skipped),
+            **self.ledger.to_json(),
+        }
+
+    def tables(self) -> list[Table]:
+        """Lay the ledger out as a table."""
+        return self.ledger.tables()
+
+    def lines(self) -> list[str]:
+        """Say what the figures are of."""
+        measure = self.ledger.measure
+        return [f"{measure} of {self.pictures} pictures, differences of {self.compared}"]
+
+    def failures(self) -> list[str]:
+        """Say of each row outside its bound by how much, a line each."""
+        return self.ledger.failures()
+
+    def _repr_html_(self) -> str:
+        """Show the ledger in a notebook."""
+        return self.ledger._repr_html_()
+
+
+def prove(
+    artifacts: Source | Sequence[Source],
+    data: str | Path | None = None,
+    *,
+    split: str | None = None,
+    format: str | None = None,
+    hold_out: str | None = None,
+    skip: Collection[str] = (),
+    pictures: int | None = None,
+    variants: bool = False,
+    on: Sequence[str] = (),
+    progress: Progress = quiet,
+) -> Proof:
+    """Compare every form of a network with the one that it was made of.
+
+    Args:
+        artifacts: A run folder, which brings what came of it, or files and folders in order.
+        data: The labeled set.
+        split: Its split, as "test".
+        format: Its format, where it is not recognized.
+        hold_out: For a set with one split: the pictures held out of it, as "10000".
+        skip: Kinds of problems to leave out.
+        pictures: Only this many of the split's pictures; None: all.
+        variants: Whether to prove each kind of kernels that this processor has.
+        on: Machines to run shipped folders on too, emulated, as "aarch64".
+        progress: Takes up how far it is.
+
+    Raises:
+        TatamiError: For an artifact or a set that cannot be used, and for forms of different
+            networks.
+    """
+    if data is None:
+        raise TatamiError("no labeled set is given", hint="name one", setting="data")
+    for target in on:
+        _check_emulated(target)
+    many = isinstance(artifacts, Sequence) and not isinstance(artifacts, str)
+    several = artifacts if many else [artifacts]
+    given = [path for artifact in several for path in stages_of(path_of(artifact))]
+    paths = list({path.resolve(): path for path in given}.values())  # a run folder brings its own
+    if not paths:
+        raise TatamiError("there is nothing to prove", hint="give a run folder or files")
+    stages = [open_stage(path) for path in paths]
+    opened_at = zip(paths, stages, strict=True)
+    folders = [_Folder.at(path, stage) for path, stage in opened_at if stage.compiled]
+    if variants:
+        stages += [stage for folder in folders if not folder.parted for stage in _variants(folder)]
+    task = stages[0].task
+    opened = open_split(task, Path(data), split=split, format=format, skip=skip, hold_out=hold_out)
+    dataset = opened.data
+    if pictures is not None and pictures < len(dataset):
+        dataset = task.select(dataset, np.arange(pictures))
+    if not len(dataset):
+        hint = "name another split"
+        raise TatamiError("there is no picture to prove it on", hint=hint, file=data)
+    found = ledger(stages, dataset, skip=skip, progress=progress)
+    rows = list(found.rows)
+    few = some_pictures(task, dataset, EMULATED)
+    for folder in folders:
+        machines = [*([None] if variants and folder.parted else []), *on]
+        for machine in machines:
+            rows += _elsewhere(folder, machine, stages, few)
+    return Proof(
+        Path(data),
+        dataset.split,
+        len(dataset),
+        min(COMPARED, len(dataset)),
+        Counter(opened.skipped),
+        Ledger(tuple(rows), found.measure),
+    )
+
+
+def ledger(
+    stages: Sequence[Stage],
+    dataset: Any,
+    *,
+    skip: Collection[str] = (),
+    progress: Progress = quiet,
+) -> Ledger:
+    """Make the rows of some stages, each compared with the one that it was made of.
+
+    Args:
+        stages: What is compared, in order.
+        dataset: A split of the first stage's task.
+        skip: Kinds of problems to leave out.
+        progress: Takes up how far it is.
+
+    Raises:
+        TatamiError: Where they differ in what they are for: other classes, another input.
+    """
+    task = stages[0].task
+    pictures = some_pictures(task, dataset, COMPARED)
+    rows: list[Row] = []
+    figures: dict[str, float] = {}
+    for place, stage in enumerate(stages):
+        if stage.task is not task:
+            raise TatamiError(f"{stage.name} is no {task.noun}", hint="prove one kind at a time")
+        reference = reference_of(stage, stages[:place])
+        if reference is not None:
+            _check_same_use(stage, reference)
+        found = task.evaluate(
+            stage.predictor, dataset, skip=skip, progress=progress, stage=stage.name
+        )
+        figure = task.figure(found.result)
+        rows.append(
+            replace(
+                _compare(stage, reference, pictures),
+                figure=figure,
+                reference_figure=None if reference is None else figures[reference.name],
+                size=stage.size,
+                milliseconds=found.milliseconds,
+            )
+        )
+        figures[stage.name] = figure
+        if reference is not None:
+            rows += _compare_parts(stage, reference, pictures)
+        rows += _compare_rules(stage, pictures)
+    return Ledger(tuple(rows), task.measure)
+
+
+def some_pictures(task: Task[Any, Any, Any], dataset: Any, count: int) -> list[Picture]:
+    """Read the first pictures of a split."""
+    return [task.picture(dataset, place) for place in range(min(count, len(dataset)))]
+
+
+def reference_of(stage: Stage, before: Sequence[Stage]) -> Stage | None:
+    """Choose what a stage is compared with.
+
+    A compiled stage has the last ONNX file of its kind, float or integer; an integer network the
+    last float one; all else the one before.
+    """
+    kind = stage.integers is not None
+    if stage.compiled:
+        same = [one for one in before if not one.compiled and (one.integers is not None) == kind]
+    else:
+        same = [one for one in before if not one.compiled and not (kind and one.integers)]
+    candidates = same or list(before)
+    return candidates[-1] if candidates else None
+
+
+def _compare(stage: Stage, reference: Stage | None, pictures: Sequence[Picture]) -> Row:
+    """Compare a stage's raw maps; where its parts have rows of their own, only its figure."""
+    if reference is None:
+        return Row(stage.name)
+    _check_same_use(stage, reference)
+    if stage.parts:
+        rounded = stage.integers is not None and reference.integers is None
+        return Row(stage.name, reference.name, loss=QUANTIZATION_LOSS if rounded else None)
+    return _compare_maps(stage, reference, [image(each, stage.spec.input) for each in pictures])
+
+
+def _compare_parts(stage: Stage, reference: Stage, pictures: Sequence[Picture]) -> list[Row]:
+    """Compare each part by what the reference's parts give it."""
+    if len(stage.parts) != len(reference.parts):
+        raise TatamiError(
+            f"{stage.name} and {reference.name} are not of one kind",
+            hint="prove the stages of one network",
+        )
+    if not stage.parts:
+        return []
+    structure = _structure(reference)
+    forwards = [part.forward for part in reference.parts]
+    inputs = structure.inputs(reference.spec, forwards, pictures, REGIONS)
+    return [
+        _compare_maps(part, other, [one[None] for several in given for one in several])
+        for part, other, given in zip(stage.parts, reference.parts, inputs, strict=True)
+    ]
+
+
+def _compare_maps(stage: Stage, reference: Stage, images: Sequence[Float32]) -> Row:
+    """Compare by inputs (1, channels, rows, columns), one after another."""
+    if stage.integers is None:
+        unpools = stage.unpools or reference.unpools
+        return compare_maps(stage, reference, images, UNPOOLED_BOUND if unpools else FLOAT_BOUND)
+    if reference.integers is not None:
+        return compare_integers(stage, reference, images)
+    if reference.values is None:
+        return Row(stage.name, reference.name, loss=QUANTIZATION_LOSS)
+    return compare_quantized(stage, reference, images)
+
+
+def _compare_rules(stage: Stage, pictures: Sequence[Picture]) -> list[Row]:
+    """Compare a stage's own rules for pictures and answers with the written ones."""
+    if not stage.compiled:
+        return []
+    rows = []
+    if stage.prepare is not None and stage.taken is not None:
+        expected = [stage.taken(image(each, stage.spec.input)[0]) for each in pictures]
+        rows.append(compare_pictures(stage, pictures, expected))
+    forwards = [part.forward for part in stage.parts or (stage,)]
+    rule = _structure(stage).predictor(stage.spec, forwards)
+    return [*rows, compare_answers(stage, rule, pictures)]
+
+
+def _structure(stage: Stage) -> Structure:
+    return stage.task.structure(stage.spec)
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """A shipped folder.
+
+    Args:
+        path: Where it is.
+        backend: What wrote it.
+        parted: Whether its networks have rows of their own.
+    """
+
+    path: Path
+    backend: Backend[Any, Any]
+    parted: bool
+
+    @staticmethod
+    def at(path: Path, stage: Stage) -> _Folder:
+        backend = backend_of(path)
+        assert backend is not None
+        return _Folder(path, backend, bool(stage.parts))
+
+    @property
+    def kind(self) -> str:
+        return self.backend.name.upper()
+
+
+def _variants(folder: _Folder) -> list[Stage]:
+    """Open a folder with each kind of kernels that its program and this processor have."""
+    found = [_variant(folder, kind) for kind in reversed(folder.backend.variants(folder.path))]
+    return [
+        shipped_stage(*one, f"{folder.kind} {_kernels(one[1])}") for one in found if one is not None
+    ]
+
+
+def _variant(
+    folder: _Folder, variant: str, target: str | None = None
+) -> tuple[Spec, Running] | None:
+    """Run a folder with a kind of kernels; None where this processor has not got them."""
+    spec, running = run_shipped(folder.path, variant=variant, target=target)
+    try:
+        _kernels(running)
+    except TatamiError:
+        running.close()
+        if target is not None:
+            raise
+        return None
+    return spec, running
+
+
+def _kernels(running: Running) -> str:
+    return next(iter(running.networks.values())).kernels
+
+
+def _elsewhere(
+    folder: _Folder, target: str | None, references: Sequence[Stage], pictures: Sequence[Picture]
+) -> list[Row]:
+    """Run a folder with each kind of kernels of a machine by a few pictures, without the figure.
+
+    Args:
+        folder: What is run.
+        target: The machine, emulated; None: this one.
+        references: The stages that it is compared with.
+        pictures: By which.
+    """
+    rows: list[Row] = []
+    for place, variant in enumerate(folder.backend.variants(folder.path, target)):
+        found = _variant(folder, variant, target)
+        if found is None:
+            continue
+        spec, running = found
+        with running:
+            name = " ".join(word for word in (folder.kind, target, variant) if word)
+            stage = shipped_stage(spec, running, name)
+            reference = reference_of(stage, references)
+            assert reference is not None  # the folder itself, at least
+            if not stage.parts:
+                rows.append(_compare(stage, reference, pictures))
+                rows += [row for row in _compare_rules(stage, pictures) if not row.passed]
+                continue
+            rows += _compare_parts(stage, reference, pictures)
+            # The first kind is what the program chooses itself; a board reads no pictures.
+            if target is not None and place == 0 and running.predictor is not None:
+                rows += _compare_rules(stage, pictures)
+    return rows
+
+
+def _check_emulated(target: str) -> None:
+    known = [name for backend in BACKENDS.values() for name in backend.emulated()]
+    if target not in known:
+        raise TatamiError(
+            f"'{target}' is no machine that is emulated here",
+            hint=f"give one of {', '.join(known)}",
+            setting="on",
+        )
+
+
+def _check_same_use(stage: Stage, reference: Stage) -> None:
+    for what in ("classes", "input", "decoding"):
+        if getattr(stage.spec, what, None) != getattr(reference.spec, what, None):
+            raise TatamiError(
+                f"{stage.name} and {reference.name} differ in their {what}",
+                hint="prove the stages of one network",
+            )

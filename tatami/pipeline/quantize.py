@@ -1,0 +1,271 @@
+"""Quantize a float network to 8 bits, calibrated on pictures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from tatami import graph
+from tatami.errors import TatamiError
+from tatami.graph.attributes import label
+from tatami.pipeline.artifact import Source, onnx_of, path_of, read_parts, spec_of
+from tatami.program.forward import numpy_forward
+from tatami.see.html import result_html
+from tatami.shrink.calibrate import METHODS, Method, observe
+from tatami.shrink.equalize import equalize as equalize_network
+from tatami.shrink.quantize import Layer, measure
+from tatami.shrink.quantize import quantize as quantize_network
+from tatami.tasks.structure import Part, Structure
+from tatami.tasks.table import task_of
+from tatami.types import Float32, Int64
+from tatami.types.progress import Progress, quiet, tracked
+from tatami.types.table import Table, numbers, words
+
+PICTURES = 32
+MEASURED = 4
+"""Calibration pictures on which the noise of every layer is measured."""
+REGIONS = 16
+"""Of a picture, that a network which looks at regions is calibrated with."""
+
+
+@dataclass(frozen=True)
+class QuantizeResult:
+    """A network of integers, and what that cost each layer.
+
+    Args:
+        path: The ONNX file that was written.
+        more: The files of the networks that belong to it, by what they are called, as "head".
+        pictures: How many pictures it was calibrated with.
+        layers: The signal to noise ratio of each layer.
+        kept: Names of the layers that stayed float.
+        skipped: How many problems of each accepted kind were left out of the set.
+    """
+
+    path: Path
+    more: Mapping[str, Path]
+    pictures: int
+    layers: tuple[Layer, ...]
+    kept: tuple[str, ...]
+    skipped: Mapping[str, int]
+
+    @property
+    def worst(self) -> Layer | None:
+        """The integer layer of the lowest signal to noise ratio."""
+        integer = [layer for layer in self.layers if layer.name not in self.kept]
+        return min(integer, key=lambda layer: layer.sqnr, default=None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the result as plain values."""
+        return {
+            "output": str(self.path),
+            **{name: str(path) for name, path in self.more.items()},
+            "pictures": self.pictures,
+            "layers": [asdict(layer) for layer in self.layers],
+        }
+
+    def tables(self) -> list[Table]:
+        """Lay out the layers; the worst is to be seen first."""
+        columns = (
+            words("layer", flexible=True),
+            words("kind"),
+            *numbers("weights dB", "output dB"),
+        )
+        rows = tuple(
+            (
+                layer.name,
+                layer.operator + (" (float)" if layer.name in self.kept else ""),
+                "" if layer.weight_sqnr is None else f"{layer.weight_sqnr:.1f}",
+                f"{layer.sqnr:.1f}",
+            )
+            for layer in self.layers
+        )
+        worst = self.worst
+        strong = frozenset(place for place, layer in enumerate(self.layers) if layer is worst)
+        return [Table(columns, rows, strong=strong)]
+
+    def lines(self) -> list[str]:
+        """Say what the numbers are, which layer is worst and what was written."""
+        lines = ["dB: signal to quantization noise, all layers before quantized too"]
+        worst = self.worst
+        if worst is not None:
+            lines.append(f"worst: {worst.name}, {worst.sqnr:.1f} dB")
+        return [*lines, f"wrote {' and '.join(map(str, (self.path, *self.more.values())))}"]
+
+    def _repr_html_(self) -> str:
+        """Show the tables and lines in a notebook."""
+        return result_html(self.tables(), self.lines())
+
+
+def quantize(
+    network: Source,
+    data: str | Path | None = None,
+    output: str | Path | None = None,
+    *,
+    split: str | None = None,
+    format: str | None = None,
+    hold_out: str | None = None,
+    skip: Collection[str] = (),
+    pictures: int = PICTURES,
+    method: Method | str = "mse",
+    bias_correction: bool = True,
+    equalize: bool = False,
+    keep_float: Sequence[str] = (),
+    progress: Progress = quiet,
+) -> QuantizeResult:
+    """Quantize a network to standard QDQ ONNX, and measure the noise of each layer.
+
+    Args:
+        network: A folded ONNX file; for a detector in two stages its first file or their folder.
+        data: The labeled set with calibration pictures.
+        output: The file to write; None: NAME-int8.onnx beside it.
+        split: The set's split, as "train".
+        format: The set's format, where it is not recognized.
+        hold_out: For a set with one split: leave this many pictures alone, as "10000".
+        skip: Kinds of problems to leave out.
+        pictures: How many pictures to calibrate with.
+        method: How ranges are chosen: "minmax", "percentile" or "mse".
+        bias_correction: Whether to take the mean error of rounded weights off the biases.
+        equalize: Whether to equalize channels across layers first, for depthwise networks.
+        keep_float: Names of layers that stay float.
+        progress: Takes up how far it is.
+
+    Raises:
+        TatamiError: For a network that is not folded or is quantized already, for a layer that
+            does not exist, and for a set that cannot be used.
+    """
+    if data is None:
+        raise TatamiError(
+            "no pictures to calibrate with", hint="name a labeled set", setting="data"
+        )
+    if method not in METHODS:
+        raise TatamiError(
+            f"no method '{method}'", hint=f"give {', '.join(METHODS)}", setting="method"
+        )
+    parts = read_parts(path_of(network))
+    file = onnx_of(path_of(network))
+    spec = spec_of(parts[0].network, file)
+    task = task_of(spec)
+    structure = task.structure(spec)
+    first = (
+        file.with_name(f"{file.stem.removesuffix('-folded')}-int8.onnx")
+        if output is None
+        else Path(output)
+    )
+    targets = structure.files(first, spec)  # refused before all the work
+    opened = task.open(Path(data), split=split, format=format, skip=skip)
+    dataset = opened.data if hold_out is None else task.hold_out(opened.data, hold_out)[0]
+    dataset = task.select(dataset, _spread(len(dataset), pictures))
+    seen = [task.picture(dataset, place) for place in range(len(dataset))]
+    parts = structure.folded(parts)
+    forwards = [numpy_forward(part.network) for part in parts]
+    inputs = structure.inputs(spec, forwards, seen, REGIONS)
+    for part, given in zip(parts, inputs, strict=True):
+        if not given:
+            raise TatamiError(
+                "not one region is found in the pictures",
+                hint="give others, or train it first",
+                file=part.file,
+            )
+    note = f"{len(seen)} pictures {task.fingerprint(dataset)[:12]}"
+    work = _Work(
+        cast(Method, method), bias_correction, equalize, tuple(keep_float),
+        f"{note}{', equalized' if equalize else ''}",
+    )  # fmt: skip
+    layers = work.quantize(structure, parts, inputs, targets, progress)
+    more = dict(zip((part.name for part in parts[1:]), targets[1:], strict=True))
+    kept, skipped = tuple(keep_float), Counter(opened.skipped)
+    return QuantizeResult(targets[0], more, len(seen), tuple(layers), kept, skipped)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """How networks are quantized, as ``quantize`` says; note: for the provenance."""
+
+    method: Method
+    bias_correction: bool
+    equalize: bool
+    kept: tuple[str, ...]
+    note: str
+
+    def quantize(
+        self,
+        structure: Structure,
+        parts: Sequence[Part],
+        inputs: Sequence[Sequence[Float32]],
+        targets: Sequence[Path],
+        progress: Progress,
+    ) -> list[Layer]:
+        """Calibrate, quantize, measure and write.
+
+        Raises:
+            TatamiError: Before anything is written; it names the file.
+        """
+        sources = [
+            equalize_network(part.network) if self.equalize else part.network for part in parts
+        ]
+        observed = []
+        for part, source, given in zip(parts, sources, inputs, strict=True):
+            stage = f"Calibrating the {part.name}" if part.name else "Calibrating"
+            with _naming(part.file):
+                observed.append(
+                    observe(
+                        source,
+                        given,
+                        len(given),
+                        lambda done, total, stage=stage: progress(stage, done, total),  # type: ignore[misc]
+                    )
+                )
+        shared = structure.shared(sources, observed, self.method)
+        results = []
+        for place, (part, source) in enumerate(zip(parts, sources, strict=True)):
+            with _naming(part.file):
+                results.append(
+                    quantize_network(
+                        source,
+                        observed[place],
+                        method=self.method,
+                        bias_correction=self.bias_correction,
+                        keep_float=self._kept_of(sources, place),
+                        shared=shared,
+                        note=self.note,
+                    )
+                )
+        layers = []
+        both = list(zip(sources, results, inputs, strict=True))
+        for source, result, given in tracked(both, "Measuring", progress):
+            layers += measure(source, result, given[:MEASURED])
+        for result, target in zip(results, targets, strict=True):
+            graph.write(result, target)
+        return layers
+
+    def _kept_of(self, networks: Sequence[Any], place: int) -> list[str]:
+        """Give each network the names of its own layers that stay float, the last one the rest.
+
+        A name that none of them has is refused there.
+        """
+        names = [{label(node) for node in network.graph} for network in networks[:-1]]
+
+        def owner(layer: str) -> int:
+            return next((at for at, known in enumerate(names) if layer in known), len(names))
+
+        return [layer for layer in self.kept if owner(layer) == place]
+
+
+@contextmanager
+def _naming(file: Path) -> Iterator[None]:
+    """Name the file in an error of what is done to its network."""
+    try:
+        yield
+    except TatamiError as error:
+        raise error.at(file) from error
+
+
+def _spread(count: int, wanted: int) -> Int64:
+    """Choose places spread over a whole split, the same ones every time."""
+    return np.unique(np.linspace(0, count - 1, min(wanted, count)).astype(np.int64))

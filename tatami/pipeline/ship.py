@@ -1,0 +1,298 @@
+"""Ship a network: write it as a program for a device, and build its example."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tatami import graph
+from tatami.errors import TatamiError
+from tatami.files import folder_written_atomically
+from tatami.pipeline.artifact import Source, onnx_of, path_of
+from tatami.program.lower import lower
+from tatami.program.steps import Program
+from tatami.see.html import result_html
+from tatami.ship.backend import Backend, Footprint, Need, Plan, Shipped
+from tatami.ship.table import backend_named
+from tatami.tasks.base import Task
+from tatami.tasks.structure import Part
+from tatami.tasks.table import task_of
+from tatami.types.table import Table, numbers, words
+
+COSTLY = 5
+"""Layers that a refusal names."""
+PREFIXES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
+
+
+class TooLargeError(TatamiError):
+    """A program needs more than a device has.
+
+    Args:
+        need: What it needs.
+        limit: What there is.
+        file: The network.
+        quantized: Whether it is in integers already.
+    """
+
+    def __init__(self, need: Need, limit: int, file: Path, *, quantized: bool) -> None:
+        self.need = need
+        super().__init__(
+            f"the program needs {need.amount:,} {need.unit} of {need.name}, "
+            f"and there are {limit:,}",
+            hint="train it narrower or for a smaller input"
+            + ("" if quantized else ", or quantize it"),
+            file=file,
+        )
+
+    def table(self) -> Table:
+        """Lay out the layers that cost most."""
+        need = self.need
+        columns = (
+            words("layers that cost most", flexible=True),
+            *numbers("step", f"{need.unit} of {need.name}"),
+        )
+        costly = sorted(need.shares, key=lambda share: share.amount, reverse=True)[:COSTLY]
+        rows = tuple((share.layer, share.operator, f"{share.amount:,}") for share in costly)
+        rest = (f"beside all layers: {need.rest}", "", f"{need.rest_amount:,}")
+        return Table(columns, rows, total=rest if need.rest else None)
+
+
+@dataclass(frozen=True)
+class ShipResult:
+    """A shipped folder.
+
+    Args:
+        path: The folder.
+        plan: What the back end made of each network.
+        shipped: The files.
+        footprint: What it needs of a device.
+        built: The example that was built in the folder; None where there is none.
+        note: What a reader of the networks' costs must know, where there are several.
+    """
+
+    path: Path
+    plan: Plan[Any, Any]
+    shipped: Shipped
+    footprint: Footprint
+    built: Path | None
+    note: str
+
+    @property
+    def skipped(self) -> Mapping[str, int]:
+        """Nothing: shipping looks at no set."""
+        return {}
+
+    @property
+    def _parted(self) -> bool:
+        """Whether the networks have names, and a row each."""
+        return "" not in self.plan.networks
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the result as plain values."""
+        named = {"output": str(self.path), "name": self.shipped.name}
+        needs = self.footprint.to_json()
+        if self._parted:
+            keys = ("network", "multiply_adds", "arena", "weights")
+            networks = [dict(zip(keys, row, strict=True)) for row in self._networks()]
+            return {**named, "networks": networks, **needs}
+        network = self.plan.networks[""]
+        return {
+            **named,
+            "arena": network.memory,
+            "lower_bound": network.lower_bound,
+            "weights": network.weights,
+            **self._file_sizes(),
+            **needs,
+            "steps": [asdict(row) for row in network.rows],
+        }
+
+    def tables(self) -> list[Table]:
+        """Lay out the steps of the only network, or a row for each of several."""
+        if self._parted:
+            columns = (
+                words("network", flexible=True),
+                *numbers("multiply-adds", "arena bytes", "weights bytes"),
+            )
+            rows = tuple(
+                (name, *(f"{figure:,}" for figure in figures))
+                for name, *figures in self._networks()
+            )
+            return [Table(columns, rows)]
+        columns = (
+            words("layer", flexible=True),
+            words("step"),
+            *numbers("output", "multiply-adds", "parameters", "at byte"),
+        )
+        steps = self.plan.networks[""].rows
+        rows = tuple(
+            (
+                row.layer,
+                row.operator,
+                "x".join(map(str, row.shape)),
+                f"{row.multiply_adds:,}" if row.multiply_adds else "",
+                f"{row.parameters:,}" if row.parameters else "",
+                f"{row.offset:,}",
+            )
+            for row in steps
+        )
+        multiply_adds = sum(row.multiply_adds for row in steps)
+        parameters = sum(row.parameters for row in steps)
+        total = ("all", "", "", f"{multiply_adds:,}", f"{parameters:,}", "")
+        return [Table(columns, rows, total=total)]
+
+    def lines(self) -> list[str]:
+        """Say what it takes of a device and where it is."""
+        done = f", compiled to {self.built}" if self.built else ""
+        return [*self._about(), *self.footprint.lines(), f"wrote {self.path}{done}"]
+
+    def _about(self) -> list[str]:
+        if self._parted:
+            return [self.note] if self.note else []
+        network = self.plan.networks[""]
+        alive = self.footprint.to_json()["values"]
+        return [
+            f"arena {network.memory:,} bytes, {network.memory / max(1, alive):.2f} x the {alive:,} "
+            "of the tensors alive at once;",
+            f"no plan can go below {alive:,}, or with scratch {network.lower_bound:,}",
+            f"weights {network.weights:,} bytes, source {self._file_sizes()['code_files']:,} bytes",
+        ]
+
+    def _networks(self) -> list[tuple[str, int, int, int]]:
+        """Give for each network its multiply-adds, and the bytes of its memory and weights."""
+        return [
+            (name, sum(row.multiply_adds for row in one.rows), one.memory, one.weights)
+            for name, one in self.plan.networks.items()
+        ]
+
+    def _file_sizes(self) -> dict[str, int]:
+        files, name = self.shipped.files, self.shipped.name
+        return {
+            "weights_files": sum(len(c) for f, c in files.items() if f.startswith(f"{name}_we")),
+            "code_files": len(files[f"{name}.c"]) + len(files[f"{name}.h"]),
+        }
+
+    def _repr_html_(self) -> str:
+        """Show the tables and lines in a notebook."""
+        return result_html(self.tables(), self.lines())
+
+
+def ship(
+    network: Source,
+    output: str | Path | None = None,
+    *,
+    to: str = "c",
+    target: str = "any",
+    threads: int = 1,
+    ram: str | int | None = None,
+    flash: str | int | None = None,
+    name: str | None = None,
+    weights: str = "auto",
+    build: bool = True,
+) -> ShipResult:
+    """Write a network as a program that goes from pixels to answers, and build its example.
+
+    Args:
+        network: A folded ONNX file; for a detector in two stages its first file or their folder.
+        output: The folder to write. One that was shipped before is replaced.
+        to: The back end: "c", C99 that needs no runtime.
+        target: The machine: what it lacks is left out.
+        threads: The most threads that it may be compiled for.
+        ram: Refuse a program that needs more, as "512K" or in bytes.
+        flash: Refuse weights and code that need more, as "2M" or in bytes.
+        name: Begins every name in C; None: it is made of the file's name.
+        weights: "auto", "array" (a C array) or "binary" (included by the assembler).
+        build: Whether to compile the example, where it runs on this machine.
+
+    Raises:
+        TatamiError: For a network that cannot be shipped, and for a folder that holds anything
+            else. TooLargeError where the device is too small.
+    """
+    backend = backend_named(to)
+    if output is None:
+        raise TatamiError("no folder given to write to", hint="name one", setting="output")
+    folder, path = Path(output), path_of(network)
+    options = backend.options(target=target, threads=threads, weights=weights)
+    limits = {"RAM": parse_bytes(ram, "ram"), "flash": parse_bytes(flash, "flash")}
+    _check_replaceable(folder, backend)
+    file = onnx_of(path)
+    task, parts, note = _parts(file)
+    programs = {part.name: _lowered(part) for part in parts}
+    stem = path.resolve().name if path.is_dir() else path.stem
+    try:
+        plan = backend.plan(programs, name or backend.name_of(stem), options, task)
+    except TatamiError as error:
+        raise error if error.setting else error.at(path) from error
+    shipped = backend.emit(plan)
+    footprint = backend.footprint(plan, shipped)
+    over = footprint.exceeded(limits)
+    if over is not None:
+        quantized = any(_quantized(program) for program in programs.values())
+        raise TooLargeError(over, limits[over.name] or 0, path, quantized=quantized)
+    with folder_written_atomically(folder) as place:
+        for written, content in shipped.files.items():
+            (place / written).write_bytes(content)
+        built = backend.build(plan, shipped, place) if build else None
+    return ShipResult(
+        folder, plan, shipped, footprint, None if built is None else folder / built, note
+    )
+
+
+def _parts(file: Path) -> tuple[Task[Any, Any, Any] | None, tuple[Part, ...], str]:
+    """Read the networks of a file: one of another program is bare, and has no task.
+
+    Returns:
+        The task, the networks, and what a reader of their costs must know.
+    """
+    network = graph.read(file)
+    if network.spec is None:
+        return None, (Part("", network, file),), ""
+    task = task_of(network.spec)
+    structure = task.structure(network.spec)
+    parts = structure.folded(structure.parts(network, file))
+    return task, parts, structure.note(network.spec)
+
+
+def _lowered(part: Part) -> Program:
+    try:
+        return lower(part.network)
+    except TatamiError as error:
+        raise error.at(part.file) from error
+
+
+def _quantized(program: Program) -> bool:
+    return any(value.quantized for value in program.values.values())
+
+
+def parse_bytes(text: str | int | None, setting: str) -> int | None:
+    """Read a number of bytes: ``512K`` is 512 * 1,024 of them, ``2M`` 2 * 1,024 * 1,024.
+
+    Args:
+        text: What is read; a number is given back, and None, too.
+        setting: The parameter that an error names.
+
+    Raises:
+        TatamiError: For anything else.
+    """
+    if text is None or isinstance(text, int):
+        return text
+    match = re.fullmatch(r"(\d{1,12})([KMG]?)(i?B)?", text.strip(), re.IGNORECASE)
+    if match is None or int(match[1]) == 0:
+        raise TatamiError(
+            f"{text} is no number of bytes", hint="give one as 512K or 2M", setting=setting
+        )
+    return int(match[1]) * PREFIXES[match[2].upper()]
+
+
+def _check_replaceable(folder: Path, backend: Backend[Any, Any]) -> None:
+    """Write over an empty folder only, or over one that an earlier ``ship`` wrote."""
+    if folder.is_dir() and backend.wrote(folder):
+        return
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise TatamiError(
+            "is there already, and shipping did not write it",
+            hint="name another folder",
+            file=folder,
+        )
