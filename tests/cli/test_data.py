@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from tatami.cli.data import data_app
+from tatami.cli.main import root as command
+from tatami.data.formats.table import FORMATS
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 
@@ -30,10 +32,11 @@ def root(tmp_path: Path) -> Path:
 
 
 def run(*arguments: object) -> tuple[int, str]:
-    result = CliRunner(env={"COLUMNS": "80"}).invoke(data_app, [str(a) for a in arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.exit_code, result.stdout
+    """The exit code of a command of ``tatami data``, and what it prints; errors are raised."""
+    out, typed = io.StringIO(), ["data", *map(str, arguments)]
+    with contextlib.redirect_stdout(out):
+        code = command().main(typed, prog_name="tatami", standalone_mode=False)
+    return int(code or 0), out.getvalue()
 
 
 def test_everything_is_printed_and_a_problem_is_exit_code_2(root: Path) -> None:
@@ -196,11 +199,22 @@ def test_sets_in_one_file_are_shown(tmp_path: Path) -> None:
     assert "cifar, 4 pictures, 10 classes" in text
     with pytest.raises(TatamiError, match="no format 'cifra'") as caught:
         run("show", tmp_path / "cifar", "--format", "cifra")
-    assert "voc, coco, yolo, folders, mnist, cifar" in str(caught.value)
+    for name in (name for formats in FORMATS.values() for name in formats):
+        assert name in str(caught.value)
     (tmp_path / "empty").mkdir()
     with pytest.raises(TatamiError, match="not a labeled set") as caught:
         run("show", tmp_path / "empty")
     assert "mnist: train-images" in str(caught.value)
+
+
+def test_every_format_is_listed() -> None:
+    code, text = run("formats")
+    assert code == 0
+    code, content = run("formats", "--json")
+    listed = json.loads(content)
+    assert list(listed) == [name for formats in FORMATS.values() for name in formats]
+    for name, one in listed.items():
+        assert f"{name} ({one['labels']}): {one['looked_for']}" in text
 
 
 def test_boxes_come_first(root: Path) -> None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from tatami.cli.data import data_app
-from tatami.cli.data_augment import NAMES, _row
+from tatami.cli.main import root as command
 from tatami.data.augment import Augmentation
 from tatami.data.katakana import usable_fonts
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
+from tatami.pipeline.augment import NAMES, _row
 from tatami.types import Boxes, Picture
 
 
@@ -31,10 +32,11 @@ def root(tmp_path: Path) -> Path:
 
 
 def run(*arguments: object) -> str:
-    result = CliRunner(env={"COLUMNS": "80"}).invoke(data_app, [str(a) for a in arguments])
-    if result.exception is not None:
-        raise result.exception
-    return result.stdout
+    """What a command of ``tatami data`` prints; its TatamiError is raised."""
+    out, typed = io.StringIO(), ["data", *map(str, arguments)]
+    with contextlib.redirect_stdout(out):
+        assert not command().main(typed, prog_name="tatami", standalone_mode=False)
+    return out.getvalue()
 
 
 def test_the_sheet_has_a_row_for_each_variation(root: Path, tmp_path: Path) -> None:
@@ -89,7 +91,7 @@ def test_a_row_varies_one_thing_only(name: str) -> None:
 def test_wrong_requests_are_told(root: Path, tmp_path: Path) -> None:
     with pytest.raises(TatamiError, match="not a name for the sheet"):
         run("augment", root, "-o", tmp_path / "sheet.gif")
-    with pytest.raises(TatamiError, match="--augment rotate=a is not understood"):
+    with pytest.raises(TatamiError, match="augment: 'rotate=a' is not understood"):
         run("augment", root, "-o", tmp_path / "sheet.png", "--augment", "rotate=a")
     with pytest.raises(TatamiError, match="rotate=270"):
         run("augment", root, "-o", tmp_path / "sheet.png", "--augment", "rotate=270")

@@ -76,7 +76,7 @@ def save_deep_finder(path: Path) -> None:
     opsets = [helper.make_opsetid("", 18)]
     model = helper.make_model(content, opset_imports=opsets, ir_version=10)
     decoding = Decoding.yolov2(((1.0, 1.0),))
-    spec = DetectionSpec("detect", ("red", "green"), InputSpec(Size(96, 64)), decoding)
+    spec = DetectionSpec(("red", "green"), InputSpec(Size(96, 64)), decoding)
     helper.set_model_props(model, to_metadata(spec))
     onnx.save(model, path)
 
@@ -217,7 +217,7 @@ REFUSED = {
     "an unknown layer to explain by": (("--cam-layer", "x"), "no layer 'x'"),
     "an unknown class": (("--class", "blue"), r"no class 'blue' \(the classes are red, green\)"),
     "a layer behind the score": (("--cam-layer", "map"), "is not made of 'map'"),
-    "no maps": (("--maps", "0"), "--maps 0 draws nothing"),
+    "no maps": (("--maps", "0"), "--maps: 0 draws nothing"),
 }
 
 

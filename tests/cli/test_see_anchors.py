@@ -48,7 +48,7 @@ def test_what_is_refused(command: Command, house: Path, tmp_path: Path, capsys: 
     (tmp_path / "mine" / "thesis.txt").touch()
     for arguments, reason in (
         ((network, "--data", data, "-o", tmp_path / "mine"), "holds 'thesis.txt'"),
-        ((network, "--data", data, "--pictures", "-1"), "--pictures -1"),
+        ((network, "--data", data, "--pictures", "-1"), "--pictures: -1 pictures"),
         ((network, "--data", data, "--split", "none"), "none"),
         ((tmp_path / "no.onnx", "--data", data), "no such file"),
     ):

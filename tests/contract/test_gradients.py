@@ -15,7 +15,7 @@ from tatami import graph
 from tatami.graph.gradient import gradient
 from tatami.models import CLASSIFIERS
 from tatami.models.export import to_network
-from tatami.see.class_activation import class_activation, last_maps, target_of
+from tatami.see.class_activation import class_activation, last_maps, target_in_scores
 from tatami.types import ClassificationSpec, InputSpec, Size
 
 BOUND = 1e-5  # of the largest derivative: float32 against float64
@@ -41,7 +41,7 @@ def test_a_classifier(name):
     network = to_network(model.eval(), ClassificationSpec(CLASSES, InputSpec(size)))
     images = np.random.default_rng(0).random((1, 3, size.height, size.width), np.float32)
     computed = graph.values(network, images)
-    target = target_of(network, computed, "b")
+    target = target_in_scores(network, computed, CLASSES, "b")
 
     x = torch.from_numpy(images).double().requires_grad_()
     logits = model.double()(x)

@@ -14,7 +14,9 @@ from tatami import graph
 from tatami.errors import TatamiError
 from tatami.graph import Network
 from tatami.rules.decoding import candidates
-from tatami.see.class_activation import class_activation, in_numbers, last_maps, target_of
+from tatami.pipeline.explain import target_of as target_inside
+from tatami.see.class_activation import class_activation, in_numbers, last_maps
+from tatami.tasks.inside import Inside
 from tatami.types import AnchorGrid, Decoding, DetectionSpec, InputSpec, SegmentationSpec, Size
 
 SEED = 5  # of which every class of YOLOv1 scores above 0 somewhere
@@ -50,6 +52,11 @@ def classifier(network_of, ending=("Softmax",)):
     axes = np.array([2, 3], np.int64)
     weights = {"conv.weight": KERNELS, "fc.weight": DENSE, "fc.bias": BIAS, "axes": axes}
     return network_of(nodes, weights)
+
+
+def target_of(network, computed, wanted=None):
+    picture, images = np.zeros((8, 8, 3), np.uint8), np.zeros((1, 3, 8, 8), np.float32)
+    return target_inside(Inside(network, picture, images, computed, None, Size(8, 8)), wanted)
 
 
 def seen(network):

@@ -1,0 +1,350 @@
+"""Networks of other programs as ONNX files that every other stage takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tatami import __version__
+from tatami.errors import TatamiError
+from tatami.files import parse_json, read_text
+from tatami.graph.metadata import from_json
+from tatami.graph.network import Network, shape_of
+from tatami.graph.read import network_of, read
+from tatami.graph.write import write
+from tatami.importers.caffe import read_caffe
+from tatami.importers.darknet import read_darknet
+from tatami.importers.heads import cut_at_heads
+from tatami.importers.imported import Imported
+from tatami.importers.ncnn import read_ncnn
+from tatami.importers.onnx_file import read_onnx
+from tatami.importers.tflite import read_tflite
+from tatami.importers.torch_state import put, read_state, read_table
+from tatami.ops.norm import Epsilon
+from tatami.types import DetectionSpec, Size, detector_spec
+
+MAX_NAMES = 1 << 20
+"""Bytes of a file of names."""
+EPSILONS = (
+    "give darknet (pjreddie's: 1e-6 added to the square root) or inside:1e-5 (AlexeyAB's and its "
+    "kin: cfg files with iou_loss, nms_kind or scale_x_y)"
+)
+RESIZES, FILTERS = ("letterbox", "stretch"), ("darknet", "triangle")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the files of some programs do not say of a network.
+
+    Args:
+        size: Another input size than the files'; None: theirs.
+        names: A file of class names, a line each, where the files of the network hold indices only.
+        epsilon: For darknet, of batch normalization: "darknet", or "inside:1e-5" and the like.
+        resize: For darknet, how a picture comes to the input's size: "letterbox" or "stretch".
+        filter: For darknet, how it is interpolated: "darknet", or "triangle" as Tatami does.
+        into: For a torch state, the ONNX file of the network whose weights it holds.
+        table: For a torch state, a file of names that differ.
+    """
+
+    size: Size | None = None
+    names: Path | None = None
+    epsilon: str | None = None
+    resize: str = "letterbox"
+    filter: str = "darknet"
+    into: Path | None = None
+    table: Path | None = None
+
+
+def _darknet(files: tuple[Path, ...], options: Options) -> Imported:
+    cfg, weights = files
+    if options.epsilon is None:
+        raise TatamiError(
+            "which epsilon the network was trained with is not said",
+            hint=EPSILONS,
+            setting="epsilon",
+        )
+    _check("resize", options.resize, RESIZES)
+    _check("filter", options.filter, FILTERS)
+    imported = read_darknet(cfg, weights, Epsilon.parse(options.epsilon), options.size)
+    assert imported.input is not None
+    as_darknet = options.filter == "darknet"
+    pictures = replace(
+        imported.input,
+        resize="stretch" if options.resize == "stretch" else "letterbox",
+        filter="darknet" if as_darknet else "triangle",
+        pad=127.5 if as_darknet else 128.0,
+    )
+    return replace(imported, input=pictures)
+
+
+def _caffe(files: tuple[Path, ...], options: Options) -> Imported:
+    prototxt, caffemodel = files
+    return read_caffe(prototxt, caffemodel, options.size)
+
+
+def _ncnn(files: tuple[Path, ...], options: Options) -> Imported:
+    param, weights = files
+    return read_ncnn(param, weights, options.size)
+
+
+def _tflite(files: tuple[Path, ...], options: Options) -> Imported:
+    return read_tflite(files[0], options.names, options.size)
+
+
+def _onnx(files: tuple[Path, ...], options: Options) -> Imported:
+    return read_onnx(files[0], options.size)
+
+
+def _torch(files: tuple[Path, ...], options: Options) -> Imported:
+    (state,) = files
+    if options.into is None:
+        raise TatamiError(
+            "a state_dict holds numbers, and no network",
+            hint="name the ONNX file of the network",
+            setting="into",
+        )
+    imported = read_onnx(options.into, options.size)
+    tensors = read_state(state)
+    names = {} if options.table is None else read_table(options.table)
+    try:
+        return replace(imported, model=put(imported.model, tensors, names))
+    except TatamiError as error:
+        raise error.at(error.file or state) from error
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program whose networks are read.
+
+    Args:
+        endings: Of its files, in the order in which they are given.
+        read: Reads them.
+        own_names: Whether its reader takes the file of class names itself.
+    """
+
+    endings: tuple[str, ...]
+    read: Callable[[tuple[Path, ...], Options], Imported]
+    own_names: bool = False
+
+
+PROGRAMS: dict[str, Program] = {
+    "darknet": Program((".cfg", ".weights"), _darknet),
+    "caffe": Program((".prototxt", ".caffemodel"), _caffe),
+    "ncnn": Program((".param", ".bin"), _ncnn),
+    "tflite": Program((".tflite",), _tflite, own_names=True),
+    "onnx": Program((".onnx",), _onnx),
+    "torch": Program((".pth",), _torch),
+}
+"""Every program whose networks are read."""
+
+
+@dataclass(frozen=True)
+class ImportedNetwork:
+    """A network that was imported.
+
+    Args:
+        path: The ONNX file that was written.
+        network: The network.
+        use: Its classes, input and decoding; None where they are not known.
+        missing: What of those is not known.
+        notes: Remarks of the importer, a line each.
+    """
+
+    path: Path
+    network: Network
+    use: DetectionSpec | None
+    missing: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def operators(self) -> int:
+        """How many operators it has."""
+        return len(list(self.network.graph))
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers that are no integers it holds."""
+        return sum(
+            math.prod(value.shape.numpy())
+            for value in self.network.graph.initializers.values()
+            if value.shape is not None
+            and value.dtype is not None
+            and value.dtype.is_floating_point()
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Give what was imported as plain values."""
+        return {
+            "output": str(self.path),
+            "input": str(shape_of(self.network.graph.inputs[0])),
+            "operators": self.operators,
+            "parameters": self.parameters,
+            "classes": None if self.use is None else len(self.use.classes),
+            "decoding": None if self.use is None else self.use.decoding.kind,
+            "notes": list(self.notes),
+        }
+
+    def lines(self) -> list[str]:
+        """Say what was imported, and what is not known of it."""
+        shape = shape_of(self.network.graph.inputs[0])
+        found = [f"{self.operators} operators, {self.parameters:,} numbers, input {shape}"]
+        if self.use is None:
+            found.append(
+                f"not known: {', '.join(self.missing)}. It runs and ships as a network; to detect "
+                "with it, import it again with a spec (docs/importing.md)"
+            )
+        else:
+            kind = self.use.decoding.kind
+            found.append(f"detects {len(self.use.classes)} classes, {kind}")
+        return [*found, *(f"note: {note}" for note in self.notes), f"wrote {self.path}"]
+
+
+def import_network(
+    *files: str | Path,
+    program: str | None = None,
+    output: str | Path | None = None,
+    names: str | Path | None = None,
+    spec: str | Path | None = None,
+    size: Size | None = None,
+    epsilon: str | None = None,
+    resize: str = "letterbox",
+    filter: str = "darknet",
+    into: str | Path | None = None,
+    table: str | Path | None = None,
+) -> ImportedNetwork:
+    """Import a network of another program as an ONNX file.
+
+    Args:
+        files: The files of the network, as a cfg and weights of darknet.
+        program: A name of PROGRAMS; None: it is recognized by the ending of the first file.
+        output: The ONNX file to write; None: beside the first file.
+        names: A text file with the classes, a line each.
+        spec: Classes, input and decoding, for what the files do not say: JSON as in
+            docs/importing.md, or a network of Tatami's.
+        size: Another input size than the files'.
+        epsilon: For darknet, of batch normalization: "darknet", or "inside:1e-5" and the like.
+        resize: For darknet, "letterbox" (pjreddie's) or "stretch" (AlexeyAB's).
+        filter: For darknet, how pictures are interpolated: "darknet", or "triangle" as Tatami does.
+        into: For a torch state, the ONNX file of the network whose weights it holds.
+        table: For a torch state, a file of names that differ.
+
+    Raises:
+        TatamiError: For a file that is damaged or not understood, and an operator that is not
+            supported.
+    """
+    sources = tuple(map(Path, files))
+    options = Options(size, _path(names), epsilon, resize, filter, _path(into), _path(table))
+    asked = PROGRAMS[program] if program in PROGRAMS else _recognized(sources, program)
+    imported = asked.read(sources, options)
+    read_from = (*sources, *([options.into] if options.into is not None else []))
+    target = Path(output) if output is not None else sources[0].with_suffix(".onnx")
+    if target.resolve() in [source.resolve() for source in read_from]:
+        raise TatamiError(
+            "the output would replace a source", hint="name another file", setting="output"
+        )
+    provenance = {
+        "made by": f"tatami {__version__}",
+        "imported": ", ".join(source.name for source in read_from),
+        **({} if epsilon is None else {"epsilon": epsilon}),
+    }
+    listed = None if asked.own_names else options.names
+    use = _spec_of(imported, listed, _path(spec), provenance)
+    network = _network(imported, use, sources[0])
+    write(network, target)
+    read(target)  # compares the spec with the network
+    known = (
+        ("its classes", imported.classes or listed),
+        ("how pictures go in", imported.input),
+        ("how its maps become boxes", imported.decoding),
+    )
+    missing = tuple(what for what, found in known if not found)
+    return ImportedNetwork(target, network, _at_size(use, network), missing, imported.notes)
+
+
+def _recognized(files: tuple[Path, ...], program: str | None) -> Program:
+    endings = tuple(file.suffix.lower() for file in files)
+    for one in PROGRAMS.values():
+        if program is None and endings == one.endings:
+            return one
+    known = "; ".join(f"{name}: {', '.join(one.endings)}" for name, one in PROGRAMS.items())
+    raise TatamiError(
+        f"which program's network '{' '.join(map(str, files))}' is cannot be told",
+        hint=f"name the program, of {known}",
+        setting="program",
+    )
+
+
+def _network(imported: Imported, use: DetectionSpec | None, source: Path) -> Network:
+    model = imported.model
+    if use is not None:
+        model = cut_at_heads(model, use.decoding, len(use.classes))
+    try:
+        network = network_of(model)
+    except TatamiError as error:
+        raise error.at(source) from error
+    return Network(network.model, _at_size(use, network))
+
+
+def _at_size(use: DetectionSpec | None, network: Network) -> DetectionSpec | None:
+    """Give the spec with the input size of the network: a spec may be of another one."""
+    shape = shape_of(network.graph.inputs[0])
+    if use is None or len(shape) != 4:
+        return use
+    return replace(use, input=replace(use.input, size=Size(shape[3], shape[2])))
+
+
+def _spec_of(
+    imported: Imported, names: Path | None, spec: Path | None, provenance: dict[str, str]
+) -> DetectionSpec | None:
+    """Join what the files say and what is given in their stead; None where something is missing."""
+    given = None if spec is None else _read_spec(spec)
+    classes = imported.classes if given is None else given.classes
+    if names is not None:
+        listed = _read_names(names)
+        if classes is not None and len(listed) != len(classes):
+            raise TatamiError(
+                f"{len(listed)} names for {len(classes)} classes",
+                hint="give the names of this network's classes",
+                file=names,
+            )
+        classes = listed
+    decoding = imported.decoding if given is None else given.decoding
+    pictures = imported.input if given is None else given.input
+    if classes is None or decoding is None or pictures is None:
+        return None
+    return DetectionSpec(classes, pictures, decoding, provenance)
+
+
+def _read_spec(file: Path) -> DetectionSpec:
+    if file.suffix.lower() == ".onnx":
+        known = read(file).spec
+        if known is None:
+            raise TatamiError("no tatami metadata", hint="name a network of Tatami's", file=file)
+        return detector_spec(known)
+    content = parse_json(file.read_bytes(), file)
+    try:
+        return from_json(content, {})
+    except TatamiError as error:
+        raise TatamiError(error.reason, hint="see docs/importing.md", file=file) from error
+
+
+def _read_names(file: Path) -> tuple[str, ...]:
+    lines = [line.strip() for line in read_text(file, MAX_NAMES, "give a name a line").splitlines()]
+    names = tuple(line for line in lines if line)
+    if not names or len(set(names)) != len(names):
+        raise TatamiError("names are missing or doubled", hint="give a name a line", file=file)
+    return names
+
+
+def _check(setting: str, value: str, allowed: Collection[str]) -> None:
+    if value not in allowed:
+        raise TatamiError(
+            f"'{value}' is not known", hint=f"give {' or '.join(allowed)}", setting=setting
+        )
+
+
+def _path(text: str | Path | None) -> Path | None:
+    return None if text is None else Path(text)
