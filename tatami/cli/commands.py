@@ -99,7 +99,7 @@ COMMANDS: Mapping[str, Command | Group] = {
     "pareto": Command(
         "pareto",
         "pareto",
-        "mAP against multiply-adds, milliseconds and bytes: a table, and a chart with the fronts.",
+        "Compare networks' mAP with their multiply-adds, milliseconds and bytes: table and chart.",
     ),
     "shrink": Group(
         "Make a network smaller, and measure what that costs.",
@@ -110,7 +110,7 @@ COMMANDS: Mapping[str, Command | Group] = {
                 "Lower or raise the input size, and measure operations and mAP before and after.",
             ),
             "truncate": Command(
-                "truncating",
+                "shrink",
                 "truncate",
                 "Make fully connected layers two smaller ones each, and tell what that saves.",
             ),

@@ -92,23 +92,56 @@ class ClassResult:
 
 
 @dataclass(frozen=True)
-class ShownBoxes:
-    """One picture (height, width, 3), what is labeled in it and what was found."""
+class Shown:
+    """One picture, drawn several times beside each other: what is labeled in it, what was found.
+
+    Args:
+        caption: What the picture is called.
+        sides: The words below each drawing, what it is in short, and the drawing, (height, width,
+            3).
+    """
 
     caption: str
-    picture: Picture
-    truths: Boxes
-    detections: Detections
+    sides: Sequence[tuple[str, str, Picture]]
 
 
-@dataclass(frozen=True)
-class ShownMasks:
-    """One picture (height, width, 3), the labeled classes of its pixels and those found."""
+def shown_boxes(
+    caption: str, picture: Picture, truths: Boxes, found: Detections, classes: Sequence[str]
+) -> Shown:
+    """Draw the labeled and the found boxes of a picture (height, width, 3)."""
+    return Shown(
+        caption,
+        [
+            (f"{what}: {len(boxes)}", what, draw_fitted(picture, boxes, classes, PICTURE_SIZE))
+            for what, boxes in (("labeled", truths), ("found", found))
+        ],
+    )
 
-    caption: str
-    picture: Picture
-    truth: Mask
-    found: Mask
+
+def shown_masks(
+    caption: str, picture: Picture, truth: Mask, found: Mask, colors: Sequence[Color]
+) -> Shown:
+    """Lay the labeled and the found classes over a picture (height, width, 3).
+
+    Args:
+        caption: What the picture is called.
+        picture: (height, width, 3).
+        truth: The labeled class of each pixel, (height, width).
+        found: The found class of each pixel, (height, width).
+        colors: Of the classes.
+
+    Returns:
+        Both drawings, and the share of the labeled pixels that is right.
+    """
+    right = (truth == found)[truth != VOID]
+    below = ("labeled", f"found: {right.mean():.1%} right" if right.size else "found")
+    return Shown(
+        caption,
+        [
+            (words, words, fit(overlay(picture, mask, colors), PICTURE_SIZE)[0])
+            for words, mask in zip(below, (truth, found), strict=True)
+        ],
+    )
 
 
 @dataclass(frozen=True)
@@ -125,9 +158,9 @@ class Report:
 
     measure: what the ``map`` of stages is: a classifier's is its top-1.
     summary: the few figures to see first, name to value.  log: rows as logged, each with ``step``;
-    panels: which of its columns are plotted.  classes: the names that boxes' labels index.
-    colors: of the classes, where they have their own.  confusion: what is (row) taken for what
-    (column), counted.
+    panels: which of its columns are plotted.  classes: their names.
+    colors: of the classes, where they have others than boxes.  confusion: what is (row) taken for
+    what (column), counted.
     rocs: of one class each against the rest; curves_note: which classes are drawn.
     pictures_note: which pictures, and the score above which detections are drawn.  seen: a picture,
     the feature maps of some layers, where the network looks; seen_note: of which network.
@@ -142,7 +175,7 @@ class Report:
     ledger: Sequence[LedgerRow] = ()
     classes: Sequence[str] = ()
     colors: Sequence[Color] = ()
-    pictures: Sequence[ShownBoxes | ShownMasks] = ()
+    pictures: Sequence[Shown] = ()
     pictures_note: str = ""
     seen: Sequence[Drawing] = ()
     seen_note: str = ""
@@ -277,7 +310,7 @@ def _pictures(report: Report) -> str:
         f'<li><span style="background: rgb{color}"></span>{_escaped(name)}</li>'
         for color, name in zip(_colors(report), report.classes, strict=True)
     )
-    figures = "\n".join(_figure(shown, report) for shown in report.pictures)
+    figures = "\n".join(map(_figure, report.pictures))
     return f'{note}\n<ul class="legend">{legend}</ul>\n<div class="pictures">\n{figures}\n</div>'
 
 
@@ -287,37 +320,16 @@ def _colors(report: Report) -> list[Color]:
     return own or [class_color(label) for label in range(len(report.classes))]
 
 
-def _figure(shown: ShownBoxes | ShownMasks, report: Report) -> str:
+def _figure(shown: Shown) -> str:
     caption = _escaped(shown.caption)
-    if isinstance(shown, ShownMasks):
-        sides = _overlays(shown, _colors(report), caption)
-    else:
-        sides = "\n".join(
-            f"<div>{_image(shown.picture, boxes, report.classes, f'{caption}, {what}')}\n"
-            f"{what}: {len(boxes)}</div>"
-            for what, boxes in (("labeled", shown.truths), ("found", shown.detections))
-        )
+    sides = "\n".join(
+        f"<div>{_embedded(drawn, f'{caption}, {_escaped(what)}')}\n{_escaped(words)}</div>"
+        for words, what, drawn in shown.sides
+    )
     return (
         f"<figure>\n<figcaption>{caption}</figcaption>\n"
         f'<div class="pair">\n{sides}\n</div>\n</figure>'
     )
-
-
-def _overlays(shown: ShownMasks, colors: Sequence[Color], caption: str) -> str:
-    """The labeled and the found classes over the picture, and the share that is right."""
-    stated = shown.truth != VOID
-    right = (shown.truth == shown.found)[stated]
-    said = ("labeled", f"found: {right.mean():.1%} right" if right.size else "found")
-    return "\n".join(
-        f"<div>{_embedded(_shrunk(overlay(shown.picture, mask, colors)), f'{caption}, {what}')}\n"
-        f"{what}</div>"
-        for mask, what in zip((shown.truth, shown.found), said, strict=True)
-    )
-
-
-def _shrunk(picture: Picture) -> Picture:
-    """The picture fitted into PICTURE_SIZE."""
-    return fit(picture, PICTURE_SIZE)[0]
 
 
 def _confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
@@ -363,12 +375,6 @@ def _bounded(picture: Picture) -> Picture:
     """The picture, shrunk where it is larger than DRAWING_SIZE."""
     larger = picture.shape[1] > DRAWING_SIZE.width or picture.shape[0] > DRAWING_SIZE.height
     return fit(picture, DRAWING_SIZE)[0] if larger else picture
-
-
-def _image(
-    picture: Picture, boxes: Boxes | Detections, classes: Sequence[str], escaped_caption: str
-) -> str:
-    return _embedded(draw_fitted(picture, boxes, classes, PICTURE_SIZE), escaped_caption)
 
 
 def _embedded(drawn: Picture, escaped_caption: str) -> str:

@@ -15,7 +15,7 @@ from rich.progress import track
 from rich.table import Table
 
 from tatami.errors import TatamiError
-from tatami.types import Int64, Picture
+from tatami.types import Int64, Mask, Picture
 from tatami.types.progress import Progress, quiet, tracked
 
 T = TypeVar("T")
@@ -23,6 +23,12 @@ Found = TypeVar("Found")
 
 WIDTH = 80
 """Columns of what is printed."""
+
+
+SHOWN = 12
+"""Pictures on a report's page."""
+CONFUSED = 40
+"""Classes up to which the confusion matrix is on a report's page."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +166,22 @@ def figure(value: float) -> str:
 def percent(part: float) -> str:
     """Write a part of 1 in percent; "-" where it does not exist."""
     return "-" if math.isnan(part) else f"{100 * part:.1f} %"
+
+
+def spread(pictures: int) -> range:
+    """Give the places of at most SHOWN pictures, evenly spread over all."""
+    every = max(1, pictures // SHOWN)
+    return range(0, min(pictures, SHOWN * every), every)
+
+
+def in_order(found: Mask, to_data: Int64) -> Mask:
+    """Give a network's classes as the data number them.
+
+    Args:
+        found: The classes of a picture's pixels, (height, width).
+        to_data: For each class of the network its place among the data's, (classes,).
+    """
+    return to_data.astype(np.uint8)[found]
 
 
 def check_share(setting: str, value: float) -> None:

@@ -15,14 +15,16 @@ import pytest
 from PIL import Image
 
 from tatami import graph
+from tatami.cli.main import main
+from tatami.tasks.classification_report import rocs_of
+from tatami.evaluate.classification import evaluate
+from tatami.models.table import MODELS
 from tatami.pipeline.artifact import open_artifact
 from tatami.pipeline.initial_weights import initial_weights
-from tatami.cli.main import main
-from tatami.pipeline.plan import OF_CLASSES, Asked, Source, plan_classifier
-from tatami.cli.report import rocs_of
-from tatami.evaluate.classification import evaluate
+from tatami.pipeline.plan import Asked, Source, plan
 from tatami.ship.c.run import CompiledClassifier
 from tatami.types import ClassificationSpec, Size
+from tatami.types.progress import quiet
 
 Command = Callable[..., int]
 COLORS = {"red": (200, 40, 40), "green": (40, 200, 40), "blue": (40, 40, 200)}
@@ -180,10 +182,9 @@ def other_net(**changes: object) -> dict[str, object]:
     them: the counts of batches are left out, as in the files of its first versions."""
     import torch
 
-    from tatami.models import CLASSIFIERS
-
     torch.manual_seed(7)
-    state = CLASSIFIERS["resnet18"](7, width=0.1).state_dict()
+    row = MODELS["resnet18"]
+    state = row.build(row.spec([str(k) for k in range(7)]), width=0.1).state_dict()
     old = {name: t for name, t in state.items() if not name.endswith("num_batches_tracked")}
     return {**old, **changes}
 
@@ -217,25 +218,29 @@ def test_a_training_begins_from_the_weights_of_torch(
     assert learnt == {"layer2", "layer3", "layer4", "fc"}
 
 
-def test_an_older_densenet_is_a_beginning(data: Path, tmp_path: Path, capsys) -> None:
+def test_an_older_densenet_is_a_beginning(data: Path, tmp_path: Path) -> None:
     """Its published file says norm.1 where the network now says norm1."""
     import safetensors.torch
     import torch
 
-    from tatami.models import CLASSIFIERS
     from tatami.train.distributed import join_team
     from tatami.train.recipe import Recipe
 
-    state = CLASSIFIERS["densenet121"](3, width=0.1).state_dict()
+    row = MODELS["densenet121"]
+    state = row.build(row.spec(COLORS), width=0.1).state_dict()
     old = {re.sub(r"(r\d+\.(?:norm|conv))([12]\.)", r"\1.\2", name): state[name] for name in state}
     assert "features.denseblock1.denselayer1.norm.1.weight" in old
     torch.save({"state_dict": old}, tmp_path / "old.pth")
     threads = torch.get_num_threads()
-    recipe = Recipe(size=Size(32, 32), stride=1, multi_scale=0.0)
-    asked = Asked("densenet121", 0.1, recipe, OF_CLASSES, Source(data), threads, "cpu")
-    run, _ = plan_classifier(asked, join_team())
-    begun = safetensors.torch.load(initial_weights(run, tmp_path / "old.pth"))
-    assert "the head too" in capsys.readouterr().err  # as many classes: it may be theirs
+    recipe, remarks = Recipe(size=Size(32, 32)), []
+    asked = Asked("densenet121", 0.1, recipe, None, (), Source(data), threads, "cpu")
+    run, _ = plan(asked, join_team(), quiet)
+    begun = safetensors.torch.load(
+        initial_weights(
+            run, tmp_path / "old.pth", progress=lambda stage, *_: remarks.append(stage)
+        )
+    )
+    assert "the head too" in remarks[0]  # as many classes: it may be theirs
     assert begun.keys() == state.keys()
     for name, tensor in state.items():
         assert torch.equal(begun[name], tensor), name
@@ -281,14 +286,14 @@ def test_weights_of_torch_that_do_not_fit_are_refused(
     ("options", "reason"),
     [
         (("--freeze", "nowhere"), "no weight's name begins with 'nowhere'"),
-        (("--augment", "mosaic=0.5"), "a mosaic has no one class"),
+        (("--augment", "mosaic=0.5"), "a mosaic of pictures has no one class"),
         (("--anchors", "3"), "is for detectors"),
         (("--hold-out", "400"), "none would be left"),
-        (("--hold-out", "4", "--test-split", "test"), "--hold-out beside --test-split"),
+        (("--hold-out", "4", "--test-split", "test"), "--hold-out: a test split is named, too"),
         (("--layer-rate", "0"), "layer_rate is 0"),
         (("--width", "0.5", "--from", "RUN"), "weight 'c1.bias'"),
         (("--width", "0.5", "--from", "RUN", "--partial"), "not even the first layer"),
-        (("--partial",), "what of --from to take"),
+        (("--partial",), "--partial: it says what to take of other weights"),
         (("--least-scale", "0.1"), "is for detectors"),
         (("--nms", "agnostic"), "is for detectors"),
         (("--size", "16"), "too small"),

@@ -17,8 +17,9 @@ import pytest
 from onnx import numpy_helper
 
 from tatami import graph
+from tatami.pipeline.compare import files_of, names_of
 from tatami.pipeline.timing import compiled, milliseconds
-from tatami.cli.pareto import files_of, names_of
+from tatami.tasks.detection import DETECTION
 
 Command = Callable[..., int]
 Capture = pytest.CaptureFixture[str]
@@ -214,7 +215,7 @@ def test_networks_take_turns_and_the_median_is_told() -> None:
             self.spent += self.left.pop(0)
 
     slow, fast = Clockwork("s", [0.003, 9.0, 0.004, 0.005]), Clockwork("f", [0.001] * 4)
-    found = milliseconds([slow, fast], [1, 2], rounds=2)  # type: ignore[list-item]
+    found = milliseconds(DETECTION.look, [slow, fast], [1, 2], rounds=2)  # type: ignore[list-item]
     assert found == pytest.approx([4.5, 1.0])
     assert turns == ["s1", "f1", *["s1", "f1", "s2", "f2"] * 2]  # first, to warm up
 

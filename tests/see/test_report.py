@@ -22,10 +22,10 @@ from tatami.see.report import (
     Drawing,
     LedgerRow,
     Report,
-    ShownBoxes,
-    ShownMasks,
     Stage,
     render,
+    shown_boxes,
+    shown_masks,
     write_report,
 )
 from tatami.types import Boxes, Detections
@@ -42,11 +42,12 @@ SAMPLE = Report(
     ledger=[LedgerRow("onnx", "torch", 1.1e-6, 1e-4, True, "relative")],
     classes=("0", "1"),
     pictures=[
-        ShownBoxes(
+        shown_boxes(
             "a.png",
             np.zeros((30, 40, 3), np.uint8),
             Boxes.of([[8, 6, 32, 24]], [0]),
             Detections.of([], [], []),
+            ("0", "1"),
         )
     ],
     pictures_note="Above 0.25.",
@@ -167,7 +168,7 @@ def test_hostile_names_are_only_text() -> None:
             classes=(HOSTILE,),
             pictures=[picture],
             pictures_note=HOSTILE,
-            seen=[Drawing(HOSTILE, SAMPLE.pictures[0].picture)],
+            seen=[Drawing(HOSTILE, np.zeros((30, 40, 3), np.uint8))],
             seen_note=HOSTILE,
             log=[{"step": 0.0, HOSTILE: 1.0, "b": 2.0}],
             panels=[Panel(HOSTILE, (HOSTILE, "b"))],
@@ -196,7 +197,7 @@ def test_a_failed_row_is_loud() -> None:
 def test_pictures_are_bounded_jpegs_with_their_boxes() -> None:
     truths = Boxes.of([[100, 100, 900, 700]], [0])
     picture = np.full((800, 1000, 3), 90, np.uint8)
-    large = ShownBoxes("b", picture, truths, Detections.of([], [], []))
+    large = shown_boxes("b", picture, truths, Detections.of([], [], []), ("x",))
     images = Page(render(Report(title="t", classes=("x",), pictures=[large]))).named("img")
     drawn, plain = (
         Image.open(io.BytesIO(base64.b64decode(str(image["src"]).partition(",")[2])))
@@ -247,10 +248,9 @@ def test_masks_are_laid_over_their_picture_in_the_sets_colors() -> None:
     truth[:, 20:] = 1
     truth[0] = 255
     found = np.where(np.arange(40) < 30, 0, 1).astype(np.uint8)[None].repeat(30, axis=0)
-    shown = ShownMasks("b", np.full((30, 40, 3), 100, np.uint8), truth, found)
-    page = render(
-        Report("t", classes=("a", "b"), colors=((10, 20, 30), (200, 0, 0)), pictures=[shown])
-    )
+    colors = ((10, 20, 30), (200, 0, 0))
+    shown = shown_masks("b", np.full((30, 40, 3), 100, np.uint8), truth, found, colors)
+    page = render(Report("t", classes=("a", "b"), colors=colors, pictures=[shown]))
     assert "found: 75.0% right" in page  # void is not counted
     assert "rgb(200, 0, 0)" in page
     first, second = (
