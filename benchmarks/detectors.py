@@ -27,18 +27,17 @@ import numpy as np
 import torch
 
 from tatami import graph
-from tatami.pipeline.artifact import open_artifact, read_run
-from tatami.cli.old_evaluate import SCORE, detect_all
-from tatami.pipeline.timing import compiled, milliseconds
-from tatami.data.open import open_dataset
 from tatami.data.pictures import read_picture
-from tatami.evaluate.detections import Evaluation, evaluate
-from tatami.evaluate.diagnosis import KINDS, similar_classes
+from tatami.evaluate.detections import Evaluation
+from tatami.evaluate.diagnosis import KINDS
 from tatami.graph.costs import costs, total
+from tatami.pipeline.artifact import open_artifact, read_run
+from tatami.pipeline.timing import compiled, milliseconds
 from tatami.program.lower import lower
-from tatami.ship.c.run_two_stage import CompiledTwoStage
-from tatami.ship.c.two_stage import emit_two_stage
+from tatami.ship.table import BACKENDS
 from tatami.shrink.fold import fold
+from tatami.tasks.detection import DETECTION, DetectionOptions
+from tatami.tasks.two_stage import FEATURES, LAST
 from tatami.train.run import HEAD, NETWORK
 from tatami.types import Dataset, DetectionSpec, Detector, Picture, TwoStageSpec
 
@@ -76,7 +75,7 @@ def main() -> None:
     asked = parser.parse_args()
 
     torch.set_num_threads(1)
-    dataset = open_dataset(asked.data, split=asked.split, skip=asked.skip).dataset
+    dataset = DETECTION.open(asked.data, split=asked.split, format=None, skip=asked.skip).data
     contestants = [_opened(run) for run in asked.runs]
     pictures = [read_picture(sample.path) for sample in dataset.samples[: asked.pictures]]
     in_torch = _by_turns([one.detector for one in contestants], pictures, asked.rounds)
@@ -104,7 +103,7 @@ def _opened(run: Path) -> Contestant:
     name = settings.model if settings.width == 1 else f"{settings.model}, {settings.width:g} wide"
     files = [file for file in (run / NETWORK, run / HEAD) if file.is_file()]
     shipped = tuple(fold(graph.read(file))[0] for file in files)
-    detector = open_artifact(run)
+    detector = open_artifact(run).predictor
     assert isinstance(detector.spec, DetectionSpec | TwoStageSpec)
     return Contestant(name, detector, shipped)
 
@@ -116,7 +115,7 @@ def _in_c(
     found: dict[int, float] = {}
     whole = [index for index, one in enumerate(contestants) if not one.in_stages]
     with compiled([contestants[index].shipped[0] for index in whole]) as programs:
-        found |= zip(whole, milliseconds(programs, pictures, rounds), strict=True)
+        found |= zip(whole, milliseconds(DETECTION.look, programs, pictures, rounds), strict=True)
     for index, one in enumerate(contestants):
         spec = one.detector.spec
         if isinstance(spec, TwoStageSpec) and spec.proposals is not None:
@@ -127,16 +126,18 @@ def _in_c(
 def _stages_in_c(one: Contestant, pictures: Sequence[Picture], rounds: int) -> float:
     features, head = (lower(network) for network in one.shipped)
     with tempfile.TemporaryDirectory(prefix="tatami-") as folder:
-        for file, content in emit_two_stage(features, head, "net").files.items():
+        backend = BACKENDS["c"]
+        programs = {FEATURES: features, LAST: head}
+        plan = backend.plan(programs, "net", backend.options(), DETECTION)
+        for file, content in backend.emit(plan).files.items():
             (Path(folder) / file).write_bytes(content)
-        program = CompiledTwoStage(Path(folder))
-        threshold = program.spec.decoding.score_threshold
         times = []
-        for _ in range(rounds):
-            for picture in pictures:
-                before = _of_children()
-                program.detect(picture, threshold)
-                times.append(_of_children() - before)
+        with backend.open(Path(folder), DETECTION) as running:
+            for _ in range(rounds):
+                for picture in pictures:
+                    before = _of_children()
+                    DETECTION.look(running.predictor, picture)
+                    times.append(_of_children() - before)
     return 1000 * float(np.median(times))
 
 
@@ -147,13 +148,7 @@ def _of_children() -> float:
 
 
 def _evaluated(detector: Detector, dataset: Dataset) -> Evaluation:
-    found = detect_all(detector, dataset, SCORE)
-    return evaluate(
-        [sample.boxes for sample in found.samples],
-        found.detections,
-        dataset.classes,
-        similar=similar_classes(dataset.classes, None),
-    )
+    return DETECTION.evaluate(detector, dataset, options=DetectionOptions(diagnose=True)).result
 
 
 def _by_turns(

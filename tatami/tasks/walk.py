@@ -1,18 +1,15 @@
-"""What commands that run a network over pictures share: the walk over them, classes in order."""
+"""What the tasks share: the walk over pictures, classes in order, how figures are written."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
 from tatami.errors import TatamiError
 from tatami.types import Int64, Mask, Picture
@@ -20,9 +17,6 @@ from tatami.types.progress import Progress, quiet, tracked
 
 T = TypeVar("T")
 Found = TypeVar("Found")
-
-WIDTH = 80
-"""Columns of what is printed."""
 
 
 SHOWN = 12
@@ -32,44 +26,20 @@ CONFUSED = 40
 
 
 @dataclass(frozen=True)
-class Answer(Generic[T, Found]):
-    """What a network makes of one picture.  seconds: in the network alone, from decoded pixels."""
+class Looked(Generic[T, Found]):
+    """What came of a look at one picture.
+
+    Args:
+        item: What the picture belongs to.
+        picture: The picture, (height, width, 3).
+        found: What was found.
+        seconds: How long the look took, from decoded pixels.
+    """
 
     item: T
     picture: Picture
     found: Found
     seconds: float
-
-
-def answers(
-    network: Callable[[Picture], Found],
-    items: Sequence[T],
-    read: Callable[[T], Picture],
-    unreadable: list[T],
-    *,
-    file: Path,
-    skip: Collection[str] = (),
-    title: str | None = None,
-) -> Iterator[Answer[T, Found]]:
-    """A network's answer to every item's picture, with a progress bar where a title is given.
-
-    unreadable: takes up the items that cannot be read, where ``skip`` holds unreadable-picture.
-    Raises TatamiError for the first such item where it does not, and, naming ``file``, where not
-    one can be read.
-    """
-    for item in shown_progress(items, title):
-        try:
-            picture = read(item)
-        except TatamiError:
-            if "unreadable-picture" not in skip:
-                raise
-            unreadable.append(item)
-            continue
-        started = time.perf_counter()
-        found = network(picture)
-        yield Answer(item, picture, found, time.perf_counter() - started)
-    if len(unreadable) == len(items):
-        raise TatamiError("not one picture can be read", hint="check them", file=file)
 
 
 def walk(
@@ -82,7 +52,7 @@ def walk(
     skip: Collection[str] = (),
     stage: str = "",
     progress: Progress = quiet,
-) -> Iterator[Answer[T, Found]]:
+) -> Iterator[Looked[T, Found]]:
     """Look at every item's picture, one after another, and take the time.
 
     Args:
@@ -109,15 +79,23 @@ def walk(
             continue
         started = time.perf_counter()
         found = look(picture)
-        yield Answer(item, picture, found, time.perf_counter() - started)
+        yield Looked(item, picture, found, time.perf_counter() - started)
     if len(unreadable) == len(items):
         raise TatamiError("not one picture can be read", hint="check them", file=file)
 
 
 def class_order(network: Sequence[str], data: Sequence[str]) -> Int64:
-    """(K,) int64: for each class of the network its place among the data's.
+    """Find the place of each class of a network among the data's.
 
-    Raises TatamiError, naming the difference, where they are not the same names.
+    Args:
+        network: The names of the network's classes.
+        data: The names of the data's.
+
+    Returns:
+        The places, (classes,).
+
+    Raises:
+        TatamiError: Where they are not the same names; it names the difference.
     """
     unknown = [name for name in network if name not in data]
     missing = [name for name in data if name not in network]
@@ -131,24 +109,6 @@ def class_order(network: Sequence[str], data: Sequence[str]) -> Int64:
             "; ".join(parts), hint="evaluate on data with the classes it was trained on"
         )
     return np.array([data.index(name) for name in network], np.int64)
-
-
-def shown_progress(items: Sequence[T], title: str | None) -> Iterable[T]:
-    """The items, with a progress bar on standard error where it is a terminal and has a title."""
-    console = Console(stderr=True)
-    hidden = title is None or not console.is_terminal
-    return track(items, title or "", console=console, transient=True, disable=hidden)
-
-
-def plain_table(*columns: str, title: str) -> Table:
-    """A plain table, numbers to the right."""
-    table = Table(
-        title=f"\n{title}", title_justify="left", title_style="bold", box=None, pad_edge=False
-    )
-    for column in columns:
-        words = column in ("name", "split", "size", "bar")
-        table.add_column(column, justify="left" if words else "right", overflow="fold")
-    return table
 
 
 def timed(look: Callable[[], Found]) -> tuple[Found, float]:
