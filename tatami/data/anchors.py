@@ -1,7 +1,10 @@
 """Anchors from the user's own boxes: k-means with 1 - IoU as distance.
 
-Redmon and Farhadi 2017 (YOLO9000), section 2, "Dimension clusters": boxes are compared as if they
-shared a corner, so that only width and height count, and large boxes do not outweigh small ones.
+Boxes are compared as if they shared a corner, so that only width and height count, and large boxes
+do not outweigh small ones.
+
+Source:
+    Redmon and Farhadi 2017 (YOLO9000), section 2, "Dimension clusters".
 """
 
 from __future__ import annotations
@@ -20,9 +23,11 @@ _ROUNDS = 300  # an upper bound; a run ends when no box changes its cluster
 
 @dataclass(frozen=True)
 class Anchors:
-    """pairs: (width, height) in cells, smallest area first.
+    """Anchors, and how well they fit.
 
-    mean_iou: over all boxes, the IoU with the anchor that fits each best.
+    Args:
+        pairs: (width, height) in cells, the smallest area first.
+        mean_iou: The mean IoU of every box with the anchor that fits it best, in [0, 1].
     """
 
     pairs: tuple[tuple[float, float], ...]
@@ -32,11 +37,20 @@ class Anchors:
 def kmeans_anchors(
     dataset: Dataset, size: Size, count: int, seed: int, stride: int = 32
 ) -> Anchors:
-    """Cluster the dataset's boxes, as letterboxed to ``size``, into ``count`` anchors.
+    """Cluster the dataset's boxes, as letterboxed to ``size``, into anchors.
 
-    A cell is ``stride`` pixels of the network's input wide and high. Crowds are left out. The best
-    of several seeded starts is kept, so the same arguments give the same anchors.
-    Raises TatamiError when there are fewer different boxes than anchors.
+    Crowds are left out. The best of several seeded starts is kept, so the same arguments give the
+    same anchors.
+
+    Args:
+        dataset: The split whose boxes are clustered.
+        size: The network's input.
+        count: How many anchors.
+        seed: Of the random starts.
+        stride: Pixels of the input that a cell is wide and high.
+
+    Raises:
+        TatamiError: Where there are fewer different boxes than anchors.
     """
     if count < 1:
         raise TatamiError(f"{count} anchors asked for", hint="ask for at least 1")
@@ -61,7 +75,7 @@ def kmeans_anchors(
 
 
 def _distinct_sides(dataset: Dataset, size: Size, stride: int) -> tuple[Float64, Int64]:
-    """The different (width, height) of boxes in cells (n, 2), and how often each occurs (n,)."""
+    """List the different (width, height) of boxes in cells (n, 2), and count each (n,)."""
     spec = InputSpec(size)
     found = [np.zeros((0, 2))]
     for sample in dataset.samples:
@@ -76,16 +90,19 @@ def _distinct_sides(dataset: Dataset, size: Size, stride: int) -> tuple[Float64,
 
 
 def _iou(sides: Float64, anchors: Float64) -> Float64:
-    """IoU (n, k) of sides (n, 2) and anchors (k, 2) that share a corner."""
+    """Compute the IoU (n, k) of sides (n, 2) and anchors (k, 2) that share a corner."""
     shared: Float64 = np.minimum(sides[:, None], anchors).prod(axis=2)
     union: Float64 = sides.prod(axis=1)[:, None] + anchors.prod(axis=1) - shared
     return shared / union
 
 
 def _start(sides: Float64, weights: Int64, count: int, rng: np.random.Generator) -> Float64:
-    """k-means++ (Arthur and Vassilvitskii 2007): each next one drawn by its cost under the others.
+    """Choose the first anchors: each next one is drawn by its cost under the others.
 
-    The cost of a box is 1 - IoU itself here, for that is what is summed.
+    The cost of a box is 1 - IoU itself here, because that is what is summed.
+
+    Source:
+        k-means++, Arthur and Vassilvitskii 2007.
     """
     chosen = [int(rng.choice(len(sides), p=weights / weights.sum()))]
     for _ in range(count - 1):
@@ -96,7 +113,10 @@ def _start(sides: Float64, weights: Int64, count: int, rng: np.random.Generator)
 
 
 def _kmeans(sides: Float64, weights: Int64, anchors: Float64) -> tuple[Float64, float]:
-    """Lloyd's rounds from a start, and the best anchors met: a mean need not raise the mean IoU."""
+    """Run Lloyd's rounds from a start, and keep the best anchors met.
+
+    A mean of sides need not raise the mean IoU, so the last anchors need not be the best.
+    """
     best, best_iou = anchors, -1.0
     before: Int64 | None = None
     for _ in range(_ROUNDS):

@@ -9,9 +9,13 @@ from tatami.types import Picture, Sample
 
 
 class PictureCache:
-    """``cache(sample)`` reads a picture once and remembers it while ``limit`` bytes last.
+    """Reads a picture once and remembers it while ``limit`` bytes last.
 
     Safe to call from several threads: at worst two read the same picture at once.
+
+    Args:
+        read: Reads the picture of a file.
+        limit: Bytes of pixels that are remembered.
     """
 
     def __init__(self, read: Callable[[Path], Picture], limit: int = 2**30) -> None:
@@ -19,6 +23,7 @@ class PictureCache:
         self._pictures: dict[Path, Picture] = {}
 
     def __call__(self, sample: Sample) -> Picture:
+        """Give a sample's picture, from memory where it is there."""
         picture = self._pictures.get(sample.path)
         if picture is None:
             picture = self._read(sample.path)

@@ -1,4 +1,4 @@
-"""What a pixel of each class should weigh in a loss, so that rare classes are learnt too."""
+"""What a pixel of each class weighs in a loss, so that rare classes are learned too."""
 
 from __future__ import annotations
 
@@ -8,17 +8,30 @@ from tatami.types import VOID, Int64, LabeledMasks, Mask
 
 
 def pixel_counts(mask: Mask, classes: int) -> Int64:
-    """(classes,) int64: the pixels of each class in a mask; void is none."""
+    """Count the pixels of each class in a mask.
+
+    Args:
+        mask: (height, width); void is not counted.
+        classes: How many classes there are.
+
+    Returns:
+        (classes,) int64.
+    """
     return np.bincount(mask.ravel(), minlength=VOID + 1)[:classes]
 
 
 def median_frequency(masks: LabeledMasks) -> tuple[float, ...]:
-    """A weight a class: the median of all classes' frequencies over its own (Eigen and Fergus 2015,
-    "Predicting depth, surface normals and semantic labels", section 4.3.2).
+    """Weigh each class by the median of all classes' frequencies over its own.
 
     The frequency of a class is its share of the pixels of those pictures that hold it, void left
-    out. A class that no picture holds weighs 1, which nothing is multiplied by.
-    Raises TatamiError for a pair that cannot be read.
+    out. A class that no picture holds weighs 1, which changes nothing.
+
+    Raises:
+        TatamiError: For a pair that cannot be read.
+
+    Source:
+        Eigen and Fergus 2015, "Predicting depth, surface normals and semantic labels", section
+        4.3.2.
     """
     classes = len(masks.classes)
     own: Int64 = np.zeros(classes, np.int64)  # pixels of the class

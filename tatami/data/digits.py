@@ -85,10 +85,17 @@ def write_digits(
 ) -> None:
     """Write the set to the folder ``root`` in PASCAL VOC layout, whole or not at all.
 
-    train, test: numbers of pictures.  size: of every picture, 128x128 when None.
-    progress: called with (pictures done, pictures in all) after each.
-    Raises TatamiError for an impossible request, when scikit-learn or scikit-image is missing, or
-    when ``root`` is a folder of something else (an older set of digits is replaced).
+    Args:
+        root: The folder. An older set of digits in it is replaced.
+        train: How many pictures to train on.
+        test: How many pictures to test with.
+        size: Of every picture; None: 128x128.
+        seed: What is drawn depends on it.
+        progress: Called with (pictures done, pictures in all) after each.
+
+    Raises:
+        TatamiError: For an impossible request, where scikit-learn or scikit-image is missing, and
+            where ``root`` is a folder of something else.
     """
     size = size or Size(128, 128)
     if train < 1 or test < 1:
@@ -126,7 +133,7 @@ def write_digits(
 
 
 def _handwriting(seed: int) -> dict[str, list[NDArray[np.uint8]]]:
-    """For each split, the samples of each class (n, 8, 8): one in five of a class is for test."""
+    """Give for each split the samples of each class (n, 8, 8); one in five is for test."""
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
@@ -147,7 +154,7 @@ def _handwriting(seed: int) -> dict[str, list[NDArray[np.uint8]]]:
 
 
 def _photo(name: str) -> Image.Image:
-    """A photo inside scikit-image's own folder: nothing is ever fetched."""
+    """Open a photo inside scikit-image's own folder: nothing is ever fetched."""
     try:
         import skimage
     except ImportError as error:
@@ -172,7 +179,7 @@ def _draw(
     size: Size,
     rng: np.random.Generator,
 ) -> tuple[Picture, Int64, list[int]]:
-    """One picture, its boxes (n, 4) in integer pixel edges, and their labels."""
+    """Draw one picture; give it with its boxes (n, 4), in integer pixel edges, and their labels."""
     canvas = _background(photos, size, rng)
     top_digit = np.zeros((size.height, size.width), np.int64)  # whose ink shows; 0: the photo's
     boxes: list[tuple[int, int, int, int]] = []
@@ -208,7 +215,11 @@ def _draw(
 
 
 def _background(photos: Sequence[Image.Image], size: Size, rng: np.random.Generator) -> Float64:
-    """A random part of a random photo, at a random zoom, mirrored or not: (h, w, 3) in 0..255."""
+    """Cut a random part of a random photo, at a random zoom, mirrored or not.
+
+    Returns:
+        (h, w, 3) in 0..255.
+    """
     photo = photos[int(rng.integers(len(photos)))]
     zoom = rng.uniform(0.5, 2.0)  # photo pixels a canvas pixel
     zoom = min(zoom, photo.width / size.width, photo.height / size.height)
@@ -229,7 +240,7 @@ def _background(photos: Sequence[Image.Image], size: Size, rng: np.random.Genera
 
 
 def _glyph(label: int, samples: NDArray[np.uint8], size: Size, rng: np.random.Generator) -> _Glyph:
-    """A sample at a random height, width, slant and stroke, cropped to where any ink falls."""
+    """Draw a sample at a random height, width, slant and stroke, cropped to where any ink falls."""
     sample = samples[int(rng.integers(len(samples)))]
     margin = 2
     source = Image.fromarray(np.pad(sample * 15, margin))  # 0..240; blank around for the cubic
@@ -261,13 +272,13 @@ def _glyph(label: int, samples: NDArray[np.uint8], size: Size, rng: np.random.Ge
 
 
 def _bounds(mask: Bool) -> tuple[int, int, int, int]:
-    """The bounding box of a mask that is not empty, in pixel edges."""
+    """Find the bounding box of a mask that is not empty, in pixel edges."""
     columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def _ink(under: Float64, rng: np.random.Generator) -> tuple[Float64, float] | None:
-    """A color (3,) in 0..255 and an opacity that a person can read on the pixels under the box."""
+    """Choose a color (3,) in 0..255 and an opacity that can be read on the pixels under the box."""
     luma = under @ _LUMA
     for _ in range(_TRIES):
         kind = rng.integers(3)
@@ -285,7 +296,7 @@ def _ink(under: Float64, rng: np.random.Generator) -> tuple[Float64, float] | No
 
 
 def _shared(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> float:
-    """The area that two boxes share, as a part of the smaller one's."""
+    """Compute the area that two boxes share, as a part of the smaller one's."""
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
     smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))
@@ -293,7 +304,7 @@ def _shared(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> float
 
 
 def _voc_xml(name: str, size: Size, boxes: Int64, labels: Sequence[int]) -> str:
-    """An annotation as VOC writes it: corners are 1-based pixels, both inside the box."""
+    """Write an annotation as VOC does: corners are 1-based pixels, both inside the box."""
     objects = "".join(
         f"  <object>\n    <name>{CLASSES[label]}</name>\n"
         "    <truncated>0</truncated>\n    <difficult>0</difficult>\n"

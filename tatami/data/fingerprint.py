@@ -11,10 +11,16 @@ from tatami.types import Dataset, LabeledMasks, LabeledPictures
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """SHA-256 (64 hex digits) over class names, sample ids, the pictures' files and the boxes.
+    """Hash class names, sample ids, the pictures' files and the boxes.
 
-    It does not depend on where the set lies, nor on the format that its labels are written in.
-    Raises TatamiError for a picture that cannot be read.
+    The hash does not depend on where the set lies, nor on the format that its labels are written
+    in.
+
+    Returns:
+        SHA-256, 64 hex digits.
+
+    Raises:
+        TatamiError: For a picture that cannot be read.
     """
     whole = hashlib.sha256(json.dumps(dataset.classes).encode())
     for sample in dataset.samples:
@@ -33,9 +39,13 @@ def fingerprint(dataset: Dataset) -> str:
 
 
 def labeled_fingerprint(pictures: LabeledPictures) -> str:
-    """The same of a set with one class a picture: names, ids, labels and every pixel.
+    """Hash a set with one class a picture: names, ids, labels and every pixel.
 
-    Raises TatamiError for a picture that cannot be read.
+    Returns:
+        SHA-256, 64 hex digits.
+
+    Raises:
+        TatamiError: For a picture that cannot be read.
     """
     whole = hashlib.sha256(json.dumps([pictures.classes, pictures.ids]).encode())
     whole.update(pictures.labels.astype("<i8").tobytes())
@@ -47,9 +57,13 @@ def labeled_fingerprint(pictures: LabeledPictures) -> str:
 
 
 def mask_fingerprint(masks: LabeledMasks) -> str:
-    """The same of a set with a class for every pixel: names, ids, and every pixel and its class.
+    """Hash a set with a class for every pixel: names, ids, and every pixel and its class.
 
-    Raises TatamiError for a pair that cannot be read.
+    Returns:
+        SHA-256, 64 hex digits.
+
+    Raises:
+        TatamiError: For a pair that cannot be read.
     """
     whole = hashlib.sha256(json.dumps([masks.classes, masks.ids]).encode())
     for index in range(len(masks)):
@@ -61,7 +75,11 @@ def mask_fingerprint(masks: LabeledMasks) -> str:
 
 
 def any_fingerprint(labeled: Dataset | LabeledPictures | LabeledMasks) -> str:
-    """The fingerprint of a split, whatever it labels. Raises TatamiError as they do."""
+    """Hash a split, whatever it labels.
+
+    Raises:
+        TatamiError: For a picture that cannot be read.
+    """
     if isinstance(labeled, LabeledPictures):
         return labeled_fingerprint(labeled)
     if isinstance(labeled, LabeledMasks):
@@ -70,7 +88,11 @@ def any_fingerprint(labeled: Dataset | LabeledPictures | LabeledMasks) -> str:
 
 
 def file_digest(path: Path) -> bytes:
-    """SHA-256 of a file. Raises TatamiError for one that cannot be read."""
+    """Hash a file's bytes with SHA-256.
+
+    Raises:
+        TatamiError: For a file that cannot be read.
+    """
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").digest()

@@ -1,4 +1,4 @@
-"""Part of a split held out by number, for a set that has only one: the same part every time."""
+"""Hold out part of a split, for a set that has only one: the same part every time."""
 
 from __future__ import annotations
 
@@ -13,14 +13,23 @@ from tatami.types import LabeledPictures
 
 @dataclass(frozen=True)
 class HoldOut:
-    """count pictures, drawn by the seed; written ``10000`` or, with another seed, ``10000:7``."""
+    """How many pictures are held out; written ``10000`` or, with another seed, ``10000:7``.
+
+    Args:
+        count: How many.
+        seed: Which ones depends on it.
+    """
 
     count: int
     seed: int = 0
 
     @staticmethod
     def parse(text: str) -> HoldOut:
-        """Raises TatamiError for anything else, and for none."""
+        """Read ``10000`` or ``10000:7``.
+
+        Raises:
+            TatamiError: For anything else, and for no pictures at all.
+        """
         match = re.fullmatch(r"(\d{1,9})(?::(\d{1,9}))?", text.strip())
         if match is None or int(match[1]) < 1:
             raise TatamiError(
@@ -34,16 +43,25 @@ class HoldOut:
 
 
 def hold_out(pictures: LabeledPictures, how: HoldOut) -> tuple[LabeledPictures, LabeledPictures]:
-    """What is left to learn from, and what is held out; both in the order of the split.
+    """Divide a split into what is left to learn from and what is held out, both in its order.
 
-    Raises TatamiError where nothing would be left.
+    Args:
+        pictures: The split.
+        how: How many are held out, and the seed.
+
+    Returns:
+        The rest, and the pictures held out.
+
+    Raises:
+        TatamiError: Where nothing would be left.
     """
     total = len(pictures)
     if how.count >= total:
         raise TatamiError(
             f"{how.count} of {total} pictures cannot be held out: none would be left",
-            hint="give a smaller --hold-out",
+            hint="give a smaller number",
             file=pictures.root,
+            setting="hold_out",
         )
     order = np.random.default_rng([how.seed, 3]).permutation(total)
     rest, held = np.sort(order[how.count :]), np.sort(order[: how.count])

@@ -27,7 +27,15 @@ ASPECT_EDGES = (0.0, 1 / 4, 1 / 2, 2 / 3, 4 / 5, 5 / 4, 3 / 2, 2.0, 4.0, float("
 
 @dataclass(frozen=True)
 class Inspection:
-    """A set's splits as far as they are sound, and everything that is wrong with them."""
+    """The sound part of a set with boxes, and everything that is wrong with it.
+
+    Args:
+        root: The folder or file of the set.
+        format: A key of BOX_FORMATS.
+        classes: The names of the classes.
+        datasets: The splits by name.
+        problems: What is wrong, file by file.
+    """
 
     root: Path
     format: str
@@ -43,10 +51,16 @@ def inspect(
     format: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Inspection:
-    """Read every split (or the one named), decode its pictures, and find the same one twice.
+    """Decode the pictures of every split, and find what is wrong and what is there twice.
 
-    progress: called with (pictures done, pictures in all) after each.
-    Raises TatamiError only for a set that cannot be recognized or of which no split can be read.
+    Args:
+        root: The folder or file of the set.
+        split: The only split to look at; None: all.
+        format: A key of BOX_FORMATS; None: whichever recognizes the set.
+        progress: Called with (pictures done, pictures in all) after each.
+
+    Raises:
+        TatamiError: Only for a set that cannot be recognized, or of which no split can be read.
     """
     name = format_of(root, format)
     reader = BOX_FORMATS[name]
@@ -84,8 +98,20 @@ Read = TypeVar("Read", Reading, MaskReading)
 def readings(
     read: Callable[[Path, str], Read], root: Path, asked: Sequence[str], problems: list[Problem]
 ) -> Iterator[tuple[str, Read]]:
-    """The splits that can be read, each with its name; ``problems`` takes up theirs, and one for
-    each that cannot. Raises TatamiError where that is every one."""
+    """Read the splits that can be read, one after the other.
+
+    Args:
+        read: Reads one split.
+        root: The folder or file of the set.
+        asked: The splits to read.
+        problems: Gets what is wrong with them, and one problem for each split that cannot be read.
+
+    Yields:
+        The name of each split and what was read.
+
+    Raises:
+        TatamiError: Where no split can be read.
+    """
     refused: TatamiError | None = None
     none_read = True
     for wanted in asked:
@@ -104,9 +130,15 @@ def readings(
 
 @dataclass(frozen=True)
 class LabeledInspection:
-    """As Inspection, of a set with one class a picture.
+    """The sound part of a set with one class a picture, and everything that is wrong with it.
 
-    sizes: of the pictures of all splits, each split's in their order.
+    Args:
+        root: The folder or file of the set.
+        format: A key of CLASS_FORMATS.
+        classes: The names of the classes.
+        splits: The splits by name.
+        sizes: The sizes of the pictures of all splits, each split's in their order.
+        problems: What is wrong, file by file.
     """
 
     root: Path
@@ -124,10 +156,16 @@ def inspect_labeled(
     format: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> LabeledInspection:
-    """Read every split (or the one named), decode its pictures, and find the same one twice.
+    """Decode the pictures of every split, and find what is wrong and what is there twice.
 
-    progress: called with (pictures done, pictures in all) after each.
-    Raises TatamiError for a set that cannot be recognized and for a split that cannot be read.
+    Args:
+        root: The folder or file of the set.
+        split: The only split to look at; None: all.
+        format: A key of CLASS_FORMATS; None: whichever recognizes the set.
+        progress: Called with (pictures done, pictures in all) after each.
+
+    Raises:
+        TatamiError: For a set that cannot be recognized, and for a split that cannot be read.
     """
     name = labeled_format_of(root, format)
     reader = CLASS_FORMATS[name]
@@ -168,19 +206,19 @@ def inspect_labeled(
 
 
 def _digest(picture: Picture) -> bytes:
-    """One for each content, whatever file it came from."""
+    """Hash the content of a picture, whatever file it came from."""
     content = hashlib.sha256(repr(picture.shape).encode())
     content.update(picture.tobytes())
     return content.digest()
 
 
 def unique_samples(datasets: Iterable[Dataset]) -> tuple[Sample, ...]:
-    """Each picture once, though VOC's trainval repeats train and val."""
+    """List each picture once, though VOC's trainval repeats train and val."""
     return tuple({s.path: s for dataset in datasets for s in dataset.samples}.values())
 
 
 def box_counts(samples: Sequence[Sample], classes: int) -> tuple[Int64, Int64]:
-    """Boxes of each class, and pictures that hold at least one: both (classes,) int64."""
+    """Count the boxes of each class, and the pictures that hold one: both (classes,) int64."""
     boxes = np.zeros(classes, np.int64)
     pictures = np.zeros(classes, np.int64)
     for sample in samples:
@@ -191,7 +229,7 @@ def box_counts(samples: Sequence[Sample], classes: int) -> tuple[Int64, Int64]:
 
 
 def relative_sizes(samples: Sequence[Sample]) -> Float64:
-    """(n,) square root of each box's share of its picture's area, in (0, 1]."""
+    """Compute the square root of each box's share of its picture's area, (n,) in (0, 1]."""
     found = [np.zeros(0)]
     for sample in samples:
         width, height = _sides(sample)
@@ -200,7 +238,7 @@ def relative_sizes(samples: Sequence[Sample]) -> Float64:
 
 
 def aspect_ratios(samples: Sequence[Sample]) -> Float64:
-    """(n,) width over height of each box."""
+    """Compute width over height of each box, (n,)."""
     found = [np.zeros(0)]
     for sample in samples:
         width, height = _sides(sample)
@@ -209,7 +247,7 @@ def aspect_ratios(samples: Sequence[Sample]) -> Float64:
 
 
 def histogram(values: Float64, edges: Sequence[float]) -> list[int]:
-    """How many values lie in each bin [edge, next edge), the last one closed."""
+    """Count the values in each bin [edge, next edge), the last one closed."""
     bins = np.searchsorted(np.asarray(edges[1:-1]), values, side="right")
     return [int(count) for count in np.bincount(bins, minlength=len(edges) - 1)]
 
@@ -224,7 +262,11 @@ def _decoded(
     problems: list[Problem],
     progress: Callable[[int, int], None] | None,
 ) -> tuple[set[Path], dict[Path, bytes]]:
-    """Decode each picture once: those that are damaged, and the digests of the others' files."""
+    """Decode each picture once.
+
+    Returns:
+        The damaged ones, and the digests of the others' files.
+    """
     paths = list(dict.fromkeys(s.path for data in datasets.values() for s in data.samples))
     damaged: set[Path] = set()
     digests: dict[Path, bytes] = {}
@@ -241,9 +283,9 @@ def _decoded(
 
 
 def _twice(datasets: dict[str, Dataset], digests: dict[Path, bytes]) -> list[Problem]:
-    """Pictures of the same bytes in one split, or in two of which neither is part of the other.
+    """Find pictures that are there twice in a split, or in two splits.
 
-    A split is part of another by its name, as train and val are of VOC's trainval.
+    A split may be part of another by its name, as train and val are of VOC's trainval.
     """
     seen: dict[bytes, list[tuple[str, Path]]] = {}
     reported: set[frozenset[Path]] = set()

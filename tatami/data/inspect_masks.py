@@ -21,10 +21,14 @@ from tatami.types import VOID, Int64, LabeledMasks, Mask, Size
 
 @dataclass(frozen=True)
 class SplitOfMasks:
-    """A split as far as it is sound.
+    """The sound part of a split, and what its masks hold.
 
-    pixels, pictures: (classes,) int64, of each class, and that hold it.  void: pixels without one.
-    sizes: pictures of each size.
+    Args:
+        masks: The split.
+        pixels: (classes,) int64: the pixels of each class.
+        pictures: (classes,) int64: the pictures that hold each class.
+        void: Pixels without a class.
+        sizes: How many pictures have each size.
     """
 
     masks: LabeledMasks
@@ -36,7 +40,15 @@ class SplitOfMasks:
 
 @dataclass(frozen=True)
 class MaskInspection:
-    """A set's splits, and everything that is wrong with them."""
+    """A set's splits, and everything that is wrong with them.
+
+    Args:
+        root: The folder or file of the set.
+        format: A key of MASK_FORMATS.
+        classes: The names of the classes.
+        splits: The splits by name.
+        problems: What is wrong, file by file.
+    """
 
     root: Path
     format: str
@@ -52,11 +64,16 @@ def inspect_masks(
     format: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> MaskInspection:
-    """Read every split (or the one named), decode its pictures and masks, and find the same picture
-    twice.
+    """Decode the pictures and masks of every split, count, and find what is there twice.
 
-    progress: called with (pictures done, pictures in all) after each.
-    Raises TatamiError only for a set that cannot be recognized or of which no split can be read.
+    Args:
+        root: The folder or file of the set.
+        split: The only split to look at; None: all.
+        format: A key of MASK_FORMATS; None: whichever recognizes the set.
+        progress: Called with (pictures done, pictures in all) after each.
+
+    Raises:
+        TatamiError: Only for a set that cannot be recognized, or of which no split can be read.
     """
     name = mask_format_of(root, format)
     reader = MASK_FORMATS[name]
@@ -100,7 +117,7 @@ def inspect_masks(
 
 
 class _Counted:
-    """What a split's masks come to."""
+    """Counts over a split's masks."""
 
     def __init__(self, classes: int) -> None:
         self.pixels: Int64 = np.zeros(classes, np.int64)
@@ -109,6 +126,7 @@ class _Counted:
         self.sizes: Counter[Size] = Counter()
 
     def add(self, mask: Mask) -> None:
+        """Count one mask."""
         counts = pixel_counts(mask, len(self.pixels))
         self.pixels += counts
         self.pictures += counts > 0

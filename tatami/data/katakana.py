@@ -3,11 +3,12 @@
 Dark on light, 28x28. A glyph is drawn as it is printed, or thinned to lines and redrawn by a pen,
 each stroke that stands alone moved a little, as hands do; either is bent by a smooth random field
 (Simard, Steinkraus and Platt 2003, "Best practices for convolutional neural networks applied to
-visual document analysis", section 2). Then the variations of data/augment.py.
+visual document analysis", section 2). Then come the variations of data/augment/.
 
 The same arguments and the same fonts give the same bytes (with the same versions of NumPy and
 Pillow), and a picture depends on the seed, its split, class and number only. Both splits are drawn
-from all fonts: the test split tells whether a net has learnt, not whether it reads handwriting.
+from all fonts: the test split shows whether a network has learned, not whether it reads
+handwriting.
 """
 
 from __future__ import annotations
@@ -79,13 +80,24 @@ def write_katakana(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Path, ...]:
-    """Write ``root``/train/CLASS/00000.png and on, whole or not at all; return the fonts used.
+    """Write ``root``/train/CLASS/00000.png and so on, whole or not at all.
 
-    per_class: pictures of each class to train on; a fifth as many, at least one, go to ``test``.
-    fonts: files, or folders of them; the machine's when empty. classes.txt has the order.
-    progress: called with (pictures done, pictures in all) after each class.
-    Raises TatamiError for an impossible request, when no font has the characters, or when ``root``
-    is a folder of something else (an older set of katakana is replaced).
+    classes.txt has the order of the classes.
+
+    Args:
+        root: The folder. An older set of katakana in it is replaced.
+        per_class: Pictures of each class to train on; a fifth of that number, at least one, go to
+            ``test``.
+        fonts: Files, or folders of them; empty: the machine's.
+        seed: What is drawn depends on it.
+        progress: Called with (pictures done, pictures in all) after each class.
+
+    Returns:
+        The fonts used.
+
+    Raises:
+        TatamiError: For an impossible request, where no font has the characters, and where ``root``
+            is a folder of something else.
     """
     if not 1 <= per_class <= 100_000:
         raise TatamiError(f"{per_class} pictures a class", hint="ask for 1 to 100000")
@@ -114,10 +126,15 @@ def write_katakana(
 
 
 def usable_fonts(places: Sequence[Path] = ()) -> tuple[Path, ...]:
-    """The font files at these places (else the machine's) that have all fifteen characters.
+    """Find the font files that have all fifteen characters.
 
-    Of files that draw the same glyphs the first by name is taken. Raises TatamiError when there is
-    none, or for a place that does not exist.
+    Where files draw the same glyphs the first by name is taken.
+
+    Args:
+        places: Font files, or folders of them; empty: the machine's.
+
+    Raises:
+        TatamiError: Where there is no such font, and for a place that does not exist.
     """
     for place in places:
         if not place.exists():
@@ -131,7 +148,7 @@ def usable_fonts(places: Sequence[Path] = ()) -> tuple[Path, ...]:
         where = ", ".join(str(place) for place in places or FOLDERS)
         raise TatamiError(
             f"no font with katakana in {where}",
-            hint="apt-get install fonts-ipafont fonts-noto-cjk, or name fonts with --fonts",
+            hint="apt-get install fonts-ipafont fonts-noto-cjk, or name font files",
         )
     return tuple(chosen.values())
 
@@ -145,7 +162,7 @@ def _font_files(places: Sequence[Path]) -> Iterator[Path]:
 
 
 def _drawing(path: Path) -> bytes | None:
-    """The fifteen characters as the font draws them; None where it has not each of its own."""
+    """Draw the fifteen characters with a font; None where it has not each of its own."""
     try:
         font = ImageFont.truetype(str(path), 24)
         missing = bytes(font.getmask("\uffff"))
@@ -175,7 +192,7 @@ def _glyph(path: Path, character: str) -> _Glyph:
 
 
 def _picture(glyph: _Glyph, rng: np.random.Generator) -> Picture:
-    """One picture, uint8 (28, 28, 3), gray, dark on light."""
+    """Make one picture, uint8 (28, 28, 3), gray, dark on light."""
     field = _field(rng)
     if rng.random() < _PENNED:
         points = glyph.points.copy()
@@ -198,7 +215,11 @@ def _picture(glyph: _Glyph, rng: np.random.Generator) -> Picture:
 
 
 def _field(rng: np.random.Generator) -> Float64:
-    """A smooth random shift (x, y) of each pixel of the square: (_SIDE, _SIDE, 2), in pixels."""
+    """Draw a smooth random shift of each pixel of the square.
+
+    Returns:
+        (_SIDE, _SIDE, 2): x and y in pixels.
+    """
     strength = rng.uniform(0, 5)
     shifts = rng.normal(0, strength, (2, 4, 4)).astype(np.float32)
     planes = [

@@ -30,9 +30,16 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 
 @dataclass(frozen=True)
 class Row:
-    """One labeled box as a file states it: pixel edges, and where it stands.
+    """One labeled box as a file states it.
 
-    name: how a reason calls it ("box 3", "annotation 17").
+    Args:
+        xyxy: The edges in pixels.
+        label: Index into the class names.
+        name: What a message calls it ("box 3", "annotation 17").
+        line: Its line in the file, from 1.
+        difficult: VOC's mark.
+        crowd: COCO's ``iscrowd``.
+        area: In square pixels; None: the box's own.
     """
 
     xyxy: tuple[float, float, float, float]
@@ -45,7 +52,11 @@ class Row:
 
 
 def read_bytes(path: Path, limit: int) -> bytes:
-    """A whole file of at most ``limit`` bytes; TatamiError for a larger or an unreadable one."""
+    """Read a whole file of at most ``limit`` bytes.
+
+    Raises:
+        TatamiError: For a larger or an unreadable one.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(limit + 1)
@@ -63,9 +74,12 @@ def read_bytes(path: Path, limit: int) -> bytes:
 
 
 def read_lines(path: Path, limit: int = MAX_LABEL_BYTES) -> list[str]:
-    """The lines of a UTF-8 file without blanks at their ends; BOM and Windows line ends are fine.
+    """Read the lines of a UTF-8 file, without blanks at their ends.
 
-    Raises TatamiError for a file that is too large, unreadable or not UTF-8.
+    A byte order mark and Windows line ends are fine.
+
+    Raises:
+        TatamiError: For a file that is too large, unreadable or not UTF-8.
     """
     try:
         text = read_bytes(path, limit).decode("utf-8-sig")
@@ -75,14 +89,22 @@ def read_lines(path: Path, limit: int = MAX_LABEL_BYTES) -> list[str]:
 
 
 def number(text: str) -> float:
-    """A finite decimal number, or ValueError: not NaN, not infinite, no digit separators."""
+    """Read a finite decimal number without digit separators.
+
+    Raises:
+        ValueError: For anything else, NaN and infinity included.
+    """
     if _NUMBER.fullmatch(text) is None or not math.isfinite(float(text)):
         raise ValueError(f"{text[:40]!r} is not a finite number")
     return float(text)
 
 
 def class_name(text: str, file: Path, line: int | None = None) -> str:
-    """A class name, trimmed; TatamiError for an empty or unprintable one."""
+    """Check and trim a class name.
+
+    Raises:
+        TatamiError: For an empty or unprintable one.
+    """
     name = text.strip()
     if not name or not printable(name):
         raise TatamiError(
@@ -92,9 +114,10 @@ def class_name(text: str, file: Path, line: int | None = None) -> str:
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:
-    """A list of class names, one a line; blank lines at the end are fine.
+    """Read a list of class names, one a line; blank lines at the end are fine.
 
-    Raises TatamiError for an empty list, a blank name or one that stands twice.
+    Raises:
+        TatamiError: For an empty list, a blank name or one that stands twice.
     """
     lines = read_lines(path)
     while lines and not lines[-1]:
@@ -103,7 +126,11 @@ def read_class_names(path: Path) -> tuple[str, ...]:
 
 
 def checked_names(names: Iterable[str], file: Path) -> tuple[str, ...]:
-    """Class names as a tuple; TatamiError where there is none or one stands twice."""
+    """Check class names.
+
+    Raises:
+        TatamiError: Where there is none, or one stands twice.
+    """
     found = tuple(names)
     if not found:
         raise TatamiError("no class names", hint="name at least one class", file=file)
@@ -116,31 +143,32 @@ def checked_names(names: Iterable[str], file: Path) -> tuple[str, ...]:
 
 
 def printable(text: str) -> bool:
-    """Whether a text holds no control characters, line separators or halves of characters."""
+    """Tell whether a text holds no control characters, line separators or halves of characters."""
     return all(unicodedata.category(letter) not in ("Cc", "Cs", "Zl", "Zp") for letter in text)
 
 
 def names_a_path(text: str) -> bool:
-    """Whether a text from a label can be a path at all: printable, and no longer than they are."""
+    """Tell whether a text from a label can be a path at all: printable, and not too long."""
     if not text or not printable(text) or len(text) > 2000:
         return False
     return all(len(part.encode()) <= 255 for part in PurePosixPath(text).parts)
 
 
 def stays_inside(text: str) -> bool:
-    """Whether a text is a relative path that does not climb out of its folder."""
+    """Tell whether a text is a relative path that does not climb out of its folder."""
     path = PurePosixPath(text.replace("\\", "/"))
     return names_a_path(text) and not path.is_absolute() and ".." not in path.parts
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The picture files directly in a folder, sorted by name; none where there is no folder."""
+    """List the picture files directly in a folder, sorted by name; none without a folder."""
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if is_picture_name(path))
 
 
 def is_picture_name(path: Path) -> bool:
+    """Tell whether a file's name ends as a picture's does."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
@@ -151,7 +179,18 @@ def checked_size(
     line: int | None,
     problems: list[Problem],
 ) -> Size | None:
-    """The picture's size from its header, held to the (width, height) that its label states."""
+    """Read the picture's size from its header, and compare it with the size that its label states.
+
+    Args:
+        picture: The picture's file.
+        stated: (width, height) as the label has them; None: it says nothing.
+        label: The label's file.
+        line: The line that states the size.
+        problems: Gets what is wrong.
+
+    Returns:
+        The size; None where the picture is left out.
+    """
     if not picture.is_file():
         problems.append(
             Problem("missing-picture", picture, None, "no such picture", f"named by {label.name}")
@@ -175,7 +214,14 @@ def checked_size(
 
 
 def checked_boxes(rows: Iterable[Row], size: Size, label: Path, problems: list[Problem]) -> Boxes:
-    """The sound boxes of one picture, clipped where they exceed it by no more than rounding."""
+    """Keep the sound boxes of one picture, clipped where they exceed it by no more than rounding.
+
+    Args:
+        rows: The boxes as the file states them.
+        size: The picture's size.
+        label: The label's file.
+        problems: Gets what is wrong with the others.
+    """
     seen: dict[tuple[object, ...], Row] = {}
     for row in rows:
         x1, y1, x2, y2 = row.xyxy
@@ -213,5 +259,6 @@ def checked_boxes(rows: Iterable[Row], size: Size, label: Path, problems: list[P
 
 
 def degenerate(name: str, width: float, height: float, label: Path, line: int | None) -> Problem:
+    """Report a box without width or height."""
     reason = f"{name} is {width:g} wide and {height:g} high"
     return Problem("degenerate-box", label, line, reason, "delete or redraw the box")

@@ -1,8 +1,8 @@
-"""What every format of masks shares: mask files to classes, held to their pictures and their set.
+"""What every format of masks shares: mask files to classes, checked against pictures and legend.
 
 A mask file has a number for every pixel, which is a level of gray or a place in a palette, or a
 color for every pixel. A ``Legend`` says what each means. Every mask is decoded when a set is
-opened, one at a time, since only its pixels can tell whether it says what the legend knows.
+opened, one at a time, since only its pixels can show whether it holds what the legend knows.
 """
 
 from __future__ import annotations
@@ -26,16 +26,21 @@ Color = tuple[int, int, int]
 MAX_CLASSES = 254
 """A mask's byte holds so many, VOID, and one number for what a mask should not hold."""
 _UNKNOWN = MAX_CLASSES
-_TOLD = 5  # unknown numbers or colors that a reason names
+_LISTED = 5  # unknown numbers or colors that a reason names
 
 
 @dataclass(frozen=True)
 class Legend:
     """What the mask files of a set mean.
 
-    colors: of each class, as it is drawn.  by_color: whether a pixel is told by its color.
-    meaning: the class, or VOID, of a number from 0 to 255, or of a color as ``code`` has it.
-    Raises TatamiError for too many classes.
+    Args:
+        classes: The names of the classes.
+        colors: The color in which each class is drawn.
+        meaning: The class, or VOID, of a number from 0 to 255, or of a color as ``code`` has it.
+        by_color: Whether a pixel's color says its class, and not its number.
+
+    Raises:
+        TatamiError: For too many classes.
     """
 
     classes: tuple[str, ...]
@@ -51,14 +56,18 @@ class Legend:
             )
 
     def read(self, file: Path) -> Mask:
-        """The mask in a file. Raises TatamiError for one that cannot be read, or that holds what
-        has no meaning."""
+        """Read the mask (height, width) of a file.
+
+        Raises:
+            TatamiError: For one that cannot be read, or that holds a value without meaning.
+        """
         return self.classes_of(self.codes(file), file)
 
     def codes(self, file: Path) -> NDArray[np.integer]:
-        """(height, width): the number, or the color's code, of every pixel of a file.
+        """Read the number, or the color's code, of every pixel of a file: (height, width).
 
-        Raises TatamiError for a file that cannot be read as such.
+        Raises:
+            TatamiError: For a file that cannot be read as such.
         """
         if not self.by_color:
             return read_numbers(file)
@@ -66,16 +75,24 @@ class Legend:
         return np.asarray(red << 16 | green << 8 | blue, np.int32)
 
     def classes_of(self, codes: NDArray[np.integer], file: Path) -> Mask:
-        """The mask that codes (height, width) mean. Raises TatamiError for one without meaning."""
+        """Translate codes (height, width) into a mask.
+
+        Args:
+            codes: What ``codes`` gave.
+            file: The mask's file, which an error names.
+
+        Raises:
+            TatamiError: For a code without meaning.
+        """
         mask: Mask = self._table[codes]
         unknown = mask == _UNKNOWN
         if unknown.any():
             found = np.unique(codes[unknown]).tolist()
             what = "color" if self.by_color else "value"
-            told = ", ".join(self._written(code) for code in found[:_TOLD])
-            more = f" and {len(found) - _TOLD} more" if len(found) > _TOLD else ""
+            listed = ", ".join(self._written(code) for code in found[:_LISTED])
+            more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
             raise TatamiError(
-                f"{int(unknown.sum())} pixels have the {what} {told}{more}, which is no class's",
+                f"{int(unknown.sum())} pixels have the {what} {listed}{more}, which is no class's",
                 hint=f"name it in the set's classes, or state that it is void: {what}s known are "
                 + ", ".join(self._written(code) for code in sorted(self.meaning)[:20]),
                 file=file,
@@ -97,14 +114,17 @@ class Legend:
 
 
 def code(color: Color) -> int:
-    """A color as one number, red in the highest byte."""
+    """Write a color as one number, red in the highest byte."""
     red, green, blue = color
     return red << 16 | green << 8 | blue
 
 
 def usual_colors(count: int) -> tuple[Color, ...]:
-    """PASCAL VOC's colors of classes 0, 1, ...: the bits of the number, three at a time, are the
-    high bits of red, green and blue; class 0 is black (the development kit's VOClabelcolormap)."""
+    """Give PASCAL VOC's colors of classes 0, 1, and so on; class 0 is black.
+
+    The bits of the number, three at a time, are the high bits of red, green and blue (the
+    development kit's VOClabelcolormap).
+    """
     found = []
     for label in range(count):
         color = [0, 0, 0]
@@ -116,7 +136,13 @@ def usual_colors(count: int) -> tuple[Color, ...]:
 
 @dataclass(frozen=True)
 class Pair:
-    """A picture's file and its mask's."""
+    """A picture's file and its mask's.
+
+    Args:
+        id: The name of the pair, unique within the split.
+        picture: The picture's file.
+        mask: The mask's file.
+    """
 
     id: str
     picture: Path
@@ -124,8 +150,18 @@ class Pair:
 
 
 def names_listed(file: Path, problems: list[Problem]) -> Iterable[tuple[str, int]]:
-    """The names that a list of pictures holds, one a line, with their lines; what is no name, or
-    stands twice, is a problem. Raises TatamiError for a list that cannot be read."""
+    """Read a list of pictures' names, one a line.
+
+    Args:
+        file: The list.
+        problems: Gets what is no name, or stands twice.
+
+    Returns:
+        Each name with its line.
+
+    Raises:
+        TatamiError: For a list that cannot be read.
+    """
     first: dict[str, int] = {}
     for line, text in enumerate(read_lines(file, 16 * MAX_LABEL_BYTES), 1):
         if not text:
@@ -144,7 +180,15 @@ def names_listed(file: Path, problems: list[Problem]) -> Iterable[tuple[str, int
 def reading(
     root: Path, split: str, legend: Legend, pairs: Sequence[Pair], problems: list[Problem]
 ) -> MaskReading:
-    """A split of those pairs that are sound; what is wrong with the others, after ``problems``."""
+    """Keep those pairs of a split that are sound.
+
+    Args:
+        root: The folder or file of the set.
+        split: The split's name.
+        legend: What the masks mean.
+        pairs: The split's files.
+        problems: What was found before; what is wrong with the pairs comes after it.
+    """
     sound = [pair for pair in pairs if _is_sound(pair, legend, problems)]
 
     def read(index: int) -> tuple[Picture, Mask]:

@@ -45,9 +45,10 @@ _warnings_are_global = threading.Lock()
 
 
 def picture_size(path: Path) -> Size:
-    """Width and height of the picture as shown, from its header alone.
+    """Read width and height of the picture as shown, from its header alone.
 
-    Raises TatamiError where ``read_picture`` would, but for damage behind the header.
+    Raises:
+        TatamiError: Where ``read_picture`` raises it, except for damage behind the header.
     """
     with _opened(path) as image:
         width, height = image.size
@@ -56,21 +57,25 @@ def picture_size(path: Path) -> Size:
 
 
 def read_picture(path: Path) -> Picture:
-    """The picture as shown: uint8, (height, width, 3), RGB.
+    """Read a picture as shown: uint8, (height, width, 3), RGB.
 
-    Raises TatamiError for a file that is missing, is no picture, is truncated, or whose header
-    claims more than MAX_PIXELS or a side above MAX_SIDE (before memory is taken for it).
+    Raises:
+        TatamiError: For a file that is missing, is no picture, is truncated, or whose header claims
+            more than MAX_PIXELS or a side above MAX_SIDE (before memory is taken for it).
     """
     with _opened(path) as image:
         return _rgb(_turned(image))
 
 
 def read_numbers(path: Path) -> NDArray[np.uint8]:
-    """The number of every pixel, upright: (height, width) uint8, a level of gray as shown or a
-    place in the palette.
+    """Read the number of every pixel, upright: a level of gray as shown, or a place in the palette.
 
-    Raises TatamiError where ``read_picture`` would, and for pixels that have a color, more than
-    8 bits, or levels that were not kept as they were (JPEG).
+    Returns:
+        (height, width) uint8.
+
+    Raises:
+        TatamiError: Where ``read_picture`` raises it, and for pixels that have a color, more than 8
+            bits, or levels that were not kept as they were (JPEG).
     """
     with _opened(path) as image:
         _refuse_lossy(image, path)
@@ -85,10 +90,14 @@ def read_numbers(path: Path) -> NDArray[np.uint8]:
 
 
 def read_colors(path: Path) -> Picture:
-    """The color of every pixel, upright: (height, width, 3) uint8, whatever its transparency.
+    """Read the color of every pixel, upright, whatever its transparency.
 
-    Raises TatamiError where ``read_picture`` would, and for colors that were not kept as they were
-    (JPEG).
+    Returns:
+        (height, width, 3) uint8.
+
+    Raises:
+        TatamiError: Where ``read_picture`` raises it, and for colors that were not kept as they
+            were (JPEG).
     """
     with _opened(path) as image:
         _refuse_lossy(image, path)
@@ -103,7 +112,7 @@ def _refuse_lossy(image: Image.Image, path: Path) -> None:
 
 
 def _turned(image: Image.Image) -> Image.Image:
-    """A picture decoded and brought upright."""
+    """Decode a picture and bring it upright."""
     orientation = _orientation(image)
     image.load()
     return image.transpose(_UPRIGHT[orientation]) if orientation != 1 else image
@@ -159,7 +168,7 @@ def _too_large(path: Path, reason: str) -> TatamiError:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8, of a picture not yet decoded; 1 where there is none.
+    """Read the EXIF orientation, 1 to 8, of a picture not yet decoded; 1 where there is none.
 
     A PNG may carry EXIF behind its pixels; that is not looked for, so that a header suffices.
     TIFF's own tag is applied by Pillow, in the size at once and in the pixels when they load.
@@ -174,7 +183,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _rgb(image: Image.Image) -> Picture:
-    """Any of Pillow's modes as RGB; transparency over white."""
+    """Convert any of Pillow's modes to RGB; transparency over white."""
     if image.mode.startswith("I"):  # 16 bits, in 16 or 32: the high byte, as decoders do for RGB
         deep = np.asarray(image).astype(np.int64)
         if deep.min() < 0 or deep.max() > 65535:

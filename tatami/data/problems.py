@@ -1,8 +1,8 @@
 """What can be wrong with a labeled set: a fixed table of kinds, and one value for one finding.
 
 Reading a set never repairs and never raises for a finding: it leaves out what the finding touches
-(the box, or the whole picture) and reports it. Whoever opens the set then decides: refuse, or,
-where the user accepted that kind with ``--skip``, go on and print the count.
+(the box, or the whole picture) and reports it. Whoever opens the set then decides: refuse or, where
+the user accepted that kind, go on and report the count.
 """
 
 from __future__ import annotations
@@ -37,7 +37,15 @@ KINDS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Problem:
-    """One finding: its kind (a key of KINDS), where it stands, and how to fix it."""
+    """One finding: what is wrong, where, and how to fix it.
+
+    Args:
+        kind: A key of KINDS.
+        file: Where it is.
+        line: The line of the file, from 1.
+        reason: What is wrong.
+        hint: What to do about it.
+    """
 
     kind: str
     file: Path
@@ -52,13 +60,24 @@ class Problem:
 
     @staticmethod
     def of(kind: str, error: TatamiError, file: Path) -> Problem:
-        """A refusal of one file, as a finding of the set that holds it."""
+        """Make a finding of the refusal of one file of a set.
+
+        Args:
+            kind: A key of KINDS.
+            error: The refusal.
+            file: The file, where the error names none.
+        """
         return Problem(kind, error.file or file, error.line, error.reason, error.hint)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One split as its format's file reads it: what is sound, and what was left out and why."""
+    """One split of boxes as its format reads it: what is sound, and what was left out and why.
+
+    Args:
+        dataset: The sound part.
+        problems: What is wrong.
+    """
 
     dataset: Dataset
     problems: tuple[Problem, ...]
@@ -66,7 +85,12 @@ class Reading:
 
 @dataclass(frozen=True)
 class LabeledReading:
-    """As Reading, of a set with one class a picture."""
+    """One split with one class a picture as its format reads it.
+
+    Args:
+        pictures: The sound part.
+        problems: What is wrong.
+    """
 
     pictures: LabeledPictures
     problems: tuple[Problem, ...]
@@ -74,21 +98,30 @@ class LabeledReading:
 
 @dataclass(frozen=True)
 class MaskReading:
-    """As Reading, of a set with a class for every pixel."""
+    """One split with a class for every pixel as its format reads it.
+
+    Args:
+        masks: The sound part.
+        problems: What is wrong.
+    """
 
     masks: LabeledMasks
     problems: tuple[Problem, ...]
 
 
 def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """The problems file by file, as the files first came up, and each file's by line."""
+    """Sort problems file by file, as the files first came up, and each file's by line."""
     found = list(problems)
     first = {problem.file: at for at, problem in reversed(list(enumerate(found)))}
     return tuple(sorted(found, key=lambda problem: (first[problem.file], problem.line or 0)))
 
 
 def check_kinds(kinds: Collection[str]) -> None:
-    """Raise TatamiError for a kind that is not in the table."""
+    """Check that kinds of problems are in the table.
+
+    Raises:
+        TatamiError: For one that is not.
+    """
     for kind in kinds:
         if kind not in KINDS:
             raise TatamiError(

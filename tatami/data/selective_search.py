@@ -1,5 +1,7 @@
-"""Selective search: J. Uijlings, K. van de Sande, T. Gevers and A. Smeulders, "Selective Search for
-Object Recognition", IJCV 2013: where in a picture anything may be, whatever it is.
+"""Selective search: where in a picture anything may be, whatever it is.
+
+J. Uijlings, K. van de Sande, T. Gevers and A. Smeulders, "Selective Search for Object Recognition",
+IJCV 2013.
 
 A picture is cut into small segments (P. Felzenszwalb and D. Huttenlocher, "Efficient Graph-Based
 Image Segmentation", IJCV 2004, by scikit-image). Then the two neighbors that are most alike become
@@ -30,9 +32,13 @@ _COLOR_BINS, _TEXTURE_BINS, _ORIENTATIONS = 25, 10, 8  # a channel, section 3.2
 
 @dataclass(frozen=True)
 class Strategies:
-    """Which groupings are done: every one of the three against every other (section 3.2).
+    """Which groupings are done: every combination of the three (section 3.2).
 
-    scales: the segmentation's k, which is the least size of a segment, too, in pixels.
+    Args:
+        spaces: Color spaces.
+        measures: Sets of measures of likeness.
+        scales: Values of the segmentation's k, which is also the smallest size of a segment, in
+            pixels.
     """
 
     spaces: tuple[ColorSpace, ...]
@@ -62,18 +68,27 @@ def selective_search(
     max_side: int = 500,
     seed: int = 0,
 ) -> Float64:
-    """Boxes (n, 4), pixel edges, of what may be an object; the likelier, very roughly, first.
+    """Propose boxes of what may be an object; the likelier, very roughly, first.
 
-    limit: n at most.  min_side: boxes with a side of fewer pixels are left out.  max_side: a
-    picture with a longer side is first shrunk to it, as Girshick et al. 2014 do; the boxes are of
-    the picture all the same.
+    The order is section 4.3's. In a grouping the region that is left last comes first and gets a
+    number drawn from 0 to 1, the one before it a number up to 2, and so on. All groupings'
+    proposals are sorted by their numbers; where boxes are equal only the first is kept. The numbers
+    come from ``seed``: a picture has the same proposals whenever it is asked.
 
-    The order is section 4.3's: of a grouping, the region that is left last is the first and gets a
-    number drawn from 0 to 1, the one before it a number up to 2, and so on; all groupings'
-    proposals are sorted by their numbers, of equal boxes only the first is kept. The numbers come
-    from ``seed``: a picture has the same proposals whenever it is asked.
+    Args:
+        picture: (height, width, 3).
+        strategies: Which groupings are done.
+        limit: The largest number of boxes.
+        min_side: Boxes with a side of fewer pixels are left out.
+        max_side: A picture with a longer side is first shrunk to it, as Girshick et al. 2014 do;
+            the boxes are the picture's all the same.
+        seed: Of the order.
 
-    Raises TatamiError where scikit-image is not installed.
+    Returns:
+        (n, 4), edges in pixels.
+
+    Raises:
+        TatamiError: Where scikit-image is not installed.
     """
     height, width = picture.shape[:2]
     shrunk, factor = _shrunk(picture, max_side)
@@ -99,7 +114,7 @@ def selective_search(
 
 
 def _shrunk(picture: Picture, max_side: int) -> tuple[Picture, Float64]:
-    """The picture with no side above ``longest``, and what its boxes (x, y, x, y) grow by."""
+    """Shrink a picture so that no side exceeds ``max_side``; give what its boxes grow by (4,)."""
     height, width = picture.shape[:2]
     share = min(1.0, max_side / max(width, height))
     if share == 1:
@@ -111,7 +126,11 @@ def _shrunk(picture: Picture, max_side: int) -> tuple[Picture, Float64]:
 
 
 def _colors(pixels: Float32, space: ColorSpace) -> Float32:
-    """Pixels (h, w, 3), RGB from 0 to 1, in a color space: (h, w, channels), from 0 to 1."""
+    """Convert pixels (h, w, 3), RGB from 0 to 1, to a color space.
+
+    Returns:
+        (h, w, channels), from 0 to 1.
+    """
     if space in ("hsv", "h", "lab"):
         try:
             from skimage import color
@@ -130,7 +149,7 @@ def _colors(pixels: Float32, space: ColorSpace) -> Float32:
 
 
 def _segments(colors: Float32, scale: float) -> Int64:
-    """The number of every pixel's segment, (h, w), from 0 without gaps."""
+    """Find the segment of every pixel, (h, w), counted from 0 without gaps."""
     try:
         from skimage.segmentation import felzenszwalb
     except ImportError as error:
@@ -149,14 +168,18 @@ def _not_installed() -> TatamiError:
 
 
 def _color_bins(colors: Float32) -> Int64:
-    """The bin, numbered over all channels, of each channel of every pixel: (channels, h * w)."""
+    """Find the bin of each channel of every pixel.
+
+    Returns:
+        (channels, h * w), numbered over all channels.
+    """
     channels = colors.shape[2]
     bins = np.clip((colors * _COLOR_BINS).astype(np.int64), 0, _COLOR_BINS - 1)
     return (bins + _COLOR_BINS * np.arange(channels)).reshape(-1, channels).T
 
 
 def _texture_bins(colors: Float32) -> Int64:
-    """The same of derivatives in eight directions, each way apart: (channels * 8, h * w).
+    """Find the bins of derivatives in eight directions, each way apart: (channels * 8, h * w).
 
     Gaussian derivatives of deviation 1, each direction's from 0 to the largest there can be.
     """
@@ -177,7 +200,7 @@ def _texture_bins(colors: Float32) -> Int64:
 
 
 def _gaussian_derivatives(plane: Float32) -> tuple[Float32, Float32]:
-    """The derivatives of a plane (h, w) smoothed by a Gaussian of deviation 1, across and down."""
+    """Derive a plane (h, w) smoothed by a Gaussian of deviation 1, across and down."""
     places = np.arange(-3, 4, dtype=np.float32)
     smooth = np.exp(-places * places / 2)
     smooth /= smooth.sum()
@@ -199,7 +222,11 @@ def _gaussian_derivatives(plane: Float32) -> tuple[Float32, Float32]:
 class _Regions:
     """Regions as grouping needs them; the histograms add up to 1 each.
 
-    sizes: (n,) pixels.  boxes: (n, 4) edges.  color: (n, bins).  texture: (n, bins).
+    Args:
+        sizes: (n,) pixels.
+        boxes: (n, 4) edges.
+        color: (n, bins).
+        texture: (n, bins).
     """
 
     sizes: Float32
@@ -229,7 +256,7 @@ def _regions(segments: Int64, color_bins: Int64, texture_bins: Int64) -> _Region
 
 
 def _neighbors(segments: Int64) -> list[tuple[int, int]]:
-    """Every pair of segments that touch, the lower number first."""
+    """List every pair of segments that touch, the lower number first."""
     pairs = [
         np.stack([segments[:, :-1].ravel(), segments[:, 1:].ravel()], axis=1),
         np.stack([segments[:-1].ravel(), segments[1:].ravel()], axis=1),
@@ -244,8 +271,14 @@ def _neighbors(segments: Int64) -> list[tuple[int, int]]:
 def _grouped(
     start: _Regions, pairs: list[tuple[int, int]], pixels: int, measures: tuple[Measure, ...]
 ) -> NDArray[np.float32]:
-    """Algorithm 1: the boxes (2 n - 1, 4) of n segments and of every region that they become, in
-    the order of their making. Of equally alike pairs the older goes first."""
+    """Group segments by algorithm 1.
+
+    Of equally alike pairs the older goes first.
+
+    Returns:
+        The boxes (2 n - 1, 4) of n segments and of every region that they become, in the order of
+        their making.
+    """
     count = len(start.sizes)
     total = 2 * count - 1
 
@@ -258,7 +291,7 @@ def _grouped(
     color, texture = room(start.color), room(start.texture)
 
     def likeness(one: Int64, other: Int64) -> Float32:
-        """The sum of the measures (equations 1 to 6) of pairs of regions."""
+        """Sum the measures (equations 1 to 6) of pairs of regions."""
         alike = np.zeros(len(one), np.float32)
         together = sizes[one] + sizes[other]
         if "color" in measures:

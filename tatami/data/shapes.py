@@ -17,12 +17,19 @@ FINE = 5
 
 
 def polygon_pixels(corners: Float64, size: Size) -> Bool:
-    """Which pixels of a picture a polygon (n, 2) of x, y covers, by COCO's rule: (height, width).
+    """Find the pixels of a picture that a polygon covers, by COCO's rule.
 
     The outline is drawn on a grid FINE times as fine, an edge of it stepping along its longer side
     and rounding halves up along the other; where it passes the middle of a column of pixels, the
     first pixel whose center lies at or under it begins or ends what is covered.
-    The corners must lie within a few picture's sides: the work grows with the edges' lengths.
+
+    Args:
+        corners: (n, 2) of x, y, within a few of the picture's sides: the work grows with the edges'
+            lengths.
+        size: The picture's size.
+
+    Returns:
+        (height, width).
     """
     width, height = size.width, size.height
     turns = np.zeros(width * height + 1, np.int64)  # column after column, where inside and out turn
@@ -42,7 +49,7 @@ def polygon_pixels(corners: Float64, size: Size) -> Bool:
 
 
 def _edge(one: Int64, other: Int64) -> tuple[Int64, Int64]:
-    """The points of the fine grid along an edge, both ends among them: x (n,), y (n,)."""
+    """List the points of the fine grid along an edge, both ends among them: x (n,), y (n,)."""
     longer = 0 if abs(other[0] - one[0]) >= abs(other[1] - one[1]) else 1
     start, end = (one, other) if one[longer] <= other[longer] else (other, one)
     length = int(end[longer] - start[longer])
@@ -54,8 +61,11 @@ def _edge(one: Int64, other: Int64) -> tuple[Int64, Int64]:
 
 
 def run_pixels(runs: Sequence[int], size: Size) -> Bool:
-    """The pixels of run lengths: (height, width). Raises ValueError where they do not add up to the
-    picture, or one is negative."""
+    """Expand run lengths to the pixels of a picture, (height, width).
+
+    Raises:
+        ValueError: Where they do not add up to the picture, or one is negative.
+    """
     lengths = np.array(runs, np.int64)
     area = size.width * size.height
     if (lengths < 0).any() or (lengths > area).any() or int(lengths.sum()) != area:
@@ -65,11 +75,14 @@ def run_pixels(runs: Sequence[int], size: Size) -> Bool:
 
 
 def runs_of(text: str) -> list[int]:
-    """The run lengths of COCO's compressed form. Raises ValueError for what is none.
+    """Decode the run lengths of COCO's compressed form.
 
     A number is its bits, five at a time and the lowest first, in letters from ``0`` on; the sixth
     bit of a letter says that more follow, the fifth of the last is the sign. From the fourth number
     on it is the difference to the one two places before it.
+
+    Raises:
+        ValueError: For a text that is not of this form.
     """
     runs: list[int] = []
     value, shift = 0, 0

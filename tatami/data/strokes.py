@@ -14,9 +14,9 @@ from tatami.types import Bool, Float64, Int64, Size
 
 
 def thinned(ink: Bool) -> Bool:
-    """The lines in the middle of the ink (height, width) bool, one pixel wide, same shape.
+    """Thin ink (height, width) bool to lines in its middle, one pixel wide.
 
-    What hangs together still does. Zhang and Suen's two half-steps are repeated until neither
+    Connected ink stays connected. Zhang and Suen's two half-steps are repeated until neither
     removes a pixel; the neighbors are P2 (above) to P9, clockwise, as in their figure 1.
     """
     left: Bool = np.pad(ink, 1)
@@ -42,10 +42,10 @@ def thinned(ink: Bool) -> Bool:
 
 
 def parts(line: Bool) -> Int64:
-    """Which connected part, from 1, each pixel of (height, width) belongs to; 0 where none is.
+    """Find the connected parts of a line (height, width), and number their pixels from 1.
 
     Pixels that touch at a corner are connected. Every pixel takes the largest number around it
-    until nothing changes; the numbers are then counted up from 1.
+    until nothing changes; the numbers are then counted up from 1. Where there is no ink there is 0.
     """
     names = np.where(line, np.arange(1, line.size + 1).reshape(line.shape), 0)
     while True:
@@ -63,10 +63,16 @@ def parts(line: Bool) -> Int64:
 
 
 def drawn(points: Float64, radius: float, size: Size) -> NDArray[np.uint8]:
-    """Ink (size.height, size.width), 0 or 255: a round pen of this radius set down at each point.
+    """Set a round pen down at each point, and give its ink, 0 or 255.
 
-    points: (n, 2) x and y in pixel edges; so close together that the pen leaves no gap. What falls
-    outside is left out.
+    Args:
+        points: (n, 2) x and y in pixel edges, so close together that the pen leaves no gap. What
+            falls outside is left out.
+        radius: The pen's, in pixels.
+        size: The picture's size.
+
+    Returns:
+        (size.height, size.width).
     """
     reach = int(np.ceil(radius))
     canvas = np.zeros((size.height + 2 * reach, size.width + 2 * reach), np.uint8)

@@ -41,7 +41,7 @@ def area_xyxy(xyxy: NDArray[Real]) -> NDArray[Real]:
 
 
 def intersection_xyxy(a: NDArray[Real], b: NDArray[Real]) -> NDArray[Real]:
-    """Compute the areas (n, m) in square pixels that boxes a (n, 4) and b (m, 4) share, pair by pair."""
+    """Compute the areas (n, m) in square pixels that boxes a (n, 4) and boxes b (m, 4) share."""
     return _shared(a[:, None], b[None, :])
 
 

@@ -110,10 +110,10 @@ def test_a_set_without_a_test_split(
         (("--learning-rate", "nan"), "learning_rate is nan"),
         (("--multi-scale", "1"), "multi_scale is 1"),
         (("--augment", "mosaic=2"), "augmentation mosaic=2"),
-        (("--augment", "elastic=0.02"), "a bent box is none"),
-        (("--augment", "flap=1"), "--augment flap=1 is not understood"),
-        (("--augment", "scale=1"), "--augment scale=1 is not understood"),
-        (("--augment", "hue"), "--augment hue is not understood"),
+        (("--augment", "elastic=0.02"), "elastic deformation is not supported for boxes"),
+        (("--augment", "flap=1"), "--augment: 'flap=1' is not understood"),
+        (("--augment", "scale=1"), "--augment: 'scale=1' is not understood"),
+        (("--augment", "hue"), "--augment: 'hue' is not understood"),
         (("--augment", "flip=nan"), "augmentation flip=nan"),
         (("--precision", "half"), "no precision 'half'"),
         (("--seed", "-1"), "seed is -1"),
@@ -125,7 +125,7 @@ def test_a_set_without_a_test_split(
         (("--anchors", "nan,1"), "are no anchors"),
         (("--anchors", "-1,1"), "are no anchors"),
         (("--anchors", ""), "are no anchors"),
-        (("--nms", "soft"), "--nms soft is no way to suppress"),
+        (("--nms", "soft"), "--nms: 'soft' is no way to suppress"),
         (("--train-split", "all"), "no split 'all'"),
         (("--test-split", "all"), "no split 'all'"),
         (("--format", "coco"), "not a labeled set"),
@@ -168,7 +168,7 @@ def test_a_run_that_is_there_already(
     run.mkdir()
     (run / "run.json").write_text("{}")
     assert command("train", "yolov2-tiny", "--data", halves, "-o", run) == 2
-    assert f"{run}: a run is there already (go on with --resume {run}" in capsys.readouterr().err
+    assert f"{run}: a run is there already (resume it" in capsys.readouterr().err
     assert [path.name for path in run.iterdir()] == ["run.json"]
 
 

@@ -3,14 +3,15 @@
 Resize by a random factor and aspect, shift, mirror and distort colors as Redmon and Farhadi train
 YOLOv2 (YOLO9000, section 2, "Training for detection"; Redmon et al. 2016, section 2.2, for the
 colors), and put four pictures into one (mosaic; Bochkovskiy et al. 2020, YOLOv4, section 3.4).
-Turn it, by right angles or any, add noise, and hide a part of it (random erasing; Zhong et al.
-2020, section 3.2). Bend it, as U-Net is trained (elastic.py). Zoom out and cut a patch that
-holds something, as Liu et al. train SSD (2016, section 2.2, "Data augmentation"; section 3.6 for
-zooming out).
+Rotate it, by right angles or any, add noise, and hide a part of it (random erasing; Zhong et al.
+2020, section 3.2). Deform it, as U-Net is trained (elastic.py). Zoom out and cut a patch that holds
+something, as Liu et al. train SSD (2016, section 2.2, "Data augmentation"; section 3.6 for zooming
+out).
 
-Where things go is in affine.py; what is drawn is here. With nothing to vary the picture rule itself
-resizes, so ``Augmentation.none()`` gives ``picture.letterbox`` to the bit. What is not used draws
-no random number: the older variations are the same, to the bit, as without the newer ones.
+Where things go is in affine.py; what is chosen at random is here. With nothing to vary the picture
+rule itself resizes, so ``Augmentation.none()`` gives ``picture.letterbox`` to the bit. A variation
+that is not used draws no random number: the older ones are the same, to the bit, as without the
+newer ones.
 """
 
 from __future__ import annotations
@@ -46,43 +47,52 @@ Resizing = Literal["letterbox", "stretch"]
 """How a picture comes to the canvas: the picture rule's two ways."""
 
 OVERLAPS = (None, 0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
-"""The least IoU of a cropped patch with some object; None: the whole picture, no patch."""
+"""The smallest IoU of a cropped patch with some object; None: the whole picture, no patch."""
 _TRIALS = 50  # patches drawn before another overlap is tried
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a training picture may be varied. 1 or 0, as the field has it, varies nothing.
+    """How far a training picture may be varied. The values 1 or 0, as is usual, vary nothing.
 
-    flip: probability of mirroring left to right (0 where a mirrored object is another one: digits).
-    scale: (least, most) factor on the letterboxed size, drawn log-uniformly.
-    aspect: most factor by which width over height is changed, or its inverse.
-    translate: most shift of the picture from the center, as a share of the canvas's sides.
-    hue: most turn of the hue, either way, as a share of the circle.
-    saturation, exposure: most factor on HSV's saturation and value, or its inverse.
-    mosaic: probability of putting four pictures into one; mosaic_scale: their scale then.
-    rotate: most degrees, either way, by which the picture is turned about its center. Boxes become
-    the hull of the turned box, which is more than the object needs: keep it small for detectors.
-    quarter: probability of turning the picture by one, two or three right angles: for pictures that
-    have no up, as a microscope's; 0.75 makes the four ways equally likely. No pixel is mixed.
-    elastic: standard deviation of the displacements by which the picture is bent, as a share of the
-    canvas's shorter side: of pictures of one class and of masks, for a bent box is none.
-    noise: standard deviation, in gray levels, of what is added to each channel of each pixel.
-    occlusion: probability of hiding a rectangle of the canvas under the pad's gray.
-    occlusion_size: (least, most) share of the canvas's area that it hides; three times as wide as
-    high, at most, or as high as wide.
-    min_visible: a box of which the canvas's border and the occlusion leave a smaller share of the
-    area is dropped: that object has been hidden, it is not lost. So is one under 2 pixels either
-    way. An occlusion that hides less leaves the box as it was.
-    expand: probability of laying the picture anywhere on a larger canvas, up to ``expand_most``
-    times as wide and high.
-    crop: probability of taking, of what there is then, equally likely all, any patch, or one whose
-    IoU with some object is at least 0.1, 0.3, 0.5, 0.7 or 0.9. A patch's sides are 0.1 to 1 times
-    the whole's, its aspect 1/2 to 2 times the whole's. Of the objects those stay whose center is in
-    it. A picture that is expanded or cropped is not scaled, stretched and shifted besides; one of a
-    mosaic is neither.
-    brightness: most gray levels that are added, either way.
-    pad: the gray of the canvas where there is no picture; InputSpec's.
+    Args:
+        flip: Probability of mirroring left to right (0 where a mirrored object is another one:
+            digits).
+        scale: Smallest and largest factor on the letterboxed size, drawn log-uniformly.
+        aspect: Largest factor by which width over height is changed, or its inverse.
+        translate: Largest shift of the picture from the center, as a share of the canvas's sides.
+        hue: Largest turn of the hue, either way, as a share of the circle.
+        saturation: Largest factor on HSV's saturation, or its inverse.
+        exposure: Largest factor on HSV's value, or its inverse.
+        mosaic: Probability of putting four pictures into one.
+        mosaic_scale: The ``scale`` of the four.
+        min_visible: A box is dropped where the canvas's border and the occlusion leave a smaller
+            share of its area, or a side under 2 pixels: that object has been hidden. An occlusion
+            that hides less leaves the box as it was.
+        pad: The gray of the canvas where there is no picture; InputSpec's.
+        rotate: Largest rotation about the picture's center, either way, in degrees. A box becomes
+            the hull of the rotated box, which is more than the object needs: keep it small for
+            detectors.
+        noise: Standard deviation, in gray levels, of what is added to each channel of each pixel.
+        occlusion: Probability of hiding a rectangle of the canvas under the pad's gray.
+        occlusion_size: Smallest and largest share of the canvas's area that it hides. It is at most
+            three times as wide as high, or as high as wide.
+        crop: Probability of cutting a patch: any, or one whose IoU with some object is at least
+            0.1, 0.3, 0.5, 0.7 or 0.9, each equally likely, as is no patch at all. A patch's sides
+            are 0.1 to 1 times the whole's, its aspect 1/2 to 2 times the whole's. Objects stay
+            whose center is in it. A picture that is expanded or cropped is not scaled, stretched
+            and shifted besides; one of a mosaic is neither expanded nor cropped.
+        expand: Probability of laying the picture anywhere on a larger canvas.
+        expand_most: How many times as wide and high that canvas may be.
+        brightness: The most gray levels that are added, either way.
+        quarter: Probability of turning the picture by one, two or three right angles: for pictures
+            that have no up, as a microscope's; 0.75 makes the four equally likely. No pixel is
+            mixed.
+        elastic: Standard deviation of the displacements of elastic deformation, as a share of the
+            canvas's shorter side: for classes and masks; it is not supported for boxes.
+
+    Raises:
+        TatamiError: For a value that a setting cannot have.
     """
 
     flip: float = 0.5
@@ -132,17 +142,17 @@ class Augmentation:
                     hint="give a factor of at least 1; 1 changes nothing",
                 )
         for name in ("scale", "mosaic_scale"):
-            least, most = getattr(self, name)
-            if not 0.01 <= least <= most <= 100:
+            low, high = getattr(self, name)
+            if not 0.01 <= low <= high <= 100:
                 raise TatamiError(
-                    f"augmentation {name}={least},{most}",
-                    hint="give the least and the most factor, as 0.6,1.5",
+                    f"augmentation {name}={low},{high}",
+                    hint="give the smallest and the largest factor, as 0.6,1.5",
                 )
-        least, most = self.occlusion_size
-        if not 0 < least <= most <= 1:
+        low, high = self.occlusion_size
+        if not 0 < low <= high <= 1:
             raise TatamiError(
-                f"augmentation occlusion_size={least},{most}",
-                hint="give the least and the most share of the canvas, as 0.02,0.2",
+                f"augmentation occlusion_size={low},{high}",
+                hint="give the smallest and the largest share of the canvas, as 0.02,0.2",
             )
         for name, limit, unit in (
             ("rotate", 180, "degrees"),
@@ -159,7 +169,7 @@ class Augmentation:
 
     @staticmethod
     def none(pad: int = 128) -> Augmentation:
-        """Nothing varied: the picture letterboxed by the picture rule."""
+        """Vary nothing: the picture is letterboxed by the picture rule."""
         return Augmentation(
             flip=0.0,
             scale=(1.0, 1.0),
@@ -173,9 +183,10 @@ class Augmentation:
         )
 
     def with_settings(self, settings: Sequence[str]) -> Augmentation:
-        """The same with settings as typed: ``flip=0`` or, for a range, ``scale=0.8,1.25``.
+        """Change settings as typed: ``flip=0`` or, for a range, ``scale=0.8,1.25``.
 
-        Raises TatamiError for a name that there is not, or for a value that it cannot have.
+        Raises:
+            TatamiError: For a name that there is not, or for a value that it cannot have.
         """
         known = asdict(self)
         chosen: dict[str, object] = {}
@@ -188,8 +199,9 @@ class Augmentation:
             pair = isinstance(known.get(name), tuple)
             if name not in known or len(numbers) != (2 if pair else 1):
                 raise TatamiError(
-                    f"--augment {setting} is not understood",
+                    f"'{setting}' is not understood",
                     hint=f"give NAME=VALUE (two values for a range) with one of {', '.join(known)}",
+                    setting="augment",
                 )
             chosen[name] = numbers if pair else type(known[name])(numbers[0])
         return replace(self, **chosen)  # type: ignore[arg-type]
@@ -204,16 +216,32 @@ def augmented(
     load: Callable[[Sample], Picture],
     resize: Resizing = "letterbox",
 ) -> tuple[Picture, Boxes]:
-    """Sample ``index`` varied: a canvas, uint8 (size.height, size.width, 3), and boxes on it.
+    """Vary sample ``index`` of a dataset.
 
-    A pure function of its arguments and of the state of ``rng``. ``load`` reads a sample's picture;
-    it is called once, or four times for a mosaic, whose other samples are drawn from the dataset.
-    Safe to call from threads that each have their own ``rng``: the pixel work releases the GIL.
-    resize: how an unvaried picture comes to the canvas: the network's InputSpec says it.
-    Raises TatamiError for ``elastic``.
+    A pure function of its arguments and of the state of ``rng``. Safe to call from threads that
+    each have their own ``rng``: the pixel work releases the GIL.
+
+    Args:
+        dataset: The split, from which a mosaic's other samples are drawn.
+        index: Which sample.
+        size: The canvas's size.
+        options: How far it may be varied.
+        rng: What is chosen comes from it.
+        load: Reads a sample's picture; called once, or four times for a mosaic.
+        resize: How an unvaried picture comes to the canvas: as the network's InputSpec says.
+
+    Returns:
+        The canvas, uint8 (size.height, size.width, 3), and the boxes on it.
+
+    Raises:
+        TatamiError: For elastic deformation, which is not supported for boxes.
     """
     if options.elastic:
-        raise TatamiError("a bent box is none", hint="leave --augment elastic to classes and masks")
+        raise TatamiError(
+            "elastic deformation is not supported for boxes",
+            hint="leave it to classes and masks",
+            setting="augment",
+        )
     canvas = _empty(size, options)
     windows, numbers = [Area(0, 0, size.width, size.height)], [index]
     if rng.random() < options.mosaic:
@@ -245,10 +273,19 @@ def augmented(
 def augmented_picture(
     picture: Picture, size: Size, options: Augmentation, rng: np.random.Generator
 ) -> Picture:
-    """A picture (height, width, 3) without boxes varied: uint8 (size.height, size.width, 3).
+    """Vary a picture without boxes, as for classification.
 
-    For pictures of one class. A pure function of its arguments and of the state of ``rng``. There
-    is no mosaic, for there is one picture only: it is what ``augmented`` gives with ``mosaic`` 0.
+    A pure function of its arguments and of the state of ``rng``. There is no mosaic, because there
+    is one picture only: it is what ``augmented`` gives with ``mosaic`` 0.
+
+    Args:
+        picture: (height, width, 3).
+        size: The canvas's size.
+        options: How far it may be varied.
+        rng: What is chosen comes from it.
+
+    Returns:
+        uint8 (size.height, size.width, 3).
     """
     return _varied(picture, size, options, rng)[0]
 
@@ -261,18 +298,31 @@ def augmented_mask(
     rng: np.random.Generator,
     void: int = VOID,
 ) -> tuple[Picture, Mask]:
-    """A picture and the class of each of its pixels, uint8 (height, width), varied as one.
+    """Vary a picture and the class of each of its pixels as one.
 
-    The mask goes by nearest neighbor the same way as the pixels; what no picture covers, and what
-    is hidden, is ``void``. The picture is ``augmented_picture``'s of the same ``rng``.
-    Raises ValueError for a mask of another size than the picture's.
+    The mask goes the same way as the pixels, by nearest neighbor. The picture is
+    ``augmented_picture``'s of the same ``rng``.
+
+    Args:
+        picture: (height, width, 3).
+        mask: uint8 (height, width).
+        size: The canvas's size.
+        options: How far it may be varied.
+        rng: What is chosen comes from it.
+        void: The class of what no picture covers, and of what is hidden.
+
+    Returns:
+        uint8 (size.height, size.width, 3) and (size.height, size.width).
+
+    Raises:
+        ValueError: For a mask of another size than the picture's.
     """
     if mask.shape != picture.shape[:2] or mask.dtype != np.uint8:
         raise ValueError(f"a mask is uint8 {picture.shape[:2]}, not {mask.dtype} {mask.shape}")
     canvas, move, bent, hidden = _varied(picture, size, options, rng)
     moved: Mask = np.full((size.height, size.width), void, np.uint8)
-    if not move.seen.empty:
-        moved[move.seen.slices] = move.mask(mask, void)
+    if not move.visible.empty:
+        moved[move.visible.slices] = move.mask(mask, void)
     if bent is not None:
         moved = bent.mask(moved)
     if hidden is not None:
@@ -283,14 +333,18 @@ def augmented_mask(
 def _varied(
     picture: Picture, size: Size, options: Augmentation, rng: np.random.Generator
 ) -> tuple[Picture, Transform, Elastic | None, Area | None]:
-    """One picture on a canvas, the way it went there, how the canvas was bent then, and what of it
-    is hidden."""
+    """Put one picture on a canvas.
+
+    Returns:
+        The canvas, the way the picture went there, how the canvas was deformed then, and what of it
+        is hidden.
+    """
     canvas = _empty(size, options)
     source, window = Size(picture.shape[1], picture.shape[0]), Area(0, 0, size.width, size.height)
     rng.random()  # where a picture of a set draws whether it becomes a mosaic
     move = _drawn_transform(source, Boxes.of([], []), size, window, options, "letterbox", rng)
     _paint(canvas, move, lambda: picture, options, rng)
-    bent = Elastic.drawn(size, options.elastic, rng) if options.elastic else None
+    bent = Elastic.random(size, options.elastic, rng) if options.elastic else None
     if bent is not None:
         canvas = bent.pixels(canvas)
     return canvas, move, bent, _occlude(canvas, options, rng)
@@ -309,7 +363,7 @@ def _drawn_transform(
     resize: Resizing,
     rng: np.random.Generator,
 ) -> Transform:
-    """Where a picture of ``source`` goes on a canvas of ``size``, by chance, seen in ``window``."""
+    """Choose where a picture of ``source`` goes on a canvas of ``size``, visible in ``window``."""
     quarters = _drawn_quarters(options, rng)
     if quarters % 2:
         source = Size(source.height, source.width)
@@ -341,14 +395,14 @@ def _drawn_transform(
 
 
 def _drawn_quarters(options: Augmentation, rng: np.random.Generator) -> int:
-    """By how many right angles a picture is turned."""
+    """Choose by how many right angles a picture is turned."""
     if not options.quarter or rng.random() >= options.quarter:
         return 0
     return int(rng.integers(1, 4))
 
 
 def _drawn_turn(options: Augmentation, rng: np.random.Generator) -> tuple[bool, float]:
-    """Whether a picture is mirrored, and the degrees by which it is turned."""
+    """Choose whether a picture is mirrored, and the degrees by which it is rotated."""
     mirrored = bool(rng.random() < options.flip)
     return mirrored, float(rng.uniform(-options.rotate, options.rotate)) if options.rotate else 0.0
 
@@ -356,8 +410,11 @@ def _drawn_turn(options: Augmentation, rng: np.random.Generator) -> tuple[bool, 
 def _drawn_patch(
     source: Size, boxes: Boxes, options: Augmentation, rng: np.random.Generator
 ) -> Float64 | None:
-    """The edges (4,), in pixels of the picture, of what is to be seen; beyond the picture where it
-    is zoomed out. None where it is neither expanded nor cropped."""
+    """Choose the edges (4,), in pixels of the picture, of what is to be visible.
+
+    They lie beyond the picture where it is zoomed out; None where it is neither expanded nor
+    cropped.
+    """
     whole = np.array([0, 0, source.width, source.height], np.float64)
     expands = options.expand > 0 and rng.random() < options.expand
     if expands:
@@ -371,21 +428,25 @@ def _drawn_patch(
 
 
 def _cropped(whole: Float64, boxes: Boxes, rng: np.random.Generator) -> Float64:
-    """A patch of ``whole`` (4,), or all of it: any of OVERLAPS that some draw meets, equally likely
-    all."""
+    """Choose a patch of ``whole`` (4,), or all of it.
+
+    Any of OVERLAPS that some draw meets, each equally likely.
+    """
     for place in rng.permutation(len(OVERLAPS)):
-        least = OVERLAPS[int(place)]
-        patch = whole if least is None else _overlapping(whole, boxes, least, rng)
+        min_iou = OVERLAPS[int(place)]
+        patch = whole if min_iou is None else _overlapping(whole, boxes, min_iou, rng)
         if patch is not None:
             return patch
     raise AssertionError  # the whole is among them
 
 
 def _overlapping(
-    whole: Float64, boxes: Boxes, least: float, rng: np.random.Generator
+    whole: Float64, boxes: Boxes, min_iou: float, rng: np.random.Generator
 ) -> Float64 | None:
-    """The first patch (4,) drawn whose IoU with some box is at least so much, or any where there
-    are no boxes; None where no draw's is."""
+    """Draw patches (4,) until one has at least that IoU with some box.
+
+    Without boxes any will do; None where no draw has it.
+    """
     draws = rng.random((_TRIALS, 4))
     scale = 0.1 + 0.9 * draws[:, 0]
     low, high = np.maximum(0.5, scale**2), np.minimum(2, 1 / scale**2)  # no side beyond the whole's
@@ -394,17 +455,20 @@ def _overlapping(
     sides = whole[2:] - whole[:2]
     corners = whole[:2] + draws[:, 2:] * (1 - shares) * sides
     patches: Float64 = np.hstack([corners, corners + shares * sides])
-    if not least or not len(boxes):
+    if not min_iou or not len(boxes):
         return np.asarray(patches[0])
-    enough = np.flatnonzero((iou_xyxy(patches, boxes.xyxy) >= least).any(axis=1))
+    enough = np.flatnonzero((iou_xyxy(patches, boxes.xyxy) >= min_iou).any(axis=1))
     return np.asarray(patches[enough[0]]) if len(enough) else None
 
 
 def _patch_on_canvas(
     source: Size, patch: Float64, size: Size, resize: Resizing
 ) -> tuple[Area, Area]:
-    """Where the whole picture is placed so that a patch of it fills the canvas, and the part of the
-    canvas that the patch fills."""
+    """Place the whole picture so that a patch of it fills the canvas.
+
+    Returns:
+        Where the picture is placed, and the part of the canvas that the patch fills.
+    """
     sides = patch[2:] - patch[:2]
     short = np.maximum(1, np.rint(sides * min(1, 4096 / sides.max()))).astype(int)  # aspect alone
     fit = placement(Size(int(short[0]), int(short[1])), InputSpec(size, resize=resize))
@@ -427,14 +491,14 @@ def _paint(
 ) -> None:
     """Put a picture onto the canvas, in place, its colors distorted and noise added."""
     table = _color_table(options, rng)
-    if move.seen.empty:
+    if move.visible.empty:
         return
     pixels = move.pixels(load())
     if table is not None:
         pixels = np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).filter(table))
     if options.noise:
         pixels = _noisy(pixels, options.noise, rng)
-    own = canvas[move.seen.slices]
+    own = canvas[move.visible.slices]
     if move.degrees:
         np.copyto(own, pixels, where=move.covered()[..., None])
     else:
@@ -442,7 +506,7 @@ def _paint(
 
 
 def _noisy(pixels: Picture, deviation: float, rng: np.random.Generator) -> Picture:
-    """The picture with normal noise of that many gray levels, rounded and held to 0 to 255."""
+    """Add normal noise of that many gray levels to a picture, rounded and clipped to 0 to 255."""
     noise = rng.standard_normal(pixels.shape, np.float32) * np.float32(deviation)
     return np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
 
@@ -463,9 +527,9 @@ def _occlude(canvas: Picture, options: Augmentation, rng: np.random.Generator) -
     return hidden
 
 
-def _log_uniform(least: float, most: float, rng: np.random.Generator) -> float:
-    """A factor between the two, as likely to double as to halve."""
-    return float(least * (most / least) ** rng.random())
+def _log_uniform(low: float, high: float, rng: np.random.Generator) -> float:
+    """Draw a factor between the two, as likely to double as to halve."""
+    return float(low * (high / low) ** rng.random())
 
 
 def _joined(parts: list[Boxes]) -> Boxes:
@@ -479,10 +543,12 @@ def _joined(parts: list[Boxes]) -> Boxes:
 
 
 def _color_table(options: Augmentation, rng: np.random.Generator) -> ImageFilter.Color3DLUT | None:
-    """A random distortion of hue, saturation, value and brightness as a table of colors; None for
-    none.
+    """Draw a distortion of hue, saturation, value and brightness as a table of colors.
 
     A table, because the way to HSV and back for every pixel costs more than all the rest.
+
+    Returns:
+        None where nothing is distorted.
     """
     hue = rng.uniform(-options.hue, options.hue)
     saturation = _log_uniform(1 / options.saturation, options.saturation, rng)
@@ -497,10 +563,12 @@ def _color_table(options: Augmentation, rng: np.random.Generator) -> ImageFilter
 
 
 def _distorted(rgb: Float32, hue: float, saturation: float, exposure: float) -> Float32:
-    """Colors (n, 3) in [0, 1] with the hue turned and saturation and value multiplied, in HSV.
+    """Turn the hue of colors (n, 3) in [0, 1] and multiply saturation and value, in HSV.
 
-    Each of red, green and blue is value * (1 - saturation * w), w a trapezium of the hue
-    (Smith 1978, "Color gamut transform pairs", in the form without cases).
+    Each of red, green and blue is value * (1 - saturation * w), w a trapezium of the hue.
+
+    Source:
+        Smith 1978, "Color gamut transform pairs", in the form without cases.
     """
     value = rgb.max(axis=1)
     spread = value - rgb.min(axis=1)
@@ -522,7 +590,7 @@ def _distorted(rgb: Float32, hue: float, saturation: float, exposure: float) -> 
 
 
 def _grid() -> Float32:
-    """Every node of the color table, red fastest, as Pillow wants it: (nodes ** 3, 3)."""
+    """List every node of the color table, red fastest, as Pillow wants it: (nodes ** 3, 3)."""
     level = np.linspace(0, 1, _NODES, dtype=np.float32)
     blue, green, red = np.meshgrid(level, level, level, indexing="ij")
     return np.stack([red, green, blue], axis=-1).reshape(-1, 3)

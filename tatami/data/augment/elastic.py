@@ -2,8 +2,8 @@
 
 Ronneberger, Fischer and Brox 2015, "U-Net: convolutional networks for biomedical image
 segmentation", section 3.1: random displacements, normally distributed, at the nodes of a coarse
-grid of 3 by 3, and between them bicubic interpolation, so that the whole bends smoothly. What would
-come from beyond the edge comes from its mirror image, as the same paper fills pictures up.
+grid of 3 by 3, and between them bicubic interpolation, so that the deformation is smooth. What
+would come from beyond the edge comes from its mirror image, as in the same paper.
 """
 
 from __future__ import annotations
@@ -20,17 +20,25 @@ NODES = 3  # a side of the grid; they lie in the middles of the thirds of the ca
 
 @dataclass(frozen=True)
 class Elastic:
-    """Where the center of every pixel of a canvas comes from: ``x`` and ``y`` (height, width), in
-    pixels of the same canvas, of which the first has its center at 0.5."""
+    """Where the center of every pixel of a canvas comes from.
+
+    Args:
+        x: (height, width), in pixels of the same canvas, of which the first has its center at 0.5.
+        y: (height, width), the same.
+    """
 
     x: Float32
     y: Float32
 
     @staticmethod
-    def drawn(size: Size, deviation: float, rng: np.random.Generator) -> Elastic:
-        """Displacements by chance.
+    def random(size: Size, deviation: float, rng: np.random.Generator) -> Elastic:
+        """Draw random displacements.
 
-        deviation: the standard deviation of a node's, either way, as a share of the shorter side.
+        Args:
+            size: The canvas's size.
+            deviation: The standard deviation of a node's displacement, either way, as a share of
+                the shorter side.
+            rng: What is drawn comes from it.
         """
         nodes = rng.standard_normal((2, NODES, NODES), np.float32)
         nodes *= np.float32(deviation * min(size.width, size.height))
@@ -43,7 +51,7 @@ class Elastic:
         return Elastic(_mirrored(x, size.width), _mirrored(y, size.height))
 
     def pixels(self, picture: Picture) -> Picture:
-        """The picture (height, width, 3) deformed, bilinear between its pixels: uint8."""
+        """Deform a picture (height, width, 3), bilinear between its pixels: uint8."""
         height, width = picture.shape[:2]
         x = np.clip(self.x - np.float32(0.5), 0, width - 1)
         y = np.clip(self.y - np.float32(0.5), 0, height - 1)
@@ -55,7 +63,7 @@ class Elastic:
         return np.asarray(np.rint(upper * (1 - down) + lower * down), np.uint8)
 
     def mask(self, mask: Mask) -> Mask:
-        """The mask (height, width) deformed, by nearest neighbor."""
+        """Deform a mask (height, width), by nearest neighbor."""
         height, width = mask.shape
         row, column = self.y.astype(np.intp), self.x.astype(np.intp)
         nearest: Mask = mask[np.minimum(row, height - 1), np.minimum(column, width - 1)]
@@ -63,6 +71,6 @@ class Elastic:
 
 
 def _mirrored(places: Float32, side: int) -> Float32:
-    """Places along a side, those beyond its ends mirrored into 0 to ``side``."""
+    """Mirror places along a side, those beyond its ends, into 0 to ``side``."""
     inside = np.abs(places) % (2 * side)
     return np.asarray(np.minimum(inside, 2 * side - inside), np.float32)

@@ -34,16 +34,21 @@ NAMES = (
 
 
 def recognizes(root: Path) -> bool:
+    """Tell whether a folder holds CIFAR's binary files."""
     return bool(splits(root))
 
 
 def splits(root: Path) -> tuple[str, ...]:
-    """train, test, or both."""
+    """Name the splits that are there: train, test, or both."""
     return tuple(split for split in ("train", "test") if _files(root, split))
 
 
 def read(root: Path, split: str) -> LabeledReading:
-    """One split, whole in memory. Raises TatamiError where a file is not of whole records."""
+    """Read one split, whole, into memory.
+
+    Raises:
+        TatamiError: Where a file does not consist of whole records.
+    """
     head = 1 if _is_ten(root) else 2
     names = _names(root)
     problems: list[Problem] = []

@@ -22,23 +22,32 @@ SPLITS = ("train", "trainval", "val", "test")
 
 
 def recognizes(root: Path) -> bool:
+    """Tell whether a folder holds folders of pictures, one a class."""
     return any(pictures_in(folder) for _, folder in _folders(root))
 
 
 def splits(root: Path) -> tuple[str, ...]:
-    """Those of the known names that are there, or ``all``."""
+    """Name those of the known splits that are there, or ``all``."""
     return tuple(sorted(name for name in SPLITS if (root / name).is_dir())) or ("all",)
 
 
 def classes(root: Path) -> tuple[str, ...]:
-    """The class names, by the rule above. Raises TatamiError where there is none."""
+    """Name the classes, by the rule above.
+
+    Raises:
+        TatamiError: Where there is none.
+    """
     if (root / "classes.txt").is_file():
         return read_class_names(root / "classes.txt")
     return checked_names(sorted({folder.name for _, folder in _folders(root)}), root)
 
 
 def read(root: Path, split: str) -> LabeledReading:
-    """One split: every picture's header is read. Raises TatamiError where there are no classes."""
+    """Read one split: the header of every picture.
+
+    Raises:
+        TatamiError: Where there are no classes.
+    """
     names = classes(root)
     number = {name: label for label, name in enumerate(names)}
     problems: list[Problem] = []
@@ -75,7 +84,7 @@ def read(root: Path, split: str) -> LabeledReading:
 
 
 def _folders(root: Path) -> list[tuple[str, Path]]:
-    """Every split's name with a class's folder, in order; hidden ones are none."""
+    """List every split's name with a class's folder, in order; hidden ones are none."""
     if not root.is_dir():
         return []
     return [

@@ -35,33 +35,41 @@ _OTHER_TASKS = ("captions_", "image_info_", "panoptic_", "person_keypoints_", "s
 
 
 def recognizes(root: Path) -> bool:
+    """Tell whether a folder holds COCO's JSON files, or a file is one."""
     return bool(split_files(root))
 
 
 def splits(root: Path) -> tuple[str, ...]:
-    """instances_train2017.json is the split train2017; annotations.json alone is ``all``."""
+    """Name the splits by their files.
+
+    instances_train2017.json is the split train2017; annotations.json alone is ``all``.
+    """
     return tuple(sorted(split_files(root)))
 
 
 def category_ids(root: Path, split: str) -> tuple[int, ...]:
-    """The category id of each class, in the order of the classes. Raises TatamiError as ``read``.
+    """Give the category id of each class, in the order of the classes.
 
-    Detections in COCO's results format speak of these and not of our class numbers.
+    Detections in COCO's results format have these, and not our class numbers.
+
+    Raises:
+        TatamiError: As for ``read``.
     """
     file = split_files(root)[split]
     return tuple(categories_of(read_content(file)["categories"], file))
 
 
 def strays(_root: Path) -> list[Problem]:
-    """None: each file lists its split, and reading it reports the rest."""
+    """Find nothing: each file lists its split, and reading it reports the rest."""
     return []
 
 
 def read(root: Path, split: str) -> Reading:
-    """One split of the set.
+    """Read one split of the set.
 
-    Raises TatamiError for a file that is not JSON, lacks one of its three lists, or whose
-    categories are not (id, name) pairs that differ.
+    Raises:
+        TatamiError: For a file that is not JSON, lacks one of its three lists, or whose categories
+            are not (id, name) pairs that differ.
     """
     file = split_files(root)[split]
     content = read_content(file)
@@ -97,7 +105,7 @@ def read(root: Path, split: str) -> Reading:
 
 
 def split_files(root: Path) -> dict[str, Path]:
-    """The JSON file of each split."""
+    """Find the JSON file of each split."""
     if root.is_file():
         of_masks = root.name.endswith("masks.json")  # data/mask_folders.py's
         return {_split_of(root): root} if root.suffix.lower() == ".json" and not of_masks else {}
@@ -118,7 +126,7 @@ def _split_of(path: Path) -> str:
 
 
 def picture_folders(root: Path, file: Path, split: str) -> list[Path]:
-    """The folders that a file_name may be relative to, the likeliest first."""
+    """List the folders that a file_name may be relative to, the likeliest first."""
     top = root
     if root.is_file():
         top = file.parent.parent if file.parent.name == "annotations" else file.parent
@@ -126,7 +134,11 @@ def picture_folders(root: Path, file: Path, split: str) -> list[Path]:
 
 
 def read_content(file: Path) -> dict[str, list[object]]:
-    """The file's three lists."""
+    """Read the file's three lists.
+
+    Raises:
+        TatamiError: For a file that is not JSON, or lacks one of them.
+    """
     content = parse_json(read_bytes(file, MAX_JSON_BYTES), file)
     for name in ("images", "annotations", "categories"):
         if not isinstance(content, dict) or not isinstance(content.get(name), list):
@@ -135,7 +147,15 @@ def read_content(file: Path) -> dict[str, list[object]]:
 
 
 def categories_of(entries: list[object], file: Path) -> dict[int, str]:
-    """Class names by category id, ascending."""
+    """Give class names by category id, ascending.
+
+    Args:
+        entries: The file's categories.
+        file: The file, which an error names.
+
+    Raises:
+        TatamiError: Where they are not (id, name) pairs that differ.
+    """
     found: dict[int, str] = {}
     for at, entry in enumerate(entries):
         identity = entry.get("id") if isinstance(entry, dict) else None
@@ -157,7 +177,16 @@ def categories_of(entries: list[object], file: Path) -> dict[int, str]:
 def images_of(
     entries: list[object], file: Path, problems: list[Problem]
 ) -> dict[int | str, tuple[str, tuple[float, float] | None] | None]:
-    """(file name, stated size) by image id, in the file's order; None for one that is faulty."""
+    """Give each image's file name and stated size by its id, in the file's order.
+
+    Args:
+        entries: The file's images.
+        file: The file, which a problem names.
+        problems: Gets what is wrong.
+
+    Returns:
+        None for an image that is faulty.
+    """
     found: dict[int | str, tuple[str, tuple[float, float] | None] | None] = {}
     for at, entry in enumerate(entries):
         identity = identity_of(entry, "id")
@@ -234,7 +263,7 @@ def _bad(file: Path, reason: str, hint: str) -> Problem:
 
 
 def identity_of(entry: object, key: str) -> int | str | None:
-    """An id, which COCO numbers and some tools name; None where there is none."""
+    """Read an id, which COCO numbers and some tools name; None where there is none."""
     value = entry.get(key) if isinstance(entry, dict) else None
     return value if isinstance(value, int | str) and not isinstance(value, bool) else None
 
@@ -251,7 +280,11 @@ def _number(entry: dict[str, object], key: str) -> float:
 
 
 def finite(value: object, what: str) -> float:
-    """A JSON number; ValueError for anything else, NaN and infinity included."""
+    """Read a JSON number.
+
+    Raises:
+        ValueError: For anything else, NaN and infinity included.
+    """
     try:
         found = float(value) if isinstance(value, int | float) else math.nan
     except OverflowError:
@@ -262,6 +295,6 @@ def finite(value: object, what: str) -> float:
 
 
 def shown(value: object) -> str:
-    """A JSON value for a message: short, whatever it is."""
+    """Write a JSON value into a message: short, whatever it is."""
     simple = value is None or isinstance(value, str | int | float)
     return repr(value)[:60] if simple else f"a {type(value).__name__}"

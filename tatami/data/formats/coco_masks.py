@@ -1,9 +1,9 @@
-"""COCO's polygons and run lengths as masks: the JSON that data/coco.py reads for its boxes.
+"""COCO's polygons and run lengths as masks: the JSON that coco.py reads for its boxes.
 
-The classes are the categories, and before them ``background``, which every pixel is that no
-annotation covers. Where annotations lie over one another, the smaller one is on top, and of equal
-ones the later; a crowd (``iscrowd``), whose outline is not exact, makes void what it alone covers.
-A picture with one annotation that cannot be understood is left out, or its pixels would be wrong.
+The classes are the categories, and before them ``background``, the class of every pixel that no
+annotation covers. Where annotations overlap, the smaller one is on top, and of equal ones the
+later; a crowd (``iscrowd``), whose outline is not exact, makes void what it alone covers. A picture
+with one annotation that cannot be understood is left out, because its pixels would be wrong.
 """
 
 from __future__ import annotations
@@ -40,7 +40,11 @@ class _Shape:
     runs: tuple[int, ...]
 
     def pixels(self, size: Size) -> Bool:
-        """(height, width). Raises ValueError for runs of another picture's size."""
+        """Find the shape's pixels, (height, width).
+
+        Raises:
+            ValueError: For runs of another picture's size.
+        """
         if self.runs:
             return run_pixels(self.runs, size)
         covered: Bool = np.zeros((size.height, size.width), np.bool_)
@@ -60,7 +64,11 @@ class _Labeled:
 
 
 def read(root: Path, split: str) -> MaskReading:
-    """One split of the set. Raises TatamiError as ``coco.read`` does."""
+    """Read one split of the set.
+
+    Raises:
+        TatamiError: As for ``coco.read``.
+    """
     file = coco.split_files(root)[split]
     content = coco.read_content(file)
     categories = coco.categories_of(content["categories"], file)
@@ -109,7 +117,7 @@ def read(root: Path, split: str) -> MaskReading:
 
 
 def _mask(one: _Labeled) -> Mask:
-    """The class of every pixel, by the rule above."""
+    """Find the class of every pixel, by the rule above."""
     mask: Mask = np.zeros((one.size.height, one.size.width), np.uint8)
     drawn = [(shape, shape.pixels(one.size)) for shape in one.shapes]
     # Crowds lie lowest, then the largest; the sort keeps the file's order among equals.
@@ -125,7 +133,7 @@ def _shapes(
     file: Path,
     problems: list[Problem],
 ) -> tuple[_Shape, ...] | None:
-    """The annotations of a picture, or None with what is wrong reported."""
+    """Read the annotations of a picture; None, with what is wrong reported, for a faulty one."""
     shapes = []
     before = len(problems)
     for at, entry in enumerate(entries):
@@ -147,7 +155,11 @@ def _shapes(
 
 
 def _segmentation(value: object, size: Size) -> tuple[tuple[Float64, ...], tuple[int, ...]]:
-    """Polygons or runs. Raises ValueError for anything that is neither."""
+    """Read polygons or runs.
+
+    Raises:
+        ValueError: For anything that is neither.
+    """
     if isinstance(value, dict):
         stated, counts = value.get("size"), value.get("counts")
         if stated != [size.height, size.width]:
@@ -166,8 +178,12 @@ def _segmentation(value: object, size: Size) -> tuple[tuple[Float64, ...], tuple
 
 
 def _polygon(value: object, size: Size) -> Float64:
-    """(n, 2) corners. Raises ValueError for fewer than three, and for those that lie further from
-    the picture than its longer side."""
+    """Read the corners (n, 2) of a polygon.
+
+    Raises:
+        ValueError: For fewer than three, and for those that lie further from the picture than its
+            longer side.
+    """
     if not isinstance(value, list) or len(value) < 6 or len(value) % 2:
         raise ValueError("a polygon is no list of three corners or more, x and y in turns")
     numbers = np.array([coco.finite(one, "a polygon") for one in value], np.float64).reshape(-1, 2)

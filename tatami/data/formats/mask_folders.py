@@ -42,8 +42,14 @@ _COLUMNS = {
 
 @dataclass(frozen=True)
 class _Split:
-    """ending: what a mask's name has after the picture's.  names: the pictures that count, or a
-    list of them in a file; None: all that are there."""
+    """The files of one split.
+
+    Args:
+        pictures: The folder of the pictures.
+        masks: The folder of the masks.
+        ending: What a mask's name has after the picture's.
+        names: The pictures that count, or a file that lists them; None: all that are there.
+    """
 
     pictures: Path
     masks: Path
@@ -53,7 +59,13 @@ class _Split:
 
 @dataclass(frozen=True)
 class _Layout:
-    """file: the one that says it all."""
+    """What the describing file says.
+
+    Args:
+        file: That file.
+        legend: What the masks mean.
+        splits: The splits by name.
+    """
 
     file: Path
     legend: Legend
@@ -70,6 +82,7 @@ class _Class:
 
 
 def recognizes(root: Path) -> bool:
+    """Tell whether a folder holds pictures, masks and what they mean, or a file describes them."""
     if root.is_file():
         return is_settings(root)
     table = (root / TABLE).is_file() and (root / "images").is_dir() and (root / "masks").is_dir()
@@ -77,17 +90,21 @@ def recognizes(root: Path) -> bool:
 
 
 def is_settings(file: Path) -> bool:
-    """Whether a file's name is that of a description of masks."""
+    """Tell whether a file's name is that of a description of masks."""
     return file.name == SETTINGS or file.name.endswith("." + SETTINGS)
 
 
 def splits(root: Path) -> tuple[str, ...]:
-    """Those that the file names, or the folders in images/, or ``all``."""
+    """Name the splits: those of the description, or the folders in images/, or ``all``."""
     return tuple(sorted(_layout(root).splits))
 
 
 def read(root: Path, split: str) -> MaskReading:
-    """One split: every mask is decoded. Raises TatamiError for a description that is not sound."""
+    """Read one split: every mask is decoded.
+
+    Raises:
+        TatamiError: For a description that is not sound.
+    """
     layout = _layout(root)
     where = layout.splits[split]
     problems: list[Problem] = []
@@ -119,7 +136,7 @@ def read(root: Path, split: str) -> MaskReading:
 def _names(
     split: _Split, settings: Path, pictures: Mapping[str, Path], problems: list[Problem]
 ) -> list[tuple[str, Path, int | None]]:
-    """The names of a split's pictures, and where each is stated."""
+    """List the names of a split's pictures, and where each is stated."""
     if split.names is None:
         return [(name, split.pictures, None) for name in pictures]
     if isinstance(split.names, Path):
@@ -129,7 +146,11 @@ def _names(
 
 
 def _layout(root: Path) -> _Layout:
-    """Raises TatamiError for a description that is not sound."""
+    """Read the description of a set.
+
+    Raises:
+        TatamiError: For one that is not sound.
+    """
     if root.is_file():
         return _of_settings(root)
     files = _settings_in(root)
@@ -218,7 +239,7 @@ def _split(name: str, entry: object, base: Path, file: Path) -> _Split:
 
 
 def _class(entry: object, place: int, file: Path) -> _Class:
-    """One of the list: a name alone has the value of its place."""
+    """Read one entry of the list of classes: a name alone has the value of its place."""
     title = f"classes[{place}]"
     if isinstance(entry, str):
         entry = {"name": entry}
@@ -233,8 +254,13 @@ def _class(entry: object, place: int, file: Path) -> _Class:
 
 
 def _csv(file: Path) -> tuple[list[_Class], list[_Class], bool]:
-    """The classes of a table, what is void, and whether pixels are told by color: where the table
-    has no column of values. Raises TatamiError, naming the line."""
+    """Read the classes of a table, what is void, and whether pixels are known by color.
+
+    They are where the table has no column of values.
+
+    Raises:
+        TatamiError: For a faulty table; it names the line.
+    """
     lines = read_lines(file)
     try:
         rows = list(csv.reader(lines))
@@ -269,7 +295,11 @@ def _csv(file: Path) -> tuple[list[_Class], list[_Class], bool]:
 def _legend(
     classes: Sequence[_Class], void: Sequence[_Class], by_color: bool, file: Path
 ) -> Legend:
-    """Raises TatamiError for a value or a color that is stated twice."""
+    """Put the classes together.
+
+    Raises:
+        TatamiError: For a value or a color that is stated twice.
+    """
     names = checked_names([one.name for one in classes], file)
     meaning: dict[int, int] = {}
     for label, one in [*enumerate(classes), *((VOID, one) for one in void)]:
@@ -309,14 +339,14 @@ def _check_keys(
 
 
 def _inside(value: object, title: str, file: Path) -> str:
-    """A path inside the set's folder."""
+    """Read a path inside the set's folder."""
     if not isinstance(value, str) or not stays_inside(value):
         raise _bad(file, f"{title} is no path inside the set's folder", "name it relative to that")
     return value
 
 
 def _values(value: object, title: str, file: Path) -> tuple[int, ...]:
-    """A number from 0 to 255, or a list of them."""
+    """Read a number from 0 to 255, or a list of them."""
     found = value if isinstance(value, list) else [value]
     for one in found:
         if not isinstance(one, int) or isinstance(one, bool) or not 0 <= one <= 255:
@@ -325,7 +355,7 @@ def _values(value: object, title: str, file: Path) -> tuple[int, ...]:
 
 
 def _colors(value: object, title: str, file: Path) -> tuple[Color, ...]:
-    """[red, green, blue], or a list of such."""
+    """Read [red, green, blue], or a list of such."""
     several = isinstance(value, list) and bool(value) and all(isinstance(v, list) for v in value)
     found = []
     for one in value if isinstance(value, list) and several else [value]:

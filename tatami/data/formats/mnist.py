@@ -31,16 +31,21 @@ _PREFIXES = {"train": "train", "test": "t10k"}
 
 
 def recognizes(root: Path) -> bool:
+    """Tell whether a folder holds MNIST's files."""
     return bool(_present(root))
 
 
 def splits(root: Path) -> tuple[str, ...]:
-    """train, test, or both."""
+    """Name the splits that are there: train, test, or both."""
     return tuple(_present(root))
 
 
 def read(root: Path, split: str) -> LabeledReading:
-    """One split, whole in memory, as bytes. Raises TatamiError for a file that is not as above."""
+    """Read one split, whole, into memory, as bytes.
+
+    Raises:
+        TatamiError: For a file that is not as above.
+    """
     images_file = _file(root, split, "images-idx3", "images.idx3")
     labels_file = _file(root, split, "labels-idx1", "labels.idx1")
     if images_file is None or labels_file is None:
@@ -88,10 +93,18 @@ def read(root: Path, split: str) -> LabeledReading:
 
 
 def read_idx(file: Path, axes: int) -> NDArray[np.uint8]:
-    """The bytes of an idx file of so many axes, plain or gzip.
+    """Read the bytes of an idx file, plain or gzip.
 
-    Raises TatamiError for another type or number of axes, for more than MAX_BYTES, and where there
-    are more or fewer numbers than the header says.
+    Args:
+        file: The file.
+        axes: How many axes it must have.
+
+    Returns:
+        The array, with the axes that the header states.
+
+    Raises:
+        TatamiError: For another type or number of axes, for more than MAX_BYTES, and where there
+            are more or fewer numbers than the header says.
     """
     try:
         with file.open("rb") as raw:
@@ -114,7 +127,7 @@ def read_idx(file: Path, axes: int) -> NDArray[np.uint8]:
 
 
 def _present(root: Path) -> dict[str, Path]:
-    """The splits whose images are there."""
+    """Find the splits whose images are there."""
     found = {split: _file(root, split, "images-idx3", "images.idx3") for split in _PREFIXES}
     return {split: file for split, file in found.items() if file is not None}
 

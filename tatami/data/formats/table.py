@@ -34,7 +34,7 @@ class Format(Protocol[R_co]):
 
     @property
     def LOOKED_FOR(self) -> str:
-        """Say which files make a folder one of this format."""
+        """The files that make a folder one of this format."""
         ...
 
     def recognizes(self, root: Path, /) -> bool:

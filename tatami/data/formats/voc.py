@@ -46,7 +46,14 @@ _MAX_ELEMENTS = 200_000
 
 @dataclass
 class Element:
-    """One XML element and the line where it starts."""
+    """One XML element.
+
+    Args:
+        name: Its tag.
+        line: The line where it starts.
+        text: Its text.
+        children: The elements in it.
+    """
 
     name: str
     line: int
@@ -54,10 +61,15 @@ class Element:
     children: list[Element] = field(default_factory=list)
 
     def first(self, name: str) -> Element | None:
+        """Find the first child of that name; None where there is none."""
         return next((child for child in self.children if child.name == name), None)
 
     def needed(self, name: str) -> Element:
-        """The first child of that name; ValueError where there is none."""
+        """Find the first child of that name.
+
+        Raises:
+            ValueError: Where there is none.
+        """
         child = self.first(name)
         if child is None:
             raise ValueError(f"<{self.name}> has no <{name}>")
@@ -65,11 +77,12 @@ class Element:
 
 
 def recognizes(root: Path) -> bool:
+    """Tell whether a folder holds annotations and pictures as VOC does."""
     return (root / "Annotations").is_dir() and (root / "JPEGImages").is_dir()
 
 
 def splits(root: Path) -> tuple[str, ...]:
-    """The lists in ImageSets/Main, without the development kit's lists of single classes."""
+    """Name the lists in ImageSets/Main, without the development kit's lists of single classes."""
     names = {path.stem for path in (root / "ImageSets" / "Main").glob("*.txt")}
     # aeroplane_train.txt says which pictures of train.txt hold an aeroplane: it is not a split
     found = {name for name in names if name.rpartition("_")[2] not in names - {name}}
@@ -77,7 +90,11 @@ def splits(root: Path) -> tuple[str, ...]:
 
 
 def classes(root: Path) -> tuple[str, ...]:
-    """The class names, by the rule above. Raises TatamiError where there is none."""
+    """Name the classes, by the rule above.
+
+    Raises:
+        TatamiError: Where there is none.
+    """
     for name in ("labels.txt", "classes.txt"):
         if (root / name).is_file():
             return read_class_names(root / name)
@@ -95,7 +112,11 @@ def classes(root: Path) -> tuple[str, ...]:
 
 
 def read(root: Path, split: str) -> Reading:
-    """One split of the set. Raises TatamiError where the set has no such list or no classes."""
+    """Read one split of the set.
+
+    Raises:
+        TatamiError: Where the set has no such list or no classes.
+    """
     names = classes(root)
     problems: list[Problem] = []
     pictures: dict[str, list[Path]] = {}
@@ -132,7 +153,7 @@ def read(root: Path, split: str) -> Reading:
 
 
 def strays(root: Path) -> list[Problem]:
-    """Annotations in no split at all whose picture is not there."""
+    """Find annotations in no split at all whose picture is not there."""
     if splits(root) == ("all",):
         return []  # the one split reports them
     ignored: list[Problem] = []
@@ -154,10 +175,11 @@ def strays(root: Path) -> list[Problem]:
 
 
 def parse(path: Path) -> Element:
-    """The root element of an annotation, with line numbers.
+    """Read the root element of an annotation, with line numbers.
 
-    Raises TatamiError, with the line, for malformed XML and for any document type declaration:
-    entity bombs and external entities need one.
+    Raises:
+        TatamiError: For malformed XML, with the line, and for any document type declaration: entity
+            bombs and external entities need one.
     """
     target = _Target()
     parser = DefusedXMLParser(target=target, forbid_dtd=True)
@@ -198,6 +220,7 @@ class _Target:
         self.parser: Any = None  # the expat parser beneath, which knows the line
 
     def start(self, name: str, _attributes: dict[str, str]) -> None:
+        """Begin an element."""
         self.count += 1
         if self.count > _MAX_ELEMENTS:
             raise ValueError(f"more than {_MAX_ELEMENTS} elements")
@@ -206,18 +229,22 @@ class _Target:
         self.stack.append(element)
 
     def data(self, text: str) -> None:
+        """Add text to the element that is open."""
         self.stack[-1].text += text
 
     def end(self, _name: str) -> None:
+        """End the element that is open."""
         self.stack.pop()
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Give the root."""
+        ...
 
 
 def _identities(
     root: Path, split: str, pictures: dict[str, list[Path]], problems: list[Problem]
 ) -> Iterable[tuple[str, Path | None, int | None]]:
-    """Each picture's id with the list and line that name it (none in the split ``all``)."""
+    """List each picture's id with the list and line that name it (none in the split ``all``)."""
     list_file = root / "ImageSets" / "Main" / f"{split}.txt"
     if splits(root) == ("all",) and not list_file.is_file():
         labels = {path.stem for path in (root / "Annotations").glob("*.xml")}
@@ -239,7 +266,7 @@ def _identities(
 
 
 def _beneath(folder: Path, identity: str) -> list[Path]:
-    """Pictures of an id that names a folder too, as ``camera1/0001``."""
+    """Find pictures of an id that names a folder too, as ``camera1/0001``."""
     if "/" not in identity:
         return []
     inner = folder / identity
@@ -247,7 +274,7 @@ def _beneath(folder: Path, identity: str) -> list[Path]:
 
 
 def _picture(annotation: Element, candidates: list[Path]) -> Path | None:
-    """The picture with the annotation's stem; <filename> only decides between several."""
+    """Find the picture with the annotation's stem; <filename> only decides between several."""
     stated = annotation.first("filename")
     name = stated.text.strip() if stated else ""
     return next((path for path in candidates if path.name == name), next(iter(candidates), None))
@@ -283,7 +310,7 @@ def _sample(
 def _row(
     thing: Element, title: str, names: tuple[str, ...], label: Path, problems: list[Problem]
 ) -> Row | None:
-    """One <object>, or None with its problem reported."""
+    """Read one <object>; None, with its problem reported, for a faulty one."""
     try:
         name = class_name(thing.needed("name").text, label, thing.line)
         title = f"{title} ({name})"

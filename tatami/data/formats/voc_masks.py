@@ -25,17 +25,22 @@ CLASSES = (
 
 
 def recognizes(root: Path) -> bool:
+    """Tell whether a folder holds masks and pictures as VOC does."""
     return (root / "SegmentationClass").is_dir() and (root / "JPEGImages").is_dir()
 
 
 def splits(root: Path) -> tuple[str, ...]:
-    """The lists in ImageSets/Segmentation."""
+    """Name the lists in ImageSets/Segmentation."""
     lists = (root / "ImageSets" / "Segmentation").glob("*.txt")
     return tuple(sorted(path.stem for path in lists)) or ("all",)
 
 
 def read(root: Path, split: str) -> MaskReading:
-    """One split: every mask is decoded. Raises TatamiError for a list that cannot be read."""
+    """Read one split: every mask is decoded.
+
+    Raises:
+        TatamiError: For a list that cannot be read.
+    """
     files = (root / name for name in ("labels.txt", "classes.txt"))
     listed = next((file for file in files if file.is_file()), None)
     names = CLASSES if listed is None else read_class_names(listed)

@@ -48,9 +48,13 @@ _PICTURE_FOLDERS = ("images", "obj_train_data", ".")
 
 @dataclass(frozen=True)
 class _Layout:
-    """What a set says of itself: its classes, and for each split its folders and lists.
+    """What a set says of itself.
 
-    missing: splits that are named although nothing of theirs is there, with the entry's text.
+    Args:
+        file: The file that says it.
+        classes: The names of the classes.
+        sources: The folders and lists of each split.
+        missing: Splits that are named although nothing of theirs is there, with the entry's text.
     """
 
     file: Path
@@ -60,18 +64,23 @@ class _Layout:
 
 
 def recognizes(root: Path) -> bool:
+    """Tell whether a folder holds a YOLO set, or a file describes one."""
     if root.is_file():
         return root.suffix.lower() in (".yaml", ".yml")
     return bool(_yaml_files(root)) or _is_darknet(root)
 
 
 def splits(root: Path) -> tuple[str, ...]:
-    """The splits that are there, in the order train, val, test. Raises as ``read`` does."""
+    """Name the splits that are there, in the order train, val, test.
+
+    Raises:
+        TatamiError: As for ``read``.
+    """
     return tuple(_layout(root).sources)
 
 
 def strays(root: Path) -> list[Problem]:
-    """The splits that the YAML file names and that are not there."""
+    """Find the splits that the YAML file names and that are not there."""
     layout = _layout(root)
     hint = "correct the entry, or take it out"
     return [
@@ -81,9 +90,10 @@ def strays(root: Path) -> list[Problem]:
 
 
 def read(root: Path, split: str) -> Reading:
-    """One split of the set.
+    """Read one split of the set.
 
-    Raises TatamiError for malformed YAML, faulty class names, and splits that are not there.
+    Raises:
+        TatamiError: For malformed YAML, faulty class names, and splits that are not there.
     """
     layout = _layout(root)
     problems: list[Problem] = []
@@ -120,7 +130,11 @@ def read(root: Path, split: str) -> Reading:
 
 
 def _layout(root: Path) -> _Layout:
-    """Read the YAML file, or find darknet's lists. Raises TatamiError where there is no split."""
+    """Read the YAML file, or find darknet's lists.
+
+    Raises:
+        TatamiError: Where there is no split.
+    """
     if root.is_dir() and not (files := _yaml_files(root)):
         return _darknet_layout(root)
     if root.is_dir() and len(files) > 1:
@@ -164,7 +178,7 @@ def _layout(root: Path) -> _Layout:
 
 
 def _yaml_files(root: Path) -> list[Path]:
-    """The YAML files in a folder that describe a set: those with class names.
+    """List the YAML files in a folder that describe a set: those with class names.
 
     One that cannot be read counts only where it is alone, so that its fault is reported.
     """
@@ -181,7 +195,11 @@ def _yaml_files(root: Path) -> list[Path]:
 
 
 def _yaml(file: Path) -> dict[str, object]:
-    """A YAML mapping, through the safe loader; TatamiError, with the line, for anything else."""
+    """Read a YAML mapping through the safe loader.
+
+    Raises:
+        TatamiError: For anything else; it names the line.
+    """
     try:
         content = yaml.load(read_bytes(file, MAX_LABEL_BYTES), _Loader)
     except yaml.MarkedYAMLError as error:
@@ -202,13 +220,14 @@ class _Loader(yaml.SafeLoader):
     """The safe loader without aliases: nested ones grow a few lines into all the memory."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Refuse aliases."""
         if self.check_event(yaml.AliasEvent):
             raise yaml.composer.ComposerError(None, None, "holds an alias (*name)")
         return super().compose_node(parent, index)
 
 
 def _names(value: object, file: Path) -> tuple[str, ...]:
-    """Class names from a list, or from a mapping of the numbers 0, 1, ... to names."""
+    """Read class names from a list, or from a mapping of the numbers 0, 1, ... to names."""
     if isinstance(value, dict):
         if set(value) != set(range(len(value))) or any(isinstance(key, bool) for key in value):
             raise TatamiError(
@@ -229,7 +248,7 @@ def _names(value: object, file: Path) -> tuple[str, ...]:
 
 
 def _entry(file: Path, base: object, text: object) -> Path | None:
-    """The folder or list that an entry names, or None where it is not there."""
+    """Find the folder or list that an entry names; None where it is not there."""
     if not isinstance(text, str) or not names_a_path(text):
         return None
     candidates = [file.parent / text]
@@ -249,7 +268,7 @@ def _is_darknet(root: Path) -> bool:
 
 
 def _beside(root: Path) -> list[Path]:
-    """Pictures that may have their labels beside them."""
+    """List pictures that may have their labels beside them."""
     return [
         path
         for folder in (root, root / "images")
@@ -279,7 +298,7 @@ def _darknet_layout(root: Path) -> _Layout:
 def _pictures(
     sources: Iterable[Path], problems: list[Problem]
 ) -> Iterable[tuple[Path, Path | None, int | None]]:
-    """Each picture of a split, with the list and line that name it (none for a folder's)."""
+    """List each picture of a split with the list and line that name it (none for a folder's)."""
     for source in sources:
         if source.is_dir():
             found = sorted(path for path in source.rglob("*") if is_picture_name(path))
@@ -294,14 +313,14 @@ def _pictures(
 
 
 def _listed(list_file: Path, text: str) -> Path:
-    """A listed picture, relative to the list, or, as darknet does, to the folder above it."""
+    """Find a listed picture, relative to the list or, as darknet does, to the folder above it."""
     path = Path(text.replace("\\", "/"))
     near, above = list_file.parent / path, list_file.parent.parent / path
     return above if not near.is_file() and above.is_file() else near
 
 
 def _label_path(picture: Path) -> Path:
-    """The picture's label file: in labels/ for images/, or else beside the picture."""
+    """Find the picture's label file: in labels/ for images/, or else beside the picture."""
     beside = picture.with_suffix(".txt")
     parts = list(beside.parts)
     if "images" not in parts[:-1]:
@@ -312,7 +331,7 @@ def _label_path(picture: Path) -> Path:
 
 
 def _identity(picture: Path, taken: set[str]) -> str:
-    """The picture's stem; with its folder where another picture of the split has that stem."""
+    """Name a picture by its stem; with its folder where another picture has that stem."""
     identity, folder = picture.stem, picture.parent
     while identity in taken and folder.name:
         identity, folder = f"{folder.name}/{identity}", folder.parent
@@ -321,7 +340,7 @@ def _identity(picture: Path, taken: set[str]) -> str:
 
 
 def _orphans(sources: Iterable[Path], label_of: dict[Path, Path]) -> list[Problem]:
-    """Label files without a picture, in the label folders of the split's picture folders."""
+    """Find label files without a picture, in the label folders of the split's picture folders."""
     found = []
     for source in sources:
         if not source.is_dir():
@@ -338,7 +357,7 @@ def _orphans(sources: Iterable[Path], label_of: dict[Path, Path]) -> list[Proble
 def _rows(
     label: Path, size: Size, classes: tuple[str, ...], problems: list[Problem]
 ) -> list[Row] | None:
-    """The lines of one label file as boxes in pixels; None where it cannot be read at all."""
+    """Read the lines of one label file as boxes in pixels; None where it cannot be read at all."""
     try:
         lines = read_lines(label)
     except TatamiError as error:
@@ -366,7 +385,11 @@ def _rows(
 
 
 def _box(text: str) -> tuple[int, tuple[float, float, float, float]]:
-    """Class number and edges as fractions, from one line; ValueError saying what is wrong."""
+    """Read class number and edges, as fractions, from one line.
+
+    Raises:
+        ValueError: For a faulty line; it says what is wrong.
+    """
     words = text.split()
     if len(words) < 5 or (len(words) > 5 and (len(words) < 7 or len(words) % 2 == 0)):
         raise ValueError(f"{len(words)} columns: a box has 5, a polygon 7, 9, 11, ...")

@@ -92,7 +92,7 @@ def test_a_quarter_turn_is_numpys() -> None:
     move = Transform(Size(40, 40), window, window, degrees=90.0)
     turned = np.rot90(picture)
     own = move.pixels(picture)
-    seen = move.seen
+    seen = move.visible
     canvas = np.zeros((40, 40, 3), np.uint8)
     np.copyto(canvas[seen.slices], own, where=move.covered()[..., None])
     assert np.abs(canvas.astype(int) - turned).max() <= 1
@@ -110,8 +110,8 @@ def test_bright_pixels_lie_in_the_transformed_box(data: st.DataObject) -> None:
     picture: Picture = np.zeros((move.source.height, move.source.width, 3), np.uint8)
     picture[y1:y2, x1:x2] = 255
     canvas = np.zeros((CANVAS.height, CANVAS.width), np.uint8)
-    if not move.seen.empty:
-        np.copyto(canvas[move.seen.slices], move.pixels(picture)[..., 0], where=move.covered())
+    if not move.visible.empty:
+        np.copyto(canvas[move.visible.slices], move.pixels(picture)[..., 0], where=move.covered())
     y, x = np.nonzero(canvas > 140)
     boxes = move.boxes(Boxes.of([[x1, y1, x2, y2]], [0]), 0.0)
     if not len(boxes):
@@ -132,7 +132,7 @@ def test_a_mask_is_the_transformed_labels(move: Transform, seed: int) -> None:
     """Every pixel asked by itself where its center comes from, by the steps backwards."""
     source = move.source
     mask = np.random.default_rng(seed).integers(0, 20, (source.height, source.width), np.uint8)
-    seen = move.seen
+    seen = move.visible
     if seen.empty:
         return
     moved = move.mask(mask, 255)
@@ -161,7 +161,7 @@ def test_pixels_and_mask_agree(data: st.DataObject) -> None:
     x1, y1, x2, y2 = data.draw(rectangles(move.source))
     mask = np.zeros((move.source.height, move.source.width), np.uint8)
     mask[y1:y2, x1:x2] = 1
-    if move.seen.empty:
+    if move.visible.empty:
         return
     pixels = move.pixels(np.repeat(mask[..., None] * np.uint8(255), 3, axis=2))[..., 0]
     moved = move.mask(mask, 255)

@@ -375,7 +375,7 @@ def test_a_patch_keeps_what_has_its_center_in_it(
     move = augment._drawn_transform(sample.size, sample.boxes, size, window, options, resize, rng)
     x1, y1, x2, y2 = quarter_turned(sample.boxes, move.source, move.quarters).xyxy[0]
     x, y = move.matrix @ ((x1 + x2) / 2, (y1 + y2) / 2, 1)
-    seen = move.seen
+    seen = move.visible
     if not (seen.left <= x < seen.right and seen.top <= y < seen.bottom):
         assert len(boxes) == 0
     elif not options.rotate:

@@ -22,7 +22,7 @@ seeds = st.integers(0, 2**32 - 1)
 @given(sides, sides, st.floats(0, 0.5), seeds)
 def test_pixels_and_mask_are_scipys(width: int, height: int, deviation: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    bent = Elastic.drawn(Size(width, height), deviation, rng)
+    bent = Elastic.random(Size(width, height), deviation, rng)
     picture = rng.integers(0, 256, (height, width, 3), np.uint8)
     places = np.stack([bent.y - 0.5, bent.x - 0.5]).astype(np.float64)
     expected = np.stack(
@@ -50,7 +50,7 @@ def test_the_displacements_go_through_the_nodes() -> None:
     size, deviation = Size(63, 45), 0.02
     nodes = []
     for seed in range(200):
-        bent = Elastic.drawn(size, deviation, np.random.default_rng(seed))
+        bent = Elastic.random(size, deviation, np.random.default_rng(seed))
         drawn = np.random.default_rng(seed).standard_normal((2, NODES, NODES), np.float32)
         seen = np.stack([of[7::15, 10::21] for of in displacement(bent)])  # middles of the thirds
         assert_allclose(seen, drawn * deviation * 45, rtol=0, atol=1e-4)
@@ -68,7 +68,7 @@ def test_beyond_the_edge_is_the_mirror_image(side: int, place: float) -> None:
 
 def test_nothing_bent_is_nothing_changed() -> None:
     rng = np.random.default_rng(0)
-    bent = Elastic.drawn(Size(31, 17), 0.0, rng)
+    bent = Elastic.random(Size(31, 17), 0.0, rng)
     picture = rng.integers(0, 256, (17, 31, 3), np.uint8)
     assert_array_equal(bent.pixels(picture), picture)
     assert_array_equal(bent.mask(picture[..., 0]), picture[..., 0])
@@ -94,7 +94,7 @@ def test_mask_and_picture_are_bent_as_one() -> None:
 def test_boxes_are_refused() -> None:
     options = Augmentation.none().with_settings(["elastic=0.05"])
     nothing = Dataset(Path("set"), "train", ("a",), ())
-    with pytest.raises(TatamiError, match="a bent box is none"):
+    with pytest.raises(TatamiError, match="elastic deformation is not supported for boxes"):
         augmented(
             nothing,
             0,
