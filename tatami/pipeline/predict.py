@@ -183,8 +183,9 @@ def predict(
 
     def result(found: list[Predicted]) -> PredictResult:
         heading = task.heading(network.spec, min_score)
-        found, missing = tuple(found), tuple(unreadable)
-        return PredictResult(network.path, heading, found, missing, folder, task.answers_file)
+        return PredictResult(
+            network.path, heading, tuple(found), tuple(unreadable), folder, task.answers_file
+        )
 
     taken: set[str] = set()
     names = {path: free_name(path.stem, taken) for path in paths}
