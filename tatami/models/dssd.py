@@ -149,13 +149,13 @@ class Last(nn.Module):
         self.reduce = ConvNormRelu(inputs, between, kernel=1)
         self.conv = nn.Conv2d(between, between, 3, stride=2, bias=False)
         self.norm = nn.BatchNorm2d(between)
-        self.scaledn = ConvNormRelu(between, outputs, kernel=1)
+        self.widen = ConvNormRelu(between, outputs, kernel=1)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.reduce(x)
         padding = [last_padding(int(side)) for side in x.shape[2:]]
         x = self.norm(F.conv2d(x, self.conv.weight, None, stride=2, padding=padding))
-        y: Tensor = self.scaledn(F.relu(x, inplace=True))
+        y: Tensor = self.widen(F.relu(x, inplace=True))
         return y
 
 
@@ -207,13 +207,13 @@ class Prediction(nn.Module):
         super().__init__()
         self.reduce = ConvNormRelu(inputs, between, kernel=1)
         self.middle = ConvNormRelu(between, between, kernel=1)
-        self.scaledn = nn.Conv2d(between, outputs, kernel_size=1, bias=False)
-        self.scaledn_norm = nn.BatchNorm2d(outputs)
+        self.widen = nn.Conv2d(between, outputs, kernel_size=1, bias=False)
+        self.widen_norm = nn.BatchNorm2d(outputs)
         self.shortcut = nn.Conv2d(inputs, outputs, kernel_size=1, bias=False)
         self.shortcut_norm = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.scaledn_norm(self.scaledn(self.middle(self.reduce(x))))
+        y = self.widen_norm(self.widen(self.middle(self.reduce(x))))
         return F.relu(y + self.shortcut_norm(self.shortcut(x)), inplace=True)
 
 
