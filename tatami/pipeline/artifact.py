@@ -197,8 +197,8 @@ def run_shipped(
             file=folder,
         )
     task = task_of(spec)
-    propose = task.structure(spec).find(spec)
-    return spec, backend.open(folder, task, variant=variant, target=target, propose=propose)
+    find = task.structure(spec).find(spec)
+    return spec, backend.open(folder, task, variant=variant, target=target, find=find)
 
 
 def open_onnx(file: Path) -> Predictor:

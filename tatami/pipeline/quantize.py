@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -66,7 +67,7 @@ class QuantizeResult:
             "output": str(self.path),
             **{name: str(path) for name, path in self.more.items()},
             "pictures": self.pictures,
-            "layers": [asdict(layer) for layer in self.layers],
+            "layers": [_finite(asdict(layer)) for layer in self.layers],
         }
 
     def tables(self) -> list[Table]:
@@ -255,6 +256,14 @@ class _Work:
             return next((at for at, known in enumerate(names) if layer in known), len(names))
 
         return [layer for layer in self.kept if owner(layer) == place]
+
+
+def _finite(values: dict[str, Any]) -> dict[str, Any]:
+    """Give None for a ratio that is not finite: of a layer without noise it is no number."""
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in values.items()
+    }
 
 
 @contextmanager
