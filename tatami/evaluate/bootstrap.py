@@ -1,6 +1,6 @@
-"""Bootstrapped intervals: how far a mAP may move by the luck of which pictures were drawn.
+"""Bootstrap intervals: how far a mAP may move by the luck of which pictures were drawn.
 
-As many pictures as there are are drawn with replacement, again and again, and the middle 95 % of
+As many pictures as the set has are drawn with replacement, again and again, and the middle 95 % of
 the mAPs are the interval (Efron and Tibshirani 1993, section 13.3, the percentile interval).
 
 Which truth a detection takes is settled within its picture, so it is settled once: a draw only
@@ -35,7 +35,12 @@ _EPSILON = float(np.spacing(1))  # pycocotools adds it to the detections
 
 @dataclass(frozen=True)
 class Interval:
-    """Both ends; NaN where there is nothing to find."""
+    """Both ends of an interval; NaN where there is nothing to find.
+
+    Args:
+        low: The lower end.
+        high: The upper end.
+    """
 
     low: float
     high: float
@@ -43,9 +48,15 @@ class Interval:
 
 @dataclass(frozen=True)
 class Intervals:
-    """The middle ``confidence`` of the mAPs of so many resamples.
+    """The middle part of the mAPs of all resamples.
 
-    map_voc07, map_voc10: at the IoU threshold that was asked for.  ap50: COCO's.
+    Args:
+        resamples: How many there were.
+        seed: They were drawn with.
+        confidence: Which part, in [0, 1].
+        map_voc07: VOC 2007's mAP at the IoU threshold asked for.
+        map_voc10: VOC 2010's mAP at the IoU threshold asked for.
+        ap50: COCO's AP50.
     """
 
     resamples: int
@@ -59,9 +70,16 @@ class Intervals:
 def bootstrap(
     pool: Pool, iou_threshold: float = 0.5, *, resamples: int = 1000, seed: int = 0
 ) -> Intervals:
-    """The intervals. Resamples without any truth have no mAP and are left out.
+    """Compute the intervals; resamples without any truth have no mAP and are left out.
 
-    Raises ValueError unless there is a resample and 0 < iou_threshold <= 1.
+    Args:
+        pool: Truths and detections.
+        iou_threshold: Of VOC's mAPs, in (0, 1].
+        resamples: How many bootstrap resamples, at least 1.
+        seed: They are drawn with.
+
+    Raises:
+        ValueError: For an impossible number of resamples or threshold.
     """
     if resamples < 1:
         raise ValueError(f"{resamples} resamples")
@@ -77,15 +95,24 @@ def bootstrap(
 
 
 def resampled_maps(pool: Pool, weights: Int64, iou_threshold: float = 0.5) -> Float64:
-    """VOC 2007's and VOC 2010's mAP and COCO's AP50 of weighted pictures: (B, 3) float64.
+    """Compute VOC 2007's and VOC 2010's mAP and COCO's AP50 of weighted pictures.
 
-    NaN without truths.  weights: (B, pictures) int64, how often each resample has each picture.
+    Args:
+        pool: Truths and detections.
+        weights: (B, pictures) int64, how often each resample has each picture.
+        iou_threshold: Of VOC's mAPs.
+
+    Returns:
+        (B, 3) float64; NaN without truths.
     """
     return _maps(pool, outcome(pool, iou_threshold), outcome50(pool), weights)
 
 
 def _weights(rng: np.random.Generator, pictures: int, resamples: int) -> Int64:
-    """(resamples, pictures): how often each picture is drawn; each row sums to ``pictures``."""
+    """Draw how often each resample has each picture: (resamples, pictures).
+
+    Each row sums to ``pictures``.
+    """
     if pictures == 0:
         return np.zeros((resamples, 0), np.int64)
     drawn = rng.integers(0, pictures, (resamples, pictures))
@@ -95,7 +122,7 @@ def _weights(rng: np.random.Generator, pictures: int, resamples: int) -> Int64:
 
 
 def _maps(pool: Pool, by_voc: Outcome, by_coco: Outcome, weights: Int64) -> Float64:
-    """(B, 3): the means over the classes with truths."""
+    """Compute the means over the classes with truths, (B, 3)."""
     voc = list(_classes(pool, by_voc, weights))
     columns = (
         [one.at_recalls(RECALLS07, 0.0) for one in voc],
@@ -109,12 +136,14 @@ def _maps(pool: Pool, by_voc: Outcome, by_coco: Outcome, weights: Int64) -> Floa
 class _Weighted:
     """The h hits of one class, best first, in each of B resamples.
 
-    gains: (h, B) int64, how often each hit is there.  ranks: (h, B) int64, how many detections
-    count up to it.  truths: (B,) int64.
-
     Precision is at its best at the last copy of a hit, and recall rises at hits only, so no other
     detection needs to be looked at; a hit that is not there is as good as the one before it at
     best, and at no higher recall.
+
+    Args:
+        gains: (h, B) int64, how often each hit is there.
+        ranks: (h, B) int64, how many detections count up to it.
+        truths: (B,) int64.
     """
 
     gains: Int64
@@ -122,18 +151,18 @@ class _Weighted:
     truths: Int64
 
     def best(self, epsilon: float) -> Float64:
-        """(h, B): the best precision at each hit or after it."""
+        """Compute the best precision at each hit or after it, (h, B)."""
         hits = np.cumsum(self.gains, axis=0)
         precision = hits / np.maximum(self.ranks + epsilon, _EPSILON)  # 0 / 0 is 0 here
         best: Float64 = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
         return best
 
     def area(self) -> Float64:
-        """(B,): VOC 2010's average precision, NaN without truths."""
+        """Compute VOC 2010's average precision, (B,); NaN without truths."""
         return self._or_nan((self.gains * self.best(0)).sum(axis=0) / np.maximum(self.truths, 1))
 
     def at_recalls(self, recalls: Float64, epsilon: float) -> Float64:
-        """(B,): the mean over recalls (r,) of the best precision from there on, NaN as above."""
+        """Average the best precision from each recall (r,) on, (B,); NaN without truths."""
         count = len(self.truths)
         hits = np.cumsum(self.gains, axis=0).T  # (B, h)
         # One search for all resamples: a stride apart, they are one rising sequence.
@@ -152,8 +181,8 @@ class _Weighted:
 
 def _classes(pool: Pool, outcome: Outcome, weights: Int64) -> Iterator[_Weighted]:
     by_picture = np.ascontiguousarray(weights.T)  # (pictures, B)
-    truth_picture = pool.truth_picture[outcome.wanted]
-    truth_label = pool.truths.labels[outcome.wanted]
+    truth_picture = pool.truth_picture[outcome.to_find]
+    truth_label = pool.truths.labels[outcome.to_find]
     for label in range(pool.classes):
         rows = np.arange(len(outcome.hit))[pool.detections_of(label)]
         rows = rows[outcome.counted[rows]]
@@ -176,7 +205,7 @@ def _class_sizes(pool: Pool) -> list[int]:
 
 
 def _mean(values: Float64, count: int) -> Float64:
-    """(B,): over the classes (K, B) that are not NaN; NaN where all are."""
+    """Average over the classes (K, B) that are not NaN, (B,); NaN where all are."""
     values = values.reshape(-1, count)
     present = ~np.isnan(values)
     total, number = np.where(present, values, 0).sum(axis=0), present.sum(axis=0)

@@ -1,8 +1,8 @@
 """Whether a score can be read as a probability: Guo et al. 2017, section 2.
 
-Scores are put into bins of equal width; in each, the mean score (confidence) is held against the
+Scores are put into bins of equal width; in each, the mean score (confidence) is compared with the
 part that is right (accuracy). A detection is right when it finds a truth at the IoU threshold;
-those that go to a difficult truth do not count.
+those that match a difficult truth do not count.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ BINS = 15  # as in the paper
 class Reliability:
     """Bins by rising score: ((i - 1) / b, i / b] for i from 1 to b; the first holds 0 too.
 
-    counts: (b,) int64.  confidence, accuracy: (b,) float64, in [0, 1], NaN for an empty bin.
+    Args:
+        counts: (b,) int64, scores in each bin.
+        confidence: (b,) float64, their mean, in [0, 1]; NaN for an empty bin.
+        accuracy: (b,) float64, the part that is right, in [0, 1]; NaN for an empty bin.
     """
 
     counts: Int64
@@ -30,12 +33,15 @@ class Reliability:
 
     @property
     def edges(self) -> Float64:
-        """(b + 1,) float64."""
+        """The bins' edges, (b + 1,) float64."""
         return _edges(len(self.counts))
 
     @property
     def expected_error(self) -> float:
-        """ECE: the mean over all scores of their bin's |accuracy - confidence|; NaN without any."""
+        """The expected calibration error, ECE; NaN without any score.
+
+        It is the mean over all scores of their bin's |accuracy - confidence|.
+        """
         total = int(self.counts.sum())
         if total == 0:
             return np.nan
@@ -44,9 +50,15 @@ class Reliability:
 
 
 def reliability(scores: Float64, right: Bool, bins: int = BINS) -> Reliability:
-    """The bins of scores (n,), each right or not (n,).
+    """Put scores into bins.
 
-    Raises ValueError where the two differ in length, a score is not in 0 to 1, or there is no bin.
+    Args:
+        scores: (n,), in [0, 1].
+        right: (n,), whether each is right.
+        bins: How many.
+
+    Raises:
+        ValueError: Where the two differ in length, a score is not in 0 to 1, or there is no bin.
     """
     if scores.shape != right.shape or scores.ndim != 1:
         raise ValueError(f"scores {scores.shape} and outcomes {right.shape} are not alike (n,)")
@@ -63,7 +75,11 @@ def reliability(scores: Float64, right: Bool, bins: int = BINS) -> Reliability:
 
 
 def curve_reliability(curve: Curve, bins: int = BINS) -> Reliability:
-    """The bins of the detections of a curve. Raises ValueError as ``reliability`` does."""
+    """Put the detections of a curve into bins.
+
+    Raises:
+        ValueError: As for ``reliability``.
+    """
     return reliability(curve.scores, np.diff(curve.true_positives, prepend=0) > 0, bins)
 
 

@@ -1,8 +1,8 @@
 """Classification: how often the label is first, or among the first five, and what is mistaken.
 
-The confusion matrix C has C[i, j] pictures of class i taken for class j; precision and recall of a
-class are its diagonal over the column's and the row's sum; the receiver operating characteristic
-is of one class against the rest, by the class's own probability.
+The confusion matrix C has C[i, j] pictures of class i that are predicted as class j; precision and
+recall of a class are its diagonal over the column's and the row's sum; the receiver operating
+characteristic is of one class against the rest, by the class's own probability.
 """
 
 from __future__ import annotations
@@ -22,9 +22,16 @@ TOP = 5
 
 @dataclass(frozen=True)
 class ClassResult:
-    """One class. precision, recall, f1: NaN where they would be 0 / 0.
+    """The metrics of one class; NaN where they would be 0 / 0.
 
-    pictures: of this class.  predicted: pictures taken for it, rightly or not.
+    Args:
+        name: The class.
+        pictures: Pictures of this class.
+        predicted: Pictures predicted as it, rightly or not.
+        precision: The part of those predicted that is right.
+        recall: The part of the class's pictures that is found.
+        f1: Their harmonic mean.
+        roc: Of this class against the rest.
     """
 
     name: str
@@ -38,9 +45,14 @@ class ClassResult:
 
 @dataclass(frozen=True)
 class Classification:
-    """top1, top5: the part of the pictures whose label is first, among the five first.
+    """The metrics of a classifier on some pictures.
 
-    confusion: (classes, classes) int64, [label, answer].
+    Args:
+        pictures: How many there are.
+        top1: The part whose label is first.
+        top5: The part whose label is among the five first.
+        confusion: (classes, classes) int64, [label, answer].
+        classes: The metrics of each class.
     """
 
     pictures: int
@@ -56,7 +68,7 @@ class Classification:
         return float(np.mean(areas)) if areas else math.nan
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; an undefined number is None."""
+        """Give plain values; an undefined number is None."""
         return {
             "pictures": self.pictures,
             "top1": self.top1,
@@ -80,10 +92,15 @@ class Classification:
 
 
 def evaluate(labels: Int64, scores: Float32, classes: Sequence[str]) -> Classification:
-    """What scores (n, classes) say of pictures with these labels (n,); of equal scores the class
-    that comes first in the list is the answer.
+    """Measure a classifier's scores; of equal ones, the class that comes first is the answer.
 
-    Raises ValueError where shapes differ, a label is out of range, a score is NaN, or n is 0.
+    Args:
+        labels: (n,), index into ``classes``.
+        scores: (n, classes).
+        classes: The names of the classes.
+
+    Raises:
+        ValueError: Where shapes differ, a label is out of range, a score is NaN, or n is 0.
     """
     count = len(classes)
     if scores.shape != (len(labels), count) or not len(labels):

@@ -41,8 +41,20 @@ AREAS = {
 class Coco:
     """COCO's twelve numbers; NaN, where COCO prints -1, if there is no truth to find.
 
-    ap: the mean over IoU 0.5, 0.55, ... 0.95; ap50 and ap75 at one of them; ap_small and so on over
-    an area range.  ar1, ar10, ar100: recall with that many detections a picture and class.
+    Args:
+        ap: The mean over IoU 0.5, 0.55, ... 0.95.
+        ap50: Average precision at IoU 0.5.
+        ap75: Average precision at IoU 0.75.
+        ap_small: ``ap`` of small objects.
+        ap_medium: ``ap`` of medium objects.
+        ap_large: ``ap`` of large objects.
+        ar1: Recall with one detection a picture and class.
+        ar10: Recall with ten.
+        ar100: Recall with a hundred.
+        ar_small: ``ar100`` of small objects.
+        ar_medium: ``ar100`` of medium objects.
+        ar_large: ``ar100`` of large objects.
+        class_ap: (K, 10) float64: average precision of each class at each IoU.
     """
 
     ap: float
@@ -63,9 +75,12 @@ class Coco:
 
 @dataclass(frozen=True)
 class _Fits:
-    """Pairs of a detection and a truth that reach the lowest threshold: rows of a pool, (p,) each.
+    """Pairs of a detection and a truth that reach the lowest threshold.
 
-    fit: (p,) float64, the IoU, or the part of the detection's area inside a crowd.
+    Args:
+        detection: (p,) int64, rows of a pool.
+        truth: (p,) int64, rows of a pool.
+        fit: (p,) float64, the IoU, or the part of the detection's area inside a crowd.
     """
 
     detection: Int64
@@ -79,9 +94,13 @@ class _Hits:
 
     They are by IoU threshold, then by class, best first. Precision is at its best where a detection
     hits, so those that are wrong need only be counted.
-    threshold: (h,) int64, which of the ten.  label, rank: (h,) int64, of the detection.
-    misses: (h,) int64, how many of the class were wrong before it.
-    truths: (K,) int64, those that count.
+
+    Args:
+        threshold: (h,) int64, which of the ten.
+        label: (h,) int64, of the detection.
+        rank: (h,) int64, of the detection.
+        misses: (h,) int64, how many of the class were wrong before it.
+        truths: (K,) int64, those that count.
     """
 
     threshold: Int64
@@ -92,7 +111,7 @@ class _Hits:
 
 
 def coco(pool: Pool) -> Coco:
-    """All twelve numbers of the detections in a pool."""
+    """Compute all twelve numbers of the detections in a pool."""
     rank = _ranks(pool)
     fits = _fits(pool, rank)
     areas = area_xyxy(pool.detections.xyxy)
@@ -121,7 +140,7 @@ def coco(pool: Pool) -> Coco:
 
 
 def _ranks(pool: Pool) -> Int64:
-    """(m,): the place of each detection among those of its picture and class, from 0."""
+    """Find the place of each detection among those of its picture and class, from 0: (m,)."""
     group = pool.detection_picture * pool.classes + pool.detections.labels
     order = np.argsort(group, kind="stable")  # the pool is best first within a class
     group = group[order]
@@ -142,9 +161,11 @@ def _fits(pool: Pool, rank: Int64) -> _Fits:
 class _Taken:
     """Which truth of the pool (n truths, m detections) each detection takes in one area range.
 
-    rows: (q,) int64, the detections that fit some truth at all.  truth: (10, q) int64, what they
-    take at each IoU threshold, -1 for nothing.  ignored: (n,) bool, truths that do not count.
-    counted: (m,) bool, the detections that are wrong if they take nothing.
+    Args:
+        rows: (q,) int64, the detections that fit some truth at all.
+        truth: (10, q) int64, what they take at each IoU threshold, -1 for nothing.
+        ignored: (n,) bool, truths that do not count.
+        counted: (m,) bool, the detections that are wrong if they take nothing.
     """
 
     rows: Int64
@@ -154,13 +175,13 @@ class _Taken:
 
     @property
     def hit(self) -> Bool:
-        """(10, q): took a truth that counts."""
+        """Which took a truth that counts, (10, q)."""
         hit: Bool = (self.truth >= 0) & ~np.append(self.ignored, False)[self.truth]
         return hit
 
 
 def outcome50(pool: Pool) -> Outcome:
-    """What COCO's AP50 makes of each detection."""
+    """Judge each detection as COCO's AP50 does."""
     rank = _ranks(pool)
     areas = area_xyxy(pool.detections.xyxy)
     taken = _match(pool, rank, _fits(pool, rank), areas, *AREAS["all"])
@@ -174,7 +195,7 @@ def outcome50(pool: Pool) -> Outcome:
 def _match(
     pool: Pool, rank: Int64, fits: _Fits, areas: Float64, smallest: float, largest: float
 ) -> _Taken:
-    """The detections, of areas (m,), in one area range."""
+    """Match the detections, of areas (m,), in one area range."""
     truths = pool.truths
     outside = (truths.areas < smallest) | (truths.areas > largest)
     ignored = truths.crowd | truths.difficult | outside
@@ -203,7 +224,7 @@ def _hits(pool: Pool, rank: Int64, taken: _Taken) -> _Hits:
 
 
 def _take(rank: Int64, fits: _Fits, ignored: Bool, crowd: Bool, rows: Int64) -> Int64:
-    """The truth that each detection in ``rows`` (q,) takes at each threshold, or -1: (10, q).
+    """Find the truth that each detection in ``rows`` (q,) takes at each threshold, or -1: (10, q).
 
     Taking is one after the other within a picture and class only. So all detections that are best
     in theirs take together, then all that are second, and so on.
@@ -237,7 +258,7 @@ def _take(rank: Int64, fits: _Fits, ignored: Bool, crowd: Bool, rows: Int64) -> 
 
 
 def _average_precision(found: _Hits) -> Float64:
-    """(K, 10): the mean precision at the 101 recalls; NaN for a class without truths.
+    """Average the precision at the 101 recalls, (K, 10); NaN for a class without truths.
 
     The n-th hit of a class is where recall n / truths is reached first, so precision at a recall is
     the best of that hit and all after it.
@@ -260,10 +281,10 @@ def _average_precision(found: _Hits) -> Float64:
     return result
 
 
-def _recall(found: _Hits, most: int) -> Float64:
-    """(K, 10): the part of the truths found, by ``most`` detections a picture and class."""
+def _recall(found: _Hits, limit: int) -> Float64:
+    """Compute the part of the truths found by ``limit`` detections a picture and class, (K, 10)."""
     classes, thresholds = len(found.truths), len(IOU_THRESHOLDS)
-    group = (found.threshold * classes + found.label)[found.rank < most]
+    group = (found.threshold * classes + found.label)[found.rank < limit]
     counts = np.bincount(group, minlength=thresholds * classes).reshape(thresholds, classes).T
     result = np.full((classes, thresholds), np.nan)
     np.divide(counts, found.truths[:, None], out=result, where=found.truths[:, None] > 0)
@@ -271,6 +292,6 @@ def _recall(found: _Hits, most: int) -> Float64:
 
 
 def _mean(values: Float64) -> float:
-    """Over the classes that have truths; NaN if none has."""
+    """Average over the classes that have truths; NaN if none has."""
     present = values[~np.isnan(values)]
     return float(present.mean()) if len(present) else np.nan

@@ -1,4 +1,4 @@
-"""Detections held against the truth by every metric at once: ``evaluate``."""
+"""Detections compared with the truth by every metric at once: ``evaluate``."""
 
 from __future__ import annotations
 
@@ -22,9 +22,20 @@ from tatami.types import Bool, Boxes, Detections, Int64
 
 @dataclass(frozen=True)
 class ClassEvaluation:
-    """One class. Average precisions are NaN where the class has no truth to find.
+    """The metrics of one class. Average precisions are NaN where it has no truth to find.
 
-    truths: those to find.  difficult: VOC's difficult ones and COCO's crowds, which are not.
+    Args:
+        name: The class.
+        truths: Those to find.
+        difficult: VOC's difficult ones and COCO's crowds, which need not be found.
+        detections: How many there are.
+        ap_voc07: VOC 2007's average precision.
+        ap_voc10: VOC 2010's average precision.
+        ap_coco: COCO's mean over IoU 0.5 to 0.95.
+        ap50_coco: COCO's at IoU 0.5.
+        at: Precision, recall and F1 at the score threshold asked for.
+        best: The same where F1 is best.
+        curve: Counts as the threshold falls.
     """
 
     name: str
@@ -44,10 +55,19 @@ class ClassEvaluation:
 class Evaluation:
     """What a detector is worth on some pictures.
 
-    iou_threshold: of everything but COCO's numbers.  map_voc07, map_voc10: means over the classes
-    with truths, NaN if none has.  at: the point at the score threshold that was asked for.  best:
-    the point of the best F1.  Both, and the curve, are over the detections of all classes alike.
-    intervals, diagnostics: only if they were asked for.
+    Args:
+        pictures: How many there are.
+        iou_threshold: Of everything but COCO's numbers.
+        classes: The metrics of each class.
+        map_voc07: The mean over the classes with truths; NaN if none has.
+        map_voc10: The same of VOC 2010's average precision.
+        coco: COCO's twelve numbers.
+        at: Precision, recall and F1 at the score threshold asked for, over the detections of all
+            classes alike.
+        best: The same where F1 is best.
+        curve: Counts as the threshold falls, over the detections of all classes alike.
+        intervals: Bootstrap intervals, where they were asked for.
+        diagnostics: What lies behind the figures, where it was asked for.
     """
 
     pictures: int
@@ -63,7 +83,11 @@ class Evaluation:
     diagnostics: Diagnostics | None = None
 
     def to_json(self, *, with_curves: bool = False) -> dict[str, Any]:
-        """A tree that json.dumps takes: NaN, for what does not exist, becomes None."""
+        """Give a tree that json.dumps takes: NaN, for what does not exist, becomes None.
+
+        Args:
+            with_curves: Whether to write the curves, too.
+        """
         numbers = [f.name for f in fields(Coco) if f.name != "class_ap"]
         classes = [_class(c, with_curves) for c in self.classes]
         further: dict[str, Any] = {}
@@ -97,12 +121,19 @@ def evaluate(
     resamples: int = 0,
     similar: Bool | None = None,
 ) -> Evaluation:
-    """All metrics of the detections of some pictures, held against their truths in the same order.
+    """Compute all metrics of the detections of some pictures.
 
-    iou_threshold: for VOC's numbers and for precision, recall and F1.  at: the score that
-    detections must exceed to enter precision, recall and F1.  resamples: for the intervals, if any.
-    similar: (K, K), from ``similar_classes``; where it is given, the diagnostics are made too.
-    Raises ValueError where lengths, labels or numbers make no sense.
+    Args:
+        truths: What is labeled in each picture.
+        detections: What was found in each, in the same order.
+        classes: The names of the classes.
+        iou_threshold: For VOC's numbers and for precision, recall and F1.
+        at: The score that detections must exceed to enter precision, recall and F1.
+        resamples: How many bootstrap resamples; 0: no intervals.
+        similar: (K, K), from ``similar_classes``; where it is given, the diagnostics are made too.
+
+    Raises:
+        ValueError: Where lengths, labels or numbers make no sense.
     """
     table = pool(truths, detections, len(classes))
     by_class = curves(table, outcome(table, iou_threshold))

@@ -1,7 +1,7 @@
 """What the best detections of each class are: figure 4 of YOLO (Redmon et al. 2016, section 4.2).
 
-After Hoiem et al. 2012, "Diagnosing Error in Object Detectors", section 2. Of a class with N truths
-to find, the N best detections are each one of:
+After Hoiem et al. 2012, "Diagnosing Error in Object Detectors", section 2. For a class with N
+truths to find, each of the N best detections is one of:
 
 - correct: of the right class, IoU > 0.5;
 - localization: of the right class, 0.1 < IoU <= 0.5, or a duplicate, as Hoiem has it;
@@ -11,7 +11,7 @@ to find, the N best detections are each one of:
 
 The first that fits is taken. As in VOC's average precision a detection goes to the truth that it
 overlaps best, and one that goes to a difficult truth is not among the N. Difficult truths do count
-where the class or the place is wrong: what was taken for something else is there.
+where the class or the place is wrong: what was mistaken for something else is there.
 """
 
 from __future__ import annotations
@@ -43,14 +43,15 @@ VOC_ALONE = ("bottle", "pottedplant", "tvmonitor")
 class Diagnosis:
     """What the best detections of each class are.
 
-    counts: (K, 5) int64, in the order of KINDS. A row sums to N, or less where less was found.
+    Args:
+        counts: (K, 5) int64, in the order of KINDS. A row sums to N, or less where less was found.
     """
 
     counts: Int64
 
     @property
     def fractions(self) -> Float64:
-        """(K, 5) float64: each row a sum of 1; NaN for a class without a detection to look at."""
+        """Each row as shares, (K, 5) float64; NaN for a class without a detection to look at."""
         total = self.counts.sum(axis=1, keepdims=True)
         fractions = np.full(self.counts.shape, np.nan)
         np.divide(self.counts, total, out=fractions, where=total > 0)
@@ -58,7 +59,7 @@ class Diagnosis:
 
     @property
     def mean(self) -> Float64:
-        """(5,) float64: the mean over the classes, as in the paper's figure; NaN if there is none.
+        """The mean over the classes, (5,) float64, as in the paper's figure; NaN if there is none.
 
         Classes without a detection to look at are left out.
         """
@@ -69,10 +70,18 @@ class Diagnosis:
 def similar_classes(
     classes: Sequence[str], groups: Sequence[Collection[str]] | None = None
 ) -> Bool:
-    """(K, K) bool: whether two different classes are in one group.
+    """Tell which classes are similar: two different ones of one group.
 
-    groups: Hoiem's where it is None and every class is one of VOC's, otherwise none.
-    Raises ValueError for a name that is no class.
+    Args:
+        classes: The names of the classes, K.
+        groups: Names that are similar; None: Hoiem's where every class is one of VOC's, otherwise
+            none.
+
+    Returns:
+        (K, K) bool.
+
+    Raises:
+        ValueError: For a name that is no class.
     """
     if groups is None:
         known = {*VOC_ALONE, *(name for group in VOC_SIMILAR for name in group)}
@@ -91,9 +100,14 @@ def similar_classes(
 
 
 def diagnose(pool: Pool, similar: Bool) -> Diagnosis:
-    """Look at the best detections of each class. similar: (K, K), from ``similar_classes``."""
+    """Look at the best detections of each class.
+
+    Args:
+        pool: Truths and detections.
+        similar: (K, K), from ``similar_classes``.
+    """
     result = outcome(pool, float(np.nextafter(RIGHT_IOU, 1)))  # "above" as "from here on"
-    truths = np.bincount(pool.truths.labels[result.wanted], minlength=pool.classes)
+    truths = np.bincount(pool.truths.labels[result.to_find], minlength=pool.classes)
     best = [
         np.flatnonzero(result.counted[rows])[: truths[label]] + rows.start
         for label in range(pool.classes)

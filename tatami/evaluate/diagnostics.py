@@ -17,7 +17,14 @@ from tatami.types import Bool
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """rocs, reliabilities: of each class.  reliability: over the detections of all classes."""
+    """What lies behind a detector's figures.
+
+    Args:
+        diagnosis: Kinds of error.
+        rocs: The ROC of each class over the pictures.
+        reliabilities: The calibration of each class.
+        reliability: The calibration over the detections of all classes.
+    """
 
     diagnosis: Diagnosis
     rocs: tuple[Roc, ...]
@@ -26,15 +33,21 @@ class Diagnostics:
 
     @property
     def mean_auc(self) -> float:
-        """Over the classes that have both positive and negative pictures; NaN if none has."""
+        """The mean over the classes that have positive and negative pictures; NaN if none has."""
         present = [roc.auc for roc in self.rocs if not np.isnan(roc.auc)]
         return sum(present) / len(present) if present else np.nan
 
 
 def diagnostics(pool: Pool, curves: Sequence[Curve], similar: Bool) -> Diagnostics:
-    """Of a pool and the curve of each class; similar: (K, K), from ``similar_classes``.
+    """Compute what lies behind the figures of a pool.
 
-    Raises ValueError where a score is not in 0 to 1, and so is no probability.
+    Args:
+        pool: Truths and detections.
+        curves: The curve of each class.
+        similar: (K, K), from ``similar_classes``.
+
+    Raises:
+        ValueError: Where a score is not in 0 to 1, and so is no probability.
     """
     return Diagnostics(
         diagnose(pool, similar),

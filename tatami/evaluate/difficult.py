@@ -1,4 +1,4 @@
-"""What VOC's difficult truths stand for: three ways in which evaluators treat them."""
+"""VOC's difficult truths: three ways in which evaluators treat them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ RULES: tuple[Difficult, ...] = ("ignore", "drop", "count")
 
 
 def treat_difficult(truths: Boxes, rule: Difficult) -> Boxes:
-    """The truths of a picture as an evaluator is to see them."""
+    """Mark or remove a picture's difficult truths as an evaluator does.
+
+    Args:
+        truths: What is labeled in a picture.
+        rule: One of RULES.
+    """
     if rule == "drop":
         return truths.select(~truths.difficult)
     if rule == "count":

@@ -1,4 +1,4 @@
-"""What a rule of matching makes of the detections of a pool: right, wrong, or neither."""
+"""How a rule of matching judges the detections of a pool: right, wrong, or neither."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from tatami.types import Bool
 class Outcome:
     """The rows of a pool with n truths and m detections, judged.
 
-    hit: (m,) bool, found a truth.  counted: (m,) bool, right or wrong; the others count neither
-    way, as what goes to a difficult truth.  wanted: (n,) bool, the truths that are to be found.
+    Args:
+        hit: (m,) bool, which detections found a truth.
+        counted: (m,) bool, which are right or wrong; the others count neither way, as what goes to
+            a difficult truth.
+        to_find: (n,) bool, the truths that are to be found.
     """
 
     hit: Bool
     counted: Bool
-    wanted: Bool
+    to_find: Bool

@@ -1,4 +1,4 @@
-"""The Pareto front: of networks that cost something, those that none other makes pointless."""
+"""The Pareto front: of networks that cost something, those that no other dominates."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ from tatami.types import Bool, Float64
 
 
 def pareto_front(cost: Float64, score: Float64) -> Bool:
-    """Which points no other dominates, (n,): less cost is better, and more score.
+    """Find the points that no other dominates: less cost is better, and more score.
 
-    cost, score: (n,). A point dominates another that is nowhere better and somewhere worse. Equal
-    points do not dominate one another: all of them are on the front, or none. A point with a NaN
-    is not on it.
+    A point dominates another that is nowhere better and somewhere worse. Equal points do not
+    dominate one another: all of them are on the front, or none. A point with a NaN is not on it.
+
+    Args:
+        cost: (n,).
+        score: (n,).
+
+    Returns:
+        (n,) bool.
     """
     on_front = np.zeros(len(cost), bool)
     there = np.flatnonzero(~(np.isnan(cost) | np.isnan(score)))

@@ -25,9 +25,12 @@ _BLOCK = 1 << 16  # detections paired at a time, so that memory stays bounded
 class Pairs:
     """Every detection with every truth of its picture and class that it shares a pixel with.
 
-    detection, truth: (p,) int64, rows of the pool, in the order of the detections and then of the
-    truths.  iou: (p,) float64.  cover: (p,) float64, the part of the detection's area inside the
-    truth: what COCO takes in place of IoU for a crowd.
+    Args:
+        detection: (p,) int64, rows of the pool, in their order.
+        truth: (p,) int64, rows of the pool, in their order for each detection.
+        iou: (p,) float64.
+        cover: (p,) float64, the part of the detection's area inside the truth: what COCO takes in
+            place of IoU for a crowd.
     """
 
     detection: Int64
@@ -43,8 +46,15 @@ class Pool:
     Truths are in the order of the pictures. Detections are in the order of the classes, best first
     within a class, ties in the order of the pictures and then as given: the order in which every
     devkit goes through them.
-    pictures: how many there are, empty ones too.
-    truth_picture: (n,) int64.  detection_picture: (m,) int64.
+
+    Args:
+        pictures: How many there are, empty ones too.
+        classes: How many there are.
+        truths: The labeled boxes.
+        truth_picture: (n,) int64, the picture of each.
+        detections: What was found.
+        detection_picture: (m,) int64, the picture of each.
+        pairs: Which of them overlap.
     """
 
     pictures: int
@@ -56,16 +66,22 @@ class Pool:
     pairs: Pairs
 
     def detections_of(self, label: int) -> slice:
-        """The rows of one class."""
+        """Give the rows of one class."""
         first, stop = np.searchsorted(self.detections.labels, [label, label + 1])
         return slice(int(first), int(stop))
 
 
 def pool(truths: Sequence[Boxes], detections: Sequence[Detections], classes: int) -> Pool:
-    """The table of pictures whose truths and detections are given in the same order.
+    """Put the truths and detections of pictures into one table.
 
-    Raises ValueError where the two differ in length, a label is not below ``classes``, or a number
-    is NaN or infinite.
+    Args:
+        truths: What is labeled in each picture.
+        detections: What was found in each, in the same order.
+        classes: How many classes there are.
+
+    Raises:
+        ValueError: Where the two differ in length, a label is not below ``classes``, or a number is
+            NaN or infinite.
     """
     if len(truths) != len(detections):
         raise ValueError(f"{len(truths)} pictures have truths but {len(detections)} detections")
@@ -114,7 +130,14 @@ def _picture_numbers(counts: list[int]) -> Int64:
 def overlaps(
     truths: Float64, truth_groups: Int64, detections: Float64, detection_groups: Int64
 ) -> Pairs:
-    """Pairs of boxes (n, 4) and (m, 4), xyxy, of one group, as a picture: (n,) and (m,) int64."""
+    """Find the pairs of boxes that overlap within a group, as a picture.
+
+    Args:
+        truths: (n, 4), edges.
+        truth_groups: (n,) int64.
+        detections: (m, 4), edges.
+        detection_groups: (m,) int64.
+    """
     order = np.argsort(truth_groups, kind="stable")
     groups, firsts, sizes = np.unique(truth_groups[order], return_index=True, return_counts=True)
     place = np.searchsorted(groups, detection_groups)

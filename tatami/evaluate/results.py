@@ -25,10 +25,15 @@ def write_results(
     detections: Sequence[Detections],
     categories: Sequence[int],
 ) -> None:
-    """Write the detections of pictures, whose ids are ``pictures``, atomically.
+    """Write the detections of pictures, whole or not at all.
 
     An id that is a plain whole number is written as one, as COCO has them.
-    categories: the category id of each class.
+
+    Args:
+        path: The file.
+        pictures: The id of each picture.
+        detections: What was found in each.
+        categories: The category id of each class.
     """
     rows = []
     for picture, found in zip(pictures, detections, strict=True):
@@ -51,11 +56,17 @@ def write_results(
 def read_results(
     path: Path, pictures: Sequence[str], categories: Sequence[int]
 ) -> tuple[Detections, ...]:
-    """The detections of each picture, in the order of the ids ``pictures``; none for most is fine.
+    """Read the detections of each picture; most may have none.
 
-    An ``image_id`` is a picture's id, or, for ids such as 000012, its number.
-    categories: the category id of each class.
-    Raises TatamiError for a file that is not such a list, or speaks of another picture or category.
+    An ``image_id`` is a picture's id or, for ids such as 000012, its number.
+
+    Args:
+        path: The file.
+        pictures: The id of each picture, which orders the result.
+        categories: The category id of each class.
+
+    Raises:
+        TatamiError: For a file that is not such a list, or has another picture or category.
     """
     place: dict[object, int] = {}
     for index, picture in enumerate(pictures):
@@ -94,7 +105,11 @@ def _rows(path: Path) -> list[object]:
 def _parsed(
     row: object, place: Mapping[object, int], label: Mapping[int, int]
 ) -> tuple[int, list[float], float, int]:
-    """Picture index, xyxy, score and class of one row. Raises ValueError saying what is wrong."""
+    """Read picture index, xyxy, score and class of one row.
+
+    Raises:
+        ValueError: For a faulty row; it says what is wrong.
+    """
     if not isinstance(row, dict):
         raise ValueError("not an object")
     picture, category = row.get("image_id"), row.get("category_id")

@@ -22,9 +22,11 @@ MEAN_STEPS = 500
 class Roc:
     """The points of the curve, by falling threshold, from (0, 0) to (1, 1).
 
-    thresholds: (t,) float64, infinity and then each score once: a point is of what scores at least
-    that, so that equal scores are never parted.
-    true_positives, false_positives: (t,) int64.
+    Args:
+        thresholds: (t,) float64, infinity and then each score once: a point counts what scores at
+            least that, so that equal scores are never parted.
+        true_positives: (t,) int64.
+        false_positives: (t,) int64.
     """
 
     thresholds: Float64
@@ -33,22 +35,22 @@ class Roc:
 
     @property
     def positives(self) -> int:
-        """How many there are."""
+        """How many positives there are."""
         return int(self.true_positives[-1])
 
     @property
     def negatives(self) -> int:
-        """How many there are."""
+        """How many negatives there are."""
         return int(self.false_positives[-1])
 
     @property
     def true_positive_rate(self) -> Float64:
-        """(t,) float64: the part of the positives that is found; NaN without any."""
+        """The part of the positives that is found, (t,) float64; NaN without any."""
         return _rate(self.true_positives)
 
     @property
     def false_positive_rate(self) -> Float64:
-        """(t,) float64: the part of the negatives that is taken for positive; NaN without any."""
+        """The part of the negatives that is taken for positive, (t,) float64; NaN without any."""
         return _rate(self.false_positives)
 
     @property
@@ -66,9 +68,14 @@ class Roc:
 
 
 def roc(scores: Float64, positive: Bool) -> Roc:
-    """The curve of scores (n,), a higher one meaning positive, and what is positive (n,).
+    """Compute the curve of some scores.
 
-    Raises ValueError where the two differ in length or a score is NaN.
+    Args:
+        scores: (n,), a higher one meaning positive.
+        positive: (n,), which are positive.
+
+    Raises:
+        ValueError: Where the two differ in length or a score is NaN.
     """
     if scores.shape != positive.shape or scores.ndim != 1:
         raise ValueError(f"scores {scores.shape} and labels {positive.shape} are not alike (n,)")
@@ -89,9 +96,13 @@ def roc(scores: Float64, positive: Bool) -> Roc:
 class MeanRoc:
     """The mean of several curves at equal false positive rates, none weighted (macro average).
 
-    false_positive_rate, true_positive_rate: (2 * MEAN_STEPS + 2,) float64; at each of
-    MEAN_STEPS + 1 rates, evenly from 0 to 1, the mean foot of the curves' steps and the mean head.
-    auc: the area under it, which is the mean of theirs.
+    At each of MEAN_STEPS + 1 rates, evenly from 0 to 1, it has the mean foot of the curves' steps
+    and the mean head.
+
+    Args:
+        false_positive_rate: (2 * MEAN_STEPS + 2,) float64.
+        true_positive_rate: (2 * MEAN_STEPS + 2,) float64.
+        auc: The area under it, which is the mean of theirs.
     """
 
     false_positive_rate: Float64
@@ -100,7 +111,7 @@ class MeanRoc:
 
 
 def mean_roc(curves: Sequence[Roc]) -> MeanRoc | None:
-    """The mean of the curves that have positives and negatives; None where none has."""
+    """Average the curves that have positives and negatives; None where none has."""
     defined = [one for one in curves if one.positives and one.negatives]
     if not defined:
         return None
@@ -119,7 +130,7 @@ def mean_roc(curves: Sequence[Roc]) -> MeanRoc | None:
 
 
 def class_rocs(pool: Pool) -> tuple[Roc, ...]:
-    """The curve of each class over the pictures. A crowd is treated as a difficult truth."""
+    """Compute the curve of each class over the pictures; a crowd counts as a difficult truth."""
     ignored = pool.truths.difficult | pool.truths.crowd
     result = []
     for label in range(pool.classes):

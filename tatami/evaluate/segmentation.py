@@ -1,7 +1,7 @@
-"""Segmentation: what the pixels are taken for, how much the areas agree, and their boundaries.
+"""Segmentation: how pixels are classified, how much the areas agree, and their boundaries.
 
-The confusion matrix C has C[i, j] pixels of class i taken for class j; pixels whose class is not
-stated (VOID) are not counted. With t the row's sum and f the column's, of a class:
+The confusion matrix C has C[i, j] pixels of class i that are predicted as class j; pixels whose
+class is not stated (VOID) are not counted. With t the row's sum and f the column's, of a class:
 
     accuracy = C[i, i] / t      IoU = C[i, i] / (t + f - C[i, i])      Dice = 2 C[i, i] / (t + f)
 
@@ -30,10 +30,16 @@ TOLERANCE = 0.0075
 
 @dataclass(frozen=True)
 class ClassResult:
-    """One class; NaN where a number would be 0 / 0.
+    """The metrics of one class; NaN where a number would be 0 / 0.
 
-    pixels: labeled so.  predicted: of the stated pixels, those found so, rightly or not.
-    boundary_f1: a mean over the pictures in which the class is labeled or found.
+    Args:
+        name: The class.
+        pixels: Pixels labeled as it.
+        predicted: Pixels predicted as it, rightly or not, among those with a label.
+        accuracy: The part of its pixels that is found.
+        iou: Intersection over union.
+        dice: Dice coefficient.
+        boundary_f1: The mean over the pictures in which the class is labeled or found.
     """
 
     name: str
@@ -47,9 +53,13 @@ class ClassResult:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """confusion: (classes, classes) int64, [label, answer], in pixels.
+    """The metrics of a segmenter on some pictures.
 
-    boundary_f1: the mean, over the pictures, of the mean over the classes of the picture.
+    Args:
+        pictures: How many there are.
+        confusion: (classes, classes) int64, [label, answer], in pixels.
+        boundary_f1: The mean, over the pictures, of the mean over the classes of the picture.
+        classes: The metrics of each class.
     """
 
     pictures: int
@@ -74,6 +84,7 @@ class Segmentation:
 
     @property
     def mean_iou(self) -> float:
+        """The mean IoU of the classes."""
         return _mean([one.iou for one in self.classes])
 
     @property
@@ -85,10 +96,11 @@ class Segmentation:
 
     @property
     def mean_dice(self) -> float:
+        """The mean Dice coefficient of the classes."""
         return _mean([one.dice for one in self.classes])
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; an undefined number is None."""
+        """Give plain values; an undefined number is None."""
         return {
             "pictures": self.pictures,
             "pixels": self.pixels,
@@ -115,7 +127,11 @@ class Segmentation:
 
 
 class Tally:
-    """Counts picture after picture, so that no masks need be kept."""
+    """Counts picture after picture, so that no masks need be kept.
+
+    Args:
+        classes: The names of the classes.
+    """
 
     def __init__(self, classes: Sequence[str]) -> None:
         count = len(classes)
@@ -124,10 +140,14 @@ class Tally:
         self._boundaries: list[Float64] = []  # (classes,) F1 of each picture, NaN for none
 
     def add(self, labeled: Mask, found: Mask) -> None:
-        """One picture's labels and answers, both (height, width).
+        """Count one picture's labels and answers.
 
-        Raises ValueError for shapes that differ and for a class that there is not; an answer may be
-        VOID only where the label is.
+        Args:
+            labeled: (height, width).
+            found: (height, width); it may be VOID only where the label is.
+
+        Raises:
+            ValueError: For shapes that differ and for a class that there is not.
         """
         count = len(self._names)
         if labeled.shape != found.shape or labeled.ndim != 2:
@@ -141,7 +161,7 @@ class Tally:
         self._boundaries.append(boundary_f1(labeled, found, count))
 
     def result(self) -> Segmentation:
-        """What all pictures so far come to."""
+        """Compute the metrics of all pictures so far."""
         confusion = self._confusion
         of_pictures = np.array(self._boundaries).reshape(-1, len(self._names))
         results = []
@@ -164,11 +184,20 @@ class Tally:
 
 
 def boundary_f1(labeled: Mask, found: Mask, classes: int, tolerance: float = TOLERANCE) -> Float64:
-    """(classes,) F1 of the boundaries in one picture; NaN where a class has none in either mask.
+    """Compute the F1 of the boundaries in one picture; NaN where a class has none in either mask.
 
     A class's boundary are its pixels with a neighbor, of the four, of another class. Where the
     label is VOID neither mask has a class, and such pixels are no neighbors. Pixels nearer than
     ``tolerance`` of the picture's diagonal to the other boundary, between centers, agree with it.
+
+    Args:
+        labeled: (height, width).
+        found: (height, width).
+        classes: How many classes there are.
+        tolerance: A share of the picture's diagonal.
+
+    Returns:
+        (classes,).
     """
     height, width = labeled.shape
     reach = tolerance * math.hypot(width, height)
@@ -190,7 +219,7 @@ def boundary_f1(labeled: Mask, found: Mask, classes: int, tolerance: float = TOL
 
 
 def _has_other_neighbor(mask: Mask) -> Bool:
-    """Which pixels have one of the four beside them of another class, neither of them VOID."""
+    """Find the pixels with one of the four beside them of another class, neither of them VOID."""
     edge: Bool = np.zeros(mask.shape, np.bool_)
     for one, other in (
         ((slice(None, -1), slice(None)), (slice(1, None), slice(None))),
@@ -203,10 +232,10 @@ def _has_other_neighbor(mask: Mask) -> Bool:
 
 
 def _share_near(pixels: Bool, others: Bool, reach: float) -> float:
-    """The share of some pixels that lie nearer than ``reach`` to one of the others; 0 of none.
+    """Compute the share of some pixels that lie nearer than ``reach`` to one of the others.
 
     Columns first: how far up or down the next of the others is; then, only at the pixels, the
-    nearest by Pythagoras among the columns that are near enough.
+    nearest by Pythagoras among the columns that are near enough. It is 0 of no pixels.
     """
     if not pixels.any() or not others.any():
         return 0.0
@@ -223,7 +252,7 @@ def _share_near(pixels: Bool, others: Bool, reach: float) -> float:
 
 
 def _vertical_distance(marked: Bool) -> Float64:
-    """To the next marked pixel in the same column, up or down; infinite without one."""
+    """Measure to the next marked pixel in the same column, up or down; infinite without one."""
     height = marked.shape[0]
     row = np.arange(height, dtype=np.float64)[:, None]
     above = np.maximum.accumulate(np.where(marked, row, -math.inf), axis=0)
@@ -236,7 +265,7 @@ def _ratio(part: int, whole: int) -> float:
 
 
 def _mean(values: Sequence[float]) -> float:
-    """Of those that are numbers; NaN without any."""
+    """Average those that are numbers; NaN without any."""
     known = [value for value in values if not math.isnan(value)]
     return float(np.mean(known)) if known else math.nan
 

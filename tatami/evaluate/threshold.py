@@ -13,8 +13,14 @@ from tatami.evaluate.curve import Curve
 class OperatingPoint:
     """What the detections with a score above ``threshold`` get right.
 
-    Precision is NaN where there is no detection, recall NaN where there is no truth, F1 where
-    there is neither.
+    Precision is NaN where there is no detection, recall NaN where there is no truth, F1 where there
+    is neither.
+
+    Args:
+        threshold: The score that detections exceed.
+        true_positives: How many found a truth.
+        false_positives: How many did not.
+        truths: How many there are to find.
     """
 
     threshold: float
@@ -41,14 +47,14 @@ class OperatingPoint:
 
 
 def at_threshold(curve: Curve, threshold: float) -> OperatingPoint:
-    """The point of the detections whose score exceeds the threshold, as in the decoding rule."""
+    """Find the point of the detections whose score exceeds the threshold, as in decoding."""
     count = int(np.searchsorted(-curve.scores, -threshold, side="left"))
     hits = int(curve.true_positives[count - 1]) if count else 0
     return OperatingPoint(threshold, hits, count - hits, curve.truths)
 
 
 def best_f1(curve: Curve) -> OperatingPoint:
-    """The point with the best F1, of equals the one with the highest threshold.
+    """Find the point with the best F1; of equal ones, that with the highest threshold.
 
     The threshold is half-way between the last score above it and the next one below, so that
     rounding it for print does not move a detection across. It is 1 where no detection is right.

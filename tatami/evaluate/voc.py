@@ -17,7 +17,15 @@ from tatami.evaluate.pool import Pool
 
 
 def outcome(pool: Pool, iou_threshold: float = 0.5) -> Outcome:
-    """The rule above. Raises ValueError unless 0 < iou_threshold <= 1."""
+    """Judge the detections of a pool by the rule above.
+
+    Args:
+        pool: Truths and detections.
+        iou_threshold: In (0, 1].
+
+    Raises:
+        ValueError: For another threshold.
+    """
     if not 0 < iou_threshold <= 1:
         raise ValueError(f"an IoU threshold is above 0 and at most 1, not {iou_threshold}")
     pairs = pool.pairs
@@ -40,8 +48,13 @@ def outcome(pool: Pool, iou_threshold: float = 0.5) -> Outcome:
 
 
 def curves(pool: Pool, outcome: Outcome) -> tuple[Curve, ...]:
-    """The curve of each class."""
-    truths = np.bincount(pool.truths.labels[outcome.wanted], minlength=pool.classes)
+    """Compute the curve of each class.
+
+    Args:
+        pool: Truths and detections.
+        outcome: How the detections were judged.
+    """
+    truths = np.bincount(pool.truths.labels[outcome.to_find], minlength=pool.classes)
     result = []
     for label in range(pool.classes):
         rows = pool.detections_of(label)
@@ -52,9 +65,9 @@ def curves(pool: Pool, outcome: Outcome) -> tuple[Curve, ...]:
 
 
 def eleven_point(curve: Curve) -> float:
-    """VOC 2007: the mean over recall 0, 0.1, ... 1 of the best precision at that recall or beyond.
+    """Compute VOC 2007's average precision; NaN where there is nothing to find.
 
-    NaN where there is nothing to find.
+    It is the mean over recall 0, 0.1, ... 1 of the best precision at that recall or beyond.
     """
     if curve.truths == 0:
         return np.nan
@@ -66,9 +79,9 @@ def eleven_point(curve: Curve) -> float:
 
 
 def all_point(curve: Curve) -> float:
-    """VOC 2010 and later: the area under the curve, precision made falling from the right.
+    """Compute VOC 2010's average precision; NaN where there is nothing to find.
 
-    NaN where there is nothing to find.
+    It is the area under the curve, precision made falling from the right.
     """
     if curve.truths == 0:
         return np.nan
@@ -77,5 +90,5 @@ def all_point(curve: Curve) -> float:
 
 
 def _best_from_here_on(curve: Curve) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """(n,): the best precision at each recall or a higher one."""
+    """Compute the best precision at each recall or a higher one, (n,)."""
     return np.maximum.accumulate(curve.precision[::-1])[::-1]

@@ -123,7 +123,7 @@ def _refuse(graph: ir.Graph) -> None:
     for node in graph:
         if node.op_type == "BatchNormalization":
             raise TatamiError(
-                f"{place(node)} is not folded", hint="run `tatami fold` first, then ship its file"
+                f"{place(node)} is not folded", hint="fold the network first, then ship the folded one"
             )
         if node.op_type not in known:
             raise TatamiError(

@@ -300,7 +300,7 @@ def _bias(node: ir.Node, outputs: int, scale: Float64) -> Array:
 def _overflow(node: ir.Node) -> TatamiError:
     return TatamiError(
         f"the sums of '{label(node)}' could leave 32 bits",
-        hint=f"keep it in float32: tatami quantize --keep-float {label(node)}",
+        hint=f"quantize it again and keep {label(node)} in float32",
     )
 
 

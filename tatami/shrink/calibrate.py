@@ -1,9 +1,9 @@
-"""The range of every activation, seen on calibration pictures.
+"""The range of every activation, observed on calibration pictures.
 
 A byte has 256 steps, so a range must be chosen: what lies outside is clipped, and the wider it is,
-the coarser the steps. Three ways: all that was seen (min-max), all but a share (percentile), or
-the range that loses least in squared error (MSE). What was seen is kept as histograms, so memory
-does not grow with the pictures.
+the coarser the steps. There are three methods: everything observed (min-max), all but a share
+(percentile), or the range that loses least in squared error (MSE). Observations are kept as
+histograms, so memory does not grow with the pictures.
 """
 
 from __future__ import annotations
@@ -30,9 +30,13 @@ CANDIDATES = 80
 
 @dataclass(frozen=True)
 class Observation:
-    """One activation on all pictures: (BINS,) counts between low and high, and channel means.
+    """The values of one activation on all calibration pictures.
 
-    means: (channels,) of its first axis after the batch.
+    Args:
+        low: The smallest value, or 0.
+        high: The largest value, or 0.
+        counts: (BINS,) int64: a histogram between the two.
+        means: (channels,) float64: the mean of each channel, the first axis after the batch.
     """
 
     low: float
@@ -43,7 +47,12 @@ class Observation:
 
 @dataclass(frozen=True)
 class Range:
-    """What eight bits are spread over; 0 is always inside."""
+    """What eight bits are spread over; 0 is always inside.
+
+    Args:
+        low: The value of the lowest byte.
+        high: The value of the highest byte.
+    """
 
     low: float
     high: float
@@ -55,10 +64,21 @@ def observe(
     count: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Observation]:
-    """Every activation by name. images: ``count`` arrays (1, 3, H, W), run through twice.
+    """Run calibration pictures through a network and observe every activation.
 
-    First for the extremes, then for the histograms between them. Raises TatamiError where there is
-    no picture, or where an activation is not finite.
+    They run twice: first for the extremes, then for the histograms between them.
+
+    Args:
+        network: The float network.
+        images: Arrays (1, 3, H, W).
+        count: How many there are, for ``progress``.
+        progress: Called with (images done, images in all, both turns counted) after each.
+
+    Returns:
+        An observation of every activation, by name.
+
+    Raises:
+        TatamiError: Where there is no picture, and where an activation is not finite.
     """
     pictures = list(images)
     if not pictures:
@@ -93,40 +113,49 @@ def observe(
     }
 
 
-def merge(several: Iterable[Observation]) -> Observation:
-    """Activations that must share one range, as one."""
-    given = list(several)
+def merge(observations: Iterable[Observation]) -> Observation:
+    """Merge the observations of activations that must share one range."""
+    given = list(observations)
     if len(given) == 1:
         return given[0]
-    low, high = min(seen.low for seen in given), max(seen.high for seen in given)
+    low, high = min(one.low for one in given), max(one.high for one in given)
     counts = np.zeros(BINS, np.int64)
-    for seen in given:
+    for one in given:
         found, _ = np.histogram(
-            _centers(seen), BINS, (low, max(high, low + 1e-30)), weights=seen.counts
+            _centers(one), BINS, (low, max(high, low + 1e-30)), weights=one.counts
         )
         counts += found.astype(np.int64)
     return Observation(low, high, counts, given[0].means)
 
 
-def choose_range(seen: Observation, method: Method) -> Range:
-    """The range of one activation. It holds 0, and is never empty."""
-    low, high = min(seen.low, 0.0), max(seen.high, 0.0)
+def choose_range(observation: Observation, method: Method) -> Range:
+    """Choose the range of one activation; it holds 0, and is never empty.
+
+    Args:
+        observation: The activation's values.
+        method: How it is chosen: a member of METHODS.
+    """
+    low, high = min(observation.low, 0.0), max(observation.high, 0.0)
     if high - low <= 0:
         return Range(0.0, 1.0)
     if method == "percentile":
-        share = np.cumsum(seen.counts) / seen.counts.sum()
+        share = np.cumsum(observation.counts) / observation.counts.sum()
         outside = (100 - PERCENTILE) / 200
-        edges = np.linspace(seen.low, seen.high, BINS + 1)
+        edges = np.linspace(observation.low, observation.high, BINS + 1)
         low = max(low, min(0.0, float(edges[np.searchsorted(share, outside)])))
         high = min(high, max(0.0, float(edges[np.searchsorted(share, 1 - outside) + 1])))
     if method == "mse":
-        low, high = _least_squares(seen, low, high)
-    return Range(low, high) if high > low else Range(min(seen.low, 0.0), max(seen.high, 0.0))
+        low, high = _least_squares(observation, low, high)
+    return (
+        Range(low, high)
+        if high > low
+        else Range(min(observation.low, 0.0), max(observation.high, 0.0))
+    )
 
 
-def _least_squares(seen: Observation, low: float, high: float) -> tuple[float, float]:
+def _least_squares(observation: Observation, low: float, high: float) -> tuple[float, float]:
     """Try narrower ranges, both ends together and then each, and keep the least squared error."""
-    centers, weights = _centers(seen), seen.counts.astype(np.float64)
+    centers, weights = _centers(observation), observation.counts.astype(np.float64)
 
     def error(low: float, high: float) -> float:
         scale = (high - low) / 255
@@ -139,14 +168,14 @@ def _least_squares(seen: Observation, low: float, high: float) -> tuple[float, f
     low, high = low * -best, high * -best
     if high > 0:
         high = -min((error(low, high * f), -high * f) for f in np.linspace(1.3, 0.6, CANDIDATES))[1]
-        high = min(high, max(seen.high, 0.0))
+        high = min(high, max(observation.high, 0.0))
     if low < 0:
         low = min((error(low * f, high), low * f) for f in np.linspace(1.3, 0.6, CANDIDATES))[1]
-        low = max(low, min(seen.low, 0.0))
+        low = max(low, min(observation.low, 0.0))
     return low, high
 
 
-def _centers(seen: Observation) -> Float64:
-    edges = np.linspace(seen.low, max(seen.high, seen.low + 1e-30), BINS + 1)
+def _centers(observation: Observation) -> Float64:
+    edges = np.linspace(observation.low, max(observation.high, observation.low + 1e-30), BINS + 1)
     centers: Float64 = (edges[:-1] + edges[1:]) / 2
     return centers

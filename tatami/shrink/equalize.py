@@ -1,4 +1,4 @@
-"""Cross-layer equalization: the ranges of channels made alike before they are quantized.
+"""Cross-layer equalization: make the ranges of channels alike before they are quantized.
 
 M. Nagel, M. van Baalen, T. Blankevoort and M. Welling, "Data-Free Quantization Through Weight
 Equalization and Bias Correction", ICCV 2019, section 4.1. ReLU and leaky ReLU are positively
@@ -34,9 +34,12 @@ class _Pair:
 
 
 def equalize(network: Network) -> Network:
-    """The same function in float, within rounding, with equalized weights.
+    """Equalize the weights of a network; in float it computes the same, within rounding.
 
-    Pairs of convolutions whose middle value nothing else reads take part; others are left.
+    Pairs of convolutions take part whose middle value nothing else reads; others are left.
+
+    Args:
+        network: The float network, which is left as it is.
     """
     model = network.model.clone()
     pairs = _pairs(model.graph)
@@ -95,7 +98,7 @@ def _array(node: ir.Node, index: int) -> Float64:
 
 
 def _scale(first: Float64, second: Float64, node: ir.Node) -> Float64:
-    """s of every channel between the two: what the first is divided by."""
+    """Compute s of every channel between the two: what the first is divided by."""
     largest = np.abs(first).max(axis=(1, 2, 3))
     if integer(node, "group", 1) == 1:
         other = np.abs(second).max(axis=(0, 2, 3))

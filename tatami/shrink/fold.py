@@ -27,14 +27,15 @@ from tatami.types import Float32, Float64
 class Folded:
     """What became of one convolution, or of a normalization that none could take up.
 
-    conv: the name of the value that the convolution made, which is no more.
-    output: the name of the value that it makes now: that of the chain's last node.
-    nodes: the folded nodes, each as ``BatchNormalization 'conv1/norm'``, in their order.
-    epsilon: that of the (last) normalization, None where the chain had none.
-    largest_scale: the largest |factor| that a channel's weights were multiplied by.
-    operations: additions, multiplications and divisions for one picture that are no longer done,
-    counted as the equations are written (normalize 2, scale 1, bias 1 an element).
-    alone: why the normalization became a convolution of its own, depthwise; "" for all others.
+    Args:
+        conv: The name of the value that the convolution made, which is no more.
+        output: The name of the value that it makes now: that of the chain's last node.
+        nodes: The folded nodes, each as ``BatchNormalization 'conv1/norm'``, in their order.
+        epsilon: That of the (last) normalization; None where the chain had none.
+        largest_scale: The largest |factor| that a channel's weights were multiplied by.
+        operations: Additions, multiplications and divisions for one picture that are no longer
+            done, counted as the equations are written (normalize 2, scale 1, bias 1 an element).
+        alone: Why the normalization became a convolution of its own, depthwise; "" for all others.
     """
 
     conv: str
@@ -54,7 +55,7 @@ class _Line:
     shift: Float64
 
     def then(self, after: _Line) -> _Line:
-        """after(self(x))."""
+        """Compose two lines: after(self(x))."""
         return _Line(after.scale * self.scale, after.scale * self.shift + after.shift)
 
 
@@ -65,18 +66,25 @@ def fold(
 
     Each convolution takes up the whole chain of BatchNormalization and of Mul, Div, Add and Sub by
     one constant per channel that follows it, in float64, rounded once to float32. The value that
-    the chain made keeps its name. ``epsilon`` replaces the nodes' own. The network given is left
-    as it is; a network with nothing to fold comes back equal, with no records.
+    the chain made keeps its name. A network with nothing to fold comes back equal, with no records.
 
-    depthwise: a normalization that no convolution can take up, as those in front of DenseNet's,
-    becomes a convolution of its own, of one tap and one channel each; its record says why. None:
-    in networks of Tatami's, whose metadata say what they are and which are so by design; in any
-    other file it may as well be a mistake, and is refused.
+    Args:
+        network: The network, which is left as it is.
+        epsilon: Replaces the nodes' own.
+        depthwise: Whether a normalization that no convolution can take up, as those in front of
+            DenseNet's, becomes a convolution of its own, of one tap and one channel each; its
+            record says why. None: in Tatami's own networks, whose metadata say what they are and
+            which are so by design; in any other file it may be a mistake, and is refused.
 
-    Raises TatamiError, naming the nodes, where folding would be wrong: a normalization that does
-    not follow a convolution and a convolution whose output is also used elsewhere, both unless
-    they become ``depthwise``, a normalization in training mode, a variance that is negative beyond
-    epsilon, a constant that differs within a channel, weights that leave the range of float32.
+    Returns:
+        The folded network, and what became of each convolution.
+
+    Raises:
+        TatamiError: Where folding would be wrong; it names the nodes. That is a normalization that
+            does not follow a convolution and a convolution whose output is also used elsewhere,
+            both unless they become ``depthwise``, a normalization in training mode, a variance that
+            is negative beyond epsilon, a constant that differs within a channel, weights that leave
+            the range of float32.
     """
     model = network.model.clone()
     drop_identity(model)  # so that a normalization is seen to follow its convolution
@@ -103,7 +111,7 @@ def fold(
 
 
 def _chain(conv: ir.Node) -> list[ir.Node]:
-    """The nodes behind a convolution that are a line per channel and that alone use it."""
+    """List the nodes behind a convolution that are a line per channel and that alone use it."""
     chain: list[ir.Node] = []
     value = conv.outputs[0]
     while not value.is_graph_output() and len(value.uses()) == 1:
@@ -121,7 +129,7 @@ def _chain(conv: ir.Node) -> list[ir.Node]:
 
 
 def _other(node: ir.Node, value: ir.Value) -> Float64 | None:
-    """The constant that an arithmetic node joins with ``value``; None where it is no constant."""
+    """Find the constant that an arithmetic node joins with ``value``; None where there is none."""
     array = constant(node, 1 if node.inputs[0] is value else 0)
     return None if array is None else array.astype(np.float64)
 
@@ -174,7 +182,7 @@ def _fold_chain(
 
 
 def _make_depthwise(graph: ir.Graph, node: ir.Node, epsilon: Epsilon | None, reason: str) -> Folded:
-    """A normalization as a convolution of one tap, every channel by itself: the same line."""
+    """Write a normalization as a convolution of one tap, every channel by itself: the same line."""
     used = epsilon or Epsilon(_written(real(node, "epsilon", 1e-5)))
     line = _normalization(node, used)
     output = node.outputs[0]
@@ -203,15 +211,16 @@ def _out_of_range(what: str) -> TatamiError:
 
 
 def _written(value: float) -> float:
-    """A float32 attribute as it was written: 1e-5 and not 9.999999747378752e-06.
+    """Give a float32 attribute as it was written: 1e-5 and not 9.999999747378752e-06.
 
-    The shortest decimal that float32 rounds to it; the two differ by less than one part in 1e7.
+    It is the shortest decimal that float32 rounds to it; the two differ by less than one part in
+    1e7.
     """
     return float(str(np.float32(value)))
 
 
 def _normalization(node: ir.Node, epsilon: Epsilon) -> _Line:
-    """scale * (x - mean) / deviation + bias as a line."""
+    """Write scale * (x - mean) / deviation + bias as a line."""
     if integer(node, "training_mode", 0):
         raise TatamiError(
             f"{place(node)} is in training mode: its statistics change with every batch",
@@ -237,14 +246,15 @@ def _normalization(node: ir.Node, epsilon: Epsilon) -> _Line:
         raise TatamiError(
             f"{place(node)} has the variance {variance[channel]:.6g} in channel {channel}: "
             f"with epsilon {epsilon} it has no positive square root",
-            hint="give the epsilon of the framework that trained it with --epsilon",
+            hint="give that of the framework that trained it",
+            setting="epsilon",
         )
     factor = scale / deviation
     return _Line(factor, bias - mean * factor)
 
 
 def _arithmetic(node: ir.Node, value: ir.Value, channels: int) -> _Line:
-    """x * k, x / k, x + k, x - k or k - x as a line, k one number per channel."""
+    """Write x * k, x / k, x + k, x - k or k - x as a line, k one number per channel."""
     array = _other(node, value)
     assert array is not None
     shape = (1,) * (4 - array.ndim) + array.shape
@@ -291,15 +301,15 @@ def _replace(
 
 
 def _unfoldable(node: ir.Node) -> TatamiError:
-    """Why a normalization is still there: what stands before it, or who else wants it."""
+    """Say why a normalization is still there: what stands before it, or who else uses it."""
     value = node.inputs[0]
     before = None if value is None else value.producer()
-    leave = "fold with --depthwise, which makes it a convolution of its own"
+    leave = "fold with depthwise, which makes it a convolution of its own"
     if value is None or before is None:
         return TatamiError(
             f"{place(node)} normalizes the network's input and not a convolution's output: "
             "folded forward into a convolution it would be wrong at zero-padded borders",
-            hint="put it into the input's mean and scale, or fold with --depthwise",
+            hint="put it into the input's mean and scale, or fold with depthwise",
         )
     if before.op_type == "Conv":
         users = [place(use.node) for use in value.uses() if use.node is not node]

@@ -3,9 +3,10 @@
 Weights become int8, symmetric, a scale a channel (B. Jacob et al., "Quantization and Training of
 Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018; R. Krishnamoorthi,
 "Quantizing deep convolutional networks for efficient inference", 2018), activations uint8 with a
-zero point, from ranges seen on calibration pictures. The arithmetic that follows is
-docs/integer-arithmetic.md. Outputs stay float32: no value is rounded that need not be. But for one
-that another network takes as bytes, as the head of a detector in two stages does.
+zero point, from ranges observed on calibration pictures. The arithmetic that follows is
+docs/integer-arithmetic.md. Outputs stay float32: no value is rounded that need not be. The
+exception is an output that another network takes as bytes, as the head of a detector in two stages
+does.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ SAME_RANGE = (
 )
 """They move samples, or take means of them: all of their values share one range."""
 ORDERS = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze")
-"""Of these, the ones that only order samples anew: between the last layer and an output they would
-have it rounded for nothing."""
+"""Those among them that only reorder samples: between the last layer and an output they would have
+it rounded for nothing."""
 _SETTINGS = ("Clip", "MaxUnpool", "Pad", "Reshape", "Resize", "Slice", "Squeeze", "Unsqueeze")
-"""Their inputs after the first say how or where."""
+"""Their inputs after the first say how or where, and are not quantized."""
 OTHERS = ("Add", "AveragePool", "GlobalAveragePool", "Sigmoid", "Tanh")
 
 
@@ -46,8 +47,13 @@ OTHERS = ("Add", "AveragePool", "GlobalAveragePool", "Sigmoid", "Tanh")
 class Layer:
     """What quantization did to one layer.
 
-    sqnr: signal to quantization noise of its output, dB: 10 log10(sum x^2 / sum (x - q)^2), all
-    layers before it quantized too.  weight_sqnr: of its weights by themselves; None without.
+    Args:
+        name: The layer's name.
+        operator: Its operator in ONNX.
+        output: The value it makes, after its activation.
+        sqnr: Signal to quantization noise of its output in dB, 10 log10(sum x^2 / sum (x - q)^2),
+            all layers before it quantized too.
+        weight_sqnr: The same of its weights by themselves; None without weights.
     """
 
     name: str
@@ -59,7 +65,7 @@ class Layer:
 
 def quantize(
     network: Network,
-    seen: Mapping[str, Observation],
+    observations: Mapping[str, Observation],
     *,
     method: Method = "mse",
     bias_correction: bool = True,
@@ -67,17 +73,26 @@ def quantize(
     shared: Mapping[str, Range] | None = None,
     note: str = "",
 ) -> Network:
-    """The QDQ network. seen: of every activation, from ``calibrate.observe`` on this network.
+    """Quantize a float network to a QDQ network of 8 bits.
 
-    bias_correction: what rounding a layer's weights adds on average to its outputs is taken off
-    its bias (M. Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias
-    Correction", ICCV 2019, section 4.2, with measured means).  keep_float: layers that stay float.
-    shared: the ranges of inputs and outputs, by name, that go from one network to another: such an
-    output is float32 still, but holds nothing that is not a step of its bytes.
-    note: how it was calibrated, for the provenance.
+    Args:
+        network: The float network, with its normalizations folded; it is left as it is.
+        observations: Of every activation, from ``calibrate.observe`` on this network.
+        method: How ranges are chosen.
+        bias_correction: Whether what rounding a layer's weights adds on average to its outputs is
+            taken off its bias.
+        keep_float: The names of layers that stay float.
+        shared: The ranges of inputs and outputs, by name, that go from one network to another. Such
+            an output stays float32, but holds only values that are steps of its bytes.
+        note: How it was calibrated, for the provenance.
 
-    Raises TatamiError for a network with normalizations that are not folded, for one that is
-    quantized already, and for a layer to keep that there is not.
+    Raises:
+        TatamiError: For a network with normalizations that are not folded, for one that is
+            quantized already, and for a name in ``keep_float`` that is no layer.
+
+    Source:
+        M. Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction",
+        ICCV 2019, section 4.2, with measured means, for the correction of biases.
     """
     model = network.model.clone()
     drop_identity(model)
@@ -86,7 +101,7 @@ def quantize(
     outwards = _outwards(graph)
     chosen = [node for node in graph if _is_integer(node, keep_float) and node not in outwards]
     given = shared or {}
-    work = _Work(graph, _ranges(chosen, seen, method, given), _pictures(network.spec))
+    work = _Work(graph, _ranges(chosen, observations, method, given), _pictures(network.spec))
     for node in chosen:
         if _joins_the_sum(node, chosen):
             continue
@@ -96,7 +111,7 @@ def quantize(
             assert value is not None
             work.quantize(value)
         if node.op_type in WITH_WEIGHTS:
-            _quantize_weights(work, node, seen if bias_correction else {})
+            _quantize_weights(work, node, observations if bias_correction else {})
         if node.op_type in SAME_RANGE and node.outputs[0].uses():  # its result is bytes already
             work.quantize(node.outputs[0])
     for index, output in enumerate(graph.outputs):
@@ -114,7 +129,13 @@ def quantize(
 
 
 def measure(network: Network, quantized: Network, images: Iterable[Float32]) -> list[Layer]:
-    """The signal to noise ratio of every layer with weights, in order, on (1, 3, H, W) images."""
+    """Measure the signal to noise ratio of every layer with weights, in order.
+
+    Args:
+        network: The float network.
+        quantized: What ``quantize`` made of it.
+        images: Arrays (1, 3, H, W).
+    """
     signal: dict[str, float] = {}
     noise: dict[str, float] = {}
     layers = _outputs_of_layers(network, quantized)
@@ -140,7 +161,7 @@ def _refuse(graph: ir.Graph, keep_float: Collection[str]) -> None:
     labels = [label(node) for node in graph if node.op_type in WITH_WEIGHTS]
     for node in graph:
         if node.op_type == "BatchNormalization":
-            raise TatamiError(f"{place(node)} is not folded", hint="run `tatami fold` first")
+            raise TatamiError(f"{place(node)} is not folded", hint="fold the network first")
         if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
             raise TatamiError(
                 "the network is quantized already", hint="give the float network it was made of"
@@ -153,7 +174,7 @@ def _refuse(graph: ir.Graph, keep_float: Collection[str]) -> None:
 
 
 def _pictures(spec: Spec | None) -> InputSpec | None:
-    """How pictures become the network's input; None where that is no picture."""
+    """Tell how pictures become the network's input; None where that is no picture."""
     return spec.input if spec is not None and spec.sees_pictures else None
 
 
@@ -163,12 +184,12 @@ def _is_integer(node: ir.Node, keep_float: Collection[str]) -> bool:
     if node.op_type == "Add":
         return constant(node, 0) is None and constant(node, 1) is None
     if node.op_type == "Resize" and not node.outputs[0].uses():
-        return False  # means that nobody asks to be bytes
+        return False  # nobody needs these means as bytes
     return node.op_type in (*ACTIVATIONS, *SAME_RANGE, *OTHERS)
 
 
 def _outwards(graph: ir.Graph) -> set[ir.Node]:
-    """The nodes that only order samples anew for an output."""
+    """Find the nodes that only reorder samples for an output."""
     found: set[ir.Node] = set()
     for node in reversed(list(graph)):
         readers = [use.node for use in node.outputs[0].uses()]
@@ -178,7 +199,7 @@ def _outwards(graph: ir.Graph) -> set[ir.Node]:
 
 
 def _joins_the_sum(node: ir.Node, chosen: Collection[ir.Node]) -> bool:
-    """Whether a node is an activation that alone reads an integer convolution or sum."""
+    """Tell whether a node is an activation that alone reads an integer convolution or sum."""
     value = node.inputs[0]
     maker = None if value is None else value.producer()
     if node.op_type not in ACTIVATIONS or maker is None or value is None:
@@ -188,17 +209,24 @@ def _joins_the_sum(node: ir.Node, chosen: Collection[ir.Node]) -> bool:
     return alone and maker in chosen and maker.op_type in kinds
 
 
-# Ranges and the nodes that say them --------------------------------------------------------------
+# Ranges and the nodes that state them ------------------------------------------------------------
 
 
 def _ranges(
     chosen: Collection[ir.Node],
-    seen: Mapping[str, Observation],
+    observations: Mapping[str, Observation],
     method: Method,
     given: Mapping[str, Range],
 ) -> dict[str, Range]:
-    """The range of every value; values that a node only moves share one. given: those of some."""
-    group: dict[str, str] = {name: name for name in seen}
+    """Choose the range of every value; values that a node only moves share one.
+
+    Args:
+        chosen: The nodes that become integer.
+        observations: Of every activation.
+        method: How ranges are chosen.
+        given: Ranges of some values that are known already.
+    """
+    group: dict[str, str] = {name: name for name in observations}
 
     def root(name: str) -> str:
         while group[name] != name:
@@ -212,20 +240,24 @@ def _ranges(
             for name in names:
                 group[root(str(node.outputs[0].name))] = root(name)
     members: dict[str, list[str]] = {}
-    for name in seen:
+    for name in observations:
         members.setdefault(root(name), []).append(name)
     made = {str(node.outputs[0].name) for node in chosen if node.op_type in SAME_RANGE}
     result = {}
     for names in members.values():
         sources = [name for name in names if name not in made] or names
         known = [given[name] for name in names if name in given]
-        one = known[0] if known else choose_range(merge(seen[name] for name in sources), method)
+        one = (
+            known[0]
+            if known
+            else choose_range(merge(observations[name] for name in sources), method)
+        )
         result.update(dict.fromkeys(names, one))
     return result
 
 
 def scale_of(range: Range) -> tuple[np.float32, int]:
-    """(scale, zero point) of uint8 over a range that holds 0."""
+    """Compute the scale and the zero point of uint8 over a range that holds 0."""
     scale = np.float32((range.high - range.low) / 255)
     if scale <= np.finfo(np.float32).tiny:
         scale = np.float32(1 / 255)
@@ -233,7 +265,11 @@ def scale_of(range: Range) -> tuple[np.float32, int]:
 
 
 def input_scale(spec: InputSpec) -> tuple[np.float32, int] | None:
-    """What takes the 256 levels of a picture to 256 bytes, where one scale can do it."""
+    """Find the scale and zero point that take a picture's 256 levels to 256 bytes.
+
+    Returns:
+        None where one scale cannot do it.
+    """
     mean, scale = set(spec.mean), set(spec.scale)
     if len(mean) > 1 or len(scale) > 1:
         return None
@@ -246,7 +282,12 @@ def input_scale(spec: InputSpec) -> tuple[np.float32, int] | None:
 class _Work:
     """A graph in which values get their pairs of QuantizeLinear and DequantizeLinear.
 
-    scales: of every value that a DequantizeLinear of a pair makes.
+    ``scales`` has the scale of every value that a DequantizeLinear of a pair makes.
+
+    Args:
+        graph: The graph, which is changed.
+        ranges: The range of every value.
+        pictures: How pictures become the input; None where it is no picture.
     """
 
     def __init__(
@@ -288,8 +329,7 @@ class _Work:
         self.scales[dq.outputs[0]] = scale
 
     def quantize_output(self, index: int) -> None:
-        """Put a pair behind an output of the graph, unless it has one, and have the pair make the
-        output, under its name."""
+        """Have a pair make an output of the graph, under its name; add one where there is none."""
         value = self.graph.outputs[index]
         if not any(use.node.op_type == "QuantizeLinear" for use in value.uses()):
             self._add_pair(value)
@@ -301,6 +341,7 @@ class _Work:
         self.graph.outputs[index] = made
 
     def initializer(self, name: str, array: NDArray[Any]) -> ir.Value:
+        """Add a constant to the graph."""
         tensor = ir.tensor(array, name=name)
         value = ir.Value(
             name=name,
@@ -314,7 +355,7 @@ class _Work:
     def dequantized(
         self, before: ir.Node, name: str, array: NDArray[Any], scale: Float32, axis: int
     ) -> ir.Value:
-        """A constant as integers with a DequantizeLinear behind it."""
+        """Add a constant as integers with a DequantizeLinear behind it."""
         inputs = [
             self.initializer(f"{name}_quantized", array),
             self.initializer(f"{name}_scale", scale),
@@ -334,14 +375,22 @@ class _Work:
 
 
 def output_axis(node: ir.Node) -> int:
-    """The axis of a layer's weights that counts its outputs."""
+    """Find the axis of a layer's weights that counts its outputs."""
     if node.op_type == "Conv" or (node.op_type == "Gemm" and integer(node, "transB", 0)):
         return 0
     return 1
 
 
 def to_integers(weights: Float32, axis: int) -> tuple[NDArray[np.int8], Float32]:
-    """int8 weights and the scale of each slice along ``axis``: symmetric, largest at 127."""
+    """Quantize weights to int8, symmetric, each slice's largest at 127.
+
+    Args:
+        weights: Of any shape.
+        axis: The axis that has a scale for each slice.
+
+    Returns:
+        int8 weights and the scale of each slice along ``axis``.
+    """
     others = tuple(i for i in range(weights.ndim) if i != axis)
     largest = np.abs(weights).max(axis=others)
     scale = np.maximum(largest / 127, 1e-12).astype(np.float32)
@@ -353,8 +402,8 @@ def _along(array: Float32, axis: int, rank: int) -> Float32:
     return array.reshape([-1 if i == axis else 1 for i in range(rank)])
 
 
-def _quantize_weights(work: _Work, node: ir.Node, seen: Mapping[str, Observation]) -> None:
-    """Weights and bias as integers. seen: for bias correction; empty without."""
+def _quantize_weights(work: _Work, node: ir.Node, observations: Mapping[str, Observation]) -> None:
+    """Write weights and bias as integers; without observations the bias is not corrected."""
     weights = constant(node, 1)
     bias = constant(node, 2)
     assert weights is not None
@@ -376,9 +425,9 @@ def _quantize_weights(work: _Work, node: ir.Node, seen: Mapping[str, Observation
     shift = np.zeros(outputs) if bias is None else np.broadcast_to(bias.reshape(-1), (outputs,))
     correction = np.zeros(outputs)
     source = str(node.inputs[0].name).removesuffix("_dequantized")
-    if node.op_type == "Conv" and source in seen:
+    if node.op_type == "Conv" and source in observations:
         changed = stored.astype(np.float64) * _along(scales, 0, 4) - weights
-        correction = _mean_of(changed, seen[source].means, integer(node, "group", 1))
+        correction = _mean_of(changed, observations[source].means, integer(node, "group", 1))
     if bias is None and not correction.any():
         return
     bias_scale = work.scales[node.inputs[0]] * axis_scale.astype(np.float32)
@@ -396,11 +445,17 @@ def _quantize_weights(work: _Work, node: ir.Node, seen: Mapping[str, Observation
 
 
 def _mean_of(changed: Float64, means: Float64, groups: int) -> Float64:
-    """What a change of weights (o, c / groups, ...) adds to outputs, for inputs of mean (c,)."""
+    """Compute what a change of weights (o, c / groups, ...) adds to outputs on average.
+
+    Args:
+        changed: By how much the weights change.
+        means: (c,), the mean of each input channel.
+        groups: The convolution's.
+    """
     by_tap = changed.sum(axis=(2, 3))  # (o, c / groups)
     outputs = len(by_tap) // groups
-    seen = np.repeat(means.reshape(groups, -1), outputs, axis=0)  # (o, c / groups)
-    total: Float64 = (by_tap * seen).sum(axis=1)
+    inputs = np.repeat(means.reshape(groups, -1), outputs, axis=0)  # (o, c / groups)
+    total: Float64 = (by_tap * inputs).sum(axis=1)
     return total
 
 
@@ -408,7 +463,7 @@ def _mean_of(changed: Float64, means: Float64, groups: int) -> Float64:
 
 
 def _outputs_of_layers(network: Network, quantized: Network) -> list[tuple[ir.Node, str, str]]:
-    """(layer, its output after its activation, that value's twin in the quantized network)."""
+    """List each layer, its output after its activation, and that value's twin once quantized."""
     names = {str(value.name) for node in quantized.graph for value in node.outputs}
     found = []
     for node in network.graph:

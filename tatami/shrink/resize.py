@@ -18,10 +18,15 @@ from tatami.types import Size
 
 
 def resize(network: Network, size: Size) -> Network:
-    """The network for images of another size; the one given is left as it is.
+    """Adapt a network to images of another size.
 
-    Raises TatamiError for a network that fixes a shape on the way (a Reshape), and where the size
-    does not suit it.
+    Args:
+        network: The network, which is left as it is.
+        size: The new size of its input.
+
+    Raises:
+        TatamiError: For a network that fixes a shape on the way (a Reshape), and where the size
+            does not suit it.
     """
     proto = ir.to_proto(network.model)
     graph = proto.graph
@@ -47,7 +52,7 @@ def resize(network: Network, size: Size) -> Network:
 
 
 def _scale_by_factors(network: Network, graph: onnx.GraphProto) -> None:
-    """A Resize to sizes becomes one by the factors that these sizes are now."""
+    """Change every Resize to sizes into one by the factors that these sizes are now."""
     shapes = {
         str(value.name): shape_of(value)
         for node in network.graph

@@ -23,8 +23,15 @@ from tatami.types import Float32, Float64
 
 @dataclass(frozen=True)
 class Truncated:
-    """What became of a layer. inputs, outputs: v and u.  kept: t.  lost: of the weights' Euclidean
-    norm, the share that is gone."""
+    """What became of a fully connected layer.
+
+    Args:
+        layer: The name of what it computes.
+        inputs: How many inputs it has, v.
+        outputs: How many outputs it has, u.
+        kept: How many singular values are left, t.
+        lost: The share of the weights' Euclidean norm that is gone, in [0, 1].
+    """
 
     layer: str
     inputs: int
@@ -34,16 +41,17 @@ class Truncated:
 
     @property
     def before(self) -> int:
-        """Multiply-adds of a sample."""
+        """Multiply-adds of a sample before."""
         return self.inputs * self.outputs
 
     @property
     def after(self) -> int:
+        """Multiply-adds of a sample now."""
         return self.kept * (self.inputs + self.outputs)
 
 
 def layers(network: Network) -> dict[str, tuple[int, int]]:
-    """The fully connected layers, by the name of what they compute: (inputs, outputs)."""
+    """List the fully connected layers by the name of what they compute: (inputs, outputs)."""
     return {
         str(node.outputs[0].name): (weight.shape[1], weight.shape[0])
         for node in network.graph
@@ -52,9 +60,17 @@ def layers(network: Network) -> dict[str, tuple[int, int]]:
 
 
 def truncate(network: Network, kept: Mapping[str, int]) -> tuple[Network, list[Truncated]]:
-    """The network with so many singular values of these layers, named as ``layers`` does.
+    """Keep only some singular values of fully connected layers.
 
-    Raises TatamiError for a layer that there is not and a number that its sides do not allow.
+    Args:
+        network: The network, which is left as it is.
+        kept: How many to keep, by the names that ``layers`` gives.
+
+    Returns:
+        The network, and what became of each layer.
+
+    Raises:
+        TatamiError: For a layer that there is not, and a number that its sides do not allow.
     """
     known = layers(network)
     for name, count in kept.items():
@@ -81,7 +97,7 @@ def truncate(network: Network, kept: Mapping[str, int]) -> tuple[Network, list[T
 
 
 def _weight(node: ir.Node) -> Float32 | None:
-    """(outputs, inputs) of a Gemm that is a plain layer; None of any other."""
+    """Give the weights (outputs, inputs) of a Gemm that is a plain layer; None of any other."""
     plain = all(
         node.attributes[name].value == 1.0 for name in ("alpha", "beta") if name in node.attributes
     )

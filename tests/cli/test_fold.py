@@ -129,7 +129,7 @@ def test_depthwise_makes_convolutions_of_what_is_left(tatami, model_of, tmp_path
     path = tmp_path / "net.onnx"
     onnx.save(model_of(nodes, weights), path)
     _, _, err = tatami("fold", path)
-    assert "--depthwise" in err
+    assert "fold with depthwise" in err
     code, out, _ = tatami("fold", path, "--depthwise", "-o", tmp_path / "out.onnx")
     assert code == 0
     assert "1 normalizations became depthwise convolutions" in out

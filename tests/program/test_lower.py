@@ -10,8 +10,10 @@ from tatami.errors import TatamiError
 from tatami.program import interpret
 from tatami.program.lower import lower
 from tatami.program.steps import Clamp, Conv, Leaky, MaxPool, parameters
-from tatami.ship.c.emit import c_name, emit
+from tatami.ship.c.emit import emit
 from tatami.ship.c.layout import lay_out
+from tatami.ship.c.names import c_name
+from tatami.ship.c.tasks.detection import DETECTION_IN_C
 from tatami.types import Size
 
 
@@ -78,7 +80,7 @@ def test_refusals_name_the_layer_and_the_hint(tmp_path, builder, small_spec):
     x = body(b)
     four = [b.constant(np.ones(16)) for _ in range(4)]
     x = b.node("BatchNormalization", x, *four)
-    refused(r"BatchNormalization 'v1_batch.*tatami fold", b.network(path, spec, x, size, result))
+    refused(r"BatchNormalization 'v1_batch.*fold the network first", b.network(path, spec, x, size, result))
 
 
 def test_a_network_of_another_program_has_a_program_too(tmp_path, builder):
@@ -118,7 +120,7 @@ def test_the_input_must_be_of_a_legal_size(tmp_path, builder, small_spec):
     spec = small_spec(Size(2, 2), classes="abc", stride=1)
     program = lower(b.network(tmp_path / "n.onnx", spec, x, Size(2, 2), (16, 2, 2)))
     with pytest.raises(TatamiError, match="2x2 cannot be shipped"):
-        emit(program, "net")
+        emit(program, "net", task=DETECTION_IN_C)
 
 
 def test_large_weights_are_not_text(tmp_path, builder, small_spec):

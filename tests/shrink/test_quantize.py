@@ -219,7 +219,7 @@ def test_what_is_refused(tmp_path):
         "y",
         (1, 3, 8, 8),
     )
-    with pytest.raises(TatamiError, match="tatami fold"):
+    with pytest.raises(TatamiError, match="fold the network first"):
         quantize(plain, {})
 
 
