@@ -16,13 +16,13 @@ from PIL import Image
 
 from tatami import graph
 from tatami.cli.main import main
-from tatami.tasks.classification_report import rocs_of
 from tatami.evaluate.classification import evaluate
 from tatami.models.table import MODELS
 from tatami.pipeline.artifact import open_artifact
 from tatami.pipeline.initial_weights import initial_weights
 from tatami.pipeline.plan import Asked, Source, plan
-from tatami.ship.c.run import CompiledClassifier
+from tatami.ship.c.tasks.classification import CompiledClassifier
+from tatami.tasks.classification_report import rocs_of
 from tatami.types import ClassificationSpec, Size
 from tatami.types.progress import quiet
 
@@ -92,7 +92,19 @@ def test_evaluate(command: Command, trained: Path, data: Path, capsys) -> None:
     assert command("evaluate", trained / "network.onnx", "--data", data, *part) == 0
     assert "5 pictures" in capsys.readouterr().out
     assert command("evaluate", trained, "--data", data, "--split", "test", "--diagnose") == 2
-    assert "is for detectors" in capsys.readouterr().err
+    assert "--diagnose: it is an option of a detector" in capsys.readouterr().err
+
+
+def test_classifiers_are_compared(
+    command: Command, trained: Path, data: Path, tmp_path: Path, capsys
+) -> None:
+    arguments = ("pareto", trained, "--data", data, "--split", "test", "--no-time")
+    assert command(*arguments, "-o", tmp_path / "out", "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    (one,) = answer["networks"]
+    assert (answer["metric"], one["top1"], one["on_front"]["multiply_adds"]) == ("top1", 1.0, True)
+    assert command(*arguments, "-o", tmp_path / "out", "--metric", "voc07") == 2
+    assert "give top1 or top5" in capsys.readouterr().err
 
 
 def test_predict(command: Command, trained: Path, data: Path, tmp_path: Path) -> None:
@@ -140,7 +152,7 @@ def test_from_torch_to_integers_in_c(
     assert "1.000  mean of the classes" in page
 
     picture = np.asarray(Image.open(data / "test" / "red" / "0.png"))
-    expected = open_artifact(folder / "network-int8.onnx").classify(picture)
+    expected = open_artifact(folder / "network-int8.onnx").predictor.classify(picture)
     with (
         CompiledClassifier(folder / "c-int8") as shipped,
         CompiledClassifier(folder / "c-int8", variant="portable") as plain,
@@ -323,10 +335,7 @@ def test_of_many_classes_the_worst_are_drawn() -> None:
     assert [one.name for one in rocs_of(few)[1:]] == ["a", "b", "c"]
 
 
-def test_a_detectors_command_refuses_a_classifier(
-    command: Command, trained: Path, data: Path, capsys
-) -> None:
-    assert command("pareto", trained / "network.onnx", trained, "--data", data) == 2
+def test_the_summary_of_a_classifier(command: Command, capsys) -> None:
     assert command("summary", "resnet18", "--size", "64x32", "--json") == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["input"] == [1, 3, 32, 64]
