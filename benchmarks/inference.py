@@ -38,10 +38,7 @@ from rich.table import Table
 
 from tatami import graph
 from tatami.program.lower import lower
-from tatami.ship.c.emit import emit
-from tatami.ship.c.footprint import footprint
-from tatami.ship.c.operator import Options
-from tatami.ship.c.targets import target_of
+from tatami.ship.table import BACKENDS
 from tatami.shrink.calibrate import observe
 from tatami.shrink.quantize import quantize
 
@@ -112,13 +109,16 @@ def prepared(name: str, folder: Path, python: str, threads: int) -> tuple[list[C
     for kind, source in (("float32", network), ("int8", ours)):
         program = lower(source)
         multiply_adds = sum(program.multiply_adds(step) for step in program.steps)
-        shipped = emit(program, "net", "binary", Options("any", threads))
+        backend = BACKENDS["c"]
+        options = backend.options(threads=threads, weights="binary")
+        plan = backend.plan({"": program}, "net", options)
+        shipped = backend.emit(plan)
         place = folder / f"c-{kind}"
         place.mkdir()
         for file, content in shipped.files.items():
             (place / file).write_bytes(content)
-        needs = footprint(program, shipped, target_of("any"))
-        one = Contestant(f"tatami {kind}", "tatami", kind, place, needs.flash)
+        needs = backend.footprint(plan, shipped)
+        one = Contestant(f"tatami {kind}", "tatami", kind, place, needs.to_json()["flash"])
         contestants.append(one)
     ncnn_file.write(model, folder / "net.param")
     for kind, told in (("float32", "-"), ("int8", str(folder / "ranges.json"))):

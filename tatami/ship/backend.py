@@ -23,15 +23,13 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tatami.errors import TatamiError
 from tatami.program.steps import Program, Shape, Value
-from tatami.types import Float64, Picture, Spec
+from tatami.rules.regions import Propose
+from tatami.types import Picture, Spec
 
 Array = NDArray[Any]
 Programs = Mapping[str, Program]
 """The programs of what is shipped, by the names of its parts."""
-Find = Callable[[Picture], Float64]
-"""Finds the regions of a picture, (n, 4) in its pixels, where a program does not find its own."""
 
 O_ = TypeVar("O_")
 """The options of a back end: a frozen dataclass."""
@@ -162,7 +160,18 @@ class Footprint(ABC):
     @property
     @abstractmethod
     def needs(self) -> tuple[Need, ...]:
-        """List what a device must have: of C, RAM and flash."""
+        """List what a device must have: for C, RAM and flash."""
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """Give the needs as plain values: of C, values, ram, flash and measured.
+
+        ``values`` is the largest sum of tensors alive at once, in bytes.
+        """
+
+    @abstractmethod
+    def lines(self) -> list[str]:
+        """Say the needs in words, a line each."""
 
     def exceeded(self, limits: Mapping[str, int | None]) -> Need | None:
         """Find the first need above its limit.
@@ -184,6 +193,11 @@ class RunningNetwork(ABC):
     @abstractmethod
     def known(self) -> Mapping[str, Value]:
         """Say the shape and type of the inputs and of every step's output, by name."""
+
+    @property
+    @abstractmethod
+    def inputs(self) -> tuple[str, ...]:
+        """Name the inputs."""
 
     @property
     @abstractmethod
@@ -304,6 +318,10 @@ class Backend(ABC, Generic[N, O_]):
         """
 
     @abstractmethod
+    def name_of(self, text: str) -> str:
+        """Make a name that may begin every name in the files, of a file's name."""
+
+    @abstractmethod
     def plan(
         self, programs: Programs, name: str, options: O_, task: object | None = None
     ) -> Plan[N, O_]:
@@ -368,7 +386,7 @@ class Backend(ABC, Generic[N, O_]):
         *,
         variant: str | None = None,
         target: str | None = None,
-        find: Find | None = None,
+        find: Propose | None = None,
     ) -> Running:
         """Run a shipped folder.
 
@@ -383,16 +401,3 @@ class Backend(ABC, Generic[N, O_]):
             TatamiError: For a folder that is damaged, and where kernels, a compiler or an emulator
                 are missing.
         """
-
-
-def check_part(programs: Programs) -> Program:
-    """Give the only program of what is one network.
-
-    Raises:
-        TatamiError: Where there are several.
-    """
-    if set(programs) != {""}:
-        raise TatamiError(
-            f"{len(programs)} networks are not one", hint="ship them as what their spec says"
-        )
-    return programs[""]

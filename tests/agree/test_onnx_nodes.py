@@ -27,7 +27,7 @@ from tatami.graph.operators import OPERATORS
 from tatami.graph.read import OPSETS
 from tatami.program.lower import lower
 from tatami.ship.c.emit import emit
-from tatami.ship.c.run import CompiledNetwork
+from tatami.ship.c.run.network import CompiledNetwork
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "operators.md"
 TOLERANCE = 1e-5  # of float32 where a case asks for equality

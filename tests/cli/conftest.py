@@ -24,6 +24,8 @@ from tatami.graph.metadata import to_metadata
 from tatami.program.lower import lower
 from tatami.ship.c.build import build
 from tatami.ship.c.emit import emit
+from tatami.ship.c.operator import Options
+from tatami.ship.c.tasks.detection import DETECTION_IN_C
 from tatami.types import Decoding, DetectionSpec, InputSpec, Size
 
 COLORS = {"red": (255, 0, 0), "green": (0, 255, 0)}
@@ -64,9 +66,7 @@ def save_square_finder(path: Path) -> None:
         [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(bias, "bias")],
     )
     model = helper.make_model(content, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    spec = DetectionSpec(
-        "detect", tuple(COLORS), InputSpec(Size(96, 64)), Decoding.yolov2(((1.0, 1.0),))
-    )
+    spec = DetectionSpec(tuple(COLORS), InputSpec(Size(96, 64)), Decoding.yolov2(((1.0, 1.0),)))
     helper.set_model_props(model, to_metadata(spec))
     onnx.save(model, path)
 
@@ -158,7 +158,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (lists / f"{split}.txt").write_text("000000\n000001\n000002\n000003\n")
     program = lower(graph.read(house / "squares.onnx"))
     (house / "c").mkdir()
-    for name, content in emit(program, "squares", "array").files.items():
+    for name, content in emit(program, "squares", Options(weights="array"), DETECTION_IN_C).files.items():
         (house / "c" / name).write_bytes(content)
     if shutil.which("cc"):
         build(house / "c", "squares", house / "c" / "squares_detect", options=("-O1",))
@@ -200,7 +200,7 @@ def bad_networks(tmp_path_factory: pytest.TempPathFactory, house: Path) -> Path:
 
     def metadata(model: onnx.ModelProto) -> None:
         for entry in model.metadata_props:
-            if entry.key == "tatami.rules.decoding":
+            if entry.key == "tatami.decoding":
                 entry.value = entry.value[:-1]
 
     def classes(model: onnx.ModelProto) -> None:
@@ -315,10 +315,8 @@ def bad_run(trained: Path, tmp_path: Path) -> Callable[[str], Path]:
         elif what == "run.json has a bad size":
             say(recipe=values["recipe"] | {"size": "wide"})
         elif what == "run.json has bad anchors":
-            decoding = json.dumps(
-                {**json.loads(values["spec"]["tatami.rules.decoding"]), "anchors": [1]}
-            )
-            say(spec=values["spec"] | {"tatami.rules.decoding": decoding})
+            decoding = json.dumps({**json.loads(values["spec"]["tatami.decoding"]), "anchors": [1]})
+            say(spec=values["spec"] | {"tatami.decoding": decoding})
         elif what == "run.json has a root that is no text":
             say(data=values["data"] | {"root": 5})
         elif what == "run.json has an unknown augmentation":

@@ -12,13 +12,14 @@ import pytest
 from PIL import Image
 
 from tatami import graph
-from tatami.pipeline.artifact import head_beside, open_artifact
-from tatami.tasks.proposals import judged_regions, read_proposals, write_proposals
 from tatami.data.open import open_dataset
 from tatami.errors import TatamiError
 from tatami.graph.metadata import from_metadata
-from tatami.ship.c.run_two_stage import is_two_stage
+from tatami.pipeline.artifact import open_artifact
+from tatami.ship.c.run.description import describe_joined
 from tatami.ship.c.targets import TARGETS, missing
+from tatami.tasks.proposals import judged_regions, read_proposals, write_proposals
+from tatami.tasks.two_stage import head_beside
 from tatami.types import Boxes, TwoStageSpec
 
 Command = Callable[..., int]
@@ -88,7 +89,7 @@ def test_faster_rcnn_from_pictures_to_c(
     assert command("see", "anchors", run, "--data", data, "-o", tmp_path / "anchors") == 0
     shipped = ("ship", both, "-o", run / "c", "--name", "two", "--weights", "binary")
     assert command(*shipped, "--target", "portable", "--no-build") == 0
-    assert is_two_stage(run / "c")
+    assert describe_joined(run / "c") is not None
     content = json.loads((run / "c" / "network.json").read_text())
     assert from_metadata(content["metadata"]) == open_artifact(both).spec
 
@@ -214,7 +215,7 @@ def test_in_four_turns(command: Command, data: Path, tmp_path: Path) -> None:
         (("fast-rcnn", "--alternate"), "for Faster R-CNN"),
         (("yolov2-tiny", "--alternate"), "for Faster R-CNN"),
         (("rcnn", "--evaluate-every", 1), "whole only when"),
-        (("faster-rcnn", "--anchors", "5"), "--anchors is for"),
+        (("faster-rcnn", "--anchors", "5"), "--anchors: the network has its own boxes"),
         (("faster-rcnn", "--label-smoothing", 0.1), "classifiers"),
         (("faster-rcnn", "--nms", "none"), "no way to suppress"),
     ],

@@ -28,7 +28,8 @@ from tatami.models.export import export_onnx, to_model
 from tatami.program import interpret
 from tatami.program.lower import lower
 from tatami.ship.c.emit import emit
-from tatami.ship.c.run import CompiledNetwork
+from tatami.ship.c.operator import Options
+from tatami.ship.c.run.network import CompiledNetwork
 from tatami.shrink.calibrate import observe
 from tatami.shrink.fold import fold
 from tatami.shrink.quantize import quantize
@@ -237,7 +238,7 @@ def test_its_own_file_folds_without_an_option(exported: Exported) -> None:
 def test_the_c_program_agrees(exported: Exported, tmp_path: Path) -> None:
     if shutil.which("cc") is None:
         pytest.skip("no C compiler")
-    for file, content in emit(lower(exported.folded), "net", "binary").files.items():
+    for file, content in emit(lower(exported.folded), "net", Options(weights="binary")).files.items():
         (tmp_path / file).write_bytes(content)
     with CompiledNetwork(tmp_path, options=("-O1",)) as compiled:
         found = np.stack([compiled.run([image])[0].reshape(-1) for image in exported.images])
@@ -249,7 +250,7 @@ def test_the_integer_c_program_gives_the_bits_of_numpy(exported: Exported, tmp_p
         pytest.skip("no C compiler")
     seen = observe(exported.folded, list(exported.images[:, None]), len(exported.images))
     program = lower(quantize(exported.folded, seen))
-    for file, content in emit(program, "net", "binary").files.items():
+    for file, content in emit(program, "net", Options(weights="binary")).files.items():
         (tmp_path / file).write_bytes(content)
     with CompiledNetwork(tmp_path, options=("-O1",)) as compiled:
         for image, logits in zip(exported.images, exported.logits, strict=True):
@@ -285,7 +286,7 @@ def test_every_depth_is_one_answer_to_the_last_integer(name: str, tmp_path: Path
     seen = observe(folded, list(pictures[:, None]), 2)
     for kind, program in (("float", lower(folded)), ("bytes", lower(quantize(folded, seen)))):
         (tmp_path / kind).mkdir()
-        for file, content in emit(program, "net", "binary").files.items():
+        for file, content in emit(program, "net", Options(weights="binary")).files.items():
             (tmp_path / kind / file).write_bytes(content)
         with CompiledNetwork(tmp_path / kind, options=("-O1",)) as compiled:
             found = np.stack([compiled.run([picture])[0].reshape(-1) for picture in pictures])
@@ -339,7 +340,7 @@ def test_the_whole_network_of_the_paper_in_c(name: str, tmp_path: Path) -> None:
             model(images)
         logits = model.eval()(images[:1]).numpy()
     folded, _ = fold(Network(to_model(model, Size(side, side)), None), depthwise=True)
-    for file, content in emit(lower(folded), "net", "binary").files.items():
+    for file, content in emit(lower(folded), "net", Options(weights="binary")).files.items():
         (tmp_path / file).write_bytes(content)
     with CompiledNetwork(tmp_path, options=("-O2",)) as compiled:
         found = compiled.run([images[0].numpy()])[0].reshape(logits.shape)

@@ -21,7 +21,8 @@ from tatami.program import interpret
 from tatami.program.lower import lower
 from tatami.rules.decoding import candidates
 from tatami.ship.c.emit import emit
-from tatami.ship.c.run import CompiledDetector
+from tatami.ship.c.operator import Options
+from tatami.ship.c.tasks.detection import DETECTION_IN_C, CompiledDetector
 from tatami.shrink.calibrate import observe
 from tatami.shrink.fold import fold
 from tatami.shrink.quantize import quantize
@@ -67,7 +68,7 @@ def build(name: str, seed: int = 0, size: Size | None = None) -> Detector:
 
 def spec(name: str, model: Detector) -> DetectionSpec:
     return DetectionSpec(
-        "detect", CLASSES, model.input_spec(CASES[name].size), decoding=model.decoding
+        CLASSES, model.input_spec(CASES[name].size), decoding=model.decoding
     )
 
 
@@ -234,7 +235,8 @@ def test_folded_it_agrees(exported: Exported) -> None:
 def test_the_c_program_agrees(exported: Exported, tmp_path: Path) -> None:
     if shutil.which("cc") is None:
         pytest.skip("no C compiler")
-    for file, content in emit(lower(exported.folded), "net", "array").files.items():
+    shipped = emit(lower(exported.folded), "net", Options(weights="array"), DETECTION_IN_C)
+    for file, content in shipped.files.items():
         (tmp_path / file).write_bytes(content)
     with CompiledDetector(tmp_path) as compiled:
         of_c = compiled.forward(exported.images)
@@ -249,7 +251,8 @@ def test_in_8_bits_c_is_the_program_to_the_bit(exported: Exported, tmp_path: Pat
         pytest.skip("no C compiler")
     seen = observe(exported.folded, list(exported.images[:, None]), len(exported.images))
     program = lower(quantize(exported.folded, seen))
-    for file, content in emit(program, "net", "array").files.items():
+    shipped = emit(program, "net", Options(weights="array"), DETECTION_IN_C)
+    for file, content in shipped.files.items():
         (tmp_path / file).write_bytes(content)
     with CompiledDetector(tmp_path) as compiled:
         of_c = compiled.forward(exported.images)

@@ -31,7 +31,8 @@ from tatami.program.lower import lower
 from tatami.program.steps import Program
 from tatami.rules.segmentation import ForwardSegmenter
 from tatami.ship.c.emit import emit
-from tatami.ship.c.run import CompiledSegmenter
+from tatami.ship.c.operator import Options
+from tatami.ship.c.tasks.segmentation import SEGMENTATION_IN_C, CompiledSegmenter
 from tatami.shrink.calibrate import observe
 from tatami.shrink.fold import fold
 from tatami.shrink.quantize import quantize
@@ -255,7 +256,8 @@ def test_the_c_program_agrees(exported: Exported, tmp_path: Path) -> None:
         pytest.skip("no C compiler")
     program = replace(lower(exported.folded), spec=exported.network.spec)
     assert not any(value.quantized for value in program.values.values())
-    for file, content in emit(program, "net", "binary").files.items():
+    shipped = emit(program, "net", Options(weights="binary"), SEGMENTATION_IN_C)
+    for file, content in shipped.files.items():
         (tmp_path / file).write_bytes(content)
     with CompiledSegmenter(tmp_path, variant="portable") as compiled:
         found = np.stack([compiled.network.run([image])[0] for image in exported.images])
@@ -283,7 +285,8 @@ def test_the_integer_c_program_gives_the_bits_of_numpy(exported: Exported, tmp_p
     program = replace(lower(quantize(exported.folded, seen)), spec=exported.network.spec)
     in_bytes = [program.values[step.output].quantization is not None for step in program.steps]
     assert all(in_bytes[: len(in_bytes) - 3])  # all but the last, and an upsampling behind it
-    for file, content in emit(program, "net", "binary").files.items():
+    shipped = emit(program, "net", Options(weights="binary"), SEGMENTATION_IN_C)
+    for file, content in shipped.files.items():
         (tmp_path / file).write_bytes(content)
     with CompiledSegmenter(tmp_path, variant="portable") as compiled:
         assert labels_agree(compiled, program) == 1

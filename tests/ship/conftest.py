@@ -2,18 +2,22 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 
 from tatami.program.lower import lower
 from tatami.ship.c.emit import emit
 from tatami.ship.c.operator import DEFAULT
+from tatami.tasks.table import task_of
 
 
 def _ship(network, folder, name, weights, options=DEFAULT):
     if shutil.which("cc") is None:
         pytest.skip("no C compiler")
-    for file, content in emit(lower(network), name, weights, options).files.items():
+    task = None if network.spec is None else task_of(network.spec).c
+    shipped = emit(lower(network), name, replace(options, weights=weights), task)
+    for file, content in shipped.files.items():
         (folder / file).write_bytes(content)
     return folder
 

@@ -26,9 +26,9 @@ from tatami.program.steps import (
 )
 from tatami.ship.c.emit import emit
 from tatami.ship.c.operator import Options
-from tatami.ship.c.run import CompiledNetwork
-from tatami.ship.c.targets import TARGETS, missing
 from tatami.ship.c.operators.winograd import blocks_of
+from tatami.ship.c.run.network import CompiledNetwork
+from tatami.ship.c.targets import TARGETS, missing
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 LAYERS = 12  # convolutions in one program: one compilation proves many
@@ -120,7 +120,7 @@ def random_program(seed: int, quantized: bool, layers: int = LAYERS):
 
 def written(program, folder, target="any", threads=1):
     folder.mkdir(exist_ok=True)
-    for file, content in emit(program, "net", "auto", Options(target, threads)).files.items():
+    for file, content in emit(program, "net", Options(target, threads)).files.items():
         (folder / file).write_bytes(content)
     return folder
 

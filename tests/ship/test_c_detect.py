@@ -17,7 +17,7 @@ from tatami.rules.decoding import detections
 from tatami.rules.detection import ForwardDetector
 from tatami.rules.picture import placement
 from tatami.ship.c.build import WARNINGS, build
-from tatami.ship.c.run import CompiledDetector
+from tatami.ship.c.tasks.detection import CompiledDetector
 from tatami.types import Size
 
 # Reads maps and answers with boxes: what net_detect does after the network has run.

@@ -7,7 +7,8 @@ from tatami.errors import TatamiError
 from tatami.graph import run, values
 from tatami.program.lower import lower
 from tatami.ship.c.operator import Options
-from tatami.ship.c.run import CompiledDetector, CompiledNetwork
+from tatami.ship.c.run.network import CompiledNetwork
+from tatami.ship.c.tasks.detection import CompiledDetector
 from tatami.types import Size
 
 TOLERANCE = 1e-5  # of the largest magnitude of the map: rounding in another order of addition

@@ -51,7 +51,7 @@ from tatami.program.steps import (
 from tatami.ship.c.build import WARNINGS, build
 from tatami.ship.c.emit import emit
 from tatami.ship.c.operator import Options
-from tatami.ship.c.run import CompiledNetwork
+from tatami.ship.c.run.network import CompiledNetwork
 
 SHAPE = (6, 7, 5)
 CHECKED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
@@ -322,7 +322,7 @@ def test_nothing_undefined_happens(shipped, each_compiler, monkeypatch):
 @pytest.mark.parametrize("threads", [1, 3])
 def test_no_warning(shipped, each_compiler, weights, threads, tmp_path):
     program, *_ = shipped
-    for file, content in emit(program, "net", weights, Options(threads=3)).files.items():
+    for file, content in emit(program, "net", Options(threads=3, weights=weights)).files.items():
         (tmp_path / file).write_bytes(content)
     strict = ("-O2", *WARNINGS, "-Wconversion", "-Wshadow", f"-DNET_THREADS={threads}")
     build(tmp_path, "net", tmp_path / "proof", main="proof.c", command=each_compiler,

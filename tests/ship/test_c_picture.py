@@ -6,7 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tatami.rules.picture import prepare
-from tatami.ship.c.run import CompiledDetector, native
+from tatami.ship.c.run.network import native
+from tatami.ship.c.tasks.detection import CompiledDetector
 from tatami.types import Size
 
 SPECS = {

@@ -13,7 +13,10 @@ from tatami.program.lower import lower
 from tatami.rules.segmentation import ForwardSegmenter
 from tatami.ship.c.build import WARNINGS, build
 from tatami.ship.c.emit import emit
-from tatami.ship.c.run import CompiledClassifier, CompiledSegmenter, open_compiled
+from tatami.ship.c.tasks.classification import CompiledClassifier
+from tatami.ship.c.tasks.segmentation import SEGMENTATION_IN_C, CompiledSegmenter
+from tatami.ship.table import BACKENDS
+from tatami.tasks.table import SEGMENTATION
 from tatami.types import VOID, InputSpec, SegmentationSpec, Size
 
 CLASSES = ("sky", 'a "b" \\', "畳", "road")
@@ -130,7 +133,12 @@ def test_pictures_from_files_and_what_is_no_picture(name, tmp_path, builder, shi
 def test_every_way_to_ask_and_the_largest_pictures(tmp_path, builder, ship_to):
     network = segmenter(builder, tmp_path / "n.onnx", "plain")
     folder = ship_to(network)
-    with open_compiled(folder) as program, open_compiled(folder, variant="portable") as asked:
+    c = BACKENDS["c"]
+    with (
+        c.open(folder, SEGMENTATION) as running,
+        c.open(folder, SEGMENTATION, variant="portable") as other,
+    ):
+        program, asked = running.predictor, other.predictor
         assert isinstance(program, CompiledSegmenter)
         assert program.spec == network.spec
         for size in [(16384, 1), (3, 16384), (40, 30)]:
@@ -148,4 +156,4 @@ def test_classes_that_no_byte_holds(tmp_path, builder):
     x = b.conv("images", 3, VOID + 1, (1, 1))
     network = b.network(tmp_path / "n.onnx", spec, x, Size(8, 8), (VOID + 1, 8, 8))
     with pytest.raises(TatamiError, match="256 classes do not fit a byte"):
-        emit(lower(network), "net")
+        emit(lower(network), "net", task=SEGMENTATION_IN_C)

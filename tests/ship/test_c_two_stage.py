@@ -21,23 +21,28 @@ from tatami.models import TWO_STAGE
 from tatami.models.export import to_head_network, to_network
 from tatami.models.rcnn import RCNN
 from tatami.models.two_stage import Head
-from tatami.pipeline.artifact import is_quantized, numpy_forward, open_artifact
+from tatami.pipeline.artifact import open_artifact
+from tatami.program.forward import is_quantized, numpy_forward
 from tatami.program.lower import lower
+from tatami.program.steps import Program
 from tatami.rules.picture import prepare
 from tatami.rules.regions import TwoStageDetector, warp
+from tatami.ship.backend import Shipped
 from tatami.ship.c.build import WARNINGS, build, compiler
 from tatami.ship.c.operator import Options
-from tatami.ship.c.run_two_stage import CompiledTwoStage
-from tatami.ship.c.two_stage import HALVES, emit_two_stage
+from tatami.ship.c.tasks.two_stage import HALVES, CompiledTwoStage
+from tatami.ship.table import BACKENDS
 from tatami.shrink.calibrate import choose_range, merge, observe
 from tatami.shrink.fold import fold
 from tatami.shrink.quantize import quantize
+from tatami.tasks.table import DETECTION
 from tatami.types import Size, TwoStageSpec
 
 if shutil.which("cc") is None:
     pytest.skip("no C compiler", allow_module_level=True)
 
-PORTABLE = Options("portable")
+PORTABLE = Options("portable", weights="binary")
+"""Weights as a file: a compiler is at C arrays for minutes."""
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 CLASSES = ("a", 'b "quoted"', "c")
 
@@ -71,6 +76,12 @@ def networks(name: str, size: Size) -> tuple[Network, Network]:
     return fold(first)[0], fold(second)[0]
 
 
+def shipped_as(name: str, features: Program | None, head: Program) -> Shipped:
+    """The files of two networks, or of the head alone."""
+    programs = {"head": head} if features is None else {"features": features, "head": head}
+    return BACKENDS["c"].emit(BACKENDS["c"].plan(programs, name, PORTABLE, DETECTION))
+
+
 @pytest.fixture(scope="module", params=["float32", "int8"])
 def shipped(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -79,14 +90,13 @@ def shipped(
     if request.param == "int8":
         features, head = integers(features, head)
     folder = tmp_path_factory.mktemp("two")
-    # Weights as a file: a compiler is at C arrays for minutes.
-    written = emit_two_stage(lower(features), lower(head), "both", "binary", PORTABLE)
+    written = shipped_as("both", lower(features), lower(head))
     for file, content in written.files.items():
         (folder / file).write_bytes(content)
     halves = [f"both_{half}" for half in HALVES]
     checks = SANITIZERS if request.param == "int8" else ()
     options = ("-O1", "-g", *WARNINGS, *checks)
-    build(folder, "both", folder / "both_detect", options=options, halves=halves)
+    build(folder, "both", folder / "both_detect", options=options, networks=halves)
     return features, head, folder
 
 
@@ -154,7 +164,7 @@ def test_c_detects_what_numpy_detects(shipped: tuple[Network, Network, Path]) ->
     features, head, folder = shipped
     assert isinstance(features.spec, TwoStageSpec)
     rule = TwoStageDetector(features.spec, numpy_forward(features), numpy_forward(head))
-    compiled = open_artifact(folder)
+    compiled = open_artifact(folder).predictor
     assert isinstance(compiled, CompiledTwoStage)
     assert compiled.spec == features.spec
     exact = is_quantized(features)
@@ -193,7 +203,7 @@ def test_the_program_takes_regions_behind_a_picture(
     spec = both[0].spec
     assert isinstance(spec, TwoStageSpec)
     first = lower(both[0]) if len(both) > 1 else None
-    shipped = emit_two_stage(first, lower(both[-1]), "given", "binary", PORTABLE)
+    shipped = shipped_as("given", first, lower(both[-1]))
     for file, content in shipped.files.items():
         (tmp_path / file).write_bytes(content)
     compiled = CompiledTwoStage(tmp_path)
@@ -204,7 +214,7 @@ def test_the_program_takes_regions_behind_a_picture(
         options, command = ("-O1", *WARNINGS), ["clang"]
     else:
         options, command = ("-O1", "-g", *WARNINGS, *SANITIZERS), compiler()
-    build(tmp_path, "given", program, options=options, command=command, halves=compiled.parts)
+    build(tmp_path, "given", program, options=options, command=command, networks=compiled.parts)
     boxes = given_boxes(np.random.default_rng(2))
     forwards = [numpy_forward(network) for network in both]
     rule = TwoStageDetector(
@@ -227,7 +237,7 @@ def test_the_program_takes_regions_behind_a_picture(
 
 def test_regions_from_the_caller(tmp_path: Path) -> None:
     features, head = networks("fast-rcnn-mobilenet-v1", Size(96, 64))
-    shipped = emit_two_stage(lower(features), lower(head), "given", "binary", PORTABLE)
+    shipped = shipped_as("given", lower(features), lower(head))
     for file, content in shipped.files.items():
         (tmp_path / file).write_bytes(content)
     sources = [
@@ -269,7 +279,7 @@ def test_regions_from_the_caller(tmp_path: Path) -> None:
 def test_what_is_not_two_networks_is_refused(shipped: tuple[Network, Network, Path]) -> None:
     features, head, _ = shipped
     with pytest.raises(TatamiError, match="not a detector in two stages"):
-        emit_two_stage(lower(graph.Network(features.model, None)), lower(head), "net")
+        shipped_as("net", lower(graph.Network(features.model, None)), lower(head))
 
 
 def test_in_integers_the_files_share_one_scale_and_run_in_onnx_runtime(
@@ -309,8 +319,8 @@ def test_bytes_of_two_kinds_do_not_meet() -> None:
     features, head = networks("faster-rcnn-mobilenet-v1", Size(96, 64))
     first, second = integers(features, head)
     with pytest.raises(TatamiError, match="other bytes"):
-        emit_two_stage(lower(features), lower(second), "net")
-    emit_two_stage(lower(first), lower(head), "net", "binary", PORTABLE)  # numbers of bytes
+        shipped_as("net", lower(features), lower(second))
+    shipped_as("net", lower(first), lower(head))  # numbers of bytes
 
 
 def test_a_damaged_description_is_said(tmp_path: Path) -> None:

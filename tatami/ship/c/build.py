@@ -17,7 +17,11 @@ BOARDS = Path(__file__).parent / "kernels" / "board"
 
 
 def compiler() -> list[str]:
-    """``$CC``, else ``cc``, as a command. Raises TatamiError where there is none."""
+    """Find the machine's C compiler, as a command: ``$CC``, else ``cc``.
+
+    Raises:
+        TatamiError: Where there is none.
+    """
     command = shlex.split(os.environ.get("CC") or "cc")
     if not command or shutil.which(command[0]) is None:
         raise TatamiError(
@@ -36,20 +40,29 @@ def build(
     options: Sequence[str] = ("-O3",),
     command: Sequence[str] | None = None,
     threads: int = 1,
-    halves: Sequence[str] = (),
+    networks: Sequence[str] = (),
 ) -> None:
-    """Compile ``main`` (main.c or proof.c) of the folder to the file ``program``.
+    """Compile a shipped folder to one program.
 
-    threads: those that the folder was shipped for; more than one need a library.  halves: the names
-    of the networks of a detector in two stages, which has no weights beside theirs.
-    Raises TatamiError where there is no compiler or the code does not compile.
+    Args:
+        folder: The folder.
+        name: Begins its C names.
+        program: The file that is made.
+        main: Which of its mains: main.c, or proof.c.
+        options: For the compiler.
+        command: The compiler; None: this machine's own.
+        threads: As many as the folder was shipped for; more than one need a library.
+        networks: The names of several networks, beside which there are no weights.
+
+    Raises:
+        TatamiError: Where there is no compiler, or the code does not compile.
     """
     sources = [main, f"{name}.c"]
-    for network in halves or (name,):
+    for network in networks or (name,):
         weights = f"{network}_weights.c"
         if not (folder / weights).exists():
             weights = f"{network}_weights.S"
-        sources += [*([f"{network}.c"] if halves else []), weights]
+        sources += [*([f"{network}.c"] if networks else []), weights]
     for source in sources:
         if not (folder / source).is_file():
             raise TatamiError(f"{source} is missing", hint="ship again", file=folder)
@@ -75,16 +88,19 @@ def build_for(
     main: str = "main.c",
     options: Sequence[str] = ("-O3",),
     threads: int = 1,
-    halves: Sequence[str] = (),
+    networks: Sequence[str] = (),
 ) -> None:
-    """``build`` for a target: for one with a compiler of its own a program that needs no library of
-    this machine's, and for a board one that starts by itself.
+    """Compile a shipped folder for a target; arguments as of ``build``.
 
-    Raises TatamiError, too, where this machine lacks what builds or runs it.
+    For a target with a compiler of its own the program needs no library of this machine's, and for
+    a board it starts by itself.
+
+    Raises:
+        TatamiError: As ``build``, and where this machine lacks what builds or runs it.
     """
     check_there(target)
     if not target.compiler:
-        build(folder, name, program, main=main, options=options, threads=threads, halves=halves)
+        build(folder, name, program, main=main, options=options, threads=threads, networks=networks)
         return
     alone: tuple[str, ...] = ("-static",)
     if target.board:
@@ -101,5 +117,5 @@ def build_for(
         options=(*target.options, *options, *alone),
         command=target.compiler,
         threads=threads,
-        halves=halves,
+        networks=networks,
     )

@@ -9,20 +9,25 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from tatami.errors import TatamiError
-from tatami.program.steps import Program
+from tatami.ship.backend import Footprint, Need, Share, Shipped
 from tatami.ship.c.build import compiler
-from tatami.ship.c.emit import Shipped
-from tatami.ship.c.targets import Target
-from tatami.ship.c.two_stage import ShippedTwoStage
-
-SUFFIXES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
+from tatami.ship.c.emit import NetworkInC, PlanInC
+from tatami.ship.c.targets import Target, target_of
 
 
 @dataclass(frozen=True)
 class Cost:
-    """A layer's share.  ram: bytes alive while it runs, scratch included.  flash: its constants."""
+    """Hold a layer's share.
+
+    Args:
+        layer: The step's name.
+        operator: Its kind.
+        ram: Bytes alive while it runs, scratch included.
+        flash: Bytes of its constants.
+    """
 
     layer: str
     operator: str
@@ -31,11 +36,18 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Footprint:
-    """ram: the arena, tables and variables.  flash: weights and code.  measured: by a compiler;
-    else the arena and the weights alone.  values: the largest sum of tensors alive at once, which
-    no arena can go below.  variables, code: the parts of ram and flash that no layer is to blame
-    for, 0 where not measured."""
+class FootprintInC(Footprint):
+    """Hold what a program in C takes of a device, in bytes.
+
+    Args:
+        ram: The arena, tables and variables.
+        flash: Weights and code.
+        measured: Whether a compiler measured it; else it is the arena and the weights alone.
+        values: The largest sum of tensors alive at once, which no arena can go below.
+        layers: Each layer's share.
+        variables: The part of ``ram`` that no layer is to blame for; 0 where not measured.
+        code: The same of ``flash``.
+    """
 
     ram: int
     flash: int
@@ -45,45 +57,60 @@ class Footprint:
     variables: int = 0
     code: int = 0
 
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """List RAM and flash."""
+        ram = tuple(Share(one.layer, one.operator, one.ram) for one in self.layers)
+        flash = tuple(Share(one.layer, one.operator, one.flash) for one in self.layers)
+        rest = ("tables and variables", "code and its constants") if self.measured else ("", "")
+        return (
+            Need("RAM", "bytes", self.ram, ram, rest[0], self.variables),
+            Need("flash", "bytes", self.flash, flash, rest[1], self.code),
+        )
 
-def parse_bytes(text: str, option: str) -> int:
-    """``512K`` is 512 * 1,024 bytes, ``2M`` 2 * 1,024 * 1,024. Raises TatamiError."""
-    match = re.fullmatch(r"(\d{1,12})([KMG]?)(i?B)?", text.strip(), re.IGNORECASE)
-    if match is None or int(match[1]) == 0:
-        raise TatamiError(f"{option} {text} is no number of bytes", hint="give one as 512K or 2M")
-    return int(match[1]) * SUFFIXES[match[2].upper()]
+    def to_json(self) -> dict[str, Any]:
+        """Give the sums as plain values."""
+        return {
+            "values": self.values,
+            "ram": self.ram,
+            "flash": self.flash,
+            "measured": self.measured,
+        }
+
+    def lines(self) -> list[str]:
+        """Say the sums."""
+        how = "as compiled" if self.measured else "without code and tables: there is no compiler"
+        return [f"on the device {self.ram:,} bytes of RAM and {self.flash:,} of flash, {how}"]
 
 
-def footprint(program: Program, shipped: Shipped, target: Target) -> Footprint:
-    """The RAM and flash of a program for a target, and each layer's share of them."""
-    needs = _planned(program, shipped)
-    return _measured(needs, _code(shipped.files, [f"{shipped.name}.c"], target))
+def footprint(plan: PlanInC, shipped: Shipped) -> FootprintInC:
+    """Measure the RAM and flash of a program for its target, and each layer's share of them.
 
-
-def footprint_two_stage(shipped: ShippedTwoStage, target: Target) -> Footprint:
-    """Those of a detector in two stages. Each network has an arena of its own; what lies between
-    them, as the regions and their features, counts as variables."""
-    both = {half: _planned(shipped.programs[half], one) for half, one in shipped.networks.items()}
+    Each of several networks has an arena of its own; what lies between them, as regions and their
+    features, counts as variables.
+    """
+    each = {part: _planned(network) for part, network in plan.networks.items()}
     layers = [
-        replace(layer, layer=f"{half}: {layer.layer}")
-        for half, needs in both.items()
+        replace(layer, layer=f"{part}: {layer.layer}" if part else layer.layer)
+        for part, needs in each.items()
         for layer in needs.layers
     ]
-    planned = Footprint(
-        sum(needs.ram for needs in both.values()),
-        sum(needs.flash for needs in both.values()),
+    planned = FootprintInC(
+        sum(needs.ram for needs in each.values()),
+        sum(needs.flash for needs in each.values()),
         False,
-        max(needs.values for needs in both.values()),
+        max(needs.values for needs in each.values()),
         tuple(layers),
     )
-    names = (shipped.name, *(one.name for one in shipped.networks.values()))
-    return _measured(planned, _code(shipped.files, [f"{name}.c" for name in names], target))
+    names = dict.fromkeys((plan.name, *(one.name for one in plan.networks.values())))
+    sources = [f"{name}.c" for name in names]
+    return _measured(planned, _code(shipped.files, sources, target_of(plan.options.target)))
 
 
-def _planned(program: Program, shipped: Shipped) -> Footprint:
+def _planned(network: NetworkInC) -> FootprintInC:
     """The arena and the weights, which are known without a compiler."""
+    program, layout = network.program, network.layout
     lifetimes = program.lifetimes()
-    layout = shipped.layout
     layers = []
     values = 0
     for index, (step, decision) in enumerate(zip(program.steps, layout.decisions, strict=True)):
@@ -96,10 +123,10 @@ def _planned(program: Program, shipped: Shipped) -> Footprint:
         values = max(values, sum(alive.values()))
         ram = sum(alive.values()) + decision.scratch
         layers.append(Cost(step.name, type(step).__name__, ram, constants))
-    return Footprint(layout.plan.size, layout.constant_bytes, False, values, tuple(layers))
+    return FootprintInC(network.memory, network.weights, False, values, tuple(layers))
 
 
-def _measured(planned: Footprint, built: tuple[int, int, int] | None) -> Footprint:
+def _measured(planned: FootprintInC, built: tuple[int, int, int] | None) -> FootprintInC:
     """With what the compiler made; as planned, where there is none."""
     if built is None:
         return planned
@@ -118,7 +145,7 @@ def _measured(planned: Footprint, built: tuple[int, int, int] | None) -> Footpri
 def _code(
     files: Mapping[str, bytes], sources: Sequence[str], target: Target
 ) -> tuple[int, int, int] | None:
-    """Bytes of code and constants, of initialised and of other variables; None without tools."""
+    """Bytes of code and constants, of initialized and of other variables; None without tools."""
     try:
         command: Sequence[str] = target.compiler or compiler()
     except TatamiError:
@@ -136,11 +163,11 @@ def _code(
         if built.returncode != 0:
             return None
         objects = [Path(source).with_suffix(".o").name for source in sources]
-        told = subprocess.run(
+        printed = subprocess.run(
             [size, *objects], cwd=folder, capture_output=True, text=True, check=False
         )
-    rows = [line.split()[:3] for line in told.stdout.splitlines()[1:]]
-    if told.returncode != 0 or len(rows) != len(objects):
+    rows = [line.split()[:3] for line in printed.stdout.splitlines()[1:]]
+    if printed.returncode != 0 or len(rows) != len(objects):
         return None
     text, data, bss = (sum(int(row[part]) for row in rows) for part in range(3))
     return text, data, bss

@@ -11,14 +11,20 @@ from numpy.typing import NDArray
 
 from tatami.program.memory import Buffer, Plan, overlaps, plan
 from tatami.program.steps import Program
-from tatami.ship.c.operator import DEFAULT, Decision, Options
+from tatami.ship.c.operator import DEFAULT, Decision, Options, Places, c_type
 from tatami.ship.c.operators.table import decide
 from tatami.ship.c.targets import target_of
 
 
 @dataclass(frozen=True)
 class Constant:
-    """Numbers that steps read.  name: in C, of its own.  offset: bytes, in the binary file."""
+    """Hold numbers that steps read.
+
+    Args:
+        name: In C, of its own.
+        array: The numbers, (n,).
+        offset: Where they lie in the binary file, in bytes.
+    """
 
     name: str
     array: NDArray[Any]
@@ -27,11 +33,17 @@ class Constant:
 
 @dataclass(frozen=True)
 class Layout:
-    """decisions: of each step.  plan: of the arena.  offsets: bytes in it, by name of the value.
+    """Say where everything lies.
 
-    scratch: bytes in the arena, by index of the step.  constants: of all steps, in their order;
-    step_constants: those of each step by the step's own name for them; value_constants: by name of
-    the value.  constant_bytes: what all take, each aligned.
+    Args:
+        decisions: What each step needs.
+        plan: Of the arena.
+        offsets: Bytes in the arena, by name of the value.
+        scratch: Bytes in the arena, by index of the step.
+        constants: Those of all steps, in their order.
+        step_constants: Those of each step, by the step's own name for them.
+        value_constants: Those that are values of the program, by name.
+        constant_bytes: What all constants take, each aligned.
     """
 
     decisions: tuple[Decision, ...]
@@ -45,7 +57,11 @@ class Layout:
 
 
 def lay_out(program: Program, options: Options = DEFAULT) -> Layout:
-    """Decide every step, then plan the arena by lifetime."""
+    """Decide every step, then plan the arena by lifetime.
+
+    Raises:
+        TatamiError: For a step that has no C, naming it.
+    """
     decisions = tuple(decide(program, step, options) for step in program.steps)
     alignment = target_of(options.target).alignment
     buffer_of, buffers = _buffers(program, decisions)
@@ -85,7 +101,7 @@ def lay_out(program: Program, options: Options = DEFAULT) -> Layout:
 
 
 def channels_last(array: NDArray[Any]) -> NDArray[Any]:
-    """(channels, rows, columns) as it lies in C: (rows, columns, channels)."""
+    """Turn (channels, rows, columns) to what lies in C: (rows, columns, channels)."""
     return np.ascontiguousarray(array.transpose(1, 2, 0))
 
 
@@ -118,3 +134,45 @@ def _buffers(
 
 def _scratch_name(index: int) -> str:
     return f"scratch of step {index}"  # no value of an ONNX file from tatami is called so
+
+
+def constant_type(array: NDArray[Any]) -> str:
+    """Name the C type of a constant's numbers."""
+    kinds = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t",
+             "uint32": "uint32_t", "float32": "float"}  # fmt: skip
+    return kinds[array.dtype.name]
+
+
+class Addresses:
+    """Where everything lies, as C expressions.
+
+    Args:
+        program: The program that was laid out.
+        layout: Where its values and constants are.
+        as_array: Whether constants are C arrays; else they lie in one block of bytes.
+    """
+
+    def __init__(self, program: Program, layout: Layout, as_array: bool) -> None:
+        self.layout = layout
+        self.as_array = as_array
+        self.values = {
+            name: f"({c_type(program.values[name])} *)(net_arena + {offset})"
+            for name, offset in layout.offsets.items()
+        }
+        self.values |= {
+            name: self.constant(constant) for name, constant in layout.value_constants.items()
+        }
+
+    def constant(self, constant: Constant) -> str:
+        """Point to a constant."""
+        if self.as_array:
+            return constant.name
+        return f"(const {constant_type(constant.array)} *)(net_weights + {constant.offset})"
+
+    def of_step(self, index: int) -> Places:
+        """Point to all that a step reads and writes."""
+        return Places(
+            self.values,
+            f"(net_arena + {self.layout.scratch.get(index, 0)})",
+            {key: self.constant(one) for key, one in self.layout.step_constants[index].items()},
+        )

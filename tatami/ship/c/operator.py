@@ -1,11 +1,11 @@
-"""What an operator's two halves tell the emitter."""
+"""What a file of operators/ says to the emitter, and the C that several of them write."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +22,25 @@ from tatami.program.steps import (
     Value,
 )
 
+Weights = Literal["auto", "array", "binary"]
+WEIGHTS: tuple[Weights, ...] = get_args(Weights)
+
 
 @dataclass(frozen=True)
 class Options:
-    """target: one of ship/c/targets.py.  threads: how many a program may be compiled for."""
+    """Say how a program is written.
+
+    Args:
+        target: The machine, one of ship/c/targets.py.
+        threads: The most that the program may be compiled for.
+        weights: As a C ``array``, which compiles anywhere, slowly; as a ``binary`` file that the
+            assembler includes; or ``auto``: arrays where they are small, or where the target
+            wants them.
+    """
 
     target: str = "any"
     threads: int = 1
+    weights: Weights = "auto"
 
 
 DEFAULT = Options()
@@ -36,11 +48,13 @@ DEFAULT = Options()
 
 @dataclass(frozen=True)
 class Decision:
-    """kernels: files of kernels/ that the step calls, without ".c", each after those it needs.
+    """Say what a step needs.
 
-    scratch: bytes of the arena that the step needs for itself, for all threads together.
-    in_place: whether its output may overwrite an input of as many bytes.
-    constants: what it reads beside values: int8, uint8, int32, uint32 or float32, by name.
+    Args:
+        kernels: Files of kernels/ that it calls, without ".c", each after those it needs.
+        scratch: Bytes of the arena that it needs for itself, for all threads together.
+        in_place: Whether its output may overwrite an input of as many bytes.
+        constants: What it reads beside values, by name: int8, uint8, int32, uint32 or float32.
     """
 
     kernels: tuple[str, ...]
@@ -51,8 +65,13 @@ class Decision:
 
 @dataclass(frozen=True)
 class Places:
-    """C expressions, each a pointer of the right type: of every value by name, of the step's
-    scratch (uint8_t *) and of its constants by name."""
+    """Hold C expressions, each a pointer of the right type.
+
+    Args:
+        values: To every value, by name.
+        scratch: To the step's scratch, uint8_t.
+        constants: To the step's constants, by its own names for them.
+    """
 
     values: Mapping[str, str]
     scratch: str = ""
@@ -60,12 +79,12 @@ class Places:
 
 
 def count(shape: Shape) -> int:
-    """Samples of a value."""
+    """Count the samples of a value."""
     return math.prod(shape)
 
 
 def lines(shape: Shape, axis: int) -> tuple[int, int, int]:
-    """A value as [outer][length][inner] in memory, the axis in the middle."""
+    """See a value as [outer][length][inner] in memory, the axis in the middle."""
     channels, rows, columns = shape
     return (
         (rows * columns, channels, 1),
@@ -75,23 +94,23 @@ def lines(shape: Shape, axis: int) -> tuple[int, int, int]:
 
 
 def c_type(value: Value) -> str:
-    """What one of its samples is in C."""
+    """Name the C type of a value's samples."""
     return "float" if value.quantization is None else "uint8_t"
 
 
 def sample_bytes(value: Value) -> int:
-    """Bytes of one of its samples."""
+    """Count the bytes of one of a value's samples."""
     return 4 if value.quantization is None else 1
 
 
 def quantization_of(value: Value) -> Quantization:
-    """That of a value which is known to hold bytes."""
+    """Give the quantization of a value that is known to hold bytes."""
     assert value.quantization is not None
     return value.quantization
 
 
 def number(value: float) -> str:
-    """A float32 as a C constant that means the same number."""
+    """Write a float32 as a C constant that means the same number."""
     if math.isnan(value):
         return "NAN"
     if math.isinf(value):
@@ -101,7 +120,7 @@ def number(value: float) -> str:
 
 
 def activation(value: Activation | None) -> str:
-    """A net_activation as a C compound literal."""
+    """Write a net_activation as a C compound literal."""
     if value is None:
         return "(net_activation){.kind = NET_LINEAR}"
     if isinstance(value, Clamp):
@@ -113,13 +132,18 @@ def activation(value: Activation | None) -> str:
 
 
 def structure(kind: str, rows: Sequence[Mapping[str, int | str]]) -> str:
-    """The address of a structure as a C compound literal, a line a row: numbers, or C as text."""
+    """Write the address of a structure as a C compound literal.
+
+    Args:
+        kind: Its C type.
+        rows: Its members, a line of the text each row: numbers, or C as text.
+    """
     lines = [", ".join(f".{name} = {value}" for name, value in row.items()) for row in rows]
     return f"&(const {kind}){{" + ",\n            ".join(lines) + "}"
 
 
 def window_rows(window: Window, source: Shape, result: Shape) -> list[dict[str, int | str]]:
-    """What the structures of kernels with a window begin with, for ``structure``."""
+    """Give what the structures of kernels with a window begin with, for ``structure``."""
     channels, rows, columns = source
     _, out_rows, out_columns = result
     y, x = window.rows, window.columns
@@ -134,9 +158,11 @@ def window_rows(window: Window, source: Shape, result: Shape) -> list[dict[str, 
 
 
 def results(result: Requantize | ToFloat, constants: Mapping[str, str]) -> str:
-    """What becomes of int32 sums, as an initializer of net_results (kernels/results.c).
+    """Say what becomes of int32 sums, as an initializer of net_results (kernels/results.c).
 
-    constants: C expressions of what ``result_constants`` gave.
+    Args:
+        result: What becomes of them.
+        constants: C expressions of what ``result_constants`` gave.
     """
     if isinstance(result, ToFloat):
         return f"{{.scale = {constants['scale']}, .size = 4}}"
@@ -153,7 +179,7 @@ def results(result: Requantize | ToFloat, constants: Mapping[str, str]) -> str:
 
 
 def result_constants(result: Requantize | ToFloat) -> dict[str, NDArray[Any]]:
-    """The constants that ``results`` names, each (outputs,)."""
+    """Give the constants that ``results`` names, each (outputs,)."""
     if isinstance(result, ToFloat):
         return {"scale": result.scale}
     return {

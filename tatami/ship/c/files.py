@@ -1,0 +1,185 @@
+"""What lies beside the source of a network: weights, the proof's program, Makefile, description."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tatami import __version__
+from tatami.graph.metadata import to_metadata
+from tatami.program.steps import Program, Value
+from tatami.ship.backend import Row
+from tatami.ship.c.layout import Constant, Layout, constant_type
+from tatami.ship.c.operator import Options, c_type, count
+from tatami.ship.c.targets import Target
+from tatami.ship.c.text import banner, filled, number_lines, renamed, text
+from tatami.types import Spec
+
+FORMAT = 2
+"""The version of network.json."""
+DESCRIPTION, PROOF = "network.json", "proof.c"
+PROVING = (DESCRIPTION, PROOF)
+"""What a folder holds of a network so that it can be run by itself."""
+
+
+def part_file(part: str, file: str) -> str:
+    """Name a file of PROVING for one of several networks; "" is the only one."""
+    return f"{part}_{file}" if part else file
+
+
+# Weights -----------------------------------------------------------------------------------------
+
+
+def declaration(constant: Constant) -> str:
+    """Declare a constant that is a C array."""
+    size = max(1, constant.array.size)
+    return f"extern NET_ALIGNED const {constant_type(constant.array)} {constant.name}[{size}]"
+
+
+def arrays(layout: Layout, name: str, target: Target) -> str:
+    """Write the weights as C arrays."""
+    parts = [filled(text("weights.c"), alignment=str(target.alignment))]
+    for constant in layout.constants:
+        declared = declaration(constant)
+        numbers = "\n".join(number_lines(constant.array)) or "    0"
+        definition = declared.removeprefix("extern ")
+        parts.append(f"{declared};\n{definition} = {{\n{numbers}\n}};\n")
+    return banner() + renamed("\n".join(parts), name)
+
+
+def blob(layout: Layout) -> bytes:
+    """Write the weights as one file, little-endian, every array where its offset says."""
+    whole = bytearray(max(1, layout.constant_bytes))
+    for constant in layout.constants:
+        data = constant.array.astype(constant.array.dtype.newbyteorder("<"), copy=False).tobytes()
+        whole[constant.offset : constant.offset + len(data)] = data
+    return bytes(whole)
+
+
+# To build and to prove ---------------------------------------------------------------------------
+
+
+def proof(program: Program, name: str, template: str) -> str:
+    """Write the program that answers for the parts, with memory for the ends of this network.
+
+    Args:
+        program: What the network computes.
+        name: The network's.
+        template: kernels/proof.c, or a task's own.
+    """
+    ends = {f"in{i}": value for i, value in enumerate(program.inputs)}
+    results = {f"out{i}": value for i, value in enumerate(program.outputs)}
+    lines = [
+        f"static {c_type(program.values[value])} {key}[{count(program.values[value].shape)}];"
+        for key, value in (ends | results).items()
+    ]
+    reads = " &&\n           ".join(f"fread({key}, sizeof {key}, 1, requests) == 1" for key in ends)
+    writes = [f"    fwrite({key}, sizeof {key}, 1, answers);" for key in results]
+    lines += ["", "static int read_inputs(void)", "{", f"    return {reads};", "}", ""]
+    lines += ["static void write_outputs(void)", "{", *writes, "}", ""]
+    lines.append(f"static void run(void) {{ net_forward({', '.join([*ends, *results])}); }}")
+    return renamed(filled(template, ends="\n".join(lines)), name)
+
+
+def makefile(name: str, example: str, sources: Iterable[str], options: Options) -> str:
+    """Write the Makefile of a folder with an example."""
+    libraries = "-lm -lpthread" if options.threads > 1 else "-lm"
+    needed = " ".join(sources)
+    return f"""# `make` builds the example; another way: make CC=clang CFLAGS='-O3 -march=native'
+CC = cc
+CFLAGS = -O3
+
+{example}: main.c {needed} {name}.h
+\t$(CC) -std=c99 $(CFLAGS) -o $@ main.c {needed} {libraries}
+"""
+
+
+def makefile_of_objects(name: str, weights: str) -> str:
+    """Write the Makefile of a bare network."""
+    compile_ = "$(CC) -std=c99 $(CFLAGS)"
+    return f"""# `make` compiles the network to link with; another way: make CC=clang
+CC = cc
+CFLAGS = -O3
+
+all: {name}.o {name}_weights.o
+
+{name}.o: {name}.c {name}.h
+\t{compile_} -c -o $@ {name}.c
+
+{name}_weights.o: {weights}
+\t{compile_} -c -o $@ {weights}
+"""
+
+
+# network.json ------------------------------------------------------------------------------------
+
+
+def description(
+    program: Program, layout: Layout, name: str, options: Options, rows: Sequence[Row]
+) -> str:
+    """Write network.json: what Tatami needs to open the folder again."""
+    return _json(
+        _begin(program.spec, name, options, {})
+        | {
+            "arena": layout.plan.size,
+            "lower_bound": layout.plan.lower_bound,
+            "weights": layout.constant_bytes,
+            "inputs": list(program.inputs),
+            "outputs": list(program.outputs),
+            "values": [
+                _value(value, program.values[value], layout.offsets[value])
+                for value in (*program.inputs, *(step.output for step in program.steps))
+            ],
+            "steps": [
+                {
+                    "layer": row.layer,
+                    "operator": row.operator,
+                    "output": row.output,
+                    "multiply_adds": row.multiply_adds,
+                    "parameters": row.parameters,
+                }
+                for row in rows
+            ],
+        }
+    )
+
+
+def description_of_several(spec: Spec, name: str, options: Options, more: Mapping[str, Any]) -> str:
+    """Write network.json of several networks, each of which has one of its own."""
+    return _json(_begin(spec, name, options, more))
+
+
+def _begin(
+    spec: Spec | None, name: str, options: Options, more: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {
+        "tatami": __version__,
+        "format": FORMAT,
+        "name": name,
+        **more,
+        "target": options.target,
+        "threads": options.threads,
+        "metadata": None if spec is None else to_metadata(spec),
+    }
+
+
+def _json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _value(name: str, value: Value, offset: int) -> dict[str, object]:
+    quantization = value.quantization
+    return {
+        "name": name,
+        "shape": list(value.shape),
+        "quantization": None
+        if quantization is None
+        else {
+            "scale": float(np.float32(quantization.scale)),
+            "zero_point": quantization.zero_point,
+        },
+        "offset": offset,
+    }

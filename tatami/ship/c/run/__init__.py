@@ -1,0 +1,1 @@
+"""Shipped folders of C, compiled and run: on this machine, or on an emulated one."""
