@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 from tatami import graph
-from tatami.pipeline.artifact import open_artifact
 from tatami.cli.main import main
 from tatami.data.masks import usual_colors
+from tatami.pipeline.artifact import open_artifact
 from tatami.rules.segmentation import ForwardSegmenter
-from tatami.ship.c.run import CompiledSegmenter
+from tatami.ship.c.tasks.segmentation import CompiledSegmenter
 from tatami.types import VOID, Mask, Picture, SegmentationSpec
 
 Command = Callable[..., int]
@@ -90,7 +90,7 @@ def test_training_learns_and_says_what_it_learnt(trained: Path) -> None:
     spec = graph.read(trained / "network.onnx").spec
     assert isinstance(spec, SegmentationSpec)
     assert spec.classes == NAMES
-    weights = json.loads((trained / "run.json").read_text())["recipe"]["class_weights"]
+    weights = json.loads((trained / "run.json").read_text())["settings"]["class_weights"]
     assert len(weights) == 3
     assert weights[0] == min(weights)
 
@@ -102,20 +102,20 @@ def test_evaluate(command: Command, trained: Path, data: Path, capsys) -> None:
     assert (answer["pictures"], answer["split"]) == (5, "val")
     assert answer["mean_iou"] > 0.6
     assert sum(map(sum, answer["confusion"])) == answer["pixels"] == 5 * 36 * 47
-    assert command("evaluate", trained / "network.onnx", *arguments, "--overlap", 4) == 0
+    assert command("evaluate", trained / "network.onnx", *arguments, "--tiling", 4) == 0
     told = capsys.readouterr().out
     assert "5 pictures" in told
     assert "boundary F1" in told
     for line in told.splitlines():
         assert len(line) <= 80
-    assert command("evaluate", trained / "network.onnx", *arguments, "--turned", "--json") == 0
+    assert command("evaluate", trained / "network.onnx", *arguments, "--tta", "--json") == 0
     turned = json.loads(capsys.readouterr().out)
     assert turned["mean_iou"] > 0.6
     assert turned["confusion"] != answer["confusion"]
     assert command("evaluate", trained, *arguments, "--diagnose") == 2
-    assert "is for detectors" in capsys.readouterr().err
+    assert "--diagnose: it is an option of a detector" in capsys.readouterr().err
     assert command("evaluate", trained, *arguments, "--hold-out", 2) == 2
-    assert "is for classifiers" in capsys.readouterr().err
+    assert "--hold-out: only sets with one class" in capsys.readouterr().err
 
 
 def test_predict_lays_classes_over_pictures(
@@ -126,7 +126,7 @@ def test_predict_lays_classes_over_pictures(
         assert command("predict", trained, data / "val", "-o", out) == 0
     assert "segments.json" in capsys.readouterr().out
     answer = json.loads((out / "segments.json").read_text())
-    segmenter = open_artifact(trained)
+    segmenter = open_artifact(trained).predictor
     assert isinstance(segmenter, ForwardSegmenter)
     assert len(answer["pictures"]) == 5
     for one in answer["pictures"]:
@@ -167,11 +167,11 @@ def test_a_resumed_run_needs_the_same_masks(
     [
         (("--anchors", 3), "is for detectors"),
         (("--label-smoothing", 0.1), "is for classifiers"),
-        (("--hold-out", 3), "is for sets with one class a picture"),
+        (("--hold-out", 3), "only sets with one class a picture"),
         (("--augment", "mosaic=0.5"), "a mosaic is for detectors"),
         (("--class-weights", "1,2"), "are no weights of 3 classes"),
-        (("--class-weights", "1,2,x"), "are no weights of 3 classes"),
-        (("--class-weights", "1,2,-1"), "weight below 0"),
+        (("--class-weights", "1,2,x"), "are no weights of classes"),
+        (("--class-weights", "1,2,-1"), "a weight is below 0"),
         (("--size", "40x32"), "is not a multiple of the stride, 16"),
         (("--train-split", "test"), "no split 'test'"),
     ],
@@ -200,7 +200,7 @@ def test_a_valid_network_is_led_over_the_picture(
     small = ("--width", 0.05, "--epochs", 1, "--batch", 2, "--threads", 1)
     assert command("train", "unet", "--data", few, "-o", folder, "--size", "284x284", *small) == 0
     assert "1 pictures" in capsys.readouterr().out
-    segmenter = open_artifact(folder)
+    segmenter = open_artifact(folder).predictor
     assert isinstance(segmenter, ForwardSegmenter)
     assert segmenter.segment(scene(np.random.default_rng(1))[0]).shape == (36, 48)
     assert command("train", "unet", "--data", few, "-o", tmp_path / "no", "--size", 192) == 2
@@ -270,17 +270,17 @@ def test_from_torch_to_integers_in_c(
     assert answer["measure"] == "mIoU"
     labels = [row for row in answer["rows"] if row["stage"].endswith("labels")]
     assert [row["worst"] for row in labels] == [0.0, 0.0]
-    compiled = open_artifact(folder / "c-int8")
+    compiled = open_artifact(folder / "c-int8").predictor
     assert isinstance(compiled, CompiledSegmenter)
     with compiled:
         picture = scene(np.random.default_rng(3))[0]
         np.testing.assert_array_equal(
-            compiled.segment(picture), open_artifact(integer).segment(picture)
+            compiled.segment(picture), open_artifact(integer).predictor.segment(picture)
         )
     assert command("report", folder) == 0
 
 
 def test_void_is_never_an_answer(trained: Path) -> None:
-    segmenter = open_artifact(trained)
+    segmenter = open_artifact(trained).predictor
     assert isinstance(segmenter, ForwardSegmenter)
     assert segmenter.segment(np.full((3, 200, 3), 255, np.uint8)).max() < len(NAMES) < VOID
