@@ -4,31 +4,15 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
-from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
 
-from tatami.cli.fold import fold
-from tatami.cli.prove import ledger
-from tatami.cli.quantize import quantize
-from tatami.cli.report import build_report
-from tatami.cli.ship import ship
-from tatami.cli.train import train
-from tatami.data.digits import write_digits
-from tatami.pipeline.ledger import Ledger
-from tatami.pipeline.run_data import held_out_of
-from tatami.pipeline.stages import open_stage, stages_of
-from tatami.pipeline.train import refuse_a_second_run
-from tatami.see.report import write_report
-from tatami.ship.c.build import compiler
-from tatami.train.run import load_run
-from tatami.types import Dataset, Size
+if TYPE_CHECKING:
+    from tatami.pipeline.prove import Proof
+    from tatami.types.table import Table
 
-PICTURES = Size(128, 128)
+SIZE = "128x128"
 TRAIN, TEST = 3000, 300
 EPOCHS, BATCH, WIDTH, LEARNING_RATE = 16, 8, 0.25, 0.015
 EVALUATE_EVERY = 4
@@ -37,8 +21,6 @@ AUGMENT = (  # the digits are varied enough in color; mirrored, they would be ot
     *("hue=0", "saturation=1", "exposure=1"),
 )
 
-console = Console(highlight=False)
-
 
 def demo(
     out: Annotated[Path, typer.Option(help="The folder to write.")] = Path("demo"),
@@ -46,26 +28,37 @@ def demo(
     seed: Annotated[int, typer.Option(help="Of the pictures and of the training.")] = 0,
 ) -> None:
     """Digits in photos: make them, train, fold, quantize, ship as C, prove, write report.html."""
+    from tatami.cli.fold import fold
+    from tatami.cli.output import bars, print_lines, print_result, print_table
+    from tatami.cli.quantize import quantize
+    from tatami.cli.ship import ship
+    from tatami.cli.train import train
+    from tatami.data.digits import write_digits
+    from tatami.pipeline.prove import prove
+    from tatami.pipeline.report import report
+    from tatami.pipeline.train import refuse_a_second_run
+    from tatami.ship.c.build import compiler
+    from tatami.types import Size
+
     started = time.monotonic()
     digits, run = out / "digits", out / "run"
     refuse_a_second_run(run)
     compiler()  # better missed now than after the training
 
-    _say(
-        f"tatami data digits {digits} --train {TRAIN} --test {TEST} --size {PICTURES} --seed {seed}"
-    )
-    errors = Console(stderr=True)
-    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
-        bar = progress.add_task("Drawing")
-
-        def drawn(done: int, total: int) -> None:
-            progress.update(bar, completed=done, total=total)
-
-        write_digits(digits, train=TRAIN, test=TEST, size=PICTURES, seed=seed, progress=drawn)
+    _say(f"tatami data digits {digits} --train {TRAIN} --test {TEST} --size {SIZE} --seed {seed}")
+    with bars() as progress:
+        write_digits(
+            digits,
+            train=TRAIN,
+            test=TEST,
+            size=Size.parse(SIZE),
+            seed=seed,
+            progress=lambda done, total: progress("Drawing", done, total),
+        )
 
     augment = " ".join(f"--augment {setting}" for setting in AUGMENT)
     _say(
-        f"tatami train yolov2-tiny --data {digits} --size {PICTURES} --width {WIDTH} "
+        f"tatami train yolov2-tiny --data {digits} --size {SIZE} --width {WIDTH} "
         f"--epochs {epochs} --batch {BATCH} --learning-rate {LEARNING_RATE} --multi-scale 0 "
         f"--closing-epochs 1 --evaluate-every {EVALUATE_EVERY} --threads 1 "
         f"--seed {seed} {augment} --out {run}"
@@ -74,7 +67,7 @@ def demo(
         "yolov2-tiny",
         digits,
         run,
-        size=str(PICTURES),
+        size=SIZE,
         width=WIDTH,
         epochs=epochs,
         batch=BATCH,
@@ -99,38 +92,43 @@ def demo(
     ship(integers, run / "c-int8")
 
     _say(f"tatami prove {run} --data {digits} --split test")
-    settings = load_run(run)
-    dataset = held_out_of(settings)
-    assert isinstance(dataset, Dataset)
-    proof = ledger([open_stage(path) for path in stages_of(run)], dataset, progress=True)
-    console.print(proof.table())
-    for line in proof.failures():
-        console.print(line, markup=False, soft_wrap=True, style="red")
-    console.print(_stages(proof))
+    with bars() as progress:
+        proof = prove(run, digits, split="test", progress=progress)
+    print_result(proof)
+    print_lines(proof.failures(), style="red")
+    print_table(_stages(proof))
 
     page = out / "report.html"
     _say(f"tatami report {run} --output {page}")
-    write_report(build_report(run, settings, dataset, proof), page)
+    with bars() as progress:
+        report(run, page, proof=proof.ledger, progress=progress)
     program = next((run / "c-int8").glob("*_detect"))
-    console.print(f"{time.monotonic() - started:.0f} seconds in all", markup=False)
-    console.print(f"look at  {page}\nand run  {program} PICTURE.ppm", markup=False, soft_wrap=True)
+    print_lines(
+        [
+            f"{time.monotonic() - started:.0f} seconds in all",
+            f"look at  {page}",
+            f"and run  {program} PICTURE.ppm",
+        ]
+    )
     if not proof.passed:
         raise typer.Exit(1)
 
 
 def _say(command: str) -> None:
     """Show the command that the next stage stands for."""
-    console.print(f"\n$ {command}", markup=False, soft_wrap=True, style="bold")
+    from tatami.cli.output import print_lines
+
+    print_lines([f"\n$ {command}"], style="bold")
 
 
-def _stages(proof: Ledger) -> Table:
-    """A row a stage: its mAP, size and time."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Stages", title_justify="left")
-    for title in ("stage", "mAP@0.5", "bytes", "ms a picture"):
-        table.add_column(title, justify="left" if title == "stage" else "right")
-    for row in proof.rows:
-        if row.mean_ap is not None and row.size is not None and row.milliseconds is not None:
-            table.add_row(
-                row.stage, f"{row.mean_ap:.4f}", f"{row.size:,}", f"{row.milliseconds:.1f}"
-            )
-    return table
+def _stages(proof: Proof) -> Table:
+    """Lay out the stages: a row each with its mAP, size and time."""
+    from tatami.types.table import Table, numbers, words
+
+    rows = tuple(
+        (row.stage, f"{row.figure:.4f}", f"{row.size:,}", f"{row.milliseconds:.1f}")
+        for row in proof.ledger.rows
+        if row.figure is not None and row.size is not None and row.milliseconds is not None
+    )
+    columns = (words("stage"), *numbers("mAP@0.5", "bytes", "ms a picture"))
+    return Table(columns, rows, title="Stages")
