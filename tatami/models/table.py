@@ -158,6 +158,10 @@ class Model(ABC, Generic[S]):
         """List the networks that a module's files hold, in the order in which they run."""
         return (Part("", module, 3, spec.input.size),)
 
+    def regions(self, spec: S) -> int | None:
+        """Say how often the last part runs for a picture, at most; None where it runs once."""
+        return None
+
     def takes(self, spec: Spec) -> bool:
         """Tell whether a spec, as of a run folder, is one that ``build`` can make a network of."""
         return isinstance(spec, self.spec_type)
@@ -264,6 +268,10 @@ class TwoStageModel(Model[TwoStageSpec]):
         size = spec.input.size if warps else spec.decoding.bins
         head = Part("head", Head(module), module.channels, size)
         return (head,) if warps else (Part("features", module, 3, spec.input.size), head)
+
+    def regions(self, spec: TwoStageSpec) -> int | None:
+        """Say how many regions the head looks at, at most."""
+        return spec.decoding.max_regions
 
 
 @dataclass(frozen=True)

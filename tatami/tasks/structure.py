@@ -65,6 +65,10 @@ class Structure(ABC):
     def begins(self, spec: Any) -> bool:
         """Say whether a network of this spec is the first of its predictor's parts."""
 
+    def regions(self, spec: Any) -> int | None:
+        """Say how often the last part runs for a picture, at most; None where it runs once."""
+        return None
+
     @abstractmethod
     def parts(self, network: Network, file: Path) -> tuple[Part, ...]:
         """Find the networks that belong with a file's network, in the order in which they run.

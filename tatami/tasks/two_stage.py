@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tatami.data.selective_search import selective_search
 from tatami.errors import TatamiError
@@ -35,7 +35,8 @@ if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
     from tatami.train.batches import Examples
     from tatami.train.loop import Step
 
-FEATURES, LAST = "features", "head"
+FEATURES: Literal["features"] = "features"
+LAST: Literal["head"] = "head"
 """What the two networks are called."""
 
 
@@ -49,6 +50,10 @@ class TwoStages(Structure):
     def begins(self, spec: TwoStageSpec) -> bool:
         """Say whether the network looks at whole pictures, or is the only one."""
         return spec.part == FEATURES or warps(spec)
+
+    def regions(self, spec: TwoStageSpec) -> int | None:
+        """Say how many regions the head looks at, at most."""
+        return spec.decoding.max_regions
 
     def parts(self, network: Network, file: Path) -> tuple[Part, ...]:
         """Find the head beside the file of the features.

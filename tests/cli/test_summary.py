@@ -64,7 +64,7 @@ def test_a_classifier_refuses_anchors_and_a_size_of_uneven_bins(
 ) -> None:
     pytest.importorskip("torch")
     assert command("summary", "lenet5", "--anchors", "3") == 2
-    assert "a classifier has no anchors" in capsys.readouterr().err
+    assert "the classifier has no anchors" in capsys.readouterr().err
     assert command("summary", "lenet5", "--size", "28x28") == 2
     assert "28x28 is too small" in capsys.readouterr().err
     assert command("summary", "sppnet", "--size", "131x100", "--width", "0.1") == 2
@@ -135,8 +135,8 @@ def test_refusals(
         ((tmp_path / "none.onnx",), "no such file"),
         ((tmp_path,), "neither a run folder nor an ONNX file"),
         ((cut,), "cut.onnx"),
-        ((square_finder, "--width", "0.5"), "--width is for a model's name"),
-        ((square_finder, "--classes", "2"), "--classes is for a model's name"),
+        ((square_finder, "--width", "0.5"), "--width: it is for a model's name"),
+        ((square_finder, "--classes", "2"), "--classes: it is for a model's name"),
         ((unfinished,), "not over"),
     ):
         capsys.readouterr()
@@ -191,4 +191,4 @@ def test_a_segmenter_is_as_published(command: Command, capsys: Capture) -> None:
     assert command("summary", "segnet-basic", "--size", "64x32", "--width", "0.1") == 0
     assert "input 1x3x32x64" in capsys.readouterr().out
     assert command("summary", "unet", "--anchors", "3") == 2
-    assert "a segmenter has no anchors" in capsys.readouterr().err
+    assert "the segmenter has no anchors" in capsys.readouterr().err
