@@ -238,7 +238,8 @@ def test_its_own_file_folds_without_an_option(exported: Exported) -> None:
 def test_the_c_program_agrees(exported: Exported, tmp_path: Path) -> None:
     if shutil.which("cc") is None:
         pytest.skip("no C compiler")
-    for file, content in emit(lower(exported.folded), "net", Options(weights="binary")).files.items():
+    shipped = emit(lower(exported.folded), "net", Options(weights="binary"))
+    for file, content in shipped.files.items():
         (tmp_path / file).write_bytes(content)
     with CompiledNetwork(tmp_path, options=("-O1",)) as compiled:
         found = np.stack([compiled.run([image])[0].reshape(-1) for image in exported.images])
