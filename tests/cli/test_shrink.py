@@ -82,7 +82,7 @@ def test_a_run_is_fine_tuned_from_its_own_weights(
     capsys.readouterr()
 
     assert command("shrink", "resize", run, "--size", "64x96") == 2
-    assert f"a run is there already (go on with --resume {target}" in capsys.readouterr().err
+    assert f"{target}: a run is there already" in capsys.readouterr().err
 
 
 def test_what_is_refused(
@@ -99,9 +99,9 @@ def test_what_is_refused(
         return captured.err
 
     assert "no new input size" in refused(square_finder)
-    assert "name a set with --data" in refused(square_finder, "--size", "64")
+    assert "--data: no pictures to measure on" in refused(square_finder, "--size", "64")
     assert "'a' is not a size" in refused(square_finder, "--size", "a", "--data", squares_set)
     assert "no run.json" in refused(tmp_path, "--size", "64")
-    assert "no --data" in refused(tmp_path, "--size", "64", "--data", squares_set)
+    assert "--data: a run knows its own data" in refused(tmp_path, "--size", "64", "--data", squares_set)
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"squares.onnx", "set"}

@@ -12,7 +12,7 @@ import pytest
 import safetensors.numpy
 from PIL import Image
 
-from tatami.pipeline.artifact import open_detector
+from tatami.pipeline.artifact import open_artifact
 from tatami.data.pictures import read_picture
 
 Command = Callable[..., int]
@@ -72,14 +72,14 @@ def test_a_whole_run(
     assert len((run / "log.jsonl").read_text().splitlines()) == 2
     weights = safetensors.numpy.load_file(run / "weights.safetensors")
     onnx.checker.check_model(onnx.load(run / "network.onnx"))
-    assert open_detector(run).spec.decoding.agnostic
+    assert open_artifact(run).spec.decoding.agnostic
     assert weights["conv9.weight"].shape == (7, 104, 1, 1)
 
     assert command("evaluate", run, "--data", halves, "--split", "test") == 0
     assert "mAP" in capsys.readouterr().out
     picture = read_picture(halves / "JPEGImages" / "000000.jpg")
-    by_torch = open_detector(run).detect(picture, 0.001)
-    by_numpy = open_detector(run / "network.onnx").detect(picture, 0.001)
+    by_torch = open_artifact(run).predictor.detect(picture, 0.001)
+    by_numpy = open_artifact(run / "network.onnx").predictor.detect(picture, 0.001)
     assert len(by_torch)
     np.testing.assert_allclose(by_torch.xyxy, by_numpy.xyxy, atol=1e-2)
     np.testing.assert_allclose(by_torch.scores, by_numpy.scores, atol=1e-5)
@@ -221,7 +221,6 @@ def test_a_run_that_is_not_over_cannot_be_evaluated(
     (run / "weights.safetensors").unlink()
     capsys.readouterr()
     assert command("evaluate", run, "--data", halves, "--split", "test") == 2
-    assert (
-        f"the run is not over: it has no weights yet (go on with `tatami train --resume {run}"
-        in (capsys.readouterr().err)
+    assert "the run is not over: it has no weights yet (resume its training" in (
+        capsys.readouterr().err
     )

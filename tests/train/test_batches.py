@@ -11,13 +11,14 @@ import torch
 
 from tatami.errors import TatamiError
 from tatami.rules.picture import normalize
-from tatami.train.batches import Batch, Batches
+from tatami.train.batches import Batch, Batches, Examples, stacked
 from tatami.train.distributed import Team
 from tatami.train.recipe import Recipe
 from tatami.types import Boxes, InputSpec, Picture, Size
 
+SIZE = Size(128, 96)
 RECIPE = Recipe(
-    Size(128, 96), epochs=12, batch=4, closing_epochs=2, multi_scale=0.5, warmup_epochs=1
+    SIZE, epochs=12, batch=4, closing_epochs=2, multi_scale=0.5, warmup_epochs=1
 )
 
 
@@ -29,7 +30,7 @@ def draw(index: int, size: Size, closing: bool, rng: np.random.Generator) -> tup
 
 
 def batches(count: int = 12, recipe: Recipe = RECIPE, team: Team | None = None) -> Batches:
-    return Batches(count, draw, InputSpec(recipe.size), recipe, team or Team())
+    return Batches(Examples(count, draw), InputSpec(SIZE), recipe, team or Team())
 
 
 def asked(batch: Batch) -> list[list[int]]:
@@ -127,7 +128,9 @@ def test_sizes_vary_every_ten_steps_until_the_closing_epochs() -> None:
 
 def test_one_scale() -> None:
     one = batches(recipe=replace(RECIPE, multi_scale=0.0))
-    assert {one.size_at(step) for step in range(36)} == {RECIPE.size}
+    assert {one.size_at(step) for step in range(36)} == {SIZE}
+    usual = batches(recipe=replace(RECIPE, multi_scale=None))
+    assert {usual.size_at(step) for step in range(36)} == {SIZE}
 
 
 def test_closing_epochs_may_be_none_or_all() -> None:
@@ -151,7 +154,7 @@ def test_numbers_are_those_of_the_picture_rule(channels: str) -> None:
         return canvases[index], Boxes.of([], [])
 
     recipe = replace(RECIPE, size=spec.size, batch=2, multi_scale=0)
-    batch = Batches(2, given, spec, recipe, Team()).batch(0)
+    batch = Batches(Examples(2, given), spec, recipe, Team()).batch(0)
     found = sorted(image.numpy().tobytes() for image in batch.images)
     assert found == sorted(normalize(canvas, spec).tobytes() for canvas in canvases)
     assert batch.images.is_contiguous(memory_format=torch.channels_last)
@@ -161,7 +164,7 @@ def test_an_error_while_drawing_reaches_the_loop() -> None:
     def fail(index: int, *_: object) -> tuple[Picture, Boxes]:
         raise TatamiError("cannot be decoded", hint="remove it", file="a.png")
 
-    failing = Batches(12, fail, InputSpec(RECIPE.size), RECIPE, Team())
+    failing = Batches(Examples(12, fail), InputSpec(SIZE), RECIPE, Team())
     with pytest.raises(TatamiError, match=r"a\.png"):
         next(failing.from_step(0))
 
@@ -175,3 +178,21 @@ def test_leaving_early_ends_the_threads() -> None:
             break
     rows.close()  # type: ignore[attr-defined]
     assert threading.active_count() == before
+
+
+def test_sizes_vary_in_cells_of_a_larger_stride() -> None:
+    recipe = replace(RECIPE, epochs=100)
+    many = Batches(Examples(12, draw), InputSpec(Size(256, 192)), recipe, Team(), cell=64)
+    sizes = {many.size_at(step) for step in range(290)}
+    assert len(sizes) > 2
+    assert all(size.width % 64 == size.height % 64 == 0 for size in sizes)
+
+
+def test_targets_that_are_numbers_become_one_tensor() -> None:
+    def numbered(index: int, size: Size, *_: object) -> tuple[Picture, int]:
+        return np.zeros((size.height, size.width, 3), np.uint8), index
+
+    of_numbers = Batches(Examples(12, numbered, stacked), InputSpec(SIZE), RECIPE, Team())
+    targets = of_numbers.batch(0).targets
+    assert isinstance(targets, torch.Tensor)
+    assert (targets.dtype, targets.shape) == (torch.int64, (4,))

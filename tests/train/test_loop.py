@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tatami.errors import TatamiError
 from tatami.models.yolov2_tiny import YoloV2Tiny
 from tatami.train import checkpoint
-from tatami.train.batches import Batches
+from tatami.train.batches import Batches, Examples
 from tatami.train.distributed import Team
 from tatami.train.loop import Step, train
 from tatami.train.recipe import Recipe
@@ -52,7 +52,8 @@ def draw(index: int, size: Size, *_: Any) -> tuple[Picture, Boxes]:
 
 
 def batches(recipe: Recipe = RECIPE, count: int = 8) -> Batches:
-    return Batches(count, draw, InputSpec(recipe.size), recipe, Team())
+    assert recipe.size is not None
+    return Batches(Examples(count, draw), InputSpec(recipe.size), recipe, Team())
 
 
 def network(seed: int = 0) -> YoloV2Tiny:
@@ -218,7 +219,7 @@ def test_a_loss_that_is_no_number_stops_with_sound_weights(tmp_path: Path, poiso
     model = Watched(poison, at=6)
     with pytest.raises(TatamiError, match="at step 5") as refused:
         list(steps(tmp_path, model=model))
-    assert "--learning-rate" in refused.value.hint
+    assert "learning rate" in refused.value.hint
     saved = checkpoint.load_latest(tmp_path / CHECKPOINTS)
     assert saved is not None
     assert saved.step == 5

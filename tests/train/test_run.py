@@ -18,13 +18,13 @@ RUN = Run(
     model="yolov2-tiny",
     width=0.5,
     spec=DetectionSpec(
-        "detect",
         ("赤", 'a "b"'),
         InputSpec(Size(352, 288)),
         Decoding.yolov2(((1.25, 2.5), (3.0, 4.0))),
         {"made by": "tatami"},
     ),
-    recipe=Recipe(Size(352, 288), epochs=7),
+    recipe=Recipe(Size(352, 288), epochs=7, multi_scale=0.25),
+    settings={"nms": "agnostic", "anchors": [[1.5, 2.0]]},
     data=DataSource("/data", "train", None, ("degenerate-box",), "0" * 64, "test"),
     augmentation={"flip": 0.5, "scale": [0.6, 1.5]},
     device="cpu",
@@ -45,6 +45,27 @@ def test_a_run_of_before_processes_and_devices_were_written(tmp_path: Path) -> N
     del values["processes"], values["device"]
     (tmp_path / "run.json").write_text(json.dumps(values))
     assert load_run(tmp_path) == replace(RUN, processes=1)
+
+
+def yesterdays(folder: Path, **recipe: Any) -> None:
+    """Write run.json as version 0.1 did: what is a task's was in the recipe, with the stride."""
+    RUN.save(folder)
+    values = json.loads((folder / "run.json").read_text())
+    del values["settings"]
+    nothing = {"label_smoothing": 0.0, "class_weights": [], "alternating": False}
+    values["recipe"] |= {"stride": 32, **nothing, **recipe}
+    (folder / "run.json").write_text(json.dumps(values))
+
+
+@pytest.mark.parametrize(
+    "own", [{}, {"label_smoothing": 0.1}, {"class_weights": [1.0, 0.5]}, {"alternating": True}]
+)
+def test_a_run_of_before_tasks_had_settings(tmp_path: Path, own: dict[str, Any]) -> None:
+    yesterdays(tmp_path, **own)
+    assert load_run(tmp_path) == replace(RUN, settings=own)
+    yesterdays(tmp_path, **own, magic=1)
+    with pytest.raises(TatamiError, match="unknown key 'magic' in the recipe"):
+        load_run(tmp_path)
 
 
 def test_a_folder_without_a_run(tmp_path: Path) -> None:
