@@ -1,4 +1,4 @@
-"""The pages on adding something are true: what they make goes all the way, on a copy of the source."""
+"""The pages on adding something are true: what they make works, on a copy of the source."""
 
 from __future__ import annotations
 
