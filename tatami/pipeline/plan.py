@@ -147,7 +147,7 @@ def plan(asked: Asked, team: Team, progress: Progress) -> tuple[Run, Any]:
         "model": f"{asked.model} width {asked.width:g}",
         "data": f"{printable(source.root.name)} {data.split}, sha256 {marks}",
     }
-    spec = dataclasses.replace(spec, provenance=provenance)
+    spec = spec.changed(provenance=provenance)
     if source.test_split is None and test_split == split:
         test_split = None
     run = _run(asked, recipe, spec, settings, augmentation, team, (split, marks, test_split))

@@ -191,4 +191,5 @@ def _layers(paths: Sequence[Path]) -> list[Layer]:
 def _provenance(run: Run, network: Mapping[str, str]) -> dict[str, str]:
     recipe = {f"recipe {key}": str(value) for key, value in run.recipe.to_json().items()}
     versions = {f"{name}": version for name, version in run.versions.items()}
-    return {**network, **recipe, **versions, "threads": str(run.threads)}
+    settings = {f"setting {key}": str(value) for key, value in run.settings.items()}
+    return {**network, **recipe, **settings, **versions, "threads": str(run.threads)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tatami import graph
 from tatami.errors import TatamiError
@@ -24,7 +24,7 @@ from tatami.tasks.detection import DETECTION
 from tatami.tasks.settings import check_size
 from tatami.tasks.table import task_of
 from tatami.train.run import NETWORK, WEIGHTS, Run
-from tatami.types import Dataset, Size
+from tatami.types import Dataset, Detector, Size
 from tatami.types.progress import Progress, quiet
 from tatami.types.table import Table, numbers, words
 
@@ -240,9 +240,9 @@ def _measured(stage: str, file: Path, held_out: Dataset, progress: Progress) -> 
     artifact = open_artifact(file)
     if artifact.task is not DETECTION:
         raise TatamiError("the network finds no boxes", hint="give a detector's", file=file)
-    found = DETECTION.evaluate(
-        artifact.predictor, held_out, progress=progress, stage=f"Evaluating, {stage}"
-    ).result
+    predictor = cast(Detector, artifact.predictor)
+    told = f"Evaluating, {stage}"
+    found = DETECTION.evaluate(predictor, held_out, progress=progress, stage=told).result
     return Stage(
         stage,
         str(artifact.spec.input.size),

@@ -276,15 +276,15 @@ class Detection(Task[Dataset, Detector, Evaluation]):
     ) -> tuple[DetectionSpec | TwoStageSpec, DetectionSettings]:
         """Make the spec, with anchors in pixels of the input, found by k-means unless given."""
         assert recipe.size is not None
+        assert not isinstance(settings.anchors, str)
         anchors = None
         if model.anchor_count:
             asked = model.anchor_count if settings.anchors is None else settings.anchors
             if isinstance(asked, int):
                 found = kmeans_anchors(data, recipe.size, asked, recipe.seed).pairs
                 asked = tuple((round(width, 4), round(height, 4)) for width, height in found)
-            anchors = tuple(
-                (width * model.stride, height * model.stride) for width, height in asked
-            )
+            stride = model.stride
+            anchors = tuple((width * stride, height * stride) for width, height in asked)
         spec = model.spec(data.classes, recipe.size, anchors, settings.min_scale)
         decoding = replace(spec.decoding, agnostic=settings.nms == "agnostic")
         return replace(spec, decoding=decoding), settings
