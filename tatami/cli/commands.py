@@ -124,7 +124,7 @@ COMMANDS: Mapping[str, Command | Group] = {
     "quantize": Command(
         "quantize",
         "quantize",
-        "Quantize a network to standard QDQ ONNX, and tell each layer's signal to noise ratio.",
+        "Quantize a network to standard QDQ ONNX, and print each layer's signal to noise ratio.",
     ),
     "ship": Command(
         "ship",
@@ -151,6 +151,22 @@ COMMANDS: Mapping[str, Command | Group] = {
             ),
             "anchors": Command(
                 "see_anchors", "anchors", "Compare the boxes of a set with a detector's anchors."
+            ),
+        },
+    ),
+    "list": Group(
+        "List what there is to choose from.",
+        {
+            "models": Command(
+                "listing",
+                "models",
+                "List the networks that can be trained, with their kind, input and paper.",
+            ),
+            "targets": Command("listing", "targets", "List the machines that C is compiled for."),
+            "problems": Command(
+                "listing",
+                "problems",
+                "List the kinds of problems of a labeled set that can be accepted.",
             ),
         },
     ),

@@ -56,9 +56,9 @@ def show(
 def formats(as_json: AsJson = False) -> None:
     """Print the formats of labeled sets and what each looks like."""
     from tatami.cli.output import print_json, print_lines
-    from tatami.pipeline.inspect import formats
+    from tatami.pipeline.listing import formats as rows
 
-    known = formats()
+    known = rows()
     if as_json:
         print_json(known.to_json())
     else:

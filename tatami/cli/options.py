@@ -15,7 +15,9 @@ Data = Annotated[
 Split = Annotated[str | None, typer.Option(help="The split of the set to use, as test.")]
 Format = Annotated[
     str | None,
-    typer.Option(help="The set's format, where it is not recognized; `tatami data` lists them."),
+    typer.Option(
+        help="The set's format, where it is not recognized; `tatami data formats` lists them."
+    ),
 ]
 HoldOut = Annotated[
     str | None,
@@ -23,7 +25,9 @@ HoldOut = Annotated[
 ]
 Skip = Annotated[
     list[str] | None,
-    typer.Option(help="Leave out what has this kind of problem; may be repeated."),
+    typer.Option(
+        help="Leave out what has this kind of problem, of `tatami list problems`; may be repeated."
+    ),
 ]
 Tiling = Annotated[
     int | None,

@@ -26,7 +26,7 @@ def current(
             that is none, are left alone.
         tell: Takes up a line for each that was replaced.
     """
-    found = []
+    found: list[str] = []
     for place, argument in enumerate(arguments):
         if argument == "--":  # what follows are no options
             return [*found, *arguments[place:]]

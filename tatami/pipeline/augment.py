@@ -105,7 +105,7 @@ class Sheet:
 def augment(
     data: str | Path,
     *,
-    augment: Collection[str] = (),
+    augment: Sequence[str] = (),
     split: str | None = None,
     size: Size = Size(320, 240),
     seed: int = 0,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tatami.data.formats.table import FORMATS
 from tatami.data.problems import KINDS, Problem, check_kinds
 from tatami.errors import TatamiError
 from tatami.files import write_atomically
@@ -18,7 +17,7 @@ from tatami.tasks.inspected import Inspected
 from tatami.tasks.table import task_of_data
 from tatami.types import Picture, Size
 from tatami.types.progress import Progress, quiet
-from tatami.types.table import Table, words
+from tatami.types.table import Table
 
 SHEET_PICTURES, SHEET_COLUMNS, SHEET_CELL = 24, 4, Size(320, 240)
 ENDINGS = (".png", ".jpg", ".jpeg")
@@ -155,34 +154,3 @@ def check_drawing(file: Path) -> None:
 def usual_split(there: Sequence[str]) -> str:
     """Choose the split to look at where none is named: trainval, train or the first."""
     return next((name for name in ("trainval", "train") if name in there), there[0])
-
-
-@dataclass(frozen=True)
-class KnownFormats:
-    """The formats of labeled sets."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Give each format with what it labels and which files it is known by."""
-        return {
-            name: {"labels": labels, "looked_for": reader.LOOKED_FOR}
-            for labels, readers in FORMATS.items()
-            for name, reader in readers.items()
-        }
-
-    def tables(self) -> list[Table]:
-        """List the formats, a row each."""
-        rows = tuple(
-            (name, one["labels"], one["looked_for"]) for name, one in self.to_json().items()
-        )
-        return [Table((words("format"), words("labels"), words("known by", flexible=True)), rows)]
-
-    def lines(self) -> list[str]:
-        """List the formats, a line each: what a table has no room for."""
-        return [
-            f"{name} ({one['labels']}): {one['looked_for']}" for name, one in self.to_json().items()
-        ]
-
-
-def formats() -> KnownFormats:
-    """List the formats of labeled sets, with what makes a folder one of each."""
-    return KnownFormats()
