@@ -16,8 +16,7 @@ from tatami.errors import TatamiError
 from tatami.graph.network import Network, shape_of
 from tatami.graph.read import read
 from tatami.models.table import model_named
-from tatami.program.forward import is_quantized, numpy_forward  # noqa: F401
-from tatami.rules.segmentation import ForwardSegmenter, average_over_symmetries
+from tatami.program.forward import numpy_forward
 from tatami.see.html import picture_html
 from tatami.ship.backend import Running
 from tatami.ship.table import backend_of
@@ -26,18 +25,12 @@ from tatami.tasks.settings import read_settings
 from tatami.tasks.structure import Part
 from tatami.tasks.table import task_of
 from tatami.tasks.training import new_model
-from tatami.tasks.two_stage import TwoStages, head_beside, proposer  # noqa: F401
 from tatami.train.run import NETWORK, SETTINGS, WEIGHTS, load_run
 from tatami.types import (
-    ClassificationSpec,
-    Detector,
     Mask,
     Picture,
-    SegmentationSpec,
-    Segmenter,
     Size,
     Spec,
-    TwoStageSpec,
 )
 
 if TYPE_CHECKING:  # torch is heavy, and absent where only ONNX files are used
@@ -106,12 +99,6 @@ class Artifact:
     task: Task[Any, Any, Any]
     spec: Spec
     predictor: Predictor
-
-    def __getattr__(self, name: str) -> Any:
-        """Ask the predictor: the faces of before do; it goes with the last of them."""
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(self.predictor, name)
 
     def predict(
         self, picture: str | Path | Picture | Image.Image, *, min_score: float | None = None
@@ -340,67 +327,3 @@ def read_run(folder: Path) -> Run:
             file=folder / SETTINGS,
         ) from error
     return run
-
-
-# What the faces of before still ask for; each goes when its last user has moved. -----------------
-
-
-def open_detector(path: Path) -> Detector:
-    """Open a detector; it goes with its last user."""
-    opened = open_artifact(path)
-    if opened.task.name != "detect":
-        raise TatamiError(
-            f"a {opened.task.noun}, which finds no boxes",
-            file=path,
-            hint="give a detector's artifact",
-        )
-    return cast(Detector, opened.predictor)
-
-
-def is_classifier(artifact: Any) -> Any:
-    """Say whether it names pictures; it goes with its last user."""
-    return isinstance(artifact.spec, ClassificationSpec)
-
-
-def is_segmenter(artifact: Any) -> Any:
-    """Say whether it tells the class of every pixel; it goes with its last user."""
-    return isinstance(artifact.spec, SegmentationSpec)
-
-
-def check_seen(artifact: Any, overlap: int | None, *, turned: bool) -> None:
-    """Raise TatamiError where what ``seen`` takes is asked of anything but a segmenter."""
-    if artifact is not None and is_segmenter(artifact):
-        return
-    for option, given in (("--overlap", overlap is not None), ("--turned", turned)):
-        if given:
-            raise TatamiError(f"{option} is for segmenters", hint="leave it out")
-
-
-def seen(artifact: Segmenter, overlap: int | None, *, turned: bool) -> Segmenter:
-    """A segmenter that, where an overlap is given, cuts pictures into tiles in place of resizing
-    them, and that looks at them in every turn if asked to. Raises TatamiError for one that cannot.
-    """
-    if overlap is None and not turned:
-        return artifact
-    forward = getattr(artifact, "forward", None)
-    if forward is None:
-        option = "--turned" if overlap is None else "--overlap"
-        raise TatamiError(f"this artifact cannot do {option}", hint="leave it out")
-    answer = getattr(artifact, "answer", None)
-    return ForwardSegmenter(
-        artifact.spec,
-        average_over_symmetries(forward) if turned else forward,
-        answer,
-        overlap=overlap,
-    )
-
-
-def head_of(network: Network, file: Path) -> Network | None:
-    """Give what looks at regions; it goes with its last user."""
-    spec = network.spec
-    if isinstance(spec, TwoStageSpec) and spec.part == "features":
-        return TwoStages().parts(network, file)[1].network
-    return None
-
-
-torch_artifact = torch_predictor

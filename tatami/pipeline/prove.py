@@ -131,8 +131,11 @@ def prove(
         raise TatamiError("no labeled set is given", hint="name one", setting="data")
     for target in on:
         _check_emulated(target)
-    many = isinstance(artifacts, Sequence) and not isinstance(artifacts, str)
-    several = artifacts if many else [artifacts]
+    several: list[Source] = (
+        list(artifacts)
+        if isinstance(artifacts, Sequence) and not isinstance(artifacts, str)
+        else [artifacts]
+    )
     given = [path for artifact in several for path in stages_of(path_of(artifact))]
     paths = list({path.resolve(): path for path in given}.values())  # a run folder brings its own
     if not paths:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -175,7 +175,7 @@ def quantize(
             )
     note = f"{len(seen)} pictures {task.fingerprint(dataset)[:12]}"
     work = _Work(
-        cast(Method, method), bias_correction, equalize, tuple(keep_float),
+        method, bias_correction, equalize, tuple(keep_float),
         f"{note}{', equalized' if equalize else ''}",
     )  # fmt: skip
     layers = work.quantize(structure, parts, inputs, targets, progress)

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from tatami import graph
-from tatami.pipeline.artifact import open_detector
 from tatami.data.pictures import read_picture
+from tatami.pipeline.artifact import open_artifact
 from tatami.rules.boxes import xyxy_to_cxcywh
 from tatami.shrink.resize import resize
 from tatami.types import Size
@@ -63,7 +63,7 @@ def import_network(command: Command, weights: Path, name: str, target: Path) -> 
 
 def labeled_by(network: Path, pictures: list[Path], root: Path) -> None:
     """A set of a few pictures whose labels are what the network itself finds in them."""
-    detector = open_detector(network)
+    detector = open_artifact(network).predictor
     for folder in ("images", "labels"):
         (root / folder).mkdir(parents=True)
     names = json.dumps(list(detector.spec.classes))

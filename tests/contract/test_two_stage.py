@@ -13,12 +13,12 @@ import pytest
 import torch
 
 from tatami import graph
-from tatami.pipeline.artifact import open_artifact, torch_artifact, with_head
-from tatami.pipeline.train import _export
 from tatami.errors import TatamiError
 from tatami.models import CLASSIFIERS, TWO_STAGE
 from tatami.models.roi_pool import roi_max_pool
 from tatami.models.two_stage import PROPOSAL, Head, TwoStage
+from tatami.pipeline.artifact import open_artifact, read_parts, torch_predictor
+from tatami.pipeline.train import _export
 from tatami.rules.picture import prepare
 from tatami.rules.regions import TwoStageDetector
 from tatami.see.class_activation import class_activation, last_maps, target_in_regions
@@ -207,9 +207,9 @@ def some_regions(picture: Picture) -> np.ndarray:
 
 
 def test_the_files_detect_what_torch_detects(trained: Trained) -> None:
-    of_torch = torch_artifact(trained.model, spec(trained.name))
+    of_torch = torch_predictor(trained.model, spec(trained.name))
     path = trained.folder / "network.onnx" if trained.name == "rcnn" else trained.folder
-    of_files = open_artifact(path)
+    of_files = open_artifact(path).predictor
     assert isinstance(of_torch, TwoStageDetector)
     assert isinstance(of_files, TwoStageDetector)
     picture = np.random.default_rng(1).integers(0, 256, (90, 110, 3), dtype=np.uint8)
@@ -231,19 +231,18 @@ def test_the_files_detect_what_torch_detects(trained: Trained) -> None:
 def test_what_explains_a_class_is_torchs_gradient(trained: Trained) -> None:
     if trained.name == "rcnn":
         pytest.skip("R-CNN has no feature map of the picture")
-    file = trained.folder / "network.onnx"
-    two = with_head(graph.read(file), file)
-    assert two.features is not None
-    detector = two.in_numpy()
+    features_network, head_network = (part.network for part in read_parts(trained.folder))
+    detector = open_artifact(trained.folder).predictor
+    assert isinstance(detector, TwoStageDetector)
     if detector.propose is not None:
         detector = dataclasses.replace(detector, propose=some_regions)
     picture = np.random.default_rng(1).integers(0, 256, (90, 110, 3), dtype=np.uint8)
-    images = prepare(picture, two.spec.input)[0][None]
-    computed = graph.values(two.features, images)
+    images = prepare(picture, detector.spec.input)[0][None]
+    computed = graph.values(features_network, images)
     features, regions = computed["features"], detector.regions_of(picture)
-    target = target_in_regions(detector, two.head, ("features", features), regions, "b")
+    target = target_in_regions(detector, head_network, ("features", features), regions, "b")
 
-    decoding = two.spec.decoding
+    decoding = detector.spec.decoding
     x = torch.from_numpy(features.copy()).requires_grad_()
     on = np.zeros(len(regions.regions), np.int64)
     boxes = regions.regions.astype(np.float64)
@@ -258,12 +257,12 @@ def test_what_explains_a_class_is_torchs_gradient(trained: Trained) -> None:
     np.testing.assert_allclose(found, expected, 0, 1e-4 * np.abs(expected).max())
     alpha = expected[0].mean(axis=(1, 2))
     heat = np.maximum(np.tensordot(alpha, features[0], 1), 0)
-    assert last_maps(two.features, target) == "features"
-    shown = class_activation(two.features, images, computed, target, "features")
+    assert last_maps(features_network, target) == "features"
+    shown = class_activation(features_network, images, computed, target, "features")
     np.testing.assert_allclose(shown, heat, 0, 1e-4 * max(float(heat.max()), 1e-6))
     # A layer further in front: the same chain, from the feature map on by the network's own rules.
     earlier = [name for name, value in computed.items() if value.ndim == 4][-8]
-    assert class_activation(two.features, images, computed, target, earlier).min() >= 0
+    assert class_activation(features_network, images, computed, target, earlier).min() >= 0
 
 
 def test_saved_and_loaded_it_answers_the_same(trained: Trained, tmp_path: Path) -> None:
