@@ -54,7 +54,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """A row of the proof: one stage held to another, and how far apart they were at worst.
+    """A row of the proof: one stage beside its reference, and how far apart they are at worst.
 
     worst, bound: in the unit that ``measure`` names ("relative", "absolute", "mAP", ...).
     """
@@ -268,7 +268,7 @@ def _ledger(ledger: Sequence[LedgerRow], measure: str = "mAP@0.5") -> str:
         return ""
     columns = (
         ("stage", "name"),
-        ("held to", "name"),
+        ("reference", "name"),
         ("verdict", "verdict"),
         ("worst |Δ|", "number"),
         ("bound", "number"),
