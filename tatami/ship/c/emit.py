@@ -161,7 +161,7 @@ def emit_plan(plan: PlanInC) -> Shipped:
 
 
 def _emit_joined(plan: PlanInC, structure: StructureInC) -> Shipped:
-    """Bare networks, and what joins them."""
+    """Write bare networks, and what joins them."""
     example = f"{plan.name}_{structure.name}"
     files: dict[str, bytes] = {}
     proofs: dict[str, bytes] = {}
@@ -180,7 +180,7 @@ def _emit_joined(plan: PlanInC, structure: StructureInC) -> Shipped:
 
 
 def _network_files(network: NetworkInC) -> dict[str, bytes]:
-    """The files of one network."""
+    """Write the files of one network."""
     program, layout, name, task = network.program, network.layout, network.name, network.task
     target, weights = target_of(network.options.target), network.weights_file
     template = text(PROOF) if task is None else task.proof()
@@ -220,7 +220,7 @@ def _header(network: NetworkInC) -> str:
 
 
 def _forward_alone(program: Program) -> str:
-    """The one function of a network without rules for pictures."""
+    """Declare the one function of a network without rules for pictures."""
     lines = ["/* Run the network. Every value lies as (rows, columns, channels)."]
     for ends, kind in ((program.inputs, "in"), (program.outputs, "out")):
         for index, value in enumerate(ends):
@@ -286,13 +286,13 @@ def _source(network: NetworkInC) -> str:
 
 
 def _wanted(kernel: str, target: Target) -> bool:
-    """Whether a file of kernels/ is of use: one named after a processor only where that may be."""
+    """Say whether a file of kernels/ is of use: only where its processor may be."""
     variant = kernel.rpartition("_")[2]
     return variant not in _VARIANTS or variant in target.variants
 
 
 def _data(network: NetworkInC) -> str:
-    """The weights, which lie in a file of their own, and the arena."""
+    """Declare the weights, which lie in a file of their own, and the arena."""
     if network.as_array:
         constants = network.layout.constants
         weights = "\n".join(f"{declaration(constant)};" for constant in constants)
@@ -306,7 +306,7 @@ NET_ALIGNED static uint8_t net_arena[{max(1, network.memory)}];
 
 
 def _run(network: NetworkInC, addresses: Addresses) -> str:
-    """The function that runs the steps: each a comment, a call, and the hook of the proof."""
+    """Write the function that runs the steps: each a comment, a call, and the hook of the proof."""
     program, name = network.program, network.name
     lines = [
         "static void net_run(void)",
@@ -328,7 +328,7 @@ def _run(network: NetworkInC, addresses: Addresses) -> str:
 
 
 def _forward(network: NetworkInC, addresses: Addresses) -> str:
-    """From the caller's memory to the arena, and back."""
+    """Write net_forward: from the caller's memory to the arena, and back."""
     program = network.program
     inputs: Mapping[str, str]
     if network.task is not None:
@@ -348,7 +348,7 @@ def _forward(network: NetworkInC, addresses: Addresses) -> str:
 
 
 def _comment(program: Program, step: Step) -> str:
-    """``conv1: Conv 3x416x416 -> 16x416x416, 3x3, 74.8 M multiply-adds``."""
+    """Describe a step: ``conv1: Conv 3x416x416 -> 16x416x416, 3x3, 74.8 M multiply-adds``."""
     shapes = [program.values[name].shape for name in (*step.inputs, step.output)]
     *sources, result = ["x".join(map(str, shape)) for shape in shapes]
     said = f"{step.name}: {type(step).__name__} {', '.join(sources)} -> {result}"
@@ -359,6 +359,6 @@ def _comment(program: Program, step: Step) -> str:
 
 
 def _bytes(program: Program, name: str) -> str:
-    """The size of a value as C: ``3 * 32 * 64 * sizeof(float)`` as a size_t."""
+    """Write the size of a value as C: ``3 * 32 * 64 * sizeof(float)`` as a size_t."""
     value = program.values[name]
     return f"{count(value.shape)} * sizeof({c_type(value)})"

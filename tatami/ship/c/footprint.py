@@ -108,7 +108,7 @@ def footprint(plan: PlanInC, shipped: Shipped) -> FootprintInC:
 
 
 def _planned(network: NetworkInC) -> FootprintInC:
-    """The arena and the weights, which are known without a compiler."""
+    """Count the arena and the weights, which are known without a compiler."""
     program, layout = network.program, network.layout
     lifetimes = program.lifetimes()
     layers = []
@@ -127,7 +127,7 @@ def _planned(network: NetworkInC) -> FootprintInC:
 
 
 def _measured(planned: FootprintInC, built: tuple[int, int, int] | None) -> FootprintInC:
-    """With what the compiler made; as planned, where there is none."""
+    """Add what the compiler made; where there is none, it stays as planned."""
     if built is None:
         return planned
     text, data, bss = built
@@ -145,7 +145,7 @@ def _measured(planned: FootprintInC, built: tuple[int, int, int] | None) -> Foot
 def _code(
     files: Mapping[str, bytes], sources: Sequence[str], target: Target
 ) -> tuple[int, int, int] | None:
-    """Bytes of code and constants, of initialized and of other variables; None without tools."""
+    """Measure bytes of code, of initialized and of other variables; None without tools."""
     try:
         command: Sequence[str] = target.compiler or compiler()
     except TatamiError:

@@ -108,7 +108,7 @@ def channels_last(array: NDArray[Any]) -> NDArray[Any]:
 def _buffers(
     program: Program, decisions: Sequence[Decision]
 ) -> tuple[dict[str, str], list[Buffer]]:
-    """The buffer of each value, and all buffers: a step in place shares its input's buffer."""
+    """Name the buffer of each value, and list all: a step in place shares its input's buffer."""
     lifetimes = program.lifetimes()
     buffer_of = {name: name for name in lifetimes}
     for index, (step, decision) in enumerate(zip(program.steps, decisions, strict=True)):

@@ -1,7 +1,7 @@
 """The machines that a program can be shipped for, and how a proof runs on each.
 
 A target names the kernels that its program may hold, the compiler that makes it, and, where this
-machine is another one, the emulator that runs it. Tests and ``tatami prove --on`` skip or refuse a
+machine is another one, the emulator that runs it. Tests and proofs skip or refuse a
 target whose compiler or emulator is absent, and say which Debian package brings it.
 """
 
@@ -15,17 +15,21 @@ from tatami.errors import TatamiError
 
 @dataclass(frozen=True)
 class Target:
-    """One kind of machine.
+    """Describe one kind of machine.
 
-    what: a line for people.
-    variants: the kernel variants that may be in its program, the best first (kernels/variant.c).
-    compiler: the command; empty is the machine's own ($CC, else cc).  options: for this processor.
-    runner: what runs the program here; empty where this machine runs it itself.
-    package: the Debian packages that bring compiler and runner.
-    alignment: bytes to which buffers in the arena are aligned.
-    scratch: bytes that one step may take for itself where it has the choice.
-    array: whether the weights are a C array by default, whatever their size.
-    board: files of kernels/board/ that a machine without an operating system starts with.
+    Args:
+        name: What it is called.
+        what: A line for people.
+        variants: The kernel variants that may be in its program, the best first
+            (kernels/variant.c).
+        compiler: The command; empty is the machine's own ($CC, else cc).
+        options: For the compiler, for this processor.
+        runner: What runs the program here; empty where this machine runs it itself.
+        package: The Debian packages that bring compiler and runner.
+        alignment: Bytes to which buffers in the arena are aligned.
+        scratch: Bytes that one step may take for itself where it has the choice.
+        array: Whether the weights are a C array by default, whatever their size.
+        board: Files of kernels/board/ that a machine without an operating system starts with.
     """
 
     name: str
@@ -100,14 +104,18 @@ TARGETS = {target.name: target for target in _TARGETS}
 
 
 def target_of(name: str) -> Target:
-    """The target of that name. Raises TatamiError, naming those that there are."""
+    """Find a target.
+
+    Raises:
+        TatamiError: For a name that there is not, naming those that there are.
+    """
     if name not in TARGETS:
         raise TatamiError(f"no target '{name}'", hint=f"give one of {', '.join(TARGETS)}")
     return TARGETS[name]
 
 
 def missing(target: Target) -> str | None:
-    """The command that this machine lacks to build and run a target's program, or None."""
+    """Name the command that this machine lacks to build and run a target's program, or None."""
     for command in (target.compiler[:1], target.runner[:1]):
         if command and shutil.which(command[0]) is None:
             return command[0]
@@ -115,7 +123,11 @@ def missing(target: Target) -> str | None:
 
 
 def check_there(target: Target) -> None:
-    """Raise TatamiError where this machine lacks what builds or runs a target's program."""
+    """Check that this machine has what builds and runs a target's program.
+
+    Raises:
+        TatamiError: Where it lacks a command, naming the packages that bring it.
+    """
     lacking = missing(target)
     if lacking is not None:
         raise TatamiError(
@@ -124,7 +136,16 @@ def check_there(target: Target) -> None:
 
 
 def variants_for(shipped_for: str, machine: str) -> tuple[str, ...]:
-    """The kinds of kernels that a program shipped for one target may use on the machine of another,
-    the best first; plain C99 is among them everywhere. Raises TatamiError for no target."""
+    """Name the kinds of kernels that a shipped program may use, the best first.
+
+    Plain C99 is among them everywhere.
+
+    Args:
+        shipped_for: The target of the program.
+        machine: The target that it runs on.
+
+    Raises:
+        TatamiError: For a name that is no target.
+    """
     there = target_of(machine).variants
     return (*(each for each in target_of(shipped_for).variants if each in there), "portable")

@@ -7,12 +7,12 @@ from tatami.ship.c.operator import Decision, Options, Places, activation, count
 
 
 def decide(program: Program, step: Activate, options: Options) -> Decision:
-    """Sample by sample, so in place."""
+    """Ask for the kernel, in place: it goes sample by sample."""
     return Decision(kernels=("activate",), in_place=True)
 
 
 def emit(program: Program, step: Activate, places: Places, options: Options) -> str:
-    """The call of the kernel."""
+    """Write the call of the kernel."""
     return (
         f"net_activate({activation(step.activation)},\n"
         f"        {places.values[step.inputs[0]]}, {count(program.values[step.output].shape)},"

@@ -7,12 +7,12 @@ from tatami.ship.c.operator import Decision, Options, Places, activation, count,
 
 
 def decide(program: Program, step: Arithmetic, options: Options) -> Decision:
-    """Sample by sample, so in place of an input of the same size."""
+    """Ask for the kernel, in place of an input of the same size: it goes sample by sample."""
     return Decision(kernels=("activate", "float32/arithmetic"), in_place=True)
 
 
 def emit(program: Program, step: Arithmetic, places: Places, options: Options) -> str:
-    """The call of the kernel."""
+    """Write the call of the kernel."""
     shape = program.values[step.output].shape
     a, b = (program.values[name].shape for name in step.inputs)
     if a == b == shape:  # one long line
@@ -39,7 +39,7 @@ def emit(program: Program, step: Arithmetic, places: Places, options: Options) -
 
 
 def _steps(shape: Shape) -> tuple[int, int, int]:
-    """Samples from a row, a column and a channel to the next: 0 along an axis that is repeated."""
+    """Count samples from a row, a column and a channel to the next: 0 along a repeated axis."""
     channels, rows, columns = shape
     return (
         0 if rows == 1 else columns * channels,

@@ -16,7 +16,7 @@ from tatami.ship.c.operator import (
 def decide(
     program: Program, step: AveragePool | QuantizedAveragePool, options: Options
 ) -> Decision:
-    """Bytes need the sums of one output place: an int32 a channel."""
+    """Ask for the kernel; for bytes, with the sums of one output place, an int32 a channel."""
     if isinstance(step, AveragePool):
         return Decision(kernels=("window", "float32/average_pool"))
     return Decision(
@@ -29,7 +29,7 @@ def decide(
 def emit(
     program: Program, step: AveragePool | QuantizedAveragePool, places: Places, options: Options
 ) -> str:
-    """The call of the kernel."""
+    """Write the call of the kernel."""
     source, result = program.values[step.inputs[0]], program.values[step.output]
     window = structure("net_window", window_rows(step.window, source.shape, result.shape))
     ends = f"{places.values[step.inputs[0]]}, {places.values[step.output]}"

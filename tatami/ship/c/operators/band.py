@@ -12,18 +12,18 @@ SLACK = 64
 WHOLE = 2**19
 """Bytes of weights from which all of the map is one band: they are read once a band."""
 SHARE = 25
-"""A band may add one part in so many to the memory that the values themselves need."""
+"""A band may add one part in this many to the memory that the values themselves need."""
 
 Banded = Conv | QuantizedConv
 
 
 def needed_columns(program: Program, step: Banded) -> int:
-    """Columns of a padded row: what the first to the last place of the window sees."""
+    """Count the columns of a padded row: those from the first place of the window to the last."""
     return _seen(step.window, step, program)[1]
 
 
 def needs_band(program: Program, step: Banded) -> bool:
-    """Whether some place of the window lies outside the input."""
+    """Say whether some place of the window lies outside the input."""
     _, rows, columns = program.values[step.inputs[0]].shape
     seen_rows, seen_columns = _seen(step.window, step, program)
     y, x = step.window.rows, step.window.columns
@@ -31,10 +31,16 @@ def needs_band(program: Program, step: Banded) -> bool:
 
 
 def band_rows(program: Program, step: Banded, row: int, options: Options) -> int:
-    """Output rows of a band. row: bytes of one padded row of input.
+    """Choose the output rows of a band.
 
     As many as fit the scratch that the target allows and that the fullest moment of the program
     leaves over; all, where the weights are many; a pool takes two at a time.
+
+    Args:
+        program: What the step belongs to.
+        step: The convolution.
+        row: Bytes of one padded row of input.
+        options: Whose target and threads bound them.
     """
     y = step.window.rows
     out_rows = y.output(program.values[step.inputs[0]].shape[1])
@@ -48,7 +54,13 @@ def band_rows(program: Program, step: Banded, row: int, options: Options) -> int
 
 
 def band_bytes(step: Banded, row: int, rows: int) -> int:
-    """Scratch of one thread for a band of so many output rows, in whole cache lines."""
+    """Count the scratch bytes of one thread for a band of output rows, in whole cache lines.
+
+    Args:
+        step: The convolution.
+        row: Bytes of one padded row of input.
+        rows: Output rows of the band.
+    """
     y = step.window.rows
     lines = (rows - 1) * y.stride + y.span
     return -(-(lines * row + SLACK) // 64) * 64
@@ -65,7 +77,7 @@ def _seen(window: Window, step: Banded, program: Program) -> tuple[int, int]:
 
 
 def room(program: Program, step: Banded) -> int:
-    """Bytes that scratch may take at a step before the program needs noticeably more memory."""
+    """Count the bytes that scratch may take at a step without noticeably more memory in all."""
     lifetimes = program.lifetimes()
     alive = [
         sum(

@@ -12,7 +12,7 @@ def decide(program: Program, step: Table, options: Options) -> Decision:
 
 
 def emit(program: Program, step: Table, places: Places, options: Options) -> str:
-    """The call of the kernel."""
+    """Write the call of the kernel."""
     return (
         f"net_table({places.constants['table']}, {places.values[step.inputs[0]]},"
         f" {count(program.values[step.output].shape)}, {places.values[step.output]});"

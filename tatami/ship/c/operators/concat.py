@@ -7,12 +7,12 @@ from tatami.ship.c.operator import Decision, Options, Places, sample_bytes
 
 
 def decide(program: Program, step: Concat, options: Options) -> Decision:
-    """Nothing but the kernel."""
+    """Ask for the kernel alone."""
     return Decision(kernels=("concat",))
 
 
 def emit(program: Program, step: Concat, places: Places, options: Options) -> str:
-    """A copy for each part."""
+    """Write a copy for each part."""
     result = program.values[step.output]
     size = sample_bytes(result)
     calls = []
@@ -29,7 +29,7 @@ def emit(program: Program, step: Concat, places: Places, options: Options) -> st
 
 
 def _runs(shape: Shape, axis: int) -> tuple[int, int]:
-    """How many pieces of memory a value is to others along that axis, and samples of one."""
+    """How many pieces of memory a value is along that axis, and samples of one."""
     channels, rows, columns = shape
     runs = (rows * columns, 1, rows)[axis]
     return runs, channels * rows * columns // runs

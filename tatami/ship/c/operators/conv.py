@@ -39,7 +39,7 @@ INT8_KERNELS = (
 
 
 def decide(program: Program, step: Conv | QuantizedConv, options: Options) -> Decision:
-    """Scratch for a band a thread; weights in panels of sixteen outputs, and what follows a sum."""
+    """Ask for a band of scratch a thread, and weights in panels of sixteen outputs."""
     if depthwise.is_depthwise(step):
         return depthwise.decide(program, step, options)
     scratch = _band(program, step, options)[1] * options.threads
@@ -65,7 +65,7 @@ def decide(program: Program, step: Conv | QuantizedConv, options: Options) -> De
 
 
 def emit(program: Program, step: Conv | QuantizedConv, places: Places, options: Options) -> str:
-    """The call of the kernel."""
+    """Write the call of the kernel."""
     if depthwise.is_depthwise(step):
         return depthwise.emit(program, step, places, options)
     channels, rows, columns = program.values[step.inputs[0]].shape
@@ -128,10 +128,13 @@ def emit(program: Program, step: Conv | QuantizedConv, places: Places, options: 
 
 
 def packed(step: Conv | QuantizedConv) -> NDArray[Any]:
-    """(groups, panels, kernel rows, runs, dwords of a run, 16 outputs, samples of a dword).
+    """Pack weights as the tiles read them.
 
     A kernel row is one run of (columns, channels) where its columns are neighbors, else every tap
     is a run of channels. Zeros fill up runs and panels.
+
+    Returns:
+        (groups, panels, kernel rows, runs, dwords of a run, 16 outputs, samples of a dword).
     """
     groups, each = step.groups, 4 // _sample(step)
     outputs = len(step.weights) // groups
@@ -149,7 +152,13 @@ def packed(step: Conv | QuantizedConv) -> NDArray[Any]:
 
 
 def in_panels(numbers: NDArray[Any], groups: int, filling: int = 0) -> NDArray[Any]:
-    """One number an output, (outputs,), as (groups, panels, 16)."""
+    """Lay one number an output, (outputs,), as (groups, panels, 16).
+
+    Args:
+        numbers: Of all groups.
+        groups: Of the convolution.
+        filling: What fills a panel up.
+    """
     outputs = len(numbers) // groups
     panels = -(-outputs // PANEL)
     whole = np.full((groups, panels * PANEL), filling, numbers.dtype)
@@ -158,26 +167,26 @@ def in_panels(numbers: NDArray[Any], groups: int, filling: int = 0) -> NDArray[A
 
 
 def is_one_row(step: Conv | QuantizedConv) -> bool:
-    """Whether every place sees its own pixel alone, so that all of them are one long row."""
+    """Say whether every place sees its own pixel alone: then all of them are one long row."""
     axes = (step.window.rows, step.window.columns)
     alone = all(a.kernel == a.stride == 1 and not a.before and not a.after for a in axes)
     return alone and step.groups == 1 and step.pool is None
 
 
 def _sample(step: Conv | QuantizedConv) -> int:
-    """Bytes of a sample."""
+    """Count the bytes of a sample."""
     return 4 if isinstance(step, Conv) else 1
 
 
 def _padding(program: Program, step: Conv | QuantizedConv) -> int:
-    """The byte that padding is made of: zeros are float32 zeros too."""
+    """Give the byte that padding is made of: zeros are float32 zeros too."""
     if isinstance(step, Conv):
         return 0
     return quantization_of(program.values[step.inputs[0]]).zero_point
 
 
 def _band(program: Program, step: Conv | QuantizedConv, options: Options) -> tuple[int, int]:
-    """Output rows of a band, and bytes of it; (0, 0) where the input is its own band."""
+    """Count a band's output rows and its bytes; (0, 0) where the input is its own band."""
     channels = program.values[step.inputs[0]].shape[0]
     pixel = channels // step.groups * _sample(step)
     run = pixel * (step.window.columns.kernel if step.window.columns.dilation == 1 else 1)

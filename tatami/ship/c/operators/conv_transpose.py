@@ -23,8 +23,11 @@ TransposedConvolution = ConvTranspose | QuantizedConvTranspose
 
 
 def decide(program: Program, step: TransposedConvolution, options: Options) -> Decision:
-    """The weights as (groups, kernel rows, kernel columns, channels, outputs) of a group; of bytes,
-    scratch for the sums of one output place, an int32 an output."""
+    """Ask for the kernel, with weights (groups, kernel rows, kernel columns, channels, outputs).
+
+    Channels and outputs are those of a group. For bytes there is scratch for the sums of one output
+    place, an int32 an output.
+    """
     groups = step.groups
     channels, outputs, *kernel = step.weights.shape
     weights = step.weights.reshape(groups, channels // groups, outputs, *kernel)
@@ -42,7 +45,7 @@ def decide(program: Program, step: TransposedConvolution, options: Options) -> D
 
 
 def emit(program: Program, step: TransposedConvolution, places: Places, options: Options) -> str:
-    """The call of the kernel."""
+    """Write the call of the kernel."""
     source, result = program.values[step.inputs[0]], program.values[step.output]
     window = structure("net_window", window_rows(step.window, source.shape, result.shape))
     constants = places.constants

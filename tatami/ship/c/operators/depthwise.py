@@ -22,13 +22,13 @@ from tatami.ship.c.operators.band import band_bytes, band_rows, needed_columns
 
 
 def is_depthwise(step: Conv | QuantizedConv) -> bool:
-    """Whether these kernels run it: one output a channel, no pool, bytes if it is quantized."""
+    """Say whether these kernels run it: one output a channel, no pool, bytes if it is quantized."""
     alone = step.groups == len(step.weights) and step.weights.shape[1] == 1 and step.pool is None
     return alone and (isinstance(step, Conv) or isinstance(step.result, Requantize))
 
 
 def decide(program: Program, step: Conv | QuantizedConv, options: Options) -> Decision:
-    """Scratch for a band of padded rows a thread; weights as (taps, channels)."""
+    """Ask for a band of padded rows a thread, and weights as (taps, channels)."""
     scratch = _band(program, step, options)[1] * options.threads
     taps = np.ascontiguousarray(step.weights.reshape(len(step.weights), -1).T)
     if isinstance(step, Conv):
@@ -58,7 +58,7 @@ def decide(program: Program, step: Conv | QuantizedConv, options: Options) -> De
 
 
 def emit(program: Program, step: Conv | QuantizedConv, places: Places, options: Options) -> str:
-    """The call of the kernel."""
+    """Write the call of the kernel."""
     channels, rows, columns = program.values[step.inputs[0]].shape
     _, out_rows, out_columns = program.values[step.output].shape
     y, x = step.window.rows, step.window.columns

@@ -7,13 +7,13 @@ from tatami.ship.c.operator import Decision, Options, Places, structure, window_
 
 
 def decide(program: Program, step: MaxPool, options: Options) -> Decision:
-    """Nothing but the kernel."""
+    """Ask for the kernel alone."""
     kind = "float32" if program.values[step.output].quantization is None else "int8"
     return Decision(kernels=("window", f"{kind}/max_pool"))
 
 
 def emit(program: Program, step: MaxPool, places: Places, options: Options) -> str:
-    """The call of the kernel."""
+    """Write the call of the kernel."""
     source, result = program.values[step.inputs[0]], program.values[step.output]
     window = structure("net_window", window_rows(step.window, source.shape, result.shape))
     name = "net_max_pool" if result.quantization is None else "net_max_pool_u8"

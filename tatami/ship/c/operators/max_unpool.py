@@ -7,13 +7,13 @@ from tatami.ship.c.operator import Decision, Options, Places, structure, window_
 
 
 def decide(program: Program, step: MaxUnpool, options: Options) -> Decision:
-    """Nothing but the kernel."""
+    """Ask for the kernel alone."""
     kind = "float32" if program.values[step.output].quantization is None else "int8"
     return Decision(kernels=("window", f"{kind}/max_unpool"))
 
 
 def emit(program: Program, step: MaxUnpool, places: Places, options: Options) -> str:
-    """The call of the kernel; the window is that of the pool, whose input the result is."""
+    """Write the call of the kernel; the window is that of the pool, whose input the result is."""
     source, result = program.values[step.inputs[0]], program.values[step.output]
     window = structure("net_window", window_rows(step.window, result.shape, source.shape))
     samples, taps = (places.values[name] for name in step.inputs)

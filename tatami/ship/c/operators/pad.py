@@ -7,12 +7,12 @@ from tatami.ship.c.operator import Decision, Options, Places, number, sample_byt
 
 
 def decide(program: Program, step: Pad, options: Options) -> Decision:
-    """Nothing but the kernel."""
+    """Ask for the kernel alone."""
     return Decision(kernels=("pad",))
 
 
 def emit(program: Program, step: Pad, places: Places, options: Options) -> str:
-    """The call of the kernel."""
+    """Write the call of the kernel."""
     source, result = program.values[step.inputs[0]], program.values[step.output]
     channels, rows, columns = source.shape
     out_channels, out_rows, out_columns = result.shape

@@ -7,12 +7,12 @@ from tatami.ship.c.operator import Decision, Options, Places, count, number, qua
 
 
 def decide(program: Program, step: Quantize | Dequantize, options: Options) -> Decision:
-    """Nothing but the kernel."""
+    """Ask for the kernel alone."""
     return Decision(kernels=("int8/quantize",))
 
 
 def emit(program: Program, step: Quantize | Dequantize, places: Places, options: Options) -> str:
-    """The call of the kernel."""
+    """Write the call of the kernel."""
     source, result = program.values[step.inputs[0]], program.values[step.output]
     forward = isinstance(step, Quantize)
     quantization = quantization_of(result if forward else source)

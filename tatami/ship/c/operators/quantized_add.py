@@ -7,12 +7,12 @@ from tatami.ship.c.operator import Decision, Options, Places, count, quantizatio
 
 
 def decide(program: Program, step: QuantizedAdd, options: Options) -> Decision:
-    """Sample by sample, so in place."""
+    """Ask for the kernel, in place: it goes sample by sample."""
     return Decision(kernels=("int8/add",), in_place=True)
 
 
 def emit(program: Program, step: QuantizedAdd, places: Places, options: Options) -> str:
-    """The call of the kernel."""
+    """Write the call of the kernel."""
     a, b = (program.values[name] for name in step.inputs)
     result = program.values[step.output]
     assert a.shape == b.shape == result.shape, step.name

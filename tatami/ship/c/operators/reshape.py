@@ -11,12 +11,12 @@ from tatami.ship.c.operator import Decision, Options, Places, sample_bytes
 
 
 def decide(program: Program, step: Reshape, options: Options) -> Decision:
-    """In place where no sample moves."""
+    """Ask for what moves samples; where none moves, only for the input's place."""
     return Decision(kernels=("reshape",), in_place=_stays(program, step))
 
 
 def emit(program: Program, step: Reshape, places: Places, options: Options) -> str:
-    """The call of a kernel; nothing where the samples lie right already."""
+    """Write the call of a kernel; nothing where the samples lie right already."""
     source, result = program.values[step.inputs[0]], program.values[step.output]
     ends = f"{places.values[step.inputs[0]]}, {places.values[step.output]}"
     if _stays(program, step):

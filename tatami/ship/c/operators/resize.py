@@ -1,5 +1,4 @@
-"""Resizing in C, nearest or bilinear: kernels/resize.c, and kernels/float32/resize.c or
-kernels/int8/resize.c."""
+"""Resizing in C, nearest or bilinear: kernels/resize.c, and the resize.c of float32/ and int8/."""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ from tatami.ship.c.operator import Decision, Options, Places, sample_bytes, stru
 
 
 def decide(program: Program, step: Resize, options: Options) -> Decision:
-    """Where each output row and column looks."""
+    """Ask for the kernel, with where each output row and column looks."""
     constants = {"row": step.rows.first, "column": step.columns.first}
     if _is_nearest(step):
         return Decision(kernels=("resize",), constants=constants)
@@ -29,7 +28,7 @@ def decide(program: Program, step: Resize, options: Options) -> Decision:
 
 
 def emit(program: Program, step: Resize, places: Places, options: Options) -> str:
-    """The call of the kernel."""
+    """Write the call of the kernel."""
     source, result = program.values[step.inputs[0]], program.values[step.output]
     channels, _, columns = source.shape
     _, out_rows, out_columns = result.shape

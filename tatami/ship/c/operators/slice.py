@@ -7,12 +7,12 @@ from tatami.ship.c.operator import Decision, Options, Places, sample_bytes, stru
 
 
 def decide(program: Program, step: Slice, options: Options) -> Decision:
-    """Nothing but the kernel."""
+    """Ask for the kernel alone."""
     return Decision(kernels=("slice",))
 
 
 def emit(program: Program, step: Slice, places: Places, options: Options) -> str:
-    """The call of the kernel."""
+    """Write the call of the kernel."""
     source, result = program.values[step.inputs[0]], program.values[step.output]
     channels, _, columns = source.shape
     out_channels, out_rows, out_columns = result.shape

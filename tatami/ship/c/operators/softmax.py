@@ -7,7 +7,7 @@ from tatami.ship.c.operator import Decision, Options, Places, lines, quantizatio
 
 
 def decide(program: Program, step: Softmax | QuantizedSoftmax, options: Options) -> Decision:
-    """Along one line at a time, which is read before it is written: in place."""
+    """Ask for the kernel, in place: each line is read before it is written."""
     if isinstance(step, Softmax):
         return Decision(kernels=("float32/softmax",), in_place=True)
     return Decision(
@@ -18,7 +18,7 @@ def decide(program: Program, step: Softmax | QuantizedSoftmax, options: Options)
 def emit(
     program: Program, step: Softmax | QuantizedSoftmax, places: Places, options: Options
 ) -> str:
-    """The call of the kernel."""
+    """Write the call of the kernel."""
     result = program.values[step.output]
     counts = ", ".join(map(str, lines(result.shape, step.axis)))
     ends = f"{places.values[step.inputs[0]]}, {places.values[step.output]}"

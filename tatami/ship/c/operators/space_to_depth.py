@@ -7,12 +7,12 @@ from tatami.ship.c.operator import Decision, Options, Places, sample_bytes
 
 
 def decide(program: Program, step: SpaceToDepth, options: Options) -> Decision:
-    """Nothing but the kernel."""
+    """Ask for the kernel alone."""
     return Decision(kernels=("space_to_depth",))
 
 
 def emit(program: Program, step: SpaceToDepth, places: Places, options: Options) -> str:
-    """The call of the kernel."""
+    """Write the call of the kernel."""
     source, result = program.values[step.inputs[0]], program.values[step.output]
     _, rows, columns = result.shape
     return (

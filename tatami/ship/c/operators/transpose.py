@@ -7,12 +7,12 @@ from tatami.ship.c.operator import Decision, Options, Places, sample_bytes
 
 
 def decide(program: Program, step: Transpose, options: Options) -> Decision:
-    """Nothing but the kernel."""
+    """Ask for the kernel alone."""
     return Decision(kernels=("transpose",))
 
 
 def emit(program: Program, step: Transpose, places: Places, options: Options) -> str:
-    """The call of the kernel."""
+    """Write the call of the kernel."""
     source, result = program.values[step.inputs[0]], program.values[step.output]
     channels, _, columns = source.shape
     steps = (1, columns * channels, channels)  # of the input's axes, in memory

@@ -1,7 +1,10 @@
 """Convolution by minimal filtering in C: kernels/float32/winograd.c, and where it pays.
 
-A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016. What is lost
-in rounding is in docs/winograd.md: next to nothing, which is why the tile is 2 x 2 and no larger.
+What is lost in rounding is in docs/winograd.md: next to nothing, which is why the tile is 2 x 2 and
+no larger.
+
+Source:
+    A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016.
 """
 
 from __future__ import annotations
@@ -33,9 +36,13 @@ SUMS = 16 * 2 * 16 * (2 * 14 + 8) * 4
 
 @dataclass(frozen=True)
 class Blocks:
-    """rows: of tiles in a block.  band, v: bytes of a thread's padded rows and of their transform.
+    """Say how a layer is cut up.
 
-    share: bytes of scratch of a thread.
+    Args:
+        rows: Of tiles in a block.
+        band: Bytes of a thread's padded rows.
+        v: Bytes of their transform.
+        share: Bytes of scratch of a thread.
     """
 
     rows: int
@@ -45,7 +52,7 @@ class Blocks:
 
 
 def blocks_of(program: Program, step: Conv, options: Options) -> Blocks | None:
-    """How the layer is cut up, or None where a plain convolution is better.
+    """Cut the layer up, or give None where a plain convolution is better.
 
     That is so for another kernel than 3 x 3 at stride 1, for few channels, on small targets, and
     where not even one row of tiles fits into the memory that the fullest moment leaves over.
@@ -78,7 +85,7 @@ def blocks_of(program: Program, step: Conv, options: Options) -> Blocks | None:
 
 
 def transformed(step: Conv) -> Float32:
-    """The weights as (panels, 16 points, channels, 16 outputs), in float64, rounded once."""
+    """Transform the weights to (panels, 16 points, channels, 16 outputs), rounded once."""
     outputs, channels = step.weights.shape[:2]
     points = np.einsum("iu,ocuv,jv->ijco", G, step.weights.astype(np.float64), G)
     panels = -(-outputs // PANEL)

@@ -67,7 +67,7 @@ def describe(folder: Path, part: str = "") -> Description:
 
 
 def _checked(content: Mapping[str, Any]) -> Description:
-    """Raises ValueError, KeyError, TypeError or AttributeError for what is not as it should be."""
+    """Take network.json apart; any error of Python's says that it is damaged."""
     metadata = content["metadata"]
     values = {str(entry["name"]): _value(entry) for entry in content["values"]}
     about = Description(

@@ -179,7 +179,7 @@ class CompiledNetwork(RunningNetwork):
         return program
 
     def _packed(self, inputs: Sequence[Array]) -> bytes:
-        """The inputs as proof.c reads them: channels last, in the network's own types."""
+        """Give the inputs as proof.c reads them: channels last, in the network's own types."""
         if len(inputs) != len(self.description.inputs):
             raise ValueError(f"{len(self.description.inputs)} inputs, not {len(inputs)}")
         parts = []
@@ -191,7 +191,7 @@ class CompiledNetwork(RunningNetwork):
         return b"".join(parts)
 
     def _proof(self) -> Channel:
-        """What answers for the parts: the same net.c, with its trace compiled in."""
+        """Start what answers for the parts: the same net.c, with its trace compiled in."""
         if self._channel is None:
             about = self.description
             program = Path(self._temporary.name) / "proof"

@@ -36,7 +36,7 @@ def picture_macros(spec: InputSpec, image: Value) -> dict[str, object]:
 
 
 def _levels(spec: InputSpec, image: Value) -> dict[str, object]:
-    """What each of the 256 bytes becomes in each plane, and what is around the picture."""
+    """Give what each of the 256 bytes becomes in each plane, and what is around the picture."""
     every = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)  # (1, 256, 3)
     levels: NDArray[Any] = normalize(every, spec)
     quantization = image.quantization

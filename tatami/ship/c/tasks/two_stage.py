@@ -76,7 +76,7 @@ class CompiledTwoStage:
         self._command = self._compiled()
 
     def _compiled(self) -> list[str]:
-        """The command that runs the program of the folder on its machine."""
+        """Give the command that runs the program of the folder on its machine."""
         shipped = self.folder / f"{self.name}_detect"
         if self.target == HOST and shipped.is_file():
             return [str(shipped.resolve())]
@@ -149,8 +149,7 @@ class TwoStageInC(StructureInC):
     name = "detect"
 
     def arranged(self, programs: Programs) -> Programs:
-        """Check that the programs are the networks of one detector, and that one's feature map is
-        what the other takes.
+        """Check that the programs are of one detector, and fit the feature map to the head.
 
         Raises:
             TatamiError: Where they are not, and where only one has the feature map as bytes.
@@ -251,7 +250,7 @@ def _source(spec: TwoStageSpec, programs: Programs, name: str, options: Options)
 
 
 def _pooling(features: Program, head: Program, decoding: RegionDecoding) -> dict[str, object]:
-    """What the kernel must know to pool regions."""
+    """Give what the kernel must know to pool regions."""
     taken = head.values[head.inputs[0]]
     channels, rows, columns = features.values[features.outputs[0]].shape
     return {
@@ -267,12 +266,12 @@ def _pooling(features: Program, head: Program, decoding: RegionDecoding) -> dict
 
 
 def _warping(decoding: RegionDecoding) -> dict[str, object]:
-    """What it must know to warp them."""
+    """Give what the kernel must know to warp regions."""
     return {"CONTEXT": decoding.context}
 
 
 def _proposals(proposals: Decoding, maps: list[tuple[int, int, int]], name: str) -> list[str]:
-    """The decoding rule once more, for the proposals, under names of its own."""
+    """Write the decoding rule once more, for the proposals, under names of its own."""
     own = f"{name}_rpn"
     values = {
         "CLASSES": 1,
