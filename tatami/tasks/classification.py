@@ -111,32 +111,40 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
     # Data ----------------------------------------------------------------------------------------
 
     def splits(self, root: Path, format: str | None) -> tuple[str, ...]:
+        """Name the splits of a set with classes."""
         return labeled_splits(root, format)
 
     def open(
         self, root: Path, *, split: str | None, format: str | None, skip: Collection[str] = ()
     ) -> Opened[LabeledPictures]:
+        """Open one split of a set with classes."""
         opened = open_labeled(root, split=split, format=format, skip=skip)
         return Opened(opened.pictures, opened.skipped)
 
     def hold_out(self, data: LabeledPictures, rule: str) -> tuple[LabeledPictures, LabeledPictures]:
+        """Part the only split in what is learned from and what is held out."""
         return hold_out(data, HoldOut.parse(rule))
 
     def fingerprint(self, data: LabeledPictures) -> str:
+        """Give one number for the names, the pictures and the classes of a split."""
         return labeled_fingerprint(data)
 
     def select(self, data: LabeledPictures, places: Int64) -> LabeledPictures:
+        """Give the pictures at these places as a split."""
         return data.select(places)
 
     def picture(self, data: LabeledPictures, place: int) -> Picture:
+        """Read the picture at a place."""
         return data.read(place)
 
     def identity(self, data: LabeledPictures, place: int) -> str:
+        """Name the picture at a place."""
         return data.ids[place]
 
     def inspect(
         self, root: Path, *, split: str | None, format: str | None, progress: Progress = quiet
     ) -> Inspected:
+        """Read all of a set with classes, and find everything that is wrong with it."""
         told = partial(progress, "Checking")
         return InspectedClasses(inspect_labeled(root, split=split, format=format, progress=told))
 
@@ -148,6 +156,7 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
         options: Augmentation,
         rng: np.random.Generator,
     ) -> tuple[Picture, Boxes]:
+        """Draw a picture as training would vary it."""
         return augmented_picture(data.read(place), canvas, options, rng), Boxes.of([], [])
 
     # Training ------------------------------------------------------------------------------------
@@ -159,6 +168,7 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
         settings: ClassificationSettings,
         augmentation: Augmentation,
     ) -> None:
+        """Refuse variations and settings that such networks have no use for."""
         if augmentation.mosaic:
             raise TatamiError(
                 "a mosaic of pictures has no one class",
@@ -186,12 +196,15 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
     # Answers -------------------------------------------------------------------------------------
 
     def predictor(self, spec: Any, forward: Forward, answer: Size | None = None) -> Classifier:
+        """Put the written rule around a function from images to raw maps."""
         return ForwardClassifier(spec, forward)
 
     def look(self, predictor: Classifier, picture: Picture) -> Float32:
+        """Find the classes of a picture."""
         return predictor.classify(picture)
 
     def answer(self, predictor: Classifier, picture: Picture, score: float | None = None) -> Answer:
+        """Draw the classes that are found in a picture, and say what they are."""
         classes = predictor.spec.classes
         scores, seconds = timed(lambda: predictor.classify(picture))
         best = np.argsort(-scores, kind="stable")[:TOP].tolist()
@@ -207,6 +220,7 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
     # Looking inside ------------------------------------------------------------------------------
 
     def explained(self, inside: Inside, label: str | None) -> Target:
+        """Choose what a class activation explains."""
         network = inside.network
         classes = None if network.spec is None else network.spec.classes
         return target_in_scores(network, inside.computed, classes, label)
@@ -223,6 +237,7 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
         progress: Progress = quiet,
         stage: str = "",
     ) -> Evaluated[Figures]:
+        """Run a predictor over a split and measure its classes."""
         to_data = class_order(predictor.spec.classes, data.classes)
         places, rows, seconds = [], [], 0.0
         unreadable: list[int] = []
@@ -246,16 +261,20 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
         return Evaluated(result, rows, chosen, len(unreadable), seconds)
 
     def figure(self, result: Figures) -> float:
+        """Give the top-1 accuracy."""
         return result.top1
 
     def row(self, result: Figures) -> dict[str, float]:
+        """Give the top-1 accuracy for evaluations.jsonl."""
         return {"top1": round(result.top1, 5)}
 
     def tables(self, result: Figures) -> list[Table]:
+        """Lay out a row a class, and what else there is."""
         tables = [_per_class(result)]
         return [*tables, _confusion(result)] if len(result.classes) <= SHOWN else tables
 
     def lines(self, result: Figures) -> list[str]:
+        """Say the figures over all classes."""
         error = 100 * (1 - result.top1)
         return [
             f"{result.pictures} pictures",
@@ -270,11 +289,13 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
         data: LabeledPictures,
         evaluated: Evaluated[Figures],
     ) -> Report:
+        """Add the figures, the pictures and the classes to a report's page."""
         return classification_page(page, data, evaluated)
 
     def compare(
         self, predictor: Classifier, reference: Classifier, pictures: Sequence[Picture]
     ) -> Difference:
+        """Compare the classes of a predictor with those of its reference."""
         worst = 0.0
         for picture in pictures:
             expected = reference.classify(picture).astype(np.float64)

@@ -196,29 +196,36 @@ class Detection(Task[Dataset, Detector, Evaluation]):
     # Data ----------------------------------------------------------------------------------------
 
     def splits(self, root: Path, format: str | None) -> tuple[str, ...]:
+        """Name the splits of a set with boxes."""
         return splits(root, format)
 
     def open(
         self, root: Path, *, split: str | None, format: str | None, skip: Collection[str] = ()
     ) -> Opened[Dataset]:
+        """Open one split of a set with boxes."""
         opened = open_dataset(root, split=split, format=format, skip=skip)
         return Opened(opened.dataset, opened.skipped)
 
     def fingerprint(self, data: Dataset) -> str:
+        """Give one number for the names, the pictures and the boxes of a split."""
         return fingerprint(data)
 
     def select(self, data: Dataset, places: Int64) -> Dataset:
+        """Give the pictures at these places as a split."""
         return replace(data, samples=tuple(data.samples[place] for place in places.tolist()))
 
     def picture(self, data: Dataset, place: int) -> Picture:
+        """Read the picture at a place."""
         return read_picture(data.samples[place].path)
 
     def identity(self, data: Dataset, place: int) -> str:
+        """Name the picture at a place."""
         return data.samples[place].id
 
     def inspect(
         self, root: Path, *, split: str | None, format: str | None, progress: Progress = quiet
     ) -> Inspected:
+        """Read all of a set with boxes, and find everything that is wrong with it."""
         told = partial(progress, "Checking")
         return InspectedBoxes(inspect(root, split=split, format=format, progress=told))
 
@@ -230,6 +237,7 @@ class Detection(Task[Dataset, Detector, Evaluation]):
         options: Augmentation,
         rng: np.random.Generator,
     ) -> tuple[Picture, Boxes]:
+        """Draw a picture as training would vary it."""
         return augmented(
             data, place, canvas, options, rng, lambda sample: read_picture(sample.path)
         )
@@ -243,6 +251,7 @@ class Detection(Task[Dataset, Detector, Evaluation]):
         settings: DetectionSettings,
         augmentation: Augmentation,
     ) -> None:
+        """Refuse variations and settings that such networks have no use for."""
         if augmentation.elastic:
             raise TatamiError(
                 "elastic deformation is not supported for boxes",
@@ -309,15 +318,19 @@ class Detection(Task[Dataset, Detector, Evaluation]):
     # Answers -------------------------------------------------------------------------------------
 
     def predictor(self, spec: Any, forward: Forward, answer: Size | None = None) -> Detector:
+        """Put the written rule around a function from images to raw maps."""
         return ForwardDetector(detector_spec(spec), forward)
 
     def structure(self, spec: Any) -> Structure:
+        """Say whether the detector is one network or has two stages."""
         return TwoStages() if isinstance(spec, TwoStageSpec) else super().structure(spec)
 
     def look(self, predictor: Detector, picture: Picture) -> Detections:
+        """Find the boxes of a picture."""
         return predictor.detect(picture, predictor.spec.decoding.score_threshold)
 
     def answer(self, predictor: Detector, picture: Picture, score: float | None = None) -> Answer:
+        """Draw the boxes that are found in a picture, and say what they are."""
         classes = predictor.spec.classes
         threshold = predictor.spec.decoding.score_threshold if score is None else score
         found, seconds = timed(lambda: predictor.detect(picture, threshold))
@@ -334,12 +347,14 @@ class Detection(Task[Dataset, Detector, Evaluation]):
         return Answer(draw_detections(picture, found, classes), content, line, seconds)
 
     def heading(self, spec: Any, score: float | None = None) -> dict[str, Any]:
+        """Give the classes, and what the answers are read with."""
         threshold = spec.decoding.score_threshold if score is None else score
         return {**super().heading(spec), "score": threshold}
 
     # Looking inside ------------------------------------------------------------------------------
 
     def explained(self, inside: Inside, label: str | None) -> Target:
+        """Choose what a class activation explains."""
         spec, network = inside.network.spec, inside.network
         if isinstance(spec, DetectionSpec):
             return target_in_boxes(network, inside.computed, spec.decoding, spec.classes, label)
@@ -354,6 +369,7 @@ class Detection(Task[Dataset, Detector, Evaluation]):
         return target_in_regions(detector, inside.parts[-1].network, features, regions, label)
 
     def boxes(self, inside: Inside, size: Size, min_score: float | None) -> Detections | None:
+        """Find the boxes that a network's values mean."""
         spec = inside.network.spec
         if isinstance(spec, DetectionSpec):
             threshold = spec.decoding.score_threshold if min_score is None else min_score
@@ -366,6 +382,7 @@ class Detection(Task[Dataset, Detector, Evaluation]):
         return detector.detect_in(regions, size, threshold)
 
     def anchored(self, spec: Any) -> DetectionSpec | None:
+        """Give the part of a spec whose boxes begin from anchors."""
         if isinstance(spec, TwoStageSpec) and spec.proposals is not None:
             return DetectionSpec(spec.classes, spec.input, spec.proposals)
         return spec if isinstance(spec, DetectionSpec) else None
@@ -373,6 +390,7 @@ class Detection(Task[Dataset, Detector, Evaluation]):
     # Metrics -------------------------------------------------------------------------------------
 
     def check_findable(self, data: Dataset) -> None:
+        """Refuse a split in which every object is difficult or in a crowd."""
         ignored = [sample.boxes.difficult | sample.boxes.crowd for sample in data.samples]
         if np.concatenate(ignored).all():
             raise TatamiError(
@@ -389,6 +407,7 @@ class Detection(Task[Dataset, Detector, Evaluation]):
         progress: Progress = quiet,
         stage: str = "",
     ) -> Evaluated[Evaluation]:
+        """Run a predictor over a split and measure its boxes."""
         options = options or DetectionOptions()
         if options.at < options.score:
             raise TatamiError(
@@ -420,6 +439,7 @@ class Detection(Task[Dataset, Detector, Evaluation]):
     def evaluate_file(
         self, file: Path, data: Dataset, options: DetectionOptions | None = None
     ) -> Evaluated[Evaluation]:
+        """Measure detections in COCO's results format."""
         options = options or DetectionOptions()
         alike = _similar(data, options)
         ids = [sample.id for sample in data.samples]
@@ -430,6 +450,7 @@ class Detection(Task[Dataset, Detector, Evaluation]):
     def write(
         self, data: Dataset, evaluated: Evaluated[Evaluation], options: DetectionOptions
     ) -> list[Path]:
+        """Write the detections and the curves that are asked for."""
         if options.curves is not None:
             write_curves(options.curves, evaluated.result)
         if options.save is not None:
@@ -438,34 +459,42 @@ class Detection(Task[Dataset, Detector, Evaluation]):
         return [path for path in (options.save, options.curves) if path is not None]
 
     def facts(self, options: DetectionOptions) -> dict[str, Any]:
+        """Give the rule for difficult truths."""
         return {"difficult": options.difficult}
 
     def figure(self, result: Evaluation) -> float:
+        """Give the mAP of VOC 2007."""
         return result.map_voc07
 
     def row(self, result: Evaluation) -> dict[str, float]:
+        """Give the mAP of VOC 2007 for evaluations.jsonl."""
         return {"mAP": round(result.map_voc07, 5)}
 
     def tables(self, result: Evaluation) -> list[Table]:
+        """Lay out a row a class, and what else there is."""
         found = result.diagnostics
         diagnosis = [] if found is None else [diagnostics_table(result, found)]
         return [figures_table(result), *diagnosis]
 
     def lines(self, result: Evaluation) -> list[str]:
+        """Say the figures over all classes."""
         return figures_lines(result)
 
     def exemplar(self, data: Dataset, places: Int64) -> int:
+        """Choose the first picture with boxes."""
         labeled = (at for at in range(len(data)) if len(data.samples[at].boxes))
         return next(labeled, 0)
 
     def page(
         self, page: Report, predictor: Detector, data: Dataset, evaluated: Evaluated[Evaluation]
     ) -> Report:
+        """Add the figures, the pictures and the classes to a report's page."""
         return detection_page(page, predictor, data, evaluated)
 
     def compare(
         self, predictor: Detector, reference: Detector, pictures: Sequence[Picture]
     ) -> Difference:
+        """Compare the boxes of a predictor with those of its reference."""
         threshold = reference.spec.decoding.score_threshold
         worst = 0.0
         for picture in pictures:

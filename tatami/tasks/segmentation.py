@@ -130,29 +130,36 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
     # Data ----------------------------------------------------------------------------------------
 
     def splits(self, root: Path, format: str | None) -> tuple[str, ...]:
+        """Name the splits of a set with masks."""
         return mask_splits(root, format)
 
     def open(
         self, root: Path, *, split: str | None, format: str | None, skip: Collection[str] = ()
     ) -> Opened[LabeledMasks]:
+        """Open one split of a set with masks."""
         opened = open_masks(root, split=split, format=format, skip=skip)
         return Opened(opened.masks, opened.skipped)
 
     def fingerprint(self, data: LabeledMasks) -> str:
+        """Give one number for the names, the pictures and the masks of a split."""
         return mask_fingerprint(data)
 
     def select(self, data: LabeledMasks, places: Int64) -> LabeledMasks:
+        """Give the pictures at these places as a split."""
         return data.select(places)
 
     def picture(self, data: LabeledMasks, place: int) -> Picture:
+        """Read the picture at a place."""
         return data.read(place)[0]
 
     def identity(self, data: LabeledMasks, place: int) -> str:
+        """Name the picture at a place."""
         return data.ids[place]
 
     def inspect(
         self, root: Path, *, split: str | None, format: str | None, progress: Progress = quiet
     ) -> Inspected:
+        """Read all of a set with masks, and find everything that is wrong with it."""
         told = partial(progress, "Checking")
         return InspectedMasks(inspect_masks(root, split=split, format=format, progress=told))
 
@@ -164,6 +171,7 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
         options: Augmentation,
         rng: np.random.Generator,
     ) -> tuple[Picture, Boxes]:
+        """Draw a picture as training would vary it."""
         picture, mask = augmented_mask(*data.read(place), canvas, options, rng)
         return overlay(picture, mask, data.colors), Boxes.of([], [])
 
@@ -176,6 +184,7 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
         settings: SegmentationSettings,
         augmentation: Augmentation,
     ) -> None:
+        """Refuse variations and settings that such networks have no use for."""
         if augmentation.mosaic:
             raise TatamiError(
                 "a mosaic is for detectors", hint="leave out mosaic", setting="augment"
@@ -234,9 +243,11 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
     # Answers -------------------------------------------------------------------------------------
 
     def predictor(self, spec: Any, forward: Forward, answer: Size | None = None) -> Segmenter:
+        """Put the written rule around a function from images to raw maps."""
         return ForwardSegmenter(spec, forward, answer)
 
     def adapted(self, predictor: Segmenter, tiling: int | None, tta: bool) -> Segmenter:
+        """Let a segmenter look in tiles at full resolution, or in every turn."""
         if tiling is None and not tta:
             return predictor
         forward = getattr(predictor, "forward", None)
@@ -251,9 +262,11 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
         return ForwardSegmenter(predictor.spec, forward, answer, overlap=tiling)
 
     def look(self, predictor: Segmenter, picture: Picture) -> Mask:
+        """Find the masks of a picture."""
         return predictor.segment(picture)
 
     def answer(self, predictor: Segmenter, picture: Picture, score: float | None = None) -> Answer:
+        """Draw the masks that are found in a picture, and say what they are."""
         classes = predictor.spec.classes
         mask, seconds = timed(lambda: predictor.segment(picture))
         shares = pixel_counts(mask, len(classes)) / mask.size
@@ -272,12 +285,14 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
         return Answer(drawn, content, line, seconds, mask)
 
     def heading(self, spec: Any, score: float | None = None) -> dict[str, Any]:
+        """Give the classes, and what the answers are read with."""
         colors = [list(color) for color in usual_colors(len(spec.classes))]
         return {**super().heading(spec), "colors": colors}
 
     # Looking inside ------------------------------------------------------------------------------
 
     def explained(self, inside: Inside, label: str | None) -> Target:
+        """Choose what a class activation explains."""
         spec = inside.network.spec
         assert isinstance(spec, SegmentationSpec)
         return target_in_pixels(inside.network, inside.computed, spec.classes, label)
@@ -294,6 +309,7 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
         progress: Progress = quiet,
         stage: str = "",
     ) -> Evaluated[Figures]:
+        """Run a predictor over a split and measure its masks."""
         to_data = class_order(predictor.spec.classes, data.classes)
         tally = Tally(data.classes)
         places, seconds = [], 0.0
@@ -320,12 +336,15 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
         return Evaluated(tally.result(), (), np.array(places, np.int64), len(unreadable), seconds)
 
     def figure(self, result: Figures) -> float:
+        """Give the mean IoU."""
         return result.mean_iou
 
     def row(self, result: Figures) -> dict[str, float]:
+        """Give the mean IoU for evaluations.jsonl."""
         return {"mIoU": round(result.mean_iou, 5), "pixels": round(result.pixel_accuracy, 5)}
 
     def tables(self, result: Figures) -> list[Table]:
+        """Lay out a row a class, and what else there is."""
         rows = tuple(
             (
                 one.name,
@@ -341,6 +360,7 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
         return [Table((words("class", flexible=True), *heads), rows, total)]
 
     def lines(self, result: Figures) -> list[str]:
+        """Say the figures over all classes."""
         error = 100 * (1 - result.pixel_accuracy)
         return [
             f"{result.pictures} pictures",
@@ -355,6 +375,7 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
     def page(
         self, page: Report, predictor: Segmenter, data: LabeledMasks, evaluated: Evaluated[Figures]
     ) -> Report:
+        """Add the figures, the pictures and the classes to a report's page."""
         return segmentation_page(page, predictor, data, evaluated)
 
     def compare(
