@@ -36,7 +36,8 @@ from tatami.pipeline.timing import compiled, milliseconds
 from tatami.program.lower import lower
 from tatami.ship.table import BACKENDS
 from tatami.shrink.fold import fold
-from tatami.tasks.detection import DETECTION, DetectionOptions
+from tatami.tasks.detection import DETECTION
+from tatami.tasks.detection_settings import DetectionOptions
 from tatami.tasks.two_stage import FEATURES, LAST
 from tatami.train.run import HEAD, NETWORK
 from tatami.types import Dataset, DetectionSpec, Detector, Picture, TwoStageSpec

@@ -78,7 +78,7 @@ def evaluate(
     """
     from tatami.cli.output import bars, print_json, print_lines, print_result
     from tatami.pipeline.evaluate import evaluate as evaluate_artifact
-    from tatami.tasks.detection import DetectionOptions
+    from tatami.tasks.detection_settings import DetectionOptions
 
     with bars() as progress:
         result = evaluate_artifact(

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from tatami.errors import TatamiError
-from tatami.tasks.detection import DETECTION, DetectionOptions
+from tatami.tasks.detection import DETECTION
+from tatami.tasks.detection_settings import DetectionOptions
 from tatami.tasks.walk import class_order
 from tatami.types import Decoding, Detections, DetectionSpec, InputSpec, Picture, Size
 

@@ -17,7 +17,8 @@ from tatami.errors import TatamiError
 from tatami.pipeline.plan import settings_for
 from tatami.pipeline.train import TrainResult, resume, train
 from tatami.tasks.classification import CLASSIFICATION, ClassificationSettings
-from tatami.tasks.detection import DETECTION, DetectionSettings
+from tatami.tasks.detection import DETECTION
+from tatami.tasks.detection_settings import DetectionSettings
 from tatami.tasks.segmentation import SEGMENTATION, SegmentationSettings
 from tatami.tasks.settings import read_settings
 from tatami.train.recipe import Recipe
