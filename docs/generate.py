@@ -13,7 +13,9 @@ import inspect
 import re
 import sys
 import typing
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path(__file__).resolve().parent
 PROJECT = FOLDER.parent
@@ -52,6 +54,15 @@ What `import tatami` offers. This page is made of the docstrings by `make docs`;
 Every name is imported when it is first used, so `import tatami` itself takes no time and no torch.
 
 """
+
+
+RETURNED = """# What they return
+
+Frozen values. Each has `to_json()`, plain values for JSON, and as far as there are any `tables()`
+and `lines()`, what the command line prints; in a notebook it shows itself.
+"""
+SHARED = ("to_json", "tables", "lines", "_repr_html_")
+"""What every result has."""
 
 
 def sentence(text: str) -> str:
@@ -135,17 +146,34 @@ def api() -> str:
         thing = getattr(tatami, name)
         if inspect.isfunction(thing):
             parts.append(_function(thing, f"tatami.{name}"))
-            results |= _classes(typing.get_type_hints(thing).get("return"))
+            results |= _classes(_returned(thing))
         elif inspect.isclass(thing):
             parts.append(_class(thing, f"tatami.{name}"))
         elif name == "__version__":
             parts.append("## `tatami.__version__`\n\nThe version, as text.\n")
-        else:
-            parts.append(f"## `tatami.{name}`\n\n{_markdown(inspect.getdoc(type(thing)) or '')}")
+        elif name == "MODELS":
+            parts.append(_models(thing))
     if results:
-        parts.append("# What they return\n")
+        parts.append(RETURNED)
         parts += [_class(results[name], name) for name in sorted(results)]
     return "\n".join(part.rstrip() + "\n" for part in parts)
+
+
+def _returned(function: Callable[..., object]) -> object:
+    """Give what an annotation says is returned; the parameters may name types for mypy alone."""
+    hint = function.__annotations__.get("return")
+    return eval(hint, function.__globals__) if isinstance(hint, str) else hint
+
+
+def _models(table: Mapping[str, Any]) -> str:
+    """List the networks."""
+    rows = [
+        f"| `{name}` | {model.noun} | {model.size} | {cell(model.paper)} |"
+        for name, model in table.items()
+    ]
+    head = ["| name | what it is | input | paper |", "|---|---|---|---|"]
+    about = "The table of networks by name: what each is, and what makes it. It needs no torch."
+    return "\n".join(["## `tatami.MODELS`\n", about, "", *head, *rows])
 
 
 def _classes(hint: object) -> dict[str, type]:
@@ -170,7 +198,7 @@ def _class(kind: type, name: str) -> str:
         parts.append(_signature(kind, name) + "\n")
     parts.append(_doc(kind) + "\n")
     for member, value in vars(kind).items():
-        if member.startswith("_") and member != "_repr_html_":
+        if member.startswith("_") or member in SHARED:
             continue
         if isinstance(value, property):
             parts.append(f"### `{name}.{member}`\n\n{_doc(value)}\n")
@@ -211,8 +239,8 @@ def _annotation(annotation: object) -> str:
 
 
 def _default(value: object) -> str:
-    if inspect.isfunction(value):
-        return value.__name__
+    if inspect.isfunction(value) or inspect.isclass(value):
+        return str(value.__name__)
     if isinstance(value, dataclasses.Field) or "<factory>" in repr(value):
         return "..."
     return repr(value)
