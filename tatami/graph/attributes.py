@@ -1,4 +1,4 @@
-"""What a node says beside its inputs: attributes with ONNX's defaults, constant inputs, windows."""
+"""What a node has beside its inputs: attributes with ONNX's defaults, constant inputs, windows."""
 
 from __future__ import annotations
 
@@ -15,27 +15,31 @@ from tatami.ops.window import Axis, Window
 
 
 def integer(node: ir.Node, name: str, default: int) -> int:
+    """Read an attribute that is a whole number; ``default`` where the node has none."""
     attribute = node.attributes.get(name)
     return default if attribute is None else attribute.as_int()
 
 
 def integers(node: ir.Node, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
+    """Read an attribute that is a list of whole numbers; ``default`` where the node has none."""
     attribute = node.attributes.get(name)
     return default if attribute is None else tuple(attribute.as_ints())
 
 
 def real(node: ir.Node, name: str, default: float) -> float:
+    """Read an attribute that is a real number; ``default`` where the node has none."""
     attribute = node.attributes.get(name)
     return default if attribute is None else attribute.as_float()
 
 
 def text(node: ir.Node, name: str, default: str) -> str:
+    """Read an attribute that is a text; ``default`` where the node has none."""
     attribute = node.attributes.get(name)
     return default if attribute is None else attribute.as_string()
 
 
 def constant(node: ir.Node, index: int) -> NDArray[Any] | None:
-    """The ``index``-th input as an array; None where it is absent or is not a constant."""
+    """Give the ``index``-th input as an array; None where it is absent or is not a constant."""
     if index >= len(node.inputs):
         return None
     value = node.inputs[index]
@@ -45,7 +49,7 @@ def constant(node: ir.Node, index: int) -> NDArray[Any] | None:
 
 
 def weight(node: ir.Node, index: int) -> NDArray[Any] | None:
-    """As ``constant``, and also where a DequantizeLinear makes it of constants, in float32."""
+    """Give a constant input, also where a DequantizeLinear makes it of constants, in float32."""
     value = node.inputs[index] if index < len(node.inputs) else None
     maker = None if value is None else value.producer()
     if maker is None or maker.op_type != "DequantizeLinear":
@@ -62,9 +66,11 @@ def weight(node: ir.Node, index: int) -> NDArray[Any] | None:
 
 
 def dequantized(node: ir.Node) -> tuple[NDArray[np.int64], NDArray[np.float32], int] | None:
-    """(stored less zero point, scale (1,) or (n,), its axis) of a DequantizeLinear of constants.
+    """Read a DequantizeLinear of constants.
 
-    None where it works on what the images change.
+    Returns:
+        Stored less zero point, scale (1,) or (n,), and its axis; None where it works on what the
+        images change.
     """
     stored, scale, zero = constant(node, 0), constant(node, 1), constant(node, 2)
     if stored is None or scale is None:
@@ -81,14 +87,15 @@ def dequantized(node: ir.Node) -> tuple[NDArray[np.int64], NDArray[np.float32], 
 
 
 def place(node: ir.Node) -> str:
-    """How an error names a node: its operator and the value that it makes."""
+    """Name a node for an error: its operator and the value that it makes."""
     return f"{node.op_type} '{node.outputs[0].name}'"
 
 
 def window_of(node: ir.Node) -> Window:
-    """The window of a Conv, MaxPool, MaxUnpool or AveragePool, automatic padding resolved.
+    """Read the window of a Conv, MaxPool, MaxUnpool or AveragePool, automatic padding resolved.
 
-    Raises TatamiError for what is not a two-dimensional window.
+    Raises:
+        TatamiError: For what is not a two-dimensional window.
     """
     image = node.inputs[0]
     assert image is not None
@@ -129,10 +136,12 @@ def window_of(node: ir.Node) -> Window:
 
 
 def transposed_window_of(node: ir.Node) -> Window:
-    """The window of a ConvTranspose: ``before`` and ``after`` are what its padding cuts off.
+    """Read the window of a ConvTranspose: ``before`` and ``after`` are what its padding cuts off.
 
     Where the node gives an output_shape or automatic padding, the padding follows from it.
-    Raises TatamiError for what is not two-dimensional.
+
+    Raises:
+        TatamiError: For what is not two-dimensional.
     """
     image, kernels = node.inputs[0], weight(node, 1)
     assert image is not None
@@ -161,7 +170,11 @@ def transposed_window_of(node: ir.Node) -> Window:
 
 
 def resize_taps_of(node: ir.Node) -> tuple[ResizeTaps, ResizeTaps]:
-    """Where a Resize of rows and columns looks. Raises TatamiError for another kind of it."""
+    """Compute the taps of a Resize along rows and columns.
+
+    Raises:
+        TatamiError: For a Resize of other axes, or of another kind.
+    """
     image = node.inputs[0]
     assert image is not None
     before, after = shape_of(image), shape_of(node.outputs[0])
@@ -193,7 +206,7 @@ def resize_taps_of(node: ir.Node) -> tuple[ResizeTaps, ResizeTaps]:
 
 
 def pad_widths(node: ir.Node) -> list[tuple[int, int]]:
-    """A Pad node's (before, after) for every axis of its input, from its constant inputs."""
+    """Read a Pad node's (before, after) for every axis of its input, from its constant inputs."""
     image = node.inputs[0]
     pads = constant(node, 1)
     assert image is not None
@@ -208,7 +221,7 @@ def pad_widths(node: ir.Node) -> list[tuple[int, int]]:
 
 
 def slices_of(node: ir.Node) -> list[slice]:
-    """What a Slice takes of every axis of its input, from its constant inputs.
+    """Read what a Slice takes of every axis of its input, from its constant inputs.
 
     NumPy counts from the end, and cuts off what lies outside, as ONNX does.
     """
@@ -227,7 +240,7 @@ def slices_of(node: ir.Node) -> list[slice]:
 
 
 def reduced_axes(node: ir.Node) -> tuple[int, ...]:
-    """The axes of its input over which a node adds up, in order: all where it names none."""
+    """Read the axes of its input over which a node sums, in order: all where it names none."""
     image = node.inputs[0]
     assert image is not None
     rank = len(shape_of(image))
@@ -237,7 +250,7 @@ def reduced_axes(node: ir.Node) -> tuple[int, ...]:
 
 
 def label(node: ir.Node) -> str:
-    """A layer's name: that of its weight without the last part, else that of its output."""
+    """Name a layer: by its weight without the last part, else by its output."""
     for value in node.inputs[1:]:
         source = value
         if value is not None and value.const_value is None:

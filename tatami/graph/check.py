@@ -165,7 +165,7 @@ def _conv(node: ir.Node) -> None:
 
 
 def _window(node: ir.Node) -> Window:
-    """A node's window, which must fit its input: ONNX's shape inference makes one place of none."""
+    """Read a node's window, which must fit its input: ONNX's inference makes one place of none."""
     window = window_of(node)
     rows, columns = shape_of(_value(node, 0))[2:]
     for axis, length in ((window.rows, rows), (window.columns, columns)):
@@ -274,7 +274,7 @@ def _product(node: ir.Node) -> None:
 
 
 def _quantized(node: ir.Node) -> None:
-    """A scale that is a positive constant, and a zero point that is one too."""
+    """Check that the scale is a positive constant, and the zero point a constant too."""
     if integer(node, "block_size", 0):
         raise _wrong(node, "is quantized in blocks", "quantize a tensor or a channel at a time")
     scale = constant(node, 1)
@@ -335,7 +335,7 @@ def _value(node: ir.Node, index: int) -> ir.Value:
 
 
 def _weight(node: ir.Node, index: int) -> NDArray[Any]:
-    """The constant that a node needs at ``index``."""
+    """Read the constant that a node needs at ``index``."""
     array = weight(node, index)
     if array is None:
         raise _wrong(node, f"has an input {index} that is not a constant")

@@ -25,7 +25,7 @@ def costs(network: Network) -> tuple[Cost, ...]:
 
 
 def _plain(network: Network) -> list[Node]:
-    """The nodes and values as ops/counting.py takes them."""
+    """Give the nodes and values as ops/counting.py takes them."""
     values: dict[ir.Value, Value] = {}
 
     def plain(value: ir.Value) -> Value:

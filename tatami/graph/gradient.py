@@ -1,9 +1,9 @@
-"""Reverse-mode differentiation: what each value on the way does to a number made of the results.
+"""Reverse-mode differentiation: how values on the way change a number made of the results.
 
 D. E. Rumelhart, G. E. Hinton, R. J. Williams, "Learning representations by back-propagating
 errors", Nature 323, 1986; in general, A. Griewank and A. Walther, "Evaluating Derivatives", 2008,
-section 3.2. Nodes are gone through from the last to the first, each by the function of
-graph/operators_backward.py; what several readers of one value say of it is added up.
+section 3.2. Nodes are visited from the last to the first, each by its function of
+graph/operators_backward.py; the gradients that several readers give one value are summed.
 """
 
 from __future__ import annotations
@@ -23,16 +23,24 @@ from tatami.types import Float32
 def gradient(
     network: Network, images: Float32, seed: Mapping[str, Float32], wanted: Collection[str]
 ) -> dict[str, Float32]:
-    """The derivative of sum over s in seed of <seed[s], value s> in each of the wanted values.
+    """Differentiate the sum over s in seed of <seed[s], value s> with respect to some values.
 
-    images: (n, 3, height, width) float32, as for ``graph.run``.  seed: by the name of an output, or
-    of any other value, its weight in the sum, of its shape with n in front.  wanted: names of
-    values, as ``graph.values`` gives them. Each result has the shape of its value, n in front; it
-    is zero where the value has no part in the sum.
+    Only the nodes between the wanted values and the seeded ones are visited.
 
-    Only the nodes between the wanted values and the seeded ones are gone through. Raises
-    TatamiError for a name that there is not, a seed or images of another shape, and where an
-    operator on the way has no derivative: that is so of quantized networks.
+    Args:
+        network: The network; quantized ones have no derivative.
+        images: (n, 3, height, width) float32, as for ``graph.run``.
+        seed: By the name of an output, or of any other value, its weight in the sum, of its shape
+            with n in front.
+        wanted: Names of values, as ``graph.values`` gives them.
+
+    Returns:
+        The derivative in each wanted value, of its shape, n in front; zero where the value has no
+        part in the sum.
+
+    Raises:
+        TatamiError: For a name that there is not, a seed or images of another shape, and where an
+            operator on the way has no derivative.
     """
     known = {str(value.name) for value in network.graph.inputs}
     known |= {str(value.name) for node in network.graph for value in node.outputs}
@@ -61,7 +69,7 @@ def _backward(
     seed: Mapping[str, Array],
     wanted: Collection[str],
 ) -> dict[str, Array]:
-    """The gradients of one batch, whose values are ``computed``."""
+    """Compute the gradients of one batch, whose values are ``computed``."""
     moved = set(wanted)  # the values that a wanted one changes, itself among them
     path = []
     for node in graph:

@@ -11,11 +11,15 @@ from tatami.types import Spec
 
 @dataclass(frozen=True)
 class Network:
-    """model: ONNX as onnx_ir holds it.  spec: None for a file that another program wrote.
+    """A standard ONNX model and what is needed to use it.
 
-    After graph.read: one float32 input, static shapes everywhere, only operators of the table in
-    graph/operators.py, weights finite and fitting, constants held as initializers.
-    A stage that changes a network works on ``model.clone()`` and gives a new Network.
+    After graph.read it has one float32 input, static shapes everywhere, only operators of the table
+    in graph/operators.py, weights that are finite and fit, and constants held as initializers. A
+    stage that changes a network works on ``model.clone()`` and gives a new Network.
+
+    Args:
+        model: ONNX as onnx_ir holds it.
+        spec: What the network is for; None for a file that another program wrote.
     """
 
     model: ir.Model
@@ -23,10 +27,11 @@ class Network:
 
     @property
     def graph(self) -> ir.Graph:
+        """The model's graph."""
         return self.model.graph
 
 
 def shape_of(value: ir.Value) -> tuple[int, ...]:
-    """A value's static shape; graph.read has made sure that it has one."""
+    """Give a value's static shape; graph.read has made sure that it has one."""
     assert value.shape is not None, f"{value.name} has no shape"
     return tuple(int(side) for side in value.shape.numpy())

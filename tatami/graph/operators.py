@@ -63,7 +63,7 @@ def _max_pool(node: ir.Node, inputs: Inputs) -> Array:
 
 
 def max_pool_indices(node: ir.Node, inputs: Inputs) -> Array:
-    """The second output of a MaxPool, where it has one: the only node that makes two values.
+    """Compute the second output of a MaxPool, the only node that makes two values.
 
     ONNX counts the samples of all maps and pictures together, and tatami.ops those of one map.
     """
@@ -72,7 +72,7 @@ def max_pool_indices(node: ir.Node, inputs: Inputs) -> Array:
 
 
 def maps_before(shape: tuple[int, ...]) -> Array:
-    """How many samples of (n, c, h, w) lie in the maps before each: (n, c, 1, 1)."""
+    """Count the samples of (n, c, h, w) in the maps before each: (n, c, 1, 1)."""
     n, c, h, w = shape
     return (np.arange(n * c) * (h * w)).reshape(n, c, 1, 1)
 
@@ -125,7 +125,7 @@ def _flatten(node: ir.Node, inputs: Inputs) -> Array:
 
 
 def _along(node: ir.Node, x: Array, of_channels: Array) -> Array:
-    """A scale or a zero point, of the whole or of each slice along the node's axis, beside x."""
+    """Shape a scale or zero point, whole or of each slice along the node's axis, to fit x."""
     if of_channels.size == 1:
         return of_channels.reshape(())
     axis = integer(node, "axis", 1) % x.ndim
@@ -171,7 +171,7 @@ def _transpose(node: ir.Node, inputs: Inputs) -> Array:
 
 
 def _to_known_shape(node: ir.Node, inputs: Inputs) -> Array:
-    """What Squeeze and Unsqueeze do, the result's shape being known."""
+    """Do what Squeeze and Unsqueeze do, the result's shape being known."""
     return cast("Array", inputs[0].reshape(shape_of(node.outputs[0])))
 
 

@@ -1,9 +1,9 @@
-"""The table of operators backwards: what each input does to a number that is made of the output.
+"""The table of operators backwards: how each input changes a number that is made of the output.
 
 A function here takes a node, its inputs' arrays, its output y and dy, the derivative of that number
 in y, of y's shape. It gives the derivative in each input, of the input's shape, in their order;
 inputs at the end that are left out are weights or settings, in which nothing is differentiated. A
-network's weights are constants here: to train them is for train/.
+network's weights are constants here: training them is the task of train/.
 
 Where an operator has a corner (the largest of two equal samples, ReLU at 0) the derivative is that
 of one side, as in torch.
@@ -57,12 +57,12 @@ Backward = Callable[[ir.Node, Inputs, Array, Array], tuple[Array, ...]]
 
 
 def _same(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
-    """Of what passes its input on, under another shape at most."""
+    """Pass dy on where the input was passed on, perhaps under another shape."""
     return (dy.reshape(inputs[0].shape),)
 
 
 def _to_shape_of(x: Array, dy: Array) -> Array:
-    """dy, added up along the axes over which x was repeated to meet another's shape."""
+    """Sum dy along the axes over which x was repeated to meet another's shape."""
     extra = dy.ndim - x.ndim
     summed = dy.sum(axis=tuple(range(extra))) if extra else dy
     repeated = tuple(
@@ -109,7 +109,11 @@ def _concat(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, 
 
 
 def _conv(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
-    """The transposed convolution (Dumoulin and Visin, section 4.1); the weights' is not wanted."""
+    """Run the transposed convolution; the gradient of the weights is not needed.
+
+    Source:
+        Dumoulin and Visin, section 4.1.
+    """
     x, weight = inputs[:2]
     groups = integer(node, "group", 1)
     return (convolve_transposed(dy, weight, None, window_of(node), x.shape[2:], groups),)
@@ -122,7 +126,7 @@ def _conv_transpose(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple
 
 
 def _gemm(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
-    """y = alpha a b + beta c, so dy/da is dy b^T and dy/db is a^T dy, times alpha."""
+    """Differentiate y = alpha a b + beta c: dy/da is dy b^T and dy/db is a^T dy, times alpha."""
     alpha, beta = np.float32(real(node, "alpha", 1.0)), np.float32(real(node, "beta", 1.0))
     turned_a, turned_b = integer(node, "transA", 0), integer(node, "transB", 0)
     a = inputs[0].T if turned_a else inputs[0]
@@ -170,7 +174,7 @@ def _average_pool(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[A
 
 
 def _pad(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
-    """A sample gets what each of its copies gets: in the mode constant, it has none."""
+    """Give a sample the gradients of all its copies; in the mode constant it has none."""
     x, mode = inputs[0], text(node, "mode", "constant")
     dx = dy
     for axis, (before, after) in enumerate(pad_widths(node)):

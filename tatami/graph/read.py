@@ -38,10 +38,12 @@ def read(path: Path) -> Network:
     """Read and check an ONNX file; shapes are inferred and constants become initializers.
 
     A file that another program wrote has no Tatami metadata: its spec is None.
-    Raises TatamiError for a file that is not ONNX, is cut short or too large, uses an operator
-    outside the table (named first of all), has no fixed shapes, has weights that do not fit or
-    are not finite, lacks its external data, or says nonsense in its metadata; OSError where it
-    cannot be opened.
+
+    Raises:
+        TatamiError: For a file that is not ONNX, is cut short or too large, uses an operator
+            outside the table (named first of all), has no fixed shapes, has weights that do not fit
+            or are not finite, lacks its external data, or has metadata that make no sense.
+        OSError: Where it cannot be opened.
     """
     try:
         proto = _parse(path)
@@ -54,9 +56,10 @@ def read(path: Path) -> Network:
 
 
 def load(path: Path) -> onnx.ModelProto:
-    """The ONNX model that a file holds, its external data within, of any operators and version.
+    """Load an ONNX model, its external data within, of any operators and version.
 
-    Raises TatamiError for a file that is not ONNX or is cut short or too large.
+    Raises:
+        TatamiError: For a file that is not ONNX, or is cut short or too large.
     """
     try:
         proto = _parse(path)
@@ -95,7 +98,7 @@ def _parse(path: Path) -> onnx.ModelProto:
 
 
 def _check_text(proto: onnx.ModelProto) -> None:
-    """Names are UTF-8; protobuf hands over as bytes what is not, and others trip over it."""
+    """Check that names are UTF-8; protobuf gives others as bytes, on which later code fails."""
     graph = proto.graph
     texts: list[str | bytes] = [value.name for value in (*graph.input, *graph.output)]
     texts += [tensor.name for tensor in graph.initializer]
@@ -171,9 +174,13 @@ def _load_external_data(proto: onnx.ModelProto, folder: Path) -> None:
 
 
 def network_of(proto: onnx.ModelProto) -> Network:
-    """The network that an ONNX model is, checked as ``read`` does; the model is changed.
+    """Make a network of an ONNX model, checked as ``read`` does.
 
-    Raises TatamiError, without a file.
+    Args:
+        proto: The model, which is changed.
+
+    Raises:
+        TatamiError: As for ``read``; it names no file.
     """
     _check_kinds(proto)
     if proto.graph.sparse_initializer:
@@ -196,7 +203,7 @@ def network_of(proto: onnx.ModelProto) -> Network:
 
 
 def _infer_shapes(proto: onnx.ModelProto) -> tuple[onnx.ModelProto, str | None]:
-    """The model with every shape that can be known, and why inference stopped, where it did."""
+    """Infer every shape that can be known; say why inference stopped, where it did."""
     try:
         strict = onnx.shape_inference.infer_shapes(
             proto, check_type=True, strict_mode=True, data_prop=True
@@ -208,7 +215,7 @@ def _infer_shapes(proto: onnx.ModelProto) -> tuple[onnx.ModelProto, str | None]:
 
 
 def _check_sizes(proto: onnx.ModelProto) -> None:
-    """A weight has as many numbers as its shape says; ONNX's checker trusts it."""
+    """Check that a weight has as many numbers as its shape says; ONNX's checker trusts it."""
     tensors = list(proto.graph.initializer)
     for node in proto.graph.node:
         if node.op_type == "Constant":

@@ -1,4 +1,4 @@
-"""Run a network with tatami.ops in float32: slow, plain, and what everything else is held to."""
+"""Run a network with tatami.ops in float32: slow, plain, and the reference of everything else."""
 
 from __future__ import annotations
 
@@ -14,13 +14,21 @@ from tatami.types import Float32, RawMaps
 
 
 def run(network: Network, images: Float32) -> RawMaps:
-    """The raw maps of some images, in the order of the network's outputs.
+    """Run some images through a network.
 
-    images: (n, 3, height, width) float32, for any n that the network's own batch (mostly 1)
-    divides: the pictures are run one batch after the other, so that a picture's answer never
-    depends on its neighbors and memory does not grow with n. Each map has n along its first axis.
+    The pictures are run one batch after the other, so that a picture's answer never depends on its
+    neighbors and memory does not grow with n.
 
-    Raises TatamiError for images of another shape.
+    Args:
+        network: The network.
+        images: (n, 3, height, width) float32, for any n that the network's own batch (mostly 1)
+            divides.
+
+    Returns:
+        The raw maps in the order of the network's outputs, each with n along its first axis.
+
+    Raises:
+        TatamiError: For images of another shape.
     """
     names = [str(value.name) for value in network.graph.outputs]
     found = []
@@ -31,11 +39,20 @@ def run(network: Network, images: Float32) -> RawMaps:
 
 
 def values(network: Network, images: Float32, indices: bool = False) -> dict[str, Float32]:
-    """Every activation by name, in the order in which the network computes them, input first.
+    """Run some images and keep every activation.
 
-    images: as for ``run``. Each array has n along its first axis. Weights are left out.
-    indices: with where the samples of max pools lay, int64, for unpooling: they are no activations.
-    Raises TatamiError for images of another shape.
+    Args:
+        network: The network.
+        images: (n, 3, height, width) float32, as for ``run``.
+        indices: Whether to keep where the samples of max pools lay, int64, for unpooling: they are
+            no activations.
+
+    Returns:
+        Every activation by name, in the order in which the network computes them, the input first,
+        each with n along its first axis. Weights are left out.
+
+    Raises:
+        TatamiError: For images of another shape.
     """
     batches = [_forward(network.graph, batch) for batch in _batches(network, images)]
     return {
@@ -46,7 +63,7 @@ def values(network: Network, images: Float32, indices: bool = False) -> dict[str
 
 
 def _batches(network: Network, images: Float32) -> Iterator[Float32]:
-    """The images, as many at a time as the network was exported for."""
+    """Divide the images into batches of the size that the network was exported for."""
     shape = shape_of(network.graph.inputs[0])
     if images.shape[1:] != shape[1:] or not len(images) or len(images) % shape[0]:
         raise TatamiError(
@@ -58,7 +75,7 @@ def _batches(network: Network, images: Float32) -> Iterator[Float32]:
 
 
 def _forward(graph: ir.Graph, images: Array, forget: bool = False) -> dict[str, Array]:
-    """Every activation of one batch; with ``forget``, only those that are outputs are kept."""
+    """Compute every activation of one batch; with ``forget``, only outputs are kept."""
     waiting = {value: len(value.uses()) for node in graph for value in node.outputs}
     computed: dict[ir.Value, Array] = {graph.inputs[0]: images}
 

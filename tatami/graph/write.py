@@ -15,13 +15,14 @@ from tatami.graph.network import Network
 def write(network: Network, path: Path) -> None:
     """Write the ONNX file, weights inside, spec in its metadata, the same bytes every time.
 
-    Raises OSError for a disk that is full or a folder that cannot be written.
+    Raises:
+        OSError: For a disk that is full or a folder that cannot be written.
     """
     write_atomically(path, to_bytes(network))
 
 
 def to_bytes(network: Network) -> bytes:
-    """The content of the ONNX file. A model that ONNX's own checker refuses is our mistake."""
+    """Make the content of the ONNX file. A model that ONNX's own checker refuses is our mistake."""
     proto = ir.to_proto(network.model)
     entries = {entry.key: entry.value for entry in proto.metadata_props}
     kept = {key: value for key, value in entries.items() if not key.startswith(PREFIX)}

@@ -21,13 +21,24 @@ def convolve(
     window: Window,
     groups: int = 1,
 ) -> NDArray[Real]:
-    """y[o, i, j] = bias[o] + sum over c, u, v of weight[o, c, u, v] * x[c, i*s + u*d, j*s + v*d].
+    """Convolve a map with a kernel; beyond the border the input is zero. ONNX Conv.
 
-    x: (n, c, h, w).  weight: (o, c / groups, kernel_h, kernel_w).  bias: (o,) or None.
-    Returns (n, o, out_h, out_w). Output channels of group g see only input channels of group g;
-    groups = c is a depthwise convolution. Beyond the border the input is zero. ONNX Conv.
+    y[o, i, j] = bias[o] + sum over c, u, v of weight[o, c, u, v] * x[c, i*s + u*d, j*s + v*d].
+    Output channels of group g see only input channels of group g; groups = c is a depthwise
+    convolution.
 
-    Raises TatamiError where the shapes do not fit.
+    Args:
+        x: (n, c, h, w).
+        weight: (o, c / groups, kernel_h, kernel_w).
+        bias: (o,) or None.
+        window: Where the kernel lies.
+        groups: How many parts the channels are divided into.
+
+    Returns:
+        (n, o, out_h, out_w).
+
+    Raises:
+        TatamiError: Where the shapes do not fit.
     """
     n, c, h, w = x.shape
     o, per_group, kernel_h, kernel_w = weight.shape
@@ -51,11 +62,21 @@ def convolve(
 def convolve_backward(
     x: NDArray[Real], weight: NDArray[Real], dy: NDArray[Real], window: Window, groups: int = 1
 ) -> tuple[NDArray[Real], NDArray[Real], NDArray[Real]]:
-    """The gradients (dx, dweight, dbias) of ``convolve``, of the shapes of x, weight and bias.
+    """Compute the gradients of ``convolve``.
 
-    dy: (n, o, out_h, out_w). Each product of the forward sum goes back to both of its factors:
-    dx[c, i*s + u*d, j*s + v*d] += weight[o, c, u, v] * dy[o, i, j], and dweight as
-    ``convolve_backward_weight`` says; dbias[o] is the sum of dy over all pictures and places.
+    Each product of the forward sum goes back to both of its factors: dx[c, i*s + u*d, j*s + v*d] +=
+    weight[o, c, u, v] * dy[o, i, j], and dweight as ``convolve_backward_weight`` says; dbias[o] is
+    the sum of dy over all pictures and places.
+
+    Args:
+        x: (n, c, h, w).
+        weight: (o, c / groups, kernel_h, kernel_w).
+        dy: (n, o, out_h, out_w).
+        window: Where the kernel lies.
+        groups: How many parts the channels are divided into.
+
+    Returns:
+        (dx, dweight, dbias), of the shapes of x, weight and bias.
     """
     n, c, h, w = x.shape
     o, per_group, kernel_h, kernel_w = weight.shape
@@ -75,9 +96,18 @@ def convolve_backward(
 def convolve_backward_weight(
     x: NDArray[Real], dy: NDArray[Real], window: Window, groups: int = 1
 ) -> NDArray[Real]:
-    """dweight[o, c, u, v] = sum over pictures and i, j of dy[o, i, j] * x[c, i*s + u*d, j*s + v*d].
+    """Compute the gradient of a convolution's weight.
 
-    x: (n, c, h, w).  dy: (n, o, out_h, out_w).  Returns (o, c / groups, kernel_h, kernel_w).
+    dweight[o, c, u, v] = sum over pictures and i, j of dy[o, i, j] * x[c, i*s + u*d, j*s + v*d].
+
+    Args:
+        x: (n, c, h, w).
+        dy: (n, o, out_h, out_w).
+        window: Where the kernel lies.
+        groups: How many parts the channels are divided into.
+
+    Returns:
+        (o, c / groups, kernel_h, kernel_w).
     """
     n, c = x.shape[:2]
     o, places = dy.shape[1], dy.shape[2] * dy.shape[3]
@@ -91,10 +121,13 @@ def convolve_backward_weight(
 
 
 def multiply_adds(weight: Sequence[int], places: int) -> int:
-    """Multiplications that a convolution adds up: each number of its weight, at every place.
+    """Count the multiplications that a convolution adds up: its weight's numbers at every place.
 
-    weight: its shape, in which groups are left out already.  places: samples of one channel of the
-    output, or of a transposed convolution's input. Taps in the padding, or on what a transposed
-    convolution's padding cuts off, count as all others: so do the figures that are published.
+    Taps in the padding, or on what a transposed convolution's padding cuts off, count as all
+    others: so do the figures that are published.
+
+    Args:
+        weight: Its shape, in which groups are left out already.
+        places: Samples of one channel of the output, or of a transposed convolution's input.
     """
     return math.prod(weight) * places

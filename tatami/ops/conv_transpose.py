@@ -18,12 +18,24 @@ def convolve_transposed(
     output: tuple[int, int],
     groups: int = 1,
 ) -> NDArray[Real]:
-    """Every sample spreads its kernel over the output, and what falls on one place is added up.
+    """Spread the kernel of every sample over the output and sum what meets. ONNX ConvTranspose.
 
-    x: (n, c, h, w).  weight: (c, o / groups, kernel_h, kernel_w).  output: (out_h, out_w).
-    Returns (n, o, out_h, out_w). Sample (i, j), tap (u, v) reaches the output at
-    (i * stride + u * dilation - before, ...); what falls outside is lost. ONNX ConvTranspose.
-    V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning", section 4.
+    Sample (i, j), tap (u, v) reaches the output at (i * stride + u * dilation - before, ...); what
+    falls outside is lost.
+
+    Args:
+        x: (n, c, h, w).
+        weight: (c, o / groups, kernel_h, kernel_w).
+        bias: (o,) or None.
+        window: Where the kernel lies.
+        output: (out_h, out_w).
+        groups: How many parts the channels are divided into.
+
+    Returns:
+        (n, o, out_h, out_w).
+
+    Source:
+        V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning", section 4.
     """
     n, c, h, w = x.shape
     _, per_group, kernel_h, kernel_w = weight.shape
@@ -54,11 +66,20 @@ def convolve_transposed(
 def convolve_transposed_backward(
     x: NDArray[Real], weight: NDArray[Real], dy: NDArray[Real], window: Window, groups: int = 1
 ) -> tuple[NDArray[Real], NDArray[Real], NDArray[Real]]:
-    """The gradients (dx, dweight, dbias) of ``convolve_transposed``: a convolution runs back.
+    """Compute the gradients of ``convolve_transposed``: a convolution runs back.
 
-    x: (n, c, h, w).  weight: (c, o / groups, kernel_h, kernel_w).  dy: (n, o, out_h, out_w).
     Each sample collects dy where its kernel was spread: dx is the convolution of dy by the same
     weight, and dweight that convolution's, with x in the place of its gradient.
+
+    Args:
+        x: (n, c, h, w).
+        weight: (c, o / groups, kernel_h, kernel_w).
+        dy: (n, o, out_h, out_w).
+        window: Where the kernel lies.
+        groups: How many parts the channels are divided into.
+
+    Returns:
+        (dx, dweight, dbias), of the shapes of x, weight and bias.
     """
     n, _, h, w = x.shape
     rows, columns = window.rows, window.columns

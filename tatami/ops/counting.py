@@ -53,7 +53,7 @@ class Cost:
 
     @property
     def intensity(self) -> float:
-        """Give the arithmetic intensity: multiply-adds a byte moved, weights included; 0 for none."""
+        """The arithmetic intensity: multiply-adds a byte moved, weights included; 0 for none."""
         moved = self.weight_bytes + self.activation_bytes
         return self.multiply_adds / moved if moved else 0.0
 
@@ -264,7 +264,7 @@ class _Layer:
 
 
 def _is_storage(node: Node) -> bool:
-    """Whether a node only says how what its neighbors read is stored."""
+    """Tell whether a node only says how what its neighbors read is stored."""
     if node.operator == "DequantizeLinear":
         return not node.outputs[0].is_output or _constant(node.inputs[0])
     if node.operator == "QuantizeLinear":
@@ -274,7 +274,7 @@ def _is_storage(node: Node) -> bool:
 
 
 def _joins(node: Node, before: _Layer) -> bool:
-    """Whether a node, whose input ``before`` makes, is done on that value's way to memory."""
+    """Tell whether a node, whose input ``before`` makes, is done on that value's way to memory."""
     if not _alone(before.output) or before.nodes[-1].operator == "QuantizeLinear":
         return False
     quantizes = node.operator == "QuantizeLinear"
@@ -285,8 +285,11 @@ def _joins(node: Node, before: _Layer) -> bool:
 
 
 def _varying(node: Node) -> Value | None:
-    """The input of a function of single samples, the rest being constants; None if there are two
-    inputs, or if the result is of another shape."""
+    """Find the one input of a function of single samples, the rest being constants.
+
+    Returns:
+        None if there are two inputs, or if the result is of another shape.
+    """
     found = [value for value in node.inputs if value is not None and not _constant(value)]
     if len(found) != 1 or found[0].shape != node.outputs[0].shape:
         return None
@@ -294,7 +297,7 @@ def _varying(node: Node) -> Value | None:
 
 
 def _alone(value: Value) -> bool:
-    """Whether one node, and nobody else, reads a value."""
+    """Tell whether one node, and nobody else, reads a value."""
     return len(value.readers) == 1 and not value.is_output
 
 
@@ -302,7 +305,12 @@ def _alone(value: Value) -> bool:
 
 
 def _cost(layer: _Layer, counted: set[Value]) -> Cost:
-    """counted: the constants of the layers before; those of this one are added."""
+    """Compute a layer's cost.
+
+    Args:
+        layer: The layer.
+        counted: The constants of the layers before; those of this one are added.
+    """
     head = layer.nodes[0]
     nodes = [node for node in layer.nodes if node is head or node.operator != "QuantizeLinear"]
     read: set[Value] = set()
@@ -336,7 +344,7 @@ def _cost(layer: _Layer, counted: set[Value]) -> Cost:
 
 
 def _stored(value: Value) -> Value:
-    """The value that lies in memory where a node reads ``value``."""
+    """Find the value that lies in memory where a node reads ``value``."""
     maker = value.producer
     if maker is None or maker.operator != "DequantizeLinear" or maker.inputs[0] is None:
         return value
@@ -344,7 +352,7 @@ def _stored(value: Value) -> Value:
 
 
 def _constant(value: Value | None) -> bool:
-    """Whether no picture changes a value: a weight, plain or quantized."""
+    """Tell whether no picture changes a value: a weight, plain or quantized."""
     if value is None or value.is_input:
         return False
     if value.producer is not None and value.producer.operator == "DequantizeLinear":

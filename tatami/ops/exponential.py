@@ -28,7 +28,7 @@ _POLYNOMIAL = tuple(
 
 
 def exp(x: ArrayLike) -> Float32:
-    """e to the power of x, float32 of the same shape.
+    """Compute e to the power of x, float32 of the same shape.
 
     Overflows to infinity and underflows through subnormal numbers to 0; a NaN stays one.
     """
@@ -51,7 +51,7 @@ def exp(x: ArrayLike) -> Float32:
 
 
 def sigmoid(x: ArrayLike) -> Float32:
-    """1 / (1 + exp(-x)), float32 of the same shape."""
+    """Compute 1 / (1 + exp(-x)), float32 of the same shape."""
     one = np.float32(1)
     with np.errstate(invalid="ignore"):  # a signalling NaN
         result: Float32 = one / (one + exp(-np.asarray(x, np.float32)))
@@ -59,7 +59,7 @@ def sigmoid(x: ArrayLike) -> Float32:
 
 
 def softmax(x: Float32) -> Float32:
-    """exp(x - max) / sum of exp(x - max) over axis 1, added up in the order of that axis."""
+    """Compute exp(x - max) / sum of exp(x - max) over axis 1, summed in the order of that axis."""
     with np.errstate(invalid="ignore"):  # infinity - infinity
         exponentials = exp(x - x.max(axis=1, keepdims=True))
         total = exponentials[:, :1].copy()

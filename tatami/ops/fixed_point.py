@@ -22,17 +22,23 @@ MAX_SUM = 2**31 - 1
 
 
 def round_half_up(x: Float64) -> Float64:
-    """floor(x + 1/2) of the real number that x is: x + 0.5 alone would round in float64 first."""
+    """Round the real number that x is: floor(x + 1/2).
+
+    x + 0.5 alone would round in float64 first.
+    """
     whole = np.floor(x)
     with np.errstate(invalid="ignore"):  # infinity - infinity
         return np.asarray(whole + (x - whole >= 0.5))
 
 
 def multiplier_of(factors: ArrayLike) -> tuple[Int32, Int32]:
-    """Real factors >= 0 as (multiplier, shift): factor = multiplier / 2^shift, halves up.
+    """Write real factors >= 0 as (multiplier, shift): factor = multiplier / 2^shift, halves up.
 
     2^30 <= multiplier < 2^31 and 1 <= shift <= 62, or a smaller multiplier where the shift would
-    pass 62. Raises TatamiError for a factor of 2^29 or more, below 0, or not a number. Section 3.
+    pass 62. Section 3.
+
+    Raises:
+        TatamiError: For a factor of 2^29 or more, below 0, or not a number.
     """
     real = np.asarray(factors, np.float64)
     if not ((real >= 0) & (real < 2.0**29)).all():
@@ -49,9 +55,15 @@ def multiplier_of(factors: ArrayLike) -> tuple[Int32, Int32]:
 
 
 def negative_multiplier_of(multiplier: Int32, shift: Int32, factors: ArrayLike) -> Int32:
-    """The multipliers of ``factors`` with shifts that are given: for sums below 0 (leaky ReLU).
+    """Write factors with shifts that are given: for sums below 0 (leaky ReLU).
 
-    Raises TatamiError where one does not fit: a slope above 1 that passes 2^31.
+    Args:
+        multiplier: The multipliers for sums above 0.
+        shift: Their shifts.
+        factors: The real factors for sums below 0.
+
+    Raises:
+        TatamiError: Where one does not fit: a slope above 1 that passes 2^31.
     """
     result = round_half_up(np.ldexp(np.asarray(factors, np.float64), shift))
     if not ((result >= 0) & (result < 2.0**31)).all():
@@ -71,10 +83,21 @@ def requantize(
     low: int = 0,
     high: int = 255,
 ) -> UInt8:
-    """y = clamp(zero_point + ((sum * m + 2^(shift - 1)) >> shift), low, high); section 3.
+    """Turn sums into uint8; section 3.
 
-    sums: (n, c, h, w), within int32.  multiplier, negative_multiplier, shift: (c,); m is the
-    second where the sum is below 0.  Returns (n, c, h, w).
+    y = clamp(zero_point + ((sum * m + 2^(shift - 1)) >> shift), low, high)
+
+    Args:
+        sums: (n, c, h, w), within int32.
+        multiplier: (c,): m where the sum is not below 0.
+        negative_multiplier: (c,): m where it is.
+        shift: (c,).
+        zero_point: Of the result.
+        low: The smallest result.
+        high: The largest result.
+
+    Returns:
+        (n, c, h, w).
     """
     wide = sums.astype(np.int64)
     by_channel = (-1, 1, 1)
@@ -88,24 +111,31 @@ def requantize(
 
 
 def rounding_shift(x: Int64, shift: Int64 | int) -> Int64:
-    """floor(x / 2^shift + 1/2) of int64, for shift >= 1 and |x| + 2^(shift - 1) < 2^63."""
+    """Compute floor(x / 2^shift + 1/2) of int64, for shift >= 1 and |x| + 2^(shift - 1) < 2^63."""
     half = np.left_shift(np.int64(1), np.asarray(shift, np.int64) - 1)
     result: Int64 = (x + half) >> np.asarray(shift, np.int64)
     return result
 
 
 def to_float(sums: NDArray[np.int64] | Int32, scale: Float32) -> Float32:
-    """float32(sum) * scale of the channel: sums (n, c, h, w), scale (c,); section 9."""
+    """Compute float32(sum) * scale of the channel: sums (n, c, h, w), scale (c,); section 9."""
     y: Float32 = sums.astype(np.int32).astype(np.float32) * scale.reshape(-1, 1, 1)
     return y
 
 
 def sum_bounds(weights: Int8, bias: Int32, zero_point: int) -> Int64:
-    """The largest |sum| of each output on the way, in any order, in any form a kernel may use.
+    """Bound the |sum| of each output on the way, in any order, in any form a kernel may use.
 
-    weights: (outputs, ...) int8.  bias: (outputs,).  Returns (outputs,) int64. Kernels start from
-    bias - zero_point * (sum of weights) and add weight * sample, samples 0 ... 255; or, signed,
-    from that plus 128 * (sum of weights), samples -128 ... 127.  Section 2.
+    Kernels start from bias - zero_point * (sum of weights) and add weight * sample, samples 0 ...
+    255; or, signed, from that plus 128 * (sum of weights), samples -128 ... 127. Section 2.
+
+    Args:
+        weights: (outputs, ...) int8.
+        bias: (outputs,).
+        zero_point: Of the input.
+
+    Returns:
+        (outputs,) int64.
     """
     flat = weights.reshape(len(weights), -1).astype(np.int64)
     total, size = flat.sum(axis=1), np.abs(flat).sum(axis=1)
@@ -117,9 +147,9 @@ def sum_bounds(weights: Int8, bias: Int32, zero_point: int) -> Int64:
 
 
 def quantize(x: Float32, scale: float, zero_point: int) -> UInt8:
-    """clamp(round half to even(x / scale) + zero_point, 0, 255) in float32; NaN gives zero_point.
+    """Compute clamp(round half to even(x / scale) + zero_point, 0, 255) in float32.
 
-    ONNX QuantizeLinear with a uint8 zero point; section 9.
+    NaN gives zero_point. ONNX QuantizeLinear with a uint8 zero point; section 9.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         steps = np.rint(x / np.float32(scale))
@@ -128,6 +158,6 @@ def quantize(x: Float32, scale: float, zero_point: int) -> UInt8:
 
 
 def dequantize(x: UInt8, scale: float, zero_point: int) -> Float32:
-    """float32(x - zero_point) * scale. ONNX DequantizeLinear; section 9."""
+    """Compute float32(x - zero_point) * scale. ONNX DequantizeLinear; section 9."""
     y: Float32 = (x.astype(np.int32) - zero_point).astype(np.float32) * np.float32(scale)
     return y

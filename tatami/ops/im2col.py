@@ -27,9 +27,14 @@ def pad_map(x: NDArray[Sample], window: Window, value: float) -> NDArray[Sample]
 
 
 def taps(x: NDArray[Sample], window: Window) -> NDArray[Sample]:
-    """Every sample that every place of the window sees, as a view without a copy.
+    """Give every sample that every place of the window sees, as a view without a copy.
 
-    x: (n, c, h, w), already padded -> (n, c, kernel_h, kernel_w, out_h, out_w).
+    Args:
+        x: (n, c, h, w), already padded.
+        window: Where the kernel lies.
+
+    Returns:
+        (n, c, kernel_h, kernel_w, out_h, out_w).
     """
     rows, columns = window.rows, window.columns
     n, c, h, w = x.shape
@@ -52,7 +57,11 @@ def taps(x: NDArray[Sample], window: Window) -> NDArray[Sample]:
 
 
 def im2col(x: NDArray[Real], window: Window) -> NDArray[Real]:
-    """(n, c, h, w) -> (n, c * kernel_h * kernel_w, out_h * out_w), zeros beyond the border."""
+    """Lay out a map (n, c, h, w) for a matrix product, with zeros beyond the border.
+
+    Returns:
+        (n, c * kernel_h * kernel_w, out_h * out_w).
+    """
     n, c, h, w = x.shape
     out_h, out_w = window.rows.output(h), window.columns.output(w)
     seen = taps(pad_map(x, window, 0.0), window)  # (n, c, kernel_h, kernel_w, out_h, out_w)
@@ -62,11 +71,18 @@ def im2col(x: NDArray[Real], window: Window) -> NDArray[Real]:
 def col2im(
     columns: NDArray[Real], shape: tuple[int, int, int, int], window: Window
 ) -> NDArray[Real]:
-    """im2col's gradient: every tap goes back to the sample it saw, and is added up there.
+    """Compute im2col's gradient: every tap goes back to the sample it saw, and is summed there.
 
-    columns: (n, c * kernel_h * kernel_w, out_h * out_w).  shape: (n, c, h, w), of im2col's input.
-    Returns (n, c, h, w). What the padding saw is lost; a sample that no place saw gets zero.
-    One slice a tap of the kernel, over all places at once.
+    What the padding saw is lost; a sample that no place saw gets zero. One slice a tap of the
+    kernel, over all places at once.
+
+    Args:
+        columns: (n, c * kernel_h * kernel_w, out_h * out_w).
+        shape: (n, c, h, w), of im2col's input.
+        window: Where the kernel lies.
+
+    Returns:
+        (n, c, h, w).
     """
     n, c, h, w = shape
     rows, across = window.rows, window.columns

@@ -1,8 +1,8 @@
-"""Batch normalization, with fixed or the batch's own statistics; layer and instance normalization;
-the Euclidean norm.
+"""Normalization: batch, layer and instance normalization, and the Euclidean norm.
 
 They differ in what shares a mean and a variance: all samples of a channel in a batch, all of a
-picture, or all of a channel in a picture.
+picture, or all of a channel in a picture. Batch normalization takes fixed statistics or the batch's
+own.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ from tatami.types import Float64, Real
 class Epsilon:
     """The small number that keeps a normalization from dividing by zero, and where it is added.
 
-    place "variance": sqrt(variance + value), the paper's, ONNX's, torch's and Keras's way.
-    place "root": sqrt(variance) + value, the way of pjreddie's darknet (value 1e-6).
+    Args:
+        value: The number.
+        place: "variance": sqrt(variance + value), the paper's, ONNX's, torch's and Keras's way;
+            "root": sqrt(variance) + value, the way of pjreddie's darknet (value 1e-6).
     """
 
     value: float
@@ -31,9 +33,12 @@ class Epsilon:
 
     @staticmethod
     def parse(text: str) -> Epsilon:
-        """``1e-5`` or ``inside:1e-5``; ``darknet`` is ``darknet:1e-6``, added to the square root.
+        """Read ``1e-5`` or ``inside:1e-5``.
 
-        Raises TatamiError for anything else.
+        ``darknet`` is ``darknet:1e-6``, which is added to the square root.
+
+        Raises:
+            TatamiError: For anything else.
         """
         plain = text.strip()
         if plain == "darknet":
@@ -50,7 +55,7 @@ class Epsilon:
         return f"{'darknet:' if self.place == 'root' else ''}{self.value:.6g}"
 
     def deviation(self, variance: Float64) -> Float64:
-        """What the normalization divides by; NaN where it would be a root of less than nothing."""
+        """Compute what the normalization divides by; NaN where the root would be of less than 0."""
         with np.errstate(invalid="ignore"):
             if self.place == "root":
                 return np.asarray(np.sqrt(variance) + self.value)
@@ -65,10 +70,21 @@ def batch_normalize(
     variance: NDArray[Real],
     epsilon: float = 1e-5,
 ) -> NDArray[Real]:
-    """y = scale * (x - mean) / sqrt(variance + epsilon) + bias, channel by channel.
+    """Compute y = scale * (x - mean) / sqrt(variance + epsilon) + bias, channel by channel.
 
-    x: (n, c, h, w); scale, bias, mean, variance: (c,). Returns (n, c, h, w).
-    S. Ioffe and C. Szegedy, "Batch Normalization", ICML 2015, Algorithm 2, line 11.
+    Args:
+        x: (n, c, h, w).
+        scale: (c,).
+        bias: (c,).
+        mean: (c,).
+        variance: (c,).
+        epsilon: Added to the variance.
+
+    Returns:
+        (n, c, h, w).
+
+    Source:
+        S. Ioffe and C. Szegedy, "Batch Normalization", ICML 2015, Algorithm 2, line 11.
     """
     factor = scale / np.sqrt(variance + variance.dtype.type(epsilon))  # (c,)
     y: NDArray[Real] = (x - mean[:, None, None]) * factor[:, None, None] + bias[:, None, None]
@@ -78,10 +94,20 @@ def batch_normalize(
 def batch_normalize_training(
     x: NDArray[Real], scale: NDArray[Real], bias: NDArray[Real], epsilon: float = 1e-5
 ) -> tuple[NDArray[Real], NDArray[Real], NDArray[Real]]:
-    """(y, mean, variance): normalized by the statistics of the batch itself, and these.
+    """Normalize by the statistics of the batch itself.
 
-    x: (n, c, ...), also (n, c) alone; scale, bias, mean, variance: (c,).  The variance is the
-    mean square deviation, not the estimate with n - 1. The same paper, Algorithm 1.
+    Args:
+        x: (n, c, ...), also (n, c) alone.
+        scale: (c,).
+        bias: (c,).
+        epsilon: Added to the variance.
+
+    Returns:
+        (y, mean, variance), the last two (c,). The variance is the mean square deviation, not the
+        estimate with n - 1.
+
+    Source:
+        The same paper, Algorithm 1.
     """
     axes = _all_but_channels(x)
     y = _scaled(_normalized(x, axes, epsilon)[0], scale, bias, 1)
@@ -91,9 +117,19 @@ def batch_normalize_training(
 def batch_normalize_backward(
     x: NDArray[Real], scale: NDArray[Real], dy: NDArray[Real], epsilon: float = 1e-5
 ) -> tuple[NDArray[Real], NDArray[Real], NDArray[Real]]:
-    """The gradients (dx, dscale, dbias) of ``batch_normalize_training``, its statistics' included.
+    """Compute the gradients of ``batch_normalize_training``, its statistics' included.
 
-    x, dy: (n, c, ...); scale: (c,). The same paper, section 3.
+    Args:
+        x: (n, c, ...).
+        scale: (c,).
+        dy: (n, c, ...).
+        epsilon: Added to the variance.
+
+    Returns:
+        (dx, dscale, dbias).
+
+    Source:
+        The same paper, section 3.
     """
     axes = _all_but_channels(x)
     return _backward(x, _beside(scale, x, 1), dy, axes, axes, epsilon)
@@ -102,10 +138,19 @@ def batch_normalize_backward(
 def layer_normalize(
     x: NDArray[Real], scale: NDArray[Real], bias: NDArray[Real], epsilon: float = 1e-5
 ) -> NDArray[Real]:
-    """Normalized over the last axes, those that ``scale`` has: of a map all of a picture's.
+    """Normalize over the last axes, those that ``scale`` has: of a map all of a picture's.
 
-    x: (n, ...); scale, bias: the shape of x without its first axes, as (c, h, w). Returns x's.
-    J. Ba, J. Kiros and G. Hinton, "Layer Normalization", 2016, equations 3 and 4.
+    Args:
+        x: (n, ...).
+        scale: The shape of x without its first axes, as (c, h, w).
+        bias: The shape of ``scale``.
+        epsilon: Added to the variance.
+
+    Returns:
+        x's shape.
+
+    Source:
+        J. Ba, J. Kiros and G. Hinton, "Layer Normalization", 2016, equations 3 and 4.
     """
     axes = tuple(range(x.ndim - scale.ndim, x.ndim))
     return _scaled(_normalized(x, axes, epsilon)[0], scale, bias, x.ndim - scale.ndim)
@@ -114,7 +159,7 @@ def layer_normalize(
 def layer_normalize_backward(
     x: NDArray[Real], scale: NDArray[Real], dy: NDArray[Real], epsilon: float = 1e-5
 ) -> tuple[NDArray[Real], NDArray[Real], NDArray[Real]]:
-    """The gradients (dx, dscale, dbias) of ``layer_normalize``."""
+    """Compute the gradients (dx, dscale, dbias) of ``layer_normalize``."""
     first = x.ndim - scale.ndim
     axes, shared = tuple(range(first, x.ndim)), tuple(range(first))
     return _backward(x, scale, dy, axes, shared, epsilon)
@@ -123,10 +168,16 @@ def layer_normalize_backward(
 def instance_normalize(
     x: NDArray[Real], scale: NDArray[Real], bias: NDArray[Real], epsilon: float = 1e-5
 ) -> NDArray[Real]:
-    """Normalized over each map by itself.  x: (n, c, h, w); scale, bias: (c,).
+    """Normalize each map by itself. ONNX InstanceNormalization.
 
-    D. Ulyanov, A. Vedaldi and V. Lempitsky, "Instance Normalization", 2016, equation 2. ONNX
-    InstanceNormalization.
+    Args:
+        x: (n, c, h, w).
+        scale: (c,).
+        bias: (c,).
+        epsilon: Added to the variance.
+
+    Source:
+        D. Ulyanov, A. Vedaldi and V. Lempitsky, "Instance Normalization", 2016, equation 2.
     """
     axes = tuple(range(2, x.ndim))
     return _scaled(_normalized(x, axes, epsilon)[0], scale, bias, 1)
@@ -135,18 +186,18 @@ def instance_normalize(
 def instance_normalize_backward(
     x: NDArray[Real], scale: NDArray[Real], dy: NDArray[Real], epsilon: float = 1e-5
 ) -> tuple[NDArray[Real], NDArray[Real], NDArray[Real]]:
-    """The gradients (dx, dscale, dbias) of ``instance_normalize``."""
+    """Compute the gradients (dx, dscale, dbias) of ``instance_normalize``."""
     axes = tuple(range(2, x.ndim))
     return _backward(x, _beside(scale, x, 1), dy, axes, _all_but_channels(x), epsilon)
 
 
 def l2_norm(x: NDArray[Real], axes: tuple[int, ...]) -> NDArray[Real]:
-    """The square root of the sum of squares over ``axes``, which stay with the length 1."""
+    """Compute the square root of the sum of squares over ``axes``, which stay with the length 1."""
     return np.asarray(np.sqrt(np.square(x).sum(axis=axes, keepdims=True)), x.dtype)
 
 
 def l2_norm_backward(x: NDArray[Real], y: NDArray[Real], dy: NDArray[Real]) -> NDArray[Real]:
-    """dy * x / y, from y = ``l2_norm(x)``; where y is 0, which has no derivative there, 0."""
+    """Compute dy * x / y, from y = ``l2_norm(x)``; where y is 0, which has no derivative, 0."""
     share = np.divide(dy, y, out=np.zeros_like(y), where=y > 0)
     return np.asarray(x * share, x.dtype)
 
@@ -156,14 +207,18 @@ def _all_but_channels(x: NDArray[Real]) -> tuple[int, ...]:
 
 
 def _beside(of_channels: NDArray[Real], x: NDArray[Real], axis: int) -> NDArray[Real]:
-    """An array of the axes of x from ``axis`` on, so shaped that it broadcasts along them."""
+    """Shape an array of the axes of x from ``axis`` on so that it broadcasts along them."""
     return of_channels.reshape(of_channels.shape + (1,) * (x.ndim - axis - of_channels.ndim))
 
 
 def _normalized(
     x: NDArray[Real], axes: tuple[int, ...], epsilon: float
 ) -> tuple[NDArray[Real], NDArray[Real]]:
-    """x with mean 0 and variance 1 over ``axes``, and the deviation that it was divided by."""
+    """Normalize x to mean 0 and variance 1 over ``axes``.
+
+    Returns:
+        x, and the deviation that it was divided by.
+    """
     centered = x - x.mean(axis=axes, keepdims=True)
     variance = np.square(centered).mean(axis=axes, keepdims=True)
     deviation = np.asarray(np.sqrt(variance + epsilon), x.dtype)
@@ -187,10 +242,10 @@ def _backward(
     shared: tuple[int, ...],
     epsilon: float,
 ) -> tuple[NDArray[Real], NDArray[Real], NDArray[Real]]:
-    """All three run back alike: axes share a mean and a variance, ``shared`` a scale and a bias.
+    """Run back any of the three: axes share a mean and a variance, ``shared`` a scale and a bias.
 
-    Of the gradient of the normalized values, what moves the mean and what moves the variance
-    changes nothing in them, and is taken out.
+    What moves the mean and what moves the variance changes nothing in the normalized values, and is
+    taken out of their gradient.
     """
     normal, deviation = _normalized(x, axes, epsilon)
     dnormal = dy * scale

@@ -13,7 +13,14 @@ PadMode = Literal["constant", "edge", "reflect"]
 
 
 def pad(x: Float32, widths: Sequence[tuple[int, int]], mode: PadMode, value: float) -> Float32:
-    """Pad each axis by its (before, after), with ``value`` where the mode is constant. ONNX Pad."""
+    """Pad each axis by its (before, after). ONNX Pad.
+
+    Args:
+        x: Of any rank.
+        widths: (before, after) of each axis.
+        mode: What stands in the padding.
+        value: It, where the mode is constant.
+    """
     if mode == "constant":
         return np.pad(x, widths, constant_values=value)
     return np.pad(x, widths, mode=mode)

@@ -14,9 +14,9 @@ from tatami.types import Bool, Int64, Real
 
 
 def max_pool(x: NDArray[Real], window: Window) -> NDArray[Real]:
-    """The largest sample under each place of the window: (n, c, h, w) -> (n, c, out_h, out_w).
+    """Find the largest sample under each place of the window. ONNX MaxPool with ceil_mode 0.
 
-    Padding is minus infinity, so it never wins; ONNX MaxPool with ceil_mode 0.
+    Padding is minus infinity, so it never wins: (n, c, h, w) -> (n, c, out_h, out_w).
     """
     out_h, out_w = window.rows.output(x.shape[2]), window.columns.output(x.shape[3])
     padded = pad_map(x, window, -np.inf)
@@ -27,10 +27,12 @@ def max_pool(x: NDArray[Real], window: Window) -> NDArray[Real]:
 
 
 def max_pool_with_indices(x: NDArray[Real], window: Window) -> tuple[NDArray[Real], Int64]:
-    """``max_pool`` and where each largest sample lay: both (n, c, out_h, out_w).
+    """Find the largest sample under each place of the window, and where it lay.
 
-    An index is row * w + column in the unpadded map, of the first of equal samples in the order
-    of reading, as in torch; -1 where the window lies wholly in the padding.
+    Returns:
+        Both (n, c, out_h, out_w). An index is row * w + column in the unpadded map, of the first of
+        equal samples in the order of reading, as in torch; -1 where the window lies wholly in the
+        padding.
     """
     y, winner = max_pool_with_taps(x, window)
     indices = tap_indices(winner, window, x.shape[3])
@@ -39,11 +41,14 @@ def max_pool_with_indices(x: NDArray[Real], window: Window) -> tuple[NDArray[Rea
 
 
 def max_pool_with_taps(x: NDArray[Real], window: Window) -> tuple[NDArray[Real], NDArray[Any]]:
-    """``max_pool`` and which tap of the window saw each largest sample: both (n, c, out_h, out_w).
+    """Find the largest sample under each place of the window, and which tap saw it.
 
     Taps count in the order of reading; of equal samples the first wins, as in torch. Where the
-    window lies wholly in the padding it is the number of all taps. The type is the smallest that
-    holds them: uint8 for windows of up to 255 taps.
+    window lies wholly in the padding it is the number of all taps.
+
+    Returns:
+        Both (n, c, out_h, out_w). The type of the taps is the smallest that holds them: uint8 for
+        windows of up to 255 taps.
     """
     h, w = x.shape[2:]
     y = max_pool(x, window)
@@ -66,9 +71,12 @@ def max_pool_with_taps(x: NDArray[Real], window: Window) -> tuple[NDArray[Real],
 
 
 def tap_indices(taps: NDArray[Any], window: Window, width: int) -> Int64:
-    """Where the taps of a pool lie in a map of ``width`` columns: row * width + column.
+    """Compute where the taps of a pool lie in a map of ``width`` columns: row * width + column.
 
-    taps: (n, c, out_h, out_w), as ``max_pool_with_taps`` gives them.
+    Args:
+        taps: (n, c, out_h, out_w), as ``max_pool_with_taps`` gives them.
+        window: The pool's.
+        width: Columns of its input.
     """
     rows, columns = window.rows, window.columns
     tops = np.arange(taps.shape[2]) * rows.stride - rows.before
@@ -82,10 +90,15 @@ def tap_indices(taps: NDArray[Any], window: Window, width: int) -> Int64:
 def max_pool_backward(
     dy: NDArray[Real], indices: Int64, shape: tuple[int, int, int, int]
 ) -> NDArray[Real]:
-    """The gradient of a max pool: a sample gets dy of every place that it won, and no other does.
+    """Compute the gradient of a max pool: a sample gets dy of every place that it won.
 
-    dy, indices: (n, c, ...), as ``max_pool_with_indices`` gave them; -1 goes nowhere.
-    shape: (n, c, h, w), of the pool's input.  Returns (n, c, h, w).
+    Args:
+        dy: (n, c, ...).
+        indices: (n, c, ...), as ``max_pool_with_indices`` gave them; -1 goes nowhere.
+        shape: (n, c, h, w), of the pool's input.
+
+    Returns:
+        (n, c, h, w).
     """
     n, c, h, w = shape
     at = indices.reshape(n * c, -1) + np.arange(n * c)[:, None] * (h * w)
@@ -101,14 +114,22 @@ def max_pool_backward(
 def max_unpool(
     x: NDArray[Sample], indices: Int64, shape: tuple[int, int, int, int], fill: int = 0
 ) -> NDArray[Sample]:
-    """Every sample goes to where its index says, among zeros: (n, c, ...) -> shape, (n, c, h, w).
+    """Send every sample to where its index says, among zeros. ONNX MaxUnpool.
 
-    indices: as ``max_pool_with_indices`` gives them. Of samples with one index the last stays.
-    fill: what stands for zero, the zero point where x holds bytes.
-    M. Zeiler and R. Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014,
-    section 2.1; ONNX MaxUnpool.
+    Where samples have one index the last stays.
 
-    Raises TatamiError where an index lies outside the map.
+    Args:
+        x: (n, c, ...).
+        indices: As ``max_pool_with_indices`` gives them.
+        shape: (n, c, h, w), of the result.
+        fill: What stands for zero, the zero point where x holds bytes.
+
+    Raises:
+        TatamiError: Where an index lies outside the map.
+
+    Source:
+        M. Zeiler and R. Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014,
+        section 2.1.
     """
     n, c, h, w = shape
     if indices.size and (indices.min() < 0 or indices.max() >= h * w):
@@ -122,17 +143,25 @@ def max_unpool(
 
 
 def max_unpool_backward(dy: NDArray[Real], indices: Int64) -> NDArray[Real]:
-    """The gradient of ``max_unpool`` whose indices differ: dy (n, c, h, w) -> indices' shape."""
+    """Compute the gradient of ``max_unpool`` whose indices differ.
+
+    Args:
+        dy: (n, c, h, w).
+        indices: As ``max_unpool`` had them, whose shape the result has.
+    """
     n, c = dy.shape[:2]
     flat = np.take_along_axis(dy.reshape(n, c, -1), indices.reshape(n, c, -1), 2)
     return flat.reshape(indices.shape)
 
 
 def average_pool(x: NDArray[Real], window: Window, count_padding: bool = False) -> NDArray[Real]:
-    """The mean under each place of the window: (n, c, h, w) -> (n, c, out_h, out_w).
+    """Average under each place of the window: (n, c, h, w) -> (n, c, out_h, out_w).
 
-    count_padding: whether the zeros of the padding count as samples (ONNX AveragePool's
-    count_include_pad).
+    Args:
+        x: (n, c, h, w).
+        window: Where it lies.
+        count_padding: Whether the zeros of the padding count as samples (ONNX AveragePool's
+            count_include_pad).
     """
     out_h, out_w = window.rows.output(x.shape[2]), window.columns.output(x.shape[3])
     total = np.zeros((*x.shape[:2], out_h, out_w), x.dtype)
@@ -148,9 +177,16 @@ def average_pool(x: NDArray[Real], window: Window, count_padding: bool = False) 
 def average_pool_backward(
     dy: NDArray[Real], shape: tuple[int, int, int, int], window: Window, count_padding: bool = False
 ) -> NDArray[Real]:
-    """The gradient of ``average_pool``: every sample under a place gets an equal share of its dy.
+    """Compute the gradient of ``average_pool``: every sample under a place gets an equal share.
 
-    dy: (n, c, out_h, out_w).  shape: (n, c, h, w), of the pool's input.  Returns (n, c, h, w).
+    Args:
+        dy: (n, c, out_h, out_w).
+        shape: (n, c, h, w), of the pool's input.
+        window: Where it lies.
+        count_padding: As for ``average_pool``.
+
+    Returns:
+        (n, c, h, w).
     """
     n, c, h, w = shape
     rows, columns = window.rows, window.columns
@@ -167,26 +203,26 @@ def average_pool_backward(
 
 
 def global_average_pool(x: NDArray[Real]) -> NDArray[Real]:
-    """The mean of every map: (n, c, h, w) -> (n, c, 1, 1)."""
+    """Average every map: (n, c, h, w) -> (n, c, 1, 1)."""
     return np.asarray(x.mean(axis=(2, 3), keepdims=True), x.dtype)
 
 
 def global_average_pool_backward(
     dy: NDArray[Real], shape: tuple[int, int, int, int]
 ) -> NDArray[Real]:
-    """Every sample of a map gets an equal share: (n, c, 1, 1) -> shape, which is (n, c, h, w)."""
+    """Give every sample of a map an equal share: (n, c, 1, 1) -> shape, which is (n, c, h, w)."""
     return np.broadcast_to(dy / dy.dtype.type(shape[2] * shape[3]), shape).copy()
 
 
 def global_max_pool(x: NDArray[Sample]) -> NDArray[Sample]:
-    """The largest sample of every map: (n, c, h, w) -> (n, c, 1, 1), float32 or uint8."""
+    """Find the largest sample of every map: (n, c, h, w) -> (n, c, 1, 1), float32 or uint8."""
     return np.asarray(x.max(axis=(2, 3), keepdims=True))
 
 
 def shifted(
     padded: NDArray[Sample], window: Window, out_h: int, out_w: int
 ) -> list[NDArray[Sample]]:
-    """One view (n, c, out_h, out_w) a tap of the kernel: what that tap sees at every place."""
+    """Give one view (n, c, out_h, out_w) a tap of the kernel: what that tap sees at every place."""
     rows, columns = window.rows, window.columns
     views = []
     for top in range(0, rows.span, rows.dilation):
@@ -198,7 +234,7 @@ def shifted(
 
 
 def _under_tap(axis: Axis, tap: int, length: int) -> Int64:
-    """Which sample of one axis a tap sees at every place, in the padding too: (places,)."""
+    """Find which sample of one axis a tap sees at every place, in the padding too: (places,)."""
     return np.arange(axis.output(length)) * axis.stride + tap * axis.dilation - axis.before
 
 
@@ -207,7 +243,7 @@ def _inside(at: Int64, length: int) -> Bool:
 
 
 def _samples_under(window: Window, h: int, w: int) -> Int64:
-    """How many samples, padding left out, each place of the window sees: (out_h, out_w)."""
+    """Count the samples, padding left out, that each place of the window sees: (out_h, out_w)."""
     rows, columns = (
         sum(
             _inside(_under_tap(axis, tap, length), length).astype(np.int64)

@@ -43,11 +43,21 @@ MAX_SOFTMAX = 2**26
 def convolve(
     x: UInt8, weights: Int8, bias: Int32, zero_point: int, window: Window, groups: int = 1
 ) -> Int64:
-    """Sums: bias + weights * (x - zero_point), padding being x = zero_point; section 2.
+    """Compute sums: bias + weights * (x - zero_point), padding being x = zero_point; section 2.
 
-    x: (n, c, h, w).  weights: (o, c / groups, kernel_h, kernel_w).  Returns (n, o, out_h, out_w).
-    A fully connected layer is the convolution whose kernel is the whole map, or on a value of
-    1 x 1 the one with a kernel of 1 x 1.
+    A fully connected layer is the convolution whose kernel is the whole map, or on a value of 1 x 1
+    the one with a kernel of 1 x 1.
+
+    Args:
+        x: (n, c, h, w).
+        weights: (o, c / groups, kernel_h, kernel_w).
+        bias: (o,).
+        zero_point: Of x.
+        window: Where the kernel lies.
+        groups: How many parts the channels are divided into.
+
+    Returns:
+        (n, o, out_h, out_w).
     """
     size = np.abs(weights.astype(np.int64)).sum(axis=(1, 2, 3))
     exact = exact_type(int(size.max(initial=0)) * _reach(zero_point))
@@ -76,11 +86,22 @@ def convolve_transposed(
     output: tuple[int, int],
     groups: int = 1,
 ) -> Int64:
-    """Sums of a transposed convolution: what every sample spreads over the output is added up.
+    """Compute the sums of a transposed convolution: what the samples spread over the output.
 
-    x: (n, c, h, w).  weights: (c, o / groups, kernel_h, kernel_w).  output: (out_h, out_w).
-    Returns (n, o, out_h, out_w). Sample (i, j), tap (u, v) reaches the output at
-    (i * stride + u * dilation - before, ...); what falls outside is lost.
+    Sample (i, j), tap (u, v) reaches the output at (i * stride + u * dilation - before, ...); what
+    falls outside is lost.
+
+    Args:
+        x: (n, c, h, w).
+        weights: (c, o / groups, kernel_h, kernel_w).
+        bias: (o,).
+        zero_point: Of x.
+        window: Where the kernel lies.
+        output: (out_h, out_w).
+        groups: How many parts the channels are divided into.
+
+    Returns:
+        (n, o, out_h, out_w).
     """
     n, c, h, w = x.shape
     _, per_group, kernel_h, kernel_w = weights.shape
@@ -122,21 +143,24 @@ def convolve_transposed(
 
 
 def exact_type(bound: int) -> type[np.float32] | type[np.float64]:
-    """The faster float in which a sum of integers is exact, ``bound`` being that of |any part|.
+    """Find the faster float in which a sum of integers is exact.
 
     float32 holds every integer up to 2^24, float64 up to 2^53: more than 2^37 products of bytes.
+
+    Args:
+        bound: Of |any part of the sum|.
     """
     assert bound <= 2**53
     return np.float32 if bound <= 2**24 else np.float64
 
 
 def _reach(zero_point: int) -> int:
-    """The largest |x - zero_point|."""
+    """Compute the largest |x - zero_point|."""
     return max(zero_point, 255 - zero_point)
 
 
 def max_pool(x: UInt8, window: Window) -> UInt8:
-    """The largest sample under each place of the window; section 5.
+    """Find the largest sample under each place of the window; section 5.
 
     Padding is 0, which never wins over a sample; a place wholly in the padding gives 0.
     """
@@ -156,10 +180,20 @@ def average_pool(
     input_zero_point: int,
     zero_point: int,
 ) -> UInt8:
-    """clamp(z + ((sum * multiplier[n] + 2^(shift-1)) >> shift)), sum of x - input_zero_point.
+    """Average under each place of the window; section 5.
 
-    Section 5. multiplier: (kernel area + 1,), by the count n of samples that are averaged, from
-    ``average_multipliers``. A place wholly in the padding gives the zero point.
+    clamp(z + ((sum * multiplier[n] + 2^(shift-1)) >> shift)), sum of x - input_zero_point. A place
+    wholly in the padding gives the zero point.
+
+    Args:
+        x: (n, c, h, w).
+        window: Where it lies.
+        count_padding: Whether padding counts as samples.
+        multiplier: (kernel area + 1,), by the count n of samples that are averaged, from
+            ``average_multipliers``.
+        shift: Of all of them.
+        input_zero_point: Of x.
+        zero_point: Of the result, z.
     """
     rows, columns = window.rows, window.columns
     out_h, out_w = rows.output(x.shape[2]), columns.output(x.shape[3])
@@ -175,11 +209,19 @@ def average_pool(
 
 
 def average_multipliers(factor: float, area: int) -> tuple[Int32, int]:
-    """The multipliers of an average pool, (area + 1,), by how many samples count, and their shift.
+    """Compute the multipliers of an average pool by how many samples count, and their shift.
 
-    factor: the input's scale over the result's. One shift for all counts: that of one sample,
-    whose multiplier is the largest. Entry 0 is 0. Raises TatamiError where sums could leave int32,
-    or for a factor that integers cannot hold.
+    One shift for all counts: that of one sample, whose multiplier is the largest. Entry 0 is 0.
+
+    Args:
+        factor: The input's scale over the result's.
+        area: Samples of the kernel.
+
+    Returns:
+        (area + 1,) and the shift.
+
+    Raises:
+        TatamiError: Where sums could leave int32, and for a factor that integers cannot hold.
     """
     if 255 * area > MAX_SUM:
         raise TatamiError(
@@ -202,9 +244,18 @@ def add(
     low: int = 0,
     high: int = 255,
 ) -> UInt8:
-    """clamp(z + (((a - za) * ma + (b - zb) * mb + 2^(shift - 1)) >> shift), low, high); section 6.
+    """Add two values; section 6.
 
-    zero_points: (za, zb, z).
+    clamp(z + (((a - za) * ma + (b - zb) * mb + 2^(shift - 1)) >> shift), low, high)
+
+    Args:
+        a: Of any shape.
+        b: Of the same shape.
+        multipliers: (ma, mb).
+        shift: Of both.
+        zero_points: (za, zb, z).
+        low: The smallest result.
+        high: The largest result.
     """
     za, zb, z = zero_points
     sums = (a.astype(np.int64) - za) * multipliers[0] + (b.astype(np.int64) - zb) * multipliers[1]
@@ -212,10 +263,12 @@ def add(
 
 
 def add_multipliers(factors: tuple[float, float]) -> tuple[tuple[int, int], int]:
-    """Two real factors as integers with one shift, the larger in [2^20, 2^21]; section 6.
+    """Write two real factors as integers with one shift, the larger in [2^20, 2^21]; section 6.
 
-    2 <= shift <= 30: factors that are both below 2^-10 have smaller integers. Raises ValueError
-    for a factor of 2^19 or more, below 0, or not a number, and for two that are 0.
+    2 <= shift <= 30: factors that are both below 2^-10 have smaller integers.
+
+    Raises:
+        ValueError: For a factor of 2^19 or more, below 0, or not a number, and for two that are 0.
     """
     if not (all(0 <= factor < 2.0**19 for factor in factors) and any(factors)):
         raise ValueError(f"factors {factors} of an addition are out of range")
@@ -232,10 +285,17 @@ def table(
     result_scale: float,
     result_zero_point: int,
 ) -> UInt8:
-    """y = table[x] of any function of one real number, (256,); section 4.
+    """Make the table (256,) of any function of one real number; section 4.
 
     table[x] = clamp(floor(function(scale * (x - zero_point)) / result_scale + 1/2) + z), in
     float64; NaN gives z. With the identity this takes one quantization to another.
+
+    Args:
+        function: Of an array, element by element.
+        scale: Of x.
+        zero_point: Of x.
+        result_scale: Of the result.
+        result_zero_point: Of the result, z.
     """
     real = np.float64(np.float32(scale)) * (np.arange(256) - zero_point)
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # infinities are clamped
@@ -247,9 +307,12 @@ def table(
 def resize(
     x: UInt8, rows: tuple[Int32, Int32, Int32], columns: tuple[Int32, Int32, Int32]
 ) -> UInt8:
-    """(sum of row weight * column weight * x + 2^21) >> 22; section 7.
+    """Compute (sum of row weight * column weight * x + 2^21) >> 22; section 7.
 
-    rows, columns: (first, second, weight of the second in 2^-11), each (length,).
+    Args:
+        x: (n, c, h, w).
+        rows: (first, second, weight of the second in 2^-11), each (length,).
+        columns: The same.
     """
     one = np.int64(1 << WEIGHT_BITS)
     wide: Int64 = x.astype(np.int64)
@@ -263,15 +326,16 @@ def resize(
 
 
 def softmax_table(scale: float) -> NDArray[np.uint32]:
-    """round(2^20 * exp(-scale * d)) for d = 0 ... 255; section 8."""
+    """Compute round(2^20 * exp(-scale * d)) for d = 0 ... 255; section 8."""
     real = np.exp(-np.float64(np.float32(scale)) * np.arange(256))
     return round_half_up(np.ldexp(real, EXPONENT_BITS)).astype(np.uint32)
 
 
 def softmax_ratio(scale: float) -> int:
-    """round(2^16 / scale of the result); section 8.
+    """Compute round(2^16 / scale of the result); section 8.
 
-    Raises TatamiError for a scale below 2^-26: a result of bytes is at most 1, so that none is.
+    Raises:
+        TatamiError: For a scale below 2^-26: a result of bytes is at most 1, so that there is none.
     """
     ratio = math.floor(2**16 / float(np.float32(scale)) + 0.5)
     if ratio > MAX_RATIO:
@@ -285,10 +349,16 @@ def softmax_ratio(scale: float) -> int:
 def softmax(
     x: UInt8, exponentials: NDArray[np.uint32], ratio: int, zero_point: int, axis: int
 ) -> UInt8:
-    """clamp(z + (e * ratio + sum * 2^15) // (sum * 2^16)), e = exponentials[max - x]; section 8.
+    """Compute clamp(z + (e * ratio + sum * 2^15) // (sum * 2^16)); section 8.
 
-    exponentials: from ``softmax_table``.  ratio: from ``softmax_ratio``.  At most 2^26 samples lie
-    along the axis.
+    e = exponentials[max - x], and sum is that of e along the axis.
+
+    Args:
+        x: At most 2^26 samples lie along the axis.
+        exponentials: From ``softmax_table``.
+        ratio: From ``softmax_ratio``.
+        zero_point: Of the result, z.
+        axis: Along which the results sum to 1.
     """
     assert x.shape[axis] <= MAX_SOFTMAX
     assert ratio <= MAX_RATIO

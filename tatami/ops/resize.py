@@ -1,4 +1,4 @@
-"""Resizing a map by a list of where each output looks, one axis at a time. ONNX Resize."""
+"""Resize a map by a list of the samples that each output mixes, one axis at a time. ONNX Resize."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ Index = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class ResizeTaps:
-    """Output i is x[first[i]] * (1 - weight[i]) + x[second[i]] * weight[i]; each (length,)."""
+    """The two samples that each output along an axis mixes.
+
+    Output i is x[first[i]] * (1 - weight[i]) + x[second[i]] * weight[i].
+
+    Args:
+        first: (length,).
+        second: (length,).
+        weight: (length,), in [0, 1].
+    """
 
     first: Index
     second: Index
@@ -22,10 +30,10 @@ class ResizeTaps:
 
 
 def resize(x: NDArray[Real], rows: ResizeTaps, columns: ResizeTaps) -> NDArray[Real]:
-    """(n, c, h, w) -> (n, c, len(rows.first), len(columns.first)).
+    """Resize maps: (n, c, h, w) -> (n, c, len(rows.first), len(columns.first)).
 
-    Where no weight is set this copies samples, infinities and NaNs too. Otherwise it goes along
-    the rows first, then along the columns, in x's own type.
+    Where no weight is set this copies samples, infinities and NaNs too. Otherwise it goes along the
+    rows first, then along the columns, in x's own type.
     """
     if not rows.weight.any() and not columns.weight.any():
         return x[:, :, rows.first][..., columns.first]
@@ -39,10 +47,16 @@ def resize(x: NDArray[Real], rows: ResizeTaps, columns: ResizeTaps) -> NDArray[R
 def resize_backward(
     dy: NDArray[Real], shape: tuple[int, int, int, int], rows: ResizeTaps, columns: ResizeTaps
 ) -> NDArray[Real]:
-    """The gradient of ``resize``: each output gives its dy to the samples it looked at, by weight.
+    """Compute the gradient of ``resize``: each output gives its dy to the samples it mixed.
 
-    dy: (n, c, len(rows.first), len(columns.first)).  shape: (n, c, h, w), of what was resized.
-    Returns (n, c, h, w).
+    Args:
+        dy: (n, c, len(rows.first), len(columns.first)).
+        shape: (n, c, h, w), of what was resized.
+        rows: The taps of its rows.
+        columns: The taps of its columns.
+
+    Returns:
+        (n, c, h, w).
     """
     down, across = _matrix(rows, shape[2]), _matrix(columns, shape[3])
     lines = np.matmul(dy, across.astype(dy.dtype))  # (n, c, outputs, w)
@@ -50,7 +64,7 @@ def resize_backward(
 
 
 def _matrix(one: ResizeTaps, length: int) -> Float64:
-    """What each output takes of each sample along an axis: (outputs, length)."""
+    """Write what each output takes of each sample along an axis: (outputs, length)."""
     takes = np.zeros((len(one.first), length))
     outputs = np.arange(len(one.first))
     takes[outputs, one.first] += np.float32(1) - one.weight
@@ -61,11 +75,18 @@ def _matrix(one: ResizeTaps, length: int) -> Float64:
 def resize_taps(
     length: int, outputs: int, scale: float, mode: str, coordinates: str, rounding: str
 ) -> ResizeTaps:
-    """Where each of ``outputs`` samples looks among ``length``.
+    """Compute the taps of each of ``outputs`` samples among ``length``.
 
-    scale: outputs / length as the network says it.  mode: nearest or linear.  coordinates:
-    half_pixel, pytorch_half_pixel, align_corners or asymmetric.  rounding, for nearest:
-    round_prefer_floor, round_prefer_ceil, floor or ceil. Raises ValueError for others.
+    Args:
+        length: Samples along the axis.
+        outputs: Samples of the result.
+        scale: outputs / length as the network says it.
+        mode: nearest or linear.
+        coordinates: half_pixel, pytorch_half_pixel, align_corners or asymmetric.
+        rounding: For nearest: round_prefer_floor, round_prefer_ceil, floor or ceil.
+
+    Raises:
+        ValueError: For other modes, coordinates and roundings.
     """
     place = _places(outputs, length, scale, coordinates)
     if mode == "nearest":

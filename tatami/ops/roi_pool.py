@@ -17,17 +17,24 @@ from tatami.types import Float64, Int64, Real
 def roi_max_pool(
     x: NDArray[Real], xyxy: Float64, pictures: Int64, output: tuple[int, int], scale: float = 1.0
 ) -> tuple[NDArray[Real], Int64]:
-    """The largest sample in each of out_h x out_w bins of each region, and where it lay.
-
-    x: (n, c, h, w).  xyxy: (k, 4), a region's edges in pixels.  pictures: (k,), which of the n maps
-    a region lies on.  output: (out_h, out_w).  scale: samples of the map to a pixel, as 1 / 16.
-    Returns y and indices, both (k, c, out_h, out_w); an index is row * w + column.
+    """Find the largest sample in each of out_h x out_w bins of each region, and where it lay.
 
     The edges go to the nearest edges of samples, halves up, at least one sample apart. (The paper's
     corners are samples, both counted: its x2 is our edge less one sample.) A bin that lies wholly
     beyond the map gives 0 and the index -1.
 
-    Raises TatamiError for a region of no picture, or with an edge that is not finite.
+    Args:
+        x: (n, c, h, w).
+        xyxy: (k, 4), a region's edges in pixels.
+        pictures: (k,), which of the n maps a region lies on.
+        output: (out_h, out_w).
+        scale: Samples of the map to a pixel, as 1 / 16.
+
+    Returns:
+        y and indices, both (k, c, out_h, out_w); an index is row * w + column.
+
+    Raises:
+        TatamiError: For a region of no picture, or with an edge that is not finite.
     """
     n, c, h, w = x.shape
     if len(pictures) and (pictures.min() < 0 or pictures.max() >= n):
@@ -50,10 +57,19 @@ def roi_max_pool(
 def roi_max_pool_backward(
     dy: NDArray[Real], indices: Int64, pictures: Int64, shape: tuple[int, int, int, int]
 ) -> NDArray[Real]:
-    """The gradient of ``roi_max_pool``: a sample gets dy of every bin of every region it won.
+    """Compute the gradient of ``roi_max_pool``: a sample gets dy of every bin it won.
 
-    dy, indices: (k, c, out_h, out_w), the indices as the pool gave them.  pictures: (k,).
-    shape: (n, c, h, w), of the map.  Returns (n, c, h, w). The paper's equation 4.
+    Args:
+        dy: (k, c, out_h, out_w).
+        indices: (k, c, out_h, out_w), as the pool gave them.
+        pictures: (k,), which of the n maps a region lies on.
+        shape: (n, c, h, w), of the map.
+
+    Returns:
+        (n, c, h, w).
+
+    Source:
+        The paper's equation 4.
     """
     n, c, h, w = shape
     maps = pictures[:, None] * c + np.arange(c)  # (k, c)
@@ -63,7 +79,7 @@ def roi_max_pool_backward(
 
 
 def _within(first: float, end: float, count: int, length: int) -> Bins:
-    """The bins of a region along one side, cut off where the map ends."""
+    """Give the bins of a region along one side, cut off where the map ends."""
     start = int(first)
     samples = max(int(end) - start, 1)
     return [

@@ -11,10 +11,13 @@ Sample = TypeVar("Sample", bound=np.generic)
 
 
 def space_to_depth(x: NDArray[Sample], block: int) -> NDArray[Sample]:
-    """(n, c, h, w) -> (n, block^2 * c, h / block, w / block), as ONNX's operator.
+    """Lay the samples of each ``block`` x ``block`` out as channels, as ONNX's operator.
 
-    The samples of each ``block`` x ``block`` by row and column, all channels of one before those of
-    the next. Raises ValueError where ``block`` does not divide h and w.
+    By row and column, all channels of one before those of the next: (n, c, h, w) -> (n, block^2 *
+    c, h / block, w / block).
+
+    Raises:
+        ValueError: Where ``block`` does not divide h and w.
     """
     n, c, h, w = x.shape
     apart = x.reshape(n, c, h // block, block, w // block, block)
@@ -23,7 +26,7 @@ def space_to_depth(x: NDArray[Sample], block: int) -> NDArray[Sample]:
 
 
 def depth_to_space(x: NDArray[Sample], block: int) -> NDArray[Sample]:
-    """What ``space_to_depth`` made, as it was: also where its gradient goes."""
+    """Undo ``space_to_depth``: also where its gradient goes."""
     n, c, h, w = x.shape
     apart = x.reshape(n, block, block, c // (block * block), h, w)
     moved = apart.transpose(0, 3, 4, 1, 5, 2)

@@ -1,4 +1,4 @@
-"""Spatial pyramid pooling: as many numbers from a map of any size, by bins that share it out.
+"""Spatial pyramid pooling: the same number of outputs from a map of any size, by dividing it.
 
 K. He, X. Zhang, S. Ren and J. Sun, "Spatial Pyramid Pooling in Deep Convolutional Networks for
 Visual Recognition", ECCV 2014, section 2.2; the bins are those of its appendix A.
@@ -19,20 +19,26 @@ Bins = list[tuple[int, int]]
 
 
 def bins(length: int, count: int) -> Bins:
-    """``length`` samples shared out to ``count`` bins, each a (first, one after the last).
+    """Divide ``length`` samples into ``count`` bins, each a (first, one after the last).
 
-    Where an edge falls between samples, the first is rounded down and the end up, so that bins
-    may overlap by a sample, leave none out, and are never empty: with more bins than samples some
-    see the same one.
+    Where an edge falls between samples, the first is rounded down and the end up, so that bins may
+    overlap by a sample, leave none out, and are never empty: with more bins than samples some see
+    the same one.
     """
     return [(i * length // count, -(-(i + 1) * length // count)) for i in range(count)]
 
 
 def max_of_bins(x: NDArray[Real], rows: Bins, columns: Bins) -> tuple[NDArray[Real], Int64]:
-    """The largest sample of each bin, and where it lay: both (n, c, len(rows), len(columns)).
+    """Find the largest sample of each bin, and where it lay.
 
-    x: (n, c, h, w).  An index is row * w + column in the map, of the first of equal samples. An
-    empty bin gives 0 and the index -1.
+    Args:
+        x: (n, c, h, w).
+        rows: Bins of the rows.
+        columns: Bins of the columns.
+
+    Returns:
+        Both (n, c, len(rows), len(columns)). An index is row * w + column in the map, of the first
+        of equal samples. An empty bin gives 0 and the index -1.
     """
     n, c, _, w = x.shape
     y = np.zeros((n, c, len(rows), len(columns)), x.dtype)
@@ -50,13 +56,18 @@ def max_of_bins(x: NDArray[Real], rows: Bins, columns: Bins) -> tuple[NDArray[Re
 
 
 def spatial_pyramid_pool(x: NDArray[Real], levels: Sequence[int]) -> tuple[NDArray[Real], Int64]:
-    """The largest sample of each bin of each level, as one vector a picture.
+    """Find the largest sample of each bin of each level, as one vector a picture.
 
-    x: (n, c, h, w).  levels: bins along each side, as (4, 2, 1) for 16 + 4 + 1 bins.
-    Returns y and indices, both (n, c * sum of level^2): level after level, in each channel after
-    channel, row after row. An index is (channel * h + row) * w + column.
+    Args:
+        x: (n, c, h, w).
+        levels: Bins along each side, as (4, 2, 1) for 16 + 4 + 1 bins.
 
-    Raises TatamiError for a level without bins.
+    Returns:
+        y and indices, both (n, c * sum of level^2): level after level, in each channel after
+        channel, row after row. An index is (channel * h + row) * w + column.
+
+    Raises:
+        TatamiError: For a level without bins.
     """
     if not levels or min(levels) < 1:
         raise TatamiError(
@@ -74,9 +85,12 @@ def spatial_pyramid_pool(x: NDArray[Real], levels: Sequence[int]) -> tuple[NDArr
 def spatial_pyramid_pool_backward(
     dy: NDArray[Real], indices: Int64, shape: tuple[int, int, int, int]
 ) -> NDArray[Real]:
-    """The gradient of ``spatial_pyramid_pool``: a sample gets dy of every bin that it won.
+    """Compute the gradient of ``spatial_pyramid_pool``: a sample gets dy of every bin that it won.
 
-    dy, indices: (n, bins), the indices as the pool gave them.  shape: (n, c, h, w), of the map.
+    Args:
+        dy: (n, bins).
+        indices: (n, bins), as the pool gave them.
+        shape: (n, c, h, w), of the map.
     """
     n, c, h, w = shape
     return max_pool_backward(dy[:, None], indices[:, None], (n, 1, 1, c * h * w)).reshape(shape)

@@ -11,7 +11,15 @@ from tatami.errors import TatamiError
 class Axis:
     """A window along one axis: ``kernel`` taps, ``dilation`` apart, moved by ``stride``.
 
-    before, after: padding at the two ends, in samples.
+    Args:
+        kernel: How many taps.
+        stride: Samples from one place to the next.
+        before: Padding at the beginning, in samples.
+        after: Padding at the end, in samples.
+        dilation: Samples from one tap to the next.
+
+    Raises:
+        TatamiError: For numbers that no window has.
     """
 
     kernel: int
@@ -33,9 +41,10 @@ class Axis:
         return (self.kernel - 1) * self.dilation + 1
 
     def output(self, length: int) -> int:
-        """How many places the window takes on ``length`` samples: ONNX's floor rule.
+        """Count the places that the window takes on ``length`` samples: ONNX's floor rule.
 
-        Raises TatamiError where it fits nowhere.
+        Raises:
+            TatamiError: Where it fits nowhere.
         """
         room = length + self.before + self.after - self.span
         if room < 0:
@@ -48,13 +57,18 @@ class Axis:
 
 @dataclass(frozen=True)
 class Window:
-    """A window over both axes of a map."""
+    """A window over both axes of a map.
+
+    Args:
+        rows: Down.
+        columns: Across.
+    """
 
     rows: Axis
     columns: Axis
 
     @staticmethod
     def square(kernel: int, stride: int = 1, pad: int = 0, dilation: int = 1) -> Window:
-        """The same along both axes, ``pad`` on all four sides."""
+        """Make a window that is the same along both axes, with ``pad`` on all four sides."""
         axis = Axis(kernel, stride, pad, pad, dilation)
         return Window(axis, axis)

@@ -1,4 +1,4 @@
-"""Run a program in NumPy: the specification that every back end is held to.
+"""Run a program in NumPy: the specification that every back end is compared with.
 
 Integer steps give the bits of docs/integer-arithmetic.md; float steps are tatami.ops in float32.
 """
@@ -65,16 +65,32 @@ Array = NDArray[Any]
 
 
 def run(program: Program, inputs: Sequence[Array]) -> list[Array]:
-    """The outputs for one picture; each array is (channels, rows, columns) of its value."""
+    """Run one picture through a program.
+
+    Args:
+        program: The program.
+        inputs: One array an input, as for ``values``.
+
+    Returns:
+        The outputs; each array is (channels, rows, columns) of its value.
+    """
     computed = values(program, inputs)
     return [computed[name] for name in program.outputs]
 
 
 def values(program: Program, inputs: Sequence[Array]) -> dict[str, Array]:
-    """Every value by name, in order, inputs first: float32 or uint8, (channels, rows, columns).
+    """Run one picture and keep every value.
 
-    inputs: one array an input, of its value's shape; one that the program takes as bytes may be
-    given in float32, and is quantized first. Raises TatamiError for another shape.
+    Args:
+        program: The program.
+        inputs: One array an input, of its value's shape. One that the program takes as bytes may be
+            given in float32, and is quantized first.
+
+    Returns:
+        Every value by name, in order, inputs first: float32 or uint8, (channels, rows, columns).
+
+    Raises:
+        TatamiError: For an input of another shape.
     """
     if len(inputs) != len(program.inputs):
         raise TatamiError(
@@ -102,7 +118,7 @@ def values(program: Program, inputs: Sequence[Array]) -> dict[str, Array]:
 
 
 def quantize(array: Array, quantization: Quantization | None) -> Array:
-    """What a value holds: float32 as it is, or bytes, which float32 becomes."""
+    """Quantize what a value holds; without a quantization float32 stays as it is."""
     if quantization is None:
         return np.asarray(array, np.float32)
     if array.dtype == np.uint8:
@@ -113,7 +129,7 @@ def quantize(array: Array, quantization: Quantization | None) -> Array:
 
 
 def _evaluate(program: Program, step: Step, given: list[Array]) -> Array:
-    """What a step makes of its inputs, all with a batch of 1."""
+    """Run a step on its inputs, all with a batch of 1."""
     x = given[0]
     shape = program.values[step.output].shape
     source = program.values[step.inputs[0]].quantization
@@ -229,7 +245,7 @@ def _quantization(program: Program, name: str) -> Quantization:
 
 
 def _leave(sums: Array, result: Requantize | ToFloat, pool: Window | None) -> Array:
-    """What becomes of a convolution's sums."""
+    """Turn a convolution's sums into its result."""
     if isinstance(result, ToFloat):
         return fixed_point.to_float(sums, result.scale)
     y = fixed_point.requantize(

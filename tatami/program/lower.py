@@ -1,7 +1,7 @@
 """From an ONNX network to the program that every back end obeys.
 
 Nodes are taken one by one. Where the values around a node are quantized (QuantizeLinear and
-DequantizeLinear, as `tatami quantize` and others write them), lower_quantized.py makes the integer
+DequantizeLinear, as shrink/quantize.py and others write them), lower_quantized.py makes the integer
 step of it; everything else becomes a float step by the table below. Then activations, and max pools
 of 2 x 2, join the step before them where nothing else reads what lies between, which changes no bit
 of the result.
@@ -81,11 +81,12 @@ from tatami.program.steps import (
 
 
 def lower(network: Network) -> Program:
-    """The program of a network that ``graph.read`` has checked, with a batch of 1.
+    """Lower a network that ``graph.read`` has checked to a program with a batch of 1.
 
-    Raises TatamiError, before anything is written, for what no back end could run: an operator
-    outside the table (named, with the hint), a value that is not one picture's, sums that could
-    leave 32 bits (the layer named).
+    Raises:
+        TatamiError: Before anything is written, for what no back end could run: an operator outside
+            the table (named, with the hint), a value that is not one picture's, sums that could
+            leave 32 bits (the layer named).
     """
     graph = network.graph
     _refuse(graph)
@@ -123,7 +124,8 @@ def _refuse(graph: ir.Graph) -> None:
     for node in graph:
         if node.op_type == "BatchNormalization":
             raise TatamiError(
-                f"{place(node)} is not folded", hint="fold the network first, then ship the folded one"
+                f"{place(node)} is not folded",
+                hint="fold the network first, then ship the folded one",
             )
         if node.op_type not in known:
             raise TatamiError(
@@ -166,7 +168,11 @@ def _conv(state: Lowering, node: ir.Node) -> Step:
 
 
 def weights_and_bias(node: ir.Node) -> tuple[Array, Array]:
-    """A convolution's constants in float32, the bias zeros where it has none."""
+    """Give a convolution's constants in float32, the bias zeros where it has none.
+
+    Raises:
+        TatamiError: For weights that are not constant.
+    """
     weights, bias = weight(node, 1), weight(node, 2)
     if weights is None or (bias is None and len(node.inputs) > 2 and node.inputs[2] is not None):
         raise TatamiError(
@@ -341,12 +347,12 @@ _LOWER: Mapping[str, Callable[[Lowering, ir.Node], Step]] = {
 
 
 def _readers(program: Program) -> Counter[str]:
-    """How many read a value; being an output counts."""
+    """Count the readers of each value; being an output counts."""
     return Counter([*program.outputs, *(name for step in program.steps for name in step.inputs)])
 
 
 def _whole_maps(program: Program) -> Program:
-    """A map laid out in a line for a fully connected layer is one place of a kernel as large."""
+    """Read a map laid out in a line for a fully connected layer as one place of a large kernel."""
     readers = _readers(program)
     makers = {step.output: step for step in program.steps}
     steps: list[Step] = []
@@ -371,7 +377,7 @@ def _whole_maps(program: Program) -> Program:
 
 
 def _over_whole_map(step: Conv | QuantizedConv, source: str, shape: Shape) -> Step:
-    """A convolution of (channels * rows * columns, 1, 1) as one of (channels, rows, columns)."""
+    """Make a convolution of (channels * rows * columns, 1, 1) one of (channels, rows, columns)."""
     window = Window(Axis(shape[1]), Axis(shape[2]))
     form = (len(step.weights), *shape)
     if isinstance(step, Conv):
@@ -382,7 +388,7 @@ def _over_whole_map(step: Conv | QuantizedConv, source: str, shape: Shape) -> St
 
 
 def _fuse(program: Program) -> Program:
-    """Activations, then pools, into the step before them, where nothing else reads between."""
+    """Put activations, then pools, into the step before them, where nothing else reads between."""
     readers = _readers(program)
     steps: list[Step] = []
     for step in program.steps:
@@ -412,13 +418,15 @@ def _fuse(program: Program) -> Program:
 
 
 def _halves(window: Window, shape: Shape) -> bool:
-    """Whether a pool takes every 2 x 2 samples of a map to one, and none is left over."""
+    """Tell whether a pool takes every 2 x 2 samples of a map to one, and none is left over."""
     return window == Window.square(2, 2) and shape[1] % 2 == 0 and shape[2] % 2 == 0
 
 
 def _tidy(program: Program) -> Program:
-    """Without the values that no step makes any more, and with the input as bytes where its only
-    reader quantizes it."""
+    """Leave out values that no step makes any more.
+
+    The input is bytes where its only reader quantizes it.
+    """
     steps = list(program.steps)
     values = dict(program.values)
     inputs = list(program.inputs)

@@ -94,8 +94,13 @@ from tatami.types import Float64
 def lower_quantized(state: Lowering, node: ir.Node) -> bool:
     """Make the integer step of a node, if it has one; say whether it was made.
 
-    Raises TatamiError for sums that could leave 32 bits and for scales that integers cannot hold,
-    naming the layer.
+    Args:
+        state: The program in the making.
+        node: The node.
+
+    Raises:
+        TatamiError: For sums that could leave 32 bits and for scales that integers cannot hold,
+            naming the layer.
     """
     if node.op_type == "QuantizeLinear":
         return _quantize(state, node)
@@ -112,7 +117,11 @@ def lower_quantized(state: Lowering, node: ir.Node) -> bool:
 
 
 def quantization_of(node: ir.Node) -> Quantization | None:
-    """What a QuantizeLinear or DequantizeLinear of an activation says, as uint8; else None."""
+    """Read the quantization of an activation's QuantizeLinear or DequantizeLinear, as uint8.
+
+    Returns:
+        None for anything else.
+    """
     scale, zero = constant(node, 1), constant(node, 2)
     if scale is None or scale.size != 1:
         return None
@@ -165,7 +174,7 @@ def _dequantize(state: Lowering, node: ir.Node) -> bool:
 
 
 def _rescaled(state: Lowering, source: str, to: Quantization, name: str) -> str:
-    """The same value under another quantization."""
+    """Give the same value under another quantization."""
     given = state.quantization(source)
     entries = table(lambda x: x, given.scale, given.zero_point, to.scale, to.zero_point)
     return state.add(Table(name, (source,), name, entries), state.values[source].shape, to)
@@ -180,7 +189,7 @@ def _only_reader(value: ir.Value) -> ir.Node | None:
 
 
 def _quantized_after(node: ir.Node) -> ir.Node | None:
-    """The QuantizeLinear that alone reads a node's output."""
+    """Find the QuantizeLinear that alone reads a node's output."""
     reader = _only_reader(node.outputs[0])
     if reader is None or reader.op_type != "QuantizeLinear":
         return None
@@ -190,7 +199,7 @@ def _quantized_after(node: ir.Node) -> ir.Node | None:
 class _Result:
     """Where the result of a node goes: an activation, and a quantization, that follow it at once.
 
-    last: the node whose output is the result. quantizer: the QuantizeLinear, or None.
+    ``last`` is the node whose output is the result, ``quantizer`` the QuantizeLinear, or None.
     """
 
     def __init__(self, node: ir.Node, folds: Callable[[Activation], bool]) -> None:
@@ -211,6 +220,7 @@ class _Result:
 
     @property
     def quantization(self) -> Quantization:
+        """The quantization of the result."""
         assert self.quantizer is not None
         found = quantization_of(self.quantizer)
         assert found is not None
@@ -218,6 +228,7 @@ class _Result:
 
     @property
     def name(self) -> str:
+        """The name of the result."""
         return output_name(self.last)
 
     def take(self, state: Lowering, name: str) -> bool:
@@ -232,7 +243,7 @@ class _Result:
 
 
 def _in_sum(activation: Activation) -> bool:
-    """Whether a sum can be requantized with this activation."""
+    """Tell whether a sum can be requantized with this activation."""
     if isinstance(activation, Leaky):
         return 0 <= activation.alpha <= 1
     return isinstance(activation, Clamp)
@@ -243,7 +254,7 @@ def _is_clamp(activation: Activation) -> bool:
 
 
 def _bounds(activation: Activation | None, to: Quantization) -> tuple[int, int]:
-    """An activation's bounds in the steps of the result."""
+    """Give an activation's bounds in the steps of the result."""
     if not isinstance(activation, Clamp):
         return 0, 255
 
@@ -259,7 +270,7 @@ def _bounds(activation: Activation | None, to: Quantization) -> tuple[int, int]:
 
 
 def _integers(node: ir.Node, axis: int) -> tuple[Array, Float64] | None:
-    """A convolution's int8 weights and their scales, (outputs,); None where they are float."""
+    """Read a convolution's int8 weights and their scales, (outputs,); None where they are float."""
     value = node.inputs[1]
     maker = None if value is None else value.producer()
     found = dequantized(maker) if maker is not None else None
@@ -273,7 +284,7 @@ def _integers(node: ir.Node, axis: int) -> tuple[Array, Float64] | None:
 
 
 def _bias(node: ir.Node, outputs: int, scale: Float64) -> Array:
-    """The bias in steps of ``scale``, (outputs,) int32."""
+    """Read the bias in steps of ``scale``, (outputs,) int32."""
     value = node.inputs[2] if len(node.inputs) > 2 else None
     if value is None:
         return np.zeros(outputs, np.int32)
@@ -305,7 +316,7 @@ def _overflow(node: ir.Node) -> TatamiError:
 
 
 def _check_sums(node: ir.Node, weights: Array, bias: Array, zero_point: int) -> None:
-    """weights: (outputs, ...)."""
+    """Refuse weights (outputs, ...) whose sums could leave 32 bits."""
     if int(sum_bounds(weights, bias, zero_point).max(initial=0)) > MAX_SUM:
         raise _overflow(node)
 
@@ -313,7 +324,7 @@ def _check_sums(node: ir.Node, weights: Array, bias: Array, zero_point: int) -> 
 def _result_of(
     node: ir.Node, result: _Result, source: Quantization, scales: Float64
 ) -> Requantize | ToFloat:
-    """How the sums of a convolution leave it."""
+    """Decide how the sums of a convolution become its result."""
     factors = np.float64(np.float32(source.scale)) * scales  # of a sum, to a real number
     if result.quantizer is None:
         return ToFloat(factors.astype(np.float32))
@@ -409,8 +420,11 @@ def _input(node: ir.Node, index: int = 0) -> ir.Value:
 
 
 def _same_scale(state: Lowering, node: ir.Node, make: Callable[[str, str], Step]) -> bool:
-    """A node that moves bytes and does not change them: its result has the input's quantization,
-    and another one if it is quantized anew. A result that is not has the node's name in float32."""
+    """Make the step of a node that moves bytes and does not change them.
+
+    Its result has the input's quantization, and another one if it is quantized anew. A result that
+    is not quantized has the node's name in float32.
+    """
     source = state.bytes[_input(node)]
     given = state.quantization(source)
     result = _Result(node, lambda _: False)
@@ -543,7 +557,7 @@ def _table(state: Lowering, node: ir.Node) -> bool:
 
 
 def function_of(activation: Activation) -> Callable[[Float64], Float64]:
-    """An activation as a function in float64."""
+    """Give an activation as a function in float64."""
     match activation:
         case Leaky(alpha):
             return lambda x: np.where(x < 0, np.float64(np.float32(alpha)) * x, x)

@@ -1,4 +1,4 @@
-"""A program in the making, and what a node of ONNX is in a program's terms: shapes, axes, windows.
+"""A program in the making, and a node of ONNX in a program's terms: shapes, axes, windows.
 
 lower.py makes float steps of it, lower_quantized.py integer ones.
 """
@@ -49,10 +49,15 @@ Array = NDArray[Any]
 class Lowering:
     """A program in the making, and what has become of the ONNX values.
 
-    floats: the program's name of an ONNX value that exists in float32.
-    bytes: that of one that exists as uint8: the outputs of QuantizeLinear and DequantizeLinear.
-    taps: that of the indices of a max pool, as taps.
-    done: nodes that an earlier one has taken with it.
+    Args:
+        steps: The steps so far.
+        values: The values so far, by name.
+        constants: Arrays that no input changes, by name.
+        floats: The program's name of an ONNX value that exists in float32.
+        bytes: The same of one that exists as uint8: the outputs of QuantizeLinear and
+            DequantizeLinear.
+        taps: The same of the indices of a max pool, as taps.
+        done: Nodes that an earlier one has taken with it.
     """
 
     steps: list[Step] = field(default_factory=list)
@@ -64,20 +69,31 @@ class Lowering:
     done: set[ir.Node] = field(default_factory=set)
 
     def add(self, step: Step, shape: Shape, quantization: Quantization | None = None) -> str:
-        """Append a step; returns the name of what it makes."""
+        """Append a step.
+
+        Args:
+            step: The step.
+            shape: Of what it makes.
+            quantization: Of what it makes; None: float32.
+
+        Returns:
+            The name of what it makes.
+        """
         self.steps.append(step)
         self.values[step.output] = Value(shape, quantization)
         return step.output
 
     def quantization(self, name: str) -> Quantization:
-        """That of a value that is known to have one."""
+        """Give the quantization of a value that is known to have one."""
         found = self.values[name].quantization
         assert found is not None, name
         return found
 
     def float_input(self, node: ir.Node, index: int) -> str:
-        """The program's name of an input in float32: a value, made so where it is a byte, or a
-        constant."""
+        """Give the program's name of an input in float32.
+
+        It is a value, made so where it is a byte, or a constant.
+        """
         value = node.inputs[index]
         if value is None:
             raise TatamiError(f"{place(node)} lacks its input {index}", hint="export it again")
@@ -93,7 +109,7 @@ class Lowering:
         return self._constant(node, index, value)
 
     def _constant(self, node: ir.Node, index: int, value: ir.Value) -> str:
-        """A constant beside a node's result: one array may serve results of several ranks."""
+        """Add a constant beside a node's result: one array may serve results of several ranks."""
         array = weight(node, index)
         if array is None:
             raise TatamiError(
@@ -112,10 +128,13 @@ class Lowering:
 
 
 def value_shape(value: ir.Value) -> Shape:
-    """(channels, rows, columns) of an ONNX value: the batch of 1 is left out, missing axes are 1.
+    """Give (channels, rows, columns) of an ONNX value, without the batch; missing axes are 1.
 
-    Of four axes the first is the batch; of two or three it is where it is 1. (1, 10) becomes
-    (10, 1, 1), and (3, 4, 5), which has no batch, stays. Raises TatamiError for another batch.
+    Of four axes the first is the batch; of two or three it is where it is 1. (1, 10) becomes (10,
+    1, 1), and (3, 4, 5), which has no batch, stays.
+
+    Raises:
+        TatamiError: For another batch.
     """
     shape = shape_of(value)
     sides = shape[batch_axes(value) :]
@@ -129,14 +148,19 @@ def value_shape(value: ir.Value) -> Shape:
 
 
 def batch_axes(value: ir.Value) -> int:
-    """How many leading axes are the batch: 0 or 1."""
+    """Count the leading axes that are the batch: 0 or 1."""
     shape = shape_of(value)
     return int(len(shape) == 4 or (len(shape) in (2, 3) and shape[0] == 1))
 
 
 def check_axes(node: ir.Node) -> None:
-    """Raise TatamiError where an input's axes are not the result's: NumPy aligns them at the end,
-    a value of a program at the channels."""
+    """Check that an input's axes are the result's.
+
+    NumPy aligns them at the end, a value of a program at the channels.
+
+    Raises:
+        TatamiError: Where they are not.
+    """
     output = node.outputs[0]
     expected = len(shape_of(output)), batch_axes(output)
     for index, value in enumerate(node.inputs):
@@ -150,7 +174,10 @@ def check_axes(node: ir.Node) -> None:
 
 
 def constant_shape(node: ir.Node, array: Array) -> Shape:
-    """The shape of a constant beside a node's result, aligned at the end as NumPy broadcasts."""
+    """Give the shape of a constant beside a node's result.
+
+    They are aligned at the end, as NumPy broadcasts.
+    """
     rank = len(shape_of(node.outputs[0]))
     full = (1,) * (rank - array.ndim) + array.shape
     sides = full[batch_axes(node.outputs[0]) :]
@@ -167,12 +194,12 @@ def constant_shape(node: ir.Node, array: Array) -> Shape:
 
 
 def output_name(node: ir.Node) -> str:
-    """The ONNX name of what a node makes."""
+    """Give the ONNX name of what a node makes."""
     return str(node.outputs[0].name)
 
 
 def activation_of(node: ir.Node) -> Activation | None:
-    """What a node does to every sample by itself, where that is one of the known ways."""
+    """Read what a node does to every sample by itself; None where it is no known activation."""
     match node.op_type:
         case "LeakyRelu":
             return Leaky(real(node, "alpha", 0.01))
@@ -189,7 +216,7 @@ def activation_of(node: ir.Node) -> Activation | None:
 
 
 def whole_map(node: ir.Node) -> Window:
-    """The window of a global pool."""
+    """Give the window of a global pool."""
     value = node.inputs[0]
     assert value is not None
     _, rows, columns = value_shape(value)
@@ -197,7 +224,11 @@ def whole_map(node: ir.Node) -> Window:
 
 
 def axis_of(node: ir.Node, default: int) -> int:
-    """A node's axis as one of (channels, rows, columns). Raises TatamiError for the batch."""
+    """Read a node's axis as one of (channels, rows, columns).
+
+    Raises:
+        TatamiError: For the batch.
+    """
     rank = len(shape_of(node.outputs[0]))
     axis = integer(node, "axis", default) % rank - batch_axes(node.outputs[0])
     if axis < 0:
@@ -208,7 +239,7 @@ def axis_of(node: ir.Node, default: int) -> int:
 
 
 def order_of(node: ir.Node) -> tuple[int, int, int]:
-    """A Transpose as an order of (channels, rows, columns)."""
+    """Read a Transpose as an order of (channels, rows, columns)."""
     value = node.inputs[0]
     assert value is not None
     rank = len(shape_of(value))
@@ -222,7 +253,7 @@ def order_of(node: ir.Node) -> tuple[int, int, int]:
 
 
 def pad_of(node: ir.Node) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
-    """A Pad's widths for (channels, rows, columns)."""
+    """Read a Pad's widths for (channels, rows, columns)."""
     value = node.inputs[0]
     assert value is not None
     widths = pad_widths(node)
@@ -234,7 +265,7 @@ def pad_of(node: ir.Node) -> tuple[tuple[int, int], tuple[int, int], tuple[int, 
 
 
 def add_taps(state: Lowering, node: ir.Node, source: str) -> None:
-    """The step beside a max pool that notes where its samples lay, where something asks for it.
+    """Add the step beside a max pool that notes where its samples lay, where something needs it.
 
     ONNX counts samples of the whole map, in 64 bits; the tap of the window says the same in 8.
     """
@@ -251,7 +282,11 @@ def add_taps(state: Lowering, node: ir.Node, source: str) -> None:
 
 
 def pool_of(node: ir.Node) -> ir.Node:
-    """The MaxPool that a MaxUnpool undoes. Raises TatamiError where it is none, or to its shape."""
+    """Find the MaxPool that a MaxUnpool undoes.
+
+    Raises:
+        TatamiError: Where there is none, or its input has another shape.
+    """
     indices = node.inputs[1]
     assert indices is not None
     pool = indices.producer()
@@ -264,13 +299,14 @@ def pool_of(node: ir.Node) -> ir.Node:
 
 
 def first_input(node: ir.Node) -> ir.Value:
+    """Give a node's first input, which it must have."""
     value = node.inputs[0]
     assert value is not None
     return value
 
 
 def slice_of(node: ir.Node) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-    """Where a Slice starts along (channels, rows, columns), and its steps."""
+    """Read where a Slice starts along (channels, rows, columns), and its steps."""
     value = first_input(node)
     batch = batch_axes(value)
     taken = [
@@ -284,7 +320,11 @@ def slice_of(node: ir.Node) -> tuple[tuple[int, int, int], tuple[int, int, int]]
 
 
 def matrix_of(node: ir.Node) -> tuple[Array, Array]:
-    """A fully connected layer's constants: weights (outputs, inputs, 1, 1), bias (outputs,)."""
+    """Read a fully connected layer's constants.
+
+    Returns:
+        Weights (outputs, inputs, 1, 1) and bias (outputs,).
+    """
     weights, bias = weight(node, 1), weight(node, 2)
     image = node.inputs[0]
     assert image is not None

@@ -20,7 +20,14 @@ time of one plan grows with their square."""
 
 @dataclass(frozen=True)
 class Buffer:
-    """``size`` bytes that must stay untouched from step ``first`` to step ``last``, inclusive."""
+    """Bytes that must stay untouched for some steps.
+
+    Args:
+        name: Of the value that lies in it.
+        size: In bytes.
+        first: The first step that needs it.
+        last: The last step that needs it.
+    """
 
     name: str
     size: int
@@ -28,13 +35,19 @@ class Buffer:
     last: int
 
     def alive_with(self, other: Buffer) -> bool:
-        """Whether some step needs both."""
+        """Tell whether some step needs both."""
         return self.first <= other.last and other.first <= self.last
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Byte offsets in an arena of ``size`` bytes; no plan can need fewer than ``lower_bound``."""
+    """Where buffers lie in one arena.
+
+    Args:
+        offsets: Of each buffer, in bytes, by name.
+        size: Of the arena, in bytes.
+        lower_bound: No plan can need fewer bytes.
+    """
 
     offsets: Mapping[str, int]
     size: int
@@ -42,12 +55,16 @@ class Plan:
 
 
 def plan(buffers: Sequence[Buffer], alignment: int = ALIGNMENT) -> Plan:
-    """Greedy best fit: buffer after buffer, each into the smallest gap that takes it.
+    """Plan an arena by greedy best fit: each buffer goes into the smallest gap that takes it.
 
     Sizes count rounded up to ``alignment`` bytes, in the lower bound too. Which order is best
     differs from net to net, so the three usual ones are tried: large first, long-lived first, and
     in the order of time. Where none reaches the lower bound, the buffer that ends highest is placed
     earlier, again and again, and the best plan is kept.
+
+    Args:
+        buffers: What lies in the arena.
+        alignment: Of every offset, in bytes.
     """
     rounded = [Buffer(b.name, _aligned(b.size, alignment), b.first, b.last) for b in buffers]
     bound = _lower_bound(rounded)
@@ -65,7 +82,7 @@ def plan(buffers: Sequence[Buffer], alignment: int = ALIGNMENT) -> Plan:
 
 
 def _promoted(order: Sequence[Buffer], bound: int) -> Iterator[tuple[dict[str, int], int]]:
-    """The plans that come of an order when the highest buffer moves up: first, half way, by one."""
+    """Move the highest buffer of an order up, first, half way, or by one, and yield the plans."""
     current = list(order)
     for attempt in range(min(ATTEMPTS, ATTEMPTS**3 // len(current) ** 2 + 1)):
         offsets, size = _place(current)
@@ -77,7 +94,7 @@ def _promoted(order: Sequence[Buffer], bound: int) -> Iterator[tuple[dict[str, i
 
 
 def overlaps(buffers: Sequence[Buffer], offsets: Mapping[str, int]) -> list[tuple[str, str]]:
-    """Every pair of buffers that a plan lets destroy one another; a right plan has none."""
+    """List every pair of buffers that a plan lets destroy one another; a right plan has none."""
     return [
         (a.name, b.name)
         for i, a in enumerate(buffers)
@@ -90,7 +107,7 @@ def overlaps(buffers: Sequence[Buffer], offsets: Mapping[str, int]) -> list[tupl
 
 
 def _place(order: Sequence[Buffer]) -> tuple[dict[str, int], int]:
-    """Offsets and the size of the arena when buffers are placed in this order."""
+    """Place buffers in this order; give their offsets and the size of the arena."""
     offsets: dict[str, int] = {}
     placed: list[Buffer] = []
     for buffer in order:
@@ -112,7 +129,10 @@ def _place(order: Sequence[Buffer]) -> tuple[dict[str, int], int]:
 
 
 def _lower_bound(buffers: Sequence[Buffer]) -> int:
-    """The largest sum of buffers alive at one step: some buffer begins where the sum peaks."""
+    """Compute the largest sum of buffers alive at one step.
+
+    Some buffer begins where the sum peaks.
+    """
     return max(
         (sum(b.size for b in buffers if b.first <= step <= b.last))
         for step in {b.first for b in buffers} | {0}

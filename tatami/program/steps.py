@@ -1,9 +1,11 @@
 """The lowered network: steps with static shapes, in order, and the lifetime of every value.
 
-The one thing that every back end obeys: the interpreter in NumPy (program/interpret.py), the
+It is the one thing that every back end obeys: the interpreter in NumPy (program/interpret.py), the
 emitted C, the RTL. Batch 1 is gone: a value is (channels, rows, columns), either float32 or, where
 it has a ``Quantization``, uint8. program/lower.py makes a program of an ONNX network. The
 arithmetic of the steps whose name begins with Quantized is docs/integer-arithmetic.md.
+
+Every step has a ``name`` and the names of its ``inputs`` and of its ``output``.
 """
 
 from __future__ import annotations
@@ -30,7 +32,12 @@ UInt32 = NDArray[np.uint32]
 
 @dataclass(frozen=True)
 class Quantization:
-    """What a uint8 stands for: real = scale * (stored - zero_point); scale is a float32."""
+    """The real numbers that uint8 stands for: real = scale * (stored - zero_point).
+
+    Args:
+        scale: A float32.
+        zero_point: 0 to 255.
+    """
 
     scale: float
     zero_point: int
@@ -42,14 +49,19 @@ TAPS = Quantization(1.0, 0)
 
 @dataclass(frozen=True)
 class Value:
-    """What travels between two steps: float32, or uint8 where there is a quantization."""
+    """What travels between two steps: float32, or uint8 where there is a quantization.
+
+    Args:
+        shape: (channels, rows, columns).
+        quantization: What its bytes stand for; None: float32.
+    """
 
     shape: Shape
     quantization: Quantization | None = None
 
     @property
     def bytes(self) -> int:
-        """What it takes in memory."""
+        """How many bytes it takes in memory."""
         return math.prod(self.shape) * (4 if self.quantization is None else 1)
 
     @property
@@ -63,14 +75,14 @@ class Value:
 
 @dataclass(frozen=True)
 class Leaky:
-    """x where x >= 0, else alpha * x."""
+    """Leaky ReLU: x where x >= 0, else alpha * x."""
 
     alpha: float
 
 
 @dataclass(frozen=True)
 class Clamp:
-    """x held between two bounds: ReLU is (0, infinity), ReLU6 is (0, 6)."""
+    """Clipping between two bounds: ReLU is (0, infinity), ReLU6 is (0, 6)."""
 
     low: float
     high: float
@@ -88,11 +100,17 @@ Activation = Leaky | Clamp | Function
 
 @dataclass(frozen=True, eq=False)
 class Requantize:
-    """From an int32 sum to uint8, a channel at a time: see docs/integer-arithmetic.md, section 3.
+    """From an int32 sum to uint8, a channel at a time: docs/integer-arithmetic.md, section 3.
 
-    y = clamp(zero_point + ((sum * m + 2^(shift - 1)) >> shift), low, high), where m is
-    ``multiplier`` for sum >= 0 and ``negative_multiplier`` below (that is leaky ReLU; without it
-    the two are equal). All three arrays: (outputs,). ReLU and ReLU6 are ``low`` and ``high``.
+    y = clamp(zero_point + ((sum * m + 2^(shift - 1)) >> shift), low, high)
+
+    Args:
+        multiplier: (outputs,): m where sum >= 0.
+        negative_multiplier: (outputs,): m where sum < 0, for leaky ReLU; else the same.
+        shift: (outputs,).
+        zero_point: Of the result.
+        low: The smallest result, as ReLU has it.
+        high: The largest result, as ReLU6 has it.
     """
 
     multiplier: Int32
@@ -115,9 +133,15 @@ class ToFloat:
 
 @dataclass(frozen=True, eq=False)
 class Conv:
-    """weights: (outputs, channels / groups, kernel rows, kernel columns).  bias: (outputs,).
+    """A convolution.
 
-    pool: a max pool of what the convolution and its activation give, in the same step.
+    Args:
+        weights: (outputs, channels / groups, kernel rows, kernel columns).
+        bias: (outputs,).
+        window: Where its kernel lies.
+        groups: How many parts the channels are divided into.
+        activation: Of its result, in the same step.
+        pool: A max pool of what the convolution and its activation give, in the same step.
     """
 
     name: str
@@ -135,8 +159,13 @@ class Conv:
 class QuantizedConv:
     """Sums in int32 of weights * (x - the input's zero point), padding being x = zero point.
 
-    weights: int8 (outputs, channels / groups, kernel rows, kernel columns).  bias: (outputs,).
-    pool: a max pool of the result, in the same step; never with ToFloat.
+    Args:
+        weights: int8 (outputs, channels / groups, kernel rows, kernel columns).
+        bias: int32 (outputs,).
+        window: Where its kernel lies.
+        groups: How many parts the channels are divided into.
+        result: What becomes of the sums.
+        pool: A max pool of the result, in the same step; never with ToFloat.
     """
 
     name: str
@@ -152,10 +181,17 @@ class QuantizedConv:
 
 @dataclass(frozen=True, eq=False)
 class ConvTranspose:
-    """weights: (channels, outputs / groups, kernel rows, kernel columns).  bias: (outputs,).
+    """A transposed convolution.
 
     Input (y, x) reaches outputs (y * stride + u * dilation - before, ...), tap (u, v); the window's
     ``before`` and ``after`` crop. The output's shape is that of its value.
+
+    Args:
+        weights: (channels, outputs / groups, kernel rows, kernel columns).
+        bias: (outputs,).
+        window: Where its kernel lies.
+        groups: How many parts the channels are divided into.
+        activation: Of its result, in the same step.
     """
 
     name: str
@@ -170,7 +206,7 @@ class ConvTranspose:
 
 @dataclass(frozen=True, eq=False)
 class QuantizedConvTranspose:
-    """As ConvTranspose, with int8 weights, int32 sums and bias."""
+    """A transposed convolution with int8 weights, int32 sums and bias."""
 
     name: str
     inputs: tuple[str, ...]
@@ -184,7 +220,7 @@ class QuantizedConvTranspose:
 
 @dataclass(frozen=True)
 class MaxPool:
-    """The largest sample under each place of the window; padding never wins. Either kind."""
+    """The largest sample under each place of the window; padding never wins. Float or uint8."""
 
     name: str
     inputs: tuple[str, ...]
@@ -194,7 +230,7 @@ class MaxPool:
 
 @dataclass(frozen=True)
 class MaxTap:
-    """Which tap of the window sees the largest sample, of equal ones the first, of either kind.
+    """Which tap of the window has the largest sample, of equal ones the first. Float or uint8.
 
     Taps are counted in the order of reading; the result is bytes, whose quantization is ``TAPS``:
     at most 255 taps.
@@ -208,7 +244,7 @@ class MaxTap:
 
 @dataclass(frozen=True)
 class MaxUnpool:
-    """Samples back to where a max pool of that window saw the largest: inputs are (samples, taps).
+    """Samples back to where a max pool of that window had the largest: inputs are (samples, taps).
 
     All other places are zero, in bytes the zero point. Where two meet in one place, the later one
     in the order of reading stays.
@@ -233,9 +269,15 @@ class AveragePool:
 
 @dataclass(frozen=True, eq=False)
 class QuantizedAveragePool:
-    """y = clamp(zero point + ((sum of (x - zero point) * multiplier[n] + 2^(shift-1)) >> shift)).
+    """The mean in integers, multiplier[n] being that of n samples that count.
 
-    n: samples that count.  multiplier: int32 (kernel area + 1,); 0 where n does not occur.
+    y = clamp(zero point + ((sum of (x - zero point) * multiplier[n] + 2^(shift-1)) >> shift))
+
+    Args:
+        window: Where it lies.
+        count_padding: Whether padding counts as samples.
+        multiplier: int32 (kernel area + 1,); 0 where n does not occur.
+        shift: Of all of them.
     """
 
     name: str
@@ -259,7 +301,7 @@ class Activate:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """y = table[x]: any function of one uint8.  table: (256,)."""
+    """Any function of one uint8: y = table[x], table (256,)."""
 
     name: str
     inputs: tuple[str, ...]
@@ -280,9 +322,15 @@ class Arithmetic:
 
 @dataclass(frozen=True)
 class QuantizedAdd:
-    """y = clamp(z + (((a - za) * ma + (b - zb) * mb + 2^(shift - 1)) >> shift), low, high).
+    """The sum of two values in integers.
 
-    multipliers: (ma, mb), each at most 2^21, so that all fits int32.
+    y = clamp(z + (((a - za) * ma + (b - zb) * mb + 2^(shift - 1)) >> shift), low, high)
+
+    Args:
+        multipliers: (ma, mb), each at most 2^21, so that all fits int32.
+        shift: Of both.
+        low: The smallest result.
+        high: The largest result.
     """
 
     name: str
@@ -296,9 +344,9 @@ class QuantizedAdd:
 
 @dataclass(frozen=True)
 class Concat:
-    """Values after one another along an axis of (channels, rows, columns). Either kind.
+    """Values after one another along an axis of (channels, rows, columns). Float or uint8.
 
-    Quantized values have the quantization of the output: a Table step has seen to it.
+    Quantized values have the quantization of the output: a Table step has made it so.
     """
 
     name: str
@@ -309,10 +357,12 @@ class Concat:
 
 @dataclass(frozen=True, eq=False)
 class Sampling:
-    """Where an output index of one axis looks: first * (1 - weight) + second * weight.
+    """What an output index of one axis mixes: first * (1 - weight) + second * weight.
 
-    first, second: int32 (length,).  weight: float32 (length,) in [0, 1], or for a quantized value
-    int32 in [0, 2^11].
+    Args:
+        first: int32 (length,).
+        second: int32 (length,).
+        weight: float32 (length,) in [0, 1], or for a quantized value int32 in [0, 2^11].
     """
 
     first: Int32
@@ -322,7 +372,7 @@ class Sampling:
 
 @dataclass(frozen=True, eq=False)
 class Resize:
-    """Nearest (all weights 0) or bilinear, in either kind.
+    """Nearest (all weights 0) or bilinear resizing, of float or uint8.
 
     Quantized bilinear: (sum of row weight * column weight * x + 2^21) >> 22.
     """
@@ -346,8 +396,10 @@ class Softmax:
 
 @dataclass(frozen=True)
 class L2Norm:
-    """The root of the sum of squares along an axis of (channels, rows, columns), which stays with
-    the length 1; float."""
+    """The root of the sum of squares along an axis of (channels, rows, columns); float.
+
+    The axis stays with the length 1.
+    """
 
     name: str
     inputs: tuple[str, ...]
@@ -357,10 +409,15 @@ class L2Norm:
 
 @dataclass(frozen=True, eq=False)
 class QuantizedSoftmax:
-    """y = clamp(z + (e * ratio + sum * 2^15) // (sum * 2^16)), e = table[max - x].
+    """Softmax in integers: docs/integer-arithmetic.md, section 8.
 
-    table: uint32 (256,), round(2^20 * exp(-scale * d)).  ratio: round(2^16 / the output's scale).
-    sum: of e along the axis.  docs/integer-arithmetic.md, section 8.
+    y = clamp(z + (e * ratio + sum * 2^15) // (sum * 2^16)), e = table[max - x], sum of e along the
+    axis
+
+    Args:
+        table: uint32 (256,), round(2^20 * exp(-scale * d)).
+        ratio: round(2^16 / the output's scale).
+        axis: Of (channels, rows, columns).
     """
 
     name: str
@@ -382,7 +439,7 @@ class Reshape:
 
 @dataclass(frozen=True)
 class Transpose:
-    """Output axis i is input axis order[i]."""
+    """Axes in another order: output axis i is input axis order[i]."""
 
     name: str
     inputs: tuple[str, ...]
@@ -392,7 +449,7 @@ class Transpose:
 
 @dataclass(frozen=True)
 class Slice:
-    """Output i along an axis of (channels, rows, columns) is input starts + i * steps. Any kind."""
+    """A part along each axis: output i is input starts + i * steps. Any kind."""
 
     name: str
     inputs: tuple[str, ...]
@@ -413,7 +470,13 @@ class SpaceToDepth:
 
 @dataclass(frozen=True)
 class Pad:
-    """widths: (before, after) of each axis.  value: a real, or for a quantized value a uint8."""
+    """Padding of every axis.
+
+    Args:
+        widths: (before, after) of each axis.
+        mode: What stands in the padding.
+        value: With ``constant``: a real, or for a quantized value a uint8.
+    """
 
     name: str
     inputs: tuple[str, ...]
@@ -477,9 +540,11 @@ Convolution = Conv | QuantizedConv | ConvTranspose | QuantizedConvTranspose
 
 @dataclass(frozen=True)
 class Lifetime:
-    """A value is written by step ``first`` (an input: -1) and last read by step ``last``.
+    """When a value must be kept.
 
-    An output is read after the last step.
+    Args:
+        first: The step that writes it (an input: -1).
+        last: The last step that reads it; an output is read after the last step.
     """
 
     first: int
@@ -488,11 +553,17 @@ class Lifetime:
 
 @dataclass(frozen=True)
 class Program:
-    """Steps in the order in which they run, and what every value is, by name.
+    """A network lowered to steps.
 
-    constants: values that no input changes and that steps read as they read others; float32, of
-    the shape of their value. They lie with the weights, not in the arena.
-    spec: None for a network that another program wrote: it ships without picture and box rules.
+    Args:
+        steps: In the order in which they run.
+        values: What every value is, by name.
+        inputs: Names of values.
+        outputs: Names of values.
+        spec: What the network is for; None for one that another program wrote: it ships without
+            picture and box rules.
+        constants: Values that no input changes and that steps read as they read others; float32, of
+            the shape of their value. They lie with the weights, not in the arena.
     """
 
     steps: tuple[Step, ...]
@@ -503,7 +574,7 @@ class Program:
     constants: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def lifetimes(self) -> dict[str, Lifetime]:
-        """When each value is alive, in the order in which they are born; constants are left out."""
+        """Find when each value is alive, in the order in which they are born, without constants."""
         born = dict.fromkeys(self.inputs, -1)
         born |= {step.output: index for index, step in enumerate(self.steps)}
         died = dict(born)
@@ -513,7 +584,7 @@ class Program:
         return {name: Lifetime(born[name], died[name]) for name in born}
 
     def rounded(self) -> frozenset[str]:
-        """Values that float arithmetic has a part in: two back ends may differ in their last bits.
+        """Find the values that float arithmetic takes part in: back ends may round them differently.
 
         Moving floats, and converting them from integers and to them, is exact.
         """
@@ -527,7 +598,7 @@ class Program:
         return frozenset(found)
 
     def multiply_adds(self, step: Step) -> int:
-        """Multiplications that are added up: those of the convolutions; the rest count 0."""
+        """Count multiply-adds: those of the convolutions; other steps count 0."""
         if isinstance(step, Conv | QuantizedConv):
             _, rows, columns = self.values[step.output].shape
             if step.pool is not None:  # the convolution's own map
@@ -541,5 +612,5 @@ class Program:
 
 
 def parameters(step: Step) -> int:
-    """Weights and biases of a step."""
+    """Count the weights and biases of a step."""
     return step.weights.size + step.bias.size if isinstance(step, Convolution) else 0

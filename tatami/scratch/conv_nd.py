@@ -18,12 +18,22 @@ Index = tuple[Any, ...]
 
 
 def convolve_nd(x: Array, weight: Array, bias: Array, axes: Sequence[Axis]) -> Array:
-    """y[o, i...] = bias[o] + sum over c, u... of weight[o, c, u...] * x[c, i*s + u*d, ...].
+    """Convolve along any number of axes.
 
-    x: (n, c, *lengths).  weight: (o, c, *kernels).  bias: (o,).  axes: the window, one a length.
-    Returns (n, o, *outputs). Tap by tap: each multiplies what it sees at all places at once.
+    y[o, i...] = bias[o] + sum over c, u... of weight[o, c, u...] * x[c, i*s + u*d, ...]. Tap by
+    tap: each multiplies what it sees at all places at once.
 
-    Raises TatamiError where the shapes do not fit.
+    Args:
+        x: (n, c, *lengths).
+        weight: (o, c, *kernels).
+        bias: (o,).
+        axes: The window, one a length.
+
+    Returns:
+        (n, o, *outputs).
+
+    Raises:
+        TatamiError: Where the shapes do not fit.
     """
     _check(x, weight, axes)
     padded = _pad(x, axes)
@@ -38,7 +48,7 @@ def convolve_nd(x: Array, weight: Array, bias: Array, axes: Sequence[Axis]) -> A
 def convolve_nd_backward(
     x: Array, weight: Array, dy: Array, axes: Sequence[Axis]
 ) -> tuple[Array, Array, Array]:
-    """The gradients (dx, dweight, dbias) of ``convolve_nd``.  dy: (n, o, *outputs)."""
+    """Compute the gradients (dx, dweight, dbias) of ``convolve_nd``; dy is (n, o, *outputs)."""
     _check(x, weight, axes)
     padded = _pad(x, axes)
     dpadded, dweight = np.zeros_like(padded), np.empty_like(weight)
@@ -65,7 +75,7 @@ def _pad(x: Array, axes: Sequence[Axis]) -> Array:
 
 
 def _taps(axes: Sequence[Axis], outputs: Sequence[int]) -> Iterator[tuple[Index, Index]]:
-    """Every tap of the kernel, and the samples of a padded map that it sees."""
+    """Yield every tap of the kernel, and the samples of a padded map that it sees."""
     for tap in product(*(range(axis.kernel) for axis in axes)):
         seen = []
         for u, axis, places in zip(tap, axes, outputs, strict=True):
@@ -75,5 +85,5 @@ def _taps(axes: Sequence[Axis], outputs: Sequence[int]) -> Iterator[tuple[Index,
 
 
 def _mixed(weight: Array, x: Array) -> Array:
-    """(o, c) and (n, c, *lengths) to (n, o, *lengths)."""
+    """Mix channels: (o, c) and (n, c, *lengths) to (n, o, *lengths)."""
     return np.moveaxis(np.tensordot(weight, x, (1, 1)), 0, 1)

@@ -13,7 +13,7 @@ Array = NDArray[Any]
 
 
 def im2col(x: Array, window: Window) -> Array:
-    """tatami.ops.im2col.im2col, a sample at a time."""
+    """Lay a map out as tatami.ops.im2col.im2col does, a sample at a time."""
     n, c, h, w = x.shape
     rows, across = window.rows, window.columns
     out_h, out_w = rows.output(h), across.output(w)
@@ -34,7 +34,7 @@ def im2col(x: Array, window: Window) -> Array:
 
 
 def convolve(x: Array, weight: Array, bias: Array, window: Window) -> Array:
-    """tatami.ops.conv.convolve in one group, a product at a time."""
+    """Convolve as tatami.ops.conv.convolve does in one group, a product at a time."""
     n, c, h, w = x.shape
     rows, across = window.rows, window.columns
     y = np.empty((n, len(weight), rows.output(h), across.output(w)), x.dtype)
@@ -54,7 +54,7 @@ def convolve(x: Array, weight: Array, bias: Array, window: Window) -> Array:
 def convolve_backward(
     x: Array, weight: Array, dy: Array, window: Window
 ) -> tuple[Array, Array, Array]:
-    """tatami.ops.conv.convolve_backward in one group: each product sends dy to both its factors."""
+    """Send dy to both factors of each product, as tatami.ops.conv.convolve_backward does."""
     _, c, h, w = x.shape
     rows, across = window.rows, window.columns
     dx, dweight, dbias = np.zeros_like(x), np.zeros_like(weight), np.zeros(len(weight), x.dtype)
@@ -73,7 +73,7 @@ def convolve_backward(
 
 
 def max_pool(x: Array, window: Window) -> Array:
-    """tatami.ops.pool.max_pool, a sample at a time."""
+    """Pool as tatami.ops.pool.max_pool does, a sample at a time."""
     n, c, h, w = x.shape
     rows, across = window.rows, window.columns
     y = np.full((n, c, rows.output(h), across.output(w)), -np.inf, x.dtype)

@@ -12,30 +12,46 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class Optimizer(Protocol):
+    """A rule by which parameters follow their gradients."""
+
     def update(self, params: Arrays, grads: Arrays) -> None:
-        """One step: params, in place, by grads of the same names and shapes."""
+        """Take one step: change params, in place, by grads of the same names and shapes."""
         ...
 
 
 class SGD:
-    """Stochastic gradient descent: p -= rate * g."""
+    """Stochastic gradient descent: p -= rate * g.
+
+    Args:
+        rate: The learning rate.
+    """
 
     def __init__(self, rate: float) -> None:
         self.rate = rate
 
     def update(self, params: Arrays, grads: Arrays) -> None:
+        """Take one step."""
         for name, p in params.items():
             p -= self.rate * grads[name]
 
 
 class Momentum:
-    """v = momentum * v - rate * g; p += v, as I. Sutskever et al., ICML 2013, equation 1."""
+    """Gradient descent with momentum: v = momentum * v - rate * g; p += v.
+
+    Args:
+        rate: The learning rate.
+        momentum: The share of the last step that is kept.
+
+    Source:
+        I. Sutskever et al., ICML 2013, equation 1.
+    """
 
     def __init__(self, rate: float, momentum: float = 0.9) -> None:
         self.rate, self.momentum = rate, momentum
         self.velocity: dict[str, NDArray[Any]] = {}
 
     def update(self, params: Arrays, grads: Arrays) -> None:
+        """Take one step."""
         for name, p in params.items():
             v = self.velocity.setdefault(name, np.zeros_like(p))
             v *= self.momentum
@@ -44,9 +60,15 @@ class Momentum:
 
 
 class AdaGrad:
-    """h += g^2; p -= rate * g / (sqrt(h) + epsilon).
+    """Gradient descent with a rate for each number: h += g^2; p -= rate * g / (sqrt(h) + epsilon).
 
-    J. Duchi, E. Hazan and Y. Singer, "Adaptive Subgradient Methods", JMLR 2011, the diagonal form.
+    Args:
+        rate: The learning rate.
+        epsilon: Keeps it from dividing by zero.
+
+    Source:
+        J. Duchi, E. Hazan and Y. Singer, "Adaptive Subgradient Methods", JMLR 2011, the diagonal
+        form.
     """
 
     def __init__(self, rate: float, epsilon: float = 1e-7) -> None:
@@ -54,6 +76,7 @@ class AdaGrad:
         self.squares: dict[str, NDArray[Any]] = {}
 
     def update(self, params: Arrays, grads: Arrays) -> None:
+        """Take one step."""
         for name, p in params.items():
             h = self.squares.setdefault(name, np.zeros_like(p))
             h += np.square(grads[name])
@@ -61,9 +84,18 @@ class AdaGrad:
 
 
 class Adam:
-    """p -= rate * m / (sqrt(v) + epsilon), of running means of g and g^2 whose start is corrected.
+    """Adam: p -= rate * m / (sqrt(v) + epsilon), m and v running means of g and g^2.
 
-    D. Kingma and J. Ba, "Adam", ICLR 2015, Algorithm 1.
+    The start of both means is corrected.
+
+    Args:
+        rate: The learning rate.
+        beta1: The share of m that is kept.
+        beta2: The share of v that is kept.
+        epsilon: Keeps it from dividing by zero.
+
+    Source:
+        D. Kingma and J. Ba, "Adam", ICLR 2015, Algorithm 1.
     """
 
     def __init__(
@@ -75,6 +107,7 @@ class Adam:
         self.squares: dict[str, NDArray[Any]] = {}
 
     def update(self, params: Arrays, grads: Arrays) -> None:
+        """Take one step."""
         self.step += 1
         of_mean, of_square = 1 - self.beta1**self.step, 1 - self.beta2**self.step
         for name, p in params.items():

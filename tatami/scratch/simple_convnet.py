@@ -25,10 +25,24 @@ from tatami.types import Int64
 
 
 class SimpleConvNet:
-    """A classifier of pictures (channels, rows, columns), made ready to be trained.
+    """A classifier of pictures (channels, rows, columns), ready to be trained.
 
-    Weights are drawn by K. He et al., "Delving Deep into Rectifiers", 2015, equation 10: normal
-    with a deviation of sqrt(2 / inputs); biases are 0. ``params`` holds the layers' own arrays.
+    ``params`` holds the layers' own arrays.
+
+    Args:
+        channels: Of a picture.
+        rows: Of a picture.
+        columns: Of a picture.
+        filters: Channels of the convolution.
+        kernel: Rows and columns of its kernel.
+        hidden: Outputs of the first affine layer.
+        classes: Outputs of the last one.
+        seed: Of the weights.
+        dtype: Of all arrays.
+
+    Source:
+        K. He et al., "Delving Deep into Rectifiers", 2015, equation 10: weights are normal with a
+        deviation of sqrt(2 / inputs); biases are 0.
     """
 
     def __init__(
@@ -74,18 +88,18 @@ class SimpleConvNet:
         }
 
     def predict(self, images: Array, training: bool = False) -> Array:
-        """Images (n, channels, rows, columns) -> what softmax is taken of, (n, classes)."""
+        """Compute the logits (n, classes) of images (n, channels, rows, columns)."""
         x = images
         for layer in self.layers.values():
             x = layer.forward(x, training)
         return x
 
     def loss(self, images: Array, labels: Int64) -> float:
-        """The mean cross-entropy of a batch, in nats.  labels: (n,)."""
+        """Compute the mean cross-entropy of a batch, in nats; labels are (n,)."""
         return self.last.forward(self.predict(images, training=True), labels)
 
     def gradient(self, images: Array, labels: Int64) -> tuple[float, dict[str, Array]]:
-        """The loss of a batch, and its derivatives by the names of ``params``: backpropagation."""
+        """Compute the loss of a batch and its derivatives, by the names of ``params``."""
         loss = self.loss(images, labels)
         dy = self.last.backward()
         for layer in reversed(self.layers.values()):
@@ -97,7 +111,7 @@ class SimpleConvNet:
         }
 
     def accuracy(self, images: Array, labels: Int64, batch: int = 100) -> float:
-        """The share of pictures whose largest output is their label's."""
+        """Compute the share of pictures whose largest output is their label's."""
         right = 0
         for first in range(0, len(images), batch):
             found = self.predict(images[first : first + batch]).argmax(axis=1)

@@ -7,10 +7,16 @@ from onnx_ir.passes import common
 
 
 def drop_identity(model: ir.Model) -> None:
-    """Remove Identity nodes. Pre: nothing.  Post: none left but from an input to an output."""
+    """Remove Identity nodes.
+
+    Pre: nothing. Post: none is left but from an input to an output.
+    """
     common.IdentityEliminationPass()(model)
 
 
 def drop_unused(model: ir.Model) -> None:
-    """Remove nodes and initializers that no output needs. Pre: nothing.  Post: none left."""
+    """Remove nodes and initializers that no output needs.
+
+    Pre: nothing. Post: none is left.
+    """
     common.RemoveUnusedNodesPass()(model)

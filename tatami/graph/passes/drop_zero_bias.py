@@ -1,4 +1,4 @@
-"""A bias of zeros says nothing: leave it out."""
+"""Leave out a bias of zeros, which changes nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tatami.graph.attributes import constant
 def drop_zero_bias(model: ir.Model) -> None:
     """Make Conv(x, w, 0) into Conv(x, w).
 
-    Pre: constants are initializers.  Post: no Conv has a constant bias that is all zero.
+    Pre: constants are initializers. Post: no Conv has a constant bias that is all zero.
     """
     for node in list(model.graph):
         if node.op_type == "Conv" and len(node.inputs) > 2:

@@ -39,7 +39,7 @@ def fold_constants(model: ir.Model) -> None:
 
 
 def _compute(node: ir.Node) -> NDArray[Any] | None:
-    """The node's output where it is constant, else None."""
+    """Compute the node's output where it is constant; None where it is not."""
     if node.op_type == "Shape":
         value = node.inputs[0]
         if value is None or value.shape is None or not value.shape.is_static():

@@ -43,7 +43,7 @@ def merge_pad(model: ir.Model) -> None:
 
 
 def _merged(pad: ir.Node, window: Window) -> Window | None:
-    """The window that pads as both nodes do; None where that is not the same."""
+    """Find the window that pads as both nodes do; None where that is not the same."""
     widths = pad_widths(pad)
     assert len(widths) == 4, place(pad)
     axes = (window.rows, window.columns)

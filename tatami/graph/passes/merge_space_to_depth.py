@@ -1,4 +1,4 @@
-"""Three nodes that lay samples side by side out as channels become ONNX's one for it."""
+"""Merge the three nodes that lay samples side by side out as channels into ONNX's one for it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,16 @@ def merge_space_to_depth(model: ir.Model) -> None:
 
 
 def _alone(node: ir.Node, kind: str, before: str) -> ir.Node | None:
-    """What makes the input of a node of that kind, for it alone, where it is of the kind before."""
+    """Find what makes the input of a node, for it alone.
+
+    Args:
+        node: The node.
+        kind: The operator that it must have.
+        before: The operator that makes its input.
+
+    Returns:
+        None where either is of another kind, or the input is used elsewhere.
+    """
     value = node.inputs[0] if node.op_type == kind else None
     maker = None if value is None else value.producer()
     if value is None or maker is None or maker.op_type != before:
