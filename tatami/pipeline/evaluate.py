@@ -105,7 +105,9 @@ def evaluate(
             with a seed "10000:7".
         tiling: For segmentation, run in tiles at full resolution, overlapping by this many pixels.
         tta: For segmentation, average over flips and 90-degree rotations.
-        options: What else may be chosen: for detection, DetectionOptions.
+        options: What else may be chosen, by name: for detection "score", "at", "iou", "difficult",
+            "bootstrap", "diagnose", "similar", "curves" and "save", as DetectionOptions describes
+            them.
         progress: Takes up how far it is.
 
     Raises:
@@ -187,6 +189,10 @@ def open_split(
 def options_of(task: AnyTask, given: Any) -> Any:
     """Give a task's options: those that are given, else the usual ones.
 
+    Args:
+        task: The task.
+        given: The options of a task, or the same by name; None: the usual ones.
+
     Raises:
         TatamiError: Where something was chosen that another task has; it names the option.
     """
@@ -194,13 +200,22 @@ def options_of(task: AnyTask, given: Any) -> Any:
         return task.options()
     if type(given) is task.options:
         return given
-    chosen = [one.name for one in fields(given) if getattr(given, one.name) != one.default]
-    if not chosen:
-        return task.options()
-    owner = next((one for one in TASKS if one.options is type(given)), None)
-    whose = "another task" if owner is None else f"a {owner.noun}"
+    if isinstance(given, Mapping):
+        foreign = [name for name in given if name not in _names(task.options)]
+        if not foreign:
+            return task.options(**given)
+    else:
+        foreign = [one.name for one in fields(given) if getattr(given, one.name) != one.default]
+        if not foreign:
+            return task.options()
+    owner = next((one for one in TASKS if foreign[0] in _names(one.options)), None)
+    whose = "no task" if owner is None else f"a {owner.noun}"
     raise TatamiError(
         f"it is an option of {whose}, and this is a {task.noun}",
         hint="leave it out",
-        setting=chosen[0],
+        setting=foreign[0],
     )
+
+
+def _names(options: type) -> set[str]:
+    return {one.name for one in fields(options)}
