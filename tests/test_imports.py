@@ -107,7 +107,7 @@ def test_no_module_imports_itself_by_way_of_others():
 def test_the_reader_of_imports_sees_them():
     """The rules above would pass for a reader that finds nothing."""
     assert ("torch", False) in imports(Path("models/export.py"))
-    assert ("tatami.shrink.fold.fold", False) in imports(Path("cli/fold.py"))
+    assert ("tatami.shrink.fold.fold", False) in imports(Path("pipeline/fold.py"))
 
 
 def test_everything_but_training_works_without_torch():
