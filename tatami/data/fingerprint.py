@@ -74,19 +74,6 @@ def mask_fingerprint(masks: LabeledMasks) -> str:
     return whole.hexdigest()
 
 
-def any_fingerprint(labeled: Dataset | LabeledPictures | LabeledMasks) -> str:
-    """Hash a split, whatever it labels.
-
-    Raises:
-        TatamiError: For a picture that cannot be read.
-    """
-    if isinstance(labeled, LabeledPictures):
-        return labeled_fingerprint(labeled)
-    if isinstance(labeled, LabeledMasks):
-        return mask_fingerprint(labeled)
-    return fingerprint(labeled)
-
-
 def file_digest(path: Path) -> bytes:
     """Hash a file's bytes with SHA-256.
 
