@@ -121,7 +121,7 @@ class C(Backend[NetworkInC, Options]):
         target: str | None = None,
         find: Propose | None = None,
     ) -> Running:
-        """Compile a folder for the time being, and run it."""
+        """Compile a folder to a temporary one, and run it."""
         machine = Machine(variant, target or HOST, find)
         added = self.added_by(task)
         joined = describe_joined(folder)

@@ -94,7 +94,7 @@ def plan_programs(
             without C, and for a network that C cannot serve as what its spec says.
     """
     check_name(name)
-    spec = next(iter(programs.values())).spec
+    spec = next((each.spec for each in programs.values() if each.spec is not None), None)
     structure = None if task is None or spec is None else task.structure(spec)
     if structure is not None:
         programs = structure.arranged(programs)

@@ -144,7 +144,7 @@ def constant_type(array: NDArray[Any]) -> str:
 
 
 class Addresses:
-    """Where everything lies, as C expressions.
+    """Say where everything lies, as C expressions.
 
     Args:
         program: The program that was laid out.

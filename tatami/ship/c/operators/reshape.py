@@ -32,7 +32,7 @@ def emit(program: Program, step: Reshape, places: Places, options: Options) -> s
 
 
 def _stays(program: Program, step: Reshape) -> bool:
-    """Whether memory has the same order under both shapes."""
+    """Say whether memory has the same order under both shapes."""
     channels, rows, columns = program.values[step.inputs[0]].shape
     out_channels, out_rows, out_columns = program.values[step.output].shape
     return (

@@ -28,7 +28,7 @@ HOST = "host"
 
 
 class CompiledNetwork(RunningNetwork):
-    """The network of a shipped folder, compiled for the time being.
+    """The network of a shipped folder, compiled to a temporary folder.
 
     ``close`` it, or use it in a ``with`` statement.
 
@@ -165,7 +165,7 @@ class CompiledNetwork(RunningNetwork):
         self._processes.remove(process)
 
     def example(self, file: str) -> Path:
-        """Find the example: in the folder, or else compile it for the time being.
+        """Find the example: in the folder, or else compile it to a temporary folder.
 
         Args:
             file: What it is called in the folder.

@@ -134,11 +134,11 @@ class Compiled(ABC, Generic[S]):
         return self.network.stacked(images)
 
     def example(self) -> Path:
-        """Find the example program, compiled for the time being where the folder has none."""
+        """Find the example program, compiled to a temporary folder where the folder has none."""
         return self.network.example(f"{self.name}_{self.use}")
 
     def close(self) -> None:
-        """End the processes and remove what was compiled for the time being."""
+        """End the processes and remove what was compiled to a temporary folder."""
         self.network.close()
 
     def __enter__(self) -> Self:

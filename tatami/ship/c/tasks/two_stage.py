@@ -51,7 +51,7 @@ HALVES = ("features", "head")
 class CompiledTwoStage:
     """Implement ``types.Detector`` with the example program of a folder.
 
-    The program is compiled for the time being where the folder has none.
+    The program is compiled to a temporary folder where the folder has none.
 
     Args:
         folder: The shipped folder.
