@@ -1,4 +1,4 @@
-"""Draw the figures of the lessons: python docs/lessons/figures.py
+"""Draw the figures of the lessons: python docs/lessons/figures.py.
 
 Each is a function of nothing that gives an SVG text, written by hand rather than by a plotting
 library, so that it is the same bytes on every machine. What is a result is computed by Tatami. The
@@ -33,7 +33,7 @@ Cells = Mapping[tuple[int, int], str]
 
 
 class Drawing:
-    """An SVG of that size in pixels, to which things are added one by one."""
+    """An SVG of a size in pixels, to which things are added one by one."""
 
     def __init__(self, width: int, height: int, title: str) -> None:
         self.parts = [
@@ -47,6 +47,7 @@ class Drawing:
         self, x: float, y: float, w: float, h: float, fill: str = "none", edge: str = INK,
         wide: float = 1, dash: str = "",
     ) -> None:  # fmt: skip
+        """Add a rectangle; ``dash`` as SVG's stroke-dasharray."""
         dashes = f' stroke-dasharray="{dash}"' if dash else ""
         self.parts.append(
             f'<rect x="{x:g}" y="{y:g}" width="{w:g}" height="{h:g}" fill="{fill}"'
@@ -57,6 +58,7 @@ class Drawing:
         self, x: float, y: float, text: str, size: float = 14, at: str = "middle", ink: str = INK,
         bold: bool = False,
     ) -> None:  # fmt: skip
+        """Add a text; ``at`` is SVG's text-anchor."""
         weight = ' font-weight="bold"' if bold else ""
         self.parts.append(
             f'<text x="{x:g}" y="{y:g}" font-size="{size:g}" text-anchor="{at}"'
@@ -67,6 +69,7 @@ class Drawing:
         self, points: Iterable[tuple[float, float]], ink: str = INK, wide: float = 1.5,
         dash: str = "",
     ) -> None:  # fmt: skip
+        """Add a line through points."""
         dashes = f' stroke-dasharray="{dash}"' if dash else ""
         path = " ".join(f"{x:g},{y:g}" for x, y in points)
         self.parts.append(
@@ -75,6 +78,7 @@ class Drawing:
         )
 
     def arrow(self, start: tuple[float, float], end: tuple[float, float], ink: str = INK) -> None:
+        """Add an arrow."""
         (x0, y0), (x1, y1) = start, end
         length = float(np.hypot(x1 - x0, y1 - y0))
         ux, uy = (x1 - x0) / length, (y1 - y0) / length
@@ -85,6 +89,7 @@ class Drawing:
         self.parts.append(f'<polygon points="{path}" fill="{ink}"/>')
 
     def dot(self, x: float, y: float, radius: float, fill: str, edge: str = INK) -> None:
+        """Add a circle."""
         self.parts.append(
             f'<circle cx="{x:g}" cy="{y:g}" r="{radius:g}" fill="{fill}" stroke="{edge}"/>'
         )
@@ -93,7 +98,7 @@ class Drawing:
         self, x: float, y: float, values: np.ndarray, cell: float = 32, fills: Cells | None = None,
         name: str = "", size: float = 14,
     ) -> None:  # fmt: skip
-        """A map, its numbers in its cells; fills: the color of some. NaN is an empty cell."""
+        """Add a map, its numbers in its cells; fills: the color of some. NaN is an empty cell."""
         rows, columns = values.shape
         for i in range(rows):
             for j in range(columns):
@@ -106,19 +111,22 @@ class Drawing:
             self.text(x + columns * cell / 2, y - 9, name, 13)
 
     def svg(self) -> str:
+        """Give the text of the file."""
         return "\n".join([*self.parts, "</svg>"]) + "\n"
 
 
 def block(top: int, left: int, rows: int, columns: int, fill: str) -> dict[tuple[int, int], str]:
-    """One fill for a rectangle of cells."""
+    """Give one fill to a rectangle of cells."""
     return {(top + i, left + j): fill for i in range(rows) for j in range(columns)}
 
 
 def empty(rows: int, columns: int) -> np.ndarray:
+    """Give a map without numbers."""
     return np.full((rows, columns), np.nan)
 
 
 def convolution() -> str:
+    """Draw a window on a map, and what it gives."""
     y = convolve(X[None, None], KERNEL[None, None], None, Window.square(3))[0, 0]
     d = Drawing(520, 190, "a window of 3 x 3 on a map of 4 x 4")
     d.grid(20, 40, X, fills=block(0, 0, 3, 3, LIGHT[ORANGE]), name="x (4 x 4)")
@@ -132,6 +140,7 @@ def convolution() -> str:
 
 
 def padding_stride() -> str:
+    """Draw padding and a stride of 2."""
     d = Drawing(560, 290, "padding 1, stride 2: nine places of the window")
     cells = block(1, 1, 5, 5, LIGHT[BLUE])
     d.grid(20, 40, empty(7, 7), fills={**block(0, 0, 7, 7, PALE), **cells}, name="5 x 5, pad 1")
@@ -149,6 +158,7 @@ def padding_stride() -> str:
 
 
 def pooling() -> str:
+    """Draw max and average pools."""
     y = max_pool(X[None, None], Window.square(2, stride=2))[0, 0]
     fills: dict[tuple[int, int], str] = {}
     for n, color in enumerate(FOUR):
@@ -163,6 +173,7 @@ def pooling() -> str:
 
 
 def pooling_shift() -> str:
+    """Draw what a pool makes of a shifted map."""
     d = Drawing(560, 215, "a spot, moved by one sample three times, before and after a max pool")
     window = Window(Axis(1), Axis(2, stride=2))
     for n in range(4):
@@ -180,6 +191,7 @@ def pooling_shift() -> str:
 
 
 def unrolled() -> str:
+    """Draw im2col."""
     columns = im2col(X[None, None], Window.square(3))[0]
     y = convolve(X[None, None], KERNEL[None, None], None, Window.square(3))[0].reshape(1, 4)
     d = Drawing(720, 385, "im2col: each place of the window becomes a column")
@@ -199,6 +211,7 @@ def unrolled() -> str:
 
 
 def backward() -> str:
+    """Draw how derivatives go back through a convolution."""
     d = Drawing(640, 190, "what comes back through a convolution and a max pool")
     dy = np.array([[1, 0], [0, 2]], np.float32)
     spread = convolve_transposed(dy[None, None], KERNEL[None, None], None, Window.square(3), (4, 4))
@@ -226,6 +239,7 @@ def backward() -> str:
 
 
 def boxes_in_a_row(d: Drawing, y: float, labels: Sequence[tuple[str, str]], x: float = 30) -> None:
+    """Add labeled boxes with arrows between them."""
     for n, (label, color) in enumerate(labels):
         d.rect(x, y, 120, 44, LIGHT.get(color, PALE), color)
         d.text(x + 60, y + 27, label, 13)
@@ -235,6 +249,7 @@ def boxes_in_a_row(d: Drawing, y: float, labels: Sequence[tuple[str, str]], x: f
 
 
 def folding() -> str:
+    """Draw a normalization that goes into a convolution."""
     d = Drawing(500, 190, "convolution and normalization become one convolution")
     before = [("conv  W, b", BLUE), ("norm  m, v, g, t", ORANGE), ("leaky ReLU", GREY)]
     boxes_in_a_row(d, 20, before)
@@ -246,6 +261,7 @@ def folding() -> str:
 
 
 def separable() -> str:
+    """Draw a depthwise separable convolution beside a usual one."""
     places, channels = 14 * 14, 512
     full = multiply_adds((channels, channels, 3, 3), places)
     depthwise = multiply_adds((channels, 1, 3, 3), places)
@@ -268,6 +284,7 @@ def separable() -> str:
 
 
 def receptive() -> str:
+    """Draw which samples an output sees."""
     step = 26
     d = Drawing(680, 270, "what one output sees through three layers, dilations 1 1 1 and 1 2 4")
     for left, dilations in ((10, (1, 1, 1)), (250, (1, 2, 4))):
@@ -301,6 +318,7 @@ def receptive() -> str:
 
 
 def transposed() -> str:
+    """Draw how samples spread kernels."""
     x = np.array([[1, 2], [3, 4]], np.float32)
     ones = np.ones((1, 1, 3, 3), np.float32)
     window = Window.square(3, stride=2)
@@ -321,6 +339,7 @@ def transposed() -> str:
 
 
 def normalizations() -> str:
+    """Draw which samples share statistics."""
     d = Drawing(640, 190, "which samples share a mean and a variance")
     kinds: dict[str, Callable[[int, int], bool]] = {
         "batch": lambda n, c: c == 0,
@@ -340,6 +359,7 @@ def normalizations() -> str:
 
 
 def overlap() -> str:
+    """Draw the intersection and the union of two boxes."""
     a, b = np.array([[0.0, 0, 6, 4]]), np.array([[4.0, 1, 10, 5]])
     d = Drawing(420, 230, "two boxes and what they share")
     scale, left, top = 36, 25, 20
@@ -357,6 +377,7 @@ def overlap() -> str:
 
 
 def suppression() -> str:
+    """Draw boxes before and after suppression."""
     xyxy = np.array(
         [
             [10, 10, 50, 50],
@@ -385,6 +406,7 @@ def suppression() -> str:
 
 
 def average_precision() -> str:
+    """Draw precision over recall, by 11 points and by all."""
     hits = np.array([True, False, True, True, False, False])
     one = curve(np.linspace(1, 0, 6), hits, 4)
     d = Drawing(380, 345, "precision against recall, made falling")
@@ -436,6 +458,7 @@ FIGURES: dict[str, Callable[[], str]] = {
 
 
 def main() -> None:
+    """Write every figure."""
     folder = Path(__file__).resolve().parent / "figures"
     folder.mkdir(exist_ok=True)
     for name, draw in FIGURES.items():
