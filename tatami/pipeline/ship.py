@@ -70,7 +70,7 @@ class ShipResult:
         shipped: The files.
         footprint: What it needs of a device.
         built: The example that was built in the folder; None where there is none.
-        note: What a reader of the networks' costs must know, where there are several.
+        regions: How many regions the last network looks at, at most; None where it looks at none.
     """
 
     path: Path
@@ -78,7 +78,7 @@ class ShipResult:
     shipped: Shipped
     footprint: Footprint
     built: Path | None
-    note: str
+    regions: int | None
 
     @property
     def skipped(self) -> Mapping[str, int]:
@@ -150,7 +150,8 @@ class ShipResult:
 
     def _about(self) -> list[str]:
         if self._parted:
-            return [self.note] if self.note else []
+            last = list(self.plan.networks)[-1]
+            return [f"the {last}'s are of one region; at most {self.regions} a picture"]
         network = self.plan.networks[""]
         alive = self.footprint.to_json()["values"]
         return [
@@ -218,7 +219,7 @@ def ship(
     limits = {"RAM": parse_bytes(ram, "ram"), "flash": parse_bytes(flash, "flash")}
     _check_replaceable(folder, backend)
     file = onnx_of(path)
-    task, parts, note = _parts(file)
+    task, parts, regions = _parts(file)
     programs = {part.name: _lowered(part) for part in parts}
     stem = path.resolve().name if path.is_dir() else path.stem
     try:
@@ -236,23 +237,23 @@ def ship(
             (place / written).write_bytes(content)
         built = backend.build(plan, shipped, place) if build else None
     return ShipResult(
-        folder, plan, shipped, footprint, None if built is None else folder / built, note
+        folder, plan, shipped, footprint, None if built is None else folder / built, regions
     )
 
 
-def _parts(file: Path) -> tuple[Task[Any, Any, Any] | None, tuple[Part, ...], str]:
+def _parts(file: Path) -> tuple[Task[Any, Any, Any] | None, tuple[Part, ...], int | None]:
     """Read the networks of a file: one of another program is bare, and has no task.
 
     Returns:
-        The task, the networks, and what a reader of their costs must know.
+        The task, the networks, and how many regions the last of them looks at, at most.
     """
     network = graph.read(file)
     if network.spec is None:
-        return None, (Part("", network, file),), ""
+        return None, (Part("", network, file),), None
     task = task_of(network.spec)
     structure = task.structure(network.spec)
     parts = structure.folded(structure.parts(network, file))
-    return task, parts, structure.note(network.spec)
+    return task, parts, structure.regions(network.spec)
 
 
 def _lowered(part: Part) -> Program:

@@ -139,10 +139,6 @@ class Structure(ABC):
         """
         return None
 
-    def note(self, spec: Any) -> str:
-        """Say what whoever reads the parts' costs must know; "" where it is nothing."""
-        return ""
-
     @abstractmethod
     def forwards(self, model: nn.Module, spec: Any) -> tuple[Forward, ...]:
         """Give the parts of a torch model as functions of NumPy arrays."""

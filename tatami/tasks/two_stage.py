@@ -105,10 +105,6 @@ class TwoStages(Structure):
         """Give selective search, for a network that finds no regions itself."""
         return proposer(spec)
 
-    def note(self, spec: TwoStageSpec) -> str:
-        """Say that the head's costs are of one region."""
-        return f"the head's are of one region; at most {spec.decoding.max_regions} a picture"
-
     def examples(self, data: Any, run: Run, usual: Callable[[Any, Run], Examples]) -> Examples:
         """Let a network that sees warped regions learn from those, any other from pictures."""
         if warps(cast(TwoStageSpec, run.spec)):

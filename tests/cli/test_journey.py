@@ -8,7 +8,11 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+
+import tatami
 
 Command = Callable[..., int]
 SMALL = (
@@ -57,3 +61,50 @@ def test_a_program_with_other_weights_is_not_proved(
         assert command("train", "yolov2-tiny", *arguments) == 0
     shutil.copy(other / "network.onnx", run / "network.onnx")
     assert command("prove", run, "--data", halves, "--split", "test") == 1
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler: apt-get install gcc")
+def test_the_same_in_python(
+    square_finder: Path, squares_set: Path, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Each step takes the result of the one before; nothing is printed."""
+    folded = tatami.fold(square_finder)
+    integers = tatami.quantize(folded, squares_set)
+    shipped = tatami.ship(integers, tmp_path / "c")
+    told: list[str] = []
+
+    def progress(stage: str, done: int, total: int, note: str = "") -> None:
+        told.append(stage)
+
+    proof = tatami.prove([folded, integers, shipped], squares_set, progress=progress)
+    assert proof.passed
+    assert [row.stage for row in proof.ledger.rows] == [
+        "squares-folded", "squares-int8", "C", "C picture rule", "C boxes",
+    ]  # fmt: skip
+    assert proof.ledger.rows[2].reference == "squares-int8"
+    assert {"squares-folded", "squares-int8", "C"} <= {*told}
+    for result in (folded, integers, shipped, proof):
+        assert "<table>" in result._repr_html_() or result is folded
+        assert json.dumps(result.to_json())
+        assert result.lines()
+    assert capfd.readouterr().out == ""
+
+
+def test_an_artifact_looks_at_a_picture_given_in_any_way(
+    square_finder: Path, squares_set: Path
+) -> None:
+    artifact = tatami.open(square_finder)
+    assert artifact.task.noun == "detector"
+    file = min((squares_set / "JPEGImages").iterdir())
+    with Image.open(file) as image:
+        pixels = np.asarray(image.convert("RGB"))
+        found = [artifact.predict(given) for given in (file, str(file), image, pixels)]
+    assert all(one.to_json() == found[0].to_json() for one in found)
+    assert found[0].to_json()["detections"]
+    assert found[0].drawn.shape == pixels.shape
+    assert "data:image/png;base64," in found[0]._repr_html_()
+    none = artifact.predict(pixels, min_score=1.0)
+    assert none.to_json()["detections"] == []
+    for bad in (pixels[..., 0], pixels.astype(np.float32)):
+        with pytest.raises(tatami.TatamiError, match="is no picture"):
+            artifact.predict(bad)
