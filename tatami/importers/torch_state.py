@@ -27,7 +27,7 @@ from tatami.importers.pickle_reader import COPY, Name, Tensor, read_pickle
 MAX_BYTES = 1 << 31
 MAX_TABLE = 1 << 22
 """Bytes of a table of names."""
-MOST_SHARED = 2
+MAX_SHARED = 2
 """Numbers in the tensors of a file, for each byte of it."""
 MAGIC = 0x1950A86A20F9469CFC6C
 """What the first pickle of the older form holds."""
@@ -55,7 +55,7 @@ _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "ema", "weights")
 
 
 def is_state(file: Path) -> bool:
-    """Whether a file begins as one that torch.save wrote: a zip, or a pickle.
+    """Tell whether a file begins as one that torch.save wrote: a zip, or a pickle.
 
     Safetensors begin with eight bytes of a length, which may be any, and a brace.
     """
@@ -65,11 +65,13 @@ def is_state(file: Path) -> bool:
 
 
 def read_state(file: Path) -> dict[str, NDArray[Any]]:
-    """The tensors of a state_dict by name, floats as float32, whole numbers as they are.
+    """Read the tensors of a state_dict by name, floats as float32, whole numbers as they are.
 
-    A checkpoint that holds a state_dict beside other things gives that. Raises TatamiError, naming
-    the file, for what is not one, for a call of anything but torch's tensors, and for a file whose
-    numbers are not all there.
+    A checkpoint that holds a state_dict beside other things gives that.
+
+    Raises:
+        TatamiError: Naming the file, for what is not one, for a call of anything but torch's
+            tensors, and for a file whose numbers are not all there.
     """
     if file.stat().st_size > MAX_BYTES:
         raise TatamiError("the file is too large", hint="give a state_dict", file=file)
@@ -84,7 +86,7 @@ def read_state(file: Path) -> dict[str, NDArray[Any]]:
             # A tensor may share its numbers with others, or repeat them; a small file may not
             # ask for a large memory by that.
             numbers = sum(math.prod(tensor.shape) for tensor in state.values())
-            if numbers > MOST_SHARED * file.stat().st_size:
+            if numbers > MAX_SHARED * file.stat().st_size:
                 raise TatamiError(
                     f"the file describes {numbers} numbers, its size is of fewer", hint=COPY
                 )
@@ -107,14 +109,24 @@ def read_state(file: Path) -> dict[str, NDArray[Any]]:
         raise TatamiError("the file is damaged", hint=COPY, file=file) from None
 
 
-def put(
+def load_state(
     model: onnx.ModelProto, state: Mapping[str, NDArray[Any]], table: Mapping[str, str]
 ) -> onnx.ModelProto:
-    """The model with its weights from the state.
+    """Give a model its weights from a state.
 
-    table: for names that differ, the state's to the model's; "-" for one that is not wanted. Counts
-    of batches (num_batches_tracked) are never wanted. Raises TatamiError, with the names, unless
-    every weight of the model is given and every tensor of the state is used, in its own shape.
+    Counts of batches (num_batches_tracked) are never needed.
+
+    Args:
+        model: The model.
+        state: Tensors by name.
+        table: For names that differ, the state's to the model's; "-" for one that is left out.
+
+    Returns:
+        The model with the weights.
+
+    Raises:
+        TatamiError: With the names, unless every weight of the model is given and every tensor of
+            the state is used, in its own shape.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
@@ -148,11 +160,15 @@ def put(
     return result
 
 
-_TABLE = "write a table, `--table FILE`: a line NAME-IN-STATE NAME-IN-NETWORK, or - to leave it out"
+_TABLE = "write a table of names: a line NAME-IN-STATE NAME-IN-NETWORK, or - to leave it out"
 
 
 def read_table(file: Path) -> dict[str, str]:
-    """Lines of two names; # begins a comment. Raises TatamiError, naming the line."""
+    """Read lines of two names; # begins a comment.
+
+    Raises:
+        TatamiError: For a faulty line; it names it.
+    """
     table: dict[str, str] = {}
     lines = read_text(file, MAX_TABLE, _TABLE).splitlines()
     for number, line in enumerate(lines, start=1):
@@ -166,7 +182,7 @@ def read_table(file: Path) -> dict[str, str]:
 
 
 def _weights_of(model: onnx.ModelProto) -> set[str]:
-    """The trained numbers: what operators with weights take beside their first input."""
+    """Find the trained numbers: what operators with weights take beside their first input."""
     kinds = ("Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization")
     weights = {tensor.name for tensor in model.graph.initializer}
     return {
@@ -179,7 +195,7 @@ def _weights_of(model: onnx.ModelProto) -> set[str]:
 
 
 def _state_of(content: object) -> dict[str, Tensor]:
-    """The state_dict that a checkpoint is, or has within; MAX_WRAPPERS within one another."""
+    """Find the state_dict that a checkpoint is, or has within; MAX_WRAPPERS within one another."""
     for _ in range(MAX_WRAPPERS):
         if not isinstance(content, dict):
             break
@@ -221,7 +237,7 @@ def _array(name: str, tensor: Tensor, storage: Storage) -> NDArray[Any]:
 
 
 def _storage_of(parts: tuple[Any, ...]) -> tuple[np.dtype[Any], str, int]:
-    """('storage', type, key, device, count) as torch writes it."""
+    """Read ('storage', type, key, device, count) as torch writes it."""
     if (
         len(parts) not in (5, 6)
         or parts[5:] not in ((), (None,))  # before torch 0.4: a part of another storage
@@ -267,7 +283,7 @@ def _read_zip(file: BinaryIO, size: int) -> tuple[object, Storage]:
 
 
 def _check_members(archive: zipfile.ZipFile, size: int) -> None:
-    """Members are stored as they are, torch's way, each in its own part of the file."""
+    """Check that members are stored as they are, torch's way, each in its own part of the file."""
     members = archive.infolist()
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise TatamiError("the file is compressed, which torch.save does not do", hint=COPY)
@@ -276,7 +292,7 @@ def _check_members(archive: zipfile.ZipFile, size: int) -> None:
 
 
 def _read_legacy(data: bytes) -> tuple[object, Storage]:
-    """Pickles of a mark, a version, the machine, the object and the keys; then storages."""
+    """Read pickles of a mark, a version, the machine, the object and the keys; then storages."""
     file = io.BytesIO(data)
     if read_pickle(file) != MAGIC or read_pickle(file) != 1001:
         raise TatamiError("the file is not one that torch.save wrote", hint=COPY)
@@ -314,9 +330,11 @@ def _numbers(data: bytes, key: str, kind: np.dtype[Any], count: int) -> NDArray[
 
 
 def _tensors(waiting: list[Any], seen: set[int]) -> list[Tensor]:
-    """Every tensor within some values, each once, whatever holds it and however often.
+    """List every tensor within some values, each once, whatever holds it and however often.
 
-    seen: the identities of what was walked, which must live as long; they grow.
+    Args:
+        waiting: The values.
+        seen: The identities of what was walked, which must live as long; they grow.
     """
     found = []
     while waiting:

@@ -24,7 +24,7 @@ from tatami.models.stand_ins import replaced
 from tatami.models.table import Model, Part
 from tatami.models.torch_operators import ALIASES, ROWS, Row, tensors
 from tatami.ops.counting import Cost, Node, Value, count
-from tatami.rules.naming import value_names
+from tatami.ops.naming import value_names
 from tatami.types import Size, Spec
 
 

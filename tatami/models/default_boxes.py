@@ -360,7 +360,9 @@ def check_batch(images: Tensor, module: nn.Module) -> None:
     if not module.training or len(images) > 1:
         return
     if any(isinstance(part, nn.BatchNorm2d) for part in module.modules()):
-        raise TatamiError("a batch of 1 cannot be normalized", hint="give --batch 2 or more")
+        raise TatamiError(
+            "a batch of 1 cannot be normalized", hint="give 2 or more", setting="batch"
+        )
 
 
 def check_input_size(size: Size, min_side: int) -> None:

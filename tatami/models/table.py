@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, cast
 
 from tatami import models
 from tatami.errors import TatamiError
@@ -261,9 +261,9 @@ class TwoStageModel(Model[TwoStageSpec]):
 
     def parts(self, module: nn.Module, spec: TwoStageSpec) -> tuple[Part, ...]:
         """List both networks; where regions are warped pictures, the head, which is all."""
-        from tatami.models.two_stage import Head, TwoStage
+        from tatami.models.two_stage import Head
 
-        assert isinstance(module, TwoStage)
+        module = cast("TwoStage", module)
         warps = spec.decoding.kind == "warp"
         size = spec.input.size if warps else spec.decoding.bins
         head = Part("head", Head(module), module.channels, size)

@@ -7,7 +7,7 @@ import ast
 import onnx_ir as ir
 from onnx_ir.passes import common
 
-from tatami.rules.naming import value_names
+from tatami.ops.naming import value_names
 
 SCOPES = "pkg.torch.onnx.name_scopes"
 """Where torch's exporter notes a node's place, as ``['', 'conv1', 'conv1.norm', 'aten_op']``."""
@@ -16,7 +16,7 @@ SCOPES = "pkg.torch.onnx.name_scopes"
 def name_values(model: ir.Model) -> None:
     """Name each activation and node by its module, then forget the exporter's notes.
 
-    The names are those of rules/naming.py. Inputs, outputs and weights keep their names.
+    The names are those of ops/naming.py. Inputs, outputs and weights keep their names.
     Pre: nodes carry the exporter's notes; those without count as made at the top.
     Post: names are unique and hold no trace of the exporting machine (its notes hold file paths).
     """
