@@ -33,17 +33,20 @@ Attribute = int | float | str | Sequence[int]
 class Builder:
     """A network under construction: a method an operator, each giving the name of what it makes.
 
-    name: what the layer is called; a name that is taken gets a number. Weights are called
-    ``<name>.weight``, ``<name>.bias`` and so on.
-    Every method raises TatamiError (without a file) for shapes that do not fit and for weights
-    that are not finite.
+    The ``name`` that a method takes is what the layer is called; a name that is taken gets a
+    number. Weights are called ``<name>.weight``, ``<name>.bias`` and so on. Every method raises
+    TatamiError (without a file) for shapes that do not fit and for weights that are not finite.
+
+    Args:
+        size: Of the input.
+        keep_weights: Whether to keep them; without them the shapes are found, in no memory, but
+            there is no model.
     """
 
     images = "images"
     """The one input, (1, 3, height, width) float32."""
 
     def __init__(self, size: Size, *, keep_weights: bool = True) -> None:
-        """keep_weights: without them the shapes are found, in no memory, but there is no model."""
         self.size = size
         self._keep_weights = keep_weights
         self._shapes: dict[str, Shape] = {}
@@ -53,7 +56,7 @@ class Builder:
         self._hold(self._free(self.images), (1, 3, size.height, size.width))
 
     def shape(self, value: str) -> Shape:
-        """Of an image-like value (1, channels, rows, columns)."""
+        """Give the shape of a value, as (1, channels, rows, columns)."""
         return self._shapes[value]
 
     def add(
@@ -64,7 +67,15 @@ class Builder:
         shape: Shape,
         attributes: Mapping[str, Attribute] | None = None,
     ) -> str:
-        """Any operator of one output; the caller knows its shape."""
+        """Add any operator of one output.
+
+        Args:
+            operator: Its name in ONNX.
+            name: What it is called.
+            inputs: Names of values.
+            shape: Of the output.
+            attributes: By name.
+        """
         value = self._free(name or operator)
         node = helper.make_node(operator, list(inputs), [value], name=value)
         for key, setting in (attributes or {}).items():
@@ -74,7 +85,7 @@ class Builder:
         return value
 
     def weight(self, name: str, array: NDArray[np.float32] | NDArray[np.int64]) -> str:
-        """A constant of the network, float32 or the int64 of a shape."""
+        """Add a constant, float32 or the int64 of a shape."""
         if not self._keep_weights:
             return self._free(name)
         if array.dtype.kind == "f" and not np.isfinite(array).all():
@@ -95,7 +106,16 @@ class Builder:
         window: Window,
         groups: int = 1,
     ) -> str:
-        """weight: (outputs, channels / groups, rows, columns).  bias: (outputs,)."""
+        """Add a convolution.
+
+        Args:
+            name: What it is called.
+            x: A map.
+            weight: (outputs, channels / groups, rows, columns).
+            bias: (outputs,).
+            window: Where the kernel lies.
+            groups: How many parts the channels are divided into.
+        """
         channels, _, _ = self._map(name, x)
         if channels != weight.shape[1] * groups or weight.shape[0] % groups:
             raise _unfit(
@@ -122,7 +142,7 @@ class Builder:
         variance: Float32,
         epsilon: float,
     ) -> str:
-        """(x - mean) / sqrt(variance + epsilon) * scale + bias; each (channels,)."""
+        """Add (x - mean) / sqrt(variance + epsilon) * scale + bias; each (channels,)."""
         channels, _, _ = self._map(name, x)
         inputs = [x]
         parts = {"scale": scale, "bias": bias, "mean": mean, "variance": variance}
@@ -135,7 +155,7 @@ class Builder:
         return self.add("BatchNormalization", name, inputs, self.shape(x), {"epsilon": epsilon})
 
     def scale(self, name: str, x: str, factor: Float32 | None, offset: Float32 | None) -> str:
-        """x * factor + offset along axis 1, each (channels,) or None for what is left out."""
+        """Add x * factor + offset along axis 1, each (channels,) or None for what is left out."""
         shape = self.shape(x)
         if len(shape) < 2:
             raise _unfit(name, f"scales a value of shape {shape}, which has no channels")
@@ -149,13 +169,13 @@ class Builder:
         return x
 
     def multiply(self, name: str, x: str, number: float) -> str:
-        """x times one number."""
+        """Add x times one number."""
         shape = self.shape(x)
         factor = np.full([1] * len(shape), number, np.float32)
         return self.add("Mul", name, [x, self.weight(f"{name}.factor", factor)], shape)
 
     def inner_product(self, name: str, x: str, weight: Float32, bias: Float32 | None) -> str:
-        """(1, inputs) times weight (outputs, inputs), transposed, plus bias (outputs,)."""
+        """Add (1, inputs) times weight (outputs, inputs), transposed, plus bias (outputs,)."""
         shape = self.shape(x)
         if len(shape) != 2 or shape[1] != weight.shape[1]:
             raise _unfit(name, f"has weights {weight.shape} for a value of shape {shape}")
@@ -165,15 +185,19 @@ class Builder:
         return self.add("Gemm", name, inputs, (shape[0], len(weight)), {"transB": 1})
 
     def relu(self, name: str, x: str) -> str:
+        """Add max(x, 0)."""
         return self.add("Relu", name, [x], self.shape(x))
 
     def leaky_relu(self, name: str, x: str, slope: float) -> str:
+        """Add x where x >= 0, else slope * x."""
         return self.add("LeakyRelu", name, [x], self.shape(x), {"alpha": slope})
 
     def sigmoid(self, name: str, x: str) -> str:
+        """Add the sigmoid of x."""
         return self.add("Sigmoid", name, [x], self.shape(x))
 
     def clip(self, name: str, x: str, low: float, high: float) -> str:
+        """Add x clipped to between ``low`` and ``high``."""
         limits = [
             self.weight(f"{name}.{part}", np.asarray(limit, np.float32))
             for part, limit in (("low", low), ("high", high))
@@ -181,28 +205,36 @@ class Builder:
         return self.add("Clip", name, [x, *limits], self.shape(x))
 
     def softmax(self, name: str, x: str, axis: int) -> str:
+        """Add softmax along an axis."""
         shape = self.shape(x)
         if not -len(shape) <= axis < len(shape):
             raise _unfit(name, f"works along axis {axis} of a value of shape {shape}")
         return self.add("Softmax", name, [x], shape, {"axis": axis % len(shape)})
 
     def max_pool(self, name: str, x: str, window: Window) -> str:
-        """Padding counts as minus infinity."""
+        """Add a max pool; padding counts as minus infinity."""
         return self._pool("MaxPool", name, x, window, {})
 
     def average_pool(self, name: str, x: str, window: Window, *, count_padding: bool) -> str:
-        """count_padding: the divisor is the whole window's, padding being zeros."""
+        """Add an average pool.
+
+        Args:
+            name: What it is called.
+            x: A map.
+            window: Where it lies.
+            count_padding: Whether the divisor is the whole window's, padding being zeros.
+        """
         more = {"count_include_pad": int(count_padding)}
         return self._pool("AveragePool", name, x, window, more)
 
     def global_pool(self, name: str, x: str, kind: Literal["max", "average"]) -> str:
-        """(1, channels, rows, columns) -> (1, channels, 1, 1)."""
+        """Add a pool of the whole map: (1, channels, rows, columns) -> (1, channels, 1, 1)."""
         channels, _, _ = self._map(name, x)
         operator = "GlobalMaxPool" if kind == "max" else "GlobalAveragePool"
         return self.add(operator, name, [x], (1, channels, 1, 1))
 
     def pad(self, name: str, x: str, window: Window) -> str:
-        """Zeros around a map, as many as the window's padding says."""
+        """Add zeros around a map, as many as the window's padding says."""
         channels, height, width = self._map(name, x)
         rows, columns = window.rows, window.columns
         pads = [0, 0, rows.before, columns.before, 0, 0, rows.after, columns.after]
@@ -215,7 +247,7 @@ class Builder:
         return self.add("Pad", name, [x, self.weight(f"{name}.pads", np.asarray(pads))], shape)
 
     def concat(self, name: str, values: Sequence[str], axis: int = 1) -> str:
-        """Values beside one another along one axis; negative axes count from the end."""
+        """Concatenate values along one axis; negative axes count from the end."""
         shapes = [self.shape(value) for value in values]
         rank = len(shapes[0])
         if not -rank <= axis < rank:
@@ -229,13 +261,13 @@ class Builder:
         return self.add("Concat", name, values, shape, {"axis": axis})
 
     def elementwise(self, operator: Literal["Add", "Mul"], name: str, a: str, b: str) -> str:
-        """Two values of one shape."""
+        """Add a sum or a product of two values of one shape."""
         if self.shape(a) != self.shape(b):
             raise _unfit(name, f"combines values of shapes {self.shape(a)} and {self.shape(b)}")
         return self.add(operator, name, [a, b], self.shape(a))
 
     def upsample(self, name: str, x: str, rows: int, columns: int) -> str:
-        """Every sample repeated, ``rows`` times down and ``columns`` times across."""
+        """Repeat every sample, ``rows`` times down and ``columns`` times across."""
         channels, height, width = self._map(name, x)
         if min(rows, columns) < 1:
             raise _unfit(name, f"enlarges {rows} times down and {columns} times across")
@@ -250,7 +282,7 @@ class Builder:
     def resize_linear(
         self, name: str, x: str, size: Size, coordinates: Literal["half_pixel", "align_corners"]
     ) -> str:
-        """Bilinear, to a size."""
+        """Resize to a size, bilinearly."""
         channels, _, _ = self._map(name, x)
         shape = (1, channels, size.height, size.width)
         attributes: dict[str, Attribute] = {
@@ -260,7 +292,7 @@ class Builder:
         return self._resize(name, x, shape, attributes)
 
     def space_to_depth(self, name: str, x: str, block: int) -> str:
-        """Each block x block samples as channels: by row and column, all channels of each."""
+        """Lay the samples of each block x block out as channels: by row and column, all of each."""
         channels, height, width = self._map(name, x)
         if block < 1 or height % block or width % block:
             raise _unfit(name, f"takes blocks of {block}x{block} of a map of {width}x{height}")
@@ -268,7 +300,7 @@ class Builder:
         return self.add("SpaceToDepth", name, [x], shape, {"blocksize": block})
 
     def transpose(self, name: str, x: str, order: Sequence[int]) -> str:
-        """Axis i of the result is axis ``order[i]`` of x."""
+        """Reorder axes: axis i of the result is axis ``order[i]`` of x."""
         shape = self.shape(x)
         if sorted(order) != list(range(len(shape))):
             raise _unfit(name, f"orders the axes of a value of shape {shape} as {list(order)}")
@@ -276,14 +308,18 @@ class Builder:
         return self.add("Transpose", name, [x], made, {"perm": list(order)})
 
     def reshape(self, name: str, x: str, shape: Shape) -> str:
-        """The same numbers in another shape, every side of which is given."""
+        """Give the same numbers another shape, every side of which is known."""
         if min(shape, default=1) < 1 or math.prod(shape) != math.prod(self.shape(x)):
             raise _unfit(name, f"makes {shape} of a value of shape {self.shape(x)}")
         sides = self.weight(f"{name}.shape", np.asarray(shape, np.int64))
         return self.add("Reshape", name, [x, sides], shape)
 
     def model(self, outputs: Mapping[str, str]) -> onnx.ModelProto:
-        """The network; ``outputs`` gives each output's name and its value, in order."""
+        """Finish the network.
+
+        Args:
+            outputs: Each output's name and its value, in order.
+        """
         assert self._keep_weights, "a network without its weights"
         shapes = {name: self.shape(value) for name, value in outputs.items()}
         self._name_outputs(outputs)
@@ -301,7 +337,7 @@ class Builder:
         return model
 
     def _name_outputs(self, outputs: Mapping[str, str]) -> None:
-        """Give outputs the names that they shall have; what had one of these gets another."""
+        """Give outputs the names that they must have; what had one of these gets another."""
         if self.images in outputs:
             raise _unfit(self.images, "is the input's name, an output cannot have it")
         renamed: dict[str, str] = {}
@@ -336,7 +372,7 @@ class Builder:
         return self.add(operator, name, [x], shape, attributes)
 
     def _places(self, name: str, x: str, window: Window) -> tuple[int, int]:
-        """How many places a window takes on a map; the map with its padding is bounded too."""
+        """Count the places that a window takes on a map; the padded map is bounded too."""
         channels, height, width = self._map(name, x)
         rows, columns = window.rows, window.columns
         padded = (height + rows.before + rows.after, width + columns.before + columns.after)
@@ -349,7 +385,7 @@ class Builder:
         return self.add("Resize", name, [x, "", "", sizes], shape, attributes)
 
     def _map(self, name: str, x: str) -> tuple[int, int, int]:
-        """Channels, rows and columns of a value that must be a map."""
+        """Give channels, rows and columns of a value that must be a map."""
         shape = self.shape(x)
         if len(shape) != 4:
             raise _unfit(name, f"needs a map, not a value of shape {shape}")
@@ -369,7 +405,7 @@ class Builder:
             )
 
     def _free(self, name: str) -> str:
-        """The name, or, where it is taken, the name and a number."""
+        """Give the name or, where it is taken, the name and a number."""
         found = name
         while self._taken[found]:
             found = f"{name}_{self._taken[name]}"

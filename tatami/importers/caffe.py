@@ -33,6 +33,16 @@ _OF_LAYER = (
 
 @dataclass(frozen=True)
 class Layer:
+    """One layer of the prototxt.
+
+    Args:
+        name: Its name.
+        type: Its type.
+        bottoms: The blobs that it reads.
+        tops: The blobs that it makes.
+        message: All that the file says of it.
+    """
+
     name: str
     type: str
     bottoms: tuple[str, ...]
@@ -43,8 +53,13 @@ class Layer:
 class Network:
     """The network so far.
 
-    values: for each blob that layers have made, the value that holds it now: a layer may work in
-    place, and then the blob's name stands for another value afterwards.
+    ``values`` has, for each blob that layers have made, the value that holds it now: a layer may
+    work in place, and then the blob's name stands for another value afterwards.
+
+    Args:
+        builder: The ONNX model in the making.
+        caffemodel: The file of the weights.
+        blobs: The weights of each layer.
     """
 
     def __init__(self, builder: Builder, caffemodel: Path, blobs: dict[str, tuple[Blob, ...]]):
@@ -56,7 +71,11 @@ class Network:
         self.unused: dict[str, None] = {}  # blobs that no layer has taken: in the end the outputs
 
     def weights(self, layer: Layer, *shapes: tuple[int, ...]) -> list[Float32]:
-        """The layer's blobs, which must have these shapes; sides of 1 are not looked at."""
+        """Give the layer's blobs, which must have these shapes; sides of 1 are not compared.
+
+        Raises:
+            TatamiError: For a layer without blobs, or with others.
+        """
         blobs = self.blobs.get(layer.name, ())
         counts = [math.prod(shape) for shape in shapes]
         if layer.name in self.weighted:
@@ -85,11 +104,19 @@ class Network:
 
 
 def read_caffe(prototxt: Path, caffemodel: Path, size: Size | None) -> Imported:
-    """The network of a deploy prototxt with the weights of a caffemodel.
+    """Import the network of a deploy prototxt with the weights of a caffemodel.
 
-    size: in place of that of the prototxt's input.  Outputs keep the names of their blobs.
-    Raises TatamiError for files that are damaged or do not belong together and for what Tatami
-    does not know, with the line where it is in the prototxt; OSError.
+    Outputs keep the names of their blobs.
+
+    Args:
+        prototxt: The network.
+        caffemodel: Its weights.
+        size: In place of that of the prototxt's input.
+
+    Raises:
+        TatamiError: For files that are damaged or do not belong together and for what Tatami does
+            not know, with the line where it is in the prototxt.
+        OSError: For a file that cannot be read.
     """
     whole = parse_prototxt(prototxt)
     layers = _layers(whole)
@@ -116,7 +143,7 @@ def read_caffe(prototxt: Path, caffemodel: Path, size: Size | None) -> Imported:
 
 
 def _layers(whole: Message) -> list[Layer]:
-    """The layers that are there when the network is used."""
+    """List the layers that are there when the network is used."""
     if whole.has("layers"):
         line = whole.messages("layers")[0].line
         raise whole.wrong(
@@ -150,7 +177,7 @@ def _layers(whole: Message) -> list[Layer]:
 
 
 def _is_included(message: Message) -> bool:
-    """Whether a layer's rules let it into the network of the phase TEST."""
+    """Tell whether a layer's rules let it into the network of the phase TEST."""
     phases: dict[str, list[str]] = {"include": [], "exclude": []}
     for kind, found in phases.items():
         for rule in message.messages(kind):
@@ -163,7 +190,14 @@ def _is_included(message: Message) -> bool:
 
 @dataclass(frozen=True)
 class Input:
-    """blob: its name.  shape: (images, 3, height, width).  rest: the layers after it."""
+    """The network's input.
+
+    Args:
+        blob: Its name.
+        shape: (images, 3, height, width).
+        place: Where the file says it.
+        rest: The layers after it.
+    """
 
     blob: str
     shape: list[int]
@@ -172,7 +206,7 @@ class Input:
 
 
 def _input(whole: Message, layers: list[Layer]) -> Input:
-    """The network's one input, whichever way the file says it."""
+    """Find the network's one input, whichever way the file says it."""
     names = whole.texts("input")
     shapes = [shape.integers("dim") for shape in whole.messages("input_shape")]
     dims = whole.integers("input_dim")
@@ -213,7 +247,9 @@ def _add(network: Network, layer: Layer) -> None:
         )
     rule = _LAYERS[layer.type]
     bottoms, tops = len(layer.bottoms), len(layer.tops)
-    if not (rule.least <= bottoms <= rule.most) or (tops != 1 and layer.type != "Split"):
+    if not (rule.min_bottoms <= bottoms <= rule.max_bottoms) or (
+        tops != 1 and layer.type != "Split"
+    ):
         raise layer.message.wrong(
             f"layer '{layer.name}' of type {layer.type} has {bottoms} bottoms and {tops} tops",
             "bring the network by way of ONNX",
@@ -280,7 +316,7 @@ def _convolution(network: Network, layer: Layer, inputs: list[str]) -> str:
 
 
 def _axes(said: Message) -> tuple[Axis, Axis]:
-    """Rows and columns of a convolution's window, in each of Caffe's ways to say it."""
+    """Read rows and columns of a convolution's window, in each of Caffe's ways to say it."""
     kernels = _pair(said, "kernel_size", "kernel", None)
     strides = _pair(said, "stride", "stride", 1)
     pads = _pair(said, "pad", "pad", 0)
@@ -293,7 +329,7 @@ def _axes(said: Message) -> tuple[Axis, Axis]:
 
 
 def _pair(said: Message, name: str, prefix: str, default: int | None) -> tuple[int, int]:
-    """(rows, columns): one number for both or a list of two, or else ``_h`` and ``_w``."""
+    """Read (rows, columns): one number for both or a list of two, or else ``_h`` and ``_w``."""
     row, column = f"{prefix}_h", f"{prefix}_w"
     if not said.has(row) and not said.has(column):
         return _numbers(said, name, default)
@@ -355,7 +391,7 @@ def _pooling(network: Network, layer: Layer, inputs: list[str]) -> str:
 
 
 def _rounds_up(said: Message) -> bool:
-    """Caffe rounds up, unless one of the two later members says otherwise."""
+    """Tell whether a pool rounds up: Caffe does unless one of two later members says otherwise."""
     mode = said.word("round_mode", "CEIL")
     if mode not in ("CEIL", "FLOOR", "0", "1"):
         raise said.wrong(f"'round_mode' is '{mode}', not CEIL or FLOOR", CORRECT)
@@ -363,10 +399,10 @@ def _rounds_up(said: Message) -> bool:
 
 
 def _pooled_axis(length: int, axis: Axis, padded: bool, up: bool) -> Axis:
-    """The window of Caffe's pool in explicit padding, so that rounding down gives as many places.
+    """Write the window of Caffe's pool with padding that gives its places by rounding down.
 
     Caffe rounds the number of places up, and, where either axis has padding, drops a last window
-    that begins in the padding after the map. Padding beyond what it says is never looked at.
+    that begins in the padding after the map. Padding beyond what it says is never read.
     """
     room = length + 2 * axis.before - axis.kernel
     if room < 0:
@@ -524,7 +560,7 @@ def _flatten(network: Network, layer: Layer, inputs: list[str]) -> str:
 
 
 def _axis(said: Message, name: str, default: int, rank: int) -> int:
-    """An axis of a value, a negative one counted from the end."""
+    """Read an axis of a value, a negative one counted from the end."""
     axis = said.integer(name, default)
     if not -rank <= axis < rank:
         raise said.wrong(f"'{name}' is {axis}, where there are {rank} axes", CORRECT)
@@ -561,7 +597,7 @@ def _upsample(network: Network, layer: Layer, inputs: list[str]) -> str:
 
 
 def _same(network: Network, layer: Layer, inputs: list[str]) -> str:
-    """Dropout, when the network is used, and Split change nothing."""
+    """Pass the input on: Dropout, when the network is used, and Split change nothing."""
     return inputs[0]
 
 
@@ -569,13 +605,17 @@ def _same(network: Network, layer: Layer, inputs: list[str]) -> str:
 class Rule:
     """How a type of layer is added.
 
-    parameters: its own members.  least, most: how many bottoms it takes.
+    Args:
+        add: Adds it and gives the name of its value.
+        parameters: Its own members.
+        min_bottoms: The fewest bottoms it takes.
+        max_bottoms: The most bottoms it takes.
     """
 
     add: Callable[[Network, Layer, list[str]], str]
     parameters: tuple[str, ...] = ()
-    least: int = 1
-    most: int = 1
+    min_bottoms: int = 1
+    max_bottoms: int = 1
 
 
 MANY = 1 << 10
@@ -614,7 +654,7 @@ def _channels(network: Network, layer: Layer, value: str) -> int:
 
 
 def _only(said: Message, name: str, known: int) -> None:
-    """A member that may say only what is Caffe's default."""
+    """Check that a member says only what is Caffe's default."""
     value = said.integer(name, known)
     if value != known:
         raise said.wrong(f"'{name}' is {value}, where Tatami knows {known}", BY_ONNX)

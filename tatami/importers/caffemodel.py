@@ -49,9 +49,13 @@ _MESSAGES = {
 
 @dataclass(frozen=True)
 class Blob:
-    """shape: as the file says it.  data: as many float32 as it holds, which may be another count.
+    """An array of weights.
 
     The older four numbers num, channels, height, width count as a shape of four.
+
+    Args:
+        shape: As the file says it.
+        data: As many float32 as the file holds, which may be another count.
     """
 
     shape: tuple[int, ...]
@@ -59,10 +63,12 @@ class Blob:
 
 
 def read_caffemodel(path: Path) -> dict[str, tuple[Blob, ...]]:
-    """The blobs of every layer that has any, by the layer's name.
+    """Read the blobs of every layer that has any, by the layer's name.
 
-    Raises TatamiError for what is no caffemodel, is cut short, too large, of the old kind (V1), or
-    holds numbers that are not finite; OSError where it cannot be opened.
+    Raises:
+        TatamiError: For what is no caffemodel, is cut short, too large, of the old kind (V1), or
+            holds numbers that are not finite.
+        OSError: Where it cannot be opened.
     """
     size = path.stat().st_size
     if size > MAX_BYTES:
@@ -143,7 +149,7 @@ def _blob(layer: str, content: bytes) -> Blob:
 
 
 def _file() -> Any:
-    """The descriptor of the messages above."""
+    """Make the descriptor of the messages above."""
     kinds = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(
         name="caffemodel.proto", package="caffemodel", syntax="proto2"

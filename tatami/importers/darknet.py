@@ -1,7 +1,7 @@
 """darknet's cfg and weights to ONNX, layer by layer as darknet computes them.
 
 What a layer does is that of pjreddie/darknet and of AlexeyAB's; a layer, or a setting of one, that
-is not known here is refused with its line. The weights file is a header and float32 numbers, of
+is not known here is refused with its line. The weights file is a header and float32 numbers, for
 each convolution: biases, then (with batch normalization) scales, means and variances, then weights.
 """
 
@@ -58,7 +58,20 @@ DECODINGS: dict[str, Literal["yolov1", "yolov2", "yolov3"]] = {
 
 @dataclass
 class Network:
-    """The network so far. values: what each layer made.  maps: what the detection layers read."""
+    """The network so far.
+
+    Args:
+        builder: The ONNX model in the making.
+        weights: Where weights come from.
+        epsilon: Of every batch normalization.
+        values: What each layer made.
+        maps: What the detection layers read.
+        grids: The anchors of each map.
+        kinds: How each map is decoded, its scores, its classes and its suppression.
+        notes: What a user should know, a line each.
+        before: The section before this one.
+        following: The section after this one.
+    """
 
     builder: Builder
     weights: Weights | Ones
@@ -75,10 +88,11 @@ class Network:
 
     @property
     def last(self) -> str:
+        """The value that the last layer made."""
         return self.values[-1] if self.values else self.builder.images
 
     def layer(self, section: Section, number: int) -> str:
-        """What a relative (negative) or absolute layer number stands for."""
+        """Find the value that a relative (negative) or absolute layer number stands for."""
         index = len(self.values) + number if number < 0 else number
         if not 0 <= index < len(self.values):
             raise section.wrong(f"refers to layer {number}, which is not before it")
@@ -86,19 +100,28 @@ class Network:
 
 
 def read_darknet(cfg: Path, weights: Path, epsilon: Epsilon, size: Size | None = None) -> Imported:
-    """A network of darknet's. epsilon: of every batch normalization.  size: in place of the cfg's.
+    """Import a network of darknet's.
 
-    Values are called ``layer00``, ``layer01`` ... after darknet's layers. Raises TatamiError, with
-    the line, for what is not supported, and for a weights file that has more or fewer numbers.
+    Values are called ``layer00``, ``layer01`` ... after darknet's layers.
+
+    Args:
+        cfg: The network.
+        weights: Its weights.
+        epsilon: Of every batch normalization.
+        size: In place of the cfg's.
+
+    Raises:
+        TatamiError: With the line, for what is not supported, and for a weights file that has more
+            or fewer numbers.
     """
     net, *layers = read_cfg(cfg)
     if not 0 < len(layers) <= MAX_LAYERS:
         raise TatamiError(
             f"{len(layers)} layers", hint=f"give a cfg of 1 to {MAX_LAYERS} layers", file=cfg
         )
-    if net.whole("channels", 3) != 3:
+    if net.integer("channels", 3) != 3:
         raise net.wrong("has pictures of other than 3 channels", "channels")
-    own = Size(net.whole("width", 416, 1, 16384), net.whole("height", 416, 1, 16384))
+    own = Size(net.integer("width", 416, 1, 16384), net.integer("height", 416, 1, 16384))
     numbers = Weights(weights)
     # First with ones for weights: a file of another network is told by its count, not by its sums.
     shapes = Builder(size or own, keep_weights=False)
@@ -168,6 +191,9 @@ class Weights:
 
     The header is three int32 (major, minor, revision) and the count of pictures seen, 4 bytes
     before version 0.2 and 8 since.
+
+    Args:
+        file: The weights file.
     """
 
     def __init__(self, file: Path) -> None:
@@ -198,12 +224,16 @@ class Weights:
         self.taken = 0
 
     def take(self, *shape: int) -> Float32:
-        """The next array."""
+        """Take the next array."""
         start, self.taken = self.taken, self.taken + math.prod(shape)
         return self._numbers[start : self.taken].reshape(shape)
 
     def check(self, needed: int) -> None:
-        """Raise TatamiError unless the file has as many numbers as are needed, finite ones."""
+        """Check that the file has as many numbers as are needed, finite ones.
+
+        Raises:
+            TatamiError: Where it has not.
+        """
         if needed != len(self._numbers):
             raise TatamiError(
                 f"the file has {len(self._numbers)} weights, the cfg asks for {needed}",
@@ -218,12 +248,18 @@ class Weights:
 
 @dataclass
 class Ones:
-    """In place of a file's weights, to count them; they take no memory, whatever a cfg asks for."""
+    """Stands in for a file's weights, to count them; it takes no memory, whatever a cfg asks for.
+
+    Args:
+        transposed: As the cfg says of connected layers.
+        taken: How many numbers were taken.
+    """
 
     transposed: bool
     taken: int = 0
 
     def take(self, *shape: int) -> Float32:
+        """Count an array, and give ones in its place."""
         self.taken += math.prod(shape)
         return np.broadcast_to(np.float32(1), shape)
 
@@ -238,18 +274,21 @@ def _convolutional(network: Network, section: Section, name: str) -> str:
     for key in ("deform", "sway", "rotate", "stretch", "stretch_sway", "coordconv"):
         section.refuse(key)
     section.refuse("share_index", unless=())
-    filters, size = section.whole("filters", 1, 1, MAX_FILTERS), section.whole("size", 1, 1, 255)
-    stride = section.whole("stride", 1, 1, 255)
-    groups, dilation = section.whole("groups", 1, 1), section.whole("dilation", 1, 1, 255)
-    padding = section.whole("padding", 0, 0, 255)
-    if section.whole("pad", 0):
+    filters, size = (
+        section.integer("filters", 1, 1, MAX_FILTERS),
+        section.integer("size", 1, 1, 255),
+    )
+    stride = section.integer("stride", 1, 1, 255)
+    groups, dilation = section.integer("groups", 1, 1), section.integer("dilation", 1, 1, 255)
+    padding = section.integer("padding", 0, 0, 255)
+    if section.integer("pad", 0):
         padding = size // 2
     if dilation > 1 and 2 * padding != size - 1:
         raise section.wrong("is dilated, and not padded by half its size", "dilation")
     rows, columns = (
         Axis(
             size,
-            section.whole(key, stride, 1, 255),
+            section.integer(key, stride, 1, 255),
             padding * dilation,
             padding * dilation,
             dilation,
@@ -259,7 +298,7 @@ def _convolutional(network: Network, section: Section, name: str) -> str:
     _, channels, _, _ = _map(section, builder.shape(network.last))
     if channels % groups or filters % groups:
         raise section.wrong(f"{groups} groups do not divide {channels} channels, {filters} filters")
-    normalized = bool(section.whole("batch_normalize", 0))
+    normalized = bool(section.integer("batch_normalize", 0))
     bias = weights.take(filters)
     statistics = [weights.take(filters) for _ in range(3)] if normalized else []
     kernel = weights.take(filters, channels // groups, size, size)
@@ -275,7 +314,7 @@ def _convolutional(network: Network, section: Section, name: str) -> str:
 def _normalize(
     network: Network, section: Section, name: str, x: str, bias: Float32, rest: list[Float32]
 ) -> str:
-    """Batch normalization; what darknet adds to the root becomes a part of the variance."""
+    """Add batch normalization; what darknet adds to the root becomes a part of the variance."""
     scale, mean, variance = rest
     epsilon = network.epsilon.value
     if network.epsilon.place == "root":
@@ -307,21 +346,24 @@ def _activate(network: Network, section: Section, name: str, x: str, default: st
 def _maxpool(network: Network, section: Section, name: str) -> str:
     for key in ("maxpool_depth", "antialiasing"):
         section.refuse(key)
-    stride = section.whole("stride", 1, 1, 255)
-    size = section.whole("size", stride, 1, 255)
-    padding = section.whole("padding", size - 1, 0, 255)
+    stride = section.integer("stride", 1, 1, 255)
+    size = section.integer("size", stride, 1, 255)
+    padding = section.integer("padding", size - 1, 0, 255)
     _, _, height, width = _map(section, network.builder.shape(network.last))
     if min(height, width) + padding < size:
         raise section.wrong(f"of size {size} is larger than its map of {width}x{height}")
     axes = [
-        _pool_axis(length, size, section.whole(key, stride, 1, 255), padding)
+        _pool_axis(length, size, section.integer(key, stride, 1, 255), padding)
         for length, key in ((height, "stride_y"), (width, "stride_x"))
     ]
     return network.builder.max_pool(name, network.last, Window(axes[0], axes[1]))
 
 
 def _pool_axis(length: int, size: int, stride: int, padding: int) -> Axis:
-    """darknet takes (length + padding - size) / stride + 1 windows, the first at -padding / 2."""
+    """Write a pool of darknet as a window.
+
+    It takes (length + padding - size) / stride + 1 places, the first at -padding / 2.
+    """
     count = (length + padding - size) // stride + 1
     before = padding // 2
     after = max(0, (count - 1) * stride + size - before - length)
@@ -334,14 +376,14 @@ def _avgpool(network: Network, section: Section, name: str) -> str:
 
 def _connected(network: Network, section: Section, name: str) -> str:
     builder, weights = network.builder, network.weights
-    outputs = section.whole("output", 1, 1, MAX_FILTERS)
+    outputs = section.integer("output", 1, 1, MAX_FILTERS)
     inputs = math.prod(builder.shape(network.last))
     bias = weights.take(outputs)
     if weights.transposed:
         kernel = weights.take(inputs, outputs).T
     else:
         kernel = weights.take(outputs, inputs)
-    normalized = bool(section.whole("batch_normalize", 0))
+    normalized = bool(section.integer("batch_normalize", 0))
     statistics = [weights.take(outputs) for _ in range(3)] if normalized else []
     following = network.following
     if following is not None and following.kind == "detection" and isinstance(weights, Weights):
@@ -360,7 +402,7 @@ def _connected(network: Network, section: Section, name: str) -> str:
 
 
 def _dropout(network: Network, section: Section, name: str) -> str:
-    """Nothing, when a trained network runs; so it is with the cost of a classifier."""
+    """Add nothing, when a trained network runs; so it is with the cost of a classifier."""
     return network.last
 
 
@@ -378,7 +420,7 @@ def _softmax(network: Network, section: Section, name: str) -> str:
 def _route(network: Network, section: Section, name: str) -> str:
     section.refuse("groups", unless=("1",))
     section.text("group_id", "0")  # of the only group there is
-    numbers = section.wholes("layers")
+    numbers = section.integers("layers")
     if not numbers:
         raise section.wrong("names no layers")
     values = [network.layer(section, number) for number in numbers]
@@ -390,7 +432,7 @@ def _shortcut(network: Network, section: Section, name: str) -> str:
     section.refuse("weights_normalization", unless=("none",))
     for key in ("alpha", "beta"):
         section.refuse(key, unless=ONE)
-    numbers = section.wholes("from")
+    numbers = section.integers("from")
     if len(numbers) != 1:
         raise section.wrong("adds other than one layer", "from")
     other = network.layer(section, numbers[0])
@@ -403,16 +445,19 @@ def _shortcut(network: Network, section: Section, name: str) -> str:
 
 def _upsample(network: Network, section: Section, name: str) -> str:
     section.refuse("scale", unless=ONE)
-    stride = section.whole("stride", 2, 1, 64)
+    stride = section.integer("stride", 2, 1, 64)
     return network.builder.upsample(name, network.last, stride, stride)
 
 
 def _reorg(network: Network, section: Section, name: str) -> str:
-    """darknet's own rearrangement: the map is read as (c / s^2, h s, w s), a block of s x s of it
-    becomes s^2 channels, and what results is read as (c s^2, h / s, w / s)."""
+    """Add darknet's own rearrangement.
+
+    The map is read as (c / s^2, h s, w s), a block of s x s of it becomes s^2 channels, and the
+    result is read as (c s^2, h / s, w / s).
+    """
     for key in ("reverse", "flatten", "extra"):
         section.refuse(key)
-    stride = section.whole("stride", 1, 1, 64)
+    stride = section.integer("stride", 1, 1, 64)
     builder = network.builder
     _, channels, height, width = _map(section, builder.shape(network.last))
     area = stride * stride
@@ -428,24 +473,27 @@ def _region(network: Network, section: Section, name: str) -> str:
     section.refuse("background")
     section.refuse("tree", unless=())
     section.refuse("map", unless=())
-    if section.whole("coords", 4) != 4:
+    if section.integer("coords", 4) != 4:
         raise section.wrong("has other than 4 coordinates", "coords")
-    classes, count = section.whole("classes", 20, 1, 10000), section.whole("num", 1, 1, 100)
+    classes, count = section.integer("classes", 20, 1, 10000), section.integer("num", 1, 1, 100)
     stride = _stride(network, section)
     pairs = _pairs(section, count)
     pixels = tuple((width * stride[0], height * stride[1]) for width, height in pairs)
-    scores: Scores = "softmax" if section.whole("softmax", 0) else "sigmoid"
+    scores: Scores = "softmax" if section.integer("softmax", 0) else "sigmoid"
     return _detect(network, section, AnchorGrid(pixels, stride), scores, classes)
 
 
 def _detection(network: Network, section: Section, name: str) -> str:
-    """YOLOv1's. The connected layer before it says what it needs in the order of ``_by_channel``,
-    and so has to lie right before it."""
+    """Read YOLOv1's output.
+
+    The connected layer before it gives what it needs in the order of ``_by_channel``, and so has to
+    lie right before it.
+    """
     for key in ("softmax", "reorg"):
         section.refuse(key)
     outputs = math.prod(network.builder.shape(network.last))
     classes, count, side = _detection_numbers(section, outputs)
-    if section.whole("sqrt", 0) != 1:
+    if section.integer("sqrt", 0) != 1:
         raise section.wrong("says sides, not their square roots, which is not supported", "sqrt")
     if network.before is None or LAYERS.get(network.before.kind) is not _connected:
         raise section.wrong("does not lie behind a connected layer")
@@ -461,11 +509,11 @@ def _detection(network: Network, section: Section, name: str) -> str:
 
 
 def _detection_numbers(section: Section, outputs: int) -> tuple[int, int, int]:
-    """Classes, boxes a cell, cells a side; refused where they do not ask for so many outputs."""
-    if section.whole("coords", 1) != 4:
+    """Read classes, boxes a cell, cells a side; refuse them where they do not make the outputs."""
+    if section.integer("coords", 1) != 4:
         raise section.wrong("has other than 4 coordinates", "coords")
-    classes, count = section.whole("classes", 1, 1, 10000), section.whole("num", 1, 1, 100)
-    side = section.whole("side", 7, 1, 1000)
+    classes, count = section.integer("classes", 1, 1, 10000), section.integer("num", 1, 1, 100)
+    side = section.integer("side", 7, 1, 1000)
     asked = side * side * (5 * count + classes)
     if outputs != asked:
         raise section.wrong(
@@ -476,9 +524,12 @@ def _detection_numbers(section: Section, outputs: int) -> tuple[int, int, int]:
 
 
 def _by_channel(section: Section, outputs: int) -> Int64:
-    """Where the numbers of a map (5 * B + C, side, side), as ``Decoding`` has it, lie among what
-    darknet's layer before [detection] says: first C classes of every cell, then B confidences of
-    every cell, then x, y and the roots of w and h of every cell's B boxes."""
+    """Find where the numbers of a map (5 * B + C, side, side) lie in darknet's order.
+
+    The map is as ``Decoding`` has it. What darknet's layer before [detection] gives is first C
+    classes of every cell, then B confidences of every cell, then x, y and the roots of w and h of
+    every cell's B boxes.
+    """
     classes, count, side = _detection_numbers(section, outputs)
     cells = side * side
     numbers = np.arange(outputs)
@@ -490,9 +541,9 @@ def _by_channel(section: Section, outputs: int) -> Int64:
 
 def _yolo(network: Network, section: Section, name: str) -> str:
     section.refuse("new_coords")
-    classes, count = section.whole("classes", 20, 1, 10000), section.whole("num", 1, 1, 100)
+    classes, count = section.integer("classes", 20, 1, 10000), section.integer("num", 1, 1, 100)
     pairs = _pairs(section, count)
-    mask = section.wholes("mask") or tuple(range(count))
+    mask = section.integers("mask") or tuple(range(count))
     if not all(0 <= index < count for index in mask):
         raise section.wrong(f"masks anchors that are not among its {count}", "mask")
     scale = section.real("scale_x_y", 1.0)
@@ -503,7 +554,9 @@ def _yolo(network: Network, section: Section, name: str) -> str:
 
 
 def _suppression(section: Section) -> Suppression:
-    """darknet's greedynms takes the distance of the centers off the IoU, to the power of 0.6; its
+    """Read which IoU a detection layer's suppression uses.
+
+    darknet's greedynms takes the distance of the centers off the IoU, to the power of 0.6; its
     diounms to a power that is given; its cornersnms and its default take the IoU alone.
     """
     kind = section.text("nms_kind", "default")

@@ -17,7 +17,15 @@ CORRECT = "correct the cfg file"
 
 @dataclass
 class Section:
-    """One ``[kind]`` and what is under it. asked: the keys that somebody has asked for."""
+    """One ``[kind]`` and what is under it.
+
+    Args:
+        kind: Its name.
+        file: The cfg file.
+        line: The line of its name.
+        entries: Each key's value and line.
+        asked: The keys that were read.
+    """
 
     kind: str
     file: Path
@@ -26,38 +34,53 @@ class Section:
     asked: set[str] = field(default_factory=set)
 
     def text(self, key: str, default: str) -> str:
+        """Read a text; ``default`` where the key is absent."""
         self.asked.add(key)
         return self.entries[key][0] if key in self.entries else default
 
-    def whole(self, key: str, default: int, low: int = 0, high: int = 1 << 20) -> int:
-        """A whole number of the file, within bounds. Raises TatamiError, naming the line."""
+    def integer(self, key: str, default: int, low: int = 0, high: int = 1 << 20) -> int:
+        """Read a whole number within bounds; ``default`` where the key is absent.
+
+        Raises:
+            TatamiError: For anything else; it names the line.
+        """
         text = self.text(key, str(default))
         if not re.fullmatch(r"[+-]?\d{1,9}", text) or not low <= int(text) <= high:
             raise self.wrong(f"{key}={text} is not a whole number from {low} to {high}", key)
         return int(text)
 
     def real(self, key: str, default: float) -> float:
+        """Read a real number; ``default`` where the key is absent."""
         return self._real(key, self.text(key, repr(default)))
 
     def reals(self, key: str) -> tuple[float, ...]:
-        """Numbers parted by commas; none where the key is absent."""
+        """Read numbers separated by commas; none where the key is absent."""
         parts = [part.strip() for part in self.text(key, "").split(",")]
         return tuple(self._real(key, part) for part in parts if part)
 
-    def wholes(self, key: str) -> tuple[int, ...]:
-        """Whole numbers parted by commas; none where the key is absent."""
+    def integers(self, key: str) -> tuple[int, ...]:
+        """Read whole numbers separated by commas; none where the key is absent."""
         numbers = self.reals(key)
         if any(number != int(number) for number in numbers):
             raise self.wrong(f"{key} is not made of whole numbers", key)
         return tuple(int(number) for number in numbers)
 
     def refuse(self, key: str, *, unless: Iterable[str] = ("0",)) -> None:
-        """Raise TatamiError where a key has a value that would change what the layer computes."""
+        """Refuse a key whose value would change what the layer computes.
+
+        Args:
+            key: The key.
+            unless: The values that change nothing.
+
+        Raises:
+            TatamiError: For another value.
+        """
         value = self.text(key, "")
         if value and value not in tuple(unless):
             raise self.wrong(f"{key}={value} is not supported", key)
 
     def wrong(self, reason: str, key: str | None = None) -> TatamiError:
+        """Make an error at the line of a key, or of the section."""
         line = self.entries[key][1] if key in self.entries and key is not None else self.line
         return TatamiError(f"[{self.kind}] {reason}", hint=CORRECT, file=self.file, line=line)
 
@@ -68,7 +91,11 @@ class Section:
 
 
 def read_cfg(file: Path) -> list[Section]:
-    """The sections of a cfg file. Raises TatamiError, naming the line, for one that is not one."""
+    """Read the sections of a cfg file.
+
+    Raises:
+        TatamiError: For a file that is not one; it names the line.
+    """
     text = read_text(file, MAX_BYTES, "give a cfg file")
     sections: list[Section] = []
     for number, raw in enumerate(text.splitlines(), start=1):

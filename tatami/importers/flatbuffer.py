@@ -17,15 +17,23 @@ from numpy.typing import NDArray
 
 from tatami.errors import TatamiError
 
-Whole = Literal["int8", "uint8", "int32", "uint32", "uint64"]
+Integer = Literal["int8", "uint8", "int32", "uint32", "uint64"]
 _CODES = {"int8": "<b", "uint8": "<B", "int32": "<i", "uint32": "<I", "uint64": "<Q"}
 
-LONGEST_NAME = 1000
+MAX_NAME = 1000
 """Many tables may share one name, and each gets a copy."""
 
 
 def root(data: bytes, identifier: bytes) -> Table:
-    """The table that a file begins with. identifier: the four bytes that say what the file is."""
+    """Give the table that a file begins with.
+
+    Args:
+        data: The file.
+        identifier: The four bytes that say what the file is.
+
+    Raises:
+        TatamiError: For another file.
+    """
     if data[4:8] != identifier:
         raise TatamiError(
             f"the file does not say {identifier.decode('ascii')} in bytes 4 to 8",
@@ -36,52 +44,68 @@ def root(data: bytes, identifier: bytes) -> Table:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A table at byte ``at``. A field is asked for by its index in the schema and by its kind."""
+    """A table of a flatbuffer; a field is read by its index in the schema and by its kind.
+
+    Args:
+        data: The file.
+        at: The byte where it begins.
+    """
 
     data: bytes
     at: int
 
-    def integer(self, field: int, kind: Whole, default: int = 0) -> int:
+    def integer(self, field: int, kind: Integer, default: int = 0) -> int:
+        """Read a whole number; ``default`` where it is left out."""
         place = self._place(field)
         return default if place is None else int(_unpack(_CODES[kind], self.data, place))
 
     def flag(self, field: int) -> bool:
-        """A bool that is false where it is left out."""
+        """Read a bool; False where it is left out."""
         return self.integer(field, "uint8") != 0
 
     def real(self, field: int, default: float = 0.0) -> float:
-        """A float32."""
+        """Read a float32; ``default`` where it is left out."""
         place = self._place(field)
         return default if place is None else float(_unpack("<f", self.data, place))
 
     def table(self, field: int) -> Table | None:
+        """Read a table; None where it is left out."""
         place = self._place(field)
         return None if place is None else Table(self.data, self._target(place))
 
-    def tables(self, field: int, most: int) -> list[Table]:
-        """A vector of tables. Raises TatamiError for more than ``most`` of them."""
+    def tables(self, field: int, limit: int) -> list[Table]:
+        """Read a vector of tables.
+
+        Raises:
+            TatamiError: For more than ``limit`` of them.
+        """
         start, count = self._vector(field, 4)
-        if count > most:
+        if count > limit:
             raise TatamiError(
-                f"the file lists {count} things where {most} are the most",
+                f"the file lists {count} things where {limit} are the most",
                 hint="give a smaller one",
             )
         places = range(start, start + 4 * count, 4)
         return [Table(self.data, self._target(place)) for place in places]
 
     def numbers(self, field: int, kind: str) -> NDArray[Any]:
-        """A vector of numbers, (n,), read only; none where it is left out. kind: NumPy's name."""
+        """Read a vector of numbers, (n,), read only; none where it is left out.
+
+        Args:
+            field: The field's index.
+            kind: NumPy's name of the numbers.
+        """
         dtype = np.dtype(kind).newbyteorder("<")
         start, count = self._vector(field, dtype.itemsize)
         return np.frombuffer(self.data, dtype, count, start) if count else np.zeros(0, dtype)
 
     def text(self, field: int) -> str:
-        """A name, as far as it is UTF-8, at most LONGEST_NAME of it; empty where it is left out."""
+        """Read a name, as far as it is UTF-8, up to MAX_NAME of it; empty where it is left out."""
         start, count = self._vector(field, 1)
-        return self.data[start : start + min(count, LONGEST_NAME)].decode(errors="ignore")
+        return self.data[start : start + min(count, MAX_NAME)].decode(errors="ignore")
 
     def _place(self, field: int) -> int | None:
-        """Where a field lies; None where the file leaves it out."""
+        """Find where a field lies; None where the file leaves it out."""
         vtable = self.at - int(_unpack("<i", self.data, self.at))
         size = int(_unpack("<H", self.data, vtable))
         entry = 4 + 2 * field
@@ -94,7 +118,7 @@ class Table:
         return place + int(_unpack("<I", self.data, place))
 
     def _vector(self, field: int, width: int) -> tuple[int, int]:
-        """Where a vector's elements of ``width`` bytes begin, and how many there are."""
+        """Find where a vector's elements of ``width`` bytes begin, and how many there are."""
         place = self._place(field)
         if place is None:
             return 0, 0
@@ -106,11 +130,11 @@ class Table:
 
 
 def flexbuffer_map(data: bytes) -> dict[str, float]:
-    """The numbers of a flexbuffer whose root is a map, by key; what is no number is left out.
+    """Read the numbers of a flexbuffer whose root is a map, by key; what is no number is left out.
 
-    A flexbuffer is read from its end: the root's width in bytes, its kind, and before them where
-    it lies. A map is values and their kinds, and before them, backwards, their count, the width
-    of the keys and how far back those lie, sorted.
+    A flexbuffer is read from its end: the root's width in bytes, its kind, and before them where it
+    lies. A map is values and their kinds, and before them, backwards, their count, the width of the
+    keys and how far back those lie, sorted.
     """
     if len(data) < 3:
         raise _damaged("options that are cut short")
@@ -148,7 +172,7 @@ _FLEX = {
 
 
 def _number(data: bytes, place: int, width: int, kind: int) -> float | None:
-    """A number of a flexbuffer: in its place, or, of the kinds called indirect, somewhere else."""
+    """Read a number of a flexbuffer: in its place or, of the kinds called indirect, elsewhere."""
     if kind >> 2 in (6, 7, 8):
         place, width = _back(data, place, width), 1 << (kind & 3)
     code = _FLEX.get(kind >> 2, {})
@@ -156,7 +180,7 @@ def _number(data: bytes, place: int, width: int, kind: int) -> float | None:
 
 
 def _back(data: bytes, place: int, width: int) -> int:
-    """Where an offset of a flexbuffer leads: they all point backwards."""
+    """Find where an offset of a flexbuffer leads: they all point backwards."""
     target = place - _unsigned(data, place, width)
     if target < 0:
         raise _damaged("an offset that leads outside it")

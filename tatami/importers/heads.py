@@ -18,10 +18,18 @@ _MOVES = ("Softmax", "Sigmoid", "Reshape", "Flatten", "Transpose", "Identity", "
 
 
 def cut_at_heads(model: onnx.ModelProto, decoding: Decoding, classes: int) -> onnx.ModelProto:
-    """The model with the raw maps of its heads for outputs, in the order of ``decoding.grids``.
+    """Make the raw maps of a model's heads its outputs, in the order of ``decoding.grids``.
 
     A model whose outputs are as many as the decoding asks for, maps all of them, is given back as
-    it is. Raises TatamiError where the maps behind the outputs are not those that are asked for.
+    it is.
+
+    Args:
+        model: The model.
+        decoding: How its maps are read.
+        classes: How many classes there are.
+
+    Raises:
+        TatamiError: Where the maps behind the outputs are not those of the decoding.
     """
     expected = decoding.maps(classes)
     shapes = _shapes(model)
@@ -53,7 +61,7 @@ def cut_at_heads(model: onnx.ModelProto, decoding: Decoding, classes: int) -> on
 
 
 def _heads(name: str, makers: dict[str, onnx.NodeProto]) -> list[str]:
-    """The maps that a value is made of, in order, by moves of numbers alone."""
+    """Find the maps that a value is made of, in order, by moves of numbers alone."""
     node = makers.get(name)
     if node is None:
         return [name]
@@ -82,7 +90,13 @@ def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
 def with_outputs(
     model: onnx.ModelProto, names: Sequence[str], shapes: dict[str, tuple[int, ...]]
 ) -> onnx.ModelProto:
-    """The model with other values of it for outputs, and without what they do not need."""
+    """Give a model other values of it for outputs, without what they do not need.
+
+    Args:
+        model: The model.
+        names: The new outputs.
+        shapes: The shape of each value.
+    """
     needed = set(names)
     kept = []
     for node in reversed(model.graph.node):

@@ -11,12 +11,16 @@ from tatami.types import Decoding, InputSpec
 
 @dataclass(frozen=True)
 class Imported:
-    """model: operator set 18, one input ``images`` (1, 3, H, W) float32, outputs as the file has
-    them, or, where the file says how they are decoded, the raw maps in the order of
-    ``decoding.grids`` (of an SSD boxes, scores, boxes, scores, ...).
+    """A network of another program.
 
-    decoding, classes, input: None for what the file does not say.
-    notes: what a user should hear of, a line each.
+    Args:
+        model: Operator set 18, one input ``images`` (1, 3, H, W) float32. Its outputs are as the
+            file has them or, where the file says how they are decoded, the raw maps in the order of
+            ``decoding.grids`` (of an SSD boxes, scores, boxes, scores, ...).
+        decoding: How they are decoded; None where the file does not say.
+        classes: The names of the classes; None where the file does not say.
+        input: How pictures become the input; None where the file does not say.
+        notes: What a user should know, a line each.
     """
 
     model: onnx.ModelProto

@@ -29,9 +29,9 @@ SAME_UPPER, SAME_LOWER = -233, -234
 NOT_GIVEN = -233
 """A side of Reshape, or a scale that is another blob."""
 MANY = 1 << 10
-LARGEST = 3.4028234663852886e38
+MAX_FLOAT = 3.4028234663852886e38
 """Of float32: a limit of Clip that is left out."""
-LEAST, MOST = 1e-3, 1e6
+MIN_FACTOR, MAX_FACTOR = 1e-3, 1e6
 """Of an anchor's side or a scale in pixels: a number outside was bits of something else."""
 
 # Permute's parameter to the axes of (1, c, h, w). ncnn's own names list the fastest axis first.
@@ -41,8 +41,12 @@ _ORDERS = ((0, 1, 2, 3), (0, 1, 3, 2), (0, 2, 1, 3), (0, 2, 3, 1), (0, 3, 1, 2),
 class Network:
     """The network so far.
 
-    values: the value that holds each blob.  unused: those that no layer has taken yet.
-    detection: what Yolov3DetectionOutput says, and ``maps``, the blobs that it decodes.
+    ``values`` has the value that holds each blob, ``unused`` those that no layer has taken yet,
+    ``detection`` what Yolov3DetectionOutput says, and ``maps`` the blobs that it decodes.
+
+    Args:
+        builder: The ONNX model in the making.
+        weights: The file of the weights.
     """
 
     def __init__(self, builder: Builder, weights: Weights) -> None:
@@ -55,13 +59,20 @@ class Network:
 
 
 def read_ncnn(param: Path, bin: Path, size: Size | None) -> Imported:
-    """The network of a .param with the weights of a .bin.
+    """Import the network of a .param with the weights of a .bin.
 
-    size: in place of that of the .param's Input, which need not say any.  The outputs are the
-    blobs that no layer takes; where the network ends in Yolov3DetectionOutput they are the raw
-    maps, and the decoding is what that layer says.
-    Raises TatamiError for files that are damaged or do not belong together and for what Tatami
-    does not know, with the line where it is in the .param; OSError.
+    The outputs are the blobs that no layer takes; where the network ends in Yolov3DetectionOutput
+    they are the raw maps, and the decoding is what that layer says.
+
+    Args:
+        param: The network.
+        bin: Its weights.
+        size: In place of that of the .param's Input, which need not say any.
+
+    Raises:
+        TatamiError: For files that are damaged or do not belong together and for what Tatami does
+            not know, with the line where it is in the .param.
+        OSError: For a file that cannot be read.
     """
     layers = parse_param(param)
     first, builder = _input(layers, param, size)
@@ -90,7 +101,7 @@ def _model(network: Network, blobs: dict[str, None], param: Path) -> onnx.ModelP
 
 
 def _input(layers: list[Layer], param: Path, size: Size | None) -> tuple[Layer, Builder]:
-    """The one Input, and a network that begins with a picture of its size or of ``size``."""
+    """Find the one Input, and begin a network with a picture of its size or of ``size``."""
     inputs = [layer for layer in layers if layer.type == "Input"]
     if len(inputs) != 1:
         raise TatamiError(
@@ -127,7 +138,9 @@ def _add(network: Network, layer: Layer) -> None:
     if missing:
         raise layer.wrong(f"takes '{missing[0]}', which no layer before it makes")
     bottoms, tops = len(layer.bottoms), len(layer.tops)
-    if not (rule.least <= bottoms <= rule.most) or (tops != 1 and layer.type != "Split"):
+    if not (rule.min_bottoms <= bottoms <= rule.max_bottoms) or (
+        tops != 1 and layer.type != "Split"
+    ):
         raise layer.wrong(f"of type {layer.type} has {bottoms} bottoms and {tops} tops", BY_ONNX)
     layer.allow(*rule.parameters)
     for top in layer.tops:
@@ -175,7 +188,10 @@ def _convolution(network: Network, layer: Layer, inputs: list[str]) -> str:
 
 
 def _window(layer: Layer, shape: tuple[int, ...]) -> Window:
-    """The window of a convolution over a map (1, c, h, w); what is said of columns is of both."""
+    """Read the window of a convolution over a map (1, c, h, w).
+
+    What is said of columns holds for both axes.
+    """
     kernel, dilation, stride = layer.integer(1, 0), layer.integer(2, 1), layer.integer(3, 1)
     left = layer.integer(4, 0)
     top = layer.integer(14, left)
@@ -195,14 +211,14 @@ def _window(layer: Layer, shape: tuple[int, ...]) -> Window:
 
 
 def _same(axis: Axis, length: int, upper: bool) -> Axis:
-    """As many outputs as strides fit; an odd sample of padding at the end for ``upper``."""
+    """Pad so that as many outputs as strides fit; for ``upper`` an odd sample goes to the end."""
     total = max(0, (length - 1) // axis.stride * axis.stride + axis.span - length)
     before = total // 2 if upper else total - total // 2
     return replace(axis, before=before, after=total - before)
 
 
 def _activation(builder: Builder, layer: Layer, value: str) -> str:
-    """The activation that is part of a layer with weights (parameters 9 and 10)."""
+    """Add the activation that is part of a layer with weights (parameters 9 and 10)."""
     kind, numbers = layer.integer(9, 0), layer.reals(10)
     needed = {0: 0, 1: 0, 2: 1, 3: 2, 4: 0}.get(kind)
     if needed is None:
@@ -286,7 +302,7 @@ def _pooling(network: Network, layer: Layer, inputs: list[str]) -> str:
 
 
 def _padded(layer: Layer, mode: int, axis: Axis, length: int) -> Axis:
-    """The window of a pool with its padding said in full, so that rounding down is right."""
+    """Write the window of a pool with its padding in full, so that rounding down is right."""
     match mode:
         case 0:  # what strides leave over at the end is filled up
             room = length + axis.before + axis.after - axis.kernel
@@ -371,7 +387,7 @@ def _relu(network: Network, layer: Layer, inputs: list[str]) -> str:
 
 
 def _clip(network: Network, layer: Layer, inputs: list[str]) -> str:
-    low, high = layer.real(0, -LARGEST), layer.real(1, LARGEST)
+    low, high = layer.real(0, -MAX_FLOAT), layer.real(1, MAX_FLOAT)
     return network.builder.clip(layer.name, inputs[0], low, high)
 
 
@@ -424,7 +440,7 @@ def _flatten(network: Network, layer: Layer, inputs: list[str]) -> str:
 
 
 def _detection(network: Network, layer: Layer, inputs: list[str]) -> None:
-    """Yolov3DetectionOutput: which maps are the detector's, and how they are decoded."""
+    """Read Yolov3DetectionOutput: which maps are the detector's, and how they are decoded."""
     if network.maps:
         raise layer.wrong("is a second layer of detections", BY_ONNX)
     classes, count = layer.integer(0, 20), layer.integer(1, 5)
@@ -434,7 +450,9 @@ def _detection(network: Network, layer: Layer, inputs: list[str]) -> None:
             f"has {len(masks)} masks and {len(scales)} scales for {len(inputs)} maps of {count} "
             f"boxes a cell and {classes} classes"
         )
-    if len(sides) % 2 or not all(LEAST <= number <= MOST for number in (*sides, *scales)):
+    if len(sides) % 2 or not all(
+        MIN_FACTOR <= number <= MAX_FACTOR for number in (*sides, *scales)
+    ):
         raise layer.wrong("has anchors or scales that are no sizes in pixels")
     anchors = list(zip(sides[::2], sides[1::2], strict=True))
     for mask in masks:
@@ -474,7 +492,7 @@ def _detection(network: Network, layer: Layer, inputs: list[str]) -> None:
 
 
 def _part(layer: Layer, identity: int, default: float) -> float:
-    """A threshold: a part of one."""
+    """Read a threshold: a part of one."""
     value = layer.real(identity, default)
     if not 0 <= value <= 1:
         raise layer.wrong(f"has a threshold {value:g}, which is not between 0 and 1")
@@ -485,14 +503,17 @@ def _part(layer: Layer, identity: int, default: float) -> float:
 class Rule:
     """How a type of layer is added.
 
-    add: gives the value, or None for what ends the network.  parameters: the ids that are known.
-    least, most: how many bottoms it takes.
+    Args:
+        add: Adds it and gives the name of its value, or None for what ends the network.
+        parameters: The ids that are known.
+        min_bottoms: The fewest bottoms it takes.
+        max_bottoms: The most bottoms it takes.
     """
 
     add: Callable[[Network, Layer, list[str]], str | None]
     parameters: tuple[int, ...] = ()
-    least: int = 1
-    most: int = 1
+    min_bottoms: int = 1
+    max_bottoms: int = 1
 
 
 _CONVOLUTION = (*range(7), *range(8, 17), 18, 19)
@@ -523,7 +544,7 @@ _LAYERS = {
 
 
 def _channels(network: Network, layer: Layer, value: str) -> int:
-    """Of a blob's slowest axis, which is what ncnn scales along."""
+    """Give the length of a blob's slowest axis, which is what ncnn scales along."""
     shape = network.builder.shape(value)
     if len(shape) < 2:
         raise layer.wrong(f"works on the channels of a value of shape {shape}")
@@ -531,7 +552,7 @@ def _channels(network: Network, layer: Layer, value: str) -> int:
 
 
 def _axis(network: Network, layer: Layer, value: str, axis: int) -> int:
-    """ncnn's axis, which counts from after the pictures' axis, or from the end."""
+    """Translate ncnn's axis, which counts from after the pictures' axis, or from the end."""
     rank = len(network.builder.shape(value)) - 1
     if not -rank <= axis < rank:
         raise layer.wrong(f"works along axis {axis} of {rank}")
@@ -539,13 +560,13 @@ def _axis(network: Network, layer: Layer, value: str, axis: int) -> int:
 
 
 def _count(layer: Layer, identity: int, needed: int) -> None:
-    """The number of weights that a layer says must be what its shapes need."""
+    """Check that the number of weights that a layer states is what its shapes need."""
     said = layer.integer(identity, 0)
     if said != needed:
         raise layer.wrong(f"says {said} weights, where its shapes need {needed}")
 
 
 def _refuse(layer: Layer, identity: int, what: str) -> None:
-    """A parameter that may only be 0 or left out."""
+    """Refuse a parameter that may only be 0 or left out."""
     if layer.integer(identity, 0) != 0:
         raise layer.wrong(f"has {what} ({identity}={layer.integer(identity, 0)})", BY_ONNX)

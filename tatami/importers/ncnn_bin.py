@@ -1,4 +1,4 @@
-"""ncnn's .bin: weights one after the other, in the order of the layers that want them.
+"""ncnn's .bin: weights one after the other, in the order of the layers that need them.
 
 Weights of a matrix or a convolution begin with four bytes that say how they are kept; the rest,
 biases for one, are bare float32. Everything is little-endian and ends at a multiple of four bytes.
@@ -30,8 +30,12 @@ AGAIN = "copy the file again, or give the .param that belongs to it"
 class Weights:
     """The file, taken from its beginning to its end.
 
-    Raises TatamiError where it holds fewer bytes than a layer needs, or numbers that are not
-    finite; OSError where it cannot be opened.
+    Args:
+        path: The file.
+
+    Raises:
+        TatamiError: Where it holds fewer bytes than a layer needs, or numbers that are not finite.
+        OSError: Where it cannot be opened.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,7 +49,7 @@ class Weights:
         self.at = 0
 
     def tagged(self, layer: str, shape: tuple[int, ...]) -> Float32:
-        """Weights that begin with how they are kept."""
+        """Take weights that begin with how they are kept."""
         count = math.prod(shape)
         tag = int.from_bytes(self._take(layer, 4), "little")
         if tag == BYTES:
@@ -63,18 +67,22 @@ class Weights:
         return self._finite(layer, found).reshape(shape)
 
     def bare(self, layer: str, count: int) -> Float32:
-        """(count,) float32."""
+        """Take (count,) float32."""
         return self._finite(layer, np.frombuffer(self._take(layer, 4 * count), "<f4"))
 
     def end(self) -> None:
-        """Raise TatamiError where the file has more than was asked for."""
+        """Check that nothing is left.
+
+        Raises:
+            TatamiError: Where the file has more than was taken.
+        """
         if self.at != len(self.content):
             raise self._wrong(
                 f"the network needs {self.at} bytes, the file has {len(self.content)}", AGAIN
             )
 
     def _take(self, layer: str, count: int) -> bytes:
-        """The next bytes, and past them to a multiple of four."""
+        """Take the next bytes, and go past them to a multiple of four."""
         end = self.at + count
         if end > len(self.content):
             raise self._wrong(

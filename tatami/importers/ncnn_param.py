@@ -33,7 +33,18 @@ _REAL = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?", re.ASC
 
 @dataclass(frozen=True)
 class Layer:
-    """parameters: id to its values as written; those of an array (id <= -23300) by its plain id."""
+    """One layer of the file.
+
+    Args:
+        type: Its type.
+        name: Its name.
+        bottoms: The blobs that it reads.
+        tops: The blobs that it makes.
+        parameters: Each id's values as written; those of an array (id <= -23300) by its plain id.
+        arrays: The ids of arrays.
+        file: The .param file.
+        line: Its line.
+    """
 
     type: str
     name: str
@@ -45,13 +56,17 @@ class Layer:
     line: int
 
     def wrong(self, reason: str, hint: str = "convert the network again") -> TatamiError:
-        """An error at this layer's line."""
+        """Make an error at this layer's line."""
         return TatamiError(
             f"layer '{self.name}' {reason}", hint=hint, file=self.file, line=self.line
         )
 
     def allow(self, *ids: int) -> None:
-        """Raise TatamiError for the first parameter that is not one of these."""
+        """Check that only these parameters are given.
+
+        Raises:
+            TatamiError: For the first other one.
+        """
         for identity, values in self.parameters.items():
             if identity not in (*ids, *HINTS):
                 raise self.wrong(
@@ -61,15 +76,17 @@ class Layer:
                 )
 
     def integer(self, identity: int, default: int) -> int:
+        """Read a whole number; ``default`` where it is left out."""
         value = self._one(identity)
         return default if value is None else self._integer(identity, value)
 
     def real(self, identity: int, default: float) -> float:
+        """Read a real number; ``default`` where it is left out."""
         value = self._one(identity)
         return default if value is None else self._real(identity, value)
 
     def reals(self, identity: int) -> list[float]:
-        """An array; empty where the file says none."""
+        """Read an array; empty where the file has none."""
         if identity in self.parameters and identity not in self.arrays:
             raise self.wrong(f"has one number as its parameter {identity}, not an array")
         return [self._real(identity, value) for value in self.parameters.get(identity, ())]
@@ -98,7 +115,12 @@ class Layer:
 
 
 def parse_param(path: Path) -> list[Layer]:
-    """Every layer in order. Raises TatamiError with the line; OSError."""
+    """Read every layer in order.
+
+    Raises:
+        TatamiError: For a file that is not one; it names the line.
+        OSError: Where it cannot be opened.
+    """
     lines = read_text(path, MAX_BYTES, "give ncnn's .param in text, and the .bin after it").split(
         "\n"
     )

@@ -21,16 +21,21 @@ from tatami.importers.build import OPSET
 from tatami.importers.imported import Imported
 from tatami.types import Size
 
-MOST_NUMBERS = 1 << 20
+MAX_NUMBERS = 1 << 20
 """A constant that is computed here may have so many: shapes, and anchors of an SSD."""
 AGAIN = "export the network again, with a newer exporter"
 
 
 def read_onnx(file: Path, size: Size | None) -> Imported:
-    """size: in place of the file's input size. The first input gets a batch of one.
+    """Import an ONNX file of another program; the first input gets a batch of one.
 
-    Raises TatamiError, naming the file, for what is not ONNX, and for what ONNX's own converter
-    does not bring to today's operators.
+    Args:
+        file: The file.
+        size: In place of the file's input size.
+
+    Raises:
+        TatamiError: Naming the file, for what is not ONNX, and for what ONNX's own converter does
+            not bring to today's operators.
     """
     model = load(file)
     try:
@@ -84,7 +89,7 @@ def _set_size(model: onnx.ModelProto, size: Size | None) -> None:
 
 
 def _computed(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with every value that no image changes as a constant."""
+    """Turn every value that no image changes into a constant."""
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     while True:
         inferred = _inferred(model)
@@ -122,7 +127,7 @@ def _compute(
     constants: dict[str, NDArray[np.generic]],
     shapes: dict[str, list[int]],
 ) -> NDArray[np.generic] | None:
-    """What a node gives, where no image changes it."""
+    """Compute what a node gives, where no image changes it."""
     if len(node.output) != 1 or node.op_type in ("DequantizeLinear", "QuantizeLinear"):
         return None
     if node.op_type == "Shape" and node.input[0] in shapes and not node.attribute:
@@ -130,7 +135,7 @@ def _compute(
     given = {name: constants[name] for name in node.input if name in constants}
     if len(given) != len({name for name in node.input if name}):
         return None
-    if any(array.size > MOST_NUMBERS for array in given.values()):
+    if any(array.size > MAX_NUMBERS for array in given.values()):
         return None
     try:
         results = ReferenceEvaluator(node).run(None, given)
@@ -140,4 +145,4 @@ def _compute(
             hint=AGAIN,
         ) from None
     (result,) = (np.asarray(one) for one in results)
-    return result if result.size <= MOST_NUMBERS else None
+    return result if result.size <= MAX_NUMBERS else None

@@ -33,7 +33,12 @@ _DICTIONARIES = ("collections.OrderedDict", "builtins.dict", "__builtin__.dict")
 
 @dataclass(frozen=True)
 class Name:
-    """A function or class that the file names. It is never looked up."""
+    """A function or class that the file names. It is never looked up.
+
+    Args:
+        module: The module that the file names.
+        name: The name in it.
+    """
 
     module: str
     name: str
@@ -44,7 +49,14 @@ class Name:
 
 @dataclass(frozen=True)
 class Tensor:
-    """Where a tensor's numbers lie. offset, stride: in numbers of the storage."""
+    """Where a tensor's numbers lie.
+
+    Args:
+        storage: What torch says of the storage.
+        offset: In numbers of the storage.
+        shape: Of the tensor.
+        stride: Of each axis, in numbers of the storage.
+    """
 
     storage: tuple[Any, ...]
     offset: int
@@ -65,16 +77,19 @@ class _Machine:
     left: int = MAX_OBJECTS
 
     def count(self, objects: int) -> None:
+        """Count objects that are made; refuse too many."""
         self.left -= objects
         if self.left < 0:
             raise TatamiError("the file describes too many objects", hint=COPY)
 
 
 def read_pickle(file: io.BytesIO) -> Any:
-    """What the next pickle of a file describes; the file is left behind it.
+    """Read what the next pickle of a file describes; the file is left behind it.
 
-    It may hold itself, and share its parts: whoever walks it must mark what was seen.
-    Raises TatamiError for a call that is not known, named, and for what is no pickle.
+    It may hold itself, and share its parts: whoever walks it must mark what was visited.
+
+    Raises:
+        TatamiError: For a call that is not known, named, and for what is no pickle.
     """
     machine = _Machine()
     try:
@@ -185,7 +200,7 @@ def _forbidden(function: Any) -> TatamiError:
 
 
 def _dictionary(pairs: Any, machine: _Machine) -> dict[Any, Any]:
-    """Of a list of pairs, as Python 2 wrote an OrderedDict."""
+    """Make a dictionary of a list of pairs, as Python 2 wrote an OrderedDict."""
     if not isinstance(pairs, list) or not all(
         isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs
     ):
@@ -206,7 +221,7 @@ def _tensor(storage: Any, offset: Any, shape: Any, stride: Any) -> Tensor:
 
 
 def _popped(stack: list[Any]) -> list[Any]:
-    """What lies above the last mark, which goes too."""
+    """Take what lies above the last mark, and the mark."""
     items: list[Any] = []
     while not isinstance(stack[-1], _Mark):
         items.append(stack.pop())
@@ -215,7 +230,7 @@ def _popped(stack: list[Any]) -> list[Any]:
 
 
 def _pairs(items: list[Any]) -> list[tuple[Any, Any]]:
-    """Keys and values in turn; keys are plain, since a tuple's hash follows it into its parts."""
+    """Pair keys and values; keys are plain, since a tuple's hash follows it into its parts."""
     if not all(isinstance(key, str | int | float | bytes | None) for key in items[::2]):
         raise TatamiError("a dictionary has a key that is no text and no number", hint=COPY)
     return list(zip(items[::2], items[1::2], strict=True))

@@ -1,8 +1,8 @@
 """Protobuf's text format as a tree in which every field knows its line.
 
 protobuf's own reader forgets the lines of what it understood, and an error about a layer should
-name the layer's line. What a field means is left to who asks for it: a message is asked for its
-fields by name and type, and told which names it may have.
+name the layer's line. What a field means is left to its reader: fields are read from a message by
+name and type, and a message checks which names it may have.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_BYTES = 1 << 22
 """The largest text that is read; that of a network of a thousand layers has a quarter of it."""
 MAX_DEPTH = 16
 """Messages within messages: Caffe has four."""
-LARGEST_INTEGER = 2**31 - 1
+MAX_INTEGER = 2**31 - 1
 
 _TOKEN = re.compile(
     r"""
@@ -43,6 +43,14 @@ _CLOSING = {"{": "}", "<": ">"}
 
 @dataclass(frozen=True)
 class Token:
+    """One token of the text.
+
+    Args:
+        kind: What it is.
+        text: As written.
+        line: Its line, from 1.
+    """
+
     kind: str
     text: str
     line: int
@@ -50,7 +58,14 @@ class Token:
 
 @dataclass(frozen=True)
 class Field:
-    """name: value, or name { ... }.  quoted: the value was a string and not a bare word."""
+    """One field of a message.
+
+    Args:
+        name: Its name.
+        value: A text or, for name { ... }, a message.
+        quoted: Whether the value was a string and not a bare word.
+        line: Its line, from 1.
+    """
 
     name: str
     value: str | Message
@@ -60,7 +75,14 @@ class Field:
 
 @dataclass(frozen=True)
 class Message:
-    """name: of the field that holds it, or of the file's kind for the whole."""
+    """A message and its fields.
+
+    Args:
+        name: Of the field that holds it, or of the file's kind for the whole.
+        fields: In order.
+        file: The file.
+        line: Its line, from 1.
+    """
 
     name: str
     fields: tuple[Field, ...]
@@ -68,7 +90,11 @@ class Message:
     line: int
 
     def allow(self, *names: str) -> None:
-        """Raise TatamiError for the first field with another name."""
+        """Check that only fields of these names are there.
+
+        Raises:
+            TatamiError: For the first other one.
+        """
         for field in self.fields:
             if field.name not in names:
                 raise self.wrong(
@@ -78,13 +104,15 @@ class Message:
                 )
 
     def wrong(self, reason: str, hint: str, line: int | None = None) -> TatamiError:
-        """An error at this message, or at a line within it."""
+        """Make an error at this message, or at a line within it."""
         return TatamiError(reason, hint=hint, file=self.file, line=line or self.line)
 
     def has(self, name: str) -> bool:
+        """Tell whether there is a field of that name."""
         return any(field.name == name for field in self.fields)
 
     def messages(self, name: str) -> list[Message]:
+        """Read all messages of that name."""
         found = []
         for field in self._all(name):
             if not isinstance(field.value, Message):
@@ -93,11 +121,12 @@ class Message:
         return found
 
     def message(self, name: str) -> Message:
-        """The one message of that name; one without fields where there is none."""
+        """Read the one message of that name; one without fields where there is none."""
         self._one(name)
         return next(iter(self.messages(name)), Message(name, (), self.file, self.line))
 
     def texts(self, name: str) -> list[str]:
+        """Read all texts of that name."""
         found = []
         for field in self._all(name):
             if isinstance(field.value, Message) or not field.quoted:
@@ -106,26 +135,28 @@ class Message:
         return found
 
     def text(self, name: str, default: str) -> str:
+        """Read the one text of that name; ``default`` where there is none."""
         self._one(name)
         return next(iter(self.texts(name)), default)
 
     def integers(self, name: str) -> list[int]:
-        """Whole numbers of 32 bits."""
+        """Read all whole numbers of 32 bits of that name."""
         found = []
         for field in self._all(name):
             value = self._word(field)
             number = int(value) if _INTEGER.fullmatch(value) else None
-            if number is None or abs(number) > LARGEST_INTEGER:
+            if number is None or abs(number) > MAX_INTEGER:
                 raise self._not(field, "a whole number of 32 bits")
             found.append(number)
         return found
 
     def integer(self, name: str, default: int) -> int:
+        """Read the one whole number of that name; ``default`` where there is none."""
         self._one(name)
         return next(iter(self.integers(name)), default)
 
     def reals(self, name: str) -> list[float]:
-        """Finite numbers."""
+        """Read all finite numbers of that name."""
         found = []
         for field in self._all(name):
             value = self._word(field)
@@ -136,10 +167,12 @@ class Message:
         return found
 
     def real(self, name: str, default: float) -> float:
+        """Read the one finite number of that name; ``default`` where there is none."""
         self._one(name)
         return next(iter(self.reals(name)), default)
 
     def flag(self, name: str, default: bool) -> bool:
+        """Read the one bool of that name; ``default`` where there is none."""
         field = self._one(name)
         if field is None:
             return default
@@ -149,7 +182,7 @@ class Message:
         return _FLAGS[value]
 
     def word(self, name: str, default: str) -> str:
-        """The name of an enumeration's value."""
+        """Read the name of an enumeration's value; ``default`` where there is none."""
         field = self._one(name)
         return default if field is None else self._word(field)
 
@@ -179,13 +212,18 @@ class Message:
 
 
 def parse_prototxt(path: Path) -> Message:
-    """The whole file. Raises TatamiError with its line for what is no text format; OSError."""
+    """Read a whole file.
+
+    Raises:
+        TatamiError: For what is not this format; it names the line.
+        OSError: Where it cannot be opened.
+    """
     text = read_text(path, MAX_BYTES, "give the network's description in text, not its weights")
     return _Reader(path, _tokens(path, text)).message("net", "", 1, MAX_DEPTH)
 
 
 def _tokens(path: Path, text: str) -> Iterator[Token]:
-    """The tokens, and an empty one at the end."""
+    """Yield the tokens, and an empty one at the end."""
     at, line = 0, 1
     while at < len(text):
         match = _TOKEN.match(text, at)
@@ -205,7 +243,7 @@ def _tokens(path: Path, text: str) -> Iterator[Token]:
 
 
 class _Reader:
-    """One token ahead."""
+    """Reads messages with one token of look-ahead."""
 
     def __init__(self, path: Path, tokens: Iterator[Token]) -> None:
         self.path = path
@@ -213,6 +251,7 @@ class _Reader:
         self.next = next(tokens)
 
     def take(self) -> Token:
+        """Take the next token."""
         token = self.next
         if token.kind != "end":
             self.next = next(self.tokens)
@@ -226,7 +265,7 @@ class _Reader:
         return False
 
     def message(self, name: str, closing: str, line: int, depth: int) -> Message:
-        """Fields up to the closing mark, or up to the end of the file for none."""
+        """Read fields up to the closing mark, or up to the end of the file for none."""
         if depth == 0:
             raise self._unexpected(f"no message deeper than {MAX_DEPTH}")
         fields: list[Field] = []
@@ -237,7 +276,7 @@ class _Reader:
         return Message(name, tuple(fields), self.path, line)
 
     def field(self, depth: int) -> list[Field]:
-        """One field, or the several that ``name: [a, b]`` stands for."""
+        """Read one field, or the several that ``name: [a, b]`` stands for."""
         if self.next.kind != "word":
             raise self._unexpected("the name of a field")
         name = self.take()
@@ -252,6 +291,7 @@ class _Reader:
         return found
 
     def value(self, name: Token, colon: bool, depth: int) -> Field:
+        """Read a field's value."""
         line = self.next.line
         if self.next.kind == "mark" and self.next.text in _CLOSING:
             closing = _CLOSING[self.take().text]
@@ -269,6 +309,7 @@ class _Reader:
         return Field(name.text, text, True, line)
 
     def string(self) -> str:
+        """Read a string, or several side by side."""
         body = self.next.text[1:-1]
         if re.search(r"\\[^\\'\"]", body.replace("\\\\", "")):
             raise self._unexpected("a text without escapes other than of quotes and backslashes")

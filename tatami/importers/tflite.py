@@ -22,14 +22,18 @@ NO_CLASS = "???"
 
 
 def read_tflite(file: Path, labels: Path | None, size: Size | None) -> Imported:
-    """labels: a text file, a name a line; of an SSD the background may stand first.
+    """Import a TFLite file.
 
-    size: another input size than the file's, for a fully convolutional network; an SSD keeps its
-    anchors in pixels.
+    Args:
+        file: The file.
+        labels: A text file, a name a line; for an SSD the background may stand first.
+        size: Another input size than the file's, for a fully convolutional network; an SSD keeps
+            its anchors in pixels.
 
-    Raises TatamiError, naming the file, for what is no TFLite file or is damaged, for an operator,
-    a form of one or a type that Tatami does not have, for labels that do not fit; OSError for a
-    file that cannot be opened.
+    Raises:
+        TatamiError: Naming the file, for what is no TFLite file or is damaged, for an operator, a
+            form of one or a type that Tatami does not have, and for labels that do not fit.
+        OSError: For a file that cannot be opened.
     """
     names = None if labels is None else _names(labels)
     try:
@@ -82,7 +86,7 @@ def _input_size(content: Content) -> Size:
 
 
 def _refuse(content: Content) -> None:
-    """Every operator that is not in the table, before anything is made."""
+    """Refuse every operator that is not in the table, before anything is made."""
     known = (*OPERATORS, POST_PROCESS) if content.operators else ()
     unknown = sorted({op.kind for op in content.operators if op.kind not in known})
     misplaced = any(op.kind == POST_PROCESS for op in content.operators[:-1])
@@ -95,7 +99,7 @@ def _refuse(content: Content) -> None:
 
 
 def _needed(content: Content, outputs: Sequence[int]) -> list[Operator]:
-    """The operators behind ``outputs``, in order."""
+    """List the operators behind ``outputs``, in order."""
     wanted = set(outputs)
     found = []
     for operator in reversed(content.operators):
@@ -110,7 +114,7 @@ def _needed(content: Content, outputs: Sequence[int]) -> list[Operator]:
 
 
 def _outputs(work: Work, outputs: Sequence[int], ssd: Ssd | None) -> Mapping[str, str]:
-    """The names of the network's outputs, in order, and their values."""
+    """Name the network's outputs, in order, and their values."""
     if ssd is not None:
         names = [
             f"{kind}_{index}" for index in range(len(ssd.heads)) for kind in ("boxes", "scores")
@@ -126,11 +130,11 @@ def _outputs(work: Work, outputs: Sequence[int], ssd: Ssd | None) -> Mapping[str
 
 
 def _pictures(images: Tensor, size: Size) -> InputSpec | None:
-    """How a picture becomes bytes of the input: its pixels are the bytes. None for floats."""
-    if images.steps is None:
+    """Say how a picture becomes bytes of the input: its pixels are the bytes. None for floats."""
+    if images.quantization is None:
         return None
-    mean = float(images.steps.zero_point[0] + (128 if images.kind == "int8" else 0))
-    scale = float(images.steps.scale[0])
+    mean = float(images.quantization.zero_point[0] + (128 if images.kind == "int8" else 0))
+    scale = float(images.quantization.scale[0])
     return InputSpec(
         size, resize="stretch", channels="rgb", mean=(mean, mean, mean), scale=(scale, scale, scale)
     )
@@ -174,7 +178,12 @@ def _ssd_notes(ssd: Ssd, kept: Sequence[int]) -> tuple[str, ...]:
 
 
 def _names(labels: Path) -> list[str]:
-    """Names, a line each. Raises TatamiError for what is no list of names, OSError."""
+    """Read names, a line each.
+
+    Raises:
+        TatamiError: For what is no list of names.
+        OSError: For a file that cannot be opened.
+    """
     lines = read_text(labels, MAX_LABELS, _LABELS).rstrip().splitlines()
     names = [line.strip() for line in lines]
     seen: set[str] = set()
@@ -190,7 +199,11 @@ _LABELS = "give a text file with a name of a class a line"
 
 
 def _without_background(ssd: Ssd, names: Sequence[str]) -> Sequence[str]:
-    """The names of the classes alone. Raises TatamiError where their number is another."""
+    """Give the names of the classes alone.
+
+    Raises:
+        TatamiError: Where their number is another.
+    """
     if len(names) not in (ssd.classes, ssd.classes + 1):
         raise TatamiError(
             f"the labels are {len(names)} names, the network has {ssd.classes} classes",
@@ -200,7 +213,7 @@ def _without_background(ssd: Ssd, names: Sequence[str]) -> Sequence[str]:
 
 
 def _kept(ssd: Ssd, names: Sequence[str] | None) -> list[int]:
-    """The classes that have a name."""
+    """List the classes that have a name."""
     if names is None:
         return list(range(ssd.classes))
     kept = [i for i, name in enumerate(_without_background(ssd, names)) if name != NO_CLASS]

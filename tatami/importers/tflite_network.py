@@ -1,10 +1,10 @@
 """A TFLite network on its way to ONNX: its values, its bytes and its weights.
 
-TFLite lays maps out channels last, ONNX channels first: every tensor of four axes is turned round,
+TFLite lays maps out channels last, ONNX channels first: every tensor of four axes is reordered,
 weights with it, so that nothing is transposed on the way. A quantized network becomes the QDQ form
 of docs/decisions/0008: activations keep the file's scales and zero points. Weights that are int8
 and symmetric stay as they are; those of 2018, uint8 with a zero point, lie up to 255 steps from it
-and are rounded anew in the channels that need more than the 127 of an int8.
+and are rounded again in the channels that need more than the 127 of an int8.
 """
 
 from __future__ import annotations
@@ -28,9 +28,14 @@ AGAIN = "convert the network again"
 class Work:
     """A network in the making.
 
-    values: the ONNX name of each tensor that exists, in float32 (dequantized, of a quantized one).
-    constants: float32 of tensors that operators make of constants.  channels: of tensors whose
-    channels are chosen or put in another order, where each comes from.
+    ``values`` has the ONNX name of each tensor that exists, in float32 (dequantized, in a quantized
+    network), ``constants`` float32 of tensors that operators make of constants, and ``channels``,
+    for tensors whose channels are chosen or put in another order, where each comes from.
+
+    Args:
+        content: What the file holds.
+        size: Of the input.
+        own: The file's own size of the input.
     """
 
     def __init__(self, content: Content, size: Size, own: Size) -> None:
@@ -49,42 +54,43 @@ class Work:
                 self.readers.setdefault(index, []).append(operator.kind)
 
     def start(self) -> None:
-        """The input, as bytes where the file takes bytes."""
+        """Add the input, as bytes where the file takes bytes."""
         index = self.content.inputs[0]
         self.values[index] = self._typed(self.content.tensors[index], self.builder.images)
 
     def name(self, operator: Operator) -> str:
-        """What the layer is called: as the tensor that it makes."""
+        """Name the layer after the tensor that it makes."""
         return self.content.tensors[operator.outputs[0]].name or operator.kind.lower()
 
     def raw_name(self, operator: Operator, fused: int) -> str:
-        """What comes before a fused activation is called."""
+        """Name what comes before a fused activation."""
         return f"{self.name(operator)}_sum" if fused else self.name(operator)
 
     def tensor(self, operator: Operator, index: int) -> Tensor | None:
-        """An input; None for one left out."""
+        """Give an input; None for one left out."""
         given = operator.inputs[index] if index < len(operator.inputs) else -1
         return None if given < 0 else self.content.tensors[given]
 
     def value(self, operator: Operator, index: int = 0) -> str:
-        """The ONNX name of an input that the images change."""
+        """Give the ONNX name of an input that the images change."""
         given = operator.inputs[index] if index < len(operator.inputs) else -1
         if given not in self.values:
             raise self.wrong(operator, f"has an input {index} that no image changes")
         return self.values[given]
 
     def shape(self, value: str) -> Shape:
-        """As the file would say it: channels last."""
+        """Give a value's shape as the file would say it: channels last."""
         return last(self.builder.shape(value))
 
     def is_constant(self, operator: Operator, index: int) -> bool:
+        """Tell whether no image changes an input."""
         given = operator.inputs[index] if index < len(operator.inputs) else -1
         return given in self.constants or (
             given >= 0 and self.content.tensors[given].data is not None
         )
 
     def stored(self, operator: Operator, index: int) -> Tensor | None:
-        """A constant input as the file holds it; None for one left out."""
+        """Give a constant input as the file holds it; None for one left out."""
         tensor = self.tensor(operator, index)
         if tensor is None:
             return None
@@ -94,19 +100,19 @@ class Work:
         return tensor
 
     def reals(self, operator: Operator, index: int) -> Float32 | None:
-        """A constant input in float32; None where it is left out."""
+        """Give a constant input in float32; None where it is left out."""
         given = operator.inputs[index] if index < len(operator.inputs) else -1
         if given in self.constants:
             return self.constants[given]
         tensor = self.stored(operator, index)
         if tensor is None:
             return None
-        if tensor.kind not in ("float32", "float16") and tensor.steps is None:
+        if tensor.kind not in ("float32", "float16") and tensor.quantization is None:
             raise self.wrong(operator, f"has an input {index} of {tensor.kind}")
         return tensor.real()
 
-    def wholes(self, operator: Operator, index: int) -> list[int]:
-        """A constant input of integers, all in a row."""
+    def integers_of(self, operator: Operator, index: int) -> list[int]:
+        """Give a constant input of integers, all in a row."""
         tensor = self.stored(operator, index)
         if tensor is None or tensor.kind not in ("int32", "int64") or tensor.data is None:
             raise self.wrong(operator, f"has an input {index} that is no list of integers")
@@ -115,7 +121,7 @@ class Work:
         return [int(number) for number in tensor.data.reshape(-1)]
 
     def hold(self, count: int) -> None:
-        """Constants may be shared by layers; each use takes memory."""
+        """Count the memory of constants: layers may share them, and each use takes memory."""
         self.held += count
         if self.held > MAX_ELEMENTS:
             raise TatamiError(
@@ -149,10 +155,10 @@ class Work:
         raise self.wrong(operator, f"has the fused activation {kind}, which Tatami does not know")
 
     def _typed(self, tensor: Tensor, value: str) -> str:
-        """The value as the file keeps it: as it is, or through 8 bits."""
+        """Give the value as the file keeps it: as it is, or through 8 bits."""
         if tensor.kind == "float32":
             return value
-        if tensor.steps is None or len(tensor.steps.scale) != 1:
+        if tensor.quantization is None or len(tensor.quantization.scale) != 1:
             raise TatamiError(
                 f"tensor '{tensor.name}' is {tensor.kind} without one scale and zero point",
                 hint="give a network in float32, or in 8 bits",
@@ -160,7 +166,8 @@ class Work:
         return self.through_bytes(tensor, value)
 
     def through_bytes(self, tensor: Tensor, value: str) -> str:
-        steps, name = tensor.steps, tensor.name or value
+        """Add a QuantizeLinear and a DequantizeLinear behind a value."""
+        steps, name = tensor.quantization, tensor.name or value
         assert steps is not None
         builder, shape = self.builder, self.builder.shape(value)
         constants = [
@@ -171,11 +178,18 @@ class Work:
         return builder.add("DequantizeLinear", f"{name}_dequantized", [stored, *constants], shape)
 
     def integers(self, name: str, array: NDArray[Any]) -> str:
-        """A constant of any integers."""
+        """Add a constant of any integers."""
         return self.builder.weight(name, cast("NDArray[np.int64]", array))
 
     def dequantized(self, name: str, array: NDArray[Any], scale: Float32, axis: int = 0) -> str:
-        """Integers with a DequantizeLinear behind them. scale: (1,), or (n,) along ``axis``."""
+        """Add integers with a DequantizeLinear behind them.
+
+        Args:
+            name: What they are called.
+            array: The integers.
+            scale: (1,), or (n,) along ``axis``.
+            axis: Of the scales.
+        """
         one = scale.size == 1
         inputs = [
             self.integers(f"{name}_quantized", array),
@@ -191,11 +205,12 @@ class Work:
         )
 
     def wrong(self, operator: Operator, reason: str) -> TatamiError:
+        """Make an error at an operator."""
         place = self.content.tensors[operator.outputs[0]].name if operator.outputs else ""
         return TatamiError(f"{operator.kind} '{place}' {reason}", hint=AGAIN)
 
     def notes(self, outputs: Sequence[int]) -> tuple[str, ...]:
-        """What a user should hear of."""
+        """Say what a user should know."""
         found = []
         layers = [each for each in self.rounded if each.channels]
         if layers:
@@ -213,12 +228,12 @@ class Work:
 
 
 def last(shape: Shape) -> Shape:
-    """Channels first to channels last."""
+    """Reorder a shape from channels first to channels last."""
     return (shape[0], *shape[2:], shape[1]) if len(shape) == 4 else shape
 
 
 def first(shape: Shape) -> Shape:
-    """Channels last to channels first."""
+    """Reorder a shape from channels last to channels first."""
     return (shape[0], shape[3], *shape[1:3]) if len(shape) == 4 else shape
 
 
@@ -229,8 +244,11 @@ def first(shape: Shape) -> Shape:
 class Rounded:
     """A layer's weights as int8, symmetric.
 
-    weights: int8, the outputs first.  scale: (1,) or (outputs,).  channels: how many of the
-    outputs were not kept bit for bit.  worst: the largest change, in steps of the file's own scale.
+    Args:
+        weights: int8, the outputs first.
+        scale: (1,) or (outputs,).
+        channels: How many of the outputs were not kept bit for bit.
+        worst: The largest change, in steps of the file's own scale.
     """
 
     weights: NDArray[np.int8]
@@ -240,10 +258,15 @@ class Rounded:
 
 
 def rounded(stored: NDArray[Any], scale: Float32, zero_point: NDArray[np.int64]) -> Rounded:
-    """stored: (outputs, ...) as the file has them.  scale, zero_point: (1,) or (outputs,).
+    """Round weights to symmetric int8.
 
     A channel whose weights all lie within 127 steps of the zero point keeps them and its scale;
     another gets the scale at which its largest is 127.
+
+    Args:
+        stored: (outputs, ...) as the file has them.
+        scale: (1,) or (outputs,).
+        zero_point: (1,) or (outputs,).
     """
     along = (-1, *[1] * (stored.ndim - 1))
     steps = stored.astype(np.int64) - zero_point.reshape(along)
@@ -261,15 +284,21 @@ def rounded(stored: NDArray[Any], scale: Float32, zero_point: NDArray[np.int64])
 def weights_of(
     work: Work, operator: Operator, x: str, order: Callable[[NDArray[Any]], NDArray[Any]]
 ) -> tuple[list[str], Shape]:
-    """The inputs of a convolution or a product: x, weights, bias; and the weights' shape.
+    """Give the inputs of a convolution or a product: x, weights, bias; and the weights' shape.
 
-    order: from the file's axes to ONNX's, outputs first. Integers where the file computes in
-    integers, else float32. Channels are chosen as ``work.channels`` says.
+    Integers where the file computes in integers, else float32. Channels are chosen as
+    ``work.channels`` says.
+
+    Args:
+        work: The network in the making.
+        operator: The layer.
+        x: Its first input.
+        order: From the file's axes to ONNX's, outputs first.
     """
     name = work.name(operator)
     source, weights = work.tensor(operator, 0), work.tensor(operator, 1)
     chosen = work.channels.get(operator.outputs[0])
-    if source is None or not source.is_bytes or weights is None or weights.steps is None:
+    if source is None or not source.is_bytes or weights is None or weights.quantization is None:
         reals, bias = work.reals(operator, 1), work.reals(operator, 2)
         if reals is None:
             raise work.wrong(operator, "has no weights")
@@ -285,9 +314,9 @@ def weights_of(
     stored = work.stored(operator, 1)
     assert stored is not None
     assert stored.data is not None
-    assert source.steps is not None
+    assert source.quantization is not None
     array = order(stored.data)
-    scale, zero = weights.steps.scale, weights.steps.zero_point
+    scale, zero = weights.quantization.scale, weights.quantization.zero_point
     if len(scale) not in (1, len(array)):
         raise work.wrong(operator, f"has {len(scale)} scales for {len(array)} outputs")
     integers = rounded(array, scale, zero)
@@ -299,7 +328,9 @@ def weights_of(
         q, new, steps = q[chosen], new[chosen], steps[chosen]
     one = integers.scale.size == 1
     scales = integers.scale if one else new.astype(np.float32)
-    bias_scale = (np.float64(source.steps.scale[0]) * (scales if one else new)).astype(np.float32)
+    bias_scale = (np.float64(source.quantization.scale[0]) * (scales if one else new)).astype(
+        np.float32
+    )
     limit = 2**31 - 1
     biases = np.clip(np.rint(steps), -limit, limit).astype(np.int32)
     inputs = [
@@ -311,7 +342,7 @@ def weights_of(
 
 
 def _bias(work: Work, operator: Operator, outputs: int) -> Float64:
-    """A bias in its own steps, which are those of the file's sums; (outputs,)."""
+    """Read a bias in its own steps, which are those of the file's sums; (outputs,)."""
     bias = work.stored(operator, 2)
     if bias is None:
         return np.zeros(outputs)

@@ -30,7 +30,7 @@ def _flag(operator: Operator, field: int) -> bool:
 
 
 def _map_of(work: Work, operator: Operator) -> tuple[str, int, int, int]:
-    """The first input, which must be a map, and its rows, columns and channels."""
+    """Give the first input, which must be a map, and its rows, columns and channels."""
     x = work.value(operator)
     shape = work.shape(x)
     if len(shape) != 4 or shape[0] != 1:
@@ -39,8 +39,10 @@ def _map_of(work: Work, operator: Operator) -> tuple[str, int, int, int]:
 
 
 def _axis(length: int, kernel: int, stride: int, dilation: int, same: bool) -> Axis:
-    """A window, with TFLite's padding: SAME gives ceil(length / stride), the odd sample at the
-    end."""
+    """Write a window with TFLite's padding.
+
+    SAME gives ceil(length / stride), the odd sample at the end.
+    """
     if not same:
         return Axis(kernel, stride, dilation=dilation)
     plain = Axis(kernel, stride, dilation=dilation)
@@ -60,8 +62,10 @@ def _conv(work: Work, operator: Operator) -> None:
 
 
 def _depthwise(work: Work, operator: Operator) -> None:
-    """(1, rows, columns, channels * multiplier) is a convolution with as many groups as
-    channels."""
+    """Add a depthwise convolution as one with as many groups as channels.
+
+    Its weights are (1, rows, columns, channels * multiplier).
+    """
     _convolution(work, operator, lambda w: w.transpose(3, 0, 1, 2), fused=4)
 
 
@@ -71,7 +75,7 @@ def _convolution(
     order: Callable[[NDArray[Any]], NDArray[Any]],
     fused: int,
 ) -> None:
-    """fused: the field of the fused activation; the dilations follow it."""
+    """Add a convolution; ``fused`` is the field of its activation, the dilations follow it."""
     x, rows, columns, channels = _map_of(work, operator)
     tensor = work.tensor(operator, 1)
     if tensor is None or len(tensor.shape) != 4:
@@ -153,7 +157,7 @@ def _pool(work: Work, operator: Operator) -> None:
 
 def _mean(work: Work, operator: Operator) -> None:
     x, _, _, channels = _map_of(work, operator)
-    axes = {axis % 4 for axis in work.wholes(operator, 1)}
+    axes = {axis % 4 for axis in work.integers_of(operator, 1)}
     if axes != {1, 2}:
         raise work.wrong(operator, f"works along axes {sorted(axes)}, not rows and columns")
     name = work.name(operator)
@@ -226,7 +230,7 @@ def _reshape(work: Work, operator: Operator) -> None:
 
 
 def _target(work: Work, operator: Operator, given: Shape) -> Shape:
-    """The shape that a RESHAPE or a SQUEEZE asks for, channels last."""
+    """Read the shape that a RESHAPE or a SQUEEZE asks for, channels last."""
     if operator.kind == "SQUEEZE":
         axes = [] if operator.options is None else operator.options.numbers(0, "int32").tolist()
         gone = {axis % len(given) for axis in axes} or set(range(len(given)))
@@ -234,7 +238,7 @@ def _target(work: Work, operator: Operator, given: Shape) -> Shape:
             side for axis, side in enumerate(given) if axis not in gone or (not axes and side != 1)
         )
     if work.is_constant(operator, 1):
-        asked = work.wholes(operator, 1)
+        asked = work.integers_of(operator, 1)
     elif operator.options is not None and len(operator.inputs) < 2:
         asked = operator.options.numbers(0, "int32")[:16].tolist()
     else:  # computed from shapes that are all fixed
@@ -248,8 +252,10 @@ def _target(work: Work, operator: Operator, given: Shape) -> Shape:
 
 
 def _regrouped(work: Work, name: str, x: str, target: Shape) -> str:
-    """The same numbers in the same order, channels last, in another shape. Transposes stand where
-    the order is another one channels first."""
+    """Give the same numbers in the same order, channels last, in another shape.
+
+    Transposes stand where the order is another one channels first.
+    """
     builder = work.builder
     shape = work.shape(x)
     if shape == target:
@@ -262,13 +268,13 @@ def _regrouped(work: Work, name: str, x: str, target: Shape) -> str:
 
 
 def _turns(shape: Shape) -> bool:
-    """Whether channels last and channels first are different orders."""
+    """Tell whether channels last and channels first are different orders."""
     return len(shape) == 4 and shape[3] != 1 and shape[1] * shape[2] != 1
 
 
 def _pad(work: Work, operator: Operator) -> None:
     x, _, _, _ = _map_of(work, operator)
-    widths = work.wholes(operator, 1)
+    widths = work.integers_of(operator, 1)
     if len(widths) != 8 or any(widths[:2]) or any(widths[6:]):
         raise work.wrong(operator, f"pads by {widths}, not rows and columns alone")
     window = Window(Axis(1, 1, *widths[2:4]), Axis(1, 1, *widths[4:6]))
@@ -277,7 +283,7 @@ def _pad(work: Work, operator: Operator) -> None:
 
 def _resize(work: Work, operator: Operator) -> None:
     x, rows, columns, channels = _map_of(work, operator)
-    sides = work.wholes(operator, 1)
+    sides = work.integers_of(operator, 1)
     if len(sides) != 2 or min(sides) < 1:
         raise work.wrong(operator, f"resizes to {sides}")
     tensor = work.tensor(operator, 0)
@@ -309,7 +315,7 @@ def _resize(work: Work, operator: Operator) -> None:
 
 
 def _scaled(work: Work, operator: Operator, side: int, before: int, now: int) -> int:
-    """What a side is resized to when its input is another than the file's."""
+    """Compute what a side is resized to when its input is another than the file's."""
     if not before or side * now % before:
         raise work.wrong(operator, f"resizes {before} to {side}, which {now} cannot follow")
     return side * now // before
@@ -346,12 +352,12 @@ def _softmax(work: Work, operator: Operator) -> None:
 
 
 def _quantize(work: Work, operator: Operator) -> None:
-    """From floats to bytes, or from bytes to others: the pair is that of the result."""
+    """Go from floats to bytes, or from bytes to others: the pair is that of the result."""
     work.finish(operator, work.value(operator))
 
 
 def _dequantize(work: Work, operator: Operator) -> None:
-    """A value exists in float32 already; so does a constant, which may be float16 in the file."""
+    """Pass a value on: it exists in float32, and so does a constant, which may be float16."""
     if work.is_constant(operator, 0):
         array = work.reals(operator, 0)
         assert array is not None

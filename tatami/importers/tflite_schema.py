@@ -16,9 +16,9 @@ from tatami.errors import TatamiError
 from tatami.importers.flatbuffer import Table, root
 from tatami.types import Float32
 
-MOST = 20_000
+MAX_ENTRIES = 20_000
 """The largest number of tensors, operators or buffers that is read."""
-MOST_INPUTS = 1000
+MAX_INPUTS = 1000
 MAX_RANK = 8
 
 TYPES = {
@@ -53,10 +53,13 @@ BUILTIN = tuple(_NAMES.split())
 
 
 @dataclass(frozen=True, eq=False)
-class Steps:
-    """real = scale * (stored - zero_point).  scale: (n,) float32.  zero_point: (n,) int64.
+class Quantization:
+    """How stored integers stand for numbers: real = scale * (stored - zero_point).
 
-    n is 1, or the length of the tensor's axis ``axis``.
+    Args:
+        scale: (n,) float32; n is 1, or the length of the tensor's axis ``axis``.
+        zero_point: (n,) int64.
+        axis: Of the scales.
     """
 
     scale: NDArray[np.float32]
@@ -66,30 +69,35 @@ class Steps:
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """shape: channels last; empty where the file says none.  kind: one of TYPES.
+    """A tensor of the file.
 
-    data: the constant in that shape, a view of the file; None for what an operator makes.
+    Args:
+        name: Its name.
+        shape: Channels last; empty where the file says none.
+        kind: One of TYPES.
+        quantization: None for floats.
+        data: The constant in that shape, a view of the file; None for what an operator makes.
     """
 
     name: str
     shape: tuple[int, ...]
     kind: str
-    steps: Steps | None
+    quantization: Quantization | None
     data: NDArray[Any] | None
 
     @property
     def is_bytes(self) -> bool:
         """Whether it is quantized to 8 bits."""
-        return self.steps is not None
+        return self.quantization is not None
 
     def real(self) -> Float32:
-        """The numbers that a constant stands for, in its shape. For floats and what has steps."""
+        """Compute the numbers that a constant of floats or quantized integers stands for."""
         assert self.data is not None
-        if self.steps is None:
+        if self.quantization is None:
             with np.errstate(invalid="ignore"):  # a NaN of float16 may be one that signals
                 return np.asarray(self.data, np.float32)
-        along = [-1 if i == self.steps.axis else 1 for i in range(self.data.ndim)]
-        scale, zero = self.steps.scale.astype(np.float64), self.steps.zero_point
+        along = [-1 if i == self.quantization.axis else 1 for i in range(self.data.ndim)]
+        scale, zero = self.quantization.scale.astype(np.float64), self.quantization.zero_point
         if len(scale) > 1:
             scale, zero = scale.reshape(along), zero.reshape(along)
         return np.asarray((self.data.astype(np.int64) - zero) * scale, np.float32)
@@ -97,7 +105,15 @@ class Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Operator:
-    """kind: its name in the schema, of a custom one its own.  inputs: -1 for one left out."""
+    """An operator of the file.
+
+    Args:
+        kind: Its name in the schema; a custom one's own name.
+        inputs: Indices of tensors; -1 for one left out.
+        outputs: Indices of tensors.
+        options: Its settings.
+        custom: The settings of a custom one.
+    """
 
     kind: str
     inputs: tuple[int, ...]
@@ -108,7 +124,14 @@ class Operator:
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """operators: in the order in which they run: what one reads is there before it."""
+    """What a file holds.
+
+    Args:
+        tensors: All of them.
+        operators: In the order in which they run: what one reads is there before it.
+        inputs: Indices of tensors.
+        outputs: Indices of tensors.
+    """
 
     tensors: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
@@ -117,23 +140,27 @@ class Content:
 
 
 def content_of(data: bytes) -> Content:
-    """Raises TatamiError for what is no TFLite file, is damaged, or holds several graphs."""
+    """Read what a file holds.
+
+    Raises:
+        TatamiError: For what is no TFLite file, is damaged, or holds several graphs.
+    """
     model = root(data, b"TFL3")
     version = model.integer(0, "uint32")
     if version != 3:
         raise TatamiError(
             f"the file follows version {version} of TFLite's schema", hint="convert it again"
         )
-    graphs = model.tables(2, MOST)
+    graphs = model.tables(2, MAX_ENTRIES)
     if len(graphs) != 1:
         raise TatamiError(
             f"the file holds {len(graphs)} graphs", hint="convert a network without branches"
         )
-    codes = [_code(table) for table in model.tables(1, MOST)]
-    buffers = model.tables(4, MOST)
-    tensors = tuple(_tensor(table, buffers) for table in graphs[0].tables(0, MOST))
+    codes = [_code(table) for table in model.tables(1, MAX_ENTRIES)]
+    buffers = model.tables(4, MAX_ENTRIES)
+    tensors = tuple(_tensor(table, buffers) for table in graphs[0].tables(0, MAX_ENTRIES))
     count = len(tensors)
-    operators = tuple(_operator(table, codes, count) for table in graphs[0].tables(3, MOST))
+    operators = tuple(_operator(table, codes, count) for table in graphs[0].tables(3, MAX_ENTRIES))
     inputs, outputs = (_indices(graphs[0], field, count) for field in (1, 2))
     _check_order(tensors, operators, inputs, outputs)
     return Content(tensors, operators, inputs, outputs)
@@ -185,7 +212,9 @@ def _constant(
     return stored.view(dtype).reshape(shape)
 
 
-def _steps(name: str, table: Table | None, shape: tuple[int, ...], kind: str) -> Steps | None:
+def _steps(
+    name: str, table: Table | None, shape: tuple[int, ...], kind: str
+) -> Quantization | None:
     scale = np.zeros(0, np.float32) if table is None else table.numbers(2, "float32")
     if table is None or not len(scale):
         return None
@@ -203,7 +232,7 @@ def _steps(name: str, table: Table | None, shape: tuple[int, ...], kind: str) ->
             f"tensor '{name}' has scales or zero points that do not fit it",
             hint="convert the network again",
         )
-    return Steps(scale, np.broadcast_to(zero, scale.shape), axis)
+    return Quantization(scale, np.broadcast_to(zero, scale.shape), axis)
 
 
 def _operator(table: Table, codes: list[str], tensors: int) -> Operator:
@@ -221,7 +250,7 @@ def _operator(table: Table, codes: list[str], tensors: int) -> Operator:
 
 def _indices(table: Table, field: int, tensors: int) -> tuple[int, ...]:
     numbers = table.numbers(field, "int32")
-    if len(numbers) > MOST_INPUTS or not ((numbers >= -1) & (numbers < tensors)).all():
+    if len(numbers) > MAX_INPUTS or not ((numbers >= -1) & (numbers < tensors)).all():
         raise TatamiError("an operator names a tensor that is not there", hint="copy it again")
     return tuple(int(number) for number in numbers)
 
@@ -232,7 +261,7 @@ def _check_order(
     inputs: tuple[int, ...],
     outputs: tuple[int, ...],
 ) -> None:
-    """What an operator reads is an input, a constant, or made by one before it, and only once."""
+    """Check that an operator reads an input, a constant, or what one before it made, only once."""
     made = set(inputs)
     for operator in operators:
         for index in operator.inputs:

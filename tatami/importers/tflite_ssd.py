@@ -22,7 +22,7 @@ from tatami.types import Size
 
 POST_PROCESS = "TFLite_Detection_PostProcess"
 
-MOST_HEADS = 64
+MAX_HEADS = 64
 TOLERANCE = 1e-4
 """How far an anchor may lie from where its cell puts it, as a part of the input."""
 
@@ -32,9 +32,14 @@ _SCORES: dict[str, Literal["sigmoid", "softmax"]] = {"LOGISTIC": "sigmoid", "SOF
 
 @dataclass(frozen=True)
 class Head:
-    """boxes, scores: the tensors that its convolutions make.  rows, columns: cells of the map.
+    """The two convolutions of an SSD on one feature map.
 
-    anchors: (width, height) pairs in pixels of the input, in every cell.
+    Args:
+        boxes: The tensor that the one for boxes makes.
+        scores: The tensor that the one for scores makes.
+        rows: Cells of the map, down.
+        columns: Cells of the map, across.
+        anchors: (width, height) pairs in pixels of the input, in every cell.
     """
 
     boxes: int
@@ -46,10 +51,18 @@ class Head:
 
 @dataclass(frozen=True)
 class Ssd:
-    """classes: without the background, which comes first in the maps.  variances: see Decoding.
+    """The heads of an SSD, and how they are decoded.
 
-    anchor_step: of anchors that the file holds in 8 bits, as a part of the input; else 0.
-    regular: whether the file suppresses boxes within each class.
+    Args:
+        heads: In the order of the anchors.
+        classes: Without the background, which comes first in the maps.
+        scores: How numbers become scores.
+        variances: See Decoding.
+        score_threshold: Detections score above it.
+        iou_threshold: Of suppression.
+        max_detections: How many stay.
+        anchor_step: Of anchors that the file holds in 8 bits, as a part of the input; else 0.
+        regular: Whether the file suppresses boxes within each class.
     """
 
     heads: tuple[Head, ...]
@@ -64,12 +77,12 @@ class Ssd:
 
 
 def box_channels(anchors: int) -> list[int]:
-    """Where tx, ty, tw, th of each anchor lie among the file's ty, tx, th, tw."""
+    """List where tx, ty, tw, th of each anchor lie among the file's ty, tx, th, tw."""
     return [4 * anchor + part for anchor in range(anchors) for part in (1, 0, 3, 2)]
 
 
 def score_channels(anchors: int, classes: int, kept: Sequence[int]) -> list[int]:
-    """Where the background and then the kept classes of each anchor lie."""
+    """List where the background and then the kept classes of each anchor lie."""
     return [
         anchor * (classes + 1) + label
         for anchor in range(anchors)
@@ -78,10 +91,15 @@ def score_channels(anchors: int, classes: int, kept: Sequence[int]) -> list[int]
 
 
 def ssd_of(content: Content, size: Size) -> Ssd | None:
-    """The heads in the order of the anchors; None for a network that does not end so.
+    """Find the heads in the order of the anchors; None for a network that does not end so.
 
-    size: of the input, as the file says it. Raises TatamiError for heads, anchors or options that
-    are not those of an SSD as Tatami decodes it.
+    Args:
+        content: What the file holds.
+        size: Of the input, as the file says it.
+
+    Raises:
+        TatamiError: For heads, anchors or options that are not those of an SSD as Tatami decodes
+            it.
     """
     last = content.operators[-1]
     if last.kind != POST_PROCESS:
@@ -89,7 +107,7 @@ def ssd_of(content: Content, size: Size) -> Ssd | None:
     if len(last.inputs) != 3 or not set(content.outputs) <= set(last.outputs):
         raise _wrong("has other inputs and outputs than boxes, scores and anchors")
     options = flexbuffer_map(last.custom.tobytes())
-    classes = _whole(options, "num_classes", 10_000)
+    classes = _integer(options, "num_classes", 10_000)
     boxes, _ = _leaves(content, last.inputs[0], 4, [])
     scores, kinds = _leaves(content, last.inputs[1], classes + 1, list(_SCORES))
     if len(boxes) != len(scores) or len(kinds) != 1:
@@ -106,8 +124,8 @@ def ssd_of(content: Content, size: Size) -> Ssd | None:
         (1 / x, 1 / w),
         _share(options, "nms_score_threshold"),
         _share(options, "nms_iou_threshold"),
-        _whole(options, "max_detections", 10**6),
-        0.0 if anchors.steps is None else float(anchors.steps.scale.max()),
+        _integer(options, "max_detections", 10**6),
+        0.0 if anchors.quantization is None else float(anchors.quantization.scale.max()),
         bool(options.get("use_regular_nms", 0)),
     )
 
@@ -118,7 +136,7 @@ def ssd_of(content: Content, size: Size) -> Ssd | None:
 def _leaves(
     content: Content, end: int, depth: int, functions: Sequence[str]
 ) -> tuple[list[int], set[str]]:
-    """What convolutions made ``end``, in order, and which of ``functions`` lie on the way.
+    """Find what convolutions made ``end``, in order, and which of ``functions`` lie on the way.
 
     Between them the numbers must only be regrouped to rows of ``depth`` and joined row under row.
     """
@@ -127,7 +145,7 @@ def _leaves(
     passed: set[str] = set()
     waiting = [end]
     for _ in range(1000):
-        if not waiting or len(found) > MOST_HEADS:
+        if not waiting or len(found) > MAX_HEADS:
             break
         index = waiting.pop()
         shape = content.tensors[index].shape
@@ -146,13 +164,13 @@ def _leaves(
             waiting += maker.inputs[:1]
         else:
             raise _wrong(f"has {maker.kind} between it and its convolutions")
-    if waiting or len(found) > MOST_HEADS or len(passed) != bool(functions):
+    if waiting or len(found) > MAX_HEADS or len(passed) != bool(functions):
         raise _wrong("has heads that Tatami cannot follow, or scores without a function")
     return found, passed
 
 
 def _check_rows(content: Content, concat: Operator, depth: int) -> None:
-    """Whether a concatenation puts rows of ``depth`` numbers under one another."""
+    """Check that a concatenation puts rows of ``depth`` numbers under one another."""
     axis = 0 if concat.options is None else concat.options.integer(0, "int32")
     fused = 0 if concat.options is None else concat.options.integer(1, "int8")
     for index in concat.inputs:
@@ -164,7 +182,7 @@ def _check_rows(content: Content, concat: Operator, depth: int) -> None:
 
 
 def _check_readers(content: Content, leaves: Sequence[int]) -> None:
-    """A head's map is read once: its channels are put in another order."""
+    """Check that a head's map is read once: its channels are put in another order."""
     read = [index for operator in content.operators for index in operator.inputs]
     for index in leaves:
         if read.count(index) != 1 or index in content.outputs or leaves.count(index) != 1:
@@ -182,8 +200,17 @@ def _heads(
     anchors: Tensor,
     size: Size,
 ) -> tuple[Head, ...]:
-    """anchors: (n, 4) in the order map, row, column, anchor: y and x of the center, height, width,
-    all as parts of the input."""
+    """Find each map's boxes, scores and anchors.
+
+    Args:
+        content: What the file holds.
+        boxes: The tensors of boxes.
+        scores: The tensors of scores.
+        classes: How many there are.
+        anchors: (n, 4) in the order map, row, column, anchor: y and x of the center, height, width,
+            all as parts of the input.
+        size: Of the input.
+    """
     usable = anchors.data is not None and (anchors.kind == "float32" or anchors.is_bytes)
     if not usable or len(anchors.shape) != 2 or anchors.shape[1] != 4:
         raise _wrong("has no list of anchors (n, 4)")
@@ -192,8 +219,8 @@ def _heads(
         raise _wrong("has anchors that are not finite")
     table = reals.astype(np.float64)
     within = TOLERANCE
-    if anchors.steps is not None:
-        within += float(anchors.steps.scale.max()) / 2
+    if anchors.quantization is not None:
+        within += float(anchors.quantization.scale.max()) / 2
     heads = []
     start = 0
     for box, score in zip(boxes, scores, strict=True):
@@ -217,7 +244,11 @@ def _heads(
 def _pairs(
     grid: np.ndarray[tuple[int, ...], np.dtype[np.float64]], within: float, size: Size
 ) -> tuple[tuple[float, float], ...]:
-    """grid: (rows, columns, A, 4). The sides that every cell has, in pixels (width, height)."""
+    """Find the sides that every cell of a grid (rows, columns, A, 4) has.
+
+    Returns:
+        (width, height) in pixels.
+    """
     rows, columns = grid.shape[:2]
     y = ((np.arange(rows) + 0.5) / rows)[:, None, None]
     x = ((np.arange(columns) + 0.5) / columns)[None, :, None]
@@ -262,9 +293,9 @@ def _share(options: dict[str, float], name: str) -> float:
     return value
 
 
-def _whole(options: dict[str, float], name: str, most: int) -> int:
+def _integer(options: dict[str, float], name: str, limit: int) -> int:
     value = _option(options, name)
-    if value != int(value) or not 1 <= value <= most:
+    if value != int(value) or not 1 <= value <= limit:
         raise _wrong(f"has a {name} of {value:g}")
     return int(value)
 

@@ -546,8 +546,8 @@ def test_a_cfg_is_read_as_darknet_reads_it(tmp_path):
     text = "# a\n; b\n[network]\n\n wid th = 3 2 \n[maxpool]\r\nsize=2 # two\nsize=3\n"
     (tmp_path / "net.cfg").write_bytes(text.replace("wid th", "width").encode())
     net, pool = read_cfg(tmp_path / "net.cfg")
-    assert (net.kind, net.line, net.whole("width", 0)) == ("network", 3, 32)
-    assert (pool.kind, pool.line, pool.whole("size", 0)) == ("maxpool", 6, 2)
+    assert (net.kind, net.line, net.integer("width", 0)) == ("network", 3, 32)
+    assert (pool.kind, pool.line, pool.integer("size", 0)) == ("maxpool", 6, 2)
 
 
 @pytest.mark.parametrize(

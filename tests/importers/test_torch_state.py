@@ -30,7 +30,7 @@ from tatami.graph.read import network_of
 from tatami.importers.caffe import read_caffe
 from tatami.importers.onnx_file import read_onnx
 from tatami.importers.pickle_reader import MAX_OBJECTS, Name, read_pickle
-from tatami.importers.torch_state import is_state, put, read_state, read_table
+from tatami.importers.torch_state import is_state, load_state, read_state, read_table
 from tatami.shrink.fold import fold
 
 RNG = np.random.default_rng(0)
@@ -546,7 +546,7 @@ TABLE = {"norm.running_mean": "norm.mean", "norm.running_var": "norm.var"}
 
 
 def test_a_state_is_put_by_its_names_and_a_table(network, module, saved, run_model):
-    made = put(network, read_state(saved(module.state_dict())), TABLE)
+    made = load_state(network, read_state(saved(module.state_dict())), TABLE)
     images = reals(1, 3, 8, 8)
     with torch.no_grad():
         expected = module(torch.from_numpy(images)).numpy()
@@ -573,12 +573,12 @@ def test_a_state_that_does_not_fit_is_refused_with_its_names(
     state = {**read_state(saved(module.state_dict())), **change}
     state = {name: array for name, array in state.items() if array is not None}
     with pytest.raises(TatamiError, match=says):
-        put(network, state, table)
+        load_state(network, state, table)
 
 
 def test_what_is_not_wanted_is_left_out_by_the_table(network, module, saved):
     state = {**read_state(saved(module.state_dict())), "head.weight": reals(7)}
-    made = put(network, state, {**TABLE, "head.weight": "-"})
+    made = load_state(network, state, {**TABLE, "head.weight": "-"})
     assert len(made.graph.initializer) == 5
 
 
@@ -606,7 +606,7 @@ def test_ultraface_is_one_network_in_torch_onnx_and_caffe(weights_of, run_model)
     for tensor in empty.graph.initializer:
         if tensor.name in state:
             tensor.raw_data = bytes(len(tensor.raw_data))
-    ours = put(empty, state, {})
+    ours = load_state(empty, state, {})
     folded, _ = fold(network_of(ours))
     caffe = read_caffe(folder / "RFB-320.prototxt", folder / "RFB-320.caffemodel", None).model
     with Image.open(min((folder / "images").glob("*.jpg"))) as image:
