@@ -22,7 +22,7 @@ from tatami.importers.imported import Imported
 from tatami.importers.ncnn import read_ncnn
 from tatami.importers.onnx_file import read_onnx
 from tatami.importers.tflite import read_tflite
-from tatami.importers.torch_state import put, read_state, read_table
+from tatami.importers.torch_state import load_state, read_state, read_table
 from tatami.ops.norm import Epsilon
 from tatami.types import DetectionSpec, Size, detector_spec
 
@@ -110,7 +110,7 @@ def _torch(files: tuple[Path, ...], options: Options) -> Imported:
     tensors = read_state(state)
     names = {} if options.table is None else read_table(options.table)
     try:
-        return replace(imported, model=put(imported.model, tensors, names))
+        return replace(imported, model=load_state(imported.model, tensors, names))
     except TatamiError as error:
         raise error.at(error.file or state) from error
 
