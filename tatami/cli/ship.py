@@ -23,7 +23,7 @@ def ship(
     to: Annotated[str, typer.Option(help="What for: c, C99 that needs no runtime.")] = "c",
     target: Annotated[
         str,
-        typer.Option(help="The machine, as cortex-m7; a name that is not known lists them."),
+        typer.Option(help="The machine, as cortex-m7, of `tatami list targets`."),
     ] = "any",
     threads: Annotated[
         int, typer.Option(min=1, max=64, help="The most threads that it may be compiled for.")
