@@ -11,6 +11,7 @@ from tatami.errors import TatamiError
 from tatami.program import interpret
 from tatami.program.lower import lower
 from tatami.ship.c.build import build
+from tatami.ship.c.files import Answering
 from tatami.ship.c.operators import table as operators
 from tatami.ship.c.run.predictor import Compiled, request
 from tatami.ship.c.tasks.base import Macro, TaskInC
@@ -137,17 +138,15 @@ ANSWER = """
 static int count(void)
 {
     int32_t sides[2], found;
-    uint8_t *rgb = malloc(3 * 90 * 90);
+    uint8_t *rgb = read_picture(sides);
 
-    if (rgb == NULL || fread(sides, sizeof *sides, 2, requests) != 2) return 0;
-    if (fread(rgb, 1, (size_t)(3 * sides[0] * sides[1]), requests) == 0) return 0;
+    if (rgb == NULL) return 0;
     found = net_count(rgb, sides[0], sides[1]);
-    fwrite(&found, sizeof found, 1, answers);
     free(rgb);
+    fwrite(&found, sizeof found, 1, answers);
     return 1;
 }
-
-static int forward("""
+"""
 
 
 class CountingInC(TaskInC[DetectionSpec]):
@@ -155,12 +154,14 @@ class CountingInC(TaskInC[DetectionSpec]):
 
     name = "count"
     noun = "counter"
+    letter = "N"
 
     def maps(self, spec):
         return 1
 
     def header(self):
-        return "int net_count(const uint8_t *rgb, int width, int height);\n@forward@;\n"
+        prepare = "void net_prepare(const uint8_t *rgb, int width, int height, NET_INPUT *images);"
+        return f"int net_count(const uint8_t *rgb, int width, int height);\n{prepare}\n@forward@;\n"
 
     def macros(self, program, spec):
         _, rows, columns = program.values[program.outputs[0]].shape
@@ -182,16 +183,7 @@ class CountingInC(TaskInC[DetectionSpec]):
         return MAIN
 
     def proof(self):
-        plain = super().proof()
-        begin, end = plain.index("#ifdef NET_CLASSES\nstatic"), plain.index("static int forward(")
-        cases = plain.index("#ifdef NET_CLASSES\n    case"), plain.index("    default:")
-        return (
-            plain[:begin]
-            + ANSWER
-            + plain[end + len("static int forward(") : cases[0]]
-            + "    case 'N': return count();\n"
-            + plain[cases[1] :]
-        )
+        return Answering(self.letter, "count", ANSWER)
 
     def open(self, folder, machine):
         return CompiledCounter(folder, variant=machine.variant, target=machine.target)

@@ -183,12 +183,11 @@ def _network_files(network: NetworkInC) -> dict[str, bytes]:
     """Write the files of one network."""
     program, layout, name, task = network.program, network.layout, network.name, network.task
     target, weights = target_of(network.options.target), network.weights_file
-    template = text(PROOF) if task is None else task.proof()
     texts = {
         f"{name}.h": _header(network),
         f"{name}.c": _source(network),
         weights: arrays(layout, name, target) if network.as_array else kernel("weights.S", name),
-        PROOF: proof(program, name, template),
+        PROOF: proof(program, name, None if task is None else task.proof()),
         DESCRIPTION: description(program, layout, name, network.options, network.rows),
     }
     if task is None:

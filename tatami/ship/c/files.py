@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -62,13 +63,28 @@ def blob(layout: Layout) -> bytes:
 # To build and to prove ---------------------------------------------------------------------------
 
 
-def proof(program: Program, name: str, template: str) -> str:
+@dataclass(frozen=True)
+class Answering:
+    """What a task lets proof.c answer, beside the network's values.
+
+    Args:
+        letter: Begins the request.
+        function: Answers it: a function without arguments that gives 1, or 0 for a bad request.
+        source: Its C.
+    """
+
+    letter: str
+    function: str
+    source: str
+
+
+def proof(program: Program, name: str, own: Answering | None = None) -> str:
     """Write the program that answers for the parts, with memory for the ends of this network.
 
     Args:
         program: What the network computes.
         name: The network's.
-        template: kernels/proof.c, or a task's own.
+        own: What the network's task answers for pictures; None for a bare network.
     """
     ends = {f"in{i}": value for i, value in enumerate(program.inputs)}
     results = {f"out{i}": value for i, value in enumerate(program.outputs)}
@@ -81,7 +97,14 @@ def proof(program: Program, name: str, template: str) -> str:
     lines += ["", "static int read_inputs(void)", "{", f"    return {reads};", "}", ""]
     lines += ["static void write_outputs(void)", "{", *writes, "}", ""]
     lines.append(f"static void run(void) {{ net_forward({', '.join([*ends, *results])}); }}")
-    return renamed(filled(template, ends="\n".join(lines)), name)
+    answers, cases = "", ""
+    if own is not None:
+        answers = text("proof_picture.c") + "\n" + own.source
+        cases = (
+            f"    case 'P': return prepare();\n    case '{own.letter}': return {own.function}();"
+        )
+    whole = filled(text(PROOF), ends="\n".join(lines), task=answers, cases=cases)
+    return renamed(whole, name)
 
 
 def makefile(name: str, example: str, sources: Iterable[str], options: Options) -> str:

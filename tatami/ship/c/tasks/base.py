@@ -18,6 +18,7 @@ from tatami.errors import TatamiError
 from tatami.program.steps import Program
 from tatami.rules.picture import MAX_SIDE
 from tatami.ship.backend import Plan, Programs
+from tatami.ship.c.files import Answering
 from tatami.ship.c.operator import Options, c_type
 from tatami.ship.c.run.predictor import Compiled, Machine
 from tatami.ship.c.tasks.picture import picture_macros
@@ -55,6 +56,8 @@ class TaskInC(ABC, Generic[S]):
     """Its function, net_NAME, and its example, NAME_detect, are called so: "detect"."""
     noun: ClassVar[str]
     """What a network of it is, in errors: "classifier"."""
+    letter: ClassVar[str]
+    """Begins a request for its answer, in proof.c: "S"."""
 
     def structure(self, spec: S) -> StructureInC | None:
         """Give what joins several networks, for a spec that has them; usually None: there is one.
@@ -138,9 +141,9 @@ class TaskInC(ABC, Generic[S]):
     def example(self) -> str:
         """Give the text of main.c, a program that reads pictures."""
 
-    def proof(self) -> str:
-        """Give the text of proof.c, with ``@ends@`` for the memory of the network's ends."""
-        return text("proof.c")
+    def proof(self) -> Answering:
+        """Give what proof.c answers for a picture."""
+        return Answering(self.letter, self.name, text(f"proof_{self.name}.c"))
 
     # What it runs --------------------------------------------------------------------------------
 

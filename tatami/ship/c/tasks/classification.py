@@ -42,6 +42,7 @@ class ClassificationInC(TaskInC[ClassificationSpec]):
 
     name = "classify"
     noun = "classifier"
+    letter = "S"
 
     def maps(self, spec: ClassificationSpec) -> int:
         """Count one: the logits."""

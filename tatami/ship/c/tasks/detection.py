@@ -57,6 +57,7 @@ class DetectionInC(TaskInC[DetectionSpec | TwoStageSpec]):
 
     name = "detect"
     noun = "detector with such a decoding"
+    letter = "D"
 
     def structure(self, spec: DetectionSpec | TwoStageSpec) -> StructureInC | None:
         """Give what joins the networks of a detector in two stages."""

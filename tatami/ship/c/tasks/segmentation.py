@@ -42,6 +42,7 @@ class SegmentationInC(TaskInC[SegmentationSpec]):
 
     name = "segment"
     noun = "segmenter"
+    letter = "M"
 
     def maps(self, spec: SegmentationSpec) -> int:
         """Count one: the logits."""
