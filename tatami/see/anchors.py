@@ -1,11 +1,11 @@
-"""Which anchor answers for which truth, and which truths no anchor fits.
+"""Which anchor is responsible for which truth, and which truths no anchor fits.
 
-A YOLO of version 2 on (Redmon and Farhadi 2017, section 2) moves its boxes about in their cells, so
-that a truth is the duty of the anchor whose shape fits best, as if both had one center, at the cell
-of the truth's center. An SSD (Liu et al. 2016, section 2.2, "Matching strategy") has default boxes
-that stand at the middle of their cells; a truth is the duty of the one that overlaps it most where
-they stand. YOLO itself (Redmon et al. 2016) has no anchors: what counts is the cell, which answers
-for one truth.
+A YOLO from version 2 on (Redmon and Farhadi 2017, section 2) moves its boxes about in their cells,
+so that the anchor responsible for a truth is the one whose shape fits best, as if both had one
+center, at the cell of the truth's center. An SSD (Liu et al. 2016, section 2.2, "Matching
+strategy") has default boxes that stand at the middle of their cells; the responsible one is that
+which overlaps the truth most where it stands. YOLO itself (Redmon et al. 2016) has no anchors: what
+counts is the cell, which is responsible for one truth.
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ IN_REACH = 0.5
 
 @dataclass(frozen=True)
 class Matches:
-    """What answers for the n truths of one picture. Lengths in pixels of the network's input.
+    """The anchors responsible for the n truths of one picture, in pixels of the network's input.
 
-    iou: (n,), of each truth and its anchor.  anchor: (n,), numbered over all grids.
-    xyxy: (n, 4), the anchor where it stands; of a YOLO, around the truth's center.
-    crowded: (n,) bool, whether an earlier truth of the picture has the same anchor at the same
-    cell: a network can say one of them only.
+    Args:
+        iou: (n,), of each truth and its anchor.
+        anchor: (n,), numbered over all grids.
+        xyxy: (n, 4), the anchor where it stands; a YOLO's around the truth's center.
+        crowded: (n,) bool, whether an earlier truth of the picture has the same anchor at the same
+            cell: a network can find only one of them.
     """
 
     iou: Float64
@@ -41,17 +43,26 @@ class Matches:
 
     @property
     def fits(self) -> Bool:
-        """(n,): an anchor fits, and it is not another's."""
+        """Whether an anchor fits, and is not another truth's: (n,)."""
         return (self.iou >= IN_REACH) & ~self.crowded
 
 
 def anchor_sizes(decoding: Decoding) -> Float64:
-    """(width, height) of every anchor of every grid, (a, 2), as ``Matches.anchor`` counts them."""
+    """List (width, height) of every anchor of every grid, (a, 2).
+
+    They are in the order in which ``Matches.anchor`` counts them.
+    """
     return np.array([pair for grid in decoding.grids for pair in grid.anchors], np.float64)
 
 
 def match(truths: Float64, decoding: Decoding, size: Size) -> Matches:
-    """truths: (n, 4) xyxy in pixels of the network's input, which is of that size."""
+    """Match the truths of one picture with anchors.
+
+    Args:
+        truths: (n, 4), edges in pixels of the network's input.
+        decoding: The network's anchors.
+        size: Of the network's input.
+    """
     if decoding.kind == "ssd":
         return _by_place(truths, decoding, size)
     return _by_shape(truths, decoding, size)
@@ -86,8 +97,15 @@ def _by_place(truths: Float64, decoding: Decoding, size: Size) -> Matches:
 
 
 def default_boxes(decoding: Decoding, size: Size) -> tuple[Float64, Int64]:
-    """Every anchor at the middle of every cell, (n, 4) xyxy, by grid, anchor, row and column; and
-    which anchor each is, (n,)."""
+    """List every anchor at the middle of every cell, by grid, anchor, row and column.
+
+    Args:
+        decoding: The network's anchors.
+        size: Of the network's input.
+
+    Returns:
+        Boxes (n, 4), and which anchor each is, (n,).
+    """
     found, which, before = [], [], 0
     for grid in decoding.grids:
         columns, rows = _cells(grid, size)
@@ -102,13 +120,13 @@ def default_boxes(decoding: Decoding, size: Size) -> tuple[Float64, Int64]:
 
 
 def _cells(grid: AnchorGrid, size: Size) -> tuple[int, int]:
-    """Columns and rows, as graph/check.py counts them."""
+    """Count columns and rows, as graph/check.py does."""
     x, y = grid.stride
     return math.ceil(size.width / x - 1e-3), math.ceil(size.height / y - 1e-3)
 
 
 def _cell(center: Float64, grid: AnchorGrid, size: Size) -> tuple[int, int]:
-    """Column and row of the cell that holds a point."""
+    """Find column and row of the cell that holds a point."""
     columns, rows = _cells(grid, size)
     x, y = np.floor(center / grid.stride)
     return min(max(int(x), 0), columns - 1), min(max(int(y), 0), rows - 1)
@@ -119,7 +137,7 @@ def _centered(sides: Float64) -> Float64:
 
 
 def _repeated(keys: Sequence[object]) -> Bool:
-    """Whether an earlier key is the same, (n,)."""
+    """Tell whether an earlier key is the same, (n,)."""
     seen: set[object] = set()
     repeated = []
     for key in keys:
@@ -132,9 +150,12 @@ def _repeated(keys: Sequence[object]) -> Bool:
 
 
 def draw_anchors(decoding: Decoding, size: Size, side: int = 640) -> Picture:
-    """All anchors in the middle of an empty input, a color a grid; larger ones stick out of it.
+    """Draw all anchors in the middle of an empty input, a color a grid; larger ones stick out.
 
-    side: pixels of the drawing's longer side.
+    Args:
+        decoding: The network's anchors.
+        size: Of the network's input.
+        side: Pixels of the drawing's longer side.
     """
     sizes = anchor_sizes(decoding)
     grids = np.repeat(np.arange(len(decoding.grids)), [len(g.anchors) for g in decoding.grids])
@@ -156,10 +177,17 @@ def draw_anchors(decoding: Decoding, size: Size, side: int = 640) -> Picture:
 def draw_matches(
     canvas: Picture, truths: Boxes, found: Matches, classes: Sequence[str], side: int = 640
 ) -> Picture:
-    """A network's input with its truths in their class's color and, dashed, what answers for each.
+    """Draw a network's input with its truths and, dashed, the anchors responsible for them.
 
-    A truth that no anchor fits is hatched and says its best IoU; one that another took its anchor
-    from says "taken".  truths, found: in pixels of ``canvas``.
+    A truth has its class's color. One that no anchor fits is hatched and says its best IoU; one
+    whose anchor another truth has says "taken".
+
+    Args:
+        canvas: The input, (height, width, 3).
+        truths: In pixels of ``canvas``.
+        found: Their anchors, in pixels of ``canvas``.
+        classes: The names of the classes.
+        side: Pixels of the drawing's longer side.
     """
     large, x, y = fit(canvas, Size(side, side))
     scale = np.array([x, y, x, y])
@@ -175,7 +203,7 @@ def draw_matches(
 
 
 def _dashed(picture: Picture, xyxy: Float64) -> Picture:
-    """Lines of white and black dashes around boxes, one pixel wide."""
+    """Draw lines of white and black dashes around boxes, one pixel wide."""
     drawn = np.array(picture)
     height, width = drawn.shape[:2]
     for x1, y1, x2, y2 in xyxy.round().astype(int):
@@ -189,7 +217,7 @@ def _dashed(picture: Picture, xyxy: Float64) -> Picture:
 
 
 def _hatch(picture: Picture, box: Float64, color: tuple[int, int, int]) -> None:
-    """Slanted lines inside a box, in place."""
+    """Draw slanted lines inside a box, in place."""
     height, width = picture.shape[:2]
     x1, y1, x2, y2 = (int(edge) for edge in box.round())
     y, x = np.mgrid[max(y1, 0) : min(y2, height), max(x1, 0) : min(x2, width)]

@@ -46,10 +46,14 @@ SAME_NUMBERS = ("Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsquee
 class Target:
     """The number y^c that is explained.
 
-    name: of the class, or its index where classes have no names.  score: the class's, in [0, 1].
-    seed: by the name of a value, its weights in y^c, of its shape with one picture in front.
-    meaning: what y^c is, in words.  at: the value whose maps explain it, where it is known.
-    smallest: whether else the layer is the last of those whose maps have the fewest places.
+    Args:
+        name: The class, or its index where classes have no names.
+        score: The class's, in [0, 1].
+        seed: By the name of a value, its weights in y^c, of its shape with one picture in front.
+        meaning: What y^c is, in words.
+        at: The value whose maps explain it, where it is known.
+        smallest: Whether the layer is otherwise the last of those whose maps have the fewest
+            places.
     """
 
     name: str
@@ -142,12 +146,17 @@ def target_in_regions(
     regions: Regions,
     wanted: str | None = None,
 ) -> Target:
-    """What a detector in two stages that pools says of a class in the region where it is likeliest.
+    """Choose the class number in the region where the class is likeliest, of a detector that pools.
 
-    detector: around the two networks.  head: the second of them, float.  feature_map: the name of
-    the first one's output and its value, (1, channels, rows, columns).  regions: of the picture.
+    Args:
+        detector: Around the two networks.
+        head: The second of them, float.
+        feature_map: The name of the first one's output and its value, (1, channels, rows, columns).
+        regions: Of the picture.
+        wanted: The class to explain; None: the best one.
 
-    Raises TatamiError as ``target_in_boxes``, and for a picture without regions.
+    Raises:
+        TatamiError: As for ``target_in_boxes``, and for a picture without regions.
     """
     spec, (name, features) = detector.spec, feature_map
     if not len(regions.regions):
@@ -191,7 +200,7 @@ def _check_score(score: float) -> None:
 def _of_classifier(
     output: ir.Value, computed: Mapping[str, Float32], classes: Sequence[str], wanted: str | None
 ) -> Target:
-    """y^c: the number of the class, before the softmax where the network ends in one."""
+    """Choose the number of the class, before the softmax where the network ends in one."""
     logits = output
     made = logits.producer()
     while made is not None and made.op_type in SAME_NUMBERS and made.inputs[0] is not None:
@@ -223,7 +232,7 @@ def _of_detector(
     classes: Sequence[str],
     wanted: int | None,
 ) -> Target:
-    """y^c at the anchor and cell where the class, or any class, has its best score."""
+    """Choose the anchor and cell where the class, or any class, has its best score."""
     each = len(maps) // len(decoding.grids)
     best: tuple[float, int, tuple[int, ...]] | None = None
     for index, grid in enumerate(decoding.grids):
@@ -258,9 +267,13 @@ def _of_detector(
 
 
 def _of_segmenter(name: str, logits: Float32, classes: Sequence[str], wanted: str | None) -> Target:
-    """y^c over the pixels of the class; of one that is nowhere, over all pixels.
+    """Choose the pixels of the class or, of one that is nowhere, all pixels.
 
-    logits: (1, K, rows, columns).
+    Args:
+        name: Of the output.
+        logits: (1, K, rows, columns).
+        classes: The names of the classes.
+        wanted: The class to explain; None: the one of most pixels.
     """
     said = logits[0].argmax(axis=0)  # (rows, columns)
     counts = np.bincount(said.reshape(-1), minlength=len(classes))
@@ -277,7 +290,7 @@ def _of_segmenter(name: str, logits: Float32, classes: Sequence[str], wanted: st
 
 
 def makes_maps(cost: Cost) -> bool:
-    """Whether a layer makes feature maps: more than one place, and numbers that are new.
+    """Tell whether a layer makes feature maps: more than one place, and numbers that are new.
 
     Pools, views and what only moves numbers, concatenation aside, have the maps of another layer.
     """
@@ -286,16 +299,19 @@ def makes_maps(cost: Cost) -> bool:
 
 
 def _places(cost: Cost) -> int:
-    """Of the map that a layer makes; 0 for what is no map."""
+    """Count the places of the map that a layer makes; 0 for what is no map."""
     return cost.shape[2] * cost.shape[3] if len(cost.shape) == 4 else 0
 
 
 def last_maps(network: Network, target: Target) -> str:
-    """The paper's layer, "the last convolutional layer": the name of the value that it makes.
+    """Find the paper's layer, "the last convolutional layer": the name of the value that it makes.
 
-    It is the last layer that makes maps and that the target is made of, the one that makes the
-    target itself left out; of a segmenter, the last of those whose maps have the fewest places.
-    Of a detector in two stages it is the feature map. Raises TatamiError where there is none.
+    It is the last layer that makes maps and that the target is made of, without the one that makes
+    the target itself; for a segmenter, the last of those whose maps have the fewest places; for a
+    detector in two stages, the feature map.
+
+    Raises:
+        TatamiError: Where there is none.
     """
     (seeded,) = target.seed
     if target.at is not None:
@@ -315,7 +331,7 @@ def last_maps(network: Network, target: Target) -> str:
 
 
 def in_numbers(network: Network, name: str) -> str:
-    """The value that holds what ``name`` means: where that is bytes, what dequantizes them."""
+    """Find the value that holds what ``name`` means: where that is bytes, what dequantizes them."""
     for node in network.graph:
         read = node.inputs[0] if node.op_type == "DequantizeLinear" else None
         made = None if read is None else read.producer()
@@ -327,11 +343,21 @@ def in_numbers(network: Network, name: str) -> str:
 def class_activation(
     network: Network, images: Float32, computed: Mapping[str, Float32], target: Target, layer: str
 ) -> Float32:
-    """Equations 1 and 2 for a target: (rows, columns) of the value ``layer``, at least 0.
+    """Compute equations 1 and 2 for a target.
 
-    images: (1, 3, H, W), or as many copies as the network's batch.  computed: the values of one.
-    Raises TatamiError where the value is no map, the
-    target is not made of it, or an operator between them has no derivative.
+    Args:
+        network: The network.
+        images: (1, 3, H, W), or as many copies as the network's batch.
+        computed: The values of one picture.
+        target: The number to explain.
+        layer: The value whose maps explain it.
+
+    Returns:
+        (rows, columns), at least 0.
+
+    Raises:
+        TatamiError: Where the value is no map, the target is not made of it, or an operator between
+            them has no derivative.
     """
     maps = computed[layer]
     (seeded,) = target.seed
@@ -352,7 +378,7 @@ def class_activation(
 
 
 def _before(network: Network, name: str) -> set[str]:
-    """The names of the values that a value is made of; itself is left out."""
+    """Find the names of the values that a value is made of, without itself."""
     found = {name}
     for node in reversed(list(network.graph)):
         if str(node.outputs[0].name) in found:

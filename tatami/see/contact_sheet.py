@@ -24,10 +24,22 @@ def contact_sheet(
     columns: int = 4,
     cell: Size = Size(320, 240),
 ) -> Picture:
-    """A sheet (height, width, 3) of (caption, picture, boxes), row by row, ``columns`` across.
+    """Put pictures on one sheet, row by row.
 
-    Every picture is fitted into a cell with its shape kept. Raises TatamiError for no pictures, and
-    for a sheet of more than MAX_SIDE pixels either way (before memory is taken).
+    Every picture is fitted into a cell with its shape kept.
+
+    Args:
+        pictures: Caption, picture (height, width, 3) and boxes of each.
+        classes: The names of the classes.
+        columns: Pictures in a row.
+        cell: The size of a cell.
+
+    Returns:
+        (height, width, 3).
+
+    Raises:
+        TatamiError: For no pictures, and for a sheet of more than MAX_SIDE pixels either way
+            (before memory is taken).
     """
     if not pictures:
         raise TatamiError("no pictures for a contact sheet", hint="choose at least one picture")
@@ -55,7 +67,7 @@ def contact_sheet(
 
 
 def _shortened(caption: str, width: int) -> str:
-    """The caption cut in its middle to a width in pixels: a file's name tells most at its ends."""
+    """Cut a caption in its middle to a width in pixels: a file's name says most at its ends."""
     text = "".join(letter if has_letters(letter) else "?" for letter in caption)
     font = text_font(13)
     if font.getlength(text) <= width:

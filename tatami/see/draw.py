@@ -17,7 +17,7 @@ from tatami.types import Boxes, Detections, Float64, Picture, Size
 
 Color = tuple[int, int, int]
 
-# Okabe and Ito, "Color universal design" (2008): told apart with any kind of color vision.
+# Okabe and Ito, "Color universal design" (2008): distinct with any kind of color vision.
 COLORS: tuple[Color, ...] = (
     (230, 159, 0),  # orange
     (86, 180, 233),  # sky blue
@@ -30,21 +30,27 @@ COLORS: tuple[Color, ...] = (
 
 
 def class_color(label: int) -> Color:
-    """The color of a class; it comes round again after seven, so a label names the class too."""
+    """Give the color of a class; it repeats after seven, so a label names the class too."""
     return COLORS[label % len(COLORS)]
 
 
 def class_name(label: int, classes: Sequence[str]) -> str:
-    """The class's name, or ``class 7`` where there is none."""
+    """Give the class's name, or ``class 7`` where there is none."""
     return classes[label] if 0 <= label < len(classes) else f"class {label}"
 
 
 def draw_boxes(
     picture: Picture, boxes: Boxes, classes: Sequence[str], *, labels: bool = True
 ) -> Picture:
-    """A copy of the picture (height, width, 3) with labeled boxes drawn on it.
+    """Draw labeled boxes on a copy of a picture.
 
-    A difficult box is marked ``name?`` and a crowd ``name*``. ``labels=False`` draws lines only.
+    A difficult box is marked ``name?`` and a crowd ``name*``.
+
+    Args:
+        picture: (height, width, 3).
+        boxes: In its pixels.
+        classes: The names of the classes.
+        labels: Whether to write names; False draws lines only.
     """
     marks = zip(boxes.labels.tolist(), boxes.difficult.tolist(), boxes.crowd.tolist(), strict=True)
     texts = [
@@ -57,9 +63,15 @@ def draw_boxes(
 def draw_detections(
     picture: Picture, detections: Detections, classes: Sequence[str], *, labels: bool = True
 ) -> Picture:
-    """A copy of the picture (height, width, 3) with detections drawn on it, the best on top.
+    """Draw detections on a copy of a picture, the best on top.
 
-    A label is the class's name and the score in hundredths. ``labels=False`` draws lines only.
+    A label is the class's name and the score in hundredths.
+
+    Args:
+        picture: (height, width, 3).
+        detections: In its pixels.
+        classes: The names of the classes.
+        labels: Whether to write names; False draws lines only.
     """
     texts = [
         f"{printable_class(label, classes)} {score:.2f}"
@@ -71,9 +83,15 @@ def draw_detections(
 def draw_classes(
     picture: Picture, labels: Sequence[int], scores: Sequence[float], classes: Sequence[str]
 ) -> Picture:
-    """The picture, a small one enlarged, with its likeliest classes written on it, the best first.
+    """Write a picture's likeliest classes on it, the best first; a small picture is enlarged.
 
     A line is the class's name and its probability in hundredths.
+
+    Args:
+        picture: (height, width, 3).
+        labels: The classes to write.
+        scores: Their probabilities.
+        classes: The names of the classes.
     """
     height, width = picture.shape[:2]
     canvas = picture if min(height, width) >= 160 else fit(picture, Size(320, 320))[0]
@@ -96,15 +114,28 @@ def draw_classes(
 def draw_texts(
     picture: Picture, xyxy: Float64, labels: Sequence[int], texts: Sequence[str]
 ) -> Picture:
-    """A copy of the picture with boxes (n, 4) in the colors of their classes, each with a text of
-    its own, the first on top."""
+    """Draw boxes in the colors of their classes, each with a text of its own, the first on top.
+
+    Args:
+        picture: (height, width, 3).
+        xyxy: (n, 4).
+        labels: (n,), which color each has.
+        texts: (n,).
+    """
     return _draw(picture, xyxy, labels, texts)
 
 
 def fit(picture: Picture, into: Size) -> tuple[Picture, float, float]:
-    """The picture as large as ``into`` holds, its shape kept, and its two scales (x, y).
+    """Resize a picture to be as large as a size holds, its shape kept.
 
-    For looking only: what a network sees is resized by tatami/rules/picture.py.
+    It is for looking only: tatami/rules/picture.py resizes what a network takes.
+
+    Args:
+        picture: (height, width, 3).
+        into: The size.
+
+    Returns:
+        The picture and its two scales (x, y).
     """
     height, width = picture.shape[:2]
     scale = min(into.width / width, into.height / height)
@@ -118,7 +149,14 @@ def fit(picture: Picture, into: Size) -> tuple[Picture, float, float]:
 def draw_fitted(
     picture: Picture, found: Boxes | Detections, classes: Sequence[str], into: Size
 ) -> Picture:
-    """The picture fitted into a size, then drawn on: lines and labels keep their thickness."""
+    """Fit a picture into a size, then draw on it: lines and labels keep their thickness.
+
+    Args:
+        picture: (height, width, 3).
+        found: Boxes in its pixels.
+        classes: The names of the classes.
+        into: The size.
+    """
     canvas, scale_x, scale_y = fit(picture, into)
     xyxy = found.xyxy * np.array([scale_x, scale_y, scale_x, scale_y])
     if isinstance(found, Detections):
@@ -129,7 +167,7 @@ def draw_fitted(
 
 @cache
 def text_font(pixels: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    """The font that comes inside Pillow: the same on every machine."""
+    """Load the font that comes inside Pillow: the same on every machine."""
     return ImageFont.load_default(pixels)
 
 
@@ -159,7 +197,7 @@ def _draw(
 
 
 def _pixels_of(box: Sequence[float], width: int, height: int) -> tuple[int, int, int, int]:
-    """A box's pixels as slices x1:x2 and y1:y2, at least one pixel, all in the picture."""
+    """Give a box's pixels as slices x1:x2 and y1:y2, at least one pixel, all in the picture."""
     x1 = round(min(max(box[0], 0), width - 1))
     y1 = round(min(max(box[1], 0), height - 1))
     x2 = round(min(max(box[2], 0), width))
@@ -180,9 +218,9 @@ def _write_label(
     color: Color,
     font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
 ) -> None:
-    """A text box above the box, or inside it under its top edge where there is no room above.
+    """Write a text box above the box, or inside it under its top edge where there is no room above.
 
-    No label where it would hide the picture: in one less than three lines of text high.
+    There is no label where it would hide the picture: in one less than three lines of text high.
     """
     across = int(font.getlength(text)) + 5
     down = int(font.getbbox("Ag")[3]) + 4
@@ -196,17 +234,17 @@ def _write_label(
 
 
 def ink_on(color: Color) -> Color:
-    """Black or white, whichever reads better on a color (ITU-R BT.601 luma)."""
+    """Choose black or white, whichever reads better on a color (ITU-R BT.601 luma)."""
     luma = 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2]
     return (0, 0, 0) if luma > 115 else (255, 255, 255)
 
 
 def printable_class(label: int, classes: Sequence[str]) -> str:
-    """The class's name, cut at 24 letters; ``class 3`` where Pillow's font lacks its letters."""
+    """Give the class's name, cut at 24 letters; ``class 3`` where the font lacks its letters."""
     name = class_name(label, classes).strip()
     return shortened(name, 24) if has_letters(name) else f"class {label}"
 
 
 def has_letters(text: str) -> bool:
-    """Whether Pillow's own font can write the text: it holds the printable ASCII letters."""
+    """Tell whether Pillow's own font can write the text: it holds the printable ASCII letters."""
     return bool(text) and text.isascii() and text.isprintable()

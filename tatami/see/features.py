@@ -36,10 +36,12 @@ NOT_A_NUMBER = (0, 158, 115)
 
 
 def colors(shares: Float64 | Float32) -> Picture:
-    """Numbers in [0, 1] of any shape (...) as colors (..., 3), uint8, from black to white.
+    """Color numbers in [0, 1] of any shape (...) as (..., 3), uint8, from black to white.
 
-    Green 2011, equation 2 (cubehelix) with start 2.8, 0.6 rotations, hue 1.2 and gamma 1: by
-    violet, red and sand. Numbers outside are held; NaN is green.
+    By violet, red and sand. Numbers outside are clipped; NaN is green.
+
+    Source:
+        Green 2011, equation 2 (cubehelix) with start 2.8, 0.6 rotations, hue 1.2 and gamma 1.
     """
     place = np.clip(np.asarray(shares, np.float64), 0, 1)[..., None]
     angle = 2 * np.pi * (2.8 / 3 + 1 + 0.6 * place)
@@ -53,9 +55,9 @@ def colors(shares: Float64 | Float32) -> Picture:
 
 
 def diverging(shares: Float64 | Float32) -> Picture:
-    """Numbers in [-1, 1] as colors: blue below, light gray at 0, red above, darker as they grow.
+    """Color numbers in [-1, 1]: blue below, light gray at 0, red above, darker as they grow.
 
-    Shape (...) to (..., 3), uint8. Numbers outside are held; NaN is black.
+    Shape (...) to (..., 3), uint8. Numbers outside are clipped; NaN is black.
     """
     held = np.clip(np.asarray(shares, np.float64), -1, 1)[..., None]
     middle = np.array([235.0, 235.0, 235.0])
@@ -65,14 +67,19 @@ def diverging(shares: Float64 | Float32) -> Picture:
 
 
 def draw_maps(name: str, maps: Float32, limit: int = 64) -> Picture:
-    """The feature maps of one value of one picture, side by side, with a line of text above.
+    """Draw the feature maps of one value of one picture side by side, with a line of text above.
 
-    maps: (c, h, w), or of any other number of axes: (c,) and (c, 1, 1) are drawn as one map with a
-    square a number, axes beyond three are counted as channels. Each map's own least number is black
-    and its largest white; the text says the range of all.  limit: the most maps, the first ones.
+    Each map's own smallest number is black and its largest white; the text says the range of all.
 
-    Raises TatamiError for a limit below 1, and where the picture would be wider or higher than
-    MAX_SIDE (before memory is taken).
+    Args:
+        name: Of the value.
+        maps: (c, h, w), or of any other number of axes: (c,) and (c, 1, 1) are drawn as one map
+            with a square a number, axes beyond three are counted as channels.
+        limit: How many maps are drawn, the first ones.
+
+    Raises:
+        TatamiError: For a limit below 1, and where the picture would be wider or higher than
+            MAX_SIDE (before memory is taken).
     """
     if limit < 1:
         raise TatamiError(f"{limit} maps are none", hint="ask for at least one")
@@ -89,15 +96,22 @@ def draw_maps(name: str, maps: Float32, limit: int = 64) -> Picture:
 def draw_filters(
     name: str, weight: Float32, *, pictures: bool = False, bgr: bool = False, limit: int = 64
 ) -> Picture:
-    """The kernels of a convolution, with a line of text above.
+    """Draw the kernels of a convolution, with a line of text above.
 
-    weight: (o, c, kernel_h, kernel_w).  pictures: each filter sees red, green and blue (c = 3) and
-    is drawn as a picture, 0 gray and the filter's own largest number as far from it as colors go;
-    bgr: in that order. Otherwise there is a row for each of the first ``limit`` outputs and in it a
-    kernel for each of the first ``limit`` inputs, red above 0 and blue below, on one scale for all;
-    those of a depthwise convolution, of one input each, stand side by side.
+    There is a row for each of the first ``limit`` outputs and in it a kernel for each of the first
+    ``limit`` inputs, red above 0 and blue below, on one scale for all; those of a depthwise
+    convolution, of one input each, stand side by side.
 
-    Raises TatamiError as ``draw_maps`` does.
+    Args:
+        name: Of the convolution.
+        weight: (o, c, kernel_h, kernel_w).
+        pictures: Whether each filter sees red, green and blue (c = 3) and is drawn as a picture
+            instead, 0 gray and the filter's own largest number as far from it as colors go.
+        bgr: Whether it sees blue, green and red.
+        limit: How many outputs and inputs are drawn.
+
+    Raises:
+        TatamiError: As for ``draw_maps``.
     """
     if limit < 1:
         raise TatamiError(f"{limit} filters are none", hint="ask for at least one")
@@ -123,11 +137,18 @@ def draw_filters(
 
 
 def draw_heat(picture: Picture, heat: Float32, place: Placement, canvas: Size) -> Picture:
-    """A heat map over a picture, which turns gray, and dark where it is cold: (height, width, 3).
+    """Lay a heat map over a picture, which turns gray, and dark where it is cold.
 
-    heat: (rows, columns), at least 0, over the whole of a network's input of size ``canvas``, on
-    which the picture lies at ``place``. It is interpolated linearly; its largest number is hottest,
-    and what is not finite is cold.
+    The map is interpolated linearly; its largest number is hottest, and what is not finite is cold.
+
+    Args:
+        picture: (height, width, 3).
+        heat: (rows, columns), at least 0, over the whole of a network's input.
+        place: Where the picture lies on that input.
+        canvas: The input's size.
+
+    Returns:
+        (height, width, 3).
     """
     height, width = picture.shape[:2]
     rows, columns = heat.shape
@@ -149,7 +170,7 @@ def draw_heat(picture: Picture, heat: Float32, place: Placement, canvas: Size) -
 
 
 def titled(text: str, picture: Picture) -> Picture:
-    """The picture under a line of text, widened where the text needs it.
+    """Put a picture under a line of text, widened where the text needs it.
 
     Letters that Pillow's own font lacks become question marks.
     """
@@ -164,7 +185,7 @@ def titled(text: str, picture: Picture) -> Picture:
 
 
 def value_range(numbers: NDArray[Any]) -> str:
-    """``-0.21 ... 3.4``, and how many of the numbers are none."""
+    """Write a range as ``-0.21 ... 3.4``, and how many of the numbers are NaN or infinite."""
     finite = np.isfinite(numbers)
     lost = numbers.size - int(finite.sum())
     if lost == numbers.size:
@@ -174,7 +195,7 @@ def value_range(numbers: NDArray[Any]) -> str:
 
 
 def _channels(maps: Float32) -> Float32:
-    """Any value of one picture as (maps, rows, columns)."""
+    """Arrange any value of one picture as (maps, rows, columns)."""
     if maps.ndim >= 3 and maps.shape[-1] * maps.shape[-2] > 1:
         return maps.reshape(-1, *maps.shape[-2:])
     if maps.ndim == 2 and min(maps.shape) > 1:
@@ -187,7 +208,7 @@ def _channels(maps: Float32) -> Float32:
 
 
 def _own_range(one: Float32) -> Float64:
-    """A map's finite numbers as shares of its range; NaN for the others."""
+    """Give a map's finite numbers as shares of its range; NaN for the others."""
     wide = np.where(np.isfinite(one), one, np.nan).astype(np.float64)
     if np.isnan(wide).all():
         return wide
@@ -196,17 +217,24 @@ def _own_range(one: Float32) -> Float64:
 
 
 def _largest(numbers: Float32) -> float:
-    """The largest finite absolute number; 0 where there is none."""
+    """Find the largest finite absolute number; 0 where there is none."""
     finite = np.abs(numbers[np.isfinite(numbers)])
     return float(finite.max(initial=0))
 
 
 def _layout(count: int, width: int, height: int, columns: int | None = None) -> tuple[int, Size]:
-    """How many tiles of a size stand across, and how large each is drawn.
+    """Decide how many tiles of a size stand across, and how large each is drawn.
 
-    columns: if it is given; else about a square, with as few places left empty as can be. Small
-    tiles are enlarged by a whole number, large ones shrunk. Raises TatamiError for a sheet of more
-    than MAX_SIDE pixels either way.
+    Small tiles are enlarged by a whole number, large ones shrunk.
+
+    Args:
+        count: How many tiles.
+        width: Of a tile.
+        height: Of a tile.
+        columns: Tiles across; None: about a square, with as few places left empty as can be.
+
+    Raises:
+        TatamiError: For a sheet of more than MAX_SIDE pixels either way.
     """
     if columns is None:
         least = min(count, max(1, round(math.sqrt(count * height / width))))
@@ -228,7 +256,7 @@ def _layout(count: int, width: int, height: int, columns: int | None = None) -> 
 
 
 def _tiled(tiles: Sequence[Picture], columns: int | None = None, between: Color = PAPER) -> Picture:
-    """Pictures of one size side by side, as ``_layout`` says."""
+    """Put pictures of one size side by side, as ``_layout`` says."""
     columns, cell = _layout(len(tiles), tiles[0].shape[1], tiles[0].shape[0], columns)
     rows = -(-len(tiles) // columns)
     sheet = np.full(

@@ -16,13 +16,21 @@ VOID_COLOR: Color = (224, 224, 192)
 
 
 def colored(mask: Mask, colors: Sequence[Color]) -> Picture:
-    """The color of every pixel's class: (height, width, 3)."""
+    """Color every pixel by its class: (height, width, 3)."""
     return _table(colors)[mask]
 
 
 def overlay(picture: Picture, mask: Mask, colors: Sequence[Color]) -> Picture:
-    """The picture (height, width, 3) with the colors of its mask laid over it; VOID shows the
-    picture as it is. Raises ValueError for a mask of another size."""
+    """Lay the colors of a mask over a picture; VOID shows the picture as it is.
+
+    Args:
+        picture: (height, width, 3).
+        mask: (height, width).
+        colors: Of the classes.
+
+    Raises:
+        ValueError: For a mask of another size.
+    """
     if mask.shape != picture.shape[:2]:
         raise ValueError(f"a mask {mask.shape} over a picture {picture.shape}")
     over = colored(mask, colors).astype(np.uint16)
@@ -31,7 +39,7 @@ def overlay(picture: Picture, mask: Mask, colors: Sequence[Color]) -> Picture:
 
 
 def palette(colors: Sequence[Color]) -> list[int]:
-    """The colors as a palette of 256 for a picture of places in it."""
+    """Make of the colors a palette of 256 for an index picture."""
     numbers: list[int] = _table(colors).ravel().tolist()
     return numbers
 

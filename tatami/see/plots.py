@@ -65,7 +65,13 @@ STYLE: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Panel:
-    """One plot of a training log: which columns it shows, over the column ``step``."""
+    """One plot of a training log.
+
+    Args:
+        title: Of the plot.
+        keys: The columns it shows, over the column ``step``.
+        logarithmic: Whether its vertical axis is.
+    """
 
     title: str
     keys: tuple[str, ...]
@@ -76,7 +82,11 @@ class Panel:
 class Curve:
     """The precision-recall curve of one class.
 
-    recall, precision: (n,) float64 in [0, 1], by falling score.  ap: average precision, in [0, 1].
+    Args:
+        name: The class.
+        recall: (n,) float64 in [0, 1], by falling score.
+        precision: (n,) float64 in [0, 1], by falling score.
+        ap: Average precision, in [0, 1].
     """
 
     name: str
@@ -89,8 +99,11 @@ class Curve:
 class RocCurve:
     """The ROC of one class.
 
-    false_positive_rate, true_positive_rate: (n,) float64 in [0, 1], by falling threshold.
-    auc: the area under it, in [0, 1].
+    Args:
+        name: The class.
+        false_positive_rate: (n,) float64 in [0, 1], by falling threshold.
+        true_positive_rate: (n,) float64 in [0, 1], by falling threshold.
+        auc: The area under it, in [0, 1].
     """
 
     name: str
@@ -103,8 +116,11 @@ class RocCurve:
 class ReliabilityCurve:
     """How often the scores of one class are right.
 
-    confidence, accuracy: (n,) float64 in [0, 1], of each bin of scores, NaN for an empty one.
-    ece: the expected calibration error.
+    Args:
+        name: The class.
+        confidence: (n,) float64 in [0, 1], of each bin of scores; NaN for an empty one.
+        accuracy: (n,) float64 in [0, 1], of each bin of scores; NaN for an empty one.
+        ece: The expected calibration error.
     """
 
     name: str
@@ -115,7 +131,16 @@ class ReliabilityCurve:
 
 @dataclass(frozen=True)
 class Layer:
-    """What one layer costs: for one picture its multiply-adds, and the bytes of its parameters."""
+    """What one layer costs for one picture.
+
+    Args:
+        name: Its name.
+        operator: Its operator in ONNX.
+        output_shape: Of what it makes.
+        multiply_adds: How many.
+        parameters: How many.
+        bytes: Of its parameters.
+    """
 
     name: str
     operator: str
@@ -127,7 +152,13 @@ class Layer:
 
 @dataclass(frozen=True)
 class Mark:
-    """A network among others.  score: what it is worth, in percent.  integers: it is quantized."""
+    """A network among others.
+
+    Args:
+        name: Its name.
+        score: What it is worth, in percent.
+        integers: Whether it is quantized.
+    """
 
     name: str
     score: float
@@ -138,8 +169,10 @@ class Mark:
 class CostPanel:
     """What networks cost in one respect.
 
-    title: with its unit.  costs: of each network.  on_front: whether nothing else is both as good
-    and as cheap.
+    Args:
+        title: What it is, with its unit.
+        costs: Of each network.
+        on_front: Whether nothing else is both as good and as cheap.
     """
 
     title: str
@@ -148,10 +181,13 @@ class CostPanel:
 
 
 def training_curve(rows: Sequence[Mapping[str, float]], panel: Panel) -> str:
-    """A panel of a training log as SVG.
+    """Plot a panel of a training log as SVG.
 
-    rows: as logged, each with ``step``; a row may lack a column (mAP is measured now and then).
     Long logs are averaged in up to MAX_POINTS groups of following rows.
+
+    Args:
+        rows: As logged, each with ``step``; a row may lack a column (mAP is measured now and then).
+        panel: What to plot.
     """
     figure, axes = _figure(4.0, 2.6, panel.title)
     with _style():
@@ -182,20 +218,20 @@ def training_curve(rows: Sequence[Mapping[str, float]], panel: Panel) -> str:
 
 
 def precision_recall(curves: Sequence[Curve]) -> str:
-    """The precision-recall curves of all classes as SVG; the legend gives each one's AP."""
+    """Plot the precision-recall curves of all classes as SVG; the legend has each one's AP."""
     lines = [(one.name, one.recall, one.precision, one.ap) for one in curves]
     return _class_lines("Precision against recall", ("recall", "precision", "AP"), lines)
 
 
 def roc_curves(curves: Sequence[RocCurve], title: str = "ROC of pictures") -> str:
-    """The ROC of all classes as SVG; the legend gives each one's AUC, the dots are chance."""
+    """Plot the ROC of all classes as SVG; the legend has each one's AUC, the dots are chance."""
     lines = [(one.name, one.false_positive_rate, one.true_positive_rate, one.auc) for one in curves]
     axes = ("false positive rate", "true positive rate", "AUC")
     return _class_lines(title, axes, lines, diagonal=True)
 
 
 def reliability_curves(curves: Sequence[ReliabilityCurve]) -> str:
-    """How often scores are right as SVG; the legend gives each one's ECE, the dots are perfect."""
+    """Plot how often scores are right as SVG; the legend has each ECE, the dots are perfect."""
     lines = []
     for one in curves:
         there = np.isfinite(one.confidence)
@@ -210,14 +246,21 @@ def _class_lines(
     lines: Sequence[tuple[str, Float64, Float64, float]],
     diagonal: bool = False,
 ) -> str:
-    """A line a class: (name, x, y, figure). axes_and_figure: what these three are called."""
+    """Plot a line a class: (name, x, y, figure).
+
+    Args:
+        title: Of the plot.
+        axes_and_figure: What x, y and the figure are called.
+        lines: A line each.
+        diagonal: Whether to draw it.
+    """
     listed = min(len(lines), MAX_LEGEND)
     figure, axes = _figure(4.0, 3.4 + 0.17 * -(-listed // 2), title)
     with _style():
         drawn = []
         for index, (class_name, x, y, value) in enumerate(lines):
-            told = "-" if np.isnan(value) else f"{value:.3f}"
-            label = f"{told}  {shortened(readable(class_name), 22)}"
+            figure = "-" if np.isnan(value) else f"{value:.3f}"
+            label = f"{figure}  {shortened(readable(class_name), 22)}"
             dashes = ("-", "--", ":")[index // len(COLORS) % 3]
             shown = np.linspace(0, len(x) - 1, min(len(x), MAX_POINTS)).round().astype(int)
             color = _line_color(index)
@@ -240,11 +283,15 @@ def _class_lines(
 
 
 def pareto_chart(marks: Sequence[Mark], panels: Sequence[CostPanel], score: str) -> str:
-    """Networks' scores against each of their costs as SVG, both axes logarithmic.
+    """Plot networks' scores against each of their costs as SVG, both axes logarithmic.
 
     Circles are float networks, squares integer ones; those on the front are filled, and the line is
-    the best score that each cost can buy.  score: what the scores are called.
-    An axis with a value that has no logarithm is linear.
+    the best score that each cost can buy. An axis with a value that has no logarithm is linear.
+
+    Args:
+        marks: The networks.
+        panels: Their costs.
+        score: What the scores are called.
     """
     title = f"{score} against cost"
     figure, every = _panels(4.0 * len(panels), 3.6, [panel.title for panel in panels])
@@ -286,7 +333,7 @@ def pareto_chart(marks: Sequence[Mark], panels: Sequence[CostPanel], score: str)
 def _draw_mark(
     axes: Axes, x: float | None, y: float | None, integers: bool, on_front: bool
 ) -> Line2D:
-    """One network's mark; without a place it is for the legend alone."""
+    """Draw one network's mark; without a place it is for the legend alone."""
     color = _line_color(5 if integers else 4)
     (mark,) = axes.plot(
         [] if x is None else [x],
@@ -302,7 +349,7 @@ def _draw_mark(
 
 
 def _logarithmic(axes: Axes, which: Literal["x", "y"], values: Sequence[float]) -> None:
-    """A logarithmic axis around these values, with plain numbers at round places."""
+    """Make a logarithmic axis around these values, with plain numbers at round places."""
     from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
     axis = axes.xaxis if which == "x" else axes.yaxis
@@ -333,7 +380,7 @@ _BESIDE: tuple[tuple[float, float, Literal["left", "center", "right"]], ...] = (
 
 
 def _label_points(axes: Axes, x: Sequence[float], y: Sequence[float], names: Sequence[str]) -> None:
-    """A name beside each point, where it hides least of the other points and names."""
+    """Write a name beside each point, where it hides least of the other points and names."""
     from matplotlib.transforms import Bbox
 
     places = axes.transData.transform(np.column_stack((x, y)))
@@ -364,14 +411,14 @@ def _label_points(axes: Axes, x: Sequence[float], y: Sequence[float], names: Seq
 
 
 def _overlap(a: Bbox, b: Bbox) -> float:
-    """The area that two boxes share."""
+    """Compute the area that two boxes share."""
     width = min(a.x1, b.x1) - max(a.x0, b.x0)
     height = min(a.y1, b.y1) - max(a.y0, b.y0)
     return float(max(0, width) * max(0, height))
 
 
 def layer_bars(layers: Sequence[Layer], cost: Literal["multiply_adds", "parameters"]) -> str:
-    """What each layer costs, as horizontal bars in SVG; layers that cost nothing are left out."""
+    """Plot what each layer costs, as horizontal bars in SVG, without those that cost nothing."""
     costs = [(shortened(readable(layer.name), 28), getattr(layer, cost)) for layer in layers]
     costly = [(name, value) for name, value in costs if value]
     total = sum(value for _, value in costly)
@@ -393,7 +440,7 @@ def layer_bars(layers: Sequence[Layer], cost: Literal["multiply_adds", "paramete
 
 
 def _style() -> Any:
-    """matplotlib's settings as a context: ours, whatever the user's own file says."""
+    """Give matplotlib's settings as a context: ours, whatever the user's own file says."""
     import matplotlib as mpl
 
     settings: Any = {**mpl.rcParamsDefault, **STYLE}
@@ -402,25 +449,37 @@ def _style() -> Any:
 
 @contextlib.contextmanager
 def _any_letters() -> Iterator[None]:
-    """The reader's browser has the letters that matplotlib's own font lacks."""
+    """Rely on the reader's browser for letters that matplotlib's own font lacks."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         yield
 
 
 def check_plots() -> None:
-    """Raise TatamiError where matplotlib is missing: before long work whose end is a plot."""
+    """Check that matplotlib is there: before long work whose end is a plot.
+
+    Raises:
+        TatamiError: Where it is missing.
+    """
     _panels(1.0, 1.0, ["nothing"])
 
 
 def _figure(width: float, height: float, title: str) -> tuple[Figure, Axes]:
-    """An empty plot, inches wide and high. Raises TatamiError where matplotlib is missing."""
+    """Make an empty plot, inches wide and high.
+
+    Raises:
+        TatamiError: Where matplotlib is missing.
+    """
     figure, (axes,) = _panels(width, height, [title])
     return figure, axes
 
 
 def _panels(width: float, height: float, titles: Sequence[str]) -> tuple[Figure, list[Axes]]:
-    """Empty plots side by side, inches wide and high together. Raises TatamiError as above."""
+    """Make empty plots side by side, inches wide and high together.
+
+    Raises:
+        TatamiError: Where matplotlib is missing.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -438,7 +497,7 @@ def _panels(width: float, height: float, titles: Sequence[str]) -> tuple[Figure,
 
 
 def _svg(figure: Figure, title: str) -> str:
-    """The figure as an SVG element, its ids unlike those of any other plot in the page."""
+    """Write the figure as an SVG element, its ids unlike those of any other plot in the page."""
     out = io.StringIO()
     with _style(), _any_letters():
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
@@ -476,7 +535,7 @@ def _remove(root: ElementTree.Element, tag: str) -> None:
 
 
 def _line_color(index: int) -> tuple[float, float, float]:
-    """The color of a class's boxes, with yellow darkened."""
+    """Give the color of a class's boxes, with yellow darkened."""
     red, green, blue = (
         DARK_YELLOW if COLORS[index % len(COLORS)] == YELLOW else COLORS[index % len(COLORS)]
     )

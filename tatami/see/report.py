@@ -43,7 +43,15 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 @dataclass(frozen=True)
 class Stage:
-    """One artifact on the way: mAP@0.5 in [0, 1], its size in bytes, milliseconds a picture."""
+    """One artifact on the way.
+
+    Args:
+        name: Of the stage.
+        artifact: Its file.
+        map: mAP@0.5, or what ``Report.measure`` says, in [0, 1].
+        bytes: Its size.
+        milliseconds: A picture takes.
+    """
 
     name: str
     artifact: str
@@ -56,7 +64,17 @@ class Stage:
 class LedgerRow:
     """A row of the proof: one stage beside its reference, and how far apart they are at worst.
 
-    worst, bound: in the unit that ``measure`` names ("relative", "absolute", "mAP", ...).
+    Args:
+        stage: What is compared.
+        reference: What it is compared with.
+        worst: The largest difference, in the unit that ``measure`` names.
+        bound: The largest difference that is allowed.
+        passed: Whether it is within its bound.
+        measure: "relative", "absolute", "mAP", ...
+        first_differing: The first layer that differs.
+        map: The stage's headline figure, in [0, 1].
+        bytes: Its size.
+        milliseconds: A picture takes.
     """
 
     stage: str
@@ -75,8 +93,17 @@ class LedgerRow:
 class ClassResult:
     """How one class is found; precision, recall and F1 are those at the report's threshold.
 
-    truths: labeled boxes, pictures or pixels.  auc: the area under the class's ROC.  iou, dice,
-    boundary_f1: of pixels and boundaries.
+    Args:
+        name: The class.
+        truths: Labeled boxes, pictures or pixels.
+        ap: Average precision.
+        precision: The part of what is found that is right.
+        recall: The part of the truths that is found.
+        f1: Their harmonic mean.
+        auc: The area under the class's ROC.
+        iou: Of its pixels.
+        dice: Of its pixels.
+        boundary_f1: Of its boundaries.
     """
 
     name: str
@@ -146,7 +173,12 @@ def shown_masks(
 
 @dataclass(frozen=True)
 class Drawing:
-    """Something that the network makes of a picture, drawn: (height, width, 3)."""
+    """A drawing of something that the network makes of a picture.
+
+    Args:
+        caption: What it shows.
+        picture: (height, width, 3).
+    """
 
     caption: str
     picture: Picture
@@ -154,17 +186,30 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Report:
-    """All that a report may tell, in the order of the page.
+    """All that a report may show, in the order of the page; what is empty is left out.
 
-    measure: what the ``map`` of stages is: a classifier's is its top-1.
-    summary: the few figures to see first, name to value.  log: rows as logged, each with ``step``;
-    panels: which of its columns are plotted.  classes: their names.
-    colors: of the classes, where they have others than boxes.  confusion: what is (row) taken for
-    what (column), counted.
-    rocs: of one class each against the rest; curves_note: which classes are drawn.
-    pictures_note: which pictures, and the score above which detections are drawn.  seen: a picture,
-    the feature maps of some layers, where the network looks; seen_note: of which network.
-    provenance: what is needed to repeat it all (recipe, data hash, seed, command, version).
+    Args:
+        title: Of the page.
+        lead: A few sentences below it.
+        measure: What the ``map`` of stages is: a classifier's is its top-1.
+        summary: The few figures to see first, by name.
+        stages: The artifacts.
+        ledger: The proof.
+        classes: Their names.
+        colors: Of the classes, where they have others than boxes.
+        pictures: Pictures with what is labeled and what was found.
+        pictures_note: Which pictures, and the score above which detections are drawn.
+        drawings: A picture, the feature maps of some layers, where the network looks.
+        drawings_note: Of which network.
+        log: Rows as logged, each with ``step``.
+        panels: Which of its columns are plotted.
+        curves: Precision-recall curves.
+        rocs: ROC of one class each against the rest.
+        curves_note: Which classes are drawn.
+        per_class: The metrics of each class.
+        confusion: How often a class (row) is predicted as a class (column).
+        layers: What each layer costs.
+        provenance: What is needed to repeat it all (recipe, data hash, seed, command, version).
     """
 
     title: str
@@ -177,8 +222,8 @@ class Report:
     colors: Sequence[Color] = ()
     pictures: Sequence[Shown] = ()
     pictures_note: str = ""
-    seen: Sequence[Drawing] = ()
-    seen_note: str = ""
+    drawings: Sequence[Drawing] = ()
+    drawings_note: str = ""
     log: Sequence[Mapping[str, float]] = ()
     panels: Sequence[Panel] = ()
     curves: Sequence[Curve] = ()
@@ -191,12 +236,21 @@ class Report:
 
 
 def write_report(report: Report, path: Path) -> None:
-    """Write the report, whole or not at all. Raises OSError; TatamiError without matplotlib."""
+    """Write the report, whole or not at all.
+
+    Raises:
+        OSError: Where the file cannot be written.
+        TatamiError: Where there is something to plot and no matplotlib.
+    """
     write_atomically(path, render(report))
 
 
 def render(report: Report) -> str:
-    """The report as HTML. Raises TatamiError where there is something to plot and no matplotlib."""
+    """Make the report's HTML.
+
+    Raises:
+        TatamiError: Where there is something to plot and no matplotlib.
+    """
     parts = [
         ("Stages", _stages(report.stages, report.measure)),
         ("The proof", _ledger(report.ledger, report.measure)),
@@ -208,15 +262,15 @@ def render(report: Report) -> str:
         ("Layers", _layers(report.layers)),
         ("Provenance", _pairs("origin", report.provenance)),
     ]
-    told = [(title, part) for title, part in parts if part]
-    anchors = [title.lower().replace(" ", "-") for title, _ in told]
+    shown = [(title, part) for title, part in parts if part]
+    anchors = [title.lower().replace(" ", "-") for title, _ in shown]
     links = "\n".join(
         f'<a href="#{anchor}">{_escaped(title)}</a>'
-        for anchor, (title, _) in zip(anchors, told, strict=True)
+        for anchor, (title, _) in zip(anchors, shown, strict=True)
     )
     sections = "\n".join(
         f'<section id="{anchor}">\n<h2>{_escaped(title)}</h2>\n{part}\n</section>'
-        for anchor, (title, part) in zip(anchors, told, strict=True)
+        for anchor, (title, part) in zip(anchors, shown, strict=True)
     )
     lead = f'<p class="lead">{_escaped(report.lead)}</p>' if report.lead else ""
     style = resources.files("tatami.see").joinpath("report.css").read_text("utf-8")
@@ -315,7 +369,7 @@ def _pictures(report: Report) -> str:
 
 
 def _colors(report: Report) -> list[Color]:
-    """A color a class: the report's own, else those that boxes have."""
+    """Give a color a class: the report's own, else those that boxes have."""
     own = list(report.colors)
     return own or [class_color(label) for label in range(len(report.classes))]
 
@@ -333,8 +387,10 @@ def _figure(shown: Shown) -> str:
 
 
 def _confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
-    """A row for each class that is, a column for each that it is taken for, in shares of the row
-    of which the darker are the larger."""
+    """Make a row for each class, a column for each predicted class, in shares of the row.
+
+    The darker cells are the larger shares.
+    """
     if not counts:
         return ""
     head = "".join(f'<th class="number">{_escaped(name)}</th>' for name in classes)
@@ -360,19 +416,19 @@ def _confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
 
 
 def _seen(report: Report) -> str:
-    if not report.seen:
+    if not report.drawings:
         return ""
-    note = f'<p class="note">{_escaped(report.seen_note)}</p>' if report.seen_note else ""
+    note = f'<p class="note">{_escaped(report.drawings_note)}</p>' if report.drawings_note else ""
     figures = "\n".join(
         f"<figure>\n<figcaption>{_escaped(one.caption)}</figcaption>\n"
         f"{_embedded(_bounded(one.picture), _escaped(one.caption))}\n</figure>"
-        for one in report.seen
+        for one in report.drawings
     )
     return f'{note}\n<div class="pictures">\n{figures}\n</div>'
 
 
 def _bounded(picture: Picture) -> Picture:
-    """The picture, shrunk where it is larger than DRAWING_SIZE."""
+    """Shrink a picture where it is larger than DRAWING_SIZE."""
     larger = picture.shape[1] > DRAWING_SIZE.width or picture.shape[0] > DRAWING_SIZE.height
     return fit(picture, DRAWING_SIZE)[0] if larger else picture
 
@@ -483,19 +539,23 @@ def _pairs(kind: Literal["facts", "origin"], pairs: Mapping[str, str]) -> str:
 def _table(
     columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], total: Sequence[str] = ()
 ) -> str:
-    """A table of plain texts, escaped here; a column with nothing in it is left out.
+    """Make a table of plain texts, escaped here; a column with nothing in it is left out.
 
-    columns: (title, kind), the kind "name", "number", "share" (a number and its bar) or "verdict".
+    Args:
+        columns: (title, kind), the kind "name", "number", "share" (a number and its bar) or
+            "verdict".
+        rows: A text a column.
+        total: A last row.
     """
     if not rows:
         return ""
-    told = [index for index in range(len(columns)) if any(row[index] for row in rows)]
-    head = "".join(_cell("th", columns[index][1], columns[index][0]) for index in told)
+    kept = [index for index in range(len(columns)) if any(row[index] for row in rows)]
+    head = "".join(_cell("th", columns[index][1], columns[index][0]) for index in kept)
     body = "\n".join(
-        "<tr>" + "".join(_cell("td", columns[index][1], row[index]) for index in told) + "</tr>"
+        "<tr>" + "".join(_cell("td", columns[index][1], row[index]) for index in kept) + "</tr>"
         for row in rows
     )
-    foot = "".join(_cell("td", columns[index][1], total[index]) for index in told) if total else ""
+    foot = "".join(_cell("td", columns[index][1], total[index]) for index in kept) if total else ""
     foot = f"\n<tfoot><tr>{foot}</tr></tfoot>" if foot else ""
     return (
         '<div class="scroll" tabindex="0"><table>\n'

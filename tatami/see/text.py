@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def readable(text: str) -> str:
-    """The text on one line: controls, lone surrogates and direction overrides become U+FFFD.
+    """Write a text on one line: controls, lone surrogates and direction overrides become U+FFFD.
 
     File and class names are anyone's bytes, and XML has no way to write a control character.
     """
@@ -15,17 +15,17 @@ def readable(text: str) -> str:
 
 
 def shortened(text: str, letters: int) -> str:
-    """The text cut to so many letters, the last an ellipsis where something is missing."""
+    """Cut a text to that many letters, the last an ellipsis where something is missing."""
     return text if len(text) <= letters else f"{text[: letters - 1]}…"
 
 
 def ending(text: str, letters: int) -> str:
-    """As ``shortened``, but the end is kept: that of a path tells more than its beginning."""
+    """Cut a text at its beginning: the end of a path says more."""
     return text if len(text) <= letters else f"…{text[len(text) - letters + 1 :]}"
 
 
 def count(number: float) -> str:
-    """1234567 as ``1.23 M``: three digits and a decimal prefix."""
+    """Write 1234567 as ``1.23 M``: three digits and a decimal prefix."""
     for unit, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(number) >= unit * 0.9995:
             return f"{_three_digits(number / unit)} {prefix}"
@@ -33,7 +33,7 @@ def count(number: float) -> str:
 
 
 def size(octets: float) -> str:
-    """A number of bytes with a binary prefix: ``12.3 KiB``."""
+    """Write a number of bytes with a binary prefix: ``12.3 KiB``."""
     for unit, prefix in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
         if octets >= unit * 0.9995:
             return f"{_three_digits(octets / unit)} {prefix}"

@@ -51,8 +51,8 @@ SAMPLE = Report(
         )
     ],
     pictures_note="Above 0.25.",
-    seen=[Drawing("conv1, 16 maps", np.full((50, 60, 3), 200, np.uint8))],
-    seen_note="Inside net.onnx.",
+    drawings=[Drawing("conv1, 16 maps", np.full((50, 60, 3), 200, np.uint8))],
+    drawings_note="Inside net.onnx.",
     log=[{"step": float(step), "loss": 1 / (step + 1)} for step in range(9)],
     panels=[Panel("Loss", ("loss",))],
     curves=[Curve("0", np.array([0.0, 1.0]), np.array([1.0, 0.5]), 0.75)],
@@ -168,8 +168,8 @@ def test_hostile_names_are_only_text() -> None:
             classes=(HOSTILE,),
             pictures=[picture],
             pictures_note=HOSTILE,
-            seen=[Drawing(HOSTILE, np.zeros((30, 40, 3), np.uint8))],
-            seen_note=HOSTILE,
+            drawings=[Drawing(HOSTILE, np.zeros((30, 40, 3), np.uint8))],
+            drawings_note=HOSTILE,
             log=[{"step": 0.0, HOSTILE: 1.0, "b": 2.0}],
             panels=[Panel(HOSTILE, (HOSTILE, "b"))],
             curves=[Curve(HOSTILE, np.array([0.5]), np.array([0.5]), 0.5)],
@@ -214,7 +214,7 @@ def test_pictures_are_bounded_jpegs_with_their_boxes() -> None:
 def test_what_is_seen_is_shrunk_where_it_is_large() -> None:
     sizes = ((3000, 1500), (20, 30))
     seen = [Drawing("x", np.zeros((height, width, 3), np.uint8)) for width, height in sizes]
-    images = Page(render(Report(title="t", seen=seen))).named("img")
+    images = Page(render(Report(title="t", drawings=seen))).named("img")
     assert [(one["width"], one["height"]) for one in images] == [("800", "400"), ("20", "30")]
 
 
