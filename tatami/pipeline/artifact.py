@@ -231,14 +231,21 @@ def read_parts(path: Path) -> tuple[Part, ...]:
     if not file.exists():
         raise TatamiError("no such file or folder", file=path, hint="check the path")
     if not file.is_file():
-        raise TatamiError(
-            "neither a run folder, nor an ONNX file, nor a shipped folder",
-            file=path,
-            hint="give what training, folding or shipping wrote",
-        )
+        raise _nothing(path)
     network = read(file)
     spec = spec_of(network, file)
-    return task_of(spec).structure(spec).parts(network, file)
+    parts = task_of(spec).structure(spec).parts(network, file)
+    if path.is_dir() and len(parts) == 1 and not (path / SETTINGS).is_file():
+        raise _nothing(path)  # what is left of a run folder, perhaps
+    return parts
+
+
+def _nothing(path: Path) -> TatamiError:
+    return TatamiError(
+        "neither a run folder, nor an ONNX file, nor a shipped folder",
+        file=path,
+        hint="give what training, folding or shipping wrote",
+    )
 
 
 def onnx_of(path: Path) -> Path:
