@@ -79,11 +79,17 @@ class Result(Protocol):
     """A result of the pipeline that is told in tables and lines."""
 
     @property
-    def skipped(self) -> Mapping[str, int]: ...
+    def skipped(self) -> Mapping[str, int]:
+        """How many problems of each accepted kind were left out."""
+        ...
 
-    def tables(self) -> list[Table]: ...
+    def tables(self) -> list[Table]:
+        """Lay the result out as tables."""
+        ...
 
-    def lines(self) -> list[str]: ...
+    def lines(self) -> list[str]:
+        """Say the rest, a line each."""
+        ...
 
 
 def print_result(result: Result) -> None:

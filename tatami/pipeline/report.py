@@ -107,10 +107,10 @@ def build_page(
     place = task.exemplar(data, evaluated.places)
     picture, caption = task.picture(data, place), task.identity(data, place)
     measured = [row for row in proof.rows if row.figure is not None]
-    seen, seen_note = _seen(paths, caption, picture)
+    drawings, drawings_note = _look_inside(paths, caption, picture)
     anchored = task.anchored(last.spec)
     if anchored is not None:
-        seen.append(anchors_seen(anchored, data, data.samples[place]))
+        drawings.append(anchors_seen(anchored, data, data.samples[place]))
     page = Report(
         title=f"{run.model} on {Path(run.data.root).name}",
         lead=f"Trained on {run.data.split}, measured on {data.split}: {len(data)} pictures.",
@@ -125,8 +125,8 @@ def build_page(
         ledger=_ledger(proof),
         classes=data.classes,
         pictures_note=f"Found by {last.name}",
-        drawings=seen,
-        drawings_note=seen_note,
+        drawings=drawings,
+        drawings_note=drawings_note,
         log=[*read_rows(folder / LOG), *read_rows(folder / EVALUATIONS)],
         layers=_layers(paths),
         provenance=_provenance(run, last.spec.provenance),
@@ -155,7 +155,7 @@ def _ledger(proof: Ledger) -> list[LedgerRow]:
     ]
 
 
-def _seen(paths: Sequence[Path], caption: str, picture: Picture) -> tuple[list[Drawing], str]:
+def _look_inside(paths: Sequence[Path], caption: str, picture: Picture) -> tuple[list[Drawing], str]:
     """Look inside the last network in float32, at a picture; and say which it is."""
     networks = [(path, graph.read(path)) for path in paths if path.suffix == ".onnx"]
     in_float = [(path, network) for path, network in networks if not is_quantized(network)]

@@ -408,9 +408,9 @@ def _confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
         rows.append(f'<tr><td class="name">{_escaped(name)}</td>{cells}</tr>')
     body = "\n".join(rows)
     return (
-        '<p class="note">The percentage of a row that is taken for each column.</p>\n'
+        '<p class="note">Percentages of each true class, by the class that is predicted.</p>\n'
         '<div class="scroll" tabindex="0"><table>\n'
-        f'<thead><tr><th class="name">is, taken for</th>{head}</tr></thead>\n'
+        f'<thead><tr><th class="name">true, predicted</th>{head}</tr></thead>\n'
         f"<tbody>\n{body}\n</tbody>\n</table></div>"
     )
 

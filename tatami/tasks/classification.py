@@ -317,16 +317,16 @@ def _per_class(result: Figures) -> Table:
         )
         for one in result.classes
     )
-    heads = numbers("pictures", "taken for it", "precision", "recall", "F1", "AUC")
+    heads = numbers("pictures", "predicted", "precision", "recall", "F1", "AUC")
     return Table((words("class", flexible=True), *heads), rows)
 
 
 def _confusion(result: Figures) -> Table:
-    """Count the pictures of each class, a row each, by what they are taken for."""
+    """Count the pictures of each class, a row each, by the class that is predicted."""
     names = [one.name for one in result.classes]
     rows = tuple(
         (name, *(f"{count}" if count else "" for count in row))
         for name, row in zip(names, result.confusion.tolist(), strict=True)
     )
     heads = (Column(name, flexible=True) for name in names)
-    return Table((words("is, taken for", flexible=True), *heads), rows)
+    return Table((words("true, predicted", flexible=True), *heads), rows)

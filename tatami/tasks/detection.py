@@ -309,8 +309,9 @@ class Detection(Task[Dataset, Detector, Evaluation]):
         options = options or DetectionOptions()
         if options.at < options.score:
             raise TatamiError(
-                f"nothing is reported from {options.at:g} to {options.score:g}",
-                hint="lower the score, or raise it",
+                f"nothing is reported below the score of {options.score:g}, and this is "
+                f"{options.at:g}",
+                hint="lower the score, or raise this",
                 setting="at",
             )
         to_data = class_order(predictor.spec.classes, data.classes)

@@ -85,7 +85,7 @@ def write_curves(folder: Path, result: Evaluation) -> None:
 def _csv(
     header: Sequence[str], names: Iterable[str], columns: Iterable[Sequence[Float64 | Int64]]
 ) -> str:
-    """A table whose first column is the class; NaN, what does not exist, is an empty cell."""
+    """Write a table whose first column is the class; NaN, what does not exist, is empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

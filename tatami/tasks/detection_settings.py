@@ -92,7 +92,7 @@ class DetectionOptions:
         for setting in ("score", "at", "iou"):
             check_share(setting, getattr(self, setting))
         if self.iou == 0:
-            raise TatamiError("every box reaches 0", hint="give 0.5", setting="iou")
+            raise TatamiError("every box matches at 0", hint="give 0.5", setting="iou")
         if self.difficult not in RULES:
             raise TatamiError(
                 f"'{self.difficult}' is no rule",
@@ -107,7 +107,9 @@ class DetectionOptions:
             )
         if self.similar and not self.diagnoses:
             raise TatamiError(
-                "classes are alike for a diagnosis only", hint="diagnose, too", setting="similar"
+                "similar classes are of use to a diagnosis only",
+                hint="ask for a diagnosis, too",
+                setting="similar",
             )
 
     @property

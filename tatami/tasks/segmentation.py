@@ -356,7 +356,7 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
         )
         means = (result.class_accuracy, result.mean_iou, result.mean_dice, result.boundary_f1)
         total = ("mean", f"{result.pixels:,}", "", *map(figure, means))
-        heads = numbers("pixels", "taken for it", "accuracy", "IoU", "Dice", "boundary F1")
+        heads = numbers("pixels", "predicted", "accuracy", "IoU", "Dice", "boundary F1")
         return [Table((words("class", flexible=True), *heads), rows, total)]
 
     def lines(self, result: Figures) -> list[str]:
