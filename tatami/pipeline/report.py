@@ -155,7 +155,9 @@ def _ledger(proof: Ledger) -> list[LedgerRow]:
     ]
 
 
-def _look_inside(paths: Sequence[Path], caption: str, picture: Picture) -> tuple[list[Drawing], str]:
+def _look_inside(
+    paths: Sequence[Path], caption: str, picture: Picture
+) -> tuple[list[Drawing], str]:
     """Look inside the last network in float32, at a picture; and say which it is."""
     networks = [(path, graph.read(path)) for path in paths if path.suffix == ".onnx"]
     in_float = [(path, network) for path, network in networks if not is_quantized(network)]
