@@ -259,8 +259,8 @@ def _class_lines(
     with _style():
         drawn = []
         for index, (class_name, x, y, value) in enumerate(lines):
-            figure = "-" if np.isnan(value) else f"{value:.3f}"
-            label = f"{figure}  {shortened(readable(class_name), 22)}"
+            written = "-" if np.isnan(value) else f"{value:.3f}"
+            label = f"{written}  {shortened(readable(class_name), 22)}"
             dashes = ("-", "--", ":")[index // len(COLORS) % 3]
             shown = np.linspace(0, len(x) - 1, min(len(x), MAX_POINTS)).round().astype(int)
             color = _line_color(index)

@@ -184,7 +184,7 @@ def test_bars_are_as_long_as_their_costs() -> None:
 
 def test_without_matplotlib_the_mend_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(TatamiError, match=r"pip install 'tatami\[see\]'"):
+    with pytest.raises(TatamiError, match=r"pip install 'tatami-nn\[see\]'"):
         precision_recall([])
 
 
