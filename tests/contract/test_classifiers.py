@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,9 @@ from torch import Tensor
 from tatami import graph
 from tatami.errors import TatamiError
 from tatami.graph import Network
-from tatami.models import CLASSIFIERS, classifier_size
 from tatami.models.classifier import Classifier
 from tatami.models.export import export_onnx, to_model
+from tatami.models.table import MODELS, ClassifierModel
 from tatami.program import interpret
 from tatami.program.lower import lower
 from tatami.ship.c.emit import emit
@@ -35,6 +35,7 @@ from tatami.shrink.fold import fold
 from tatami.shrink.quantize import quantize
 from tatami.train.checkpoint import load_weights, save_weights
 from tatami.types import ClassificationSpec, Float32, InputSpec, Size
+from tests.contract.rows import names, without_dropout
 
 CLASSES = 4
 BOUND = 3e-5  # of the largest logit, the difference of larger sums: float32 in another order
@@ -43,32 +44,39 @@ BOUND = 3e-5  # of the largest logit, the difference of larger sums: float32 in 
 @dataclass(frozen=True)
 class Case:
     """size: of an input that can be exported.  other: one that need not be.  short: fewer blocks
-    and no dropout, which at this width would leave nothing."""
+    and the like."""
 
-    size: Size
-    other: Size
-    short: dict[str, Any]
+    size: Size = Size(96, 64)
+    other: Size = Size(75, 130)
+    short: dict[str, Any] = field(default_factory=dict)
     width: float = 0.1
 
 
-PLAIN = Size(96, 64)
 CASES = {
-    "lenet5": Case(Size(32, 32), Size(52, 40), {}, width=1.0),
-    "alexnet": Case(Size(95, 95), Size(127, 191), {"dropout": 0.0}),
-    "vgg16": Case(Size(32, 32), Size(64, 96), {"stages": (1, 1, 1, 1, 1), "dropout": 0.0}),
-    "vgg16-bn": Case(Size(32, 32), Size(64, 96), {"stages": (1, 1, 2, 1, 1), "dropout": 0.0}),
-    "googlenet": Case(PLAIN, Size(75, 130), {"dropout": 0.0, "auxiliary_dropout": 0.0}),
-    "resnet18": Case(PLAIN, Size(75, 130), {"blocks": (1, 1, 1, 1)}),
-    "resnet50": Case(PLAIN, Size(75, 130), {"blocks": (2, 1, 1, 1)}),
-    "densenet121": Case(PLAIN, Size(75, 130), {"blocks": (2, 2, 3, 2)}),
-    "mobilenet-v1": Case(PLAIN, Size(75, 130), {"dropout": 0.0}),
-    "sppnet": Case(Size(112, 112), Size(100, 131), {"dropout": 0.0}),
-    "yolov1-classifier": Case(PLAIN, Size(75, 130), {}),
-    "xception": Case(
-        PLAIN, Size(75, 130), {"middle": 1, "dropout": 0.0, "output_stride": 16}, width=0.05
-    ),
+    "lenet5": Case(Size(32, 32), Size(52, 40), width=1.0),
+    "alexnet": Case(Size(95, 95), Size(127, 191)),
+    "vgg16": Case(Size(32, 32), Size(64, 96), {"stages": (1, 1, 1, 1, 1)}),
+    "vgg16-bn": Case(Size(32, 32), Size(64, 96), {"stages": (1, 1, 2, 1, 1)}),
+    "vgg19": Case(Size(32, 32), Size(64, 96), {"stages": (1, 1, 1, 1, 2)}),
+    "vgg19-bn": Case(Size(32, 32), Size(64, 96), {"stages": (1, 1, 1, 2, 2)}),
+    "resnet18": Case(short={"blocks": (1, 1, 1, 1)}),
+    "resnet34": Case(short={"blocks": (1, 1, 2, 1)}),
+    "resnet50": Case(short={"blocks": (2, 1, 1, 1)}),
+    "resnet101": Case(short={"blocks": (1, 1, 2, 1)}),
+    "resnet152": Case(short={"blocks": (1, 2, 1, 1)}),
+    "densenet121": Case(short={"blocks": (2, 2, 3, 2)}),
+    "densenet169": Case(short={"blocks": (2, 2, 2, 3)}),
+    "densenet201": Case(short={"blocks": (2, 3, 2, 2)}),
+    "densenet264": Case(short={"blocks": (3, 2, 2, 2)}),
+    "sppnet": Case(Size(112, 112), Size(100, 131)),
+    "xception": Case(short={"middle": 1, "output_stride": 16}, width=0.05),
 }
-"""One network a file, and two where a file makes blocks of two kinds."""
+"""Of those that differ from ``Case()``."""
+NAMES = names(ClassifierModel)
+
+
+def case_of(name: str) -> Case:
+    return CASES.get(name, Case())
 
 
 WHOLE = (
@@ -83,8 +91,10 @@ from torch's in float64 as torch's own in float32 is."""
 
 def build(name: str, seed: int = 0) -> Classifier:
     torch.manual_seed(seed)
-    case = CASES[name]
-    return CLASSIFIERS[name](CLASSES, width=case.width, **case.short)
+    case = case_of(name)
+    model: Classifier = MODELS[name].make()(CLASSES, width=case.width, **case.short)
+    without_dropout(model)
+    return model
 
 
 def spec(size: Size) -> ClassificationSpec:
@@ -128,10 +138,10 @@ class Exported:
     logits: Float32
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=NAMES)
 def trained(request: pytest.FixtureRequest) -> Trained:
     model = build(request.param).train()
-    images, labels = batch(CASES[request.param].size)
+    images, labels = batch(case_of(request.param).size)
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
     losses = []
     for _ in range(20):
@@ -149,7 +159,7 @@ def trained(request: pytest.FixtureRequest) -> Trained:
 @pytest.fixture(scope="module")
 def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     path = tmp_path_factory.mktemp("onnx") / "network.onnx"
-    size = CASES[trained.name].size
+    size = case_of(trained.name).size
     export_onnx(trained.model, spec(size), path)
     network = graph.read(path)
     # Without the spec: it says pixels of 0 to 255, and these images go beyond.
@@ -160,10 +170,10 @@ def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Expo
     return Exported(path, network, folded, images.numpy(), logits)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", NAMES)
 def test_logits_of_any_size(name: str) -> None:
     model = build(name).eval()
-    for size in (CASES[name].size, CASES[name].other):
+    for size in (case_of(name).size, case_of(name).other):
         with torch.no_grad():
             raw = model(torch.zeros(2, 3, size.height, size.width))
         assert raw.shape == (2, CLASSES)
@@ -175,11 +185,12 @@ def test_the_loss_falls_on_one_batch(trained: Trained) -> None:
     assert trained.losses[-1] < 0.7 * trained.losses[0]
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_part_of_the_loss_is_a_number_and_every_weight_has_a_gradient(name: str) -> None:
     model = build(name).train()
-    images, labels = batch(CASES[name].size)
-    parts = model.loss(model(images), labels, label_smoothing=0.1)
+    images, labels = batch(case_of(name).size)
+    model.label_smoothing = 0.1
+    parts = model.loss(model(images), labels)
     assert all(part.ndim == 0 and part > 0 for part in parts.values())
     torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
     for key, parameter in model.named_parameters():
@@ -191,7 +202,7 @@ def test_every_part_of_the_loss_is_a_number_and_every_weight_has_a_gradient(name
 def test_saved_and_loaded_it_answers_the_same(trained: Trained, tmp_path: Path) -> None:
     save_weights(tmp_path / "w.safetensors", trained.model.state_dict())
     other = build(trained.name, seed=1).eval()
-    images, _ = batch(CASES[trained.name].size, seed=1)
+    images, _ = batch(case_of(trained.name).size, seed=1)
     with torch.no_grad():
         expected = trained.model(images)
         assert not torch.equal(other(images), expected)
@@ -209,7 +220,7 @@ def test_numpy_and_onnx_runtime_agree_with_torch(exported: Exported) -> None:
 
 
 def test_the_file_says_how_it_is_used(exported: Exported, trained: Trained) -> None:
-    assert exported.network.spec == spec(CASES[trained.name].size)
+    assert exported.network.spec == spec(case_of(trained.name).size)
     assert [value.name for value in exported.network.graph.outputs] == ["logits"]
 
 
@@ -267,9 +278,9 @@ def test_the_integer_c_program_gives_the_bits_of_numpy(exported: Exported, tmp_p
 def test_every_depth_is_one_answer_to_the_last_integer(name: str, tmp_path: Path) -> None:
     """All layers of the paper, narrow: torch, NumPy, folded, and C in float and in integers."""
     torch.manual_seed(0)
-    case = next((case for case in CASES if case[:3] == name[:3]), "resnet18")
-    model = CLASSIFIERS[name](CLASSES, width=CASES[case].width).train()
-    size = CASES[case].size
+    case = case_of(name)
+    model = MODELS[name].make()(CLASSES, width=case.width).train()
+    size = case.size
     images, _ = batch(size)
     with torch.no_grad():
         for _ in range(60):
@@ -298,30 +309,10 @@ def test_every_depth_is_one_answer_to_the_last_integer(name: str, tmp_path: Path
             np.testing.assert_array_equal(found, np.stack(bits))
 
 
-def test_rankings_are_those_of_the_softmax(trained: Trained) -> None:
-    images, _ = batch(CASES[trained.name].size)
-    with torch.no_grad():
-        raw = trained.model(images)
-    wide = raw.double().numpy()
-    expected = np.exp(wide) / np.exp(wide).sum(axis=1, keepdims=True)
-    for row, ranking in zip(expected, trained.model.decode(raw), strict=True):  # five of four
-        np.testing.assert_array_equal(np.sort(ranking.labels), np.arange(CLASSES))
-        np.testing.assert_allclose(ranking.scores, row[ranking.labels], rtol=1e-4, atol=1e-7)
-        assert (np.diff(ranking.scores) <= 0).all()
-    assert [len(one.labels) for one in trained.model.decode(raw, 2)] == [2] * len(images)
-
-
-@pytest.mark.parametrize("name", sorted(CLASSIFIERS))
-@pytest.mark.parametrize("width", [0.0, -1.0, float("nan"), float("inf"), 1e6])
-def test_a_width_out_of_its_range(name: str, width: float) -> None:
-    with pytest.raises(TatamiError, match="width is"):
-        CLASSIFIERS[name](3, width=width)
-
-
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", NAMES)
 def test_an_input_too_small_is_refused_and_the_smallest_is_taken(name: str) -> None:
     model = build(name).eval()
-    side = model.smallest
+    side = model.min_side
     with torch.no_grad():
         assert model(torch.zeros(1, 3, side, side)).shape == (1, CLASSES)
         with pytest.raises(TatamiError, match=f"an input of {side + 9}x{side - 1} is too small"):
@@ -329,18 +320,18 @@ def test_an_input_too_small_is_refused_and_the_smallest_is_taken(name: str) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(CLASSIFIERS))
+@pytest.mark.parametrize("name", NAMES)
 def test_the_whole_network_of_the_paper_in_c(name: str, tmp_path: Path) -> None:
     """Full width, full depth, the paper's input: folded and compiled, it says what torch says."""
     torch.manual_seed(0)
-    model = CLASSIFIERS[name](CLASSES).train()
-    side = classifier_size(name)
-    images = torch.rand(4, 3, side, side)
+    model = MODELS[name].make()(CLASSES).train()
+    size = MODELS[name].size
+    images = torch.rand(4, 3, size.height, size.width)
     with torch.no_grad():
         for _ in range(12):
             model(images)
         logits = model.eval()(images[:1]).numpy()
-    folded, _ = fold(Network(to_model(model, Size(side, side)), None), depthwise=True)
+    folded, _ = fold(Network(to_model(model, size), None), depthwise=True)
     for file, content in emit(lower(folded), "net", Options(weights="binary")).files.items():
         (tmp_path / file).write_bytes(content)
     with CompiledNetwork(tmp_path, options=("-O2",)) as compiled:

@@ -13,8 +13,8 @@ import torch
 
 from tatami import graph
 from tatami.graph.gradient import gradient
-from tatami.models import CLASSIFIERS
 from tatami.models.export import to_network
+from tatami.models.table import MODELS
 from tatami.see.class_activation import class_activation, last_maps, target_in_scores
 from tatami.types import ClassificationSpec, InputSpec, Size
 
@@ -33,7 +33,7 @@ CASES: dict[str, tuple[Size, float, dict[str, Any], str]] = {
 def test_a_classifier(name):
     size, width, short, layer = CASES[name]
     torch.manual_seed(0)
-    model = CLASSIFIERS[name](len(CLASSES), width=width, **short)
+    model = MODELS[name].make()(len(CLASSES), width=width, **short)
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)

@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from tatami import graph
 from tatami.errors import TatamiError
 from tatami.graph import Network
-from tatami.models import SEGMENTERS
 from tatami.models.export import export_onnx
 from tatami.models.segmenter import Segmenter
+from tatami.models.table import MODELS, SegmenterModel
 from tatami.models.xception import Xception
 from tatami.program import interpret
 from tatami.program.lower import lower
@@ -38,6 +38,7 @@ from tatami.shrink.fold import fold
 from tatami.shrink.quantize import quantize
 from tatami.train.checkpoint import load_weights, save_weights
 from tatami.types import VOID, Float32, InputSpec, SegmentationSpec, Size
+from tests.contract.rows import names, without_dropout
 
 CLASSES = 3
 BOUND = 3e-5  # of the largest logit, the difference of larger sums: float32 in another order
@@ -46,40 +47,39 @@ BOUND = 3e-5  # of the largest logit, the difference of larger sums: float32 in 
 @dataclass(frozen=True)
 class Case:
     """margin: by how much an output's sides are smaller than the input's.  bad: a size that is
-    refused.  short: fewer blocks and no dropout, which at this width would leave nothing."""
+    refused.  short: fewer blocks."""
 
-    size: Size
-    other: Size
-    bad: Size
+    size: Size = Size(96, 64)
+    other: Size = Size(64, 96)
+    bad: Size = Size(96, 72)
     short: dict[str, Any] = field(default_factory=dict)
     width: float = 0.05
     margin: int = 0
 
 
-PLAIN = Size(96, 64), Size(64, 96), Size(96, 72)
 CASES = {
-    "fcn-32s": Case(*PLAIN, {"dropout": 0.0}),
-    "fcn-16s": Case(*PLAIN, {"dropout": 0.0}),
-    "fcn-8s": Case(*PLAIN, {"dropout": 0.0}),
-    "fcn-8s-bn": Case(*PLAIN, {"dropout": 0.0}),
-    "segnet": Case(*PLAIN),
-    "segnet-basic": Case(*PLAIN, width=0.2),
-    "unet": Case(Size(204, 188), Size(188, 220), Size(192, 192), {"dropout": 0.0}, margin=184),
-    "unet-same": Case(*PLAIN, {"dropout": 0.0}, width=0.1),
-    "unet-same-bn": Case(*PLAIN, {"dropout": 0.0}, width=0.1),
-    "deeplabv3plus": Case(
-        *PLAIN, {"backbone": partial(Xception, middle=1), "dropout": 0.0}, width=0.1
-    ),
-    "deeplabv3plus-mobilenet": Case(*PLAIN, {"dropout": 0.0}, width=0.2),
+    "segnet-basic": Case(width=0.2),
+    "unet": Case(Size(204, 188), Size(188, 220), Size(192, 192), margin=184),
+    "unet-same": Case(width=0.1),
+    "unet-same-bn": Case(width=0.1),
+    "deeplabv3plus": Case(short={"backbone": partial(Xception, middle=1)}, width=0.1),
+    "deeplabv3plus-mobilenet": Case(width=0.2),
 }
-QUICK = ("fcn-8s-bn", "segnet-basic", "unet", "unet-same-bn", "deeplabv3plus-mobilenet")
-"""A network of each paper; the others are slow tests."""
+"""Of those that differ from ``Case()``."""
+NAMES = names(SegmenterModel)
+EVERY = names(SegmenterModel, twins=())
+
+
+def case_of(name: str) -> Case:
+    return CASES.get(name, Case())
 
 
 def build(name: str, seed: int = 0) -> Segmenter:
     torch.manual_seed(seed)
-    case = CASES[name]
-    return SEGMENTERS[name](CLASSES, width=case.width, **case.short)
+    case = case_of(name)
+    model: Segmenter = MODELS[name].make()(CLASSES, width=case.width, **case.short)
+    without_dropout(model)
+    return model
 
 
 def spec(size: Size) -> SegmentationSpec:
@@ -127,14 +127,10 @@ class Exported:
     logits: Float32
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in CASES],
-)
+@pytest.fixture(scope="module", params=NAMES)
 def trained(request: pytest.FixtureRequest) -> Trained:
-    assert set(CASES) == set(SEGMENTERS)
     model = build(request.param).train()
-    images, masks = batch(CASES[request.param].size)
+    images, masks = batch(case_of(request.param).size)
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     losses = []
     for _ in range(10 if request.param == "unet" else 20):  # it sees six times the pixels
@@ -152,7 +148,7 @@ def trained(request: pytest.FixtureRequest) -> Trained:
 @pytest.fixture(scope="module")
 def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     path = tmp_path_factory.mktemp("onnx") / "network.onnx"
-    size = CASES[trained.name].size
+    size = case_of(trained.name).size
     export_onnx(trained.model, spec(size), path)
     network = graph.read(path)
     # Without the spec: it says pixels of 0 to 255, and these images go beyond.
@@ -163,10 +159,11 @@ def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Expo
     return Exported(path, network, folded, images.numpy(), logits)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", EVERY)
 def test_logits_of_two_sizes_and_a_third_that_is_refused(name: str) -> None:
-    model, case = build(name).eval(), CASES[name]
-    assert case.size.width % model.stride == case.size.height % model.stride == 0
+    model, case = build(name).eval(), case_of(name)
+    stride = MODELS[name].stride
+    assert case.size.width % stride == case.size.height % stride == 0
     with torch.no_grad():
         for size in (case.size, case.other):
             raw = model(torch.zeros(2, 3, size.height, size.width))
@@ -183,10 +180,10 @@ def test_the_loss_falls_on_one_batch(trained: Trained) -> None:
 
 def test_every_weight_has_a_gradient(trained: Trained) -> None:
     """Trained, for scores that begin at zero let nothing through at first."""
-    images, masks = batch(CASES[trained.name].size)
+    images, masks = batch(case_of(trained.name).size)
     trained.model.zero_grad()
-    weights = torch.tensor([1.0, 2.0, 0.5])
-    parts = trained.model.loss(trained.model(images), masks, weights)
+    trained.model.class_weights = (1.0, 2.0, 0.5)
+    parts = trained.model.loss(trained.model(images), masks)
     assert all(part.ndim == 0 and part > 0 for part in parts.values())
     torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
     for key, parameter in trained.model.named_parameters():
@@ -198,9 +195,9 @@ def test_every_weight_has_a_gradient(trained: Trained) -> None:
         assert parameter.grad.abs().max() > 0, key
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", EVERY)
 def test_void_weighs_nothing_and_a_mask_of_it_alone_is_no_nan(name: str) -> None:
-    model, case = build(name).eval(), CASES[name]
+    model, case = build(name).eval(), case_of(name)
     images, masks = batch(case.size)
     with torch.no_grad():
         raw = model(images) + torch.rand(1)
@@ -221,7 +218,7 @@ def test_void_weighs_nothing_and_a_mask_of_it_alone_is_no_nan(name: str) -> None
 def test_saved_and_loaded_it_answers_the_same(trained: Trained, tmp_path: Path) -> None:
     save_weights(tmp_path / "w.safetensors", trained.model.state_dict())
     other = build(trained.name, seed=1).eval()
-    images, _ = batch(CASES[trained.name].size, seed=1)
+    images, _ = batch(case_of(trained.name).size, seed=1)
     with torch.no_grad():
         expected = trained.model(images)
         assert not torch.equal(other(images), expected)
@@ -239,7 +236,7 @@ def test_numpy_and_onnx_runtime_agree_with_torch(exported: Exported) -> None:
 
 
 def test_the_file_says_how_it_is_used(exported: Exported, trained: Trained) -> None:
-    assert exported.network.spec == spec(CASES[trained.name].size)
+    assert exported.network.spec == spec(case_of(trained.name).size)
     assert [value.name for value in exported.network.graph.outputs] == ["logits"]
     unpools = sum(node.op_type == "MaxUnpool" for node in exported.network.graph)
     assert unpools == {"segnet": 5, "segnet-basic": 4}.get(trained.name, 0)
