@@ -1,4 +1,4 @@
-"""A trained detector at another input size, fine-tuned there.
+"""A trained network at another input size, fine-tuned there.
 
 A convolution's operations go with its pixels. How much accuracy goes with them, and how much of it
 a short training brings back, is measured and not guessed.
@@ -7,9 +7,9 @@ a short training brings back, is measured and not guessed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from tatami import graph
 from tatami.errors import TatamiError
@@ -20,11 +20,10 @@ from tatami.pipeline.artifact import Source, open_artifact, path_of, read_run
 from tatami.pipeline.plan import held_out_of, reopened
 from tatami.pipeline.train import refuse_a_second_run, train_in
 from tatami.shrink.resize import resize as resize_network
-from tatami.tasks.detection import DETECTION
+from tatami.tasks.base import Task
 from tatami.tasks.settings import check_size
-from tatami.tasks.table import task_of
 from tatami.train.run import NETWORK, WEIGHTS, Run
-from tatami.types import Dataset, Detector, Size
+from tatami.types import Size
 from tatami.types.progress import Progress, quiet
 from tatami.types.table import Table, numbers, words
 
@@ -41,24 +40,33 @@ class Stage:
         stage: "before", "lowered" or "fine-tuned".
         size: Its input.
         multiply_adds: Of one picture.
-        map_voc07: Its mAP by the rule of VOC 2007.
-        map_voc10: Its mAP by the rule of VOC 2010.
-        ap50: Its AP at an IoU of 0.5, by COCO's rule.
+        task: What it is for.
+        result: Its metrics.
         file: Where it is.
     """
 
     stage: str
     size: str
     multiply_adds: int
-    map_voc07: float
-    map_voc10: float
-    ap50: float
+    task: Task[Any, Any, Any]
+    result: Any
     file: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as plain values."""
+        figures = {each.key: each.value(self.result) for each in self.task.resized_merits()}
+        return {
+            "stage": self.stage,
+            "size": self.size,
+            "multiply_adds": self.multiply_adds,
+            **figures,
+            "file": self.file,
+        }
 
 
 @dataclass(frozen=True)
 class ResizeResult:
-    """What became of a detector at another input size.
+    """What became of a network at another input size.
 
     Args:
         path: The new run folder, or the new file.
@@ -70,23 +78,26 @@ class ResizeResult:
 
     def to_json(self) -> dict[str, Any]:
         """Give the result as plain values."""
-        return {"output": str(self.path), "stages": [asdict(stage) for stage in self.stages]}
+        return {"output": str(self.path), "stages": [stage.to_json() for stage in self.stages]}
 
     def tables(self) -> list[Table]:
         """Lay the stages out, a row each."""
-        titles = ("input", "G multiply-adds", "VOC 2007", "VOC 2010", "AP50")
+        merits = self.stages[0].task.resized_merits()
+        titles = ("input", "G multiply-adds", *(each.short for each in merits))
         rows = []
         for one in self.stages:
-            scores = (f"{each:.4f}" for each in (one.map_voc07, one.map_voc10, one.ap50))
-            rows.append((one.stage, one.size, f"{one.multiply_adds / 1e9:.4g}", *scores))
+            figures = (f"{each.value(one.result):.4f}" for each in merits)
+            rows.append((one.stage, one.size, f"{one.multiply_adds / 1e9:.4g}", *figures))
         return [Table((words(""), *numbers(*titles)), tuple(rows))]
 
     def lines(self) -> list[str]:
         """Say what was saved and what was lost."""
         first, last = self.stages[0], self.stages[-1]
+        task = first.task
+        gained = task.figure(last.result) - task.figure(first.result)
         return [
             f"{last.multiply_adds / first.multiply_adds:.0%} of the operations, "
-            f"{100 * (last.map_voc07 - first.map_voc07):+.2f} points of mAP"
+            f"{100 * gained:+.2f} points of {task.measure}"
         ]
 
 
@@ -104,7 +115,7 @@ def resize(
     skip: Sequence[str] = (),
     progress: Progress = quiet,
 ) -> ResizeResult:
-    """Change the input size of a detector, and measure operations and mAP before and after it.
+    """Change the input size of a network, and measure what it costs and is worth before and after.
 
     Args:
         network: A run folder, whose network is fine-tuned; or an ONNX file, whose is not.
@@ -123,8 +134,8 @@ def resize(
         Where the network is, and what it costs and is worth.
 
     Raises:
-        TatamiError: For a network that finds no boxes or fixes a shape on the way, and where a run
-            is not over or has nothing to measure on.
+        TatamiError: For a network that fixes a shape on the way, and where a run is not over or has
+            nothing to measure on.
     """
     path = path_of(network)
     wanted = Size.parse(size) if isinstance(size, str) else size
@@ -139,8 +150,9 @@ def resize(
     if data is None:
         raise TatamiError("no pictures to measure on", hint="name a labeled set", setting="data")
     target = path.with_name(f"{path.stem}-{wanted}.onnx") if out is None else Path(out)
-    opened = DETECTION.open(Path(data), split=split, format=format, skip=skip)
-    return ResizeResult(target, _of_file(path, wanted, target, opened.data, progress))
+    task = open_artifact(path).task
+    held_out = task.open(Path(data), split=split, format=format, skip=skip).data
+    return ResizeResult(target, _of_file(path, wanted, target, held_out, progress))
 
 
 @dataclass(frozen=True)
@@ -153,7 +165,7 @@ class _Tuning:
 
 
 def _of_file(
-    file: Path, size: Size, target: Path, held_out: Dataset, progress: Progress
+    file: Path, size: Size, target: Path, held_out: Any, progress: Progress
 ) -> tuple[Stage, ...]:
     lowered = _lowered(file, size)
     if target.resolve() == file.resolve():
@@ -179,8 +191,6 @@ def _of_run(
                 file=folder,
                 hint="resume its training",
             )
-    if task_of(run.spec) is not DETECTION:
-        raise TatamiError("the run's network finds no boxes", hint="give a detector's", file=folder)
     held_out = held_out_of(run)
     if held_out is None:
         raise TatamiError(
@@ -236,19 +246,10 @@ def _lowered(file: Path, size: Size) -> Network:
         raise error.at(file) from error
 
 
-def _measured(stage: str, file: Path, held_out: Dataset, progress: Progress) -> Stage:
+def _measured(stage: str, file: Path, held_out: Any, progress: Progress) -> Stage:
     artifact = open_artifact(file)
-    if artifact.task is not DETECTION:
-        raise TatamiError("the network finds no boxes", hint="give a detector's", file=file)
-    predictor = cast(Detector, artifact.predictor)
-    told = f"Evaluating, {stage}"
-    found = DETECTION.evaluate(predictor, held_out, progress=progress, stage=told).result
-    return Stage(
-        stage,
-        str(artifact.spec.input.size),
-        total(costs(graph.read(file))).multiply_adds,
-        found.map_voc07,
-        found.map_voc10,
-        found.coco.ap50,
-        str(file),
+    found = artifact.task.evaluate(
+        artifact.predictor, held_out, progress=progress, stage=f"Evaluating, {stage}"
     )
+    size, work = str(artifact.spec.input.size), total(costs(graph.read(file))).multiply_adds
+    return Stage(stage, size, work, artifact.task, found.result, str(file))

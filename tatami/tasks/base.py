@@ -417,6 +417,10 @@ class Task(ABC, Generic[D, P, R]):
 
     # Metrics -------------------------------------------------------------------------------------
 
+    def resized_merits(self) -> tuple[Merit[Any], ...]:
+        """Name the figures that tell what another input size costs: usually the merits."""
+        return self.merits
+
     def check_findable(self, data: D) -> None:
         """Check that a split has something to find, before a long evaluation.
 

@@ -285,6 +285,14 @@ class Detection(Task[Dataset, Detector, Evaluation]):
             return DetectionSpec(spec.classes, spec.input, spec.proposals)
         return spec if isinstance(spec, DetectionSpec) else None
 
+    def resized_merits(self) -> tuple[Merit[Any], ...]:
+        """Name mAP by both rules of VOC, and COCO's AP50."""
+        voc10 = Merit[Evaluation](
+            "voc10", "map_voc10", "mAP (VOC 2010)", "VOC 2010", lambda result: result.map_voc10
+        )
+        voc07, ap50 = self.merits
+        return replace(voc07, short="VOC 2007"), voc10, ap50
+
     # Metrics -------------------------------------------------------------------------------------
 
     def check_findable(self, data: Dataset) -> None:

@@ -3,7 +3,7 @@
 RUN/run.json              what was asked: model, recipe, settings, data and fingerprint, versions
 RUN/log.jsonl             a line a step: losses, learning rate, gradient norm
 RUN/evaluations.jsonl     a line an evaluation while training
-RUN/checkpoints/          the last two states, for --resume
+RUN/checkpoints/          the last two states, to go on from
 RUN/initial.safetensors   the weights that a fine-tuning began from
 RUN/weights.safetensors   the averaged weights, when the run is over
 RUN/network.onnx          the network itself: what every later stage takes

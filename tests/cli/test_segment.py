@@ -284,3 +284,14 @@ def test_void_is_never_an_answer(trained: Path) -> None:
     segmenter = open_artifact(trained).predictor
     assert isinstance(segmenter, ForwardSegmenter)
     assert segmenter.segment(np.full((3, 200, 3), 255, np.uint8)).max() < len(NAMES) < VOID
+
+
+def test_another_input_size_is_measured(
+    command: Command, trained: Path, data: Path, tmp_path: Path, capsys
+) -> None:
+    resized = ("shrink", "resize", trained / "network.onnx", "--size", "64x48", "--json")
+    target = ("--data", data, "--split", "val", "-o", tmp_path / "larger.onnx")
+    assert command(*resized, *target) == 0
+    before, after = json.loads(capsys.readouterr().out)["stages"]
+    assert after["multiply_adds"] == 2 * before["multiply_adds"]
+    assert 0 <= after["mean_iou"] <= 1
