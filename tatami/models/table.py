@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from tatami import models
 from tatami.errors import TatamiError
@@ -59,7 +59,6 @@ if TYPE_CHECKING:  # each needs torch, and is imported when a row first asks for
 
 S = TypeVar("S", bound=Spec)
 """The spec of a task and structure."""
-Task = Literal["detect", "classify", "segment"]
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ class Model(ABC, Generic[S]):
     finds_regions: bool = False
     whole_at_last: bool = False
 
-    task: ClassVar[Task]
+    task: ClassVar[str]
     """The task, by the name that its specs have for it."""
     noun: ClassVar[str]
     """What a network of this kind is: "detector"."""
@@ -502,7 +501,7 @@ MODELS: dict[str, Model[Any]] = {
 """Every network by its name."""
 
 
-def names(task: Task | None = None) -> tuple[str, ...]:
+def names(task: str | None = None) -> tuple[str, ...]:
     """List the names, of one task or of all: the detectors of each structure, then the others."""
     kinds = list(dict.fromkeys(type(row) for row in MODELS.values()))
     chosen = [name for name, row in MODELS.items() if task in (None, row.task)]

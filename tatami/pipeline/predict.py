@@ -81,7 +81,7 @@ class PredictResult:
     def to_json(self) -> dict[str, Any]:
         """Give everything that was found as plain values."""
         return {
-            "artifact": str(self.artifact),
+            "artefact": str(self.artifact),  # the key of older files, which stay readable
             **self.heading,
             "unreadable": [str(path) for path in self.unreadable],
             "pictures": [one.to_json() for one in self.pictures],

@@ -287,7 +287,7 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
     def heading(self, spec: Any, score: float | None = None) -> dict[str, Any]:
         """Give the classes, and what the answers are read with."""
         colors = [list(color) for color in usual_colors(len(spec.classes))]
-        return {**super().heading(spec), "colors": colors}
+        return {**super().heading(spec), "colours": colors}
 
     # Looking inside ------------------------------------------------------------------------------
 

@@ -128,11 +128,11 @@ def test_colors_in_json_with_an_ending(colored: Path) -> None:
     (masks / "a.png").rename(masks / "a_L.png")
     split = {"pictures": "images/train", "masks": "masks/train", "ending": "_L"}
     ways = [{"name": "road", "color": [[128, 64, 128], [64, 64, 0]]}]
-    sky = [{"name": "sky", "color": [128, 128, 128]}]
+    sky = [{"name": "sky", "colour": [128, 128, 128]}]  # as the British write it
     write(colored, by="color", classes=ways + sky, void=[[0, 0, 0]], splits={"t": split})
     opened = open_masks(colored).masks
     np.testing.assert_array_equal(opened.read(0)[1], levels(VOID, 1, 0, 0))
-    write(colored, by="color", classes="classes.csv", void=[], splits={"t": split})
+    write(colored, by="colour", classes="classes.csv", void=[], splits={"t": split})
     np.testing.assert_array_equal(open_masks(colored).masks.read(0)[1], levels(VOID, 0, 1, 2))
     write(colored, by="color", classes=sky, void=[[0, 0, 0]], splits={"t": split})
     with pytest.raises(TatamiError, match=r"the color \(64, 64, 0\), \(128, 64, 128\)"):
@@ -207,10 +207,10 @@ def test_a_mask_that_changes_later_is_refused(folders: Path) -> None:
     [
         ({"clases": []}, "has the key 'clases'"),
         ({"by": "name"}, "'by' is"),
-        ({"folder": 3}, "'folder' is no path"),
+        ({"folder": 3}, "'folder' is not a path"),
         ({"classes": None}, "no list 'classes'"),
         ({"classes": []}, "no class names"),
-        ({"classes": ["a", "a"]}, "stands twice"),
+        ({"classes": ["a", "a"]}, "appears twice"),
         ({"classes": [3]}, "no object"),
         ({"classes": [{"name": "a", "value": 256}]}, "the value 256"),
         ({"classes": [{"name": "a", "value": True}]}, "the value True"),
@@ -218,17 +218,17 @@ def test_a_mask_that_changes_later_is_refused(folders: Path) -> None:
         ({"classes": ["a", {"name": "b", "value": 0}]}, "0 is both a and b"),
         ({"classes": ["a"], "void": [0]}, "0 is both a and void"),
         ({"classes": [f"c{n}" for n in range(255)], "void": []}, "255 classes of pixels"),
-        ({"void": 11}, "'void' is no list"),
+        ({"void": 11}, "'void' is not a list"),
         ({"by": "color", "void": []}, "class 'sky' has no color"),
         ({"splits": {}}, "names no split"),
         ({"splits": []}, "no object"),
-        ({"splits": {"t": {"pictures": "train"}}}, "masks is no path"),
-        ({"splits": {"t": {"pictures": "../set/train", "masks": "trainannot"}}}, "is no path"),
+        ({"splits": {"t": {"pictures": "train"}}}, "masks is not a path"),
+        ({"splits": {"t": {"pictures": "../set/train", "masks": "trainannot"}}}, "is not a path"),
         ({"splits": {"t": {"pictures": "gone", "masks": "trainannot"}}}, "there is no folder"),
         ({"splits": {"t": {"pictures": "train", "masks": "trainannot", "names": [1]}}}, "no list"),
         (
             {"splits": {"t": {"pictures": "train", "masks": "trainannot", "names": ["a", "a"]}}},
-            "stands twice",
+            "appears twice",
         ),
         (
             {"splits": {"t": {"pictures": "train", "masks": "trainannot", "ending": "../x"}}},

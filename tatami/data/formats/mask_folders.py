@@ -29,6 +29,8 @@ from tatami.errors import TatamiError
 from tatami.files import parse_json
 from tatami.types import VOID
 
+COLOR = ("color", "colour")
+"""A key, in either spelling."""
 LOOKED_FOR = "masks.json, NAME.masks.json, or classes.csv beside images/ and masks/"
 SETTINGS, TABLE = "masks.json", "classes.csv"
 
@@ -182,10 +184,11 @@ def _of_settings(file: Path) -> _Layout:
     _check_keys(content, ("folder", "by", "classes", "void", "splits"), "the file", file)
     folder = content.get("folder", ".")
     if not isinstance(folder, str) or not names_a_path(folder):
-        raise _bad(file, "'folder' is no path", "name the folder that holds the set")
+        raise _bad(file, "'folder' is not a path", "name the folder that holds the set")
     by = content.get("by", "value")
-    if by not in ("value", "color"):
+    if by not in ("value", *COLOR):
         raise _bad(file, f"'by' is {by!r:.40}", "give value or color")
+    by_color = by in COLOR
     void: list[_Class] = []
     listed = content.get("classes")
     if isinstance(listed, str):
@@ -197,9 +200,9 @@ def _of_settings(file: Path) -> _Layout:
         raise _bad(file, "has no list 'classes'", "list the classes")
     entries = content.get("void", [])
     if not isinstance(entries, list):
-        raise _bad(file, "'void' is no list", "list the values or the colors that are void")
+        raise _bad(file, "'void' is not a list", "list the values or the colors that are void")
     for entry in entries:
-        if by == "color":
+        if by_color:
             void.append(_Class("void", (), _colors(entry, "void", file)))
         else:
             void.append(_Class("void", _values(entry, "void", file)))
@@ -208,7 +211,7 @@ def _of_settings(file: Path) -> _Layout:
     found = {name: _split(name, entry, base, file) for name, entry in named.items()}
     if not found:
         raise _bad(file, "names no split", "name one, with its folders of pictures and masks")
-    return _Layout(file, _legend(classes, void, by == "color", file), found)
+    return _Layout(file, _legend(classes, void, by_color, file), found)
 
 
 def _split(name: str, entry: object, base: Path, file: Path) -> _Split:
@@ -223,17 +226,17 @@ def _split(name: str, entry: object, base: Path, file: Path) -> _Split:
             raise _bad(file, f"{title}: there is no folder {folders[key]}", f"name its {key}")
     ending = members.get("ending", "")
     if not isinstance(ending, str) or (ending and not stays_inside(ending)):
-        raise _bad(file, f"{title}: 'ending' is no part of a name", "give text, as _mask")
+        raise _bad(file, f"{title}: 'ending' is not part of a name", "give text, as _mask")
     names: object = members.get("names")
     listed: tuple[str, ...] | Path | None = None
     if isinstance(names, str):
         listed = base / _inside(names, f"{title}: names", file)
     elif names is not None:
         if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
-            raise _bad(file, f"{title}: 'names' is no list of names", "list the pictures' stems")
+            raise _bad(file, f"{title}: 'names' is not a list of names", "list the pictures' stems")
         twice = next((one for one, count in Counter(names).items() if count > 1), None)
         if twice is not None:
-            raise _bad(file, f"{title}: '{twice[:40]}' stands twice", "delete one")
+            raise _bad(file, f"{title}: '{twice[:40]}' appears twice", "delete one")
         listed = tuple(names)
     return _Split(folders["pictures"], folders["masks"], ending, listed)
 
@@ -244,12 +247,13 @@ def _class(entry: object, place: int, file: Path) -> _Class:
     if isinstance(entry, str):
         entry = {"name": entry}
     members = _object(entry, title, file)
-    _check_keys(members, ("name", "value", "color"), title, file)
+    _check_keys(members, ("name", "value", *COLOR), title, file)
     name = members.get("name")
     if not isinstance(name, str):
         raise _bad(file, f"{title} has no 'name'", "name the class")
     values = _values(members.get("value", place), title, file)
-    colors = _colors(members["color"], title, file) if "color" in members else ()
+    given = next((members[key] for key in COLOR if key in members), None)
+    colors = () if given is None else _colors(given, title, file)
     return _Class(class_name(name, file), values, colors)
 
 
@@ -326,7 +330,7 @@ def _legend(
 
 def _object(value: object, title: str, file: Path) -> dict[str, object]:
     if not isinstance(value, dict):
-        raise _bad(file, f"{title} is no object of JSON", "see docs/mask-sets.md")
+        raise _bad(file, f"{title} is not a JSON object", "see docs/mask-sets.md")
     return value
 
 
@@ -341,7 +345,9 @@ def _check_keys(
 def _inside(value: object, title: str, file: Path) -> str:
     """Read a path inside the set's folder."""
     if not isinstance(value, str) or not stays_inside(value):
-        raise _bad(file, f"{title} is no path inside the set's folder", "name it relative to that")
+        raise _bad(
+            file, f"{title} is not a path inside the set's folder", "name it relative to that"
+        )
     return value
 
 
@@ -368,7 +374,7 @@ def _colors(value: object, title: str, file: Path) -> tuple[Color, ...]:
 
 def _byte(text: str, file: Path, line: int) -> int:
     if not text.isascii() or not text.isdecimal() or len(text) > 3 or int(text) > 255:
-        raise _bad(file, f"'{text[:20]}' is no number from 0 to 255", "fix it", line)
+        raise _bad(file, f"'{text[:20]}' is not a number from 0 to 255", "fix it", line)
     return int(text)
 
 
