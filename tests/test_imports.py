@@ -12,6 +12,10 @@ import pytest
 
 import tatami
 from tatami.cli.commands import COMMANDS, Command, Group
+from tatami.data.formats.table import FORMATS
+from tatami.graph.operators import OPERATORS
+from tatami.models.table import MODELS
+from tatami.ship.c.targets import TARGETS
 
 ROOT = Path(tatami.__file__).parent
 STAGES = ("data", "importers", "models", "train", "evaluate", "shrink", "ship", "see", "scratch")
@@ -289,6 +293,25 @@ def test_only_tasks_ask_which_task_it_is(file: Path) -> None:
         asked += [(part.lineno if isinstance(part, ast.Call) else part.cls.lineno, name)
                   for name in sorted(names & TASK_TYPES)]  # fmt: skip
     assert asked == []
+
+
+def known() -> dict[str, set[str]]:
+    """The names of each table, those left out that are plain words, too."""
+    return {
+        "formats": {name for formats in FORMATS.values() for name in formats},
+        "models": {*MODELS},
+        "operators": {*OPERATORS},
+        "targets": {*TARGETS} - {"any", "portable"},
+    }
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_no_text_lists_what_a_table_knows(file: Path) -> None:
+    """It would be wrong with the next row: ask the table, or name the command that prints it."""
+    for line, text in texts(source(file)):
+        for table, names in known().items():
+            named = {*re.findall(r"[A-Za-z][\w-]*", text)} & names
+            assert len(named) < 3, f"{file}:{line} types {table}: {', '.join(sorted(named))}"
 
 
 def test_a_command_is_short_and_all_of_them_are() -> None:

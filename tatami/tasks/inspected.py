@@ -304,7 +304,9 @@ class InspectedMasks(Inspected):
 
 
 def _classes(
-    columns: tuple[str, ...], rows: tuple[tuple[str, ...], ...], total: tuple[str, ...] | None = None
+    columns: tuple[str, ...],
+    rows: tuple[tuple[str, ...], ...],
+    total: tuple[str, ...] | None = None,
 ) -> Table:
     heads = (*numbers("class"), words("name"), *numbers(*columns))
     return Table(heads, rows, total, title="Classes")
