@@ -103,7 +103,7 @@ def _nothing() -> None: ...
 
 
 def _names(parameter: Any) -> list[str]:
-    """What a parameter may be called on the command line; of an argument its own name."""
+    """Say what a parameter may be called on the command line; of an argument its own name."""
     return [*parameter.opts, *parameter.secondary_opts]
 
 
@@ -206,7 +206,7 @@ _HINTS = {
 
 
 def _of_system(error: OSError) -> str:
-    """A disk that is full or a folder that is read-only, said with its hint."""
+    """Tell of a disk that is full or a folder that is read-only, with its hint."""
     hint = _HINTS.get(error.errno or 0, "check the path and the disk")
     reason = os.strerror(error.errno) if error.errno else str(error)
     where = "" if error.filename is None else os.fsdecode(error.filename)

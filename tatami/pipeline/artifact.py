@@ -43,7 +43,9 @@ class HasPath(Protocol):
     """A result of the pipeline that left something behind."""
 
     @property
-    def path(self) -> Path: ...
+    def path(self) -> Path:
+        """The file or folder."""
+        ...
 
 
 Source = str | Path | HasPath

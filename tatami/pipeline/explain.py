@@ -452,8 +452,11 @@ def _find(network: Network, name: str, file: Path) -> tuple[str, str]:
 
 
 def _filters(network: Network, names: Sequence[str]) -> list[tuple[str, Float32, bool]]:
-    """Give (layer, weight, whether it looks at the picture) of the first convolution and the named
-    ones."""
+    """Give the filters of the first convolution and of the named ones.
+
+    Returns:
+        (layer, weight, whether it looks at the picture) each.
+    """
     found = []
     convolutions = [node for node in network.graph if node.op_type == "Conv"]
     for index, node in enumerate(convolutions):

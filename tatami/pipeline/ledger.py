@@ -294,7 +294,7 @@ def compare_integers(stage: Stage, reference: Stage, images: Iterable[Float32]) 
 
 
 def _first_other(found: Array, expected: Array) -> tuple[int, ...] | None:
-    """The index of the first sample whose bits differ, in arrays of one shape and type."""
+    """Find the first sample whose bits differ, in arrays of one shape and type."""
     bits = np.dtype(f"u{found.dtype.itemsize}")
     other = np.ascontiguousarray(found).view(bits) != np.ascontiguousarray(expected).view(bits)
     where = np.argwhere(other)
@@ -405,7 +405,7 @@ def first_difference(
 
 
 def _worse(a: float, b: float) -> float:
-    """The larger; a NaN is worse than anything."""
+    """Give the larger; a NaN is worse than anything."""
     return a if np.isnan(a) or a >= b else b
 
 

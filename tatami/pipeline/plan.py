@@ -166,6 +166,12 @@ def _run(
     """Write down a training.
 
     Args:
+        asked: What was asked for.
+        recipe: The recipe, with what it left open.
+        spec: What the network is for.
+        settings: Those of the task.
+        augmentation: How pictures are varied.
+        team: The processes that train.
         data: The split's name, its fingerprint, and the name of the split that is evaluated on.
     """
     import torch

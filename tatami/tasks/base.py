@@ -62,13 +62,17 @@ class Predictor(Protocol):
     """Anything that answers for a picture by the rules of its spec."""
 
     @property
-    def spec(self) -> Spec: ...
+    def spec(self) -> Spec:
+        """What the network is for."""
+        ...
 
 
 class Result(Protocol):
     """The metrics of a task over a split."""
 
-    def to_json(self) -> dict[str, Any]: ...
+    def to_json(self) -> dict[str, Any]:
+        """Give the metrics as plain values."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,9 @@ class Part:
 class Rules(Protocol):
     """Puts a task's written rules around a function from images to raw maps."""
 
-    def __call__(self, spec: Any, forward: Forward, answer: Size | None = None) -> Any: ...
+    def __call__(self, spec: Any, forward: Forward, answer: Size | None = None) -> Any:
+        """Give what answers for a picture."""
+        ...
 
 
 class Structure(ABC):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import execute
+import pytest
 
 PAGES = execute.guide()
 
 
+@pytest.mark.timeout(1800)
 def test_the_pages_do_what_they_say(tmp_path: Path, one_thread: None) -> None:
     """One test, since each page goes on in the folder where the one before it ended."""
     for page in PAGES:
