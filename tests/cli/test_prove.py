@@ -99,7 +99,7 @@ def test_bad_requests(command, stages, square_finder, squares_set, tmp_path, cap
     assert "none" in capsys.readouterr().err
     model = onnx.load(square_finder)
     for entry in model.metadata_props:
-        if entry.key == "tatami.rules.decoding":
+        if entry.key == "tatami.decoding":
             entry.value = entry.value.replace("0.45", "0.5")
     onnx.save(model, tmp_path / "other.onnx")
     assert command("prove", square_finder, tmp_path / "other.onnx", "--data", squares_set) == 2
