@@ -306,7 +306,7 @@ def test_weights_of_torch_that_do_not_fit_are_refused(
         (("--width", "0.5", "--from", "RUN"), "weight 'c1.bias'"),
         (("--width", "0.5", "--from", "RUN", "--partial"), "not even the first layer"),
         (("--partial",), "--partial: it says what to take of other weights"),
-        (("--least-scale", "0.1"), "is for detectors"),
+        (("--min-scale", "0.1"), "is for detectors"),
         (("--nms", "agnostic"), "is for detectors"),
         (("--size", "16"), "too small"),
     ],
