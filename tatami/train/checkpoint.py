@@ -26,13 +26,18 @@ KEPT = 2
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state after ``step`` steps. Keys of tensors: "model.*", "average.*", "momentum.*"."""
+    """Hold the state of a training between two steps.
+
+    Args:
+        step: How many steps are over.
+        tensors: Under the names "model.*", "average.*" and "momentum.*".
+    """
 
     step: int
     tensors: dict[str, Tensor]
 
     def part(self, name: str) -> dict[str, Tensor]:
-        """The tensors of one part, under their own names."""
+        """Give the tensors of one part, under their own names."""
         prefix = f"{name}."
         return {
             key.removeprefix(prefix): tensor
@@ -44,7 +49,10 @@ class Checkpoint:
 def save(folder: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint, then remove all but the last two, and what a killed writer left.
 
-    One process writes to a folder at a time. Raises OSError with nothing lost.
+    One process writes to a folder at a time.
+
+    Raises:
+        OSError: Where it cannot be written; nothing is lost then.
     """
     tensors = {key: tensor.contiguous() for key, tensor in checkpoint.tensors.items()}
     content = safetensors.torch.save(tensors)
@@ -57,16 +65,21 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_latest(folder: Path) -> Checkpoint | None:
-    """The newest checkpoint, or None where there is none yet.
+    """Read the newest checkpoint; None where there is none yet.
 
-    Raises TatamiError where the newest is damaged, naming the file; its hint names the older one.
+    Raises:
+        TatamiError: Where the newest is damaged; it names the file, and its hint the older one.
     """
     folders = _folders(folder)
     return load(folders[-1]) if folders else None
 
 
 def load(folder: Path) -> Checkpoint:
-    """Read one checkpoint, held to its checksum. Raises TatamiError."""
+    """Read one checkpoint, and check it against its checksum.
+
+    Raises:
+        TatamiError: Where it is damaged.
+    """
     file = folder / "state.safetensors"
     hint = f"remove {folder} to go on from the checkpoint before it"
     try:
@@ -89,21 +102,31 @@ def save_weights(path: Path, tensors: dict[str, Tensor]) -> None:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file. Raises TatamiError and OSError as ``load_weights``."""
+    """Read the tensors of a safetensors file.
+
+    Raises:
+        TatamiError: For a file that is not whole.
+        OSError: Where there is no such file.
+    """
     return _tensors(path.read_bytes(), path, "give a safetensors file or a run folder")
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
     """Fill a model from a safetensors file.
 
-    Raises TatamiError for names or shapes that differ and for numbers that are not finite, and
-    OSError where there is no such file.
+    Raises:
+        TatamiError: For names or shapes that differ, and for numbers that are not finite.
+        OSError: Where there is no such file.
     """
     fill(model, _tensors(path.read_bytes(), path, "copy or train it again"), path)
 
 
 def fill(model: nn.Module, tensors: dict[str, Tensor], file: Path) -> None:
-    """Fill a model with tensors that were read from ``file``, or raise TatamiError as above."""
+    """Fill a model with tensors that were read from ``file``.
+
+    Raises:
+        TatamiError: As ``load_weights`` does.
+    """
     wanted = model.state_dict()
     for name in sorted(wanted.keys() | tensors.keys()):
         mine, theirs = wanted.get(name), tensors.get(name)

@@ -20,14 +20,19 @@ from tatami.errors import TatamiError
 
 @dataclass(frozen=True)
 class Team:
-    """The processes of this run: ``rank`` of ``world``. One process is a team too."""
+    """Say which process this is of those that train as one. One process is a team, too.
+
+    Args:
+        rank: Its number, from 0.
+        world: How many there are.
+    """
 
     rank: int = 0
     world: int = 1
 
     @property
     def leads(self) -> bool:
-        """Whether this process writes files and talks to the user."""
+        """Tell whether this process writes files and talks to the user."""
         return self.rank == 0
 
 
@@ -48,7 +53,7 @@ def leave_team(team: Team) -> None:
 
 @contextlib.contextmanager
 def all_or_none(team: Team) -> Iterator[None]:
-    """What every process prepares: where it fails in one, none goes on, and one says why.
+    """Let every process prepare something: where one fails, none goes on, and one says why.
 
     The lowest rank that met a TatamiError or OSError raises it; the others leave in silence with
     exit code 0, for torchrun ends its other processes when one fails, even one about to speak.
@@ -82,7 +87,7 @@ def average_gradients(model: nn.Module, team: Team) -> None:
 
 
 def mean_over_team(value: float, team: Team) -> float:
-    """The mean of a number over the team."""
+    """Give the mean of a number over the team."""
     if team.world == 1:
         return value
     total = torch.tensor([value], dtype=torch.float64)

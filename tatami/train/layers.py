@@ -14,7 +14,8 @@ from tatami.train.recipe import Recipe
 def freeze(model: nn.Module, prefixes: Sequence[str]) -> None:
     """Leave the weights whose names begin with one of these parts, and their statistics, alone.
 
-    Raises TatamiError for a part that names nothing, and where nothing is left to learn.
+    Raises:
+        TatamiError: For a part that names nothing, and where nothing is left to learn.
     """
     for prefix in prefixes:
         named = [p for name, p in model.named_parameters() if _within(name, prefix)]
@@ -35,10 +36,14 @@ def _within(name: str, prefix: str) -> bool:
 
 
 def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-    """Weight decay pulls on the weights of layers only: they alone have more than one dimension.
+    """Group a model's parameters by their weight decay and their share of the learning rate.
 
-    share: of the learning rate, by the layers that come after; a normalization and a bias belong to
-    the layer before them.
+    Weight decay pulls on the weights of layers only: they alone have more than one dimension. The
+    share is by the layers that come after; a normalization and a bias belong to the layer before
+    them.
+
+    Returns:
+        The groups as torch's optimizers take them, each with a "share" besides.
     """
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     parameters = list(model.parameters())

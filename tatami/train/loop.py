@@ -43,7 +43,13 @@ class Trainable(Protocol):
 
 @dataclass(frozen=True)
 class Step:
-    """What one step did: ``done`` of ``total`` steps are over; ``row`` is its line in the log."""
+    """Say what one step did.
+
+    Args:
+        done: How many steps are over.
+        total: How many there are.
+        row: Its line in the log.
+    """
 
     done: int
     total: int
@@ -57,6 +63,17 @@ def train(
 
     It goes on from the newest checkpoint in ``run`` and gives the weights, bit for bit, that it
     would have given without the interruption.
+
+    Args:
+        model: What learns.
+        average: Takes up the mean of its weights; what comes of a training.
+        batches: What is learned from.
+        recipe: How.
+        run: The run folder, which keeps the log and the checkpoints.
+        team: The processes that share the batches.
+
+    Yields:
+        Every step, before its checkpoint.
 
     Raises:
         TatamiError: When the loss or its gradient is no longer a number (the weights are still

@@ -35,7 +35,17 @@ INITIAL, HEAD, PROPOSALS = "initial.safetensors", "head.onnx", "proposals.npz"
 
 @dataclass(frozen=True)
 class DataSource:
-    """The split that was trained on; the fingerprint is of its pictures and labels."""
+    """Say what was trained on.
+
+    Args:
+        root: The labeled set.
+        split: The split that was learned from.
+        format: The set's format; None: it is recognized.
+        skip: Kinds of problems that were left out.
+        fingerprint: Of the split's pictures and labels.
+        test_split: The split that is evaluated on, if there is one.
+        hold_out: How many pictures of the only split are evaluated on, as "10000".
+    """
 
     root: str
     split: str
@@ -44,29 +54,40 @@ class DataSource:
     fingerprint: str
     test_split: str | None
     hold_out: str | None = None
-    """Of a set with one class a picture: what is held out of the split, as ``10000``."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What was asked of a training, as RUN/run.json holds it."""
+    """Say what was asked of a training, as RUN/run.json holds it.
+
+    Args:
+        model: The network's name.
+        width: Multiplies every layer's channels.
+        spec: What the network is for.
+        recipe: How to train, with every number decided.
+        settings: The fields of the task's settings, as JSON has them.
+        data: What is learned from.
+        augmentation: The fields of the augmentation.
+        device: "cpu" or "cuda".
+        processes: How many train as one.
+        threads: Of torch, in each process.
+        versions: Of Tatami and of what its numbers depend on.
+    """
 
     model: str
     width: float
     spec: Spec
     recipe: Recipe
     settings: Mapping[str, Any]
-    """Of the task: the fields of its settings, as JSON has them."""
     data: DataSource
     augmentation: Mapping[str, Any]
     device: str
     processes: int
     threads: int
-    """Of torch, in each process."""
     versions: Mapping[str, str]
 
     def save(self, folder: Path) -> None:
-        """Write RUN/run.json. Raises OSError."""
+        """Write RUN/run.json, whole or not at all."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         values["spec"] = to_metadata(self.spec)
         values["recipe"] = self.recipe.to_json()
@@ -77,7 +98,11 @@ class Run:
 
 
 def load_run(folder: Path) -> Run:
-    """Read RUN/run.json. Raises TatamiError where it is absent or not what ``save`` wrote."""
+    """Read RUN/run.json, of this version or of 0.1.
+
+    Raises:
+        TatamiError: Where it is absent, or is not what ``save`` wrote.
+    """
     file = folder / SETTINGS
     if not file.is_file():
         raise TatamiError("no run.json: not a run folder", file=folder, hint="name a run's folder")
@@ -135,8 +160,10 @@ def _as_now(values: dict[str, Any]) -> dict[str, Any]:
 def held(folder: Path) -> Iterator[None]:
     """Keep a run folder to this process, and remove the half-written files of one that was killed.
 
-    The system ends the hold with the process, however that ends. Raises TatamiError where another
-    process holds the folder.
+    The system ends the hold with the process, however that ends.
+
+    Raises:
+        TatamiError: Where another process holds the folder.
     """
     import fcntl
 
@@ -158,7 +185,11 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def read_rows(file: Path) -> list[dict[str, float]]:
-    """The rows of a log, oldest first; none where there is no file yet. Raises TatamiError."""
+    """Read the rows of a log, oldest first; none where there is no file yet.
+
+    Raises:
+        TatamiError: For a line that is no row.
+    """
     if not file.exists():
         return []
     rows = []

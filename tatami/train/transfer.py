@@ -14,8 +14,12 @@ from tatami.errors import TatamiError
 
 
 def head_of(model: nn.Module, other: nn.Module) -> frozenset[str]:
-    """The names of the weights that depend on how many classes there are: those whose shapes are
-    others in ``other``, which is the same network for one class more; a layer's all together."""
+    """Name the weights that depend on how many classes there are, a layer's all together.
+
+    Args:
+        model: The network.
+        other: The same for one class more: the shapes of its head are others.
+    """
     theirs = other.state_dict()
     differing = {n for n, mine in model.state_dict().items() if mine.shape != theirs[n].shape}
     layers = {name.rpartition(".")[0] for name in differing}
@@ -25,14 +29,25 @@ def head_of(model: nn.Module, other: nn.Module) -> frozenset[str]:
 def transferred(
     model: nn.Module, tensors: Mapping[str, Tensor], head: Set[str], file: Path, *, anew: bool
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """All weights of ``model`` as they begin, and the names of those that are made anew.
+    """Give the weights that a model begins with, from those of another training.
 
-    tensors: what ``file`` holds.  anew: leave the head as ``model`` has it, even where the file's
-    would fit, for its classes are others.  Counts of batches, which files of older programs lack
-    and nothing depends on, are the model's where the file has none.
+    Counts of batches, which files of older programs lack and nothing depends on, are the model's
+    where the file has none.
 
-    Raises TatamiError for any other weight that lacks, is too many, has another shape or holds
-    numbers that are not finite.
+    Args:
+        model: The network.
+        tensors: What ``file`` holds.
+        head: The names of the weights that depend on how many classes there are.
+        file: What an error names.
+        anew: Whether the head is left as the model has it, even where the file's would fit, for
+            its classes are others.
+
+    Returns:
+        All weights, and the names of those that are new.
+
+    Raises:
+        TatamiError: For any other weight that lacks, is too many, has another shape or holds
+            numbers that are not finite.
     """
     wanted = model.state_dict()
     counts = {n: t for n, t in wanted.items() if n.endswith(".num_batches_tracked")}
@@ -58,13 +73,21 @@ def transferred(
 def leading_layers(
     model: nn.Module, theirs: Mapping[str, Tensor], file: Path
 ) -> tuple[dict[str, Tensor], str]:
-    """All weights of ``model`` as they begin, and the last layer that begins from another network:
-    the first layers do, as long as theirs have the same shapes, whatever they are called. So a
-    detector begins from a classifier, as darknet's ``partial`` has it.
+    """Give the weights that a model begins with, the first layers from another network.
 
-    theirs: the other network's weights in the order of its layers, as ``file`` holds them.
+    Layers are taken as long as their weights have the same shapes, whatever they are called, as
+    darknet's ``partial`` has it.
 
-    Raises TatamiError where not even the first layer fits, or it holds numbers that are not finite.
+    Args:
+        model: The network.
+        theirs: The other network's weights in the order of its layers.
+        file: What holds them.
+
+    Returns:
+        All weights, and the name of the last layer that was taken.
+
+    Raises:
+        TatamiError: Where not even the first layer fits, or it holds numbers that are not finite.
     """
     start, last = model.state_dict(), ""
     for mine, other in zip(_layers(start), _layers(theirs), strict=False):
@@ -105,8 +128,13 @@ def _check_finite(name: str, tensor: Tensor, file: Path) -> None:
 
 
 def as_part(model: nn.Module, part: str, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """A classifier's weights as those of the part of ``model`` that is made of one, the others as
-    the model has them; weights that are of the model as a whole come back as they are."""
+    """Give the weights of a network that a part of a model is made of as the model's own.
+
+    Args:
+        model: The network.
+        part: The name of the part.
+        tensors: The other network's weights, or the model's as a whole, which stay as they are.
+    """
     wanted, prefix = model.state_dict(), f"{part}."
     if any(name.startswith(prefix) for name in tensors):
         return tensors
@@ -116,5 +144,5 @@ def as_part(model: nn.Module, part: str, tensors: Mapping[str, Tensor]) -> Mappi
 
 
 def to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
-    """A safetensors file's content."""
+    """Write tensors as a safetensors file's content."""
     return safetensors.torch.save({name: t.contiguous() for name, t in tensors.items()})
