@@ -13,26 +13,6 @@ from typing import Any
 
 def __getattr__(name: str) -> Any:
     """Import a module of this package when it is first asked for."""
-    if name in _VIEWS:  # until the last that asks for them asks table.py
-        from tatami.models import table
-
-        rows: dict[str, Any] = {
-            key: row for key, row in table.MODELS.items() if type(row).__name__ == _VIEWS[name]
-        }
-        if name == "classifier_size":
-            return lambda key: rows[key].size.width
-        if name == "TWO_STAGE":
-            return {key: (row.make(), row.backbone) for key, row in rows.items()}
-        return {key: row.make() for key, row in rows.items()}
     if name.startswith("_") or find_spec(f"{__name__}.{name}") is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return import_module(f"{__name__}.{name}")
-
-
-_VIEWS = {
-    "DETECTORS": "DetectorModel",
-    "TWO_STAGE": "TwoStageModel",
-    "CLASSIFIERS": "ClassifierModel",
-    "SEGMENTERS": "SegmenterModel",
-    "classifier_size": "ClassifierModel",
-}

@@ -8,9 +8,6 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tatami.models.normalization import MEAN as MEAN
-from tatami.models.normalization import SCALE as SCALE
-
 
 class Classifier(nn.Module):
     """Turn images (n, 3, H, W) into logits (n, classes). Abstract.

@@ -19,7 +19,6 @@ from tatami.models.blocks import ConvNormRelu, average_bins, check_stride, init_
 from tatami.models.mobilenet_v1 import MobileNetV1
 from tatami.models.segmenter import Segmenter
 from tatami.models.xception import Separable, Xception
-from tatami.types import Size
 
 RATES = (6, 12, 18)
 """The dilations of the pyramid at output stride 16 (section 3.1)."""
@@ -32,7 +31,6 @@ class DeepLabV3Plus(Segmenter):
     width: multiplies every layer's channels.
     """
 
-    size = Size(512, 512)
     stride = 16
 
     def __init__(

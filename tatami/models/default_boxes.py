@@ -43,8 +43,6 @@ class DefaultBoxDetector(Detector):
     """
 
     stride = 1
-    multi_scale = 0.0
-    anchor_count = 0
     min_scale: ClassVar[float]
 
     @classmethod

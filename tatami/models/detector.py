@@ -12,17 +12,13 @@ from tatami.types import Boxes, Decoding, InputSpec, Size
 
 
 class Detector(nn.Module):
-    """What a detector is: images (n, 3, H, W) -> its raw map, or maps. Abstract.
+    """Turn images (n, 3, H, W) into a raw map, or raw maps, of boxes. Abstract.
 
-    size: the paper's input.  stride: an input's sides are multiples of it.
-    multi_scale: the share by which training varies the input's size; 0 where it cannot.
-    anchor_count: how many anchors k-means finds by default; 0 where the paper has its own boxes.
+    Attributes:
+        stride: An input's sides are multiples of it.
     """
 
-    size: ClassVar[Size]
     stride: ClassVar[int]
-    multi_scale: ClassVar[float]
-    anchor_count: ClassVar[int]
 
     def __init__(self, classes: int, decoding: Decoding, width: float = 1.0) -> None:
         super().__init__()
@@ -31,25 +27,31 @@ class Detector(nn.Module):
 
     @classmethod
     def input_spec(cls, size: Size) -> InputSpec:
-        """How a picture becomes an input of that size."""
+        """Say how a picture becomes an input of that size."""
         return InputSpec(size)
 
     @classmethod
     @abstractmethod
     def plan(cls, size: Size, anchors: Sequence[tuple[float, float]]) -> Decoding:
-        """How the raw maps of an input of that size are read.
+        """Say how the raw maps of an input of that size are read.
 
-        anchors: (width, height) pairs in pixels of the input; none where anchor_count is 0.
+        Args:
+            size: Of the input.
+            anchors: (width, height) pairs in pixels of the input; none for a network with its own.
         """
 
     @abstractmethod
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """The raw map, or the raw maps in the order of ``Decoding.maps``."""
+        """Compute the raw map, or the raw maps in the order of ``Decoding.maps``."""
 
     @abstractmethod
     def loss(self, raw: Any, targets: Sequence[Boxes]) -> dict[str, Tensor]:
-        """The parts whose sum is lowered. raw: what forward gave.  targets: n pictures' boxes, in
-        pixels of the input."""
+        """Compute the parts whose sum is lowered.
+
+        Args:
+            raw: What ``forward`` gave.
+            targets: The boxes of n pictures, in pixels of the input.
+        """
 
 
 def as_maps(raw: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -42,7 +42,6 @@ class DSSD(DefaultBoxDetector):
     blocks: of the four stages of the residual body.  width: multiplies every layer's channels.
     """
 
-    size = Size(321, 321)
     min_scale = 0.1
     blocks: ClassVar[tuple[int, int, int, int]] = (3, 4, 23, 3)
 

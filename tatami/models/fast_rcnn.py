@@ -22,9 +22,7 @@ class FastRCNN(TwoStage):
     decoding: as ``plan`` gives it.  width: multiplies every layer's channels.
     """
 
-    size = Size(800, 608)  # the shorter side 600, of a picture of 4:3
     stride = 16
-    own_proposals = False
 
     def __init__(
         self,

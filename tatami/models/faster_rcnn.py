@@ -46,9 +46,7 @@ class FasterRCNN(TwoStage):
     where there are any, for one step of the alternating training (section 3.2).
     """
 
-    size = Size(800, 608)  # the shorter side 600, of a picture of 4:3
     stride = 16
-    own_proposals = True
 
     def __init__(
         self,

@@ -23,7 +23,6 @@ from tatami.errors import TatamiError
 from tatami.models.blocks import check_stride, init_he, scale_channels
 from tatami.models.segmenter import Segmenter
 from tatami.models.vgg import CHANNELS, D, convolutions
-from tatami.types import Size
 
 
 class FCN(Segmenter):
@@ -34,7 +33,6 @@ class FCN(Segmenter):
     width: multiplies every layer's channels.  Raises TatamiError for another ``finest``.
     """
 
-    size = Size(512, 512)
     stride = 32
 
     def __init__(

@@ -33,7 +33,6 @@ class LeNet5(Classifier):
     """
 
     min_side = 32
-    size = 32
 
     def __init__(self, classes: int = 10, width: float = 1.0, channels: int = 3) -> None:
         super().__init__()

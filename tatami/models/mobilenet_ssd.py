@@ -37,7 +37,6 @@ class MobileNetSSD(DefaultBoxDetector):
     width: multiplies every layer's channels.
     """
 
-    size = Size(300, 300)
     min_scale = 0.2
 
     def __init__(self, classes: int, decoding: Decoding, width: float = 1.0) -> None:

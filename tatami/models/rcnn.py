@@ -20,6 +20,9 @@ from tatami.models.classifier import cross_entropy
 from tatami.models.two_stage import TwoStage
 from tatami.types import Decoding, RegionDecoding, Size
 
+SIDE = 227
+"""Of the squares that the paper warps regions to."""
+
 
 class RCNN(TwoStage):
     """The network: warped regions (n, 3, H, W) to pool5 and fc7.
@@ -29,9 +32,7 @@ class RCNN(TwoStage):
     gradients is AlexNet alone.
     """
 
-    size = Size(227, 227)
     stride = 1
-    own_proposals = False
     part = "alexnet"
     channels = 3
 
@@ -58,7 +59,7 @@ class RCNN(TwoStage):
     @classmethod
     def plan(cls, size: Size, backbone: str) -> tuple[Decoding | None, RegionDecoding]:
         """Of selective search's regions, 2,000, with 16 of 227 pixels around them."""
-        context = round(16 * min(size.width, size.height) / cls.size.width)
+        context = round(16 * min(size.width, size.height) / SIDE)
         return None, RegionDecoding(
             "warp",
             context=context,

@@ -28,8 +28,6 @@ class RegionDetector(Detector):
     """
 
     stride = 32
-    multi_scale = 0.25
-    anchor_count = 5
 
     def __init__(self, classes: int, decoding: Decoding, width: float = 1.0) -> None:
         super().__init__(classes, decoding, width)

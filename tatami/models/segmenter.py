@@ -7,7 +7,7 @@ from abc import abstractmethod
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tatami.types import VOID, Size
+from tatami.types import VOID
 
 
 class Segmenter(nn.Module):
@@ -22,7 +22,6 @@ class Segmenter(nn.Module):
             all weigh the same. Whoever trains sets it.
     """
 
-    size: Size
     stride: int
     class_weights: tuple[float, ...] = ()
 

@@ -15,7 +15,6 @@ from tatami.models import blocks
 from tatami.models.blocks import check_stride, init_he, scale_channels
 from tatami.models.segmenter import Segmenter
 from tatami.models.vgg import CHANNELS, D, convolutions
-from tatami.types import Size
 
 
 class SegNet(Segmenter):
@@ -25,7 +24,6 @@ class SegNet(Segmenter):
     width: multiplies every layer's channels.
     """
 
-    size = Size(480, 352)  # the paper's 480x360 in cells of 32
     stride = 32
 
     def __init__(self, classes: int = 11, width: float = 1.0) -> None:
@@ -77,7 +75,6 @@ class SegNetBasic(Segmenter):
     multiples of 16.  width: multiplies every layer's channels.
     """
 
-    size = Size(480, 352)
     stride = 16
 
     def __init__(self, classes: int = 11, width: float = 1.0) -> None:

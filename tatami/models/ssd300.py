@@ -43,7 +43,6 @@ class SSD300(DefaultBoxDetector):
     from nothing. ``SSD300Norm`` does, for it normalizes.
     """
 
-    size = Size(300, 300)
     min_scale = 0.1
     norm: ClassVar[bool] = False
 

@@ -17,11 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tatami.models.backbone import Backbone
-from tatami.models.classifier import MEAN, SCALE
 from tatami.models.default_boxes import encode
 from tatami.models.roi_pool import roi_max_pool
 from tatami.rules.boxes import iou_xyxy, xyxy_to_cxcywh
-from tatami.types import Boxes, Decoding, Float32, InputSpec, Int64, RegionDecoding, Size
+from tatami.types import Boxes, Decoding, Float32, Int64, RegionDecoding, Size
 
 PROPOSAL = -1
 """The label of a training picture's boxes that are proposals and not truths."""
@@ -31,23 +30,14 @@ class TwoStage(nn.Module):
     """What a detector in two stages is: images to a feature map and what regions come from; and a
     head, that says what is in a region. Abstract.
 
-    size: of the input, by the paper.  stride: its sides are multiples of it.
-    own_proposals: whether it finds regions itself; else they come with the pictures.
+    stride: the sides of an input are multiples of it.
     channels: of what the head takes.  part: the module that is made of a classifier, whose weights
     it may begin from.
     """
 
-    size: ClassVar[Size]
     stride: ClassVar[int]
-    multi_scale: ClassVar[float] = 0.0
-    own_proposals: ClassVar[bool]
     part: ClassVar[str] = "backbone"
     channels: int
-
-    @classmethod
-    def input_spec(cls, size: Size) -> InputSpec:
-        """How a picture becomes an input of that size: as a classifier's."""
-        return InputSpec(size, mean=MEAN, scale=SCALE)
 
     @classmethod
     @abstractmethod

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tatami.errors import TatamiError
 from tatami.models.blocks import check_stride, init_he, scale_channels
 from tatami.models.segmenter import Segmenter, center
-from tatami.types import VOID, Size
+from tatami.types import VOID
 
 CHANNELS = (64, 128, 256, 512, 1024)
 """Of the levels, downwards."""
@@ -34,7 +34,6 @@ class UNet(Segmenter):
     takes 10.  width: multiplies every layer's channels.
     """
 
-    size = Size(572, 572)
     stride = 4
 
     def __init__(
@@ -50,7 +49,7 @@ class UNet(Segmenter):
         self.same = same
         self.border = border
         if same:
-            self.size, self.stride = Size(576, 576), 16
+            self.stride = 16
         levels = [scale_channels(number, width) for number in CHANNELS]
         self.down = nn.ModuleList(
             _twice(inputs, outputs, same, norm)

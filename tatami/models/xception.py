@@ -26,7 +26,6 @@ class Xception(Classifier):
     """
 
     min_side = 32
-    size = 299
 
     def __init__(
         self,

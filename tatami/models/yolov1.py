@@ -52,10 +52,7 @@ class YoloV1(Detector):
     Raises TatamiError for a width that is not in 0 to 8 and for sides that 64 does not divide.
     """
 
-    size = Size(448, 448)
     stride = 64
-    multi_scale = 0.0
-    anchor_count = 0
 
     def __init__(
         self, classes: int, decoding: Decoding, width: float = 1.0, *, norm: bool = True

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from tatami.models.blocks import ConvNormLeaky, scale_channels, space_to_depth
 from tatami.models.region import RegionDetector, init_near_anchors
-from tatami.types import Decoding, Size
+from tatami.types import Decoding
 
 PASSTHROUGH = 64
 """Channels of the fine map before it is laid out."""
@@ -32,8 +32,6 @@ class YoloV2(RegionDetector):
     decoding: as ``plan`` gives it.  width: multiplies every layer's channels, rounded to a multiple
     of 8.  Raises TatamiError for a width that is not in 0 to 8.
     """
-
-    size = Size(416, 416)
 
     def __init__(self, classes: int, decoding: Decoding, width: float = 1.0) -> None:
         super().__init__(classes, decoding, width)

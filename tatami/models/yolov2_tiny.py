@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from tatami.models.blocks import ConvNormLeaky, max_pool_same, scale_channels
 from tatami.models.region import RegionDetector, init_near_anchors
-from tatami.types import Decoding, Size
+from tatami.types import Decoding
 
 
 class YoloV2Tiny(RegionDetector):
@@ -23,8 +23,6 @@ class YoloV2Tiny(RegionDetector):
     decoding: as ``plan`` gives it.  width: multiplies every layer's channels, rounded to a multiple
     of 8 so that vector units stay full.  Raises TatamiError for a width that is not in 0 to 8.
     """
-
-    size = Size(416, 416)
 
     def __init__(self, classes: int, decoding: Decoding, width: float = 1.0) -> None:
         super().__init__(classes, decoding, width)

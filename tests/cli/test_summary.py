@@ -149,13 +149,12 @@ def test_refusals(
 @pytest.mark.parametrize("name", ["faster-rcnn", "fast-rcnn-resnet18", "rcnn"])
 def test_both_networks_of_two_stages(name: str, command: Command, capsys: Capture) -> None:
     pytest.importorskip("torch")
-    from tatami.models import TWO_STAGE
     from tatami.models.rcnn import RCNN
+    from tatami.models.table import MODELS
 
     small = ("--size", "96x64" if name != "rcnn" else "95x95", "--width", "0.1", "--classes", 3)
-    kind, backbone = TWO_STAGE[name]
-    proposals, decoding = kind.plan(Size(96, 64), backbone)
-    model = kind(3, proposals, decoding, 0.1, backbone)
+    row = MODELS[name]
+    model = row.build(row.spec(("a", "b", "c"), Size(96, 64)), 0.1)
     learned = sum(one.numel() for one in model.parameters())
     learned += sum(
         one.numel() for key, one in model.named_buffers() if key.endswith(("mean", "var"))

@@ -99,6 +99,7 @@ def test_whole_and_narrow_it_answers_with_numbers(name: str) -> None:
     torch.manual_seed(0)
     spec = spec_of(name)
     model = MODELS[name].build(spec, 0.05).eval()
+    assert getattr(model, "stride", MODELS[name].stride) == MODELS[name].stride
     for part in MODELS[name].parts(model, spec):
         given = torch.rand(2, part.channels, part.size.height, part.size.width)
         with torch.no_grad():

@@ -17,8 +17,9 @@ from tatami.errors import TatamiError
 from tatami.graph.gradient import gradient
 from tatami.graph.operators import OPERATORS
 from tatami.graph.operators_backward import BACKWARD
-from tatami.models import DETECTORS, blocks
+from tatami.models import blocks
 from tatami.models.export import to_network
+from tatami.models.table import MODELS
 from tatami.types import Decoding, DetectionSpec, InputSpec, Size
 
 BOUND = 1e-5  # of a gradient's largest number: float32 against float64
@@ -382,14 +383,12 @@ def test_every_value_of_residual_and_dense_blocks(network_of):
 def test_every_value_of_yolov2_tiny(monkeypatch):
     torch.manual_seed(0)
     decoding = Decoding.yolov2(((0.9, 0.7), (1.6, 1.9)))
-    model = DETECTORS["yolov2-tiny"](3, decoding, width=0.1).eval()
+    model = MODELS["yolov2-tiny"].make()(3, decoding, width=0.1).eval()
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_()
             module.running_var.uniform_(0.5, 2)
-    network = to_network(
-        model, DetectionSpec(("a", "b", "c"), InputSpec(Size(96, 64)), decoding)
-    )
+    network = to_network(model, DetectionSpec(("a", "b", "c"), InputSpec(Size(96, 64)), decoding))
     leaky_relu = F.leaky_relu  # not in place, for autograd to keep what goes in
     monkeypatch.setattr(blocks.F, "leaky_relu", lambda x, slope, inplace: leaky_relu(x, slope))
     made: list[Tensor] = []

@@ -20,7 +20,6 @@ from tatami import graph
 from tatami.errors import TatamiError
 from tatami.graph import Network
 from tatami.graph.costs import costs, total
-from tatami.models import CLASSIFIERS
 from tatami.models.blocks import average_bins, max_bins
 from tatami.models.classifier import Classifier
 from tatami.models.densenet import DenseNet
@@ -29,6 +28,7 @@ from tatami.models.googlenet import GoogLeNet
 from tatami.models.lenet5 import TABLE, LeNet5
 from tatami.models.mobilenet_v1 import MobileNetV1
 from tatami.models.sppnet import SPPNet, spatial_pyramid
+from tatami.models.table import MODELS, names
 from tatami.models.xception import Xception
 from tatami.types import Size
 
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def on_paper(name: str, classes: int = 1000, **options: object) -> Classifier:
     """The whole network without memory for its weights."""
     with torch.device("meta"):
-        return CLASSIFIERS[name](classes, **options).eval()
+        return MODELS[name].make()(classes, **options).eval()
 
 
 def multiply_adds(model: nn.Module, *shape: int) -> int:
@@ -95,7 +95,13 @@ def test_parameters_and_multiply_adds_are_those_published(name: str) -> None:
 
 
 def test_every_classifier_is_held_to_a_paper() -> None:
-    assert set(CLASSIFIERS) == {*PUBLISHED, "lenet5", "sppnet", "xception", "yolov1-classifier"}
+    assert set(names("classify")) == {
+        *PUBLISHED,
+        "lenet5",
+        "sppnet",
+        "xception",
+        "yolov1-classifier",
+    }
 
 
 def test_googlenet_without_its_auxiliary_classifiers() -> None:
@@ -389,7 +395,7 @@ ANSWERS: dict[str, list[float]] = {
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_torchvision_finds_the_same(name: str) -> None:
-    model = CLASSIFIERS[name](1000).eval()
+    model = MODELS[name].make()(1000).eval()
     with torch.no_grad():
         fill(model.state_dict())
         found = model(pictures(97, 130))[0, :5].numpy()
@@ -422,7 +428,8 @@ def test_googlenets_auxiliary_losses_weigh_0_3_in_training_and_nothing_after() -
     for name, part in (("auxiliary 1", model.aux1), ("auxiliary 2", model.aux2)):
         part.register_forward_hook(lambda *of, name=name: logits.__setitem__(name, of[2]))
     raw = model(images)
-    parts = model.loss(raw, labels, label_smoothing=0.1)
+    model.label_smoothing = 0.1
+    parts = model.loss(raw, labels)
     assert list(parts) == ["classes", "auxiliary 1", "auxiliary 2"]
     for name, value in logits.items():
         expected = 0.3 * F.cross_entropy(value, labels, label_smoothing=0.1)
@@ -440,7 +447,9 @@ def test_label_smoothing_is_the_papers() -> None:
     target = torch.full((2, 3), 0.3 / 3)
     target[[0, 1], labels] += 0.7
     expected = -(target * log).sum(dim=1).mean()
-    found = LeNet5(3).loss(raw, labels, label_smoothing=0.3)
+    model = LeNet5(3)
+    model.label_smoothing = 0.3
+    found = model.loss(raw, labels)
     torch.testing.assert_close(found["classes"], expected)
 
 
@@ -538,7 +547,7 @@ def test_another_output_stride_is_refused(backbone: type[Xception | MobileNetV1]
 def test_what_cannot_be_exported_says_why(name: str, size: Size, words: str) -> None:
     torch.manual_seed(0)
     with pytest.raises(TatamiError, match=words):
-        to_model(CLASSIFIERS[name](3, width=0.1), size)
+        to_model(MODELS[name].make()(3, width=0.1), size)
 
 
 # What the ONNX file costs ------------------------------------------------------------------------
@@ -549,6 +558,6 @@ def test_what_cannot_be_exported_says_why(name: str, size: Size, words: str) -> 
 )
 def test_the_exported_file_costs_what_the_paper_says(name: str, classes: int, side: int) -> None:
     torch.manual_seed(0)
-    network = Network(to_model(CLASSIFIERS[name](classes), Size(side, side)), None)
+    network = Network(to_model(MODELS[name].make()(classes), Size(side, side)), None)
     whole = total(costs(network))
     assert whole.multiply_adds == multiply_adds(on_paper(name, classes), 3, side, side)

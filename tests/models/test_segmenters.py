@@ -11,11 +11,11 @@ from skimage.measure import label
 from torch import Tensor, nn
 
 from tatami.errors import TatamiError
-from tatami.models import SEGMENTERS
 from tatami.models.deeplabv3plus import DeepLabV3Plus
 from tatami.models.fcn import FCN, upsampling
 from tatami.models.segmenter import Segmenter
 from tatami.models.segnet import SegNet, SegNetBasic
+from tatami.models.table import MODELS, names
 from tatami.models.unet import UNet, border_weights, numbered_cells
 from tatami.models.vgg import VGG
 from tatami.types import VOID
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def on_paper(name: str, classes: int, **options: object) -> Segmenter:
     """The whole network without memory for its weights."""
     with torch.device("meta"):
-        return SEGMENTERS[name](classes, **options).eval()
+        return MODELS[name].make()(classes, **options).eval()
 
 
 def count(model: nn.Module) -> int:
@@ -66,7 +66,7 @@ def test_parameters_are_those_published(name: str) -> None:
 
 def test_every_segmenter_is_counted() -> None:
     counted = {*PUBLISHED, "deeplabv3plus", "deeplabv3plus-mobilenet"}
-    assert set(SEGMENTERS) == {*counted, "fcn-8s-bn", "unet-same-bn"}
+    assert set(names("segment")) == {*counted, "fcn-8s-bn", "unet-same-bn"}
 
 
 def conv(inputs: int, outputs: int, kernel: int) -> int:
@@ -113,11 +113,11 @@ def test_deeplab_layer_by_layer(name, backbone, low, high) -> None:
     assert count(on_paper(name, 21)) == backbone() + pyramid + decoder + scores
 
 
-@pytest.mark.parametrize("name", SEGMENTERS)
+@pytest.mark.parametrize("name", names("segment"))
 @pytest.mark.parametrize("width", [0.0, float("nan"), 1e6])
 def test_a_width_out_of_its_range(name: str, width: float) -> None:
     with pytest.raises(TatamiError, match="width is"):
-        SEGMENTERS[name](3, width=width)
+        MODELS[name].make()(3, width=width)
 
 
 # FCN ---------------------------------------------------------------------------------------------
@@ -301,8 +301,10 @@ def test_unets_loss_is_equations_1_and_2() -> None:
     masks = torch.from_numpy(masks_of_cells()[:2]).clamp(max=VOID)
     masks[masks == 2] = 1
     raw = torch.randn(2, 2, 36, 51)  # of the middle
-    of_classes = torch.tensor([0.5, 2.0])
-    (found,) = UNet(2, width=0.05, border=10.0).loss(raw, masks, of_classes).values()
+    of_classes = (0.5, 2.0)
+    bordered, usual = UNet(2, width=0.05, border=10.0), UNet(2, width=0.05)
+    bordered.class_weights = usual.class_weights = (0.5, 2.0)
+    (found,) = bordered.loss(raw, masks).values()
     surprise, weights, base = 0.0, np.stack([brute_force(m, 10, 5)[0] for m in masks.numpy()]), 0.0
     log = raw.double().log_softmax(1).numpy()
     for n in range(2):
@@ -314,8 +316,8 @@ def test_unets_loss_is_equations_1_and_2() -> None:
                     weight = float(of_classes[k]) + weights[n, y + 2, x + 2]
                     surprise -= weight * log[n, k, y, x]
     assert float(found) == pytest.approx(surprise / base, rel=1e-5)
-    plain = UNet(2, width=0.05).loss(raw, masks, of_classes)
-    shared = Segmenter.loss(UNet(2, width=0.05), raw, masks, of_classes)
+    plain = usual.loss(raw, masks)
+    shared = Segmenter.loss(usual, raw, masks)
     assert float(plain["pixels"]) == float(shared["pixels"])
 
 
@@ -335,8 +337,9 @@ def test_deeplab_looks_at_three_distances_and_at_the_whole_picture() -> None:
     assert found == [(256, 1, 1), (256, 32, 30), (48, 128, 120), (21, 128, 120)]
 
 
-@pytest.mark.parametrize("name", SEGMENTERS)
+@pytest.mark.parametrize("name", names("segment"))
 def test_the_size_that_a_paper_trains_with_is_one_that_its_network_takes(name: str) -> None:
-    model = SEGMENTERS[name](2, width=0.05)
-    assert model.size.width % model.stride == 0
-    assert model.size.height % model.stride == 0
+    row = MODELS[name]
+    model = row.build(row.spec(("a", "b")), 0.05)
+    images = torch.zeros(1, 3, row.size.height, row.size.width, device="meta")
+    assert model.eval().to("meta")(images).shape[:2] == (1, 2)

@@ -13,13 +13,13 @@ from tatami.errors import TatamiError
 from tatami.graph.costs import costs, total
 from tatami.graph.network import Network
 from tatami.graph.run import run
-from tatami.models import DETECTORS
 from tatami.models.default_boxes import DefaultBoxDetector, default_boxes
 from tatami.models.dssd import DSSD, DSSD26, Deconvolution
 from tatami.models.export import to_model, to_network
 from tatami.models.mobilenet_ssd import MobileNetSSD
 from tatami.models.ssd300 import SSD300, L2Normalization, SSD300Norm
-from tatami.types import Boxes, Decoding, DetectionSpec, Size
+from tatami.models.table import MODELS
+from tatami.types import Boxes, Decoding, Size
 
 VOC = tuple(f"class {index}" for index in range(20))
 KINDS = (SSD300, SSD300Norm, MobileNetSSD, DSSD26)
@@ -30,9 +30,9 @@ def counted(decoding: Decoding, cells: list[tuple[int, int]]) -> int:
 
 
 def test_ssd300_has_8732_default_boxes_on_six_maps() -> None:
-    cells = SSD300.cells(SSD300.size)
+    cells = SSD300.cells(Size(300, 300))
     assert cells == [(38, 38), (19, 19), (10, 10), (5, 5), (3, 3), (1, 1)]
-    decoding = SSD300.plan(SSD300.size)
+    decoding = SSD300.plan(Size(300, 300))
     assert [len(grid.anchors) for grid in decoding.grids] == [4, 6, 6, 6, 4, 4]
     assert counted(decoding, cells) == 8732
     # Section 3.1: 0.1 at conv4_3, then 0.2 to 0.9 evenly; the square box is the first.
@@ -41,9 +41,9 @@ def test_ssd300_has_8732_default_boxes_on_six_maps() -> None:
 
 
 def test_mobilenet_ssd_has_1917_default_boxes_of_the_published_sides() -> None:
-    cells = MobileNetSSD.cells(MobileNetSSD.size)
+    cells = MobileNetSSD.cells(Size(300, 300))
     assert cells == [(19, 19), (10, 10), (5, 5), (3, 3), (2, 2), (1, 1)]
-    decoding = MobileNetSSD.plan(MobileNetSSD.size)
+    decoding = MobileNetSSD.plan(Size(300, 300))
     assert [len(grid.anchors) for grid in decoding.grids] == [3, 6, 6, 6, 6, 6]
     assert counted(decoding, cells) == 1917
     assert [grid.anchors[0] for grid in decoding.grids] == [
@@ -56,20 +56,20 @@ def test_mobilenet_ssd_has_1917_default_boxes_of_the_published_sides() -> None:
 
 
 def test_dssd_has_17080_default_boxes_eight_a_cell() -> None:
-    cells = DSSD.cells(DSSD.size)
+    cells = DSSD.cells(Size(321, 321))
     assert cells == [(40, 40), (20, 20), (10, 10), (5, 5), (3, 3), (1, 1)]
-    decoding = DSSD.plan(DSSD.size)
+    decoding = DSSD.plan(Size(321, 321))
     assert {len(grid.anchors) for grid in decoding.grids} == {8}
     assert counted(decoding, cells) == 17080
 
 
 def network_of(name: str, classes: tuple[str, ...], size: Size, width: float = 1.0) -> Network:
-    kind = DETECTORS[name]
-    decoding = kind.plan(size, ())
+    row = MODELS[name]
+    spec = row.spec(classes, size)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = kind(len(classes), decoding, width).eval()
-    return to_network(model, DetectionSpec("detect", classes, kind.input_spec(size), decoding))
+        model = row.build(spec, width).eval()
+    return to_network(model, spec)
 
 
 @pytest.mark.slow
@@ -84,7 +84,7 @@ def test_ssd300_takes_31_4_g_multiply_adds() -> None:
     network = network_of("ssd300", VOC, Size(300, 300))
     all_layers = total(costs(network))
     assert all_layers.multiply_adds / 1e9 == pytest.approx(31.374, rel=1e-4)
-    model = SSD300(20, SSD300.plan(SSD300.size))
+    model = SSD300(20, SSD300.plan(Size(300, 300)))
     assert sum(one.numel() for one in model.parameters()) == 26_285_486
 
 
@@ -185,7 +185,7 @@ def test_a_deconvolution_meets_the_map_beside_it(coarse: int, fine: int) -> None
 
 
 def test_dssd_reads_every_map_through_a_block_and_doubles_five_times() -> None:
-    model = DSSD26(3, DSSD26.plan(DSSD26.size), width=0.05)
+    model = DSSD26(3, DSSD26.plan(Size(321, 321)), width=0.05)
     assert len(model.predict) == 6
     assert len(model.up) == 5
     strides = {part.stride for part in model.layer4.modules() if isinstance(part, nn.Conv2d)}
@@ -235,12 +235,12 @@ def test_a_truth_of_any_size_is_matched_and_learned() -> None:
 @pytest.mark.parametrize("kind", [SSD300Norm, MobileNetSSD, DSSD])
 def test_smaller_objects_get_smaller_boxes(kind: type[DefaultBoxDetector]) -> None:
     size = Size(320, 240)
-    usual, small = kind.plan(size), kind.plan(size, least_scale=0.05)
+    usual, small = kind.plan(size), kind.plan(size, min_scale=0.05)
     sides = [np.sqrt(np.prod(grid.anchors[0])) for grid in small.grids]
     assert sides[0] == pytest.approx(0.05 * np.sqrt(320 * 240), rel=1e-4)
     assert sides == sorted(sides)
     assert [len(grid.anchors) for grid in small.grids] == [len(g.anchors) for g in usual.grids]
-    assert kind.plan(size, least_scale=kind.least_scale) == usual
-    for least in (0.0, 0.4, math.nan):
+    assert kind.plan(size, min_scale=kind.min_scale) == usual
+    for min_scale in (0.0, 0.4, math.nan):
         with pytest.raises(TatamiError, match="smallest default boxes"):
-            kind.plan(size, least_scale=least)
+            kind.plan(size, min_scale=min_scale)

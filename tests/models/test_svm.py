@@ -12,6 +12,7 @@ from sklearn.linear_model import Ridge
 from tatami.errors import TatamiError
 from tatami.models.rcnn import RCNN
 from tatami.models.svm import RIDGE, fit, ridge, svm
+from tatami.models.table import MODELS
 from tatami.models.two_stage import PROPOSAL
 from tatami.types import Boxes, Size, TwoStageSpec
 
@@ -68,7 +69,7 @@ def test_fitted_it_knows_red_from_blue():
     size = Size(63, 63)
     proposals, decoding = RCNN.plan(size, "alexnet")
     model = RCNN(2, proposals, decoding, 0.25).eval()
-    spec = TwoStageSpec(("red", "blue"), RCNN.input_spec(size), None, decoding)
+    spec = TwoStageSpec(("red", "blue"), MODELS["rcnn"].input_spec(size), None, decoding)
     rng = np.random.default_rng(0)
     fit(model, [colored(rng) for _ in range(12)], spec, regions=20, seed=0)
     from tatami.rules.regions import warp
@@ -88,7 +89,7 @@ def test_a_class_without_a_truth_is_said():
     size = Size(63, 63)
     _, decoding = RCNN.plan(size, "alexnet")
     model = RCNN(3, None, decoding, 0.1)
-    spec = TwoStageSpec(("red", "blue", "none"), RCNN.input_spec(size), None, decoding)
+    spec = TwoStageSpec(("red", "blue", "none"), MODELS["rcnn"].input_spec(size), None, decoding)
     with pytest.raises(TatamiError, match="no truth of class 'none'"):
         fit(model, [colored(np.random.default_rng(0))], spec, regions=20, seed=0)
 

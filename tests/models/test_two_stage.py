@@ -153,7 +153,7 @@ def test_the_anchors_loss_is_that_of_loops():
 
 @pytest.mark.parametrize("name", sorted(set(BACKBONES) - {"resnet50", "resnet101"}))
 def test_a_backbone_keeps_the_names_and_gives_what_it_says(name):
-    from tatami.models import CLASSIFIERS
+    from tatami.models.table import MODELS
 
     backbone = BACKBONES[name](0.1).eval()
     with torch.no_grad():
@@ -162,7 +162,7 @@ def test_a_backbone_keeps_the_names_and_gives_what_it_says(name):
         bins = (backbone.bins.height, backbone.bins.width)
         tail = backbone.tail(torch.zeros(2, backbone.channels, *bins))
     assert tail.shape == (2, backbone.outputs)
-    whole = CLASSIFIERS[name](5, width=0.1).state_dict()
+    whole = MODELS[name].make()(5, width=0.1).state_dict()
     mine = backbone.state_dict()
     assert set(mine) <= set(whole)
     assert all(mine[key].shape == whole[key].shape for key in mine)

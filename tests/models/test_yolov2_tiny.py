@@ -10,6 +10,7 @@ import torch
 
 from tatami.models.yolov2_tiny import YoloV2Tiny
 from tatami.rules.boxes import iou_xyxy
+from tatami.rules.decoding import candidates
 from tatami.types import Boxes, Decoding, Float64
 
 VOC_ANCHORS = [(1.08, 1.19), (3.42, 4.41), (6.63, 11.38), (9.42, 5.11), (16.62, 10.52)]
@@ -142,6 +143,6 @@ def test_decode_inverts_the_targets_of_the_loss() -> None:
     raw[0, 8:, 2, 1] = torch.tensor(values)
     parts = model.loss(raw, [Boxes.of(truth, [1])])
     assert float(sum(parts.values())) < 1e-6
-    (candidates,) = model.decode(raw, 0.5)
-    np.testing.assert_allclose(candidates.xyxy, truth, atol=1e-3)
-    assert candidates.labels.tolist() == [1]
+    found = candidates((raw[0].numpy(),), model.decoding, 0.5, 3)
+    np.testing.assert_allclose(found.xyxy, truth, atol=1e-3)
+    assert found.labels.tolist() == [1]

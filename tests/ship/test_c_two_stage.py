@@ -17,9 +17,9 @@ import torch
 from tatami import graph
 from tatami.errors import TatamiError
 from tatami.graph.network import Network
-from tatami.models import TWO_STAGE
 from tatami.models.export import to_head_network, to_network
 from tatami.models.rcnn import RCNN
+from tatami.models.table import MODELS
 from tatami.models.two_stage import Head
 from tatami.pipeline.artifact import open_artifact
 from tatami.program.forward import is_quantized, numpy_forward
@@ -51,12 +51,13 @@ CLASSES = ("a", 'b "quoted"', "c")
 def networks(name: str, size: Size) -> tuple[Network, Network]:
     """Both networks, folded, with weights that propose and find a good deal."""
     torch.manual_seed(1)
-    kind, backbone = TWO_STAGE[name]
-    proposals, decoding = kind.plan(size, backbone)
+    row = MODELS[name]
+    planned = row.spec(CLASSES, size)
+    proposals, decoding = planned.proposals, planned.decoding
     if proposals is not None:
         proposals = dataclasses.replace(proposals, max_candidates=150)
     decoding = dataclasses.replace(decoding, max_regions=40, max_candidates=60, max_detections=20)
-    model = kind(len(CLASSES), proposals, decoding, 0.1, backbone)
+    model = row.build(planned.changed(proposals=proposals, decoding=decoding), 0.1)
     for part in model.modules():
         if isinstance(part, torch.nn.BatchNorm2d):
             part.momentum = 1.0  # the statistics of one batch: else what is random vanishes
@@ -71,7 +72,7 @@ def networks(name: str, size: Size) -> tuple[Network, Network]:
         for layer, said in zip(("scores", "offsets"), model.head(pooled), strict=True):
             weight = model.get_parameter(f"regions.{layer}.weight")
             weight.mul_(2 / said.std())
-    spec = TwoStageSpec(CLASSES, kind.input_spec(size), proposals, decoding)
+    spec = TwoStageSpec(CLASSES, row.input_spec(size), proposals, decoding)
     first, second = to_network(model, spec), to_head_network(Head(model), spec, model.channels)
     return fold(first)[0], fold(second)[0]
 
@@ -104,13 +105,14 @@ def shipped(
 def warping() -> Network:
     """R-CNN's network, with weights that find a good deal in noise."""
     torch.manual_seed(1)
-    kind, backbone = TWO_STAGE["rcnn"]
+    row = MODELS["rcnn"]
     size = Size(95, 79)
-    _, decoding = kind.plan(size, backbone)
+    planned = row.spec(CLASSES, size)
+    decoding = planned.decoding
     decoding = dataclasses.replace(decoding, max_regions=12, max_candidates=30, max_detections=10)
-    model = kind(len(CLASSES), None, decoding, 0.1, backbone).eval()
+    model = row.build(planned.changed(decoding=decoding), 0.1).eval()
     assert isinstance(model, RCNN)
-    spec = TwoStageSpec(CLASSES, kind.input_spec(size), None, decoding)
+    spec = TwoStageSpec(CLASSES, row.input_spec(size), None, decoding)
     regions = given_boxes(np.random.default_rng(0)).astype(np.float32)
     crops = torch.from_numpy(warp(pictures()[0], regions.clip(0, 64)[regions[:, 0] > 0], spec))
     with torch.no_grad():

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from tatami.errors import TatamiError
-from tatami.models import CLASSIFIERS
 from tatami.models.ssd300 import SSD300Norm
+from tatami.models.table import MODELS
 from tatami.models.yolov1 import TinyYoloV1
 from tatami.models.yolov2_tiny import YoloV2Tiny
 from tatami.train.transfer import leading_layers
@@ -25,7 +25,7 @@ def ssd() -> SSD300Norm:
 
 def test_an_ssd_begins_from_vggs_convolutions_and_no_more() -> None:
     torch.manual_seed(0)
-    model, vgg = ssd(), CLASSIFIERS["vgg16-bn"](5, width=0.1)
+    model, vgg = ssd(), MODELS["vgg16-bn"].make()(5, width=0.1)
     start, last = leading_layers(model, vgg.state_dict(), FILE)
     theirs = list(vgg.features.parameters())
     assert len(theirs) == 13 * 4  # kernel, bias, scale and shift of thirteen layers
@@ -52,10 +52,10 @@ def test_names_do_not_matter_and_statistics_come_along() -> None:
 
 
 def test_what_cannot_begin_so_is_refused() -> None:
-    wider = CLASSIFIERS["vgg16-bn"](5, width=0.5)
+    wider = MODELS["vgg16-bn"].make()(5, width=0.5)
     with pytest.raises(TatamiError, match="not even the first layer"):
         leading_layers(ssd(), wider.state_dict(), FILE)
-    same = CLASSIFIERS["vgg16-bn"](5, width=0.1)
+    same = MODELS["vgg16-bn"].make()(5, width=0.1)
     nn.init.constant_(same.features[3].weight, torch.nan)
     with pytest.raises(TatamiError, match="not finite"):
         leading_layers(ssd(), same.state_dict(), FILE)
