@@ -161,7 +161,7 @@ def test_no_in_place_surprise():
 
 ANCHORS = ((1.0, 2.0), (3.0, 1.5))
 SPEC = DetectionSpec(
-        ("a", "b", "c"), InputSpec(Size(96, 64)), Decoding.yolov2(ANCHORS), {"by": "test"}
+    ("a", "b", "c"), InputSpec(Size(96, 64)), Decoding.yolov2(ANCHORS), {"by": "test"}
 )
 
 

@@ -158,7 +158,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (lists / f"{split}.txt").write_text("000000\n000001\n000002\n000003\n")
     program = lower(graph.read(house / "squares.onnx"))
     (house / "c").mkdir()
-    for name, content in emit(program, "squares", Options(weights="array"), DETECTION_IN_C).files.items():
+    for name, content in emit(
+        program, "squares", Options(weights="array"), DETECTION_IN_C
+    ).files.items():
         (house / "c" / name).write_bytes(content)
     if shutil.which("cc"):
         build(house / "c", "squares", house / "c" / "squares_detect", options=("-O1",))

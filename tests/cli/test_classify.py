@@ -248,9 +248,7 @@ def test_an_older_densenet_is_a_beginning(data: Path, tmp_path: Path) -> None:
     asked = Asked("densenet121", 0.1, recipe, None, (), Source(data), threads, "cpu")
     run, _ = plan(asked, join_team(), quiet)
     begun = safetensors.torch.load(
-        initial_weights(
-            run, tmp_path / "old.pth", progress=lambda stage, *_: remarks.append(stage)
-        )
+        initial_weights(run, tmp_path / "old.pth", progress=lambda stage, *_: remarks.append(stage))
     )
     assert "the head too" in remarks[0]  # as many classes: it may be theirs
     assert begun.keys() == state.keys()

@@ -90,9 +90,7 @@ def test_the_score_threshold_decides(
     assert counts[2] == 0
 
 
-def test_a_notebook_shows_what_was_found(
-    square_finder: Path, photos: Path, tmp_path: Path
-) -> None:
+def test_a_notebook_shows_what_was_found(square_finder: Path, photos: Path, tmp_path: Path) -> None:
     inside = predict(square_finder, photos)
     written = predict(square_finder, photos, tmp_path / "out")
     assert (inside.path, written.path) == (None, tmp_path / "out")
@@ -103,7 +101,7 @@ def test_a_notebook_shows_what_was_found(
     assert written.pictures[0].drawn is None
     for result in (inside, written):
         page = result._repr_html_()
-        assert page.count("<img src=\"data:image/png;base64,") == 2
+        assert page.count('<img src="data:image/png;base64,') == 2
         assert "a.jpg: 1 red, 1 green" in page
     assert not list(photos.glob("*.png"))
 

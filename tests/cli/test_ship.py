@@ -76,7 +76,10 @@ def test_bad_requests_are_one_line_and_leave_nothing(
     (tmp_path / "cut.onnx").write_bytes(square_finder.read_bytes()[:5000])
     cases = [
         (("ship", square_finder), "-o"),
-        (("ship", square_finder, "-o", folder, "--to", "fpga"), "--to: nothing ships to 'fpga' (give one of c)"),
+        (
+            ("ship", square_finder, "-o", folder, "--to", "fpga"),
+            "--to: nothing ships to 'fpga' (give one of c)",
+        ),
         (("ship", square_finder, "-o", folder, "--weights", "text"), "binary"),
         (("ship", square_finder, "-o", folder, "--name", "stdio"), "stdio"),
         (("ship", tmp_path / "none.onnx", "-o", folder), "none.onnx"),

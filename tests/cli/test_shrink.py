@@ -102,6 +102,8 @@ def test_what_is_refused(
     assert "--data: no pictures to measure on" in refused(square_finder, "--size", "64")
     assert "'a' is not a size" in refused(square_finder, "--size", "a", "--data", squares_set)
     assert "no run.json" in refused(tmp_path, "--size", "64")
-    assert "--data: a run knows its own data" in refused(tmp_path, "--size", "64", "--data", squares_set)
+    assert "--data: a run knows its own data" in refused(
+        tmp_path, "--size", "64", "--data", squares_set
+    )
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"squares.onnx", "set"}

@@ -12,8 +12,8 @@ import pytest
 import safetensors.numpy
 from PIL import Image
 
-from tatami.pipeline.artifact import open_artifact
 from tatami.data.pictures import read_picture
+from tatami.pipeline.artifact import open_artifact
 
 Command = Callable[..., int]
 SMALL = (

@@ -17,7 +17,7 @@ from tatami.graph.metadata import from_metadata, to_metadata
 from tatami.types import AnchorGrid, Decoding, DetectionSpec, InputSpec, Size
 
 SPEC = DetectionSpec(
-        ("猫", "dog"),
+    ("猫", "dog"),
     InputSpec(Size(64, 32), "stretch", "darknet", "bgr", (1.0, 2.0, 3.5), (0.1, 0.2, 0.3), 0),
     Decoding(
         "yolov3",

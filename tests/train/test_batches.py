@@ -17,9 +17,7 @@ from tatami.train.recipe import Recipe
 from tatami.types import Boxes, InputSpec, Picture, Size
 
 SIZE = Size(128, 96)
-RECIPE = Recipe(
-    SIZE, epochs=12, batch=4, closing_epochs=2, multi_scale=0.5, warmup_epochs=1
-)
+RECIPE = Recipe(SIZE, epochs=12, batch=4, closing_epochs=2, multi_scale=0.5, warmup_epochs=1)
 
 
 def draw(index: int, size: Size, closing: bool, rng: np.random.Generator) -> tuple[Picture, Boxes]:
