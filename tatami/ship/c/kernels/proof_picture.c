@@ -1,3 +1,4 @@
+/* What proof.c answers where the network takes pictures: 'P' width height pixels. */
 static uint8_t *read_picture(int32_t *sides)
 {
     uint8_t *rgb;

@@ -1,3 +1,4 @@
+/* The weights, in digits enough to give every number back. */
 #include <math.h>
 #include <stdint.h>
 
