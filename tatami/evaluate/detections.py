@@ -120,6 +120,7 @@ def evaluate(
     at: float = 0.25,
     resamples: int = 0,
     similar: Bool | None = None,
+    image_ids: Sequence[int] | None = None,
 ) -> Evaluation:
     """Compute all metrics of the detections of some pictures.
 
@@ -131,6 +132,9 @@ def evaluate(
         at: The score that detections must exceed to enter precision, recall and F1.
         resamples: How many bootstrap resamples; 0: no intervals.
         similar: (K, K), from ``similar_classes``; where it is given, the diagnostics are made too.
+        image_ids: The pictures' ids in a COCO set. pycocotools goes through the pictures by their
+            ids, so of detections with equal scores the one with the lower id comes first in its
+            numbers. None: the pictures are in that order.
 
     Raises:
         ValueError: Where lengths, labels or numbers make no sense.
@@ -138,7 +142,11 @@ def evaluate(
     table = pool(truths, detections, len(classes))
     by_class = curves(table, outcome(table, iou_threshold))
     everything = merged(by_class)
-    coco_numbers = coco(table)
+    order = range(len(truths)) if image_ids is None else np.argsort(image_ids, kind="stable")
+    by_id = table
+    if any(place != index for index, place in enumerate(order)):
+        by_id = pool([truths[i] for i in order], [detections[i] for i in order], len(classes))
+    coco_numbers = coco(by_id)
     ignored = table.truths.difficult | table.truths.crowd
     difficult = np.bincount(table.truths.labels[ignored], minlength=len(classes))
     found = np.bincount(table.detections.labels, minlength=len(classes))

@@ -443,6 +443,7 @@ def _measure(
         at=options.at,
         resamples=options.bootstrap,
         similar=similar,
+        image_ids=[int(sample.id) for sample in data.samples] if data.own_ids else None,
     )
 
 

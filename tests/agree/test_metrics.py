@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
@@ -24,13 +25,20 @@ NUMBERS = [f.name for f in fields(Coco) if f.name != "class_ap"]
 
 
 def pycocotools(
-    truths: list[Boxes], found: list[Detections], classes: int
+    truths: list[Boxes],
+    found: list[Detections],
+    classes: int,
+    ids: Sequence[int] | None = None,
 ) -> tuple[Float64, Float64]:
-    """pycocotools' twelve numbers and its average precision of each class and threshold."""
+    """pycocotools' twelve numbers and its average precision of each class and threshold.
+
+    ids: of the pictures; from 1 where they are left out.
+    """
+    ids = ids or range(1, len(truths) + 1)
     annotations = [
         {
             "id": 0,
-            "image_id": picture + 1,
+            "image_id": ids[picture],
             "category_id": int(label) + 1,
             "bbox": [*xyxy[:2].tolist(), *(xyxy[2:] - xyxy[:2]).tolist()],
             "area": float(area),
@@ -45,7 +53,7 @@ def pycocotools(
         annotation["id"] = number + 1  # 0 would read as "not matched"
     results = [
         {
-            "image_id": picture + 1,
+            "image_id": ids[picture],
             "category_id": int(label) + 1,
             "bbox": [*xyxy[:2].tolist(), *(xyxy[2:] - xyxy[:2]).tolist()],
             "score": float(score),
@@ -56,7 +64,7 @@ def pycocotools(
     truth = COCO()
     truth.dataset = {
         "info": {},
-        "images": [{"id": i + 1} for i in range(len(truths))],
+        "images": [{"id": i} for i in ids],
         "categories": [{"id": i + 1, "name": str(i)} for i in range(classes)],
         "annotations": annotations,
     }
@@ -134,8 +142,22 @@ def test_coco_numbers_are_those_of_pycocotools(
     expected, expected_classes = pycocotools(truths, found, classes)
     result = coco(pool(truths, found, classes))
     capsys.readouterr()
-    np.testing.assert_allclose([getattr(result, n) for n in NUMBERS], expected, atol=1e-9, rtol=0)
-    np.testing.assert_allclose(result.class_ap, expected_classes, atol=1e-9, rtol=0)
+    np.testing.assert_allclose([getattr(result, n) for n in NUMBERS], expected, atol=1e-12, rtol=0)
+    np.testing.assert_allclose(result.class_ap, expected_classes, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_ties_are_settled_by_the_ids_of_the_pictures(
+    seed: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """pycocotools goes through the pictures by their ids, in whatever order a file lists them."""
+    truths, found, classes = random_set(seed)
+    ids = (np.random.default_rng(seed).permutation(len(truths)) + 7).tolist()
+    expected, expected_classes = pycocotools(truths, found, classes, ids)
+    names = [f"class {label}" for label in range(classes)]
+    result = evaluate(truths, found, names, image_ids=ids).coco
+    np.testing.assert_allclose([getattr(result, n) for n in NUMBERS], expected, atol=1e-12, rtol=0)
+    np.testing.assert_allclose(result.class_ap, expected_classes, atol=1e-12, rtol=0)
 
 
 def test_more_than_a_hundred_detections_of_a_picture(capsys: pytest.CaptureFixture[str]) -> None:
@@ -149,7 +171,7 @@ def test_more_than_a_hundred_detections_of_a_picture(capsys: pytest.CaptureFixtu
     expected, _ = pycocotools(truths, found, 1)
     result = coco(pool(truths, found, 1))
     assert result.ar100 < 0.7
-    np.testing.assert_allclose([getattr(result, n) for n in NUMBERS], expected, atol=1e-9, rtol=0)
+    np.testing.assert_allclose([getattr(result, n) for n in NUMBERS], expected, atol=1e-12, rtol=0)
 
 
 def test_nothing_found_and_nothing_to_find(capsys: pytest.CaptureFixture[str]) -> None:
