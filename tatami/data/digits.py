@@ -105,7 +105,7 @@ def write_digits(
     if min(size.width, size.height) < 64:
         raise TatamiError(f"digits need more room than {size}", hint="use at least 64x64")
     if root.exists() and not (root / _MARKER).is_file() and (root.is_file() or any(root.iterdir())):
-        raise TatamiError("this holds something else", hint="name a new folder", file=root)
+        raise TatamiError("the folder holds something else", hint="name a new folder", file=root)
 
     samples = _handwriting(seed)
     with folder_written_atomically(root) as folder:

@@ -33,7 +33,7 @@ class HoldOut:
         match = re.fullmatch(r"(\d{1,9})(?::(\d{1,9}))?", text.strip())
         if match is None or int(match[1]) < 1:
             raise TatamiError(
-                f"'{text}' is no number of pictures to hold out",
+                f"'{text}' is not a number of pictures to hold out",
                 hint="give a number, as 10000, or with a seed, as 10000:7",
             )
         return HoldOut(int(match[1]), int(match[2] or 0))

@@ -102,7 +102,7 @@ def write_katakana(
     if not 1 <= per_class <= 100_000:
         raise TatamiError(f"{per_class} pictures a class", hint="ask for 1 to 100000")
     if root.exists() and not (root / _MARKER).is_file() and (root.is_file() or any(root.iterdir())):
-        raise TatamiError("this holds something else", hint="name a new folder", file=root)
+        raise TatamiError("the folder holds something else", hint="name a new folder", file=root)
     used = usable_fonts(fonts)
     counts = {"train": per_class, "test": max(1, per_class // 5)}
     done, total = 0, sum(counts.values()) * len(CLASSES)

@@ -52,7 +52,7 @@ class Legend:
         if not 1 <= len(self.classes) <= MAX_CLASSES:
             raise TatamiError(
                 f"{len(self.classes)} classes of pixels",
-                hint=f"a mask tells 1 to {MAX_CLASSES} apart",
+                hint=f"give 1 to {MAX_CLASSES}",
             )
 
     def read(self, file: Path) -> Mask:
@@ -92,7 +92,7 @@ class Legend:
             listed = ", ".join(self._written(code) for code in found[:_LISTED])
             more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
             raise TatamiError(
-                f"{int(unknown.sum())} pixels have the {what} {listed}{more}, which is no class's",
+                f"{int(unknown.sum())} pixels have the {what} {listed}{more}, which no class has",
                 hint=f"name it in the set's classes, or state that it is void: {what}s known are "
                 + ", ".join(self._written(code) for code in sorted(self.meaning)[:20]),
                 file=file,
@@ -154,7 +154,7 @@ def names_listed(file: Path, problems: list[Problem]) -> Iterable[tuple[str, int
 
     Args:
         file: The list.
-        problems: Gets what is no name, or stands twice.
+        problems: Gets what is no name, or appears twice.
 
     Returns:
         Each name with its line.
@@ -167,7 +167,7 @@ def names_listed(file: Path, problems: list[Problem]) -> Iterable[tuple[str, int
         if not text:
             continue
         if not stays_inside(text):
-            reason = f"{text[:80]!r} is no picture's name"
+            reason = f"{text[:80]!r} is not a picture's name"
             problems.append(Problem("bad-label", file, line, reason, "write the file's stem"))
         elif text in first:
             reason = f"'{text}' stands in line {first[text]} already"

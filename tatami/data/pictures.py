@@ -81,8 +81,8 @@ def read_numbers(path: Path) -> NDArray[np.uint8]:
         _refuse_lossy(image, path)
         if image.mode not in ("L", "P", "1"):
             raise TatamiError(
-                f"its pixels are colors or more than a byte ({image.mode}): no index picture",
-                hint="save it as PNG with a byte a pixel, or tell the classes by color",
+                f"its pixels are colors or more than a byte ({image.mode}): not an index picture",
+                hint="save it as PNG with a byte a pixel, or describe the classes by color",
                 file=path,
             )
         upright = _turned(image)

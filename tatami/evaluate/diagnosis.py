@@ -92,7 +92,7 @@ def similar_classes(
     for group in groups:
         unknown = [name for name in group if name not in classes]
         if unknown:
-            raise ValueError(f"'{unknown[0]}' is no class")
+            raise ValueError(f"'{unknown[0]}' is not a class")
         members = [classes.index(name) for name in group]
         similar[np.ix_(members, members)] = True
     np.fill_diagonal(similar, False)

@@ -114,7 +114,7 @@ def _parsed(
         raise ValueError("not an object")
     picture, category = row.get("image_id"), row.get("category_id")
     if isinstance(picture, bool) or not isinstance(picture, int | str) or picture not in place:
-        raise ValueError(f"image_id {_shown(picture)} is no picture of the data")
+        raise ValueError(f"image_id {_shown(picture)} is not a picture of the data")
     if isinstance(category, bool) or not isinstance(category, int) or category not in label:
         raise ValueError(f"category_id {_shown(category)} is not one of {_some(label)}")
     bbox = row.get("bbox")

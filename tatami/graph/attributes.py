@@ -187,7 +187,7 @@ def resize_taps_of(node: ir.Node) -> tuple[ResizeTaps, ResizeTaps]:
     keep = text(node, "keep_aspect_ratio_policy", "stretch")
     if len(before) != 4 or before[:2] != after[:2] or keep != "stretch" or not plain:
         raise TatamiError(
-            f"{place(node)} does not resize rows and columns alone, or in a way of its own",
+            f"{place(node)} resizes other axes than rows and columns, or in an unknown way",
             hint="export nearest or linear resizing of rows and columns",
         )
     found = []

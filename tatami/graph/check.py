@@ -302,9 +302,9 @@ def _reduced(node: ir.Node) -> None:
     given = constant(node, 1)
     named = integers(node, "axes", ()) if given is None else tuple(int(axis) for axis in given)
     if not named and integer(node, "noop_with_empty_axes", 0):
-        raise _wrong(node, "adds up over no axis", "leave it out")
+        raise _wrong(node, "sums over no axis", "leave it out")
     if not all(-rank <= axis < rank for axis in named):
-        raise _wrong(node, f"adds up over axes {named} of {rank}")
+        raise _wrong(node, f"sums over axes {named} of {rank}")
 
 
 _RULES = {

@@ -81,7 +81,7 @@ def read_caffemodel(path: Path) -> dict[str, tuple[Blob, ...]]:
         return _layers(_parse("Net", path.read_bytes()))
     except DecodeError:
         raise TatamiError(
-            "the file is no caffemodel, or is cut short or damaged", hint=AGAIN, file=path
+            "the file is not a caffemodel, or is cut short or damaged", hint=AGAIN, file=path
         ) from None
     except TatamiError as error:
         raise TatamiError(error.reason, hint=error.hint, file=path) from error
@@ -130,7 +130,7 @@ def _blob(layer: str, content: bytes) -> Blob:
         shape = tuple(_parse("BlobShape", blob.shape).dim)
     if len(shape) > MAX_AXES or min(shape, default=1) < 0:
         raise TatamiError(
-            f"layer '{layer}' holds a blob whose shape {shape[:MAX_AXES]} is none", hint=AGAIN
+            f"layer '{layer}' holds a blob of the impossible shape {shape[:MAX_AXES]}", hint=AGAIN
         )
     with np.errstate(over="ignore"):  # what is too large for float32 is refused below
         data = np.array(blob.data or blob.double_data, np.float32)

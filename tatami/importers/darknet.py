@@ -137,7 +137,7 @@ def _build(layers: Sequence[Section], network: Network) -> Network:
     for index, section in enumerate(layers):
         make = LAYERS.get(section.kind)
         if make is None:
-            raise section.wrong(f"is no layer that is supported; those are {', '.join(LAYERS)}")
+            raise section.wrong(f"is not supported; the layers are {', '.join(LAYERS)}")
         network.before = layers[index - 1] if index else None
         network.following = layers[index + 1] if index + 1 < len(layers) else None
         for key in ("dontload", "dontloadscales"):  # its numbers would not be in the file
@@ -208,7 +208,7 @@ class Weights:
             major, minor, _ = struct.unpack("<3i", header)
             if not (0 <= major < 2000 and 0 <= minor < 2000):
                 raise TatamiError(
-                    f"version {major}.{minor} is none of darknet's",
+                    f"version {major}.{minor} is not a version of darknet",
                     hint="give a weights file",
                     file=file,
                 )

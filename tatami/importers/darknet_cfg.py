@@ -104,12 +104,14 @@ def read_cfg(file: Path) -> list[Section]:
             continue
         if line.startswith("["):
             if not line.endswith("]"):
-                raise TatamiError(f"'{line}' is no section", hint=CORRECT, file=file, line=number)
+                raise TatamiError(
+                    f"'{line}' is not a section", hint=CORRECT, file=file, line=number
+                )
             sections.append(Section(line[1:-1].strip(), file, number, {}))
             continue
         key, equals, value = (part.strip() for part in line.partition("="))
         if not equals or not key:
-            raise TatamiError(f"'{line}' is no key=value", hint=CORRECT, file=file, line=number)
+            raise TatamiError(f"'{line}' is not key=value", hint=CORRECT, file=file, line=number)
         if not sections:
             raise TatamiError("a value before any section", hint=CORRECT, file=file, line=number)
         # darknet takes the first of two values of one key

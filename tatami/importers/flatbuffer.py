@@ -82,7 +82,7 @@ class Table:
         start, count = self._vector(field, 4)
         if count > limit:
             raise TatamiError(
-                f"the file lists {count} things where {limit} are the most",
+                f"the file lists {count} things, more than {limit}",
                 hint="give a smaller one",
             )
         places = range(start, start + 4 * count, 4)

@@ -55,7 +55,7 @@ class Weights:
         if tag == BYTES:
             raise self._wrong(
                 f"layer '{layer}' keeps its weights as int8, which Tatami does not read",
-                "convert the network without ncnn2int8; 'tatami quantize' makes integers",
+                "convert it without ncnn2int8, and quantize it here",
             )
         if tag == HALF:
             found = np.frombuffer(self._take(layer, 2 * count), "<f2").astype(np.float32)

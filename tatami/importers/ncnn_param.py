@@ -173,7 +173,7 @@ def _layer(path: Path, number: int, words: list[str]) -> Layer:
     for word in rest:
         identity, equals, value = word.partition("=")
         if not equals or not _INTEGER.fullmatch(identity):
-            raise wrong(f"layer '{words[1]}' says '{word[:40]}', which is no parameter")
+            raise wrong(f"layer '{words[1]}' says '{word[:40]}', which is not a parameter")
         key, values = int(identity), value.split(",")
         if key <= ARRAY:
             key = ARRAY - key
@@ -185,7 +185,7 @@ def _layer(path: Path, number: int, words: list[str]) -> Layer:
                     f"where it says '{count[:40]}'"
                 )
         elif len(values) != 1:
-            raise wrong(f"layer '{words[1]}' says '{word[:40]}', which is no parameter")
+            raise wrong(f"layer '{words[1]}' says '{word[:40]}', which is not a parameter")
         if key in parameters:
             raise wrong(f"layer '{words[1]}' says its parameter {key} twice")
         parameters[key] = tuple(values)

@@ -192,7 +192,7 @@ def _call(function: Any, arguments: Any, machine: _Machine) -> Any:
 def _forbidden(function: Any) -> TatamiError:
     if isinstance(function, tuple) and function[:1] == ("module",):  # a class with its source
         function = next((part for part in function if isinstance(part, Name)), None)
-    what = str(function) if isinstance(function, Name) else "what is no function"
+    what = str(function) if isinstance(function, Name) else "something that is not a function"
     return TatamiError(
         f"the file asks to call {what}, which is not done",
         hint="save model.state_dict(), which holds tensors alone",
@@ -232,5 +232,5 @@ def _popped(stack: list[Any]) -> list[Any]:
 def _pairs(items: list[Any]) -> list[tuple[Any, Any]]:
     """Pair keys and values; keys are plain, since a tuple's hash follows it into its parts."""
     if not all(isinstance(key, str | int | float | bytes | None) for key in items[::2]):
-        raise TatamiError("a dictionary has a key that is no text and no number", hint=COPY)
+        raise TatamiError("a dictionary has a key that is neither text nor a number", hint=COPY)
     return list(zip(items[::2], items[1::2], strict=True))

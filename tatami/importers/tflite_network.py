@@ -115,7 +115,7 @@ class Work:
         """Give a constant input of integers, all in a row."""
         tensor = self.stored(operator, index)
         if tensor is None or tensor.kind not in ("int32", "int64") or tensor.data is None:
-            raise self.wrong(operator, f"has an input {index} that is no list of integers")
+            raise self.wrong(operator, f"has an input {index} that is not a list of integers")
         if tensor.data.size > 16:
             raise self.wrong(operator, f"has a list of {tensor.data.size} integers")
         return [int(number) for number in tensor.data.reshape(-1)]

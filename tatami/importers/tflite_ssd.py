@@ -265,7 +265,7 @@ def _pairs(
 
 def _map(tensor: Tensor) -> tuple[int, int, int, int]:
     if len(tensor.shape) != 4 or min(tensor.shape) < 1:
-        raise _wrong(f"has a head '{tensor.name}' that is no map")
+        raise _wrong(f"has a head '{tensor.name}' that is not a map")
     return tensor.shape[0], tensor.shape[1], tensor.shape[2], tensor.shape[3]
 
 

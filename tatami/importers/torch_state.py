@@ -88,7 +88,7 @@ def read_state(file: Path) -> dict[str, NDArray[Any]]:
             numbers = sum(math.prod(tensor.shape) for tensor in state.values())
             if numbers > MAX_SHARED * file.stat().st_size:
                 raise TatamiError(
-                    f"the file describes {numbers} numbers, its size is of fewer", hint=COPY
+                    f"the file describes {numbers} numbers, more than its size can hold", hint=COPY
                 )
             return {name: _array(name, value, storage) for name, value in state.items()}
     except TatamiError as error:
@@ -140,7 +140,7 @@ def load_state(
         if target == "-":
             continue
         if target not in weights or target in given:
-            reason = "is given twice" if target in given else "is no weight of the network"
+            reason = "is given twice" if target in given else "is not a weight of the network"
             raise TatamiError(f"'{target}', for '{name}' of the state, {reason}", hint=_TABLE)
         shape = tuple(weights[target].dims)
         if array.shape != shape:
@@ -176,7 +176,9 @@ def read_table(file: Path) -> dict[str, str]:
         if not words:
             continue
         if len(words) != 2 or words[0] in table:
-            raise TatamiError("not two names, or a name again", hint=_TABLE, file=file, line=number)
+            raise TatamiError(
+                "not two names, or a repeated name", hint=_TABLE, file=file, line=number
+            )
         table[words[0]] = words[1]
     return table
 

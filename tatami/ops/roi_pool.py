@@ -39,7 +39,7 @@ def roi_max_pool(
     n, c, h, w = x.shape
     if len(pictures) and (pictures.min() < 0 or pictures.max() >= n):
         raise TatamiError(
-            f"a region lies on a picture that is none of {n}", hint="count the pictures from 0"
+            f"a region names a picture outside the {n} given", hint="count the pictures from 0"
         )
     if not np.isfinite(xyxy).all():
         raise TatamiError("a region has an edge that is not finite", hint="leave it out")

@@ -27,7 +27,7 @@ def as_taken(first: Program, second: Program) -> Program:
     last = next((step for step in first.steps if step.output == name), None)
     if not isinstance(last, Dequantize) or first.values[last.inputs[0]].quantization != taken:
         raise TatamiError(
-            "its head takes other bytes than the feature map is in",
+            "its head expects other bytes than those of the feature map",
             hint="quantize both networks at once: give the folder that holds them",
         )
     bytes_ = last.inputs[0]

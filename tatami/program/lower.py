@@ -248,8 +248,8 @@ def _reduce_l2(state: Lowering, node: ir.Node) -> Step:
     axes = [axis - batch_axes(value) for axis in reduced_axes(node)]
     if len(axes) != 1 or axes[0] < 0 or not integer(node, "keepdims", 1):
         raise TatamiError(
-            f"{place(node)} does not add up along one axis that it keeps",
-            hint="add up along channels, rows or columns, with keepdims",
+            f"{place(node)} does not sum along one axis that it keeps",
+            hint="sum along channels, rows or columns, with keepdims",
         )
     return L2Norm(label(node), (state.float_input(node, 0),), output_name(node), axes[0])
 

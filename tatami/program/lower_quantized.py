@@ -160,7 +160,7 @@ def _dequantize(state: Lowering, node: ir.Node) -> bool:
         source = state.bytes[value]
         if quantization_of(node) != state.quantization(source):
             raise TatamiError(
-                f"{place(node)} reads bytes by another scale than they were written by",
+                f"{place(node)} reads bytes at another scale than they were written at",
                 hint="quantize the network again",
             )
         state.bytes[node.outputs[0]] = source
@@ -350,7 +350,7 @@ def _fully_connected(state: Lowering, node: ir.Node) -> bool:
     found = _integers(node, axis)
     if found is None or (real(node, "alpha", 1.0), real(node, "beta", 1.0)) != (1.0, 1.0):
         return False
-    matrix_of(node)  # refuses what is no fully connected layer
+    matrix_of(node)  # refuses what is not a fully connected layer
     weights = found[0] if axis == 0 else np.ascontiguousarray(found[0].T)
     return _convolution(state, node, (weights[:, :, None, None], found[1]), Window.square(1))
 

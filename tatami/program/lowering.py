@@ -337,7 +337,7 @@ def matrix_of(node: ir.Node) -> tuple[Array, Array]:
         or (bias is not None and bias.size not in (1, bias.shape[-1] if bias.ndim else 1))
     ):
         raise TatamiError(
-            f"{place(node)} is no fully connected layer",
+            f"{place(node)} is not a fully connected layer",
             hint="only a product of one row with a constant matrix on the right can be shipped",
         )
     if not integer(node, "transB", 0):

@@ -584,7 +584,7 @@ class Program:
         return {name: Lifetime(born[name], died[name]) for name in born}
 
     def rounded(self) -> frozenset[str]:
-        """Find the values that float arithmetic takes part in: back ends may round them differently.
+        """Find the values that float arithmetic takes part in: back ends may round them otherwise.
 
         Moving floats, and converting them from integers and to them, is exact.
         """

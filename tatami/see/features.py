@@ -82,7 +82,7 @@ def draw_maps(name: str, maps: Float32, limit: int = 64) -> Picture:
             MAX_SIDE (before memory is taken).
     """
     if limit < 1:
-        raise TatamiError(f"{limit} maps are none", hint="ask for at least one")
+        raise TatamiError(f"{limit} maps asked for", hint="ask for at least one")
     shape = "x".join(str(side) for side in maps.shape)
     channels = _channels(maps)
     shown = channels[:limit]
@@ -114,7 +114,7 @@ def draw_filters(
         TatamiError: As for ``draw_maps``.
     """
     if limit < 1:
-        raise TatamiError(f"{limit} filters are none", hint="ask for at least one")
+        raise TatamiError(f"{limit} filters asked for", hint="ask for at least one")
     outputs, inputs = weight.shape[:2]
     shape = "x".join(str(side) for side in weight.shape)
     text = f"filters of {name}: {shape}, {value_range(weight)}"

@@ -80,7 +80,8 @@ def truncate(network: Network, kept: Mapping[str, int]) -> tuple[Network, list[T
             )
         if not 1 <= count <= min(known[name]):
             raise TatamiError(
-                f"{count} singular values of '{name}'", hint=f"give 1 to {min(known[name])}"
+                f"'{name}' cannot keep {count} singular values",
+                hint=f"give 1 to {min(known[name])}",
             )
     model = network.model.clone()
     records = []

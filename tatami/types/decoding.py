@@ -179,7 +179,7 @@ class RegionDecoding:
 
 
 def _common(found: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """What both kinds of decoding say of scores and suppression."""
+    """Read what both kinds of decoding say of scores and suppression."""
     center, side = strict.positive(key, "variances", found["variances"], 2)
     return {
         "variances": (center, side),

@@ -102,7 +102,7 @@ def test_a_font_without_katakana_is_not_used(tmp_path: Path) -> None:
 
 def test_something_else_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("dear")
-    with pytest.raises(TatamiError, match="this holds something else"):
+    with pytest.raises(TatamiError, match="the folder holds something else"):
         write_katakana(tmp_path, per_class=1)
     with pytest.raises(TatamiError, match="0 pictures a class"):
         write_katakana(tmp_path / "new", per_class=0)

@@ -110,7 +110,7 @@ def test_hoiems_groups_are_for_vocs_classes() -> None:
         assert similar[voc.index(a), voc.index(b)] == expected, (a, b)
     assert similar_classes(("dog", "cat"))[0, 1]
     assert not similar_classes(("dog", "cat", "digit")).any()
-    with pytest.raises(ValueError, match="'wolf' is no class"):
+    with pytest.raises(ValueError, match="'wolf' is not a class"):
         similar_classes(CLASSES, [("cat", "wolf")])
 
 

@@ -80,7 +80,8 @@ def test_refusals_name_the_layer_and_the_hint(tmp_path, builder, small_spec):
     x = body(b)
     four = [b.constant(np.ones(16)) for _ in range(4)]
     x = b.node("BatchNormalization", x, *four)
-    refused(r"BatchNormalization 'v1_batch.*fold the network first", b.network(path, spec, x, size, result))
+    network = b.network(path, spec, x, size, result)
+    refused(r"BatchNormalization 'v1_batch.*fold the network first", network)
 
 
 def test_a_network_of_another_program_has_a_program_too(tmp_path, builder):

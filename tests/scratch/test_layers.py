@@ -115,7 +115,7 @@ def test_dropout_drops_its_share_and_keeps_the_mean():
     assert np.array_equal(layer.backward(x), y)
     again = Dropout(0.3, np.random.default_rng(1)).forward(x, training=True)
     assert not np.array_equal(again, y)
-    with pytest.raises(TatamiError, match="dropout of 1"):
+    with pytest.raises(TatamiError, match="the dropout ratio is 1"):
         Dropout(1, rng)
 
 

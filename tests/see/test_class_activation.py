@@ -13,8 +13,8 @@ from onnx import helper
 from tatami import graph
 from tatami.errors import TatamiError
 from tatami.graph import Network
-from tatami.rules.decoding import candidates
 from tatami.pipeline.explain import target_of as target_inside
+from tatami.rules.decoding import candidates
 from tatami.see.class_activation import class_activation, in_numbers, last_maps
 from tatami.tasks.inside import Inside
 from tatami.types import AnchorGrid, Decoding, DetectionSpec, InputSpec, SegmentationSpec, Size

@@ -62,7 +62,7 @@ def read(root: Path, split: str) -> LabeledReading:
         content = read_bytes(file, MAX_BYTES)
         if not content or len(content) % (head + PIXELS):
             raise TatamiError(
-                f"{len(content)} bytes are no whole records of {head + PIXELS}",
+                f"{len(content)} bytes are not a whole number of records of {head + PIXELS}",
                 hint="download it again",
                 file=file,
             )

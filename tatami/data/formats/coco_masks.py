@@ -71,11 +71,13 @@ def read(root: Path, split: str) -> MaskReading:
     """
     file = coco.split_files(root)[split]
     content = coco.read_content(file)
-    categories = coco.categories_of(content["categories"], file)
+    notes: list[str] = []
+    categories = coco.categories_of(content["categories"], file, content["annotations"], notes)
     names = checked_names((BACKGROUND, *categories.values()), file)
     label_of = {identity: label for label, identity in enumerate(categories, 1)}
     problems: list[Problem] = []
-    images = coco.images_of(content["images"], file, problems)
+    bases = coco.picture_folders(root, file, split)
+    images = coco.images_of(content["images"], file, problems, bases)
     entries: dict[int | str, list[dict[str, object]]] = {identity: [] for identity in images}
     for at, entry in enumerate(content["annotations"]):
         image = coco.identity_of(entry, "image_id")
@@ -88,13 +90,12 @@ def read(root: Path, split: str) -> MaskReading:
         else:
             entries[image].append(entry)
 
-    bases = coco.picture_folders(root, file, split)
     found = []
     for identity, known in images.items():
         if known is None:
             continue
         name, stated = known
-        picture = next((base / name for base in bases if (base / name).is_file()), bases[0] / name)
+        picture = coco.picture_at(bases, name)
         size = checked_size(picture, stated, file, None, problems)
         shapes = (
             None if size is None else _shapes(entries[identity], size, label_of, file, problems)
@@ -113,7 +114,7 @@ def read(root: Path, split: str) -> MaskReading:
 
     ids = tuple(one.id for one in found)
     masks = LabeledMasks(root, split, names, usual_colors(len(names)), ids, labeled)
-    return MaskReading(masks, in_order(problems))
+    return MaskReading(masks, in_order(problems), tuple(notes))
 
 
 def _mask(one: _Labeled) -> Mask:
@@ -139,14 +140,14 @@ def _shapes(
     for at, entry in enumerate(entries):
         identity = coco.identity_of(entry, "id")
         title = f"annotation {at if identity is None else identity} of {entry.get('image_id')}"
-        category = entry.get("category_id")
-        if not isinstance(category, int) or isinstance(category, bool) or category not in label_of:
-            reason = f"{title}: category {coco.shown(category)} is not among the categories"
+        category = coco.whole(entry.get("category_id"))
+        if category is None or category not in label_of:
+            reason = f"{title}: category {coco.shown(entry.get('category_id'))} is not among the categories"
             hint = "declare it or correct it"
             problems.append(Problem("unknown-class", file, None, reason, hint))
             continue
         try:
-            crowd = entry.get("iscrowd", 0) not in (0, False)
+            crowd = entry.get("iscrowd") not in (0, False, None, "0")
             polygons, runs = _segmentation(entry.get("segmentation"), size)
             shapes.append(_Shape(label_of[category], crowd, polygons, runs))
         except ValueError as error:
@@ -185,7 +186,7 @@ def _polygon(value: object, size: Size) -> Float64:
             longer side.
     """
     if not isinstance(value, list) or len(value) < 6 or len(value) % 2:
-        raise ValueError("a polygon is no list of three corners or more, x and y in turns")
+        raise ValueError("a polygon is not a list of at least three corners, x and y in turns")
     numbers = np.array([coco.finite(one, "a polygon") for one in value], np.float64).reshape(-1, 2)
     longer = max(size.width, size.height)
     if (numbers < -longer).any() or (numbers > 2 * longer).any():

@@ -104,7 +104,7 @@ def read(root: Path, split: str) -> Reading:
         label = _label_path(picture)
         if label in label_of:
             same = label_of[label] == picture
-            other = "stands twice" if same else f"has the label file of {label_of[label].name}"
+            other = "appears twice" if same else f"has the label file of {label_of[label].name}"
             where = list_file or picture
             reason = f"{picture.name} {other}"
             problems.append(Problem("duplicate-picture", where, line, reason, "delete one"))
@@ -211,7 +211,7 @@ def _yaml(file: Path) -> dict[str, object]:
         raise TatamiError(f"malformed YAML: {error}", hint="fix the file", file=file) from error
     if not isinstance(content, dict):
         raise TatamiError(
-            "is no mapping of keys to values", hint="give names, train, val", file=file
+            "is not a mapping of keys to values", hint="give names, train, val", file=file
         )
     return content
 
@@ -237,7 +237,7 @@ def _names(value: object, file: Path) -> tuple[str, ...]:
             )
         value = [value[at] for at in range(len(value))]
     if not isinstance(value, list):
-        raise TatamiError("names is no list and no mapping", hint="list the names", file=file)
+        raise TatamiError("names is neither a list nor a mapping", hint="list the names", file=file)
     for at, name in enumerate(value):
         # YAML reads an unquoted no as False; a number is a fair name for a digit
         if isinstance(name, bool) or not isinstance(name, str | int):
@@ -308,7 +308,7 @@ def _pictures(
             if names_a_path(text):
                 yield _listed(source, text), source, line
             elif text:
-                reason, hint = f"{text[:80]!r} is no path", "write one path a line"
+                reason, hint = f"{text[:80]!r} is not a path", "write one path a line"
                 problems.append(Problem("bad-label", source, line, reason, hint))
 
 
@@ -396,7 +396,7 @@ def _box(text: str) -> tuple[int, tuple[float, float, float, float]]:
     values = [number(word) for word in words]
     which = int(values[0])
     if which != values[0] or abs(which) > 10**9:
-        raise ValueError(f"{words[0][:40]!r} is no class number")
+        raise ValueError(f"{words[0][:40]!r} is not a class number")
     if len(words) > 5:
         across, down = values[1::2], values[2::2]
         return which, (min(across), min(down), max(across), max(down))

@@ -72,7 +72,7 @@ def test_classes_are_sorted_names_or_the_list_beside(root: Path) -> None:
     (problem,) = reading.problems
     assert (problem.kind, problem.line) == ("unknown-class", 3)
     (root / "classes.txt").write_text("dog\ndog\n")
-    with pytest.raises(TatamiError, match="'dog' stands twice"):
+    with pytest.raises(TatamiError, match="'dog' appears twice"):
         voc.read(root, "all")
 
 
@@ -90,7 +90,7 @@ def test_classes_are_sorted_names_or_the_list_beside(root: Path) -> None:
         (thing("1e999", 1, 4, 4), "bad-label", "not a finite"),
         (thing("1_0", 1, 12, 4), "bad-label", "not a finite"),
         (thing("", 1, 4, 4), "bad-label", "not a finite"),
-        (thing(1, 1, 4, 4, ""), "bad-label", "no class name"),
+        (thing(1, 1, 4, 4, ""), "bad-label", "not a class name"),
         (thing(1, 1, 4, 4).replace("xmin", "xmim"), "bad-label", "<bndbox> has no <xmin>"),
         ("<object><name>cat</name></object>", "bad-label", "<object> has no <bndbox>"),
         ("<object><bndbox/></object>", "bad-label", "has no <name>"),
