@@ -1,4 +1,6 @@
-"""Faster R-CNN: S. Ren, K. He, R. Girshick and J. Sun, "Faster R-CNN: Towards Real-Time Object
+"""Faster R-CNN, a detector in two stages.
+
+S. Ren, K. He, R. Girshick and J. Sun, "Faster R-CNN: Towards Real-Time Object
 Detection with Region Proposal Networks", NIPS 2015.
 
 Fast R-CNN whose regions come from a region proposal network on the same feature map (section 3.1).
@@ -38,12 +40,20 @@ Learning = Literal["all", "proposals", "regions"]
 
 
 class FasterRCNN(TwoStage):
-    """The network: images (n, 3, H, W), H and W multiples of 16, to the feature map and the maps
-    of the region proposal network; and its head.
+    """The network: images (n, 3, H, W), H and W multiples of 16, to a feature map and proposals.
 
-    proposals, decoding: as ``plan`` gives them.  width: multiplies every layer's channels.
-    learning: which parts the loss is of; ``regions`` takes proposals that come with the pictures,
-    where there are any, for one step of the alternating training (section 3.2).
+    Its head says what is in a region.
+
+    Args:
+        classes: How many.
+        proposals: As ``plan`` gives them.
+        decoding: As ``plan`` gives it.
+        width: Multiplies every layer's channels.
+        backbone: The classifier that it is made of.
+
+    Attributes:
+        learning: Which parts the loss is of. ``regions`` takes proposals that come with the
+            pictures, where there are any, for one step of the alternating training (section 3.2).
     """
 
     stride = 16
@@ -87,22 +97,30 @@ class FasterRCNN(TwoStage):
             max_detections=300,
         )
         return proposals, RegionDecoding(
-            bins=bins_of(backbone), stride=cls.stride, least_side=round(16 * share, 2)
+            bins=bins_of(backbone), stride=cls.stride, min_side=round(16 * share, 2)
         )
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """(n, 3, H, W) -> the feature map (n, channels, H / 16, W / 16), and of its anchors the
-        offsets (n, 4 A, H / 16, W / 16) and the scores (n, 2 A, H / 16, W / 16)."""
+        """Compute the feature map of images (n, 3, H, W), and what its anchors say.
+
+        Returns:
+            The map (n, channels, H / 16, W / 16), the anchors' offsets (n, 4 A, H / 16, W / 16) and
+            their scores (n, 2 A, H / 16, W / 16).
+        """
         features = self.backbone.trunk(images)
         return features, *self.rpn(features)
 
     def head(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the numbers of the classes and the offsets of pooled regions."""
         numbers, offsets = self.regions(self.backbone.tail(pooled))
         return numbers, offsets
 
     def loss(self, raw: tuple[Tensor, ...], targets: Sequence[Boxes]) -> dict[str, Tensor]:
-        """``objectness`` and ``anchors``, the region proposal network's; ``classes`` and
-        ``coordinates``, those of the regions that it finds: approximate joint training."""
+        """Compute the parts whose sum is lowered: approximate joint training.
+
+        ``objectness`` and ``anchors`` are the region proposal network's; ``classes`` and
+        ``coordinates`` those of the regions that it finds.
+        """
         features, offsets, scores = raw
         truths, given = zip(*(split(each) for each in targets), strict=True)
         rows, columns = features.shape[2:]
@@ -116,7 +134,7 @@ class FasterRCNN(TwoStage):
         return parts
 
     def _proposed(self, offsets: Tensor, scores: Tensor, size: Size) -> list[Float32]:
-        """What the network itself proposes, as it will when it is used; nothing flows back."""
+        """Propose as the network will when it is used; nothing flows back."""
         maps = [one.detach().float().cpu().numpy() for one in (offsets, scores)]
         return [
             proposed_regions(of_picture, self.proposals, self.decoding, size)
@@ -125,8 +143,10 @@ class FasterRCNN(TwoStage):
 
 
 class RegionProposals(nn.Module):
-    """The region proposal network (section 3.1): a 3x3 convolution and two layers beside each
-    other, on a feature map."""
+    """The region proposal network (section 3.1), on a feature map.
+
+    A 3x3 convolution and two layers beside each other.
+    """
 
     def __init__(self, inputs: int, channels: int, anchors: int) -> None:
         super().__init__()

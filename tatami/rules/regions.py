@@ -10,7 +10,7 @@ S. Ren, K. He, R. Girshick and J. Sun, "Faster R-CNN", NIPS 2015, R. Girshick, "
    picture's pixels, best first, and are laid onto the input by the picture's placement. With
    ``warp`` there is no such network, and regions stay in the picture's pixels.
 2. Regions are cut to the input (with ``warp``, to the picture). One with a side below
-   ``least_side`` is dropped. Those that the network proposed are thinned by greedy NMS. The first
+   ``min_side`` is dropped. Those that the network proposed are thinned by greedy NMS. The first
    ``max_regions`` stay.
 3. With ``pool``, the feature map within each region is max-pooled (tatami/ops/roi_pool.py). With
    ``warp``, the picture within it, with ``context`` pixels around, is warped to the input.
@@ -230,7 +230,7 @@ def given_regions(
 
 def _large(regions: Float32, decoding: RegionDecoding) -> Bool:
     sides = (regions[:, 2:] - regions[:, :2]).min(axis=1)
-    large: Bool = (sides >= np.float32(decoding.least_side)) & (sides > 0)
+    large: Bool = (sides >= np.float32(decoding.min_side)) & (sides > 0)
     return large
 
 

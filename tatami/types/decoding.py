@@ -110,6 +110,10 @@ class Decoding:
         )
 
 
+_ON_DISK = {"min_side": "least_side"}
+"""Keys of a RegionDecoding in files that are older than the names of its fields."""
+
+
 @dataclass(frozen=True)
 class RegionDecoding:
     """How regions of a picture become detections: see rules/regions.py, which is the rule.
@@ -124,7 +128,7 @@ class RegionDecoding:
         scores: ``softmax``, over the background, which is first, and the classes; or ``sigmoid``,
             of a number a class.
         variances: The offsets of the center and logarithms of the sides are multiplied by these.
-        least_side: A region with a side of fewer pixels of the input is left out.
+        min_side: A region with a side of fewer pixels of the input is left out.
         max_regions: Regions, the best, that are looked at.
         nms: As in Decoding.
         agnostic: As in Decoding.
@@ -140,7 +144,7 @@ class RegionDecoding:
     context: int = 16
     scores: Literal["softmax", "sigmoid"] = "softmax"
     variances: tuple[float, float] = (0.1, 0.2)
-    least_side: float = 1.0
+    min_side: float = 1.0
     max_regions: int = 300
     nms: Literal["iou", "diou"] = "iou"
     agnostic: bool = False
@@ -151,17 +155,18 @@ class RegionDecoding:
 
     def to_json(self) -> dict[str, Any]:
         """Give its members as plain values."""
-        return asdict(self) | {"bins": str(self.bins)}
+        members = {_ON_DISK.get(name, name): value for name, value in asdict(self).items()}
+        return members | {"bins": str(self.bins)}
 
     @staticmethod
     def from_json(value: object, key: str = KEY) -> RegionDecoding:
         """Read what a file's metadata says of it. Raises TatamiError."""
-        found = strict.members(key, value, RegionDecoding)
+        found = strict.members(key, value, RegionDecoding, _ON_DISK)
         if not isinstance(found["bins"], str):
             raise strict.refuse(key, "has bins that are not text as '7x7'")
         common = _common(found, key)
-        (least_side,) = strict.finite(key, "least_side", [found["least_side"]], 1)
-        if least_side < 0:
+        (min_side,) = strict.finite(key, "least_side", [found["least_side"]], 1)
+        if min_side < 0:
             raise strict.refuse(key, "has a least_side below 0")
         bins = Size.parse(found["bins"])
         if max(bins.width, bins.height) > 64:
@@ -172,7 +177,7 @@ class RegionDecoding:
             strict.whole(key, "stride", found["stride"], 1, 1024),
             strict.whole(key, "context", found["context"], 0, 1024),
             strict.one_of(key, "scores", found["scores"], ("softmax", "sigmoid")),
-            least_side=least_side,
+            min_side=min_side,
             max_regions=strict.whole(key, "max_regions", found["max_regions"], 1, 10**6),
             **common,
         )

@@ -1,4 +1,4 @@
-"""Values that were read from JSON text, held to what they must be."""
+"""Check values that were read from JSON text."""
 
 from __future__ import annotations
 
@@ -15,11 +15,20 @@ def refuse(key: str, reason: str) -> TatamiError:
     return TatamiError(f"the metadata entry {key} {reason}", hint="export the network again")
 
 
-def members(key: str, value: object, kind: type) -> dict[str, Any]:
-    """Give the members of a JSON object, which are exactly the fields of a dataclass."""
+def members(
+    key: str, value: object, kind: type, on_disk: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Give the members of a JSON object, which are exactly the fields of a dataclass.
+
+    Args:
+        key: The metadata entry.
+        value: The object.
+        kind: The dataclass.
+        on_disk: What the object calls fields that have another name there.
+    """
     if not isinstance(value, dict):
         raise refuse(key, "is not a JSON object")
-    names = {field.name for field in fields(kind)}
+    names = {(on_disk or {}).get(field.name, field.name) for field in fields(kind)}
     for name in sorted(names ^ set(value)):
         raise refuse(key, f"{'lacks' if name in names else 'has an unknown'} member '{name}'")
     return value

@@ -85,7 +85,7 @@ def test_the_anchors_are_the_papers_at_the_papers_size():
     areas, ratios = found.prod(axis=1), found[:, 1] / found[:, 0]
     np.testing.assert_allclose(np.sqrt(areas), np.repeat([128, 256, 512], 3), rtol=1e-4)
     np.testing.assert_allclose(ratios, [0.5, 1, 2] * 3, rtol=1e-4)
-    assert decoding.least_side == 16
+    assert decoding.min_side == 16
     smaller, _ = FasterRCNN.plan(Size(160, 128), "vgg16")
     assert smaller is not None
     np.testing.assert_allclose(np.array(smaller.grids[0].anchors), found * 128 / 600, rtol=1e-4)

@@ -32,7 +32,7 @@ PROPOSALS = Decoding(
     iou_threshold=0.7,
     max_candidates=6000,
 )
-REGIONS = RegionDecoding(bins=Size(3, 2), least_side=4.0, max_regions=5)
+REGIONS = RegionDecoding(bins=Size(3, 2), min_side=4.0, max_regions=5)
 SPEC = TwoStageSpec(("a", "b"), InputSpec(SIZE), PROPOSALS, REGIONS)
 
 

@@ -226,7 +226,7 @@ def _source(spec: TwoStageSpec, programs: Programs, name: str, options: Options)
         **picture_macros(pictures, first.values[first.inputs[0]]),
         "WARPS": int(features is None),
         **(_warping(decoding) if features is None else _pooling(features, head, decoding)),
-        "LEAST_SIDE": number(decoding.least_side),
+        "LEAST_SIDE": number(decoding.min_side),
         "MAX_REGIONS": decoding.max_regions,
         "PROPOSES": int(proposals is not None),
         "NUMBERS": head.values[head.outputs[0]].shape[0],
