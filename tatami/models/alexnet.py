@@ -1,4 +1,6 @@
-"""AlexNet: A. Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014:
+"""AlexNet, a classifier.
+
+A. Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014:
 the network of "ImageNet Classification with Deep Convolutional Neural Networks" (NIPS 2012) for one
 processor, without its groups and its local response normalization.
 

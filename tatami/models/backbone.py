@@ -57,10 +57,12 @@ class VGGBackbone(Backbone):
         self.outputs = _inputs(whole.classifier[-1])
 
     def trunk(self, images: Tensor) -> Tensor:
+        """Compute the feature map of images."""
         features: Tensor = self.features(images)
         return features
 
     def tail(self, pooled: Tensor) -> Tensor:
+        """Compute the features of pooled regions."""
         features: Tensor = self.classifier(pooled.flatten(1))
         return features
 
@@ -83,11 +85,13 @@ class ResNetBackbone(Backbone):
         self.outputs = _inputs(whole.fc)
 
     def trunk(self, images: Tensor) -> Tensor:
+        """Compute the feature map of images."""
         x = self.maxpool(F.relu(self.bn1(self.conv1(images)), inplace=True))
         features: Tensor = self.layer3(self.layer2(self.layer1(x)))
         return features
 
     def tail(self, pooled: Tensor) -> Tensor:
+        """Compute the features of pooled regions."""
         return average_bins(self.layer4(pooled), 1, 1).flatten(1)
 
 
@@ -105,10 +109,12 @@ class MobileNetV1Backbone(Backbone):
         self.outputs = _inputs(whole.fc)
 
     def trunk(self, images: Tensor) -> Tensor:
+        """Compute the feature map of images."""
         features: Tensor = self.features[:-2](images)
         return features
 
     def tail(self, pooled: Tensor) -> Tensor:
+        """Compute the features of pooled regions."""
         return average_bins(self.features[-2:](pooled), 1, 1).flatten(1)
 
 
@@ -129,7 +135,7 @@ BACKBONES: dict[str, Callable[[float], Backbone]] = {
 
 
 def bins_of(name: str) -> Size:
-    """What a region is pooled to for a backbone of the table."""
+    """Give what a region is pooled to for a backbone of the table."""
     maker = BACKBONES[name]
     kind = maker.func if isinstance(maker, partial) else maker
     bins: Size = kind.bins  # type: ignore[union-attr]

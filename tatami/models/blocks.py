@@ -24,6 +24,7 @@ class ConvNormLeaky(nn.Module):
         nn.init.kaiming_normal_(self.conv.weight, a=0.1, nonlinearity="leaky_relu")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Compute the layers' result, whose shape the class states."""
         return F.leaky_relu(self.norm(self.conv(x)), 0.1, inplace=True)
 
 
@@ -115,6 +116,7 @@ class ConvNormRelu(nn.Module):
         self.norm = nn.BatchNorm2d(outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Compute the layers' result, whose shape the class states."""
         return F.relu(self.norm(self.conv(x)), inplace=True)
 
 
@@ -144,7 +146,7 @@ def uneven_bins(
 def _plain_bins(
     x: torch.Tensor, rows: int, columns: int, pool: Callable[..., torch.Tensor]
 ) -> torch.Tensor | None:
-    """The bins by one plain operator; None where there is none that makes them."""
+    """Make the bins by one plain operator; None where there is none that does."""
     height, width = x.shape[2:]
     down, across = _even_bins(height, rows), _even_bins(width, columns)
     if down is not None and across is not None:

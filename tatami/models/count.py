@@ -245,7 +245,7 @@ class _Record(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self.made[id(made)].waits = self.operators[-1]
 
     def operand(self, given: Tensor | float) -> _Made:
-        """A tensor's value, or a number as a file holds it: a constant without sides."""
+        """Give a tensor's value, or a number as a file holds it: a constant without sides."""
         return self.value(given) if isinstance(given, Tensor) else _Made((), stored=True)
 
     def value(self, tensor: Tensor) -> _Made:
@@ -288,7 +288,7 @@ class _Record(TorchDispatchMode):  # type: ignore[no-untyped-call]
     # At the end ----------------------------------------------------------------------------------
 
     def nodes(self, answers: Sequence[Tensor], outputs: Sequence[str]) -> list[Node]:
-        """The nodes as a file has them: named, and without those that others stand for."""
+        """Give the nodes as a file has them: named, without those that others stand for."""
         answered = [self.value(one) for one in answers]
         operators = _merged(self.operators, answered)
         names = value_names([(one.module, one.kind) for one in operators])
@@ -326,8 +326,10 @@ _UNARY = ("relu", "leaky_relu", "tanh", "sigmoid", "exp", "hardtanh", "clamp")
 
 
 def _merged(operators: list[_Operator], answered: Sequence[_Made]) -> list[_Operator]:
-    """As the passes of graph/ do: a pad goes into its pool, three nodes become SpaceToDepth, and
-    what nobody reads is dropped."""
+    """Merge as the passes of graph/ do.
+
+    A pad goes into its pool, three nodes become SpaceToDepth, and what nobody reads is dropped.
+    """
     readers: dict[_Made, list[_Operator]] = defaultdict(list)
     maker: dict[_Made, _Operator] = {}
     for one in operators:

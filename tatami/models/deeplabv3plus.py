@@ -1,4 +1,6 @@
-"""DeepLabv3+: L.-C. Chen, Y. Zhu, G. Papandreou, F. Schroff and H. Adam, "Encoder-Decoder with
+"""DeepLabv3+, a segmenter.
+
+L.-C. Chen, Y. Zhu, G. Papandreou, F. Schroff and H. Adam, "Encoder-Decoder with
 Atrous Separable Convolution for Semantic Image Segmentation", ECCV 2018.
 
 A backbone at output stride 16, atrous separable spatial pyramid pooling with image pooling, and a
@@ -77,6 +79,7 @@ class Pyramid(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Compute the layers' result, whose shape the class states."""
         whole = self.image(average_bins(x, 1, 1))  # (n, outputs, 1, 1)
         parts = [F.interpolate(whole, x.shape[-2:], mode="nearest"), self.point(x)]
         parts += [F.relu(layer(x)) for layer in self.atrous]

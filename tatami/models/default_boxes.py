@@ -52,7 +52,7 @@ class DefaultBoxDetector(Detector):
         anchors: Sequence[tuple[float, float]] = (),
         min_scale: float | None = None,
     ) -> Decoding:
-        """The default boxes for an input of that size.
+        """Lay the default boxes for an input of that size.
 
         min_scale: where objects are smaller than the paper's, what the scales begin with.
         Raises TatamiError for one that is not between 0 and 0.4, and for a side too short.
@@ -68,10 +68,10 @@ class DefaultBoxDetector(Detector):
     @classmethod
     @abstractmethod
     def boxes_from(cls, min_scale: float, size: Size) -> Decoding:
-        """The paper's boxes, their scales beginning with ``least``."""
+        """Lay the paper's boxes, their scales beginning with ``min_scale``."""
 
     def loss(self, raw: Sequence[Tensor], targets: Sequence[Boxes]) -> dict[str, Tensor]:
-        """The paper's: see ``multibox_loss``."""
+        """Compute the paper's loss: see ``multibox_loss``."""
         return multibox_loss(raw, targets, self.decoding)
 
 
@@ -85,7 +85,7 @@ Shapes = Sequence[tuple[float, float]]
 def grids_of(
     size: Size, cells: Sequence[tuple[int, int]], boxes: Sequence[Shapes]
 ) -> tuple[AnchorGrid, ...]:
-    """A grid for each map, whose (rows, columns) are ``cells``, of the boxes for each stage.
+    """Make a grid for each map, whose (rows, columns) are ``cells``, of each stage's boxes.
 
     A cell's center is ((column + 0.5) / columns, (row + 0.5) / rows) of the input (section 2.2,
     "Choosing scales and aspect ratios for default boxes"). A small input has fewer maps than there
@@ -125,7 +125,7 @@ def ssd_scales(min_scale: float, maps: int) -> list[float]:
 def shapes(
     scale: float, larger: float, ratios: Sequence[float], size: Size
 ) -> list[tuple[float, float]]:
-    """The default boxes (width, height) of one map, in pixels: equation 4 and what follows it.
+    """Give one map's default boxes (width, height) in pixels: equation 4 and what follows.
 
     scale: of the sides to the input's.  larger: the scale of the next map; the square between the
     two is a box too.  ratios: width over height, beside 1; each stands for its inverse as well.
@@ -166,7 +166,7 @@ def default_boxes(grids: tuple[AnchorGrid, ...], cells: tuple[tuple[int, int], .
 def match(
     boxes: Float32, truths: Float32, threshold: float = 0.5, background: float | None = None
 ) -> Int64:
-    """The truth that each box (n, 4) answers for, of truths (m, 4), both xyxy: (n,) indices.
+    """Find the truth that each box (n, 4) answers for, of (m, 4), both xyxy: (n,) indices.
 
     First each truth gets its best box, the best pair first, so that two truths never share one;
     then each other box whose IoU with some truth exceeds ``threshold`` the truth that it overlaps
@@ -304,7 +304,7 @@ def hard_negatives(scores: Tensor, labels: Tensor, ratio: int = NEGATIVES) -> Te
 
 
 def _by_box(maps: Sequence[Tensor], decoding: Decoding, numbers: int | None) -> Tensor:
-    """Maps (n, A * numbers, rows, columns) of each grid as (n, d, numbers), a row a box."""
+    """Lay maps (n, A * numbers, rows, columns) of each grid out as (n, d, numbers)."""
     found = []
     for one, grid in zip(maps, decoding.grids, strict=True):
         n, channels, rows, columns = one.shape
@@ -345,6 +345,7 @@ class Heads(nn.Module):
                 nn.init.zeros_(part.bias)
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Compute the layers' result, whose shape the class states."""
         raw: list[Tensor] = []
         for pair, x in zip(self.pairs, maps, strict=True):
             assert isinstance(pair, nn.ModuleList)
@@ -353,8 +354,10 @@ class Heads(nn.Module):
 
 
 def check_batch(images: Tensor, module: nn.Module) -> None:
-    """Raise TatamiError for a batch of 1 where it is to be normalized by its own statistics: the
-    last maps may have a single cell, of which there are none."""
+    """Raise TatamiError for a batch of 1 that is to be normalized by its own statistics.
+
+    The last maps may have a single cell, of which there are none.
+    """
     if not module.training or len(images) > 1:
         return
     if any(isinstance(part, nn.BatchNorm2d) for part in module.modules()):

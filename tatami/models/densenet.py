@@ -1,12 +1,14 @@
-"""DenseNet: G. Huang, Z. Liu, L. van der Maaten and K. Weinberger, "Densely Connected Convolutional
+"""DenseNet, classifiers.
+
+G. Huang, Z. Liu, L. van der Maaten and K. Weinberger, "Densely Connected Convolutional
 Networks", CVPR 2017, Table 1: 121, 169, 201 and 264 layers (DenseNet-BC).
 
 Layers, names and shapes are those of torchvision's ``densenet121`` to ``densenet201``, so that
 their weights load, also the files of before 2018, which write ``norm.1`` for ``norm1``. 8.0 M
 parameters and 2.83 G multiply-adds for 121 layers at 224x224.
 
-A layer normalizes what it reads, so most normalizations follow no convolution: ``tatami fold
---depthwise`` makes them convolutions of their own.
+A layer normalizes what it reads, so most normalizations follow no convolution: folding makes them
+depthwise convolutions of their own.
 """
 
 from __future__ import annotations
@@ -85,6 +87,7 @@ class DenseBlock(nn.Module):
             self.add_module(f"denselayer{index + 1}", layer)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Compute the layers' result, whose shape the class states."""
         for layer in self.children():
             x = torch.cat((x, layer(x)), dim=1)
         return x
@@ -104,6 +107,7 @@ class DenseLayer(nn.Module):
         self.conv2 = nn.Conv2d(4 * growth, growth, kernel_size=3, padding=1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Compute the layers' result, whose shape the class states."""
         x = self.conv1(F.relu(self.norm1(x), inplace=True))
         y: Tensor = self.conv2(F.relu(self.norm2(x), inplace=True))
         return y
@@ -118,6 +122,7 @@ class Transition(nn.Module):
         self.conv = nn.Conv2d(inputs, outputs, kernel_size=1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Compute the layers' result, whose shape the class states."""
         return F.avg_pool2d(self.conv(F.relu(self.norm(x), inplace=True)), 2)
 
 

@@ -55,5 +55,5 @@ class Detector(nn.Module):
 
 
 def as_maps(raw: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """What a network's forward gave, as maps in their order."""
+    """Give what a network's forward gave as maps in their order."""
     return (raw,) if isinstance(raw, Tensor) else raw

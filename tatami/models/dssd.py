@@ -1,4 +1,6 @@
-"""DSSD: C. Fu, W. Liu, A. Ranga, A. Tyagi and A. Berg, "DSSD: Deconvolutional Single Shot
+"""DSSD, a detector.
+
+C. Fu, W. Liu, A. Ranga, A. Tyagi and A. Berg, "DSSD: Deconvolutional Single Shot
 Detector", 2017.
 
 An SSD on ResNet-101, whose last map goes back up, doubled and multiplied with the map that it came
@@ -88,7 +90,7 @@ class DSSD(DefaultBoxDetector):
 
     @classmethod
     def boxes_from(cls, min_scale: float, size: Size) -> Decoding:
-        """The default boxes: the scales are an SSD's."""
+        """Lay the default boxes: the scales are an SSD's."""
         steps = ssd_scales(min_scale, MAPS)
         boxes = [shapes(steps[at], steps[at + 1], RATIOS, size) for at in range(MAPS)]
         grids = grids_of(size, cls.cells(size), boxes)
@@ -151,6 +153,7 @@ class Last(nn.Module):
         self.widen = ConvNormRelu(between, outputs, kernel=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Compute the layers' result, whose shape the class states."""
         x = self.reduce(x)
         padding = [last_padding(int(side)) for side in x.shape[2:]]
         x = self.norm(F.conv2d(x, self.conv.weight, None, stride=2, padding=padding))
@@ -175,14 +178,17 @@ class Deconvolution(nn.Module):
         self.beside_norm = nn.BatchNorm2d(outputs)
 
     def start(self) -> None:
-        """The product of two random maps teaches neither, and the paper begins from a trained SSD:
-        here each begins as almost the finer map alone, as an SSD's, and the coarser one joins in as
-        it learns."""
+        """Begin as almost the finer map alone, as an SSD's.
+
+        The product of two random maps teaches neither, and the paper begins from a trained SSD.
+        Here the coarser map joins in as it learns.
+        """
         nn.init.kaiming_normal_(self.deconv.weight, mode="fan_out", nonlinearity="linear")
         nn.init.constant_(self.below_norm.weight, 0.1)
         nn.init.ones_(self.below_norm.bias)
 
     def forward(self, below: Tensor, beside: Tensor) -> Tensor:
+        """Compute the layers' result, whose shape the class states."""
         more = [int(b) - 2 * int(a) for a, b in zip(below.shape[2:], beside.shape[2:], strict=True)]
         doubled = F.conv_transpose2d(
             below,
@@ -199,8 +205,10 @@ class Deconvolution(nn.Module):
 
 
 class Prediction(nn.Module):
-    """The prediction module (c) of figure 2: a residual block of 1x1 convolutions, whose shortcut
-    has one too.  (n, inputs, h, w) -> (n, outputs, h, w)."""
+    """The prediction module (c) of figure 2: (n, inputs, h, w) -> (n, outputs, h, w).
+
+    A residual block of 1x1 convolutions, whose shortcut has one too.
+    """
 
     def __init__(self, inputs: int, between: int, outputs: int) -> None:
         super().__init__()
@@ -212,6 +220,7 @@ class Prediction(nn.Module):
         self.shortcut_norm = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Compute the layers' result, whose shape the class states."""
         y = self.widen_norm(self.widen(self.middle(self.reduce(x))))
         return F.relu(y + self.shortcut_norm(self.shortcut(x)), inplace=True)
 

@@ -146,8 +146,10 @@ _HALVES: dict[str, int | float | str | bool | Sequence[Any]] = {
 
 
 def _max_pool_with_places(x: Tensor) -> tuple[Tensor, Tensor]:
-    """ONNX's MaxPool with both outputs, of which torch's exporter would make arithmetic. ONNX
-    counts the places otherwise than torch, but nobody looks at them."""
+    """Write ONNX's MaxPool with both outputs, of which torch's exporter would make arithmetic.
+
+    ONNX counts the places otherwise than torch, but nobody looks at them.
+    """
     n, c, h, w = x.shape
     shape = (n, c, h // 2, w // 2)
     y, places = torch.onnx.ops.symbolic_multi_out(
@@ -162,7 +164,7 @@ def _max_pool_with_places(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _max_unpool(x: Tensor, places: Tensor) -> Tensor:
-    """ONNX's MaxUnpool, which torch's exporter does not know."""
+    """Write ONNX's MaxUnpool, which torch's exporter does not know."""
     n, c, h, w = x.shape
     shape = (n, c, 2 * h, 2 * w)
     return torch.onnx.ops.symbolic(
@@ -190,7 +192,7 @@ def _in_eval_mode(module: nn.Module) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _own_refusals() -> Iterator[None]:
-    """A TatamiError that the module raises comes through, out of what the exporter makes of it."""
+    """Let a TatamiError of the module through, out of what the exporter makes of it."""
     try:
         yield
     except torch.onnx.OnnxExporterError as error:
@@ -204,7 +206,7 @@ def _own_refusals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter prints and warns about itself; none of it is for the user."""
+    """Keep to itself what the exporter prints and warns about itself."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -47,10 +47,11 @@ class FastRCNN(TwoStage):
         return (self.backbone.trunk(images),)
 
     def head(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the numbers of the classes and the offsets of pooled regions."""
         numbers, offsets = self.regions(self.backbone.tail(pooled))
         return numbers, offsets
 
     def loss(self, raw: tuple[Tensor, ...], targets: Sequence[Boxes]) -> dict[str, Tensor]:
-        """The multi-task loss: ``classes`` and ``coordinates``."""
+        """Compute the multi-task loss: ``classes`` and ``coordinates``."""
         truths, proposals = zip(*(split(each) for each in targets), strict=True)
         return self.regions.loss(self.backbone, raw[0], proposals, truths)

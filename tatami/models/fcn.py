@@ -1,4 +1,6 @@
-"""FCN: E. Shelhamer, J. Long and T. Darrell, "Fully Convolutional Networks for Semantic
+"""FCN, segmenters.
+
+E. Shelhamer, J. Long and T. Darrell, "Fully Convolutional Networks for Semantic
 Segmentation", PAMI 2017: FCN-32s, FCN-16s and FCN-8s on VGG-16.
 
 VGG-16 with its fully connected layers as convolutions, scores of each class at 1/32 of the input,
@@ -86,7 +88,7 @@ class FCN(Segmenter):
 
 
 def _score(inputs: int, classes: int) -> nn.Conv2d:
-    """A 1x1 convolution to scores that begin at zero (section 4.1)."""
+    """Make a 1x1 convolution to scores that begin at zero (section 4.1)."""
     layer = nn.Conv2d(inputs, classes, kernel_size=1)
     nn.init.zeros_(layer.weight)
     assert layer.bias is not None
@@ -95,7 +97,7 @@ def _score(inputs: int, classes: int) -> nn.Conv2d:
 
 
 def upsampling(channels: int, factor: int) -> nn.ConvTranspose2d:
-    """A transposed convolution that begins as bilinear interpolation of each channel (section 4.3).
+    """Make a transposed convolution that begins as bilinear interpolation (section 4.3).
 
     (n, channels, h, w) -> (n, channels, factor h, factor w); factor is even. Half a sample from the
     border on, it fades to zero.

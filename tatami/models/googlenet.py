@@ -144,6 +144,7 @@ class Inception(nn.Module):
         self.outputs = one + three + five + pool
 
     def forward(self, x: Tensor) -> Tensor:
+        """Compute the layers' result, whose shape the class states."""
         branches = (self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x))
         return torch.cat(branches, dim=1)
 
@@ -161,6 +162,7 @@ class Auxiliary(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Compute the layers' result, whose shape the class states."""
         x = self.conv(average_bins(x, 4, 4)).flatten(1)
         logits: Tensor = self.fc2(self.dropout(F.relu(self.fc1(x), inplace=True)))
         return logits
@@ -175,4 +177,5 @@ class BasicConv2d(nn.Module):
         self.bn = nn.BatchNorm2d(outputs, eps=0.001)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Compute the layers' result, whose shape the class states."""
         return F.relu(self.bn(self.conv(x)), inplace=True)

@@ -1,4 +1,6 @@
-"""LeNet-5: Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-Based Learning Applied to
+"""LeNet-5, a classifier.
+
+Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-Based Learning Applied to
 Document Recognition", Proceedings of the IEEE 86, 1998, section II.B.
 
 The paper's layers C1 to F6, with their 60,000 trainable numbers for one channel of 32x32: also the
@@ -76,6 +78,7 @@ class Subsampling(nn.Module):
         nn.init.zeros_(self.line.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Compute the layers' result, whose shape the class states."""
         y: Tensor = self.line(self.pool(x))
         return y
 
@@ -106,5 +109,6 @@ class PartialConvolution(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Compute the layers' result, whose shape the class states."""
         weight = (self.place @ self.weight.view(-1, 25)).view(self.shape)
         return nn.functional.conv2d(x, weight, self.bias)

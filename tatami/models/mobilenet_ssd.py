@@ -1,4 +1,6 @@
-"""MobileNet-SSD: the SSD of W. Liu et al. (ECCV 2016) on the body of A. Howard et al. (2017), in
+"""MobileNet-SSD, a detector.
+
+The SSD of W. Liu et al. (ECCV 2016) on the body of A. Howard et al. (2017), in
 the layout that chuanqi305 published and that most devices run.
 
 Maps of conv11 and conv13 and of four extra stages, ReLU and not ReLU6, heads of one tap. 1,917
@@ -73,7 +75,7 @@ class MobileNetSSD(DefaultBoxDetector):
 
     @classmethod
     def boxes_from(cls, min_scale: float, size: Size) -> Decoding:
-        """The default boxes: at conv11 three a cell, then six.
+        """Lay the default boxes: at conv11 three a cell, then six.
 
         conv11 has no larger square box and no ratio of 3.
         """

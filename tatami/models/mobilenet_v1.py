@@ -1,4 +1,6 @@
-"""MobileNet: A. Howard et al., "MobileNets: Efficient Convolutional Neural Networks for Mobile
+"""MobileNet, a classifier.
+
+A. Howard et al., "MobileNets: Efficient Convolutional Neural Networks for Mobile
 Vision Applications", 2017, Table 1.
 
 4.2 M parameters and 569 M multiply-adds at 224x224; both multipliers of section 3.3 and 3.4: the
@@ -64,7 +66,7 @@ class MobileNetV1(Classifier):
         return logits
 
     def maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """What a decoder reads: (n, 3, H, W) -> two maps, each after a ReLU.
+        """Compute what a decoder reads: (n, 3, H, W) -> two maps, each after a ReLU.
 
         (n, low_channels, H/4, W/4), which the next layer is about to halve, for fine edges, and
         (n, high_channels, H/s, W/s), the last one, s the output stride. Sides are rounded up.
@@ -75,7 +77,7 @@ class MobileNetV1(Classifier):
 
     @staticmethod
     def side(resolution: float) -> int:
-        """The input's side in pixels for the resolution multiplier rho of section 3.4.
+        """Give the input's side in pixels for the resolution multiplier rho of section 3.4.
 
         The paper's 224, 192, 160 and 128 are 1, 6/7, 5/7 and 4/7: multiples of 32. Raises
         TatamiError for a multiplier that is not in 0 to 8.
@@ -101,5 +103,6 @@ class Separable(nn.Module):
         self.pointwise = ConvNormRelu(inputs, outputs, kernel=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Compute the layers' result, whose shape the class states."""
         y: Tensor = self.pointwise(self.depthwise(x))
         return y

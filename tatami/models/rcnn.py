@@ -1,4 +1,6 @@
-"""R-CNN: R. Girshick, J. Donahue, T. Darrell and J. Malik, "Rich feature hierarchies for accurate
+"""R-CNN, a detector in two stages.
+
+R. Girshick, J. Donahue, T. Darrell and J. Malik, "Rich feature hierarchies for accurate
 object detection and semantic segmentation", CVPR 2014.
 
 AlexNet on each of the regions that selective search finds, warped to the network's input (section

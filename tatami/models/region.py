@@ -1,4 +1,6 @@
-"""The detection loss of YOLOv2, whatever the body: J. Redmon and A. Farhadi, "YOLO9000: Better,
+"""The detection loss of YOLOv2, whatever the body.
+
+J. Redmon and A. Farhadi, "YOLO9000: Better,
 Faster, Stronger", CVPR 2017, section 2, as their published training code has it.
 """
 
@@ -36,7 +38,7 @@ class RegionDetector(Detector):
 
     @classmethod
     def plan(cls, size: Size, anchors: Sequence[tuple[float, float]]) -> Decoding:
-        """The anchors at every cell of the raw map, whatever the input's size."""
+        """Lay the anchors at every cell of the raw map, whatever the input's size."""
         cell = (float(cls.stride), float(cls.stride))
         return Decoding("yolov2", (AnchorGrid(tuple(anchors), cell),), "softmax")
 
@@ -61,7 +63,7 @@ def init_near_anchors(last: nn.Conv2d, anchors: Pairs) -> None:
 def region_loss(
     raw: Tensor, truths: Sequence[Float64], labels: Sequence[Int64], anchors: Pairs
 ) -> dict[str, Tensor]:
-    """The loss, summed a picture, then meaned.
+    """Compute the loss, summed a picture, then meaned.
 
     raw: (n, A * (5 + K), rows, columns).  truths: n pictures' boxes (m, 4), xyxy in cells.
     labels: their classes (m,).
@@ -108,7 +110,7 @@ def region_loss(
 
 
 def _boxes(xy: Tensor, wh: Tensor, anchors: Pairs) -> Tensor:
-    """The predicted boxes, xyxy in cells: section 2, "Direct location prediction".
+    """Give the predicted boxes, xyxy in cells: section 2, "Direct location prediction".
 
     xy: (n, A, 2, rows, columns) in the cell.  wh: (n, A, 2, rows, columns), logarithms.
     Returns (n, A, rows, columns, 4).

@@ -1,4 +1,6 @@
-"""ResNet: K. He, X. Zhang, S. Ren and J. Sun, "Deep Residual Learning for Image Recognition", CVPR
+"""ResNet, classifiers.
+
+K. He, X. Zhang, S. Ren and J. Sun, "Deep Residual Learning for Image Recognition", CVPR
 2016, Table 1: 18, 34, 50, 101 and 152 layers.
 
 Layers, names and shapes are those of torchvision's ``resnet18`` to ``resnet152``, so that their
@@ -72,6 +74,7 @@ class BasicBlock(nn.Module):
         self.downsample = _projection(inputs, channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Compute the layers' result, whose shape the class states."""
         y = F.relu(self.bn1(self.conv1(x)), inplace=True)
         y = self.bn2(self.conv2(y))
         return F.relu(y + (x if self.downsample is None else self.downsample(x)), inplace=True)
@@ -94,6 +97,7 @@ class Bottleneck(nn.Module):
         self.downsample = _projection(inputs, outputs, stride)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Compute the layers' result, whose shape the class states."""
         y = F.relu(self.bn1(self.conv1(x)), inplace=True)
         y = F.relu(self.bn2(self.conv2(y)), inplace=True)
         y = self.bn3(self.conv3(y))
@@ -121,7 +125,7 @@ def stage(
 
 
 def _projection(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
-    """The shortcut where shapes differ (option B of section 3.3); None where they do not."""
+    """Make the shortcut where shapes differ (section 3.3, option B), else None."""
     if stride == 1 and inputs == outputs:
         return None
     return nn.Sequential(

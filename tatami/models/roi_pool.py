@@ -16,7 +16,7 @@ from tatami.types import Float64, Int64, Size
 
 
 def roi_max_pool(x: Tensor, xyxy: Float64, pictures: Int64, bins: Size, scale: float) -> Tensor:
-    """The largest sample in each bin of each region: (k, c, bins.height, bins.width).
+    """Find the largest sample in each bin of each region: (k, c, bins.height, bins.width).
 
     x: (n, c, h, w).  xyxy: (k, 4), a region's edges in pixels, finite.  pictures: (k,), which of
     the n maps a region lies on.  scale: samples of the map to a pixel. A bin beyond the map gives
@@ -71,7 +71,7 @@ class _RoiMaxPool(torch.autograd.Function):
 
 
 def _at_the_border(x: Tensor, edges: tuple[int, int, int, int], y: Tensor) -> Tensor:
-    """A region that reaches beyond a map (c, h, w): its bins are cut off where the map ends.
+    """Pool a region that reaches beyond a map (c, h, w), its bins cut off where it ends.
 
     y: (c, rows, columns), filled.  Returns where each sample lay, row * w + column, or -1.
     """

@@ -46,7 +46,7 @@ class Segmenter(nn.Module):
         return {"pixels": cross_entropy(raw, center(masks, raw), self._weights(raw))}
 
     def _weights(self, raw: Tensor) -> Tensor | None:
-        """The weights of the classes (K,), where they differ, beside logits."""
+        """Give the weights of the classes (K,), where they differ, beside logits."""
         return raw.new_tensor(self.class_weights) if self.class_weights else None
 
 

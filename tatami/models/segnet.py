@@ -1,4 +1,6 @@
-"""SegNet: V. Badrinarayanan, A. Kendall and R. Cipolla, "SegNet: A Deep Convolutional
+"""SegNet, segmenters.
+
+V. Badrinarayanan, A. Kendall and R. Cipolla, "SegNet: A Deep Convolutional
 Encoder-Decoder Architecture for Image Segmentation", PAMI 2017: SegNet and SegNet-Basic.
 
 The encoder's max pools remember where each sample lay, and the decoder puts samples back there

@@ -1,4 +1,6 @@
-"""SPP-net: K. He, X. Zhang, S. Ren and J. Sun, "Spatial Pyramid Pooling in Deep Convolutional
+"""SPP-net, a classifier.
+
+K. He, X. Zhang, S. Ren and J. Sun, "Spatial Pyramid Pooling in Deep Convolutional
 Networks for Visual Recognition", ECCV 2014 and TPAMI 2015: ZF-5 with the pyramid 6, 3, 2, 1.
 
 The fully connected layers read 50 bins of any map, so one set of weights takes pictures of any

@@ -75,14 +75,16 @@ class SSD300(DefaultBoxDetector):
 
     @classmethod
     def input_spec(cls, size: Size) -> InputSpec:
-        """Stretched, and less the mean of ImageNet's pixels; then, as the paper does not, divided
-        by about their deviation: its first layer knew pixels, a new one had to learn small steps.
+        """Stretch the picture and subtract the mean of ImageNet's pixels.
+
+        Then, as the paper does not, divide by about their deviation: its first layer knew pixels, a
+        new one had to learn small steps.
         """
         return InputSpec(size, resize="stretch", mean=MEAN, scale=(1 / 58, 1 / 58, 1 / 58))
 
     @classmethod
     def boxes_from(cls, min_scale: float, size: Size) -> Decoding:
-        """The default boxes of section 3.1."""
+        """Lay the default boxes of section 3.1."""
         steps = ssd_scales(min_scale, len(RATIOS))
         boxes = [shapes(steps[at], steps[at + 1], RATIOS[at], size) for at in range(len(RATIOS))]
         grids = grids_of(size, cls.cells(size), boxes)
@@ -159,6 +161,7 @@ class Conv(nn.Module):
         stride: tuple[int, int] = (1, 1),
         padding: tuple[int, int] | None = None,
     ) -> Tensor:
+        """Compute the layers' result, whose shape the class states."""
         conv = self.conv
         around = conv.padding if padding is None else padding
         y = F.conv2d(x, conv.weight, conv.bias, stride, around, conv.dilation)
@@ -166,11 +169,12 @@ class Conv(nn.Module):
 
 
 class L2Normalization(nn.Module):
-    """The channels of each cell at length 1, times a learned scale each (Liu et al. 2015,
-    "ParseNet", section 3.3, equations 1 and 3).  (n, channels, h, w) as it came.
+    """Bring the channels of each cell to length 1, times a learned scale each.
 
-    The scales begin at the paper's 20 where there are its 512 channels; of fewer, so that a sample
-    is as large.
+    (n, channels, h, w) as it came. The scales begin at the paper's 20 where there are its 512
+    channels; where there are fewer, so that a sample is as large.
+
+    Source: W. Liu et al., "ParseNet", 2015, section 3.3, equations 1 and 3.
     """
 
     def __init__(self, channels: int) -> None:
@@ -179,6 +183,7 @@ class L2Normalization(nn.Module):
         self.scale = nn.Parameter(torch.full((1, channels, 1, 1), scale))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Compute the layers' result, whose shape the class states."""
         length = torch.linalg.vector_norm(x, dim=1, keepdim=True) + 1e-10  # a cell may be all 0
         y: Tensor = x / length * self.scale
         return y

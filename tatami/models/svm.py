@@ -91,7 +91,7 @@ def look(
     regions: int,
     seed: int,
 ) -> Seen:
-    """The features of every truth and of some proposals of every picture."""
+    """Compute the features of every truth and of some proposals of every picture."""
     device = next(model.parameters()).device
     parts: list[Seen] = []
     for number, (picture, boxes) in enumerate(pictures):
@@ -133,7 +133,7 @@ def _mean_norm(features: Float32) -> float:
 
 
 def svm(features: Float32, positive: Bool, negative: Bool, seed: int) -> tuple[Float64, float]:
-    """The weights (f,) and the bias that tell positive from negative of features (n, f).
+    """Find the weights (f,) and the bias that tell positive from negative features (n, f).
 
     Negatives are mined (section 2.3): a few are drawn at first, then those that the SVM does not
     keep outside its margin are added, until there are none.
@@ -169,8 +169,13 @@ def svm(features: Float32, positive: Bool, negative: Bool, seed: int) -> tuple[F
 
 
 def ridge(features: Float32, wanted: Float32) -> tuple[Float64, Float64]:
-    """Appendix C: the slope (4, p) and start (4,) that give ``wanted`` (n, 4) of features (n, p),
-    by least squares with RIDGE on the slope. Of no features: nothing moves."""
+    """Find the line from features (n, p) to ``wanted`` (n, 4), by least squares with RIDGE.
+
+    Returns:
+        The slope (4, p) and the start (4,); zeros where there are no features.
+
+    Source: Appendix C.
+    """
     if not len(features):
         return np.zeros((4, features.shape[1])), np.zeros(4)
     x, y = features.astype(np.float64), wanted.astype(np.float64)

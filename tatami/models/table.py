@@ -188,6 +188,7 @@ class DetectorModel(Model[DetectionSpec]):
     spec_type = DetectionSpec
 
     def input_spec(self, size: Size) -> InputSpec:
+        """Say how a picture becomes an input of that size."""
         return self.make().input_spec(size)
 
     def plan(
@@ -214,11 +215,13 @@ class DetectorModel(Model[DetectionSpec]):
         anchors: Sequence[tuple[float, float]] | None = None,
         min_scale: float | None = None,
     ) -> DetectionSpec:
+        """Plan a network; see ``Model.spec``."""
         size = size or self.size
         decoding = self.plan(size, anchors, min_scale)
         return DetectionSpec(classes=tuple(classes), input=self.input_spec(size), decoding=decoding)
 
     def build(self, spec: DetectionSpec, width: float = 1.0) -> Detector:
+        """Make a network; see ``Model.build``."""
         return self.make()(len(spec.classes), spec.decoding, width)
 
 
@@ -249,12 +252,14 @@ class TwoStageModel(Model[TwoStageSpec]):
         anchors: Sequence[tuple[float, float]] | None = None,
         min_scale: float | None = None,
     ) -> TwoStageSpec:
+        """Plan a network; see ``Model.spec``."""
         self.check_boxes(anchors, min_scale)
         size = size or self.size
         proposals, decoding = self.plan(size)
         return TwoStageSpec(tuple(classes), self.input_spec(size), proposals, decoding)
 
     def build(self, spec: TwoStageSpec, width: float = 1.0) -> TwoStage:
+        """Make a network; see ``Model.build``."""
         make = self.make()
         return make(len(spec.classes), spec.proposals, spec.decoding, width, self.backbone)
 
@@ -291,10 +296,12 @@ class ClassifierModel(Model[ClassificationSpec]):
         anchors: Sequence[tuple[float, float]] | None = None,
         min_scale: float | None = None,
     ) -> ClassificationSpec:
+        """Plan a network; see ``Model.spec``."""
         self.check_boxes(anchors, min_scale)
         return ClassificationSpec(tuple(classes), self.input_spec(size or self.size))
 
     def build(self, spec: ClassificationSpec, width: float = 1.0) -> Classifier:
+        """Make a network; see ``Model.build``."""
         return self.make()(len(spec.classes), width=width)
 
 
@@ -316,10 +323,12 @@ class SegmenterModel(Model[SegmentationSpec]):
         anchors: Sequence[tuple[float, float]] | None = None,
         min_scale: float | None = None,
     ) -> SegmentationSpec:
+        """Plan a network; see ``Model.spec``."""
         self.check_boxes(anchors, min_scale)
         return SegmentationSpec(tuple(classes), self.input_spec(size or self.size))
 
     def build(self, spec: SegmentationSpec, width: float = 1.0) -> Segmenter:
+        """Make a network; see ``Model.build``."""
         return self.make()(len(spec.classes), width=width)
 
 

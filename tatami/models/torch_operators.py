@@ -102,7 +102,7 @@ def _pooled(args: Sequence[Any], dilated: bool) -> Sequence[int]:
 
 
 def _twice(sides: Any) -> tuple[int, int]:
-    """A number, or a list of one or two, for rows and columns."""
+    """Read a number, or a list of one or two, for rows and columns."""
     found = [sides] if isinstance(sides, int) else list(sides)
     return found[0], found[-1]
 

@@ -27,12 +27,12 @@ PROPOSAL = -1
 
 
 class TwoStage(nn.Module):
-    """What a detector in two stages is: images to a feature map and what regions come from; and a
-    head, that says what is in a region. Abstract.
+    """Turn images into a feature map and what regions come from, and regions into boxes. Abstract.
 
-    stride: the sides of an input are multiples of it.
-    channels: of what the head takes.  part: the module that is made of a classifier, whose weights
-    it may begin from.
+    Attributes:
+        stride: The sides of an input are multiples of it.
+        channels: Of what the head takes.
+        part: The module that is made of a classifier, whose weights it may begin from.
     """
 
     stride: ClassVar[int]
@@ -46,18 +46,29 @@ class TwoStage(nn.Module):
 
     @abstractmethod
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """(n, 3, H, W) -> the feature map, then the maps of the proposals, where it has them; of
-        R-CNN a region's features."""
+        """Compute the feature map of images (n, 3, H, W), then the maps of the proposals, if any.
+
+        R-CNN's are a region's features.
+        """
 
     @abstractmethod
     def head(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
-        """(k, channels, rows, columns) -> numbers of the classes and offsets of the box, of each
-        region: (k, K + 1), or without the background (k, K), and (k, 4 K)."""
+        """Compute what is in regions (k, channels, rows, columns).
+
+        Returns:
+            The numbers of the classes, (k, K + 1) or, without the background, (k, K); and the
+            offsets of the boxes, (k, 4 K).
+        """
 
     @abstractmethod
     def loss(self, raw: tuple[Tensor, ...], targets: Any) -> dict[str, Tensor]:
-        """The parts whose sum is lowered. raw: what forward gave.  targets: n pictures' boxes, in
-        pixels of the input, among them those labeled PROPOSAL; of R-CNN a class a region."""
+        """Compute the parts whose sum is lowered.
+
+        Args:
+            raw: What ``forward`` gave.
+            targets: The boxes of n pictures, in pixels of the input, among them those labeled
+                PROPOSAL; for R-CNN a class a region.
+        """
 
 
 class Head(nn.Module):
@@ -68,6 +79,7 @@ class Head(nn.Module):
         self.model = model
 
     def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the layers' result, whose shape the class states."""
         return self.model.head(pooled)
 
 
@@ -159,8 +171,10 @@ class Chosen:
 def sample(
     proposals: Float32, truths: Boxes, sampling: Sampling, variances: tuple[float, float]
 ) -> Chosen:
-    """Regions to learn from, drawn by numbers that depend on the proposals and truths alone: the
-    same step has the same ones when a training goes on after an interruption."""
+    """Draw regions to learn from, by numbers that depend on the proposals and truths alone.
+
+    So the same step has the same ones when a training goes on after an interruption.
+    """
     boxes = truths.xyxy.astype(np.float32)
     regions = np.concatenate([proposals, boxes])
     rng = np.random.default_rng(zlib.crc32(regions.tobytes()))
@@ -186,6 +200,6 @@ def sample(
 
 
 def split(targets: Boxes) -> tuple[Boxes, Float32]:
-    """A training picture's truths, and its proposals (m, 4)."""
+    """Tell a training picture's truths from its proposals (m, 4)."""
     given = targets.labels == PROPOSAL
     return targets.select(~given), targets.xyxy[given].astype(np.float32)

@@ -1,4 +1,6 @@
-"""U-Net: O. Ronneberger, P. Fischer and T. Brox, "U-Net: Convolutional Networks for Biomedical
+"""U-Net, a segmenter.
+
+O. Ronneberger, P. Fischer and T. Brox, "U-Net: Convolutional Networks for Biomedical
 Image Segmentation", MICCAI 2015.
 
 A contracting path, an expansive one, and at every level the map of the first copied and cropped
@@ -133,7 +135,7 @@ def _twice(inputs: int, outputs: int, same: bool, norm: bool) -> nn.Sequential:
 
 
 def cropped(x: Tensor, other: Tensor) -> Tensor:
-    """The middle of a map (n, c, h, w), of the rows and columns of the other: copy and crop."""
+    """Cut the middle out of a map (n, c, h, w), of the other's rows and columns."""
     height, width = other.shape[-2:]
     top, left = (x.shape[-2] - height) // 2, (x.shape[-1] - width) // 2
     return x[:, :, top : top + height, left : left + width] if top or left else x
@@ -173,8 +175,10 @@ def border_weights(masks: Tensor, w0: float = 10.0, sigma: float = 5.0) -> Tenso
 
 
 class _Nearest:
-    """The nearest two cells known so far of every pixel: their numbers, 0 for none, and squared
-    distances; (n, H, W) each."""
+    """The nearest two cells known so far of every pixel.
+
+    Their numbers, 0 for none, and squared distances; (n, H, W) each.
+    """
 
     def __init__(self, first: Tensor, d1: Tensor, second: Tensor, d2: Tensor) -> None:
         self.first, self.d1, self.second, self.d2 = first, d1, second, d2
@@ -194,7 +198,7 @@ class _Nearest:
 
 
 def _moved(x: Tensor, by: int, axis: int, fill: float = 0) -> Tensor:
-    """What lies ``by`` samples further along an axis, ``fill`` beyond the end."""
+    """Give what lies ``by`` samples further along an axis, ``fill`` beyond the end."""
     length = x.shape[axis]
     moved = torch.full_like(x, fill)
     if abs(by) < length:
@@ -204,7 +208,7 @@ def _moved(x: Tensor, by: int, axis: int, fill: float = 0) -> Tensor:
 
 
 def numbered_cells(masks: Tensor) -> Tensor:
-    """The number of each pixel's cell in masks (n, H, W), from 1 on, 0 where there is none: int64.
+    """Count each pixel's cell in masks (n, H, W), from 1 on, 0 where there is none.
 
     Roots meet by pairs and paths are halved (Y. Shiloach and U. Vishkin, "An O(log n) Parallel
     Connectivity Algorithm", J. Algorithms 3, 1982): some ten rounds for any shape.

@@ -1,4 +1,6 @@
-"""VGG: K. Simonyan and A. Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
+"""VGG, classifiers.
+
+K. Simonyan and A. Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
 Recognition", ICLR 2015, Table 1: configurations D (16 layers) and E (19).
 
 Layers, names and shapes are those of torchvision's ``vgg16``, ``vgg16_bn``, ``vgg19`` and
@@ -62,7 +64,7 @@ class VGG(Classifier):
 
 
 def convolutions(stages: Sequence[int], width: float, norm: bool) -> nn.Sequential:
-    """The layers up to the last pool: (n, 3, H, W) -> (n, 512, H / 32, W / 32).
+    """Make the layers up to the last pool: (n, 3, H, W) -> (n, 512, H / 32, W / 32).
 
     A max pool ends each stage and halves the sides. The other arguments are those of ``VGG``.
     """
@@ -76,7 +78,7 @@ def convolutions(stages: Sequence[int], width: float, norm: bool) -> nn.Sequenti
 
 
 def stage(inputs: int, outputs: int, convolutions: int, norm: bool) -> list[nn.Module]:
-    """The layers of one stage, without its pool: 3x3 convolutions that keep the map's size."""
+    """Make one stage without its pool: 3x3 convolutions that keep the map's size."""
     layers: list[nn.Module] = []
     for index in range(convolutions):
         layers.append(nn.Conv2d(outputs if index else inputs, outputs, kernel_size=3, padding=1))

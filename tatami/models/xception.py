@@ -1,4 +1,6 @@
-"""Xception: F. Chollet, "Xception: Deep Learning with Depthwise Separable Convolutions", CVPR 2017,
+"""Xception, a classifier.
+
+F. Chollet, "Xception: Deep Learning with Depthwise Separable Convolutions", CVPR 2017,
 as modified for DeepLabv3+: L.-C. Chen et al., "Encoder-Decoder with Atrous Separable Convolution
 for Semantic Image Segmentation", ECCV 2018, figure 4 ("aligned Xception").
 
@@ -71,7 +73,7 @@ class Xception(Classifier):
         return logits
 
     def maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """What a decoder reads: (n, 3, H, W) -> two maps, each after a ReLU.
+        """Compute what a decoder reads: (n, 3, H, W) -> two maps, each after a ReLU.
 
         (n, low_channels, H/4, W/4), where block 2 is about to halve it, for fine edges, and
         (n, high_channels, H/s, W/s), the last one, s the output stride. Sides are rounded up.
@@ -110,15 +112,16 @@ class Block(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Compute the layers' result, whose shape the class states."""
         return self.after(F.relu(self.before_the_stride(x)), x)
 
     def before_the_stride(self, x: Tensor) -> Tensor:
-        """The first two convolutions: (n, inputs, h, w) -> (n, channels[1], h, w)."""
+        """Compute the first two convolutions: (n, inputs, h, w) -> (n, channels[1], h, w)."""
         y: Tensor = self.conv2(F.relu(self.conv1(F.relu(x))))
         return y
 
     def after(self, activated: Tensor, x: Tensor) -> Tensor:
-        """The third convolution of what the first two gave, ReLU done, and the shortcut of x."""
+        """Compute the third convolution of what two gave, ReLU done, and the shortcut of x."""
         y: Tensor = self.conv3(activated)
         return y + (x if self.shortcut is None else self.shortcut(x))
 
@@ -139,6 +142,7 @@ class Separable(nn.Module):
         self.norm2 = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Compute the layers' result, whose shape the class states."""
         x = F.relu(self.norm1(self.depthwise(x)))
         y: Tensor = self.norm2(self.pointwise(x))
         return y

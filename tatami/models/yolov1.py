@@ -1,4 +1,6 @@
-"""YOLO: J. Redmon, S. Divvala, R. Girshick and A. Farhadi, "You Only Look Once: Unified, Real-Time
+"""YOLO, detectors, and the classifier that they begin from.
+
+J. Redmon, S. Divvala, R. Girshick and A. Farhadi, "You Only Look Once: Unified, Real-Time
 Object Detection", CVPR 2016.
 
 Three networks: the paper's of 24 convolutions (figure 3); Fast YOLO, of 9 and fewer filters
@@ -82,7 +84,7 @@ class YoloV1(Detector):
         return nn.Sequential(*layers.made), layers.channels
 
     def _hidden(self, inputs: int, width: float) -> tuple[nn.Sequential, int]:
-        """The fully connected layers before the last: (n, inputs) -> (n, c), c = 4096; c."""
+        """Make the fully connected layers before the last: (n, inputs) -> (n, c), c = 4096; c."""
         outputs = scale_channels(4096, width)
         layers = nn.Linear(inputs, outputs), nn.LeakyReLU(0.1), nn.Dropout(0.5)
         return nn.Sequential(*layers), outputs
@@ -144,7 +146,7 @@ class YoloV1(Detector):
 
     @classmethod
     def plan(cls, size: Size, anchors: Sequence[tuple[float, float]]) -> Decoding:
-        """The grid over an input of that size; every box is measured by the whole input."""
+        """Lay the grid over an input of that size; every box is measured by the whole input."""
         sides = (size.width, size.height)
         columns, rows = (max(min(CELLS, side // 32), side // cls.stride) for side in sides)
         stride = (size.width / columns, size.height / rows)
@@ -152,15 +154,18 @@ class YoloV1(Detector):
         return Decoding("yolov1", (AnchorGrid(whole, stride),), "linear")
 
     def _edges(self, said: Tensor) -> Tensor:
-        """Boxes (..., 4), x and y in the cell, roots of w and h, as edges in shares of the input,
-        from the corner of their cell."""
+        """Turn boxes (..., 4), x and y in the cell, roots of w and h, into edges.
+
+        The edges are shares of the input, from the corner of their cell.
+        """
         x, y = said[..., 0] / self.columns, said[..., 1] / self.rows
         w, h = said[..., 2] ** 2 / 2, said[..., 3] ** 2 / 2
         return torch.stack((x - w, y - h, x + w, y + h), dim=-1)
 
     def _init(self) -> None:
-        """He initialization of all but the last layer; boxes in the middle of their cells, the B of
-        them of as many sizes, so that each finds truths to answer for.
+        """Initialize all but the last layer after He, and boxes in the middle of their cells.
+
+        The B boxes of a cell are of as many sizes, so that each finds truths to answer for.
 
         Begun smaller than He's, the fully connected layers hand so little on that what a cell
         holds is not learned. With as many and as large features a high rate overshoots: where there
@@ -201,17 +206,19 @@ class FastYoloV1(YoloV1):
 
 
 class TinyYoloV1(YoloV1):
-    """The authors' later small network: eight convolutions, the last of 256, and the fully
-    connected layer that says the boxes right behind them. It is the one of the three that learns
-    from few pictures: what a cell says is one step away from what the convolutions see there.
+    """The authors' later small network: eight convolutions, the last of 256, and one layer.
+
+    The fully connected layer that says the boxes is right behind them. It is the one of the three
+    that learns from few pictures: what a cell says is one step away from what the convolutions see
+    there.
 
     Its last layer begins as a convolution. Begun at random, each cell has to find out by itself
     where in the picture it lies, and until then the convolutions learn nothing that serves all. Of
     the two boxes one begins small: a truth belongs to the box that meets it best, and where both
     began large, neither came to know small objects.
 
-    With a few hundred pictures it had best stay one: ``tatami train --freeze last``
-    (docs/decisions/0017). That is for inputs of 448 pixels a side or more, where each cell has a
+    With a few hundred pictures it had best stay one: train it with ``freeze`` at
+    ``last`` (docs/decisions/0017). That is for inputs of 448 pixels a side or more, where each cell has a
     place of the map to itself; of a smaller input, cells that share one could not be told apart.
     """
 
@@ -226,8 +233,10 @@ class TinyYoloV1(YoloV1):
         return nn.Sequential(), inputs
 
     def _init(self) -> None:
-        """Besides, a cell's numbers are at first a weighted sum of the features where it lies, the
-        same one in every cell, and of none elsewhere.
+        """Besides, begin the last layer as a convolution.
+
+        A cell's numbers are at first a weighted sum of the features where it lies, the same one in
+        every cell, and of none elsewhere.
 
         Each feature begins with a mean of zero, as a leaky ReLU 0.1 of N(-0.9, 1) has it, and so
         small that its squares add up to one over the map: with larger ones the last layer
@@ -255,9 +264,10 @@ class TinyYoloV1(YoloV1):
 
 
 class YoloV1Classifier(Classifier):
-    """What the 24 layers begin from (section 2.2): the first 20 convolutions, the mean over the
-    picture and a fully connected layer. At 224x224 for ImageNet 4.21 G multiply-adds and 23.4 M
-    parameters. ``tatami train yolov1 --from`` this ``--partial`` takes the 20.
+    """What the 24 layers begin from (section 2.2): a classifier with the first 20 convolutions.
+
+    Behind them are the mean over the picture and a fully connected layer. At 224x224 for ImageNet
+    4.21 G multiply-adds and 23.4 M parameters. A training of ``yolov1`` may take the 20 from it.
 
     width, norm: as of ``YoloV1``.
     """
