@@ -217,9 +217,9 @@ class TinyYoloV1(YoloV1):
     the two boxes one begins small: a truth belongs to the box that meets it best, and where both
     began large, neither came to know small objects.
 
-    With a few hundred pictures it had best stay one: train it with ``freeze`` at
-    ``last`` (docs/decisions/0017). That is for inputs of 448 pixels a side or more, where each cell has a
-    place of the map to itself; of a smaller input, cells that share one could not be told apart.
+    With a few hundred pictures it had best stay one: freeze ``last`` (docs/decisions/0017). That is
+    for inputs of 448 pixels a side or more, where each cell has a place of the map to itself; cells
+    of a smaller input that share one could not be told apart.
     """
 
     def _convolutions(self, width: float, norm: bool) -> tuple[nn.Sequential, int]:
