@@ -25,7 +25,7 @@ myst_heading_anchors = 4
 highlight_language = "none"
 
 CONTENTS = {
-    "Start": ("quickstart", "guide/*", "examples", "glossary"),
+    "Start": ("quickstart", "guide/*", "glossary"),
     "Reference": (
         *("api", "operators", "importing", "class-sets", "mask-sets", "results", "tree"),
         *("picture-rule", "segmentation-rule", "integer-arithmetic", "winograd"),
