@@ -136,7 +136,7 @@ def _random(seed: int, purpose: int, number: int) -> np.random.Generator:
 
 @lru_cache(maxsize=4)
 def _epoch_order(seed: int, epoch: int, count: int) -> Int64:
-    """The order of the pictures in an epoch: (count,) int64."""
+    """Draw the order of the pictures in an epoch: (count,) int64."""
     return _random(seed, 0, epoch).permutation(count)
 
 

@@ -162,5 +162,5 @@ def _name(step: int) -> str:
 
 
 def _folders(folder: Path) -> list[Path]:
-    """The checkpoints, oldest first; leftovers of a killed write begin with a dot."""
+    """List the checkpoints, oldest first; leftovers of a killed write begin with a dot."""
     return sorted(path for path in folder.glob("step-*") if path.is_dir())

@@ -132,7 +132,7 @@ def _in_float32(raw: Tensor | tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]
 
 
 def _move_average(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
-    """average <- d * average + (1 - d) * model, with a smaller d while the run is young."""
+    """Move towards the model: average <- d * average + (1 - d) * model, d being smaller at first."""
     decay = min(decay, (1 + step) / (10 + step))
     with torch.no_grad():
         for mean, value in zip(
@@ -206,9 +206,11 @@ class Log:
         self.rows = rows[:start]
 
     def add(self, step: int, row: Mapping[str, float]) -> None:
+        """Add the numbers of a step."""
         self.rows.append(
             json.dumps({"step": step, **{k: float(f"{v:.6g}") for k, v in row.items()}})
         )
 
     def write(self) -> None:
+        """Write the rows, whole or not at all."""
         write_atomically(self.path, "\n".join(self.rows) + "\n")

@@ -1,5 +1,7 @@
-"""Transfer: the weights of another training, with a new head where the classes are others, or of
-another network's first layers."""
+"""Begin from other weights: another training's, or the first layers of another network.
+
+Where the classes are others, the head is new.
+"""
 
 from __future__ import annotations
 
@@ -109,8 +111,10 @@ def leading_layers(
 
 
 def _layers(tensors: Mapping[str, Tensor]) -> list[dict[str, str]]:
-    """The names of each layer's weights by what they are in it, as ``weight``, in order; without
-    the counts of batches, that nothing depends on."""
+    """List the names of each layer's weights by what they are in it, as ``weight``, in order.
+
+    The counts of batches are left out: nothing depends on them.
+    """
     names = [name for name in tensors if not name.endswith(".num_batches_tracked")]
     return [
         {name.rpartition(".")[2]: name for name in layer}
