@@ -132,7 +132,7 @@ def _in_float32(raw: Tensor | tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]
 
 
 def _move_average(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
-    """Move towards the model: average <- d * average + (1 - d) * model, d being smaller at first."""
+    """Move to the model: average <- d * average + (1 - d) * model, d being smaller at first."""
     decay = min(decay, (1 + step) / (10 + step))
     with torch.no_grad():
         for mean, value in zip(
