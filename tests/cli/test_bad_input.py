@@ -102,7 +102,7 @@ NETWORKS = {
     "nan.onnx": "not finite|NaN",
     "shape.onnx": r"shape|channels",
     "numbers.onnx": "holds 5376 numbers|holds [0-9]+ numbers",
-    "metadata.onnx": "tatami.rules.decoding is not JSON",
+    "metadata.onnx": "tatami.decoding is not JSON",
 }
 """Files of the fixture ``bad_networks`` and what is wrong with each."""
 
@@ -279,7 +279,7 @@ SETS: dict[str, tuple[str, str]] = {
     "COCO: a NaN box": ("annotations.json", "not a finite number"),
     "COCO: an unknown category": ("annotations.json", "unknown-class"),
     "COCO: nested without end": ("annotations.json", "malformed JSON"),
-    "COCO: a path out of the set": ("annotations.json", "no path inside the set"),
+    "COCO: a path out of the set": ("annotations.json", "not a path inside the set"),
 }
 
 
