@@ -113,7 +113,7 @@ def test_any_bytes_are_read_or_refused(data):
 
 def test_more_tables_than_are_asked_for_are_refused():
     table = root(written(1, 1, 1.0, "a", [], 4), b"TEST")
-    with pytest.raises(TatamiError, match="lists 4 things where 3"):
+    with pytest.raises(TatamiError, match="lists 4 things, more than 3"):
         table.tables(6, 3)
 
 

@@ -98,7 +98,7 @@ def test_only_so_many_maps_are_drawn():
     few, more = draw_maps("x", maps, 4), draw_maps("x", maps, 200)
     assert few.shape[1] > 4
     assert more.shape[0] * more.shape[1] > few.shape[0] * few.shape[1]
-    with pytest.raises(TatamiError, match="0 maps are none"):
+    with pytest.raises(TatamiError, match="0 maps asked for"):
         draw_maps("x", maps, 0)
 
 
