@@ -426,8 +426,8 @@ CONV = "[convolutional]\nfilters=4\nsize=1\nactivation=linear\n"
 @pytest.mark.parametrize(
     ("text", "says", "line"),
     [
-        ("[local]\n", "[local] is no layer", 5),
-        (f"{CONV}[Yolo]\n", "[Yolo] is no layer", 9),
+        ("[local]\n", "[local] is not supported", 5),
+        (f"{CONV}[Yolo]\n", "[Yolo] is not supported", 9),
         ("[convolutional]\nactivation=mish\n", "activation=mish", 6),
         ("[shortcut\n", "is not a section", 5),
         ("[maxpool]\nsize\n", "not key=value", 6),
