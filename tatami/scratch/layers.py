@@ -410,7 +410,9 @@ class Dropout:
 
     def __init__(self, ratio: float, rng: np.random.Generator) -> None:
         if not 0 <= ratio < 1:
-            raise TatamiError(f"the dropout ratio is {ratio:g}", hint="give a share from 0 to below 1")
+            raise TatamiError(
+                f"the dropout ratio is {ratio:g}", hint="give a share from 0 to below 1"
+            )
         self.params: dict[str, Array] = {}
         self.grads: dict[str, Array] = {}
         self.ratio, self.rng = ratio, rng
