@@ -36,11 +36,14 @@ class Counted:
         part: Its name among the model's networks, "" for the only one.
         shape: Of its input: (1, channels, rows, columns).
         layers: Its layers, in the order in which they run.
+        learned: The parameters that training changes, which papers count: a file holds the running
+            statistics of normalizations besides, and leaves out biases of zeros.
     """
 
     part: str
     shape: tuple[int, ...]
     layers: tuple[Cost, ...]
+    learned: int
 
 
 def count_model(model: Model[Any], spec: Spec, width: float = 1.0) -> tuple[Counted, ...]:
@@ -63,8 +66,11 @@ def count_model(model: Model[Any], spec: Spec, width: float = 1.0) -> tuple[Coun
 
 def _count_part(part: Part, spec: Spec, keep_zeros: bool) -> Counted:
     outputs = ("classes", "offsets") if part.name == "head" else spec.output_names
-    layers = count_module(part.module, part.size, outputs, part.channels, keep_zeros=keep_zeros)
-    return Counted(part.name, (1, part.channels, part.size.height, part.size.width), layers)
+    layers, learned = count_module(
+        part.module, part.size, outputs, part.channels, keep_zeros=keep_zeros
+    )
+    shape = (1, part.channels, part.size.height, part.size.width)
+    return Counted(part.name, shape, layers, learned)
 
 
 def count_module(
@@ -74,8 +80,8 @@ def count_module(
     channels: int = 3,
     *,
     keep_zeros: bool = False,
-) -> tuple[Cost, ...]:
-    """Count a module's layers as those of its exported network.
+) -> tuple[tuple[Cost, ...], int]:
+    """Count a module's layers as those of its exported network, and what it learns.
 
     Args:
         module: Takes images (1, channels, height, width); it is moved to the meta device.
@@ -97,7 +103,9 @@ def count_module(
     }
     with torch.no_grad(), replaced(stand_ins), record.scopes(), record:
         answer = module(images)
-    return count(record.nodes((answer,) if isinstance(answer, Tensor) else answer, outputs))
+    nodes = record.nodes((answer,) if isinstance(answer, Tensor) else answer, outputs)
+    learned = sum(one.numel() for one in module.parameters() if id(one) in record.read)
+    return count(nodes), learned
 
 
 def _zero_biases(module: nn.Module) -> set[str]:
@@ -179,6 +187,7 @@ class _Record(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.stack = [""]
         self.kept: list[Tensor] = [images]  # alive, so that no two have one identity
         self.made: dict[int, _Made] = {}
+        self.read: set[int] = set()
         for name, weight in (*module.named_parameters(), *module.named_buffers()):
             self.made[id(weight)] = _Made(tuple(weight.shape), name, stored=True)
         self.image = self.made[id(images)] = _Made(tuple(images.shape))
@@ -212,6 +221,7 @@ class _Record(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         name = func.overloadpacket.__name__
+        self.read.update(map(id, tensors(args)))
         row = ROWS.get(name.rstrip("_"))
         if row is None or row.shape is None:  # a view of its input, or no picture changes it
             answer = func(*args, **(kwargs or {}))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tatami.errors import TatamiError
+from tatami.errors import TatamiError, printable
 from tatami.files import write_atomically
 from tatami.ops.counting import Cost, total
 from tatami.see.text import count, ending, readable
@@ -59,11 +59,14 @@ class NetworkCosts:
         name: Of the network among the predictor's, as "head"; "" for the only one.
         input: The shape of its input.
         layers: What each layer costs, in the order in which they run.
+        learned: The parameters that training changes, as papers count them; None for a file, which
+            does not say which of its numbers those are.
     """
 
     name: str
     input: tuple[int, ...]
     layers: tuple[Cost, ...]
+    learned: int | None = None
 
     @property
     def total(self) -> Cost:
@@ -79,6 +82,7 @@ class NetworkCosts:
             "input": list(self.input),
             "layers": [_row(layer) for layer in self.layers],
             "total": whole,
+            **({} if self.learned is None else {"learned": self.learned}),
         }
 
 
@@ -148,11 +152,17 @@ class Summary:
     def lines_of(self, part: NetworkCosts) -> list[str]:
         """Say what one network costs."""
         whole = part.total
+        stored = f"{whole.parameters:,} parameters, {whole.weight_bytes:,} bytes as stored"
+        if part.learned is not None:
+            stored = (
+                f"{part.learned:,} parameters; a file holds {whole.parameters:,} numbers, "
+                f"{whole.weight_bytes:,} bytes"
+            )
         return [
             f"input {'x'.join(map(str, part.input))}",
             f"{whole.multiply_adds:,} multiply-adds (m.-a.), each of two operations: "
             f"{count(whole.operations)}",
-            f"{whole.parameters:,} parameters, {whole.weight_bytes:,} bytes as stored",
+            stored,
             f"{whole.activation_bytes:,} bytes of maps read and written",
             f"{whole.intensity:.2f} multiply-adds a byte moved, weights and maps",
         ]
@@ -169,7 +179,8 @@ class Summary:
     def _repr_html_(self) -> str:
         """Show the sums in a notebook."""
         lines = [line for part in self.parts for line in self.lines_of(part)] + self.lines()
-        return f"<p>{'<br>'.join(map(html.escape, [self.network, *lines]))}</p>"
+        said = (html.escape(printable(one)) for one in [self.network, *lines])
+        return f"<p>{'<br>'.join(said)}</p>"
 
 
 def summary(
@@ -278,7 +289,8 @@ def _of_model(
     from tatami.models.count import count_model  # it needs torch, and what is wrong is said first
 
     counted = tuple(
-        NetworkCosts(one.part, one.shape, one.layers) for one in count_model(model, spec, width)
+        NetworkCosts(one.part, one.shape, one.layers, one.learned)
+        for one in count_model(model, spec, width)
     )
     return Summary(name, counted, model.regions(spec))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tatami.pipeline.summary import summary
 from tatami.types import Size
 
 Command = Callable[..., int]
@@ -191,3 +192,28 @@ def test_a_segmenter_is_as_published(command: Command, capsys: Capture) -> None:
     assert "input 1x3x32x64" in capsys.readouterr().out
     assert command("summary", "unet", "--anchors", "3") == 2
     assert "the segmenter has no anchors" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("vgg16", 138_357_544),
+        ("resnet18", 11_689_512),
+        ("mobilenet-v1", 4_231_976),
+        ("unet", 31_031_810),
+        ("googlenet", 6_624_904),  # without the two classifiers that only train
+    ],
+)
+def test_parameters_as_the_papers_count_them(name: str, published: int) -> None:
+    """Without running statistics, which do not learn, and with biases that begin as zeros."""
+    (part,) = summary(name).parts
+    assert part.learned == published
+    assert f"{published:,} parameters; a file holds {part.total.parameters:,} numbers" in (
+        "\n".join(summary(name).lines_of(part))
+    )
+
+
+def test_a_file_does_not_say_which_numbers_are_learned(square_finder: Path) -> None:
+    (part,) = summary(square_finder).parts
+    assert part.learned is None
+    assert "learned" not in part.to_json()
