@@ -8,16 +8,25 @@ from pathlib import Path
 
 
 def printable(text: object) -> str:
-    """Escape what a terminal cannot show on one line.
+    """Escape what a terminal cannot show on one line, or what turns the letters around it.
 
-    A file's name is any bytes: controls, line ends and bytes that are no Unicode are escaped.
+    A file's name is any bytes: controls, line ends, bytes that are no Unicode, and invisible marks
+    as U+202E, after which text runs from right to left, are escaped.
     """
     return "".join(
-        letter.encode("unicode_escape").decode()
-        if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp")
-        else letter
+        letter.encode("unicode_escape").decode() if hidden(letter) else letter
         for letter in str(text)
     )
+
+
+def hidden(letter: str) -> bool:
+    """Tell whether a letter is a control, a format mark, a line's end or half a character."""
+    return unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def printable_lines(text: str) -> str:
+    """Escape the same in a text that may have several lines."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 class TatamiError(Exception):

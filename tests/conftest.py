@@ -27,6 +27,14 @@ settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True
 settings.load_profile("ci" if os.environ.get("CI") else "tatami")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is shipped by tests is recorded apart from what the user ships."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """Torch on one thread for all tests of a file."""

@@ -64,6 +64,7 @@ def evaluate(
         Path | None,
         typer.Option(help="Detection: write precision-recall, ROC and reliability curves here."),
     ] = None,
+    trust: options.Trust = False,
     as_json: options.AsJson = False,
     save: Annotated[
         Path | None,
@@ -102,6 +103,7 @@ def evaluate(
                 curves,
                 save,
             ),
+            trust=trust,
             progress=progress,
         )
     if as_json:

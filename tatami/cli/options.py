@@ -42,4 +42,10 @@ Tta = Annotated[
         help="Average segmentation over flips and 90-degree rotations (test-time augmentation).",
     ),
 ]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust", help="Run a shipped folder that was not shipped here: it is a program."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]

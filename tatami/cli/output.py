@@ -22,6 +22,7 @@ from rich.progress import (
 )
 from rich.table import Table as RichTable
 
+from tatami.errors import hidden, printable_lines
 from tatami.types.progress import Progress, quiet
 from tatami.types.table import Table
 
@@ -38,9 +39,9 @@ def print_table(table: Table, *, error: bool = False) -> None:
     """
     flexible = any(column.flexible for column in table.columns)
     rich = RichTable(
-        title=table.title or None,
+        title=_cell(table.title) or None,
         title_justify="left",
-        caption=table.caption or None,
+        caption=_cell(table.caption) or None,
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1, 0, 0),
@@ -48,7 +49,7 @@ def print_table(table: Table, *, error: bool = False) -> None:
     )
     for column in table.columns:
         rich.add_column(
-            column.name,
+            _cell(column.name),
             justify=column.align,
             overflow="fold" if column.wraps else "ellipsis",
             no_wrap=not column.wraps,
@@ -56,23 +57,31 @@ def print_table(table: Table, *, error: bool = False) -> None:
         )
     for place, row in enumerate(table.rows):
         style = "bold red" if place in table.failed else "bold" if place in table.strong else None
-        rich.add_row(*map(escape, row), style=style)
+        rich.add_row(*map(_cell, row), style=style)
     if table.total is not None:
         rich.add_section()
-        rich.add_row(*map(escape, table.total))
+        rich.add_row(*map(_cell, table.total))
     Console(stderr=error, width=WIDTH, highlight=False).print(rich)
+
+
+def _cell(text: str) -> str:
+    """Give a text as Rich shows it letter for letter, whatever a foreign name in it holds."""
+    return escape(printable_lines(text))
 
 
 def print_lines(lines: Iterable[str], *, style: str | None = None) -> None:
     """Print lines as they are; long ones are left to the terminal."""
     console = Console(width=WIDTH, highlight=False)
     for line in lines:
-        console.print(line, markup=False, soft_wrap=True, style=style)
+        console.print(printable_lines(line), markup=False, soft_wrap=True, style=style)
 
 
 def print_json(content: Mapping[str, Any]) -> None:
     """Print JSON for machines. Numbers that do not exist must be None already."""
-    print(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    # The same JSON, in which no name turns the terminal: the text's own line ends are no names.
+    shown = (json.dumps(a)[1:-1] if hidden(a) and a != "\n" else a for a in text)
+    print(text if text.isascii() and "\x7f" not in text else "".join(shown))
 
 
 class Result(Protocol):
@@ -132,10 +141,10 @@ def bars(*, hidden: bool = False) -> Iterator[Progress]:
 
         def progress(stage: str, done: int, total: int, note: str = "") -> None:
             if not total:
-                console.print(stage, markup=False, soft_wrap=True)
+                console.print(printable_lines(stage), markup=False, soft_wrap=True)
                 return
             if stage not in stages:
-                stages[stage] = shown.add_task(escape(stage), total=total, note="")
-            shown.update(stages[stage], completed=done, total=total, note=escape(note))
+                stages[stage] = shown.add_task(_cell(stage), total=total, note="")
+            shown.update(stages[stage], completed=done, total=total, note=_cell(note))
 
         yield progress

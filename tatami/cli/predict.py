@@ -28,6 +28,7 @@ def predict(
         list[str] | None,
         typer.Option(help="Leave out pictures with a problem: unreadable-picture."),
     ] = None,
+    trust: options.Trust = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Find what is in pictures; write them with it drawn, and a JSON that lists it.
@@ -48,6 +49,7 @@ def predict(
             tiling=tiling,
             tta=tta,
             skip=skip or (),
+            trust=trust,
             progress=progress,
         )
     if as_json:

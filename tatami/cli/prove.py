@@ -33,6 +33,7 @@ def prove(
             help="Run shipped folders on this machine too, emulated, as aarch64; may be repeated."
         ),
     ] = None,
+    trust: options.Trust = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Print the ledger of a network's stages; exit with 1 where one is outside its bound."""
@@ -50,6 +51,7 @@ def prove(
             pictures=pictures,
             variants=variants,
             on=on or (),
+            trust=trust,
             progress=progress,
         )
     if as_json:

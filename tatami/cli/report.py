@@ -7,17 +7,20 @@ from typing import Annotated
 
 import typer
 
+from tatami.cli import options
+
 
 def report(
     run: Annotated[Path, typer.Argument(help="A run folder, with what came of it.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The page; RUN/report.html if left out.")
     ] = None,
+    trust: options.Trust = False,
 ) -> None:
     """Write report.html: pictures with boxes, curves, the ledger, the layers, the provenance."""
     from tatami.cli.output import bars
     from tatami.pipeline.report import report as write_page
 
     with bars() as progress:
-        result = write_page(run, output, progress=progress)
+        result = write_page(run, output, trust=trust, progress=progress)
         progress(f"wrote {result.path}", 0, 0)

@@ -19,6 +19,7 @@ from tatami.models.table import model_named
 from tatami.program.forward import numpy_forward
 from tatami.see.html import picture_html
 from tatami.ship.backend import Running
+from tatami.ship.seal import check
 from tatami.ship.table import backend_of
 from tatami.tasks.base import Predictor, Task
 from tatami.tasks.settings import read_settings
@@ -138,31 +139,32 @@ def as_picture(picture: str | Path | Picture | Image.Image) -> Picture:
     return picture
 
 
-def open_artifact(path: Source) -> Artifact:
+def open_artifact(path: Source, *, trust: bool = False) -> Artifact:
     """Open what a path holds: a run folder, an ONNX file or a shipped folder.
 
     Args:
         path: Where it is, or the result of what wrote it.
+        trust: Whether to run a shipped folder that this installation did not write.
 
     Raises:
-        TatamiError: For anything that is not an artifact.
+        TatamiError: For anything that is not an artifact, and for a shipped folder of a stranger.
     """
     place = path_of(path)
-    predictor = _predictor(place)
+    predictor = _predictor(place, trust)
     return Artifact(place, task_of(predictor.spec), predictor.spec, predictor)
 
 
-def _predictor(path: Path) -> Predictor:
+def _predictor(path: Path, trust: bool) -> Predictor:
     if (path / SETTINGS).is_file():
         return open_run(path)
     if backend_of(path) is not None:
-        _, running = run_shipped(path)
+        _, running = run_shipped(path, trust=trust)
         return cast(Predictor, running.predictor)
     return open_onnx(path)
 
 
 def run_shipped(
-    folder: Path, *, variant: str | None = None, target: str | None = None
+    folder: Path, *, variant: str | None = None, target: str | None = None, trust: bool = False
 ) -> tuple[Spec, Running]:
     """Run a shipped folder, and say what it is for.
 
@@ -170,10 +172,11 @@ def run_shipped(
         folder: What shipping wrote.
         variant: The kind of kernels; None: the best.
         target: The machine, emulated or simulated; None: this one.
+        trust: Whether to run it whoever wrote it.
 
     Raises:
-        TatamiError: For a folder that is damaged or holds a bare network, and where kernels, a
-            compiler or an emulator are missing.
+        TatamiError: For a folder that this installation did not write, is damaged or holds a bare
+            network, and where kernels, a compiler or an emulator are missing.
     """
     backend = backend_of(folder)
     if backend is None:
@@ -185,9 +188,10 @@ def run_shipped(
             hint="run it as a network",
             file=folder,
         )
+    built = trust or check(folder)
     task = task_of(spec)
     find = task.structure(spec).find(spec)
-    return spec, backend.open(folder, task, variant=variant, target=target, find=find)
+    return spec, backend.open(folder, task, variant=variant, target=target, find=find, built=built)
 
 
 def open_onnx(file: Path) -> Predictor:

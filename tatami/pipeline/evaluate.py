@@ -90,6 +90,7 @@ def evaluate(
     tiling: int | None = None,
     tta: bool = False,
     options: Any = None,
+    trust: bool = False,
     progress: Progress = quiet,
 ) -> EvaluateResult:
     """Measure an artifact, or detections in a file, on a split of a labeled set.
@@ -108,6 +109,7 @@ def evaluate(
         options: What else may be chosen, by name: for detection "score", "at", "iou", "difficult",
             "bootstrap", "diagnose", "similar", "curves" and "save", as DetectionOptions describes
             them.
+        trust: Whether to run a shipped folder that this installation did not write.
         progress: Takes up how far it is.
 
     Raises:
@@ -137,7 +139,7 @@ def evaluate(
                 hint="give an artifact, or a file of detections",
                 setting="artifact",
             )
-        network = open_artifact(artifact)
+        network = open_artifact(artifact, trust=trust)
         task, evaluated = network.task, network.path
         predictor = task.adapted(network.predictor, tiling, tta)
         chosen = options_of(task, options)

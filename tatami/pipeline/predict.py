@@ -130,6 +130,7 @@ def predict(
     tiling: int | None = None,
     tta: bool = False,
     skip: Collection[str] = (),
+    trust: bool = False,
     progress: Progress = quiet,
 ) -> PredictResult:
     """Find what is in pictures.
@@ -143,6 +144,7 @@ def predict(
         tiling: For segmentation, run in tiles at full resolution, overlapping by this many pixels.
         tta: For segmentation, average over flips and 90-degree rotations.
         skip: Kinds of problems to leave out: unreadable-picture.
+        trust: Whether to run a shipped folder that this installation did not write.
         progress: Takes up how far it is.
 
     Raises:
@@ -158,7 +160,7 @@ def predict(
                 hint="only unreadable-picture can",
                 setting="skip",
             )
-    network = open_artifact(artifact)
+    network = open_artifact(artifact, trust=trust)
     task = network.task
     predictor = task.adapted(network.predictor, tiling, tta)
     paths = listed([pictures] if isinstance(pictures, str | Path) else pictures)

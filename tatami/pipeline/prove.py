@@ -107,6 +107,7 @@ def prove(
     pictures: int | None = None,
     variants: bool = False,
     on: Sequence[str] = (),
+    trust: bool = False,
     progress: Progress = quiet,
 ) -> Proof:
     """Compare every form of a network with the one that it was made of.
@@ -121,6 +122,7 @@ def prove(
         pictures: Only this many of the split's pictures; None: all.
         variants: Whether to prove each kind of kernels that this processor has.
         on: Machines to run shipped folders on too, emulated, as "aarch64".
+        trust: Whether to run shipped folders that this installation did not write.
         progress: Takes up how far it is.
 
     Raises:
@@ -140,9 +142,9 @@ def prove(
     paths = list({path.resolve(): path for path in given}.values())  # a run folder brings its own
     if not paths:
         raise TatamiError("there is nothing to prove", hint="give a run folder or files")
-    stages = [open_stage(path) for path in paths]
+    stages = [open_stage(path, trust=trust) for path in paths]
     opened_at = zip(paths, stages, strict=True)
-    folders = [_Folder.at(path, stage) for path, stage in opened_at if stage.compiled]
+    folders = [_Folder.at(path, stage, trust) for path, stage in opened_at if stage.compiled]
     if variants:
         stages += [stage for folder in folders if not folder.parted for stage in _variants(folder)]
     task = stages[0].task
@@ -304,17 +306,19 @@ class _Folder:
         path: Where it is.
         backend: What wrote it.
         parted: Whether its networks have rows of their own.
+        trust: Whether it is run whoever wrote it.
     """
 
     path: Path
     backend: Backend[Any, Any]
     parted: bool
+    trust: bool
 
     @staticmethod
-    def at(path: Path, stage: Stage) -> _Folder:
+    def at(path: Path, stage: Stage, trust: bool) -> _Folder:
         backend = backend_of(path)
         assert backend is not None
-        return _Folder(path, backend, bool(stage.parts))
+        return _Folder(path, backend, bool(stage.parts), trust)
 
     @property
     def kind(self) -> str:
@@ -333,7 +337,7 @@ def _variant(
     folder: _Folder, variant: str, target: str | None = None
 ) -> tuple[Spec, Running] | None:
     """Run a folder with a kind of kernels; None where this processor has not got them."""
-    spec, running = run_shipped(folder.path, variant=variant, target=target)
+    spec, running = run_shipped(folder.path, variant=variant, target=target, trust=folder.trust)
     try:
         _kernels(running)
     except TatamiError:

@@ -58,6 +58,7 @@ def report(
     output: str | Path | None = None,
     *,
     proof: Ledger | None = None,
+    trust: bool = False,
     progress: Progress = quiet,
 ) -> ReportResult:
     """Write the page of a run: pictures, curves, the ledger, the layers, the provenance.
@@ -68,6 +69,7 @@ def report(
         run: A run folder, with what came of it.
         output: The page; None: report.html in the run folder.
         proof: The ledger of the run's stages, where it is made already; None: it is made here.
+        trust: Whether to run shipped folders that this installation did not write.
         progress: Takes up how far it is.
 
     Raises:
@@ -81,15 +83,22 @@ def report(
             "the run has no test split", file=folder, hint="name one when it is trained"
         )
     paths = stages_of(folder)
-    found = proof or ledger([open_stage(path) for path in paths], data, progress=progress)
-    page = build_page(folder, settings, data, found, progress=progress)
+    stages = [] if proof else [open_stage(path, trust=trust) for path in paths]
+    found = proof or ledger(stages, data, progress=progress)
+    page = build_page(folder, settings, data, found, trust=trust, progress=progress)
     path = folder / PAGE if output is None else Path(output)
     write_atomically(path, render(page))
     return ReportResult(path, page, found.passed)
 
 
 def build_page(
-    folder: Path, run: Run, data: Any, proof: Ledger, *, progress: Progress = quiet
+    folder: Path,
+    run: Run,
+    data: Any,
+    proof: Ledger,
+    *,
+    trust: bool = False,
+    progress: Progress = quiet,
 ) -> Report:
     """Make the content of a run's page.
 
@@ -98,10 +107,11 @@ def build_page(
         run: What its run.json says.
         data: The split that the run is measured on.
         proof: The ledger of its stages.
+        trust: Whether to run shipped folders that this installation did not write.
         progress: Takes up how far it is.
     """
     paths = stages_of(folder)
-    last = open_stage(paths[-1])
+    last = open_stage(paths[-1], trust=trust)
     task = last.task
     evaluated = task.evaluate(last.predictor, data, progress=progress, stage="Looking")
     place = task.exemplar(data, evaluated.places)

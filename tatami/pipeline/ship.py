@@ -16,6 +16,7 @@ from tatami.program.lower import lower
 from tatami.program.steps import Program
 from tatami.see.html import result_html
 from tatami.ship.backend import Backend, Footprint, Need, Plan, Shipped
+from tatami.ship.seal import RECORDS, seal
 from tatami.ship.table import backend_named
 from tatami.tasks.base import Task
 from tatami.tasks.structure import Part
@@ -71,6 +72,7 @@ class ShipResult:
         footprint: What it needs of a device.
         built: The example that was built in the folder; None where there is none.
         regions: How many regions the last network looks at, at most; None where it looks at none.
+        recorded: Whether it could be recorded that the folder was shipped here (ship/seal.py).
     """
 
     path: Path
@@ -79,6 +81,7 @@ class ShipResult:
     footprint: Footprint
     built: Path | None
     regions: int | None
+    recorded: bool = True
 
     @property
     def skipped(self) -> Mapping[str, int]:
@@ -146,7 +149,10 @@ class ShipResult:
     def lines(self) -> list[str]:
         """Say what it takes of a device and where it is."""
         done = f", compiled to {self.built}" if self.built else ""
-        return [*self._about(), *self.footprint.lines(), f"wrote {self.path}{done}"]
+        lines = [*self._about(), *self.footprint.lines(), f"wrote {self.path}{done}"]
+        if not self.recorded:
+            lines.append(f"not recorded, for want of a writable {RECORDS}: to open it, trust it")
+        return lines
 
     def _about(self) -> list[str]:
         if self._parted:
@@ -236,8 +242,15 @@ def ship(
         for written, content in shipped.files.items():
             (place / written).write_bytes(content)
         built = backend.build(plan, shipped, place) if build else None
+        recorded = seal(place, [*shipped.files, *([] if built is None else [built])])
     return ShipResult(
-        folder, plan, shipped, footprint, None if built is None else folder / built, regions
+        folder,
+        plan,
+        shipped,
+        footprint,
+        None if built is None else folder / built,
+        regions,
+        recorded=recorded,
     )
 
 

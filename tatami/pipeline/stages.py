@@ -42,18 +42,22 @@ def _begins(spec: Spec | None) -> bool:
     return spec is None or task_of(spec).structure(spec).begins(spec)
 
 
-def open_stage(path: Path) -> Stage:
+def open_stage(path: Path, *, trust: bool = False) -> Stage:
     """Open a run folder, an ONNX file or a shipped folder as a stage of the ledger.
 
+    Args:
+        path: Where it is.
+        trust: Whether to run a shipped folder that this installation did not write.
+
     Raises:
-        TatamiError: For anything else.
+        TatamiError: For anything else, and for a shipped folder of a stranger.
     """
     name = path.resolve().stem
     backend = backend_of(path)
     if backend is not None:
         kind = backend.name.upper()
         called = kind if name == backend.name else f"{kind} {name.removeprefix(f'{backend.name}-')}"
-        return shipped_stage(*run_shipped(path), called)
+        return shipped_stage(*run_shipped(path, trust=trust), called)
     if (path / SETTINGS).is_file():
         return _torch_stage(path)
     return _onnx_stage(path, name)

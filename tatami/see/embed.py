@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from PIL import Image
 
+from tatami.errors import printable
 from tatami.types import Picture
 
 
@@ -25,7 +26,7 @@ def as_jpeg(drawn: Picture) -> bytes:
 def as_html(pictures: Iterable[tuple[str, Picture]]) -> str:
     """Show pictures (height, width, 3) with their captions in a notebook."""
     return "".join(
-        f"<figure><figcaption>{html.escape(caption)}</figcaption>"
+        f"<figure><figcaption>{html.escape(printable(caption))}</figcaption>"
         f'<img src="data:image/png;base64,{base64.b64encode(as_png(drawn)).decode()}" '
         'style="max-width: 100%"></figure>'
         for caption, drawn in pictures

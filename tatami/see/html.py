@@ -9,8 +9,14 @@ from collections.abc import Sequence
 
 from PIL import Image
 
+from tatami.errors import printable_lines
 from tatami.types import Picture
 from tatami.types.table import Table
+
+
+def _text(text: str) -> str:
+    """Escape what means something in HTML, and what a foreign name may hold that is not shown."""
+    return html.escape(printable_lines(text))
 
 
 def table_html(table: Table) -> str:
@@ -20,8 +26,8 @@ def table_html(table: Table) -> str:
         A ``<table>``; what a name holds is escaped.
     """
     heads = "".join(_cell("th", column.name, column.align) for column in table.columns)
-    title = f"<b>{html.escape(table.title)}</b>" if table.title else ""
-    caption = f"<p><small>{html.escape(table.caption)}</small></p>" if table.caption else ""
+    title = f"<b>{_text(table.title)}</b>" if table.title else ""
+    caption = f"<p><small>{_text(table.caption)}</small></p>" if table.caption else ""
     rows = [
         f"<tr{_style(table, place)}>{_cells(table, row)}</tr>"
         for place, row in enumerate(table.rows)
@@ -34,7 +40,7 @@ def table_html(table: Table) -> str:
 
 def lines_html(lines: Sequence[str]) -> str:
     """Write lines, one under the other."""
-    return f"<p>{'<br>'.join(html.escape(line) for line in lines)}</p>"
+    return f"<p>{'<br>'.join(_text(line) for line in lines)}</p>"
 
 
 def result_html(tables: Sequence[Table], lines: Sequence[str]) -> str:
@@ -47,7 +53,7 @@ def picture_html(picture: Picture, caption: str = "") -> str:
     content = io.BytesIO()
     Image.fromarray(picture).save(content, "PNG")
     data = base64.b64encode(content.getvalue()).decode()
-    below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    below = f"<figcaption>{_text(caption)}</figcaption>" if caption else ""
     return (
         '<figure style="display: inline-block; margin: 4px">'
         f'<img src="data:image/png;base64,{data}" style="max-width: 100%">{below}</figure>'
@@ -60,7 +66,7 @@ def _cells(table: Table, row: Sequence[str]) -> str:
 
 
 def _cell(tag: str, text: str, align: str) -> str:
-    written = html.escape(text).replace("\n", "<br>")
+    written = _text(text).replace("\n", "<br>")
     return f'<{tag} style="text-align: {align}">{written}</{tag}>'
 
 

@@ -387,8 +387,9 @@ class Backend(ABC, Generic[N, O_]):
         variant: str | None = None,
         target: str | None = None,
         find: Propose | None = None,
+        built: bool = True,
     ) -> Running:
-        """Run a shipped folder.
+        """Run a shipped folder, which is a program: ship/seal.py says whose.
 
         Args:
             folder: What ``emit`` gave, written.
@@ -396,6 +397,7 @@ class Backend(ABC, Generic[N, O_]):
             variant: The kind of kernels; None: the best.
             target: On which machine, emulated or simulated; None: this one.
             find: Finds the regions of a picture for a program that takes them from its caller.
+            built: Whether the built example in the folder may be run; else it is built anew.
 
         Raises:
             TatamiError: For a folder that is damaged, and where kernels, a compiler or an emulator

@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from tatami.errors import TatamiError
+from tatami.types.names import as_class_name
 
 
 def refuse(key: str, reason: str) -> TatamiError:
@@ -83,12 +84,13 @@ def truth(key: str, name: str, value: object) -> bool:
 
 
 def names(key: str, value: object) -> tuple[str, ...]:
-    """Give a list of names, each once."""
+    """Give a list of names, each once, as types/names.py has them."""
     if not isinstance(value, list) or not value:
         raise refuse(key, "is not a list of names")
-    if not all(isinstance(name, str) and name for name in value) or len(set(value)) < len(value):
-        raise refuse(key, "has a name that is empty, doubled or not text")
-    return tuple(value)
+    found = [as_class_name(name) if isinstance(name, str) else None for name in value]
+    if None in found or len(set(found)) < len(found):
+        raise refuse(key, "has a name that is empty, unprintable, doubled or not text")
+    return tuple(name for name in found if name is not None)
 
 
 def texts(key: str, value: object) -> Mapping[str, str]:

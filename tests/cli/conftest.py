@@ -26,6 +26,7 @@ from tatami.ship.c.build import build
 from tatami.ship.c.emit import emit
 from tatami.ship.c.operator import Options
 from tatami.ship.c.tasks.detection import DETECTION_IN_C
+from tatami.ship.seal import seal
 from tatami.types import Decoding, DetectionSpec, InputSpec, Size
 
 COLORS = {"red": (255, 0, 0), "green": (0, 255, 0)}
@@ -164,6 +165,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (house / "c" / name).write_bytes(content)
     if shutil.which("cc"):
         build(house / "c", "squares", house / "c" / "squares_detect", options=("-O1",))
+    seal(house / "c", [file.name for file in (house / "c").iterdir()])
     return house
 
 

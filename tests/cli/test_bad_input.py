@@ -244,7 +244,7 @@ def test_a_bad_folder_of_c(
         "predict": (house / "picture.jpg", "-o", "out"),
         "prove": ("--data", house / "set", "--split", "test"),
     }
-    line = refused(stage, folder, *more[stage]).line
+    line = refused(stage, folder, "--trust", *more[stage]).line
     file, reason = FOLDERS_OF_C[what]
     assert str(folder / file) in line
     assert re.search(reason, line), line

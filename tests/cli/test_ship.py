@@ -22,7 +22,7 @@ def test_a_folder_that_finds_squares(command, square_finder, tmp_path, write_squ
     files = {file.name for file in folder.iterdir()}
     assert files == {
         "squares.h", "squares.c", "squares_weights.c", "main.c", "proof.c", "Makefile",
-        "network.json", "squares_detect",
+        "network.json", "SHA256SUMS", "squares_detect",
     }  # fmt: skip
 
     write_squares(tmp_path / "one.jpg", [("green", 1, 2)])

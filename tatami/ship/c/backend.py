@@ -120,9 +120,10 @@ class C(Backend[NetworkInC, Options]):
         variant: str | None = None,
         target: str | None = None,
         find: Propose | None = None,
+        built: bool = True,
     ) -> Running:
         """Compile a folder to a temporary one, and run it."""
-        machine = Machine(variant, target or HOST, find)
+        machine = Machine(variant, target or HOST, find, built)
         added = self.added_by(task)
         joined = describe_joined(folder)
         if joined is None:
@@ -131,6 +132,7 @@ class C(Backend[NetworkInC, Options]):
                 network = CompiledNetwork(folder, variant=variant, target=machine.target)
                 return Running(spec, {"": network}, None, None, network.size)
             one = added.open(folder, machine)
+            one.network.built = built
             return Running(spec, {"": one.network}, one, one.own_rule, one.network.size)
         structure = None if added is None else added.structure(joined.spec)
         if structure is None:

@@ -61,6 +61,7 @@ class CompiledNetwork(RunningNetwork):
         self.description = describe(folder, part)
         self.variant = variant
         self.target = target
+        self.built = True  # whether the built example in the folder may be run
         self.threads = threads or self.description.threads
         self._options = tuple(options)
         self._temporary = tempfile.TemporaryDirectory(prefix="tatami-")
@@ -165,13 +166,13 @@ class CompiledNetwork(RunningNetwork):
         self._processes.remove(process)
 
     def example(self, file: str) -> Path:
-        """Find the example: in the folder, or else compile it to a temporary folder.
+        """Find the example: in the folder, where it may be run, or else compile it elsewhere.
 
         Args:
             file: What it is called in the folder.
         """
         shipped = self.folder / file
-        if shipped.is_file() and os.access(shipped, os.X_OK):
+        if self.built and shipped.is_file() and os.access(shipped, os.X_OK):
             return shipped.resolve()
         program = Path(self._temporary.name) / "example"
         if not program.exists():

@@ -30,11 +30,13 @@ class Machine:
         variant: The kernels, as "portable" or "avx2" (kernels/variant.c); None: the best.
         target: "host", or one of ship/c/targets.py, whose program runs in its emulator.
         propose: Finds the regions of a picture for a program that takes them from its caller.
+        built: Whether the built example in the folder may be run.
     """
 
     variant: str | None = None
     target: str = HOST
     propose: Propose | None = None
+    built: bool = True
 
 
 class Compiled(ABC, Generic[S]):

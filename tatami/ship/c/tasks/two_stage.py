@@ -57,14 +57,23 @@ class CompiledTwoStage:
         folder: The shipped folder.
         propose: Finds the regions of a picture, for a program that takes them from its caller.
         target: "host", or one of ship/c/targets.py, whose program runs in its emulator.
+        built: Whether the built program in the folder may be run.
 
     Raises:
         TatamiError: Where there is no such folder, where it cannot be compiled or its emulator is
             missing, and for a board, whose program reads no pictures.
     """
 
-    def __init__(self, folder: Path, propose: Propose | None = None, *, target: str = HOST) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        propose: Propose | None = None,
+        *,
+        target: str = HOST,
+        built: bool = True,
+    ) -> None:
         self.folder = folder
+        self._built = built
         self.target = target
         self._propose = propose
         about = describe_joined(folder)
@@ -78,7 +87,7 @@ class CompiledTwoStage:
     def _compiled(self) -> list[str]:
         """Give the command that runs the program of the folder on its machine."""
         shipped = self.folder / f"{self.name}_detect"
-        if self.target == HOST and shipped.is_file():
+        if self._built and self.target == HOST and shipped.is_file():
             return [str(shipped.resolve())]
         machine = target_of("any" if self.target == HOST else self.target)
         if machine.board:
@@ -187,7 +196,9 @@ class TwoStageInC(StructureInC):
 
     def open(self, folder: Path, machine: Machine) -> CompiledTwoStage:
         """Run a shipped folder as a detector, with the best kernels."""
-        return CompiledTwoStage(folder, machine.propose, target=machine.target)
+        return CompiledTwoStage(
+            folder, machine.propose, target=machine.target, built=machine.built
+        )
 
 
 TWO_STAGE_IN_C = TwoStageInC()
