@@ -22,8 +22,9 @@ import typer.main
 
 from tatami import __version__
 from tatami.cli.commands import COMMANDS, Command, Group
+from tatami.cli.mending import spelled_out
 from tatami.cli.renamed import current
-from tatami.errors import TatamiError
+from tatami.errors import TatamiError, printable
 
 EXTRAS = {"torch": "train", "onnxscript": "train", "matplotlib": "see"}
 """What an installation of the core may lack, and the extra that brings it."""
@@ -48,6 +49,7 @@ class LazyGroup(typer.core.TyperGroup):
             ctx.meta[INVOKED] = command
             options = [option for parameter in command.params for option in _names(parameter)]
             rest = current(rest, options, lambda line: typer.echo(f"tatami: {line}", err=True))
+            rest = spelled_out(rest, options)
         return name, command, rest
 
 
@@ -148,8 +150,8 @@ def main() -> None:
         _leave(2, f"this needs {error.name} (install it with pip install 'tatami-nn[{extra}]')")
     except MemoryError as error:
         _leave(2, f"not enough memory: {error} (close other programs, or ask for less at once)")
-    except KeyboardInterrupt:
-        _leave(130, "stopped")
+    except KeyboardInterrupt as stop:
+        _leave(130, printable(str(stop)) or "stopped")
     _leave(code, message)
 
 

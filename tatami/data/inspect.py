@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from tatami.data.fingerprint import file_digest
-from tatami.data.formats.table import BOX_FORMATS, CLASS_FORMATS
+from tatami.data.formats.table import BOX_FORMATS, CLASS_FORMATS, BoxFormat
 from tatami.data.open import chosen_split, format_of, labeled_format_of
 from tatami.data.pictures import read_picture
 from tatami.data.problems import MaskReading, Problem, Reading
@@ -35,6 +36,7 @@ class Inspection:
         classes: The names of the classes.
         datasets: The splits by name.
         problems: What is wrong, file by file.
+        notes: What was understood otherwise than a reader of the files may expect.
     """
 
     root: Path
@@ -42,6 +44,7 @@ class Inspection:
     classes: tuple[str, ...]
     datasets: dict[str, Dataset]
     problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
 
 
 def inspect(
@@ -49,6 +52,7 @@ def inspect(
     *,
     split: str | None = None,
     format: str | None = None,
+    repairs: Collection[str] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Inspection:
     """Decode the pictures of every split, and find what is wrong and what is there twice.
@@ -57,6 +61,7 @@ def inspect(
         root: The folder or file of the set.
         split: The only split to look at; None: all.
         format: A key of BOX_FORMATS; None: whichever recognizes the set.
+        repairs: Keys of REPAIRS to carry out.
         progress: Called with (pictures done, pictures in all) after each.
 
     Raises:
@@ -68,7 +73,10 @@ def inspect(
     asked = every if split is None else (chosen_split(root, split, every),)
     problems: list[Problem] = []
     datasets: dict[str, Dataset] = {}
-    for wanted, reading in readings(reader.read, root, asked, problems):
+    notes: list[str] = []
+    read = partial(_mended, reader, repairs)
+    for wanted, reading in readings(read, root, asked, problems):
+        notes += reading.notes
         datasets[wanted] = reading.dataset
         if not reading.dataset.samples and not reading.problems:
             reason, hint = f"split '{wanted}' holds no picture", "add them, or take the split out"
@@ -89,7 +97,13 @@ def inspect(
         for key, dataset in datasets.items()
     }
     # train and trainval report the same file twice
-    return Inspection(root, name, classes, sound, tuple(dict.fromkeys(problems)))
+    once, told = tuple(dict.fromkeys(problems)), tuple(dict.fromkeys(notes))
+    return Inspection(root, name, classes, sound, once, told)
+
+
+def _mended(reader: BoxFormat, repairs: Collection[str], root: Path, split: str) -> Reading:
+    """Read a split with repairs."""
+    return reader.read(root, split, repairs)
 
 
 Read = TypeVar("Read", Reading, MaskReading)
@@ -139,6 +153,7 @@ class LabeledInspection:
         splits: The splits by name.
         sizes: The sizes of the pictures of all splits, each split's in their order.
         problems: What is wrong, file by file.
+        notes: What was understood otherwise than a reader of the files may expect.
     """
 
     root: Path
@@ -147,6 +162,7 @@ class LabeledInspection:
     splits: dict[str, LabeledPictures]
     sizes: tuple[Size, ...]
     problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
 
 
 def inspect_labeled(
@@ -202,7 +218,8 @@ def inspect_labeled(
             problems.append(Problem("missing-split", root, None, reason, hint))
         sound[wanted] = pictures.select(np.array(kept, np.int64), wanted)
     classes = next(iter(sound.values())).classes
-    return LabeledInspection(root, name, classes, sound, tuple(sizes), tuple(problems))
+    notes = tuple(dict.fromkeys(note for reading in readings.values() for note in reading.notes))
+    return LabeledInspection(root, name, classes, sound, tuple(sizes), tuple(problems), notes)
 
 
 def _digest(picture: Picture) -> bytes:

@@ -48,6 +48,7 @@ class MaskInspection:
         classes: The names of the classes.
         splits: The splits by name.
         problems: What is wrong, file by file.
+        notes: What was understood otherwise than a reader of the files may expect.
     """
 
     root: Path
@@ -55,6 +56,7 @@ class MaskInspection:
     classes: tuple[str, ...]
     splits: dict[str, SplitOfMasks]
     problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
 
 
 def inspect_masks(
@@ -80,9 +82,11 @@ def inspect_masks(
     every = reader.splits(root)
     asked = every if split is None else (chosen_split(root, split, every),)
     problems: list[Problem] = []
-    read = {
-        wanted: reading.masks for wanted, reading in readings(reader.read, root, asked, problems)
-    }
+    read: dict[str, LabeledMasks] = {}
+    notes: list[str] = []
+    for wanted, one in readings(reader.read, root, asked, problems):
+        read[wanted] = one.masks
+        notes += one.notes
     total = sum(len(masks) for masks in read.values())
     done = 0
     seen: dict[bytes, tuple[str, str]] = {}
@@ -113,7 +117,8 @@ def inspect_masks(
             kept, counted.pixels, counted.pictures, counted.void, counted.sizes
         )
     classes = next(iter(read.values())).classes
-    return MaskInspection(root, name, classes, found, tuple(problems))
+    told = tuple(dict.fromkeys(notes))
+    return MaskInspection(root, name, classes, found, tuple(problems), told)
 
 
 class _Counted:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tatami.data.pictures import SUFFIXES, picture_size
 from tatami.data.problems import Problem
 from tatami.errors import TatamiError
-from tatami.types import Boxes, Size
+from tatami.types import Boxes, Size, names
+from tatami.types.names import as_class_name
 
 TOLERANCE = 0.02
 """Pixels by which a box may reach over the edge and is then clipped: what rounding to two decimals
@@ -76,13 +76,15 @@ def read_bytes(path: Path, limit: int) -> bytes:
 def read_lines(path: Path, limit: int = MAX_LABEL_BYTES) -> list[str]:
     """Read the lines of a UTF-8 file, without blanks at their ends.
 
-    A byte order mark and Windows line ends are fine.
+    A byte order mark and Windows line ends are fine, and UTF-16 with such a mark.
 
     Raises:
         TatamiError: For a file that is too large, unreadable or not UTF-8.
     """
+    content = read_bytes(path, limit)
+    wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")  # as Windows' editor saves "Unicode"
     try:
-        text = read_bytes(path, limit).decode("utf-8-sig")
+        text = content.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise TatamiError("not UTF-8 text", hint="save it as UTF-8", file=path) from error
     return [line.strip() for line in text.split("\n")]
@@ -105,10 +107,13 @@ def class_name(text: str, file: Path, line: int | None = None) -> str:
     Raises:
         TatamiError: For an empty or unprintable one.
     """
-    name = text.strip()
-    if not name or not printable(name):
+    name = as_class_name(text)
+    if name is None:
         raise TatamiError(
-            f"{name[:40]!r} is no class name", hint="write a printable name", file=file, line=line
+            f"{text.strip()[:40]!r} is not a class name",
+            hint="write a printable name",
+            file=file,
+            line=line,
         )
     return name
 
@@ -117,7 +122,7 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     """Read a list of class names, one a line; blank lines at the end are fine.
 
     Raises:
-        TatamiError: For an empty list, a blank name or one that stands twice.
+        TatamiError: For an empty list, a blank name or one that appears twice.
     """
     lines = read_lines(path)
     while lines and not lines[-1]:
@@ -129,7 +134,7 @@ def checked_names(names: Iterable[str], file: Path) -> tuple[str, ...]:
     """Check class names.
 
     Raises:
-        TatamiError: Where there is none, or one stands twice.
+        TatamiError: Where there is none, or one appears twice.
     """
     found = tuple(names)
     if not found:
@@ -137,14 +142,14 @@ def checked_names(names: Iterable[str], file: Path) -> tuple[str, ...]:
     twice = next((name for name, count in Counter(found).items() if count > 1), None)
     if twice is not None:
         raise TatamiError(
-            f"class '{twice}' stands twice", hint="give every class its own name", file=file
+            f"class '{twice}' appears twice", hint="give every class its own name", file=file
         )
     return found
 
 
 def printable(text: str) -> bool:
     """Tell whether a text holds no control characters, line separators or halves of characters."""
-    return all(unicodedata.category(letter) not in ("Cc", "Cs", "Zl", "Zp") for letter in text)
+    return names.printable(text)
 
 
 def names_a_path(text: str) -> bool:
@@ -204,8 +209,8 @@ def checked_size(
     if stated is None:
         return size
     width, height = stated
-    if width == size.width and height == size.height:
-        return size
+    if width <= 0 or height <= 0 or (width == size.width and height == size.height):
+        return size  # a side of 0 is how tools write a size that they do not know
     reason = f"the label states {width:g}x{height:g}, the picture is {size}"
     if width == size.height and height == size.width:
         reason += " as shown: was it labeled before its EXIF rotation?"
@@ -213,7 +218,13 @@ def checked_size(
     return None
 
 
-def checked_boxes(rows: Iterable[Row], size: Size, label: Path, problems: list[Problem]) -> Boxes:
+def checked_boxes(
+    rows: Iterable[Row],
+    size: Size,
+    label: Path,
+    problems: list[Problem],
+    repairs: Collection[str] = (),
+) -> Boxes:
     """Keep the sound boxes of one picture, clipped where they exceed it by no more than rounding.
 
     Args:
@@ -221,25 +232,26 @@ def checked_boxes(rows: Iterable[Row], size: Size, label: Path, problems: list[P
         size: The picture's size.
         label: The label's file.
         problems: Gets what is wrong with the others.
+        repairs: With "clip" among them, boxes are clipped however far they reach over the edge, as
+            long as a part of them lies in the picture.
     """
     seen: dict[tuple[object, ...], Row] = {}
     for row in rows:
         x1, y1, x2, y2 = row.xyxy
         clipped = (max(x1, 0.0), max(y1, 0.0), min(x2, size.width), min(y2, size.height))
         over = max(abs(a - b) for a, b in zip(row.xyxy, clipped, strict=True))
+        gone = clipped[2] <= clipped[0] or clipped[3] <= clipped[1]
         key = (row.label, row.xyxy)
         if x2 <= x1 or y2 <= y1:
             problems.append(degenerate(row.name, x2 - x1, y2 - y1, label, row.line))
-        elif over > TOLERANCE or clipped[2] <= clipped[0] or clipped[3] <= clipped[1]:
-            edges = ", ".join(f"{value:g}" for value in row.xyxy)
-            reason = f"{row.name} ({edges}) reaches {over:.3g} px over the {size} picture's edge"
-            problems.append(
-                Problem("box-outside-picture", label, row.line, reason, "clip or redraw the box")
-            )
+        elif gone or (over > TOLERANCE and "clip" not in repairs):
+            problems.append(_outside(row, over, size, label))
         elif key in seen:
             reason = f"{row.name} repeats {seen[key].name}"
             problems.append(Problem("duplicate-box", label, row.line, reason, "delete one"))
         else:
+            if over > TOLERANCE:
+                problems.append(_outside(row, over, size, label, "clip"))
             seen[key] = Row(
                 clipped, row.label, row.name, row.line, row.difficult, row.crowd, row.area
             )
@@ -256,6 +268,13 @@ def checked_boxes(rows: Iterable[Row], size: Size, label: Path, problems: list[P
             for row in sound
         ],
     )
+
+
+def _outside(row: Row, over: float, size: Size, label: Path, repair: str = "") -> Problem:
+    edges = ", ".join(f"{value:g}" for value in row.xyxy)
+    reason = f"{row.name} ({edges}) reaches {over:.3g} px over the {size} picture's edge"
+    hint = "clip or redraw the box"
+    return Problem("box-outside-picture", label, row.line, reason, hint, repair)
 
 
 def degenerate(name: str, width: float, height: float, label: Path, line: int | None) -> Problem:

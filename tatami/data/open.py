@@ -8,17 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tatami.data.formats import class_folders
+from tatami.data.formats.found import LABEL_FOLDERS, PICTURE_FOLDERS
 from tatami.data.formats.table import (
     BOX_FORMATS,
     CLASS_FORMATS,
+    DERIVED,
     FORMATS,
     MASK_FORMATS,
     Format,
     Labels,
 )
-from tatami.data.problems import Problem, check_kinds
+from tatami.data.problems import REPAIRS, Problem, check_kinds, repairs_of
+from tatami.data.seen import files_seen, labels_seen
+from tatami.data.split_names import same_split
 from tatami.errors import TatamiError
 from tatami.types import Dataset, LabeledMasks, LabeledPictures
+
+NO_CLASS = frozenset({*PICTURE_FOLDERS, *LABEL_FOLDERS})
+"""Names of folders, in lower case, that hold pictures or labels of all classes."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +36,12 @@ class Opened:
     Args:
         dataset: The split.
         skipped: How many problems of each accepted kind were left out of it.
+        notes: What was mended, and understood otherwise than may be expected.
     """
 
     dataset: Dataset
     skipped: Counter[str]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,10 +51,12 @@ class OpenedPictures:
     Args:
         pictures: The split.
         skipped: How many problems of each accepted kind were left out of it.
+        notes: What was mended, and understood otherwise than may be expected.
     """
 
     pictures: LabeledPictures
     skipped: Counter[str]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,10 +66,12 @@ class OpenedMasks:
     Args:
         masks: The split.
         skipped: How many problems of each accepted kind were left out of it.
+        notes: What was mended, and understood otherwise than may be expected.
     """
 
     masks: LabeledMasks
     skipped: Counter[str]
+    notes: tuple[str, ...] = ()
 
 
 def open_dataset(
@@ -76,7 +90,8 @@ def open_dataset(
         root: The folder or file of the set.
         split: Which split; None where the set has only one.
         format: A key of BOX_FORMATS; None: whichever recognizes the set.
-        skip: Kinds of problems to accept. Each leaves out its box, or its picture.
+        skip: Kinds of problems to accept, each leaves out its box, or its picture; and repairs,
+            keys of REPAIRS, to carry out.
 
     Raises:
         TatamiError: For a set that is not recognized or empty, and for the first problem whose kind
@@ -84,11 +99,13 @@ def open_dataset(
     """
     check_kinds(skip)
     reader = BOX_FORMATS[format_of(root, format)]
-    reading = reader.read(root, chosen_split(root, split, reader.splits(root)))
+    chosen = chosen_split(root, split, reader.splits(root))
+    reading = reader.read(root, chosen, repairs_of(skip))
     skipped = _accepted(reading.problems, skip)
     if not len(reading.dataset):
         raise _empty(root, reading.dataset.split, "no labeled picture")
-    return Opened(reading.dataset, skipped)
+    notes = (*reading.notes, *repaired(reading.problems))
+    return Opened(reading.dataset, skipped, notes)
 
 
 def open_labeled(
@@ -115,7 +132,7 @@ def open_labeled(
     skipped = _accepted(reading.problems, skip)
     if not len(reading.pictures):
         raise _empty(root, reading.pictures.split, "no labeled picture")
-    return OpenedPictures(reading.pictures, skipped)
+    return OpenedPictures(reading.pictures, skipped, reading.notes)
 
 
 def open_masks(
@@ -142,7 +159,7 @@ def open_masks(
     skipped = _accepted(reading.problems, skip)
     if not len(reading.masks):
         raise _empty(root, reading.masks.split, "no picture with a mask")
-    return OpenedMasks(reading.masks, skipped)
+    return OpenedMasks(reading.masks, skipped, reading.notes)
 
 
 def kind_of(root: Path, format: str | None = None) -> Labels:
@@ -160,6 +177,8 @@ def kind_of(root: Path, format: str | None = None) -> Labels:
     if format is None and root.exists():
         for kind, formats in FORMATS.items():
             if any(one.recognizes(root) for one in formats.values()):
+                if kind == "classes":
+                    _refuse_labels(root, formats)
                 return kind
     every = {name: one for formats in FORMATS.values() for name, one in formats.items()}
     name = _format_of(root, format, every)
@@ -232,16 +251,75 @@ def _format_of(root: Path, format: str | None, formats: Mapping[str, Format[Any]
         raise TatamiError("no such folder or file", hint="check the path", file=root)
     asked = {format: formats[format]} if format else formats
     found = [name for name, reader in asked.items() if reader.recognizes(root)]
+    found = [name for name in found if name not in DERIVED] or found
     if len(found) > 1:
         raise TatamiError(
             f"looks like {' and '.join(found)}", hint="name one", file=root, setting="format"
         )
+    if found and format is None and "folders" in formats:
+        _refuse_labels(root, formats)
     if not found:
+        there = files_seen(root)
+        if there and format is None:
+            seen = labels_seen(root)
+            what = f"; {' and '.join(seen)} stand here" if seen else ""
+            formats_ = "; ".join(f"{name}: {reader.LOOKED_FOR}" for name, reader in asked.items())
+            raise TatamiError(
+                f"not a labeled set that is recognized: it holds {there}{what}",
+                hint=f"looked for {formats_}",
+                file=root,
+            )
         looked = "; ".join(f"{name}: {reader.LOOKED_FOR}" for name, reader in asked.items())
         raise TatamiError(
             "not a labeled set that is recognized", hint=f"looked for {looked}", file=root
         )
     return found[0]
+
+
+def _refuse_labels(root: Path, formats: Mapping[str, Format[Any]]) -> None:
+    """Refuse to take a set that has labels of boxes or of pixels for class folders.
+
+    Raises:
+        TatamiError: For such a set; it says what was seen.
+    """
+    if not formats["folders"].recognizes(root):
+        return  # of a format whose files say themselves what they hold
+    hint = "name its format, 'folders', if the folders are classes all the same"
+    for kind, others in FORMATS.items():
+        named = [name for name, one in others.items() if one.recognizes(root)]
+        if kind != "classes" and named:
+            raise TatamiError(
+                f"labels {kind}, in the format {named[0]}: its folders are no classes",
+                hint=f"train a network for {kind} on it, or {hint}",
+                file=root,
+                setting="format",
+            )
+    seen = labels_seen(root)
+    if seen:
+        raise TatamiError(
+            f"{' and '.join(seen)} stand here: its folders are no classes",
+            hint=f"convert the labels to a format that is read, or {hint}",
+            file=root,
+            setting="format",
+        )
+    kinds = [name for name in class_folders.names(root) if name.lower() in NO_CLASS]
+    if kinds:
+        raise TatamiError(
+            f"holds {files_seen(root)}: '{kinds[0]}' is the name of a folder of pictures or labels,"
+            " and no class",
+            hint=f"give each class a folder with its name, or {hint}",
+            file=root,
+            setting="format",
+        )
+
+
+def repaired(problems: Sequence[Problem]) -> tuple[str, ...]:
+    """Say how many problems were mended, and how."""
+    counts = Counter((one.repair, one.kind) for one in problems if one.repair)
+    return tuple(
+        f"mended {count} x {kind} ({REPAIRS[repair][1]})"
+        for (repair, kind), count in sorted(counts.items())
+    )
 
 
 def chosen_split(root: Path, split: str | None, names: tuple[str, ...]) -> str:
@@ -257,6 +335,8 @@ def chosen_split(root: Path, split: str | None, names: tuple[str, ...]) -> str:
     """
     if split is None and len(names) == 1:
         return names[0]
+    if split is not None and split not in names:
+        split = same_split(split, names) or split
     if split is None or split not in names:
         reason = f"no split '{split}'" if split else "the set has several splits"
         raise TatamiError(reason, hint=f"name one of {', '.join(names)}", file=root)
@@ -265,10 +345,11 @@ def chosen_split(root: Path, split: str | None, names: tuple[str, ...]) -> str:
 
 def _accepted(problems: Sequence[Problem], skip: Collection[str]) -> Counter[str]:
     """Count the problems of each kind; raise the first whose kind is not in ``skip``."""
-    refused = [problem for problem in problems if problem.kind not in skip]
+    left = [problem for problem in problems if not problem.repair]
+    refused = [problem for problem in left if problem.kind not in skip]
     if refused:
         raise _refusal(refused)
-    return Counter(problem.kind for problem in problems)
+    return Counter(problem.kind for problem in left)
 
 
 def _empty(root: Path, split: str, holds: str) -> TatamiError:
@@ -285,4 +366,7 @@ def _refusal(problems: list[Problem]) -> TatamiError:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(more.items()))
         hint += f"; and {more.total()} more: {kinds}"
     hint += f"; inspect the set to list them all, or skip {first.kind} to leave such out"
+    mending = [name for name, (kind, _) in REPAIRS.items() if kind == first.kind]
+    if mending:
+        hint += f", or mend them by {mending[0]}: {REPAIRS[mending[0]][1]}"
     return TatamiError(f"{first.kind}: {first.reason}", hint=hint, file=first.file, line=first.line)

@@ -27,12 +27,25 @@ KINDS: dict[str, str] = {
     "missing-picture": "a picture that the set lists but does not hold",
     "unreadable-picture": "a picture that cannot be decoded, is truncated, or is too large",
     "size-mismatch": "a label that states another size than its picture has",
-    "unknown-value": "a mask with a value or a color that is no class's",
+    "unknown-value": "a mask with a value or a color that no class has",
     "duplicate-picture": "the same picture in two splits, or twice in one",
     # findings that touch no picture of the split
     "orphan-label": "a label whose picture is not there",
     "missing-split": "a split that the set names but does not hold",
 }
+
+
+REPAIRS: dict[str, tuple[str, str]] = {
+    "clip": ("box-outside-picture", "cut boxes at the picture's edge that reach over it"),
+    "background": ("missing-label", "take pictures without a label as pictures without objects"),
+}
+"""What may be mended while a set is read: the kind of problem, and what is done about it. Names of
+repairs stand among the kinds that are accepted, in every function and in run.json."""
+
+
+def repairs_of(accepted: Collection[str]) -> frozenset[str]:
+    """Pick the repairs among what is accepted."""
+    return frozenset(accepted) & REPAIRS.keys()
 
 
 @dataclass(frozen=True)
@@ -45,6 +58,8 @@ class Problem:
         line: The line of the file, from 1.
         reason: What is wrong.
         hint: What to do about it.
+        repair: The repair, a key of REPAIRS, that was carried out; empty: what it touches is left
+            out.
     """
 
     kind: str
@@ -52,6 +67,7 @@ class Problem:
     line: int | None
     reason: str
     hint: str
+    repair: str = ""
 
     def __str__(self) -> str:
         where = printable(self.file) + (":" if self.line is None else f":{self.line}:")
@@ -77,10 +93,12 @@ class Reading:
     Args:
         dataset: The sound part.
         problems: What is wrong.
+        notes: What was understood otherwise than a reader of the files may expect.
     """
 
     dataset: Dataset
     problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,10 +108,12 @@ class LabeledReading:
     Args:
         pictures: The sound part.
         problems: What is wrong.
+        notes: What was understood otherwise than a reader of the files may expect.
     """
 
     pictures: LabeledPictures
     problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,10 +123,12 @@ class MaskReading:
     Args:
         masks: The sound part.
         problems: What is wrong.
+        notes: What was understood otherwise than a reader of the files may expect.
     """
 
     masks: LabeledMasks
     problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
 
 
 def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
@@ -123,7 +145,7 @@ def check_kinds(kinds: Collection[str]) -> None:
         TatamiError: For one that is not.
     """
     for kind in kinds:
-        if kind not in KINDS:
+        if kind not in KINDS and kind not in REPAIRS:
             raise TatamiError(
                 f"'{kind}' is not a kind of problem", hint=f"the kinds are {', '.join(KINDS)}"
             )

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tatami.data.problems import KINDS, Problem, check_kinds
+from tatami.data.open import repaired
+from tatami.data.problems import KINDS, Problem, check_kinds, repairs_of
 from tatami.errors import TatamiError
 from tatami.files import write_atomically
 from tatami.see.contact_sheet import contact_sheet
@@ -38,12 +39,16 @@ class Inspection:
     @property
     def refused(self) -> list[Problem]:
         """The problems that are not accepted."""
-        return [problem for problem in self.found.problems if problem.kind not in self.skip]
+        return [one for one in self._left if one.kind not in self.skip]
+
+    @property
+    def _left(self) -> list[Problem]:
+        return [problem for problem in self.found.problems if not problem.repair]
 
     @property
     def skipped(self) -> Counter[str]:
         """How many problems of each accepted kind there are."""
-        kinds = (problem.kind for problem in self.found.problems)
+        kinds = (problem.kind for problem in self._left)
         return Counter(kind for kind in kinds if kind in self.skip)
 
     def sheet(self) -> tuple[Picture, int]:
@@ -88,10 +93,17 @@ class Inspection:
                 "reason": problem.reason,
                 "mend": problem.hint,
                 "skipped": problem.kind in self.skip,
+                **({"repaired": problem.repair} if problem.repair else {}),
             }
             for problem in self.found.problems
         ]
-        return {**self.found.to_json(), "problems": problems}
+        notes = {"notes": list(self.notes)} if self.notes else {}
+        return {**self.found.to_json(), **notes, "problems": problems}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was mended, and understood otherwise than may be expected."""
+        return (*self.found.notes, *repaired(self.found.problems))
 
     def heading(self) -> str:
         """Say in one line what the set is."""
@@ -108,6 +120,7 @@ class Inspection:
         found = [str(problem) for problem in refused]
         found += [f"{count} {kind}: {KINDS[kind]}" for kind, count in kinds.items()]
         found += [f"skipped {count} {kind}: {KINDS[kind]}" for kind, count in skipped.items()]
+        found += self.notes
         if not refused:
             found.append("nothing else is wrong" if skipped else "nothing is wrong")
         return found
@@ -131,7 +144,7 @@ def inspect(
         data: The set's folder, or the file that describes it.
         split: One split; None: all of them, which are compared with one another.
         format: The name of its format; None: it is recognized.
-        skip: Kinds of problems to accept.
+        skip: Kinds of problems to accept, and repairs to carry out: "clip", "background".
         progress: Takes up how far it is.
 
     Raises:
@@ -141,7 +154,9 @@ def inspect(
     check_kinds(skip)
     root = Path(data)
     task = task_of_data(root, format)
-    found = task.inspect(root, split=split, format=format, progress=progress)
+    found = task.inspect(
+        root, split=split, format=format, repairs=repairs_of(skip), progress=progress
+    )
     return Inspection(found, frozenset(skip))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tatami.data.formats.table import FORMATS
-from tatami.data.problems import KINDS
+from tatami.data.problems import KINDS, REPAIRS
 from tatami.types.table import Table, words
 
 
@@ -65,4 +65,5 @@ def targets() -> Listing:
 
 def problems() -> Listing:
     """List the kinds of problems that a labeled set may have and that can be accepted."""
-    return Listing(("problem", "what"), tuple(KINDS.items()))
+    mended = tuple((name, f"mend {kind}: {what}") for name, (kind, what) in REPAIRS.items())
+    return Listing(("problem", "what"), (*KINDS.items(), *mended))

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import tatami
+from tatami.data.split_names import held_split, training_split
 from tatami.errors import TatamiError, printable
 from tatami.models.table import model_named
+from tatami.pipeline.validation import is_part, parted, rule_for
 from tatami.tasks.base import Task
 from tatami.tasks.settings import names_of
 from tatami.tasks.table import TASKS, task_named, task_of
 from tatami.tasks.training import new_model
+from tatami.train.run import DataSource, Run
 from tatami.types.progress import Progress
 
 if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
     from tatami.train.distributed import Team
     from tatami.train.recipe import Recipe
-    from tatami.train.run import Run
+
+
+NOTHING_HELD = (
+    "nothing is held out, so nothing tells how good the network is on other pictures "
+    "(hold out a share, as 0.2, or name a test split)"
+)
+"""The remark where there is nothing to evaluate on."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,11 +41,13 @@ class Source:
     Args:
         root: The set's folder, or the file that describes it.
         train_split: The split to learn from; None: trainval, else train, else the only one.
-        test_split: The split to evaluate on; None: test, else val, else none.
+        test_split: The split to evaluate on; None: test, else val or valid, else none.
         format: The set's format; None: it is recognized.
         skip: Kinds of problems to leave out.
-        hold_out: Of a set with one split, how many pictures to evaluate on, as "10000" or
-            "10000:SEED".
+        hold_out: How many pictures of the split to evaluate on, as "10000" or "10000:SEED", or the
+            share of every class, as "0.2".
+        validate: What the best weights are chosen by: a split, or a part of the one to learn from,
+            as "0.1" or "0.1:SEED"; None: only for patience, as is usual.
     """
 
     root: Path
@@ -45,6 +56,7 @@ class Source:
     format: str | None = None
     skip: tuple[str, ...] = ()
     hold_out: str | None = None
+    validate: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,10 +148,26 @@ def plan(asked: Asked, team: Team, progress: Progress) -> tuple[Run, Any]:
     train_split, test_split = _splits(task, source)
     opened = task.open(source.root, split=train_split, format=source.format, skip=source.skip)
     tell_skipped(opened.skipped, progress)
+    for note in opened.notes:
+        progress(note, 0, 0)
     split, data = opened.data.split, opened.data
     if source.hold_out is not None:
         data, _ = task.hold_out(data, source.hold_out)
         test_split = None
+    validate = rule_for(
+        source.validate, recipe.patience, task.splits(source.root, source.format), split, test_split
+    )
+    if validate is None:
+        if source.hold_out is None and test_split in (None, split):
+            progress(NOTHING_HELD, 0, 0)
+    else:
+        recipe = dataclasses.replace(recipe, evaluate_every=recipe.evaluate_every or 1)
+        if is_part(validate):
+            data, _ = parted(task, data, validate)
+    # A picture that cannot be read is found now, and not when the training comes to it.
+    data, unreadable = task.readable(data, source.skip, progress)
+    if unreadable:
+        tell_skipped({"unreadable-picture": unreadable}, progress)
     marks = task.fingerprint(data)
     spec, settings = task.plan(row, data, recipe, settings, progress)
     provenance = {
@@ -148,9 +176,25 @@ def plan(asked: Asked, team: Team, progress: Progress) -> tuple[Run, Any]:
         "data": f"{printable(source.root.name)} {data.split}, sha256 {marks}",
     }
     spec = spec.changed(provenance=provenance)
-    if source.test_split is None and test_split == split:
+    if source.test_split is None and test_split in (split, validate):
         test_split = None
-    run = _run(asked, recipe, spec, settings, augmentation, team, (split, marks, test_split))
+    origin = DataSource(
+        str(source.root.resolve()),
+        split,
+        source.format,
+        source.skip,
+        marks,
+        test_split,
+        source.hold_out,
+        validate,
+    )
+    run = _run(asked, recipe, spec, settings, augmentation, team, origin)
+    if validate is not None and task.structure(spec).in_turns(run):
+        raise TatamiError(
+            "its parts are trained in turns: no figure says before the end how good they are",
+            hint="leave it out",
+            setting="patience" if source.validate is None else "validate",
+        )
     return run, data
 
 
@@ -161,7 +205,7 @@ def _run(
     settings: Any,
     augmentation: Any,
     team: Team,
-    data: tuple[str, str, str | None],
+    data: DataSource,
 ) -> Run:
     """Write down a training.
 
@@ -172,35 +216,25 @@ def _run(
         settings: Those of the task.
         augmentation: How pictures are varied.
         team: The processes that train.
-        data: The split's name, its fingerprint, and the name of the split that is evaluated on.
+        data: What is learned from, and what is evaluated on.
     """
     import torch
 
     from tatami.train.layers import freeze
     from tatami.train.loop import chosen_precision
-    from tatami.train.run import DataSource, Run
 
-    source, threads = asked.source, asked.threads
+    threads = asked.threads
     if not 0 <= threads <= 1024:
         raise TatamiError(f"{threads} threads", hint="give their number, or 0 to let torch choose")
     if threads:
         torch.set_num_threads(threads)
-    split, marks, test_split = data
     run = Run(
         model=asked.model,
         width=asked.width,
         spec=spec,
         recipe=dataclasses.replace(recipe, precision=chosen_precision(recipe, asked.device)),
         settings=dataclasses.asdict(settings),
-        data=DataSource(
-            str(source.root.resolve()),
-            split,
-            source.format,
-            source.skip,
-            marks,
-            test_split,
-            source.hold_out,
-        ),
+        data=data,
         augmentation=dataclasses.asdict(augmentation),
         device=asked.device,
         processes=team.world,
@@ -255,9 +289,11 @@ def reopened(run: Run) -> Any:
         TatamiError: Where it is not the same any more.
     """
     task = task_of(run.spec)
-    data = _opened(run, run.data.split)
-    if run.data.hold_out is not None:
-        data, _ = task.hold_out(data, run.data.hold_out)
+    data = _learned(run)
+    if run.data.validate is not None and is_part(run.data.validate):
+        data, _ = parted(task, data, run.data.validate)
+    if "unreadable-picture" in run.data.skip:
+        data, _ = task.readable(data, run.data.skip)
     if task.fingerprint(data) != run.data.fingerprint:
         raise TatamiError(
             "the labeled set has changed since the run began",
@@ -274,6 +310,22 @@ def held_out_of(run: Run) -> Any | None:
     return None if run.data.test_split is None else _opened(run, run.data.test_split)
 
 
+def validation_of(run: Run) -> Any | None:
+    """Open what the best weights of a run are chosen by; None where there is nothing."""
+    rule = run.data.validate
+    if rule is None or not is_part(rule):
+        return None if rule is None else _opened(run, rule)
+    return parted(task_of(run.spec), _learned(run), rule)[1]
+
+
+def _learned(run: Run) -> Any:
+    """Open the split that a run learns from, without what is held out of it."""
+    data = _opened(run, run.data.split)
+    if run.data.hold_out is not None:
+        data, _ = task_of(run.spec).hold_out(data, run.data.hold_out)
+    return data
+
+
 def _opened(run: Run, split: str) -> Any:
     root, format, skip = Path(run.data.root), run.data.format, run.data.skip
     return task_of(run.spec).open(root, split=split, format=format, skip=skip).data
@@ -282,9 +334,5 @@ def _opened(run: Run, split: str) -> Any:
 def _splits(task: Task[Any, Any, Any], source: Source) -> tuple[str | None, str | None]:
     """Name the split to learn from and the one to evaluate on, as given or as is usual."""
     names = task.splits(source.root, source.format)
-    train_split = source.train_split or _first_of(("trainval", "train"), names)
-    return train_split, source.test_split or _first_of(("test", "val"), names)
-
-
-def _first_of(wanted: Sequence[str], names: Collection[str]) -> str | None:
-    return next((name for name in wanted if name in names), None)
+    train_split = source.train_split or training_split(names)
+    return train_split, source.test_split or held_split(names)

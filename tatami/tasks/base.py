@@ -7,6 +7,7 @@ pipeline and the faces ask it, and never which task it is.
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -18,6 +19,7 @@ import numpy as np
 
 from tatami.data.augment import Augmentation
 from tatami.data.formats.table import FORMATS, Labels
+from tatami.data.hold_out import HoldOut, held_places
 from tatami.errors import TatamiError
 from tatami.models.table import Model
 from tatami.rules.picture import prepare
@@ -82,10 +84,12 @@ class Opened(Generic[D]):
     Args:
         data: The split.
         skipped: How many problems of each accepted kind were left out of it.
+        notes: What was mended, and understood otherwise than may be expected.
     """
 
     data: D
     skipped: Counter[str]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -226,16 +230,60 @@ class Task(ABC, Generic[D, P, R]):
 
         Args:
             data: The split.
-            rule: How many to hold out, as "10000" or, drawn by another seed, "10000:SEED".
+            rule: How many to hold out, as "10000", or the share of every class, as "0.2"; drawn by
+                another seed, "10000:SEED" and "0.2:SEED".
 
         Raises:
-            TatamiError: Where the task's sets have splits of their own.
+            TatamiError: Where nothing would be left.
         """
-        raise TatamiError(
-            "only sets with one class a picture are split here",
-            hint="name the pictures of each split in the set",
-            setting="hold_out",
+        how = HoldOut.parse(rule)
+        strata = self.strata(data) if how.share else [0] * len(data)
+        rest, held = held_places(strata, how, data.root)
+        return (
+            self.renamed(self.select(data, rest), f"{data.split} without {how}"),
+            self.renamed(self.select(data, held), f"{how} of {data.split}"),
         )
+
+    def strata(self, data: D) -> Sequence[int]:
+        """Give each picture of a split a number: its class, or the rarest class in it.
+
+        Of pictures with equal numbers the same share is held out. Usually all numbers are equal.
+        """
+        return [0] * len(data)
+
+    def renamed(self, data: D, split: str) -> D:
+        """Give a split another name."""
+        return dataclasses.replace(data, split=split)  # type: ignore[type-var]
+
+    def readable(
+        self, data: D, skip: Collection[str] = (), progress: Progress = quiet
+    ) -> tuple[D, int]:
+        """Decode every picture of a split once, before anything long begins.
+
+        Args:
+            data: The split.
+            skip: Kinds of problems to accept: with unreadable-picture, such pictures are left out.
+            progress: Takes up how far it is.
+
+        Returns:
+            The split with the pictures that can be read, and how many cannot.
+
+        Raises:
+            TatamiError: For the first picture that cannot be read, unless such are accepted.
+        """
+        kept: list[int] = []
+        for place in range(len(data)):
+            try:
+                self.picture(data, place)
+            except TatamiError as error:
+                if "unreadable-picture" not in skip:
+                    raise
+                progress(f"left out: {error}", 0, 0)
+            else:
+                kept.append(place)
+            progress("Checking", place + 1, len(data))
+        left = len(data) - len(kept)
+        return (self.select(data, np.array(kept, np.int64)) if left else data), left
 
     @abstractmethod
     def fingerprint(self, data: D) -> str:
@@ -254,7 +302,13 @@ class Task(ABC, Generic[D, P, R]):
         """Name the picture at a place."""
 
     def inspect(
-        self, root: Path, *, split: str | None, format: str | None, progress: Progress = quiet
+        self,
+        root: Path,
+        *,
+        split: str | None,
+        format: str | None,
+        repairs: Collection[str] = (),
+        progress: Progress = quiet,
     ) -> Inspected:
         """Read all of a labeled set: count it, measure it, find everything that is wrong with it.
 
@@ -262,6 +316,7 @@ class Task(ABC, Generic[D, P, R]):
             root: The set's folder, or the file that describes it.
             split: One split; None: all of them, which are compared with one another.
             format: The name of its format; None: it is recognized.
+            repairs: Keys of REPAIRS of data/problems.py to carry out.
             progress: Takes up how far it is.
 
         Raises:

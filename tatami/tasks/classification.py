@@ -13,7 +13,6 @@ import numpy as np
 
 from tatami.data.augment import Augmentation, augmented_picture
 from tatami.data.fingerprint import labeled_fingerprint
-from tatami.data.hold_out import HoldOut, hold_out
 from tatami.data.inspect import inspect_labeled
 from tatami.data.open import labeled_splits, open_labeled
 from tatami.errors import TatamiError
@@ -119,11 +118,11 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
     ) -> Opened[LabeledPictures]:
         """Open one split of a set with classes."""
         opened = open_labeled(root, split=split, format=format, skip=skip)
-        return Opened(opened.pictures, opened.skipped)
+        return Opened(opened.pictures, opened.skipped, opened.notes)
 
-    def hold_out(self, data: LabeledPictures, rule: str) -> tuple[LabeledPictures, LabeledPictures]:
-        """Part the only split in what is learned from and what is held out."""
-        return hold_out(data, HoldOut.parse(rule))
+    def strata(self, data: LabeledPictures) -> Sequence[int]:
+        """Give each picture its class."""
+        return [int(label) for label in data.labels]
 
     def fingerprint(self, data: LabeledPictures) -> str:
         """Give one number for the names, the pictures and the classes of a split."""
@@ -142,7 +141,13 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
         return data.ids[place]
 
     def inspect(
-        self, root: Path, *, split: str | None, format: str | None, progress: Progress = quiet
+        self,
+        root: Path,
+        *,
+        split: str | None,
+        format: str | None,
+        repairs: Collection[str] = (),
+        progress: Progress = quiet,
     ) -> Inspected:
         """Read all of a set with classes, and find everything that is wrong with it."""
         told = partial(progress, "Checking")

@@ -16,6 +16,7 @@ from tatami.data.anchors import kmeans_anchors
 from tatami.data.augment import Augmentation, augmented
 from tatami.data.cache import PictureCache
 from tatami.data.fingerprint import fingerprint
+from tatami.data.hold_out import rarest
 from tatami.data.inspect import inspect
 from tatami.data.open import open_dataset, splits
 from tatami.data.pictures import read_picture
@@ -102,7 +103,7 @@ class Detection(Task[Dataset, Detector, Evaluation]):
     ) -> Opened[Dataset]:
         """Open one split of a set with boxes."""
         opened = open_dataset(root, split=split, format=format, skip=skip)
-        return Opened(opened.dataset, opened.skipped)
+        return Opened(opened.dataset, opened.skipped, opened.notes)
 
     def fingerprint(self, data: Dataset) -> str:
         """Give one number for the names, the pictures and the boxes of a split."""
@@ -111,6 +112,10 @@ class Detection(Task[Dataset, Detector, Evaluation]):
     def select(self, data: Dataset, places: Int64) -> Dataset:
         """Give the pictures at these places as a split."""
         return replace(data, samples=tuple(data.samples[place] for place in places.tolist()))
+
+    def strata(self, data: Dataset) -> Sequence[int]:
+        """Give each picture the rarest class in it."""
+        return rarest([sample.boxes.labels.tolist() for sample in data.samples])
 
     def picture(self, data: Dataset, place: int) -> Picture:
         """Read the picture at a place."""
@@ -121,11 +126,19 @@ class Detection(Task[Dataset, Detector, Evaluation]):
         return data.samples[place].id
 
     def inspect(
-        self, root: Path, *, split: str | None, format: str | None, progress: Progress = quiet
+        self,
+        root: Path,
+        *,
+        split: str | None,
+        format: str | None,
+        repairs: Collection[str] = (),
+        progress: Progress = quiet,
     ) -> Inspected:
         """Read all of a set with boxes, and find everything that is wrong with it."""
         told = partial(progress, "Checking")
-        return InspectedBoxes(inspect(root, split=split, format=format, progress=told))
+        return InspectedBoxes(
+            inspect(root, split=split, format=format, repairs=repairs, progress=told)
+        )
 
     def varied(
         self,

@@ -46,6 +46,7 @@ class Inspected(ABC):
     format: str
     classes: tuple[str, ...]
     problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
 
     @abstractmethod
     def heading(self) -> str:
@@ -71,6 +72,7 @@ class InspectedBoxes(Inspected):
         self.found = found
         self.root, self.format, self.classes = found.root, found.format, found.classes
         self.problems = found.problems
+        self.notes = found.notes
         self.samples = unique_samples(found.datasets.values())
 
     def heading(self) -> str:
@@ -169,6 +171,7 @@ class InspectedClasses(Inspected):
         self.found = found
         self.root, self.format, self.classes = found.root, found.format, found.classes
         self.problems = found.problems
+        self.notes = found.notes
 
     def heading(self) -> str:
         """Say how many pictures and classes there are."""
@@ -223,6 +226,7 @@ class InspectedMasks(Inspected):
         self.found = found
         self.root, self.format, self.classes = found.root, found.format, found.classes
         self.problems = found.problems
+        self.notes = found.notes
         splits = found.splits.values()
         self.pixels: Int64 = np.sum([split.pixels for split in splits], axis=0)
         self.void = sum(split.void for split in splits)

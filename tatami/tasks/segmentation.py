@@ -14,6 +14,7 @@ import numpy as np
 from tatami.data.augment import Augmentation, augmented_mask
 from tatami.data.class_weights import median_frequency, pixel_counts
 from tatami.data.fingerprint import mask_fingerprint
+from tatami.data.hold_out import rarest
 from tatami.data.inspect_masks import inspect_masks
 from tatami.data.masks import usual_colors
 from tatami.data.open import mask_splits, open_masks
@@ -33,6 +34,7 @@ from tatami.tasks.segmentation_report import segmentation_page
 from tatami.tasks.settings import check_size, read_settings
 from tatami.tasks.walk import class_order, figure, in_order, timed, walk
 from tatami.types import (
+    VOID,
     Boxes,
     Forward,
     Int64,
@@ -138,7 +140,7 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
     ) -> Opened[LabeledMasks]:
         """Open one split of a set with masks."""
         opened = open_masks(root, split=split, format=format, skip=skip)
-        return Opened(opened.masks, opened.skipped)
+        return Opened(opened.masks, opened.skipped, opened.notes)
 
     def fingerprint(self, data: LabeledMasks) -> str:
         """Give one number for the names, the pictures and the masks of a split."""
@@ -147,6 +149,11 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
     def select(self, data: LabeledMasks, places: Int64) -> LabeledMasks:
         """Give the pictures at these places as a split."""
         return data.select(places)
+
+    def strata(self, data: LabeledMasks) -> Sequence[int]:
+        """Give each picture the rarest class in it: its mask is read."""
+        classes = (np.unique(data.read(place)[1]) for place in range(len(data)))
+        return rarest([[one for one in found.tolist() if one != VOID] for found in classes])
 
     def picture(self, data: LabeledMasks, place: int) -> Picture:
         """Read the picture at a place."""
@@ -157,7 +164,13 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
         return data.ids[place]
 
     def inspect(
-        self, root: Path, *, split: str | None, format: str | None, progress: Progress = quiet
+        self,
+        root: Path,
+        *,
+        split: str | None,
+        format: str | None,
+        repairs: Collection[str] = (),
+        progress: Progress = quiet,
     ) -> Inspected:
         """Read all of a set with masks, and find everything that is wrong with it."""
         told = partial(progress, "Checking")

@@ -15,9 +15,10 @@ from PIL import Image
 
 from tatami.data.fingerprint import labeled_fingerprint
 from tatami.data.formats import mnist
-from tatami.data.hold_out import HoldOut, hold_out
+from tatami.data.hold_out import HoldOut
 from tatami.data.open import labeled_splits, open_labeled
 from tatami.errors import TatamiError
+from tatami.tasks.classification import CLASSIFICATION
 from tatami.types import LabeledPictures
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -182,7 +183,7 @@ def numbered(count: int) -> LabeledPictures:
 @given(st.integers(2, 60).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, n - 1))))
 def test_a_hold_out_parts_the_split_in_two(sizes: tuple[int, int]) -> None:
     total, count = sizes
-    rest, held = hold_out(numbered(total), HoldOut(count))
+    rest, held = CLASSIFICATION.hold_out(numbered(total), str(count))
     assert len(held) == count
     assert sorted(int(name) for name in rest.ids + held.ids) == list(range(total))
     assert all(
@@ -191,13 +192,13 @@ def test_a_hold_out_parts_the_split_in_two(sizes: tuple[int, int]) -> None:
 
 
 def test_hold_outs_are_the_same_every_time_and_differ_by_seed() -> None:
-    first, again = (hold_out(numbered(50), HoldOut.parse("10"))[1].ids for _ in range(2))
-    assert first == again != hold_out(numbered(50), HoldOut.parse("10:1"))[1].ids
+    first, again = (CLASSIFICATION.hold_out(numbered(50), "10")[1].ids for _ in range(2))
+    assert first == again != CLASSIFICATION.hold_out(numbered(50), "10:1")[1].ids
     for text in ("0", "-1", "many", "5:x"):
         with pytest.raises(TatamiError, match="is not a number"):
             HoldOut.parse(text)
     with pytest.raises(TatamiError, match="none would be left"):
-        hold_out(numbered(5), HoldOut(5))
+        CLASSIFICATION.hold_out(numbered(5), "5")
 
 
 def test_the_fingerprint_sees_pixels_labels_and_names(folders: Path) -> None:

@@ -225,7 +225,10 @@ def test_a_mask_that_changes_later_is_refused(folders: Path) -> None:
         ({"splits": {"t": {"pictures": "train"}}}, "masks is not a path"),
         ({"splits": {"t": {"pictures": "../set/train", "masks": "trainannot"}}}, "is not a path"),
         ({"splits": {"t": {"pictures": "gone", "masks": "trainannot"}}}, "there is no folder"),
-        ({"splits": {"t": {"pictures": "train", "masks": "trainannot", "names": [1]}}}, "not a list"),
+        (
+            {"splits": {"t": {"pictures": "train", "masks": "trainannot", "names": [1]}}},
+            "not a list",
+        ),
         (
             {"splits": {"t": {"pictures": "train", "masks": "trainannot", "names": ["a", "a"]}}},
             "appears twice",

@@ -74,12 +74,41 @@ def write_yolo(root: Path, dataset: Dataset) -> None:
         (root / "labels" / f"{sample.path.stem}.txt").write_text("".join(lines))
 
 
-def test_one_set_in_three_formats_is_the_same_set(shared_data: Path, tmp_path: Path) -> None:
+def write_labelme(root: Path, dataset: Dataset) -> None:
+    root.mkdir()
+    (root / "labels.txt").write_text("".join(f"{name}\n" for name in dataset.classes))
+    for sample in dataset.samples:
+        shutil.copy(sample.path, root)
+        shapes = [
+            {"label": dataset.classes[label], "points": [[x1, y1], [x2, y2]]}
+            | {"shape_type": "rectangle"}
+            for (x1, y1, x2, y2), label in zip(
+                sample.boxes.xyxy.tolist(), sample.boxes.labels, strict=True
+            )
+        ]
+        content = {"shapes": shapes, "imagePath": sample.path.name, "imageHeight": 0}
+        (root / f"{sample.path.stem}.json").write_text(json.dumps(content))
+
+
+def write_csv(root: Path, dataset: Dataset) -> None:
+    (root / "images").mkdir(parents=True)
+    lines = ["filename,width,height,class,xmin,ymin,xmax,ymax"]
+    for sample in dataset.samples:
+        shutil.copy(sample.path, root / "images")
+        size = f"{sample.path.name},{sample.size.width},{sample.size.height}"
+        for xyxy, label in zip(sample.boxes.xyxy.tolist(), sample.boxes.labels, strict=True):
+            lines.append(f"{size},{dataset.classes[label]},{','.join(map(repr, xyxy))}")
+    (root / "boxes.csv").write_text("\n".join(lines))
+
+
+def test_one_set_in_every_format_is_the_same_set(shared_data: Path, tmp_path: Path) -> None:
     whole = open_dataset(shared_data / "detect" / "bccd", split="test").dataset
     part = dataclasses.replace(whole, samples=whole.samples[:8])
     write_voc(tmp_path / "voc", part)
     write_coco(tmp_path / "coco", part)
     write_yolo(tmp_path / "yolo", part)
+    write_labelme(tmp_path / "labelme", part)
+    write_csv(tmp_path / "csv", part)
     for name in BOX_FORMATS:
         assert format_of(tmp_path / name) == name
         found = open_dataset(tmp_path / name).dataset
@@ -147,7 +176,7 @@ def test_a_set_is_recognized_or_refused(tmp_path: Path, root: Path) -> None:
         open_dataset(tmp_path / "absent")
     with pytest.raises(TatamiError, match="no format 'pascal'"):
         open_dataset(root, format="pascal")
-    with pytest.raises(TatamiError, match="voc: Annotations/ and JPEGImages/"):
+    with pytest.raises(TatamiError, match=r"voc: annotations as \.xml"):
         open_dataset(root, format="voc")
     empty = tmp_path / "empty"
     empty.mkdir()

@@ -1,7 +1,8 @@
 """Folders of class pictures: ROOT/SPLIT/CLASS/*.png, or ROOT/CLASS/*.png of one split, ``all``.
 
 Classes: the lines of ROOT/classes.txt where there is one, else the names of the folders in all
-splits, sorted; so the numbers are the same in every split. A picture's id is CLASS/NAME.
+splits, sorted; so the numbers are the same in every split. A picture's id is CLASS/NAME. Folders of
+splits are train, trainval, val, valid, validation and test, in any case.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import numpy as np
 from tatami.data.labels import checked_names, pictures_in, printable, read_class_names
 from tatami.data.pictures import picture_size, read_picture
 from tatami.data.problems import LabeledReading, Problem, in_order
+from tatami.data.split_names import SPLITS
 from tatami.errors import TatamiError
 from tatami.types import LabeledPictures
 
 LOOKED_FOR = "SPLIT/CLASS/*.png"
-SPLITS = ("train", "trainval", "val", "test")
-"""Names that folders of splits have; others are classes of a set without splits."""
+NESTED = 6
+"""Folders of a set without classes that a note names at most."""
 
 
 def recognizes(root: Path) -> bool:
@@ -27,8 +29,28 @@ def recognizes(root: Path) -> bool:
 
 
 def splits(root: Path) -> tuple[str, ...]:
-    """Name those of the known splits that are there, or ``all``."""
-    return tuple(sorted(name for name in SPLITS if (root / name).is_dir())) or ("all",)
+    """Name those of the known splits that are there, in any case, or ``all``."""
+    return tuple(sorted(_split_folders(root))) or ("all",)
+
+
+def names(root: Path) -> tuple[str, ...]:
+    """Name the folders that count as classes and hold pictures."""
+    return tuple(sorted({folder.name for _, folder in _folders(root) if pictures_in(folder)}))
+
+
+def _split_folders(root: Path) -> dict[str, Path]:
+    """Find the folders that are named as splits and hold folders: train, valid, test, ..."""
+    found: dict[str, Path] = {}
+    for folder in sorted(root.iterdir()) if root.is_dir() else []:
+        name = folder.name.lower()
+        if folder.is_dir() and name in SPLITS and _may_be_split(folder):
+            found.setdefault(name, folder)
+    return found
+
+
+def _may_be_split(folder: Path) -> bool:
+    """Tell a split from a class of that name ("test", "dev"), which holds pictures, no folders."""
+    return not pictures_in(folder) or any(path.is_dir() for path in folder.iterdir())
 
 
 def classes(root: Path) -> tuple[str, ...]:
@@ -49,11 +71,12 @@ def read(root: Path, split: str) -> LabeledReading:
         TatamiError: Where there are no classes.
     """
     names = classes(root)
+    there = _split_folders(root)
     number = {name: label for label, name in enumerate(names)}
     problems: list[Problem] = []
     paths: list[Path] = []
     labels: list[int] = []
-    base = root if split == "all" else root / split
+    base = there.get(split, root)
     for stray in pictures_in(base):
         reason = "the picture lies in no class's folder"
         problems.append(Problem("missing-label", stray, None, reason, "move it into one"))
@@ -80,16 +103,34 @@ def read(root: Path, split: str) -> LabeledReading:
         np.array(labels, np.int64),
         lambda index: read_picture(paths[index]),
     )
-    return LabeledReading(pictures, in_order(problems))
+    return LabeledReading(pictures, in_order(problems), _unread(root, there))
+
+
+def _unread(root: Path, there: dict[str, Path]) -> tuple[str, ...]:
+    """Name the folders beside the splits that hold pictures and are no split themselves."""
+    if not there:
+        return ()
+    inner = [path for path in sorted(root.iterdir()) if path.is_dir() and path.name[0] != "."]
+    left = [path.name for path in inner if path not in there.values() and _holds_pictures(path)]
+    if not left:
+        return ()
+    more = f" and {len(left) - NESTED} more" if len(left) > NESTED else ""
+    return (f"folders beside the splits are not read: {', '.join(left[:NESTED])}{more}",)
+
+
+def _holds_pictures(folder: Path) -> bool:
+    inner = (path for path in folder.iterdir() if path.is_dir())
+    return bool(pictures_in(folder)) or any(pictures_in(path) for path in inner)
 
 
 def _folders(root: Path) -> list[tuple[str, Path]]:
     """List every split's name with a class's folder, in order; hidden ones are none."""
     if not root.is_dir():
         return []
+    there = _split_folders(root)
     return [
         (split, folder)
-        for split in splits(root)
-        for folder in sorted((root if split == "all" else root / split).iterdir())
+        for split in sorted(there) or ["all"]
+        for folder in sorted(there.get(split, root).iterdir())
         if folder.is_dir() and not folder.name.startswith(".") and printable(folder.name)
     ]

@@ -3,8 +3,9 @@
 A folder holds annotations/instances_SPLIT.json (or SPLIT/_annotations.coco.json, or SPLIT.json, or
 any one .json file with COCO's three lists); a .json file may be named directly. Pictures are looked
 for in images/SPLIT, images, SPLIT, the folder itself, beside the JSON, and in other folders of
-usual names. A box that is left out is that around its polygons. The file is the list of the set: pictures that it does not name are no part of it, and an image without annotations is a
-picture without objects. Classes follow the category id; a sample's id is its image id.
+usual names. A box that is left out is the one around its polygons. The file is the list of the set:
+pictures that it does not name are no part of it, and an image without annotations is a picture
+without objects. Classes follow the category id; a sample's id is its image id.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tatami.data.formats.found import PICTURE_FOLDERS
 from tatami.data.labels import (
@@ -145,15 +147,16 @@ def split_files(root: Path) -> dict[str, Path]:
     if not found:
         found = [path for path in sorted(root.glob("*.json")) if _is_coco(path)]
         found = [path for path in found if not path.name.startswith(_OTHER_TASKS)]
-    if not found:
+        if len(found) == 1 and _short(found[0]) not in SPLITS:
+            return {"all": found[0]}
+        named = {_short(path): path for path in found}
+        if found:
+            return named if len(named) == len(found) else {_split_of(one): one for one in found}
         for folder in sorted(root.iterdir()):
             if folder.is_dir() and split_named(folder.name):
                 inner = [path for path in sorted(folder.rglob("*.json")) if _is_coco(path)]
                 found += inner[:1]
         return {split_named(path.relative_to(root).parts[0]) or "all": path for path in found}
-    if len(found) == 1 and _split_of(found[0]) not in SPLITS and found[0].parent == root:
-        plain = found[0].name.startswith(("instances", "_annotations"))
-        return {_split_of(found[0]) if plain else "all": found[0]}
     return {_split_of(path): path for path in found}
 
 
@@ -163,9 +166,14 @@ def _split_of(path: Path) -> str:
     name = path.stem.removeprefix("instances_")
     if name in ("annotations", "instances"):
         return "all"
-    words = re.split(r"[-_. ]", name.lower())
-    named = [word for word in words if word in SPLITS]
-    return named[0] if len(named) == 1 and name.lower() != named[0] and len(words) > 1 else name
+    return name
+
+
+def _short(path: Path) -> str:
+    """Give the split of a file that is known by its content: ``train`` of set_train.json."""
+    name = _split_of(path)
+    named = [word for word in re.split(r"[-_. ]", name.lower()) if word in SPLITS]
+    return named[0] if len(named) == 1 else name
 
 
 def _may_be_coco(path: Path) -> bool:
@@ -435,8 +443,8 @@ def _around(shape: object, stated: tuple[float, float] | None) -> list[float]:
         if not isinstance(sides, list) or len(sides) != 2 or stated is None:
             raise ValueError(missing)
         size = Size(int(stated[0]), int(stated[1]))
-        runs = runs_of(counts) if isinstance(counts, str) else counts
-        sound = isinstance(runs, list | tuple) and all(type(one) is int for one in runs)
+        runs: Any = runs_of(counts) if isinstance(counts, str) else counts
+        sound = isinstance(runs, list) and all(type(one) is int for one in runs)
         if not sound or sides != [size.height, size.width] or min(runs, default=-1) < 0:
             raise ValueError(missing)
         if sum(runs) != size.width * size.height:

@@ -140,9 +140,10 @@ def _shapes(
     for at, entry in enumerate(entries):
         identity = coco.identity_of(entry, "id")
         title = f"annotation {at if identity is None else identity} of {entry.get('image_id')}"
-        category = coco.whole(entry.get("category_id"))
+        stated = entry.get("category_id")
+        category = coco.whole(stated)
         if category is None or category not in label_of:
-            reason = f"{title}: category {coco.shown(entry.get('category_id'))} is not among the categories"
+            reason = f"{title}: category {coco.shown(stated)} is not among the categories"
             hint = "declare it or correct it"
             problems.append(Problem("unknown-class", file, None, reason, hint))
             continue

@@ -5,15 +5,17 @@ A new format is one file in this folder and one row here: help texts, hints and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 from tatami.data.formats import (
+    boxes_csv,
     cifar,
     class_folders,
     coco,
     coco_masks,
+    labelme,
     mask_folders,
     mnist,
     voc,
@@ -53,13 +55,27 @@ class Format(Protocol[R_co]):
 class BoxFormat(Format[Reading], Protocol):
     """What the module of a format of boxes offers besides."""
 
+    def read(self, root: Path, split: str, repairs: Collection[str] = (), /) -> Reading:
+        """Read one split, carrying out the repairs, keys of REPAIRS."""
+        ...
+
     def strays(self, root: Path, /) -> list[Problem]:
         """Find what a set names or holds that belongs to none of its splits."""
         ...
 
 
-BOX_FORMATS: dict[str, BoxFormat] = {"voc": voc, "coco": coco, "yolo": yolo}
+BOX_FORMATS: dict[str, BoxFormat] = {
+    "voc": voc,
+    "coco": coco,
+    "yolo": yolo,
+    "labelme": labelme,
+    "csv": boxes_csv,
+}
 """Formats of boxes."""
+
+DERIVED = ("csv",)
+"""Formats that tools write beside the labels that they make them of: where a set is of another
+format, too, it is of that one."""
 
 CLASS_FORMATS: dict[str, Format[LabeledReading]] = {
     "folders": class_folders,

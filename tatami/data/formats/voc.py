@@ -1,5 +1,9 @@
 """PASCAL VOC: Annotations/ID.xml, JPEGImages/ID.jpg, ImageSets/Main/SPLIT.txt.
 
+Folders of other names (annotations, annots, labels; images, IMAGES) are found by what lies in
+them, and so are annotations beside their pictures, as labelImg and Roboflow leave them, and folders
+of splits (train, valid, test), by the rules of formats/found.py.
+
 The challenge's development kit counts pixels from 1 and includes both ends, so a box's edges are
 (xmin - 1, ymin - 1, xmax, ymax). A box whose xmax does not exceed its xmin is a click and not a
 box, and is reported as degenerate. Without lists in ImageSets/Main there is one split, ``all``.
@@ -10,8 +14,10 @@ the names in all annotations of the set, sorted; so the numbers are the same in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import itertools
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
@@ -19,6 +25,13 @@ from xml.etree.ElementTree import ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
+from tatami.data.formats.found import (
+    PICTURE_FOLDERS,
+    files_in,
+    matched,
+    parts,
+    unlabeled,
+)
 from tatami.data.labels import (
     MAX_LABEL_BYTES,
     Row,
@@ -36,12 +49,17 @@ from tatami.data.labels import (
     stays_inside,
 )
 from tatami.data.problems import Problem, Reading, in_order
+from tatami.data.split_names import split_named
 from tatami.errors import TatamiError
-from tatami.types import Dataset, Sample
+from tatami.types import Boxes, Dataset, Sample
 
-LOOKED_FOR = "Annotations/ and JPEGImages/"
+LOOKED_FOR = "annotations as .xml, in a folder of their own or beside the pictures"
 
 _MAX_ELEMENTS = 200_000
+_SNIFFED = 20
+"""XML files that are looked into before a folder is taken for one of another kind."""
+_MANY = 0.01
+"""Share of boxes at 0 from which a set is said to count from 0."""
 
 
 @dataclass
@@ -76,91 +94,254 @@ class Element:
         return child
 
 
+@dataclass(frozen=True)
+class _Folders:
+    """The two folders of a set, and that of its lists."""
+
+    labels: Path
+    pictures: Path
+    lists: Path
+
+
+@dataclass(frozen=True)
+class _Labeled:
+    """A picture and its annotation, as far as they are there.
+
+    Args:
+        id: The name of the picture.
+        label: Its annotation; None where none is there.
+        pictures: The pictures that may be meant.
+        where: The list that names it; None where no list does.
+        line: The line of the list.
+        missing: The file of the annotation that is not there.
+    """
+
+    id: str
+    label: Path | None
+    pictures: list[Path]
+    where: Path | None = None
+    line: int | None = None
+    missing: str = ""
+
+
 def recognizes(root: Path) -> bool:
-    """Tell whether a folder holds annotations and pictures as VOC does."""
-    return (root / "Annotations").is_dir() and (root / "JPEGImages").is_dir()
+    """Tell whether a folder holds annotations in VOC's form."""
+    if (root / "Annotations").is_dir() and (root / "JPEGImages").is_dir():
+        return True
+    seen = (path for path in files_in(root) if path.suffix.lower() == ".xml")
+    return any(is_annotation(path) for path in itertools.islice(seen, _SNIFFED))
+
+
+def is_annotation(path: Path) -> bool:
+    """Tell whether an XML file begins as an annotation does."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096).replace(b"\0", b"")
+    except OSError:
+        return False
+    return re.search(rb"<annotation[\s>]", head) is not None
 
 
 def splits(root: Path) -> tuple[str, ...]:
-    """Name the lists in ImageSets/Main, without the development kit's lists of single classes."""
-    names = {path.stem for path in (root / "ImageSets" / "Main").glob("*.txt")}
+    """Name the splits.
+
+    They are the lists in ImageSets/Main, without the development kit's lists of single classes, or
+    the folders that are named as splits, or ``all``.
+    """
+    folders = _folders(root)
+    if folders is None:
+        return tuple(parts(root, ".xml"))
+    names = {path.stem for path in folders.lists.glob("*.txt")}
     # aeroplane_train.txt says which pictures of train.txt hold an aeroplane: it is not a split
     found = {name for name in names if name.rpartition("_")[2] not in names - {name}}
     return tuple(sorted(found)) or ("all",)
+
+
+def _folders(root: Path) -> _Folders | None:
+    """Find the folders of a set that has one of each kind; None for one that lies otherwise.
+
+    Raises:
+        TatamiError: For a folder of several sets, as VOCdevkit is.
+    """
+    if root.is_dir() and not (root / "Annotations").is_dir():
+        inner = [path for path in sorted(root.glob("*/ImageSets")) if path.is_dir()]
+        inner += [path for path in sorted(root.glob("*/*/ImageSets")) if path.is_dir()]
+        homes = [path.parent for path in inner if (path.parent / "Annotations").is_dir()]
+        if len(homes) > 1:
+            several = ", ".join(str(path.relative_to(root)) for path in homes)
+            raise TatamiError(
+                f"holds several sets: {several}", hint="name one of these as the path", file=root
+            )
+        root = homes[0] if homes else root
+    lists = _inner(_inner(root, "imagesets"), "main")
+    if (root / "Annotations").is_dir() and (root / "JPEGImages").is_dir():
+        return _Folders(root / "Annotations", root / "JPEGImages", lists)
+    if not root.is_dir():
+        return None
+    inner = sorted(path for path in root.iterdir() if path.is_dir())
+    labels = [path for path in inner if any(_is_xml(file) for file in path.iterdir())]
+    pictures = [path for path in inner if pictures_in(path) and path not in labels]
+    usual = [path for path in pictures if path.name.lower() in PICTURE_FOLDERS]
+    chosen = usual if len(usual) == 1 else pictures
+    if len(labels) != 1 or len(chosen) != 1:
+        return None
+    named = [path for path in (*labels, *pictures) if split_named(path.name) is not None]
+    loose = any(_is_xml(path) for path in root.iterdir())
+    # one folder of annotations and one of pictures, and no picture anywhere deeper
+    deep = [path for path in (*labels, *chosen) if any(one.is_dir() for one in path.iterdir())]
+    return None if named or loose or deep else _Folders(labels[0], chosen[0], lists)
+
+
+def _is_xml(path: Path) -> bool:
+    return path.suffix.lower() == ".xml" and not path.name.startswith(".")
+
+
+def _inner(folder: Path, name: str) -> Path:
+    """Find a folder in another, whatever the case of its name."""
+    inner = folder.iterdir() if folder.is_dir() else iter(())
+    return next((path for path in sorted(inner) if path.name.lower() == name), folder / name)
 
 
 def classes(root: Path) -> tuple[str, ...]:
     """Name the classes, by the rule above.
 
     Raises:
-        TatamiError: Where there is none.
+        TatamiError: Where there is none; the first annotation that cannot be read is the reason.
     """
     for name in ("labels.txt", "classes.txt"):
         if (root / name).is_file():
             return read_class_names(root / name)
+    folders = _folders(root)
     found: set[str] = set()
-    for path in sorted((root / "Annotations").glob("*.xml")):
+    refused: TatamiError | None = None
+    files = files_in(root) if folders is None else sorted(folders.labels.iterdir())
+    for path in files:
+        if not _is_xml(path):
+            continue
         try:
             annotation = parse(path)
-        except TatamiError:
+        except TatamiError as error:
+            refused = refused or error
             continue  # reported when its split is read
         for thing in annotation.children:
             named = thing.first("name") if thing.name == "object" else None
             if named is not None and printable(named.text.strip()):
                 found.add(named.text.strip())
-    return checked_names(sorted(found - {""}), root / "Annotations")
+    if not found - {""} and refused is not None:
+        raise refused
+    return checked_names(sorted(found - {""}), root if folders is None else folders.labels)
 
 
-def read(root: Path, split: str) -> Reading:
+def read(root: Path, split: str, repairs: Collection[str] = ()) -> Reading:
     """Read one split of the set.
+
+    Args:
+        root: The set's folder.
+        split: One of ``splits(root)``.
+        repairs: Keys of REPAIRS to carry out.
 
     Raises:
         TatamiError: Where the set has no such list or no classes.
     """
     names = classes(root)
     problems: list[Problem] = []
-    pictures: dict[str, list[Path]] = {}
-    for path in pictures_in(root / "JPEGImages"):
-        pictures.setdefault(path.stem, []).append(path)
+    folders = _folders(root)
+    if folders is None:
+        every = parts(root, ".xml")
+        labeled: Iterable[_Labeled] = [
+            _Labeled(identity, label, pictures)
+            for identity, label, pictures in matched(root, every[split])
+        ]
+        notes = list(unlabeled(root, every))
+    else:
+        labeled, notes = _listed(folders, root, split, problems), []
     samples = []
-    for identity, list_file, line in _identities(root, split, pictures, problems):
-        label = root / "Annotations" / f"{identity}.xml"
-        candidates = pictures.get(identity) or _beneath(root / "JPEGImages", identity)
-        if not label.is_file():
-            kind, what = (
-                ("missing-label", "label") if candidates else ("missing-picture", "picture")
-            )
-            reason = f"'{identity}' has no {what} {label.name if candidates else 'in JPEGImages'}"
-            file = list_file or candidates[0]
-            problems.append(Problem(kind, file, line, reason, "add it, or take it off the set"))
+    starts: list[bool] = []
+    for one in labeled:
+        if one.label is None:
+            sample = _without_label(one, root, repairs, problems)
+            if sample is not None:
+                samples.append(sample)
             continue
         try:
-            annotation = parse(label)
+            annotation = parse(one.label)
         except TatamiError as error:
-            problems.append(Problem.of("bad-label", error, label))
+            problems.append(Problem.of("bad-label", error, one.label))
             continue
-        picture = _picture(annotation, candidates)
+        picture = _picture(annotation, one.pictures)
         if picture is None:
-            kind = "missing-picture" if list_file else "orphan-label"
-            reason = f"'{identity}' has no picture in JPEGImages"
+            kind = "missing-picture" if one.where or one.pictures else "orphan-label"
+            where = "in JPEGImages" if folders and folders.pictures.name == "JPEGImages" else "here"
+            reason = f"'{one.id}' has no picture {where}"
+            if one.pictures:
+                reason = f"'{one.id}' may be {' or '.join(map(str, one.pictures[:3]))}"
             hint = "add the picture, or take it off the set"
-            problems.append(Problem(kind, list_file or label, line, reason, hint))
+            problems.append(Problem(kind, one.where or one.label, one.line, reason, hint))
             continue
-        sample = _sample(identity, picture, annotation, names, label, problems)
+        sample = _sample(one.id, picture, annotation, names, one.label, problems, repairs, starts)
         if sample is not None:
             samples.append(sample)
-    return Reading(Dataset(root, split, names, tuple(samples)), in_order(problems))
+    zeros = sum(starts)
+    if zeros and zeros >= _MANY * len(starts):
+        said = (
+            f"{zeros} of {len(starts)} boxes start at 0: the set counts pixels from 0, VOC from 1"
+        )
+        notes.append(said)
+        problems = [
+            replace(problem, hint=f"{said}; clip the boxes")
+            if problem.kind == "box-outside-picture"
+            else problem
+            for problem in problems
+        ]
+    return Reading(Dataset(root, split, names, tuple(samples)), in_order(problems), tuple(notes))
+
+
+def _without_label(
+    one: _Labeled, root: Path, repairs: Collection[str], problems: list[Problem]
+) -> Sample | None:
+    """Report a picture without an annotation; take it as background where that is wanted."""
+    if not one.pictures:
+        reason = f"'{one.id}' has no picture in JPEGImages"
+        hint = "add it, or take it off the set"
+        problems.append(Problem("missing-picture", one.where or root, one.line, reason, hint))
+        return None
+    file = one.where or one.pictures[0]
+    reason = f"'{one.id}' has no label {one.missing or one.pictures[0].stem + '.xml'}"
+    hint = "add it, or take it off the set"
+    if "background" not in repairs:
+        problems.append(Problem("missing-label", file, one.line, reason, hint))
+        return None
+    problems.append(Problem("missing-label", file, one.line, reason, hint, "background"))
+    size = checked_size(one.pictures[0], None, file, None, problems)
+    return None if size is None else Sample(one.id, one.pictures[0], size, Boxes.of([], []))
+
+
+def _listed(
+    folders: _Folders, root: Path, split: str, problems: list[Problem]
+) -> Iterable[_Labeled]:
+    """List what a split of a set with two folders holds."""
+    pictures: dict[str, list[Path]] = {}
+    for path in pictures_in(folders.pictures):
+        pictures.setdefault(path.stem, []).append(path)
+    for identity, list_file, line in _identities(root, folders, split, pictures, problems):
+        label = folders.labels / f"{identity}.xml"
+        candidates = pictures.get(identity) or _beneath(folders.pictures, identity)
+        there = label if label.is_file() else None
+        yield _Labeled(identity, there, candidates, list_file, line, label.name)
 
 
 def strays(root: Path) -> list[Problem]:
     """Find annotations in no split at all whose picture is not there."""
-    if splits(root) == ("all",):
+    folders = _folders(root)
+    if folders is None or splits(root) == ("all",):
         return []  # the one split reports them
     ignored: list[Problem] = []
     listed = {
-        name for split in splits(root) for name, _, _ in _identities(root, split, {}, ignored)
+        name
+        for split in splits(root)
+        for name, _, _ in _identities(root, folders, split, {}, ignored)
     }
-    pictures = {path.stem for path in pictures_in(root / "JPEGImages")}
+    pictures = {path.stem for path in pictures_in(folders.pictures)}
     return [
         Problem(
             "orphan-label",
@@ -169,7 +350,7 @@ def strays(root: Path) -> list[Problem]:
             "no split lists it and its picture is not there",
             "delete it",
         )
-        for path in sorted((root / "Annotations").glob("*.xml"))
+        for path in sorted(folders.labels.glob("*.xml"))
         if path.stem not in listed and path.stem not in pictures
     ]
 
@@ -242,12 +423,16 @@ class _Target:
 
 
 def _identities(
-    root: Path, split: str, pictures: dict[str, list[Path]], problems: list[Problem]
+    root: Path,
+    folders: _Folders,
+    split: str,
+    pictures: dict[str, list[Path]],
+    problems: list[Problem],
 ) -> Iterable[tuple[str, Path | None, int | None]]:
     """List each picture's id with the list and line that name it (none in the split ``all``)."""
-    list_file = root / "ImageSets" / "Main" / f"{split}.txt"
+    list_file = folders.lists / f"{split}.txt"
     if splits(root) == ("all",) and not list_file.is_file():
-        labels = {path.stem for path in (root / "Annotations").glob("*.xml")}
+        labels = {path.stem for path in folders.labels.iterdir() if _is_xml(path)}
         yield from ((identity, None, None) for identity in sorted(labels | set(pictures)))
         return
     first: dict[str, int] = {}
@@ -255,7 +440,7 @@ def _identities(
         if not text:
             continue
         if not stays_inside(text):
-            reason = f"{text[:80]!r} is no picture's id"
+            reason = f"{text[:80]!r} is not a picture's id"
             problems.append(Problem("bad-label", list_file, line, reason, "write the file's stem"))
         elif text in first:
             reason = f"'{text}' stands in line {first[text]} already"
@@ -274,10 +459,15 @@ def _beneath(folder: Path, identity: str) -> list[Path]:
 
 
 def _picture(annotation: Element, candidates: list[Path]) -> Path | None:
-    """Find the picture with the annotation's stem; <filename> only decides between several."""
+    """Find the picture with the annotation's stem; <filename> only decides between several.
+
+    None where there is none, and where several in different folders may be meant.
+    """
     stated = annotation.first("filename")
-    name = stated.text.strip() if stated else ""
-    return next((path for path in candidates if path.name == name), next(iter(candidates), None))
+    name = stated.text.strip().replace("\\", "/").rpartition("/")[2] if stated else ""
+    named = [path for path in candidates if path.name == name] or candidates
+    one_folder = len({path.parent for path in named}) == 1
+    return named[0] if one_folder else None
 
 
 def _sample(
@@ -287,10 +477,24 @@ def _sample(
     names: tuple[str, ...],
     label: Path,
     problems: list[Problem],
+    repairs: Collection[str],
+    starts: list[bool],
 ) -> Sample | None:
+    """Read one annotation.
+
+    Args:
+        identity: The picture's name.
+        picture: The picture.
+        annotation: The annotation's content.
+        names: The classes.
+        label: The annotation's file.
+        problems: Gets what is wrong.
+        repairs: Keys of REPAIRS to carry out.
+        starts: Gets for every box whether it starts at 0.
+    """
     stated = annotation.first("size")
     try:
-        sides = None if stated is None else (_value(stated, "width"), _value(stated, "height"))
+        sides = None if stated is None else (_side(stated, "width"), _side(stated, "height"))
     except ValueError as error:
         line = stated.line if stated else None
         problems.append(Problem("bad-label", label, line, str(error), "fix or leave out <size>"))
@@ -304,7 +508,8 @@ def _sample(
         row = _row(thing, f"box {at}", names, label, problems)
         if row is not None:
             rows.append(row)
-    return Sample(identity, picture, size, checked_boxes(rows, size, label, problems))
+    starts += [min(row.xyxy[:2]) == -1 for row in rows]
+    return Sample(identity, picture, size, checked_boxes(rows, size, label, problems, repairs))
 
 
 def _row(
@@ -314,8 +519,13 @@ def _row(
     try:
         name = class_name(thing.needed("name").text, label, thing.line)
         title = f"{title} ({name})"
-        box = thing.needed("bndbox")
-        xmin, ymin, xmax, ymax = (_value(box, side) for side in ("xmin", "ymin", "xmax", "ymax"))
+        polygon = thing.first("polygon") if thing.first("bndbox") is None else None
+        box = thing.needed("bndbox") if polygon is None else polygon
+        if polygon is None:
+            sides = [_value(box, side) for side in ("xmin", "ymin", "xmax", "ymax")]
+        else:
+            sides = _around(polygon)
+        xmin, ymin, xmax, ymax = sides
         mark = thing.first("difficult")
         difficult = number(mark.text.strip()) if mark and mark.text.strip() else 0.0
         if difficult not in (0.0, 1.0):
@@ -337,6 +547,26 @@ def _row(
         return None
     edges = (xmin - 1, ymin - 1, xmax, ymax)
     return Row(edges, names.index(name), title, box.line, difficult=difficult == 1.0)
+
+
+def _around(polygon: Element) -> list[float]:
+    """Give the box around a polygon of <x1>, <y1>, <x2>, ... or of <pt> with <x> and <y>.
+
+    Raises:
+        ValueError: For one without three corners.
+    """
+    inner = [each for child in polygon.children for each in (child, *child.children)]
+    across = [number(one.text.strip()) for one in inner if re.fullmatch(r"x\d*", one.name)]
+    down = [number(one.text.strip()) for one in inner if re.fullmatch(r"y\d*", one.name)]
+    if len(across) < 3 or len(across) != len(down):
+        raise ValueError("<polygon> has no three corners")
+    return [min(across), min(down), max(across), max(down)]
+
+
+def _side(size: Element, name: str) -> float:
+    """Read a side of <size>; 0, unknown, where it is left out or empty."""
+    child = size.first(name)
+    return _value(size, name) if child is not None and child.text.strip() else 0.0
 
 
 def _value(element: Element, name: str) -> float:

@@ -5,22 +5,28 @@ sides as fractions of the picture. A longer line is ``class x1 y1 x2 y2 x3 y3 ..
 gives the box around it. A picture's label file has the same stem; the last folder ``images`` of
 its path becomes ``labels``, and where there is none the file stands beside the picture.
 
+Where the YAML has ``kpt_shape``, the numbers after the box are key points, and are left out.
+
 With YAML (as Ultralytics reads it): ``names`` is a list or a mapping, ``train``, ``val`` and
 ``test`` name folders or lists of pictures, relative to ``path`` or to the file. The file, or its
 folder, may be named. Where none of those folders exist but images/ holds pictures, there is one
-split, ``all``. Without YAML (as darknet's tools write it): classes.txt or obj.names names the
-classes, and splits are the lists train.txt, val.txt, valid.txt, test.txt, else the folders of
-those names in images/, else one split ``all``.
+split, ``all``. Without YAML (as darknet's tools write it): obj.data, or classes.txt or obj.names
+names the classes (without either they are called by their numbers), and splits are the lists that
+obj.data names, or train.txt, val.txt, valid.txt, test.txt, else the folders of those names in
+images/ or above it, else one split ``all``. A list may name pictures by a path whose first folders
+are another machine's, as CVAT's data/obj_train_data/a.jpg.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
+from tatami.data.formats.found import PICTURE_FOLDERS, files_in
 from tatami.data.labels import (
     MAX_LABEL_BYTES,
     Row,
@@ -36,13 +42,22 @@ from tatami.data.labels import (
     read_lines,
 )
 from tatami.data.problems import Problem, Reading, in_order
+from tatami.data.split_names import SPLITS, split_named
 from tatami.errors import TatamiError
-from tatami.types import Dataset, Sample, Size
+from tatami.types import Boxes, Dataset, Sample, Size
 
-LOOKED_FOR = "a .yaml with names, or classes.txt or obj.names with labels"
+LOOKED_FOR = "a .yaml with names, obj.data, classes.txt or obj.names, or labels/*.txt of boxes"
 
-_SPLITS = ("train", "val", "valid", "test")
-_NAME_FILES = ("classes.txt", "obj.names", "labels/classes.txt", "obj_train_data/classes.txt")
+_SPLITS = ("train", "val", "valid", "validation", "test")
+_NAME_FILES = (
+    *("classes.txt", "obj.names", "labels/classes.txt", "obj_train_data/classes.txt"),
+    *("_darknet.labels", "train/_darknet.labels", "images/classes.txt", "predefined_classes.txt"),
+    *("labels.txt", "train/classes.txt", "train/labels/classes.txt", "data/obj.names"),
+)
+_SNIFFED = 20
+"""Label files that are looked into before a folder is taken for one of another kind."""
+_MAX_NUMBERED = 10_000
+"""Classes that may be called by their numbers."""
 _PICTURE_FOLDERS = ("images", "obj_train_data", ".")
 
 
@@ -55,18 +70,22 @@ class _Layout:
         classes: The names of the classes.
         sources: The folders and lists of each split.
         missing: Splits that are named although nothing of theirs is there, with the entry's text.
+        points: How many numbers of key points follow a box; 0: none.
+        notes: What was understood otherwise than a reader of the files may expect.
     """
 
     file: Path
     classes: tuple[str, ...]
     sources: dict[str, tuple[Path, ...]]
     missing: dict[str, str]
+    points: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def recognizes(root: Path) -> bool:
     """Tell whether a folder holds a YOLO set, or a file describes one."""
     if root.is_file():
-        return root.suffix.lower() in (".yaml", ".yml")
+        return root.suffix.lower() in (".yaml", ".yml", ".data")
     return bool(_yaml_files(root)) or _is_darknet(root)
 
 
@@ -89,8 +108,13 @@ def strays(root: Path) -> list[Problem]:
     ]
 
 
-def read(root: Path, split: str) -> Reading:
+def read(root: Path, split: str, repairs: Collection[str] = ()) -> Reading:
     """Read one split of the set.
+
+    Args:
+        root: The set's folder, or its file.
+        split: One of ``splits(root)``.
+        repairs: Keys of REPAIRS to carry out.
 
     Raises:
         TatamiError: For malformed YAML, faulty class names, and splits that are not there.
@@ -116,17 +140,25 @@ def read(root: Path, split: str) -> Reading:
             problems.append(Problem("missing-picture", list_file or picture, line, reason, hint))
         elif not label.is_file():
             reason = f"there is no label file {label.name}"
-            hint = "add it: empty if nothing is to be found in the picture"
-            problems.append(Problem("missing-label", picture, None, reason, hint))
+            hint = (
+                "add it, empty if nothing is to be found in the picture, or take such as background"
+            )
+            done = "background" if "background" in repairs else ""
+            problems.append(Problem("missing-label", picture, None, reason, hint, done))
+            size = checked_size(picture, None, label, None, problems) if done else None
+            if size is not None:
+                identity = _identity(picture, identities)
+                samples.append(Sample(identity, picture, size, Boxes.of([], [])))
         else:
             size = checked_size(picture, None, label, None, problems)
-            rows = _rows(label, size, layout.classes, problems) if size else None
+            rows = _rows(label, size, layout, problems) if size else None
             if size is not None and rows is not None:
                 identity = _identity(picture, identities)
-                boxes = checked_boxes(rows, size, label, problems)
+                boxes = checked_boxes(rows, size, label, problems, repairs)
                 samples.append(Sample(identity, picture, size, boxes))
     problems += _orphans(layout.sources[split], label_of)
-    return Reading(Dataset(root, split, layout.classes, tuple(samples)), in_order(problems))
+    dataset = Dataset(root, split, layout.classes, tuple(samples))
+    return Reading(dataset, in_order(problems), layout.notes)
 
 
 def _layout(root: Path) -> _Layout:
@@ -135,6 +167,8 @@ def _layout(root: Path) -> _Layout:
     Raises:
         TatamiError: Where there is no split.
     """
+    if root.is_file() and root.suffix.lower() == ".data":
+        return _darknet_layout(root.parent, root)
     if root.is_dir() and not (files := _yaml_files(root)):
         return _darknet_layout(root)
     if root.is_dir() and len(files) > 1:
@@ -164,9 +198,11 @@ def _layout(root: Path) -> _Layout:
             missing[split] = ", ".join(absent)
         elif found:
             sources[split] = tuple(path for _, path in found if path is not None)
+    points = _key_points(content.get("kpt_shape"), file)
+    notes = (f"the {points} numbers of key points behind each box are left out",) if points else ()
     flat = file.parent / "images"
     if not sources and flat.is_dir() and any(map(is_picture_name, flat.iterdir())):
-        return _Layout(file, classes, {"all": (flat,)}, {})
+        return _Layout(file, classes, {"all": (flat,)}, {}, points, notes)
     if not sources:
         reason = "; ".join(f"{key}: there is no {name}" for key, name in missing.items())
         raise TatamiError(
@@ -174,7 +210,28 @@ def _layout(root: Path) -> _Layout:
             hint="give folders or lists of pictures, relative to 'path' or to this file",
             file=file,
         )
-    return _Layout(file, classes, sources, missing)
+    return _Layout(file, classes, sources, missing, points, notes)
+
+
+def _key_points(shape: object, file: Path) -> int:
+    """Count the numbers of key points that follow a box by the YAML's ``kpt_shape``.
+
+    Raises:
+        TatamiError: For anything but [points, 2] and [points, 3].
+    """
+    if shape is None:
+        return 0
+    sound = isinstance(shape, list) and len(shape) == 2 and all(type(one) is int for one in shape)
+    if (
+        not isinstance(shape, list)
+        or not sound
+        or not 1 <= shape[0] <= 1000
+        or shape[1] not in (2, 3)
+    ):
+        raise TatamiError(
+            f"kpt_shape is {shape!r:.40}", hint="give [points, 2] or [points, 3]", file=file
+        )
+    return int(shape[0] * shape[1])
 
 
 def _yaml_files(root: Path) -> list[Path]:
@@ -251,20 +308,84 @@ def _entry(file: Path, base: object, text: object) -> Path | None:
     """Find the folder or list that an entry names; None where it is not there."""
     if not isinstance(text, str) or not names_a_path(text):
         return None
+    text = text.replace("\\", "/")
     candidates = [file.parent / text]
     if isinstance(base, str) and names_a_path(base):
         candidates.insert(0, file.parent / base / text)
     if text.startswith("../"):  # written for a folder that is one level deeper
         candidates.append(file.parent / text.removeprefix("../"))
+    parts = Path(text).parts
+    if Path(text).is_absolute() or ".." in parts:  # as the set lay on another machine
+        candidates += [file.parent / Path(*parts[at:]) for at in range(1, len(parts))]
     return next((path for path in candidates if path.exists()), None)
 
 
 def _is_darknet(root: Path) -> bool:
-    if (root / "obj.names").is_file():
+    if not root.is_dir():
+        return False
+    if (root / "obj.names").is_file() or _data_file(root) is not None:
         return True
-    named = any((root / name).is_file() for name in _NAME_FILES)
+    named = any((root / name).is_file() for name in _NAME_FILES[:4])
     labeled = (root / "labels").is_dir() or (root / "obj_train_data").is_dir()
-    return named and (labeled or any(path.with_suffix(".txt").is_file() for path in _beside(root)))
+    if named and (labeled or any(path.with_suffix(".txt").is_file() for path in _beside(root))):
+        return not (labeled and _holds_annotations(root / "labels"))
+    return _holds_boxes(root)
+
+
+def _holds_annotations(folder: Path) -> bool:
+    """Tell whether a folder holds labels as XML or JSON and none as text."""
+    names = {path.suffix.lower() for path in folder.iterdir()} if folder.is_dir() else set()
+    return ".txt" not in names and bool(names & {".xml", ".json"})
+
+
+def _holds_boxes(root: Path) -> bool:
+    """Tell whether pictures have label files of YOLO's lines, in labels/ or beside them."""
+    seen = 0
+    for picture in files_in(root):
+        label = _label_path(picture) if is_picture_name(picture) else picture
+        if label == picture or not label.is_file():
+            continue
+        state = is_label(label)
+        if state is not None:
+            return state
+        seen += 1
+        if seen == _SNIFFED:
+            break
+    return False
+
+
+def is_label(file: Path) -> bool | None:
+    """Tell whether a text file holds YOLO's lines; None for an empty one."""
+    try:
+        lines = [text for text in read_lines(file) if text]
+        for text in lines[:10]:
+            _, edges = _box(text)
+            if not -1 < min(edges) <= max(edges) < 2:
+                return False
+    except (TatamiError, ValueError):
+        return False
+    return True if lines else None
+
+
+def _data_file(root: Path) -> Path | None:
+    """Find darknet's file of a set: NAME.data with a line ``names = ...``."""
+    found = []
+    for folder in (root, root / "data"):
+        for path in sorted(folder.glob("*.data")):
+            with contextlib.suppress(TatamiError):
+                if "names" in _settings(path):
+                    found.append(path)
+    return found[0] if len(found) == 1 else None
+
+
+def _settings(file: Path) -> dict[str, str]:
+    """Read lines of ``key = value``.
+
+    Raises:
+        TatamiError: For a file that cannot be read.
+    """
+    pairs = (text.partition("=") for text in read_lines(file) if "=" in text)
+    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _beside(root: Path) -> list[Path]:
@@ -278,21 +399,81 @@ def _beside(root: Path) -> list[Path]:
     ]
 
 
-def _darknet_layout(root: Path) -> _Layout:
-    file = next((root / name for name in _NAME_FILES if (root / name).is_file()), None)
+def _darknet_layout(root: Path, data: Path | None = None) -> _Layout:
+    data = _data_file(root) if data is None else data
+    stated = {} if data is None else _settings(data)
+    named = root / "nowhere" if data is None else _listed(data, stated.get("names", "nowhere"))
+    files = [named, *(root / name for name in _NAME_FILES)]
+    file = next((path for path in files if path.is_file()), None)
+    notes: tuple[str, ...] = ()
     if file is None:
-        raise TatamiError("no class names", hint=f"looked for {LOOKED_FOR}", file=root)
-    classes = read_class_names(file)
-    sources: dict[str, tuple[Path, ...]] = {
-        split: (root / f"{split}.txt",) for split in _SPLITS if (root / f"{split}.txt").is_file()
-    }
+        file, classes = root, _numbered(root)
+        notes = (f"no file names the classes: they are called 0 to {len(classes) - 1}",)
+    else:
+        classes = read_class_names(file)
+    sources: dict[str, tuple[Path, ...]] = {}
+    missing: dict[str, str] = {}
+    for split in _SPLITS:
+        text = stated.get(split)
+        if data is None or not text or not names_a_path(text):
+            continue
+        path = _listed(data, text)
+        if path.exists():
+            sources[split] = (path,)
+        elif split != "valid" or text != stated.get("train"):
+            missing[split] = text
+    if not sources:
+        for split in _SPLITS:
+            if (root / f"{split}.txt").is_file():
+                sources[split] = (root / f"{split}.txt",)
     if not sources:
         folders = {split: root / "images" / split for split in _SPLITS}
         sources = {split: (folder,) for split, folder in folders.items() if folder.is_dir()}
+    sources = sources or _folders_of_splits(root)
     if not sources:
         folder = next(root / name for name in _PICTURE_FOLDERS if (root / name).is_dir())
         sources = {"all": (folder,)}
-    return _Layout(file, classes, sources, {})
+    return _Layout(file, classes, sources, missing, notes=notes)
+
+
+def _folders_of_splits(root: Path) -> dict[str, tuple[Path, ...]]:
+    """Find folders of splits in any case: SPLIT/images, SPLIT, images/SPLIT."""
+    found: dict[str, tuple[Path, ...]] = {}
+    for base in (root, *(one for one in _inner(root) if one.name.lower() in PICTURE_FOLDERS)):
+        for folder in _inner(base):
+            split = split_named(folder.name)
+            if split is None or split in found:
+                continue
+            inner = [one for one in _inner(folder) if one.name.lower() in PICTURE_FOLDERS]
+            source = inner[0] if len(inner) == 1 else folder
+            if any(is_picture_name(path) for path in files_in(source)):
+                found[split] = (source,)
+    order = {name: at for at, name in enumerate(SPLITS)}
+    return dict(sorted(found.items(), key=lambda pair: order[pair[0]]))
+
+
+def _inner(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+
+def _numbered(root: Path) -> tuple[str, ...]:
+    """Name classes by their numbers: as many as the labels have.
+
+    Raises:
+        TatamiError: Where no label has one.
+    """
+    highest = -1
+    for picture in files_in(root):
+        label = _label_path(picture) if is_picture_name(picture) else picture
+        if label == picture or not label.is_file():
+            continue
+        with contextlib.suppress(TatamiError, ValueError):
+            for text in read_lines(label):
+                if text:
+                    highest = max(highest, _box(text)[0])
+    if not 0 <= highest < _MAX_NUMBERED:
+        raise TatamiError("no class names", hint=f"looked for {LOOKED_FOR}", file=root)
+    return tuple(str(number) for number in range(highest + 1))
 
 
 def _pictures(
@@ -313,10 +494,18 @@ def _pictures(
 
 
 def _listed(list_file: Path, text: str) -> Path:
-    """Find a listed picture, relative to the list or, as darknet does, to the folder above it."""
+    """Find what a list or a file of darknet's names.
+
+    It is relative to that file or, as darknet has it, to the folder above; where it is in neither,
+    the first folders of the path are left out one after the other.
+    """
     path = Path(text.replace("\\", "/"))
     near, above = list_file.parent / path, list_file.parent.parent / path
-    return above if not near.is_file() and above.is_file() else near
+    if near.exists() or not above.exists():
+        parts = path.parts
+        shorter = (list_file.parent / Path(*parts[at:]) for at in range(1, len(parts)))
+        return near if near.exists() else next((one for one in shorter if one.exists()), near)
+    return above
 
 
 def _label_path(picture: Path) -> Path:
@@ -354,21 +543,23 @@ def _orphans(sources: Iterable[Path], label_of: dict[Path, Path]) -> list[Proble
     return found
 
 
-def _rows(
-    label: Path, size: Size, classes: tuple[str, ...], problems: list[Problem]
-) -> list[Row] | None:
+def _rows(label: Path, size: Size, layout: _Layout, problems: list[Problem]) -> list[Row] | None:
     """Read the lines of one label file as boxes in pixels; None where it cannot be read at all."""
     try:
         lines = read_lines(label)
     except TatamiError as error:
         problems.append(Problem.of("bad-label", error, label))
         return None
+    classes = layout.classes
     rows = []
+    pose = not layout.points and _looks_like_points(lines)
     for line, text in enumerate(lines, 1):
         if not text:
             continue
         try:
-            which, edges = _box(text)
+            if pose:
+                raise ValueError("a box with key points, as it seems, and no kpt_shape in a .yaml")
+            which, edges = _box(text, layout.points)
         except ValueError as error:
             hint = "write class x y width height, fractions of the picture"
             problems.append(Problem("bad-label", label, line, str(error), hint))
@@ -384,21 +575,48 @@ def _rows(
     return rows
 
 
-def _box(text: str) -> tuple[int, tuple[float, float, float, float]]:
+def _looks_like_points(lines: Sequence[str]) -> bool:
+    """Tell whether every line is a box and points (x, y, visible), which could pass for a polygon.
+
+    An odd number of numbers, the first four a box that lies in the picture, and every third one
+    after them 0, 1 or 2 exactly.
+    """
+    found = [words for words in (text.split() for text in lines) if words]
+    for words in found:
+        if len(words) < 11 or (len(words) - 5) % 3 or len(words) % 2 == 0:
+            return False
+        try:
+            values = [number(word) for word in words]
+        except ValueError:
+            return False
+        if any(value not in (0.0, 1.0, 2.0) for value in values[7::3]):
+            return False
+    return bool(found)
+
+
+def _box(text: str, points: int = 0) -> tuple[int, tuple[float, float, float, float]]:
     """Read class number and edges, as fractions, from one line.
+
+    Args:
+        text: The line.
+        points: How many numbers of key points follow the box; 0: it is a box or a polygon.
 
     Raises:
         ValueError: For a faulty line; it says what is wrong.
     """
     words = text.split()
-    if len(words) < 5 or (len(words) > 5 and (len(words) < 7 or len(words) % 2 == 0)):
+    if points and len(words) not in (5, 5 + points):
+        raise ValueError(f"{len(words)} columns: a box with its key points has {5 + points}")
+    if not points and (
+        len(words) < 5 or (len(words) > 5 and (len(words) < 7 or len(words) % 2 == 0))
+    ):
         raise ValueError(f"{len(words)} columns: a box has 5, a polygon 7, 9, 11, ...")
     values = [number(word) for word in words]
     which = int(values[0])
     if which != values[0] or abs(which) > 10**9:
         raise ValueError(f"{words[0][:40]!r} is not a class number")
-    if len(words) > 5:
+    if len(words) > 5 and not points:
         across, down = values[1::2], values[2::2]
         return which, (min(across), min(down), max(across), max(down))
-    x, y, width, height = values[1:]
+    x, y, width, height = values[1:5]
     return which, (x - width / 2, y - height / 2, x + width / 2, y + height / 2)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from tatami.data.formats import voc
 from tatami.errors import TatamiError
+from tatami.types import Size
 
 Save = Callable[..., Path]
 
@@ -124,10 +125,8 @@ def test_an_edge_beyond_by_rounding_is_clipped(root: Path) -> None:
     ("size", "kind", "said"),
     [
         ("<size><width>21</width><height>10</height></size>", "size-mismatch", "states 21x10"),
-        ("<size><width>0</width><height>0</height></size>", "size-mismatch", "states 0x0"),
         ("<size><width>10</width><height>20</height></size>", "size-mismatch", "EXIF"),
         ("<size><width>wide</width><height>10</height></size>", "bad-label", "'wide'"),
-        ("<size><width>20</width></size>", "bad-label", "no <height>"),
     ],
 )
 def test_a_size_that_disagrees(root: Path, size: str, kind: str, said: str) -> None:
@@ -137,6 +136,22 @@ def test_a_size_that_disagrees(root: Path, size: str, kind: str, said: str) -> N
     assert (problem.kind, problem.line) == (kind, 2)
     assert said in problem.reason
     assert len(reading.dataset) == 0
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        "<size><width>0</width><height>0</height></size>",
+        "<size><width>20</width></size>",
+        "<size><width></width><height> </height></size>",
+        "<size/>",
+    ],
+)
+def test_an_unknown_size_is_that_of_the_picture(root: Path, size: str) -> None:
+    (root / "Annotations" / "a.xml").write_text(annotation(thing(1, 1, 2, 2), size=size))
+    reading = voc.read(root, "all")
+    assert reading.problems == ()
+    assert reading.dataset.samples[0].size == Size(20, 10)
 
 
 def test_the_stated_size_is_that_of_the_upright_picture(root: Path) -> None:
