@@ -83,3 +83,11 @@ class TatamiError(Exception):
         return TatamiError(
             self.reason, hint=self.hint, file=file, line=self.line, setting=self.setting
         )
+
+
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C, after what was under way has been left in a state to go on from.
+
+    Args:
+        reason: What there is now, and what to do to go on.
+    """

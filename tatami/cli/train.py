@@ -24,7 +24,12 @@ def train(
         str | None, typer.Option(help="Input, width x height; the paper's if left out.")
     ] = None,
     width: Annotated[float, typer.Option(help="Multiply every layer's channels by this.")] = 1.0,
-    epochs: Annotated[int, typer.Option(help="Times that every picture is shown.")] = 100,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            help="Times that every picture is shown; 100 if left out. May lengthen --resume."
+        ),
+    ] = None,
     batch: Annotated[int, typer.Option(help="Pictures a step, over all processes.")] = 16,
     learning_rate: Annotated[float, typer.Option(help="The highest, after warm-up.")] = 0.01,
     anchors: Annotated[
@@ -82,6 +87,20 @@ def train(
     evaluate_every: Annotated[
         int, typer.Option(help="Epochs between evaluations on the test split; 0: at the end only.")
     ] = 0,
+    validate: Annotated[
+        str | None,
+        typer.Option(
+            help="Keep the weights that are best on these images: a split as val, or a part of the "
+            "one to train on as 0.1 or 0.1:SEED."
+        ),
+    ] = None,
+    patience: Annotated[
+        int,
+        typer.Option(help="End after this many evaluations without a better figure; 0: never."),
+    ] = 0,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write losses and figures for TensorBoard, too.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of weights, order and augmentation.")] = 0,
     threads: Annotated[
         int, typer.Option(help="Threads of torch in a process; 0: torch chooses.")
@@ -102,7 +121,9 @@ def train(
     if resume is not None:
         refuse_settings_beside_resume(typed)
         with bars() as progress:
-            result = pipeline.resume(resume, progress=progress)
+            result = pipeline.resume(
+                resume, epochs=epochs, tensorboard=tensorboard, progress=progress
+            )
     elif model is None or data is None:
         raise TatamiError("no model or no data", hint="tatami train yolov2-tiny --data FOLDER")
     else:
@@ -112,8 +133,9 @@ def train(
         of_recipe = (
             *("size", "epochs", "batch", "learning_rate", "multi_scale", "layer_rate", "seed"),
             *("closing_epochs", "precision", "checkpoint_seconds", "evaluate_every"),
+            "patience",
         )
-        values = {name: typed[name] for name in of_recipe}
+        values = {name: typed[name] for name in of_recipe if typed[name] is not None}
         with bars() as progress:
             result = pipeline.train(
                 model,
@@ -128,6 +150,8 @@ def train(
                 train_split=train_split,
                 test_split=test_split,
                 hold_out=hold_out,
+                validate=validate,
+                tensorboard=tensorboard,
                 format=format,
                 skip=skip or (),
                 threads=threads,
@@ -142,7 +166,8 @@ def train(
 def refuse_settings_beside_resume(typed: Mapping[str, object]) -> None:
     """Raise TatamiError where a setting was typed that a resumed run would not obey."""
     for name, parameter in inspect.signature(train).parameters.items():
-        if name != "resume" and (typed[name] or None) != (parameter.default or None):
+        beside = name in ("resume", "epochs", "tensorboard")
+        if not beside and (typed[name] or None) != (parameter.default or None):
             raise TatamiError(
                 f"--resume goes on as the run began: it takes no {name.replace('_', '-')}",
                 hint="leave it out, or start a new run",

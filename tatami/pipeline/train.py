@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,28 +12,50 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tatami.errors import TatamiError
+from tatami.errors import Stopped, TatamiError
 from tatami.files import write_atomically
 from tatami.pipeline.artifact import Source as Artifact
 from tatami.pipeline.artifact import open_run, path_of, read_run
+from tatami.pipeline.follow import Cut, Evaluations, Interruption
 from tatami.pipeline.initial_weights import initial_weights
-from tatami.pipeline.plan import Asked, Source, check_machine, held_out_of, plan, reopened
+from tatami.pipeline.plan import (
+    NOTHING_HELD,
+    Asked,
+    Source,
+    check_machine,
+    held_out_of,
+    plan,
+    reopened,
+    validation_of,
+)
 from tatami.tasks.base import Evaluated
 from tatami.tasks.table import task_of
-from tatami.tasks.training import Training, new_model
+from tatami.tasks.training import Training, new_model, sent
 from tatami.tasks.walk import class_order
+from tatami.train.events import EventFile
 from tatami.train.recipe import Recipe
-from tatami.train.run import EVALUATIONS, INITIAL, NETWORK, WEIGHTS, Run, held, read_rows
+from tatami.train.run import (
+    BEST,
+    CHECKPOINTS,
+    EVENTS,
+    INITIAL,
+    NETWORK,
+    WEIGHTS,
+    Run,
+    held,
+)
 from tatami.types import Size
 from tatami.types.progress import Progress, quiet
 from tatami.types.table import Table
 
 if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
-    from torch import nn
-
     from tatami.train.distributed import Team
-    from tatami.train.loop import Step
 
+CHOSEN_BY = (
+    "the figures are those of the pictures by which the weights were chosen: "
+    "expect less on others (hold out a share for the end, as 0.2, or name a test split)"
+)
+"""The remark where nothing is held out but what validates."""
 EVERY = 0.2
 """Seconds between two words about the loss, at least."""
 
@@ -101,6 +122,9 @@ def train(
     hold_out: str | int | None = None,
     format: str | None = None,
     skip: Sequence[str] = (),
+    validate: str | float | None = None,
+    patience: int | None = None,
+    tensorboard: bool = False,
     threads: int = 0,
     device: str = "cpu",
     progress: Progress = quiet,
@@ -130,6 +154,12 @@ def train(
         hold_out: Pictures of the only split to evaluate on, as 10000 or "10000:SEED".
         format: The set's format; None: it is recognized.
         skip: Kinds of problems in the data to leave out.
+        validate: What the best weights are chosen by: a split, or a part of the one to learn from,
+            as 0.1 or "0.1:SEED"; None: the last weights are kept, except where ``patience`` needs
+            pictures: it takes the set's own validation split, or 0.1.
+        patience: End after this many evaluations in a row without a better figure; None: as the
+            recipe says, which usually is: never.
+        tensorboard: Whether losses and figures are written for TensorBoard, too.
         threads: Of torch, in each process; 0: torch chooses.
         device: "cpu" or "cuda".
         progress: Takes up how far it is.
@@ -140,8 +170,10 @@ def train(
     Raises:
         TatamiError: For anything that cannot be trained; where it is found before the first step,
             nothing has been written.
+        Stopped: For Ctrl-C: the run folder is usable then, and can be resumed.
     """
     given = {"epochs": epochs, "batch": batch, "learning_rate": learning_rate, "seed": seed}
+    given["patience"] = patience
     changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if size is not None:
         changed["size"] = Size.parse(size) if isinstance(size, str) else size
@@ -159,7 +191,15 @@ def train(
         dataclasses.replace(recipe or Recipe(), **changed),
         settings,
         augment,
-        Source(root, train_split, test_split, format, tuple(skip), held),
+        Source(
+            root,
+            train_split,
+            test_split,
+            format,
+            tuple(skip),
+            held,
+            None if validate is None else str(validate),
+        ),
         threads,
         device,
     )
@@ -171,23 +211,36 @@ def train(
         if initial is not None:
             source = path_of(initial)
             begins = initial_weights(run, source, partial=partial, progress=progress)
-        return _Prepared(run, learned, held_out_of(run), True, begins)
+        return _Prepared(run, learned, held_out_of(run), validation_of(run), True, begins)
 
-    return _carried_out(folder, prepare, progress)
+    return _carried_out(folder, prepare, tensorboard, progress)
 
 
-def resume(run: Artifact, *, progress: Progress = quiet) -> TrainResult:
+def resume(
+    run: Artifact,
+    *,
+    epochs: int | None = None,
+    tensorboard: bool = False,
+    progress: Progress = quiet,
+) -> TrainResult:
     """Go on with a training that was stopped, as it would have gone on.
 
     Args:
         run: The run folder.
+        epochs: Lengthen the run to this many, be it finished or stopped. From here on the learning
+            rate is that of a training of as many epochs; the steps before had their own, so the
+            weights are not those of one that was as long from the beginning. None: go on exactly.
+        tensorboard: Whether losses and figures are written for TensorBoard, too.
         progress: Takes up how far it is.
 
     Returns:
-        The run folder, and how good the network is: the same, bit for bit, as without the stop.
+        The run folder, and how good the network is: without ``epochs`` the same, bit for bit, as
+        without the stop.
 
     Raises:
-        TatamiError: Where the folder holds no run, and where its data have changed.
+        TatamiError: Where the folder holds no run, where its data have changed, and where it cannot
+            be lengthened.
+        Stopped: For Ctrl-C, as ``train`` does.
     """
     folder = path_of(run)
 
@@ -195,9 +248,42 @@ def resume(run: Artifact, *, progress: Progress = quiet) -> TrainResult:
         begun = read_run(folder)
         check_machine(begun, team)
         _tell_other_versions(begun, progress)
-        return _Prepared(begun, reopened(begun), held_out_of(begun), False)
+        run = begun if epochs is None else _lengthened(begun, folder, epochs, progress)
+        return _Prepared(run, reopened(run), held_out_of(run), validation_of(run), False)
 
-    return _carried_out(folder, prepare, progress)
+    return _carried_out(folder, prepare, tensorboard, progress)
+
+
+def _lengthened(run: Run, folder: Path, epochs: int, progress: Progress) -> Run:
+    """Give a run more epochs, from its newest checkpoint on.
+
+    Raises:
+        TatamiError: For fewer epochs than it has, and where its parts are trained in turns.
+    """
+    from tatami.train.checkpoint import steps_done
+
+    before = run.recipe.epochs
+    if epochs == before:  # lengthened already, perhaps, and stopped then
+        return run
+    if epochs < before:
+        raise TatamiError(
+            f"the run has {before} epochs already", hint="give more of them", setting="epochs"
+        )
+    if task_of(run.spec).structure(run.spec).in_turns(run):
+        raise TatamiError(
+            "its parts are trained in turns, which cannot be made longer",
+            hint="start a new run",
+            setting="epochs",
+        )
+    done = steps_done(folder / CHECKPOINTS)
+    progress(
+        f"{epochs} epochs in place of {before}: from step {done} on, the learning rate is that of "
+        f"a training of {epochs} epochs",
+        0,
+        0,
+    )
+    recipe = dataclasses.replace(run.recipe, epochs=epochs)
+    return dataclasses.replace(run, recipe=recipe, lengthened=(*run.lengthened, (done, before)))
 
 
 @dataclass(frozen=True)
@@ -208,6 +294,7 @@ class _Prepared:
         run: What was asked of it.
         data: The split that it learns from.
         held_out: The split that it is evaluated on, if there is one.
+        validation: The pictures by which its best weights are chosen, if there are any.
         new: Whether the folder is to become the run's.
         initial: Weights to begin from, as a safetensors file's content, which the folder keeps.
     """
@@ -215,12 +302,16 @@ class _Prepared:
     run: Run
     data: Any
     held_out: Any | None
+    validation: Any | None
     new: bool
     initial: bytes | None = None
 
 
 def _carried_out(
-    folder: Path, prepare: Callable[[Team, Progress], _Prepared], progress: Progress
+    folder: Path,
+    prepare: Callable[[Team, Progress], _Prepared],
+    tensorboard: bool,
+    progress: Progress,
 ) -> TrainResult:
     """Prepare a training in all processes, carry it out, and evaluate what came of it."""
     from tatami.train.distributed import all_or_none, join_team, leave_team
@@ -230,24 +321,28 @@ def _carried_out(
     try:
         with all_or_none(team):
             ready = prepare(team, voice)
-            if ready.held_out:  # now, and not when the training is over
-                class_order(ready.run.spec.classes, ready.held_out.classes)
+            for one in (ready.held_out, ready.validation):
+                if one:  # now, and not when the training is over
+                    class_order(ready.run.spec.classes, one.classes)
         train_in(
             folder,
             ready.run,
             ready.data,
-            ready.held_out,
+            ready.validation or ready.held_out,
             team,
             new=ready.new,
             initial=ready.initial,
+            tensorboard=tensorboard,
             progress=voice,
         )
-        found = None
-        if ready.held_out and team.leads:
+        found, measured = None, ready.held_out or ready.validation
+        if measured and team.leads:
             task = task_of(ready.run.spec)
-            found = task.evaluate(
-                open_run(folder), ready.held_out, progress=voice, stage="Evaluating"
-            )
+            found = task.evaluate(open_run(folder), measured, progress=voice, stage="Evaluating")
+        if not measured:
+            voice(NOTHING_HELD, 0, 0)
+        elif not ready.held_out:
+            voice(CHOSEN_BY, 0, 0)
         voice(f"wrote {folder}", 0, 0)
     finally:
         leave_team(team)
@@ -270,11 +365,12 @@ def train_in(
     folder: Path,
     run: Run,
     data: Any,
-    held_out: Any | None,
+    watched: Any | None,
     team: Team,
     *,
     new: bool,
     initial: bytes | None = None,
+    tensorboard: bool = False,
     progress: Progress = quiet,
 ) -> None:
     """Carry a run out in its folder, which is this process's own until it is over.
@@ -283,18 +379,21 @@ def train_in(
         folder: The run folder.
         run: What was asked.
         data: The split to learn from.
-        held_out: The split to evaluate on now and then, if there is one.
+        watched: The pictures to evaluate on now and then, if there are any.
         team: The processes that train.
         new: Whether the folder is to become the run's; else it is, and the run goes on.
         initial: Weights to begin from, as a safetensors file's content, which a new run's folder
             keeps.
+        tensorboard: Whether to write event files for TensorBoard, too.
         progress: Takes up how far it is.
 
     Raises:
         TatamiError: As the training loop does, and where another process trains in the folder.
+        Stopped: For Ctrl-C, when the averaged weights are exported.
     """
     from tatami.train.distributed import all_or_none
 
+    events = None
     with contextlib.ExitStack() as stack:
         with all_or_none(team):
             if team.leads:
@@ -306,22 +405,29 @@ def train_in(
                     refuse_a_second_run(folder)
                     if initial is not None:
                         write_atomically(folder / INITIAL, initial)
+                if new or run.lengthened:
                     run.save(folder)
-        loss, told = None, 0.0
-        for step in _steps(run, data, held_out, folder, team, progress):
-            loss = step.row["loss"] if loss is None else 0.95 * loss + 0.05 * step.row["loss"]
-            if time.monotonic() - told > EVERY or step.done == step.total:
-                progress("Training", step.done, step.total, f"loss {loss:.3f}")
-                told = time.monotonic()
+                if tensorboard:
+                    events = stack.enter_context(EventFile(folder / EVENTS))
+        hand = stack.enter_context(Interruption(team))
+        _carry_out(run, data, watched, folder, team, hand, events, progress)
 
 
-def _steps(
-    run: Run, data: Any, held_out: Any | None, folder: Path, team: Team, progress: Progress
-) -> Iterator[Step]:
+def _carry_out(
+    run: Run,
+    data: Any,
+    watched: Any | None,
+    folder: Path,
+    team: Team,
+    hand: Interruption,
+    events: EventFile | None,
+    progress: Progress,
+) -> None:
     """Train, evaluate now and then, and leave the weights and the ONNX file in the run folder."""
     import torch
 
-    from tatami.train.checkpoint import load_weights, save_weights
+    from tatami.train.checkpoint import fill, load_latest, load_weights, save_weights, steps_done
+    from tatami.train.distributed import mean_over_team
 
     task = task_of(run.spec)
     structure = task.structure(run.spec)
@@ -338,27 +444,60 @@ def _steps(
 
     training = Training(run, folder, team, progress, examples)
     data = structure.prepare_data(data, training)
-    every = run.recipe.evaluate_every if held_out and team.leads else 0
-    for step in structure.train(training, data, model, average):
-        epoch, within = divmod(step.done * run.recipe.epochs, step.total)
-        if every and not within and epoch % every == 0:
-            _keep_evaluation(folder, step.done, average, run, held_out)
-        yield step
+    evaluations = Evaluations(run, folder, watched)
+
+    def agreed(stop: bool) -> bool:
+        """Let the team stop at the same step, whichever of it wants to."""
+        return mean_over_team(float(stop), team) > 0
+
+    over = agreed(evaluations.exhausted(steps_done(folder / CHECKPOINTS)))
+    if over:  # a resumed run that had ended before its last epoch
+        latest = load_latest(folder / CHECKPOINTS)
+        assert latest is not None
+        fill(average, latest.part("average"), folder / CHECKPOINTS)
+    steps = structure.train(training, data, model, average)
+    step, stop, loss, told = None, False, None, 0.0
+    while not over and (following := sent(steps, stop)):
+        step = following
+        loss = step.row["loss"] if loss is None else 0.95 * loss + 0.05 * step.row["loss"]
+        if events:
+            events.add(step.done, {f"train/{name}": value for name, value in step.row.items()})
+        evaluated = team.leads and evaluations.due(step.done, step.total)
+        if evaluated:
+            try:
+                found = evaluations.add(step.done, average, hand.watch)
+            except Cut:  # no checkpoint here: resumed, the run comes by and evaluates again
+                over = agreed(True)
+                steps.close()
+                break
+            if events:
+                events.add(step.done, {f"evaluation/{name}": found[name] for name in found})
+        if evaluated or time.monotonic() - told > EVERY or step.done == step.total:
+            note = f"loss {loss:.3f}{evaluations.note(step.done)}"
+            progress("Training", step.done, step.total, note)
+            told = time.monotonic()
+        stop = agreed(hand.asked or (team.leads and evaluations.exhausted(step.done)))
+    ended = step is not None and evaluations.exhausted(step.done)  # in the process that leads
+    by_hand = hand.asked or (team.leads and stop and not ended)
+    where = f"step {step.done} of {step.total}" if step and step.done < step.total else ""
     if team.leads:
+        if where and ended:
+            count = run.recipe.patience
+            progress(f"no better figure in {count} evaluations: ended after {where}", 0, 0)
+        best, spec = evaluations.best(), run.spec
+        if best:
+            load_weights(average, folder / BEST)
         structure.complete(training, data, average)
         save_weights(folder / WEIGHTS, average.state_dict())
-        structure.export(average.cpu(), run.spec, folder)
-
-
-def _keep_evaluation(folder: Path, step: int, model: nn.Module, run: Run, held_out: Any) -> None:
-    """Write a row of evaluations.jsonl."""
-    task = task_of(run.spec)
-    structure = task.structure(run.spec)
-    predictor = structure.predictor(run.spec, structure.forwards(model, run.spec))
-    found = task.row(task.evaluate(predictor, held_out).result)
-    rows = [row for row in read_rows(folder / EVALUATIONS) if row["step"] < step]
-    rows.append({"step": step, **found})
-    write_atomically(folder / EVALUATIONS, "".join(json.dumps(row) + "\n" for row in rows))
+        whose = str(best) if best else f"{where}, where it was stopped" if by_hand and where else ""
+        if whose:
+            spec = spec.changed(provenance={**spec.provenance, "weights": whose})
+            progress(f"{NETWORK} has the averaged weights of {whose}", 0, 0)
+        structure.export(average.cpu(), spec, folder)
+    if by_hand and where:
+        raise Stopped(f"stopped after {where}; {folder} can be used (resume it to go on)")
+    if by_hand or hand.asked:
+        raise Stopped(f"stopped when the training was over; {folder} can be used")
 
 
 def _tell_other_versions(run: Run, progress: Progress) -> None:

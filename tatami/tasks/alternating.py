@@ -9,7 +9,7 @@ Each step is a training of its own in RUN/step-1 to step-4, that goes on where i
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -19,7 +19,7 @@ from tatami.data.pictures import read_picture
 from tatami.rules.picture import prepare
 from tatami.rules.regions import proposed_regions
 from tatami.tasks.proposals import joined, read_proposals, write_proposals
-from tatami.tasks.training import Training, new_model
+from tatami.tasks.training import Training, new_model, sent
 from tatami.types import Dataset, Float32, Forward, Size, TwoStageSpec
 from tatami.types.progress import tracked
 
@@ -48,8 +48,8 @@ TURNS = (
 
 def alternating(
     training: Training, dataset: Dataset, model: nn.Module, average: nn.Module
-) -> Iterator[Step]:
-    """Train a Faster R-CNN in four turns, and yield every step.
+) -> Generator[Step, bool | None, None]:
+    """Train a Faster R-CNN in four turns, and yield every step; a True sent back stops it there.
 
     Args:
         training: The training.
@@ -81,10 +81,12 @@ def alternating(
             run.recipe, freeze=(*run.recipe.freeze, *(stays if turn.trunk_stays else ()))
         )
         batches = training.batches(pictures, recipe)
-        for step in train(learner, average, batches, recipe, place, team):
-            yield dataclasses.replace(
-                step, done=step.done + number * batches.steps, total=len(TURNS) * batches.steps
-            )
+        steps, stop = train(learner, average, batches, recipe, place, team), False
+        while step := sent(steps, stop):
+            done, total = step.done + number * batches.steps, len(TURNS) * batches.steps
+            stop = bool((yield dataclasses.replace(step, done=done, total=total)))
+        if stop:
+            return
         after.append(_copy(average))
     model.load_state_dict(after[-1])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -109,8 +109,8 @@ class Structure(ABC):
 
     def train(
         self, training: Training, data: Any, model: nn.Module, average: nn.Module
-    ) -> Iterator[Step]:
-        """Train a model, and yield every step.
+    ) -> Generator[Step, bool | None, None]:
+        """Train a model, and yield every step; a True sent back makes it the last one.
 
         Args:
             training: The training.
@@ -126,6 +126,10 @@ class Structure(ABC):
         run = training.run
         batches = training.batches(data)
         yield from train(model, average, batches, run.recipe, training.folder, training.team)
+
+    def in_turns(self, run: Run) -> bool:
+        """Say whether parts are trained one after another: figures say nothing before the end."""
+        return False
 
     def complete(self, training: Training, data: Any, model: nn.Module) -> None:
         """Fit what is left of a model when the steps are over."""

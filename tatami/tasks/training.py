@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
 
     from tatami.train.batches import Batches, Examples
     from tatami.train.distributed import Team
+    from tatami.train.loop import Step
     from tatami.train.recipe import Recipe
     from tatami.train.run import Run
 
@@ -48,6 +49,19 @@ class Training:
         cell = max(CELL, model_named(self.run.model).stride)
         examples = self.examples(data, self.run)
         return Batches(examples, self.run.spec.input, recipe or self.run.recipe, self.team, cell)
+
+
+def sent(steps: Generator[Step, bool | None, None], stop: bool) -> Step | None:
+    """Give the next step of a training; None where there is none.
+
+    Args:
+        steps: What the training loop gave.
+        stop: Whether the last step is to be the last one indeed.
+    """
+    try:
+        return steps.send(stop or None)
+    except StopIteration:
+        return None
 
 
 def new_model(run: Run, more: int = 0) -> nn.Module:

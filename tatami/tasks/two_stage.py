@@ -7,7 +7,7 @@ The rule between the stages is tatami/rules/regions.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -120,11 +120,14 @@ class TwoStages(Structure):
 
     def train(
         self, training: Training, data: Dataset, model: nn.Module, average: nn.Module
-    ) -> Iterator[Step]:
+    ) -> Generator[Step, bool | None, None]:
         """Train both parts at once, or in turns where the settings ask for it."""
-        in_turns = training.run.settings.get("alternating", False)
-        how = alternating if in_turns else super().train
+        how = alternating if self.in_turns(training.run) else super().train
         yield from how(training, data, model, average)
+
+    def in_turns(self, run: Run) -> bool:
+        """Say whether the settings ask for Faster R-CNN's turns."""
+        return bool(run.settings.get("alternating", False))
 
     def complete(self, training: Training, data: Dataset, model: nn.Module) -> None:
         """Fit the SVMs of R-CNN."""

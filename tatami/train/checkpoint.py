@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +75,12 @@ def load_latest(folder: Path) -> Checkpoint | None:
     return load(folders[-1]) if folders else None
 
 
+def steps_done(folder: Path) -> int:
+    """Say how many steps were over at the newest checkpoint, without reading it; 0 for none."""
+    folders = _folders(folder)
+    return int(folders[-1].name.removeprefix("step-")) if folders else 0
+
+
 def load(folder: Path) -> Checkpoint:
     """Read one checkpoint, and check it against its checksum.
 
@@ -95,10 +102,34 @@ def load(folder: Path) -> Checkpoint:
     return Checkpoint(step, _tensors(content, file, hint))
 
 
-def save_weights(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write weights alone, as one safetensors file."""
+def save_weights(
+    path: Path, tensors: dict[str, Tensor], about: Mapping[str, str] | None = None
+) -> None:
+    """Write weights alone, as one safetensors file.
+
+    Args:
+        path: The file.
+        tensors: The weights by their names.
+        about: What the file's metadata say of them.
+    """
     contiguous = {key: tensor.contiguous() for key, tensor in tensors.items()}
-    write_atomically(path, safetensors.torch.save(contiguous))
+    write_atomically(path, safetensors.torch.save(contiguous, dict(about) if about else None))
+
+
+def read_about(path: Path) -> dict[str, str]:
+    """Read what the metadata of a safetensors file say of its weights.
+
+    Raises:
+        TatamiError: For a file that is not whole.
+        OSError: Where there is no such file.
+    """
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            return dict(file.metadata() or {})
+    except safetensors.SafetensorError as error:
+        raise TatamiError(
+            f"not a whole safetensors file: {error}", file=path, hint="remove it, and resume"
+        ) from error
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

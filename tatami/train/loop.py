@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
@@ -58,7 +58,7 @@ class Step:
 
 def train(
     model: nn.Module, average: nn.Module, batches: Batches, recipe: Recipe, run: Path, team: Team
-) -> Iterator[Step]:
+) -> Generator[Step, bool | None, None]:
     """Train ``model``, keep the moving mean of its weights in ``average``, yield every step.
 
     It goes on from the newest checkpoint in ``run`` and gives the weights, bit for bit, that it
@@ -73,7 +73,7 @@ def train(
         team: The processes that share the batches.
 
     Yields:
-        Every step, before its checkpoint.
+        Every step, before its checkpoint. Whoever sends True for it makes it the last one.
 
     Raises:
         TatamiError: When the loss or its gradient is no longer a number (the weights are still
@@ -119,12 +119,15 @@ def train(
         log.add(step, row)
 
         done = step + 1
-        yield Step(done, batches.steps, row)  # before the checkpoint: a kill loses no evaluation
-        due = done == batches.steps or time.monotonic() - saved >= recipe.checkpoint_seconds
+        # Before the checkpoint, so that a kill loses no evaluation.
+        last = (yield Step(done, batches.steps, row)) or done == batches.steps
+        due = last or time.monotonic() - saved >= recipe.checkpoint_seconds
         if team.leads and due:
             log.write()
             checkpoint.save(run / CHECKPOINTS, _state(done, model, average, optimizer))
             saved = time.monotonic()
+        if last:
+            return
 
 
 def _in_float32(raw: Tensor | tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:

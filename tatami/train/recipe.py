@@ -17,7 +17,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 _POSITIVE = ("epochs", "batch", "learning_rate", "clip_norm")
 _FROM_ZERO = (
     *("warmup_epochs", "weight_decay", "closing_epochs"),
-    *("checkpoint_seconds", "evaluate_every", "seed"),
+    *("checkpoint_seconds", "evaluate_every", "patience", "seed"),
 )
 _SHARES = ("momentum", "ema_decay", "multi_scale")
 _TYPES: dict[str, type] = {"size": str, "freeze": list, "multi_scale": float}
@@ -66,7 +66,11 @@ class Recipe:
     checkpoint_seconds: float = 30.0
     """A checkpoint after the first step that ends this long after the last; 0: after each."""
     evaluate_every: int = 0
-    """Epochs between evaluations on the test split while training; 0: at the end only."""
+    """Epochs between evaluations while training, on the pictures that validate it or, where there
+    are none, on the test split; 0: at the end only."""
+    patience: int = 0
+    """Evaluations in a row without a better figure after which the training ends; 0: it never does
+    before its last epoch."""
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -5,7 +5,9 @@ RUN/log.jsonl             a line a step: losses, learning rate, gradient norm
 RUN/evaluations.jsonl     a line an evaluation while training
 RUN/checkpoints/          the last two states, to go on from
 RUN/initial.safetensors   the weights that a fine-tuning began from
-RUN/weights.safetensors   the averaged weights, when the run is over
+RUN/best.safetensors      where pictures validate: the averaged weights that were best on them
+RUN/tensorboard/          on demand: the same rows for TensorBoard
+RUN/weights.safetensors   the averaged weights, when the run is over or stopped; or the best ones
 RUN/network.onnx          the network itself: what every later stage takes
 RUN/head.onnx             of a detector in two stages: the network that looks at regions
 RUN/proposals.npz         of one that finds no regions itself: those of the training pictures
@@ -31,6 +33,7 @@ from tatami.types import Spec
 SETTINGS, LOG, EVALUATIONS = "run.json", "log.jsonl", "evaluations.jsonl"
 CHECKPOINTS, WEIGHTS, NETWORK = "checkpoints", "weights.safetensors", "network.onnx"
 INITIAL, HEAD, PROPOSALS = "initial.safetensors", "head.onnx", "proposals.npz"
+BEST, EVENTS = "best.safetensors", "tensorboard"
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class DataSource:
         fingerprint: Of the split's pictures and labels.
         test_split: The split that is evaluated on, if there is one.
         hold_out: How many pictures of the only split are evaluated on, as "10000".
+        validate: The pictures by which the best weights are chosen: a split, or a part of the
+            split that is learned from, as "0.1"; None: the last weights are kept.
     """
 
     root: str
@@ -54,6 +59,7 @@ class DataSource:
     fingerprint: str
     test_split: str | None
     hold_out: str | None = None
+    validate: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,7 @@ class Run:
         processes: How many train as one.
         threads: Of torch, in each process.
         versions: Of Tatami and of what its numbers depend on.
+        lengthened: Where the run was given more epochs: (steps that were over, epochs before).
     """
 
     model: str
@@ -85,6 +92,7 @@ class Run:
     processes: int
     threads: int
     versions: Mapping[str, str]
+    lengthened: tuple[tuple[int, int], ...] = ()
 
     def save(self, folder: Path) -> None:
         """Write RUN/run.json, whole or not at all."""
@@ -113,7 +121,7 @@ def load_run(folder: Path) -> Run:
             raise KeyError("spec")
         data = values["data"]
         texts = [data["root"], data["split"], data["fingerprint"], *data["skip"]]
-        optional = data["format"], data["test_split"], data.get("hold_out")
+        optional = data["format"], data["test_split"], data.get("hold_out"), data.get("validate")
         texts += [text for text in optional if text is not None]
         if not all(isinstance(text, str) for text in texts):
             raise ValueError("the data are not named in text")
@@ -129,6 +137,7 @@ def load_run(folder: Path) -> Run:
             processes=int(values.get("processes", 1)),
             threads=int(values["threads"]),
             versions=dict(values["versions"]),
+            lengthened=tuple((int(at), int(was)) for at, was in values.get("lengthened", ())),
         )
     except TatamiError as error:  # of the recipe or the spec, which know no file
         raise TatamiError(error.reason, hint="restore it, or train again", file=file) from error
@@ -175,7 +184,7 @@ def held(folder: Path) -> Iterator[None]:
             raise TatamiError(
                 "another process is training in it", file=folder, hint="let it end, or end it"
             ) from None
-        names = (SETTINGS, LOG, EVALUATIONS, INITIAL, PROPOSALS, WEIGHTS, NETWORK, HEAD)
+        names = (SETTINGS, LOG, EVALUATIONS, INITIAL, PROPOSALS, BEST, WEIGHTS, NETWORK, HEAD)
         for name in names:
             for left in folder.glob(f".{name}.*"):
                 shutil.rmtree(left)

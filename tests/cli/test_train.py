@@ -190,7 +190,7 @@ def test_resuming(
         assert "no run.json: not a run folder" in refused("--resume", folder)
     assert command("train", "yolov2-tiny", "--data", halves, "-o", run, *SMALL) == 0
     capsys.readouterr()
-    for name, value in (("data", halves), ("epochs", 9), ("learning-rate", 0.5), ("skip", "all")):
+    for name, value in (("data", halves), ("patience", 9), ("learning-rate", 0.5), ("skip", "all")):
         assert f"it takes no {name} (" in refused("--resume", run, f"--{name}", value)
 
     assert command("train", "--resume", run) == 0
