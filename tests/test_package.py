@@ -125,5 +125,5 @@ def test_the_installed_command_ships_a_network(installed: Path, tmp_path: Path) 
     )
     opset = [helper.make_opsetid("", 18)]
     onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), tmp_path / "net.onnx")
-    run(installed / "tatami", "ship", "net.onnx", "--output", "c", cwd=tmp_path)
+    run(installed / "tatami", "ship", "net.onnx", "--out", "c", cwd=tmp_path)
     assert any((tmp_path / "c").glob("*.c"))

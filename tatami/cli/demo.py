@@ -84,11 +84,11 @@ def demo(
     _say(f"tatami fold {network}")
     fold(network)
     integers = run / "network-int8.onnx"
-    _say(f"tatami quantize {folded} --data {digits} --split train --output {integers}")
+    _say(f"tatami quantize {folded} --data {digits} --split train --out {integers}")
     quantize(folded, digits, integers, split="train")
-    _say(f"tatami ship {folded} --to c --output {run / 'c'}")
+    _say(f"tatami ship {folded} --to c --out {run / 'c'}")
     ship(folded, run / "c")
-    _say(f"tatami ship {integers} --to c --output {run / 'c-int8'}")
+    _say(f"tatami ship {integers} --to c --out {run / 'c-int8'}")
     ship(integers, run / "c-int8")
 
     _say(f"tatami prove {run} --data {digits} --split test")
@@ -99,7 +99,7 @@ def demo(
     print_table(_stages(proof))
 
     page = out / "report.html"
-    _say(f"tatami report {run} --output {page}")
+    _say(f"tatami report {run} --out {page}")
     with bars() as progress:
         report(run, page, proof=proof.ledger, progress=progress)
     program = next((run / "c-int8").glob("*_detect"))

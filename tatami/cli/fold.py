@@ -12,9 +12,9 @@ from tatami.cli.options import AsJson
 
 def fold(
     network: Annotated[Path, typer.Argument(help="The network, an ONNX file or a run folder.")],
-    output: Annotated[
+    out: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The file to write; IN-folded.onnx if left out."),
+        typer.Option("--out", "-o", help="The file to write; IN-folded.onnx if left out."),
     ] = None,
     epsilon: Annotated[
         str | None,
@@ -37,7 +37,7 @@ def fold(
     from tatami.cli.output import print_json, print_result
     from tatami.pipeline.fold import fold as fold_file
 
-    result = fold_file(network, output, epsilon=epsilon, depthwise=depthwise)
+    result = fold_file(network, out, epsilon=epsilon, depthwise=depthwise)
     if as_json:
         print_json(result.to_json())
     else:

@@ -11,7 +11,7 @@ from tatami.cli.options import AsJson
 
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="The ONNX file to write; beside the first if left out."),
+    typer.Option("--out", "-o", help="The ONNX file to write; beside the first if left out."),
 ]
 Names = Annotated[Path | None, typer.Option(help="The classes, a text file with a name a line.")]
 Spec = Annotated[
@@ -29,7 +29,7 @@ Sides = Annotated[
 def darknet(
     cfg: Annotated[Path, typer.Argument(help="The network: a .cfg file.")],
     weights: Annotated[Path, typer.Argument(help="Its numbers: a .weights file.")],
-    output: Output = None,
+    out: Output = None,
     epsilon: Annotated[
         str | None,
         typer.Option(help="The epsilon of batch normalization: darknet, or as inside:1e-5."),
@@ -52,38 +52,38 @@ def darknet(
     YOLO of versions 1 to 3 and their tiny ones.
     """
     settings = {"epsilon": epsilon, "resize": resize, "filter": filter}
-    _import("darknet", [cfg, weights], output, names, spec, size, as_json, **settings)
+    _import("darknet", [cfg, weights], out, names, spec, size, as_json, **settings)
 
 
 def caffe(
     prototxt: Annotated[Path, typer.Argument(help="The network: a .prototxt file.")],
     caffemodel: Annotated[Path, typer.Argument(help="Its numbers: a .caffemodel file.")],
-    output: Output = None,
+    out: Output = None,
     names: Names = None,
     size: Sides = None,
     spec: Spec = None,
     as_json: AsJson = False,
 ) -> None:
     """Import a prototxt and caffemodel of Caffe."""
-    _import("caffe", [prototxt, caffemodel], output, names, spec, size, as_json)
+    _import("caffe", [prototxt, caffemodel], out, names, spec, size, as_json)
 
 
 def ncnn(
     param: Annotated[Path, typer.Argument(help="The network: a .param file.")],
     bin: Annotated[Path, typer.Argument(help="Its numbers: a .bin file.")],
-    output: Output = None,
+    out: Output = None,
     names: Names = None,
     size: Sides = None,
     spec: Spec = None,
     as_json: AsJson = False,
 ) -> None:
     """Import a param and bin of ncnn, in float32 or float16."""
-    _import("ncnn", [param, bin], output, names, spec, size, as_json)
+    _import("ncnn", [param, bin], out, names, spec, size, as_json)
 
 
 def tflite(
     file: Annotated[Path, typer.Argument(help="A .tflite file.")],
-    output: Output = None,
+    out: Output = None,
     names: Annotated[
         Path | None, typer.Option(help="The classes, a name a line, ??? for none.")
     ] = None,
@@ -92,12 +92,12 @@ def tflite(
     as_json: AsJson = False,
 ) -> None:
     """Import a TFLite file, in float32 or in 8 bits."""
-    _import("tflite", [file], output, names, spec, size, as_json)
+    _import("tflite", [file], out, names, spec, size, as_json)
 
 
 def onnx(
     file: Annotated[Path, typer.Argument(help="An ONNX file of any operator set.")],
-    output: Output = None,
+    out: Output = None,
     names: Names = None,
     size: Sides = None,
     spec: Spec = None,
@@ -107,7 +107,7 @@ def onnx(
 
     Its operators are brought up to date, its shapes are fixed.
     """
-    _import("onnx", [file], output, names, spec, size, as_json)
+    _import("onnx", [file], out, names, spec, size, as_json)
 
 
 def torch(
@@ -121,7 +121,7 @@ def torch(
             help="A file of names that differ: lines NAME-IN-STATE NAME-IN-NETWORK, or -."
         ),
     ] = None,
-    output: Output = None,
+    out: Output = None,
     names: Names = None,
     size: Sides = None,
     spec: Spec = None,
@@ -131,13 +131,13 @@ def torch(
 
     It is read without running anything of it.
     """
-    _import("torch", [state], output, names, spec, size, as_json, into=into, table=table)
+    _import("torch", [state], out, names, spec, size, as_json, into=into, table=table)
 
 
 def _import(
     program: str,
     files: list[Path],
-    output: Path | None,
+    out: Path | None,
     names: Path | None,
     spec: Path | None,
     size: str | None,
@@ -152,7 +152,7 @@ def _import(
     found = import_network(
         *files,
         program=program,
-        output=output,
+        out=out,
         names=names,
         spec=spec,
         size=None if size is None else Size.parse(size),

@@ -13,14 +13,12 @@ from tatami.cli import options
 def quantize(
     network: Annotated[
         Path,
-        typer.Argument(
-            help="The network, a folded ONNX file; for two stages the first one, or a run folder."
-        ),
+        typer.Argument(help="A run folder, or a folded ONNX file; for two stages the first one."),
     ],
     data: options.Data = None,
-    output: Annotated[
+    out: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The file to write; IN-int8.onnx if left out."),
+        typer.Option("--out", "-o", help="The file to write; IN-int8.onnx if left out."),
     ] = None,
     split: options.Split = None,
     format: options.Format = None,
@@ -58,7 +56,7 @@ def quantize(
         result = quantize_file(
             network,
             data,
-            output,
+            out,
             split=split,
             format=format,
             hold_out=hold_out,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 RENAMED: Mapping[str, str] = {
     "--least-scale": "--min-scale",
+    "--output": "--out",
     "--overlap": "--tiling",
     "--turned": "--tta",
 }

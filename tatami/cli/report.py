@@ -12,8 +12,8 @@ from tatami.cli import options
 
 def report(
     run: Annotated[Path, typer.Argument(help="A run folder, with what came of it.")],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The page; RUN/report.html if left out.")
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The page; RUN/report.html if left out.")
     ] = None,
     trust: options.Trust = False,
 ) -> None:
@@ -22,5 +22,5 @@ def report(
     from tatami.pipeline.report import report as write_page
 
     with bars() as progress:
-        result = write_page(run, output, trust=trust, progress=progress)
+        result = write_page(run, out, trust=trust, progress=progress)
         progress(f"wrote {result.path}", 0, 0)

@@ -13,12 +13,13 @@ from tatami.cli.options import AsJson
 def ship(
     network: Annotated[
         Path,
-        typer.Argument(
-            help="The network, a folded ONNX file; for two stages the first one, or their folder."
-        ),
+        typer.Argument(help="A run folder, or a folded ONNX file; for two stages the first one."),
     ],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The folder to write.")
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="The folder to write; RUN/c and RUN/c-int8 if left out of a run."
+        ),
     ] = None,
     to: Annotated[str, typer.Option(help="What for: c, C99 that needs no runtime.")] = "c",
     target: Annotated[
@@ -51,7 +52,7 @@ def ship(
     try:
         result = ship_network(
             network,
-            output,
+            out,
             to=to,
             target=target,
             threads=threads,

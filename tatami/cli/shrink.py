@@ -72,16 +72,16 @@ def truncate(
         list[str] | None,
         typer.Option(help="LAYER=N: keep N singular values of a layer; may be repeated."),
     ] = None,
-    output: Annotated[
+    out: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Where to write; IN-truncated.onnx if left out."),
+        typer.Option("--out", "-o", help="Where to write; IN-truncated.onnx if left out."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make fully connected layers two smaller ones each, and tell what that saves."""
     from tatami.pipeline.truncate import truncate as truncate_artifact
 
-    result = truncate_artifact(network, dict(map(_kept, keep or ())), output)
+    result = truncate_artifact(network, dict(map(_kept, keep or ())), out)
     _print(result, as_json)
 
 

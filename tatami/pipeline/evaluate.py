@@ -8,8 +8,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from tatami.data.split_names import training_split
 from tatami.errors import TatamiError
-from tatami.pipeline.artifact import Source, open_artifact
+from tatami.pipeline.artifact import Source, open_artifact, path_of
+from tatami.pipeline.run_data import UsedData, measured_on
 from tatami.see.html import result_html
 from tatami.tasks.base import Opened, Result, Task
 from tatami.tasks.table import TASKS, task_of_data
@@ -97,9 +99,10 @@ def evaluate(
 
     Args:
         artifact: A run folder, an ONNX file or a shipped folder.
-        data: The labeled set: its folder, or the file that describes it.
+        data: The labeled set: its folder, or the file that describes it; None: that of the run
+            which the artifact is of.
         detections: In place of an artifact, a file in COCO's results format.
-        split: The split of the set; None: the only one.
+        split: The split of the set; None: the only one, and in the set of the run what it held out.
         format: The format of the set; None: it is recognized.
         skip: Kinds of problems to leave out, as unreadable-picture.
         hold_out: For classification, measure on pictures held out of the only split: "10000", or
@@ -116,9 +119,9 @@ def evaluate(
         TatamiError: For a bad artifact or set, for classes that are not the same, and for an option
             of another task.
     """
-    if data is None:
-        raise TatamiError("no labeled set is given", hint="name one", setting="data")
-    root = Path(data)
+    paths = () if artifact is None else (path_of(artifact),)
+    used = measured_on(paths, data, split=split, format=format, skip=skip, hold_out=hold_out)
+    root = used.root
     if detections is not None:
         if artifact is not None:
             raise TatamiError(
@@ -126,9 +129,9 @@ def evaluate(
                 hint="give an artifact or a file of detections",
                 setting="detections",
             )
-        task = task_of_data(root, format)
+        task = task_of_data(root, used.format)
         task.adapted(None, tiling, tta)
-        opened = open_split(task, root, split=split, format=format, skip=skip, hold_out=hold_out)
+        opened = open_used(task, used)
         chosen = options_of(task, options)
         found = task.evaluate_file(Path(detections), opened.data, chosen)
         evaluated = Path(detections)
@@ -143,8 +146,12 @@ def evaluate(
         task, evaluated = network.task, network.path
         predictor = task.adapted(network.predictor, tiling, tta)
         chosen = options_of(task, options)
-        opened = open_split(task, root, split=split, format=format, skip=skip, hold_out=hold_out)
-        found = task.evaluate(predictor, opened.data, options=chosen, skip=skip, progress=progress)
+        if used.remark:
+            progress(used.remark, 0, 0)
+        opened = open_used(task, used)
+        found = task.evaluate(
+            predictor, opened.data, options=chosen, skip=used.skip, progress=progress
+        )
     files = task.write(opened.data, found, chosen)
     skipped = Counter(opened.skipped) + Counter({"unreadable-picture": found.unreadable})
     return EvaluateResult(
@@ -157,6 +164,22 @@ def evaluate(
         found.pictures_per_second,
         task.facts(chosen),
         tuple(files),
+    )
+
+
+def open_used(task: AnyTask, used: UsedData) -> Opened[Any]:
+    """Open the part of a labeled set that a stage uses: a split, or what is held out of it.
+
+    Raises:
+        TatamiError: As open_split does.
+    """
+    return open_split(
+        task,
+        used.root,
+        split=used.split,
+        format=used.format,
+        skip=used.skip,
+        hold_out=used.hold_out,
     )
 
 
@@ -182,10 +205,12 @@ def open_split(
     Raises:
         TatamiError: For a set that is not sound, and where nothing can be held out.
     """
+    if hold_out is not None and split is None:
+        split = training_split(task.splits(root, format))  # what a training holds it out of
     opened: Opened[Any] = task.open(root, split=split, format=format, skip=skip)
     if hold_out is None:
         return opened
-    return Opened(task.hold_out(opened.data, hold_out)[1], opened.skipped)
+    return Opened(task.hold_out(opened.data, hold_out)[1], opened.skipped, opened.notes)
 
 
 def options_of(task: AnyTask, given: Any) -> Any:

@@ -12,11 +12,12 @@ import numpy as np
 from tatami import graph
 from tatami.graph.network import Network, shape_of
 from tatami.ops.norm import Epsilon
-from tatami.pipeline.artifact import Source, onnx_of, path_of
+from tatami.pipeline.artifact import Source, network_file, onnx_of, path_of
 from tatami.see.html import result_html
 from tatami.see.text import readable
 from tatami.shrink.fold import Folded
 from tatami.shrink.fold import fold as fold_network
+from tatami.train.run import SETTINGS
 from tatami.types.table import Table, numbers, words
 
 _WORDS = {
@@ -118,7 +119,7 @@ class FoldResult:
 
 def fold(
     network: Source,
-    output: str | Path | None = None,
+    out: str | Path | None = None,
     *,
     epsilon: Epsilon | str | None = None,
     depthwise: bool | None = None,
@@ -127,7 +128,7 @@ def fold(
 
     Args:
         network: An ONNX file, or the run folder that holds it.
-        output: The file to write; None: NAME-folded.onnx beside it.
+        out: The file to write; None: NAME-folded.onnx beside it.
         epsilon: Use this one and not the nodes' own: "1e-5", or "darknet:1e-6", which is added to
             the square root.
         depthwise: Make a normalization that no convolution can take up a convolution of its own,
@@ -136,9 +137,10 @@ def fold(
     Raises:
         TatamiError: For a file that cannot be read, and for what cannot be folded.
     """
-    file = onnx_of(path_of(network))
+    path = path_of(network)
+    file = network_file(path) if (path / SETTINGS).is_file() else onnx_of(path)
     chosen = Epsilon.parse(epsilon) if isinstance(epsilon, str) else epsilon
-    target = file.with_name(f"{file.stem}-folded.onnx") if output is None else Path(output)
+    target = file.with_name(f"{file.stem}-folded.onnx") if out is None else Path(out)
     unfolded = graph.read(file)
     folded, records = fold_network(unfolded, chosen, depthwise)
     difference = _difference(unfolded, folded)

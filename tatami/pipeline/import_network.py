@@ -205,7 +205,7 @@ class ImportedNetwork:
 def import_network(
     *files: str | Path,
     program: str | None = None,
-    output: str | Path | None = None,
+    out: str | Path | None = None,
     names: str | Path | None = None,
     spec: str | Path | None = None,
     size: Size | None = None,
@@ -220,7 +220,7 @@ def import_network(
     Args:
         files: The files of the network, as a cfg and weights of darknet.
         program: A name of PROGRAMS; None: it is recognized by the ending of the first file.
-        output: The ONNX file to write; None: beside the first file.
+        out: The ONNX file to write; None: beside the first file.
         names: A text file with the classes, a line each.
         spec: Classes, input and decoding, for what the files do not say: JSON as in
             docs/importing.md, or a network of Tatami's.
@@ -240,10 +240,10 @@ def import_network(
     asked = PROGRAMS[program] if program in PROGRAMS else _recognized(sources, program)
     imported = asked.read(sources, options)
     read_from = (*sources, *([options.into] if options.into is not None else []))
-    target = Path(output) if output is not None else sources[0].with_suffix(".onnx")
+    target = Path(out) if out is not None else sources[0].with_suffix(".onnx")
     if target.resolve() in [source.resolve() for source in read_from]:
         raise TatamiError(
-            "the output would replace a source", hint="name another file", setting="output"
+            "the output would replace a source", hint="name another file", setting="out"
         )
     provenance = {
         "made by": f"tatami {__version__}",

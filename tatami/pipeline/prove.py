@@ -12,7 +12,7 @@ import numpy as np
 
 from tatami.errors import TatamiError
 from tatami.pipeline.artifact import Source, path_of, run_shipped
-from tatami.pipeline.evaluate import open_split
+from tatami.pipeline.evaluate import open_used
 from tatami.pipeline.ledger import (
     FLOAT_BOUND,
     QUANTIZATION_LOSS,
@@ -26,6 +26,7 @@ from tatami.pipeline.ledger import (
     compare_pictures,
     compare_quantized,
 )
+from tatami.pipeline.run_data import measured_on
 from tatami.pipeline.stages import open_stage, shipped_stage, stages_of
 from tatami.ship.backend import Backend, Running
 from tatami.ship.table import BACKENDS, backend_of
@@ -114,8 +115,8 @@ def prove(
 
     Args:
         artifacts: A run folder, which brings what came of it, or files and folders in order.
-        data: The labeled set.
-        split: Its split, as "test".
+        data: The labeled set; None: that of the run which they are of.
+        split: Its split, as "test"; None: in the set of the run what it held out.
         format: Its format, where it is not recognized.
         hold_out: For a set with one split: the pictures held out of it, as "10000".
         skip: Kinds of problems to leave out.
@@ -129,8 +130,6 @@ def prove(
         TatamiError: For an artifact or a set that cannot be used, and for forms of different
             networks.
     """
-    if data is None:
-        raise TatamiError("no labeled set is given", hint="name one", setting="data")
     for target in on:
         _check_emulated(target)
     several: list[Source] = (
@@ -139,6 +138,14 @@ def prove(
         else [artifacts]
     )
     given = [path for artifact in several for path in stages_of(path_of(artifact))]
+    used = measured_on(
+        [path_of(artifact) for artifact in several],
+        data,
+        split=split,
+        format=format,
+        skip=skip,
+        hold_out=hold_out,
+    )
     paths = list({path.resolve(): path for path in given}.values())  # a run folder brings its own
     if not paths:
         raise TatamiError("there is nothing to prove", hint="give a run folder or files")
@@ -148,14 +155,16 @@ def prove(
     if variants:
         stages += [stage for folder in folders if not folder.parted for stage in _variants(folder)]
     task = stages[0].task
-    opened = open_split(task, Path(data), split=split, format=format, skip=skip, hold_out=hold_out)
+    if used.remark:
+        progress(used.remark, 0, 0)
+    opened = open_used(task, used)
     dataset = opened.data
     if pictures is not None and pictures < len(dataset):
         dataset = task.select(dataset, np.arange(pictures))
     if not len(dataset):
         hint = "name another split"
-        raise TatamiError("there is no picture to prove it on", hint=hint, file=data)
-    found = ledger(stages, dataset, skip=skip, progress=progress)
+        raise TatamiError("there is no picture to prove it on", hint=hint, file=used.root)
+    found = ledger(stages, dataset, skip=used.skip, progress=progress)
     rows = list(found.rows)
     few = some_pictures(task, dataset, EMULATED)
     for folder in folders:
@@ -163,7 +172,7 @@ def prove(
         for machine in machines:
             rows += _elsewhere(folder, machine, stages, few)
     return Proof(
-        Path(data),
+        used.root,
         dataset.split,
         len(dataset),
         min(COMPARED, len(dataset)),

@@ -15,7 +15,8 @@ import numpy as np
 from tatami import graph
 from tatami.errors import TatamiError
 from tatami.graph.attributes import label
-from tatami.pipeline.artifact import Source, onnx_of, path_of, read_parts, spec_of
+from tatami.pipeline.artifact import Source, onnx_of, path_of, read_parts, read_run, spec_of
+from tatami.pipeline.run_data import folded_of, is_one_network, learned_from
 from tatami.program.forward import numpy_forward
 from tatami.see.html import result_html
 from tatami.shrink.calibrate import METHODS, Method, observe
@@ -24,6 +25,7 @@ from tatami.shrink.quantize import Layer, measure
 from tatami.shrink.quantize import quantize as quantize_network
 from tatami.tasks.structure import Part, Structure
 from tatami.tasks.table import task_of
+from tatami.train.run import SETTINGS
 from tatami.types import Float32, Int64
 from tatami.types.progress import Progress, quiet, tracked
 from tatami.types.table import Table, numbers, words
@@ -106,7 +108,7 @@ class QuantizeResult:
 def quantize(
     network: Source,
     data: str | Path | None = None,
-    output: str | Path | None = None,
+    out: str | Path | None = None,
     *,
     split: str | None = None,
     format: str | None = None,
@@ -122,10 +124,11 @@ def quantize(
     """Quantize a network to standard QDQ ONNX, and measure the noise of each layer.
 
     Args:
-        network: A folded ONNX file; for a detector in two stages its first file or their folder.
-        data: The labeled set with calibration pictures.
-        output: The file to write; None: NAME-int8.onnx beside it.
-        split: The set's split, as "train".
+        network: A run folder, of which the folded network is taken, and made where it is not there;
+            or a folded ONNX file, for a detector in two stages its first one.
+        data: The labeled set with calibration pictures; None: that of the run.
+        out: The file to write; None: NAME-int8.onnx beside it.
+        split: The set's split, as "train"; None: in the set of the run the one it learned from.
         format: The set's format, where it is not recognized.
         hold_out: For a set with one split: leave this many pictures alone, as "10000".
         skip: Kinds of problems to leave out.
@@ -140,27 +143,29 @@ def quantize(
         TatamiError: For a network that is not folded or is quantized already, for a layer that
             does not exist, and for a set that cannot be used.
     """
-    if data is None:
-        raise TatamiError(
-            "no pictures to calibrate with", hint="name a labeled set", setting="data"
-        )
     if method not in METHODS:
         raise TatamiError(
             f"no method '{method}'", hint=f"give {', '.join(METHODS)}", setting="method"
         )
-    parts = read_parts(path_of(network))
-    file = onnx_of(path_of(network))
+    used = learned_from(
+        path_of(network), data, split=split, format=format, skip=skip, hold_out=hold_out
+    )
+    path = _folded(path_of(network))
+    parts, file = read_parts(path), onnx_of(path)
     spec = spec_of(parts[0].network, file)
     task = task_of(spec)
     structure = task.structure(spec)
     first = (
         file.with_name(f"{file.stem.removesuffix('-folded')}-int8.onnx")
-        if output is None
-        else Path(output)
+        if out is None
+        else Path(out)
     )
     targets = structure.files(first, spec)  # refused before all the work
-    opened = task.open(Path(data), split=split, format=format, skip=skip)
-    dataset = opened.data if hold_out is None else task.hold_out(opened.data, hold_out)[0]
+    if used.remark:
+        progress(used.remark, 0, 0)
+    opened = task.open(used.root, split=used.split, format=used.format, skip=used.skip)
+    held = used.hold_out
+    dataset = opened.data if held is None else task.hold_out(opened.data, held)[0]
     dataset = task.select(dataset, _spread(len(dataset), pictures))
     seen = [task.picture(dataset, place) for place in range(len(dataset))]
     parts = structure.folded(parts)
@@ -182,6 +187,13 @@ def quantize(
     more = dict(zip((part.name for part in parts[1:]), targets[1:], strict=True))
     kept, skipped = tuple(keep_float), Counter(opened.skipped)
     return QuantizeResult(targets[0], more, len(seen), tuple(layers), kept, skipped)
+
+
+def _folded(path: Path) -> Path:
+    """Give the folded network of a run folder; every other path as it is."""
+    if (path / SETTINGS).is_file() and is_one_network(read_run(path)):
+        return folded_of(path)
+    return path
 
 
 @dataclass(frozen=True)

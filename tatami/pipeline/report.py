@@ -55,7 +55,7 @@ class ReportResult:
 
 def report(
     run: Source,
-    output: str | Path | None = None,
+    out: str | Path | None = None,
     *,
     proof: Ledger | None = None,
     trust: bool = False,
@@ -67,7 +67,7 @@ def report(
 
     Args:
         run: A run folder, with what came of it.
-        output: The page; None: report.html in the run folder.
+        out: The page; None: report.html in the run folder.
         proof: The ledger of the run's stages, where it is made already; None: it is made here.
         trust: Whether to run shipped folders that this installation did not write.
         progress: Takes up how far it is.
@@ -86,7 +86,7 @@ def report(
     stages = [] if proof else [open_stage(path, trust=trust) for path in paths]
     found = proof or ledger(stages, data, progress=progress)
     page = build_page(folder, settings, data, found, trust=trust, progress=progress)
-    path = folder / PAGE if output is None else Path(output)
+    path = folder / PAGE if out is None else Path(out)
     write_atomically(path, render(page))
     return ReportResult(path, page, found.passed)
 

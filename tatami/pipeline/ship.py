@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tatami import graph
 from tatami.errors import TatamiError
 from tatami.files import folder_written_atomically
-from tatami.pipeline.artifact import Source, onnx_of, path_of
+from tatami.pipeline.artifact import Source, network_file, onnx_of, path_of, read_run
+from tatami.pipeline.run_data import INTEGERS, folded_of, is_one_network, run_folder_of
+from tatami.program.forward import is_quantized
 from tatami.program.lower import lower
 from tatami.program.steps import Program
 from tatami.see.html import result_html
@@ -21,6 +23,7 @@ from tatami.ship.table import backend_named
 from tatami.tasks.base import Task
 from tatami.tasks.structure import Part
 from tatami.tasks.table import task_of
+from tatami.train.run import SETTINGS
 from tatami.types.table import Table, numbers, words
 
 COSTLY = 5
@@ -72,6 +75,8 @@ class ShipResult:
         footprint: What it needs of a device.
         built: The example that was built in the folder; None where there is none.
         regions: How many regions the last network looks at, at most; None where it looks at none.
+        also: The run's network in integers, shipped too, where a run folder was given.
+        left_out: What of a run folder did not fit on the device, a line each.
         recorded: Whether it could be recorded that the folder was shipped here (ship/seal.py).
     """
 
@@ -81,6 +86,8 @@ class ShipResult:
     footprint: Footprint
     built: Path | None
     regions: int | None
+    also: ShipResult | None = None
+    left_out: tuple[str, ...] = ()
     recorded: bool = True
 
     @property
@@ -94,7 +101,11 @@ class ShipResult:
         return "" not in self.plan.networks
 
     def to_json(self) -> dict[str, Any]:
-        """Give the result as plain values."""
+        """Give the result as plain values; that of the integers, if any, under "also"."""
+        more = {} if self.also is None else {"also": self.also.to_json()}
+        return {**self._to_json(), **more}
+
+    def _to_json(self) -> dict[str, Any]:
         named = {"output": str(self.path), "name": self.shipped.name}
         needs = self.footprint.to_json()
         if self._parted:
@@ -113,7 +124,10 @@ class ShipResult:
         }
 
     def tables(self) -> list[Table]:
-        """Lay out the steps of the only network, or a row for each of several."""
+        """Lay out the steps of the only network, or a row for each of several.
+
+        What was shipped in integers, too, has the same steps, and no table.
+        """
         if self._parted:
             columns = (
                 words("network", flexible=True),
@@ -150,9 +164,12 @@ class ShipResult:
         """Say what it takes of a device and where it is."""
         done = f", compiled to {self.built}" if self.built else ""
         lines = [*self._about(), *self.footprint.lines(), f"wrote {self.path}{done}"]
+        also = (
+            [] if self.also is None else ["", f"in 8 bits, {self.also.path}:", *self.also.lines()]
+        )
         if not self.recorded:
             lines.append(f"not recorded, for want of a writable {RECORDS}: to open it, trust it")
-        return lines
+        return [*self.left_out, *lines, *also]
 
     def _about(self) -> list[str]:
         if self._parted:
@@ -188,7 +205,7 @@ class ShipResult:
 
 def ship(
     network: Source,
-    output: str | Path | None = None,
+    out: str | Path | None = None,
     *,
     to: str = "c",
     target: str = "any",
@@ -202,8 +219,11 @@ def ship(
     """Write a network as a program that goes from pixels to answers, and build its example.
 
     Args:
-        network: A folded ONNX file; for a detector in two stages its first file or their folder.
-        output: The folder to write. One that was shipped before is replaced.
+        network: A run folder, of which the folded network is taken, and made where it is not there;
+            or a folded ONNX file, for a detector in two stages its first one or their folder.
+        out: The folder to write. One that was shipped before is replaced. None: of a run folder
+            both its folded network, to RUN/c, and that in 8 bits, to RUN/c-int8; of a file that
+            lies in a run folder the one of the two that it is.
         to: The back end: "c", C99 that needs no runtime.
         target: The machine: what it lacks is left out.
         threads: The most threads that it may be compiled for.
@@ -217,10 +237,29 @@ def ship(
         TatamiError: For a network that cannot be shipped, and for a folder that holds anything
             else. TooLargeError where the device is too small.
     """
-    backend = backend_named(to)
-    if output is None:
-        raise TatamiError("no folder given to write to", hint="name one", setting="output")
-    folder, path = Path(output), path_of(network)
+    backend, path = backend_named(to), path_of(network)
+    if out is None:
+        of_run = run_folder_of(path)
+        if of_run is None:
+            raise TatamiError("no folder given to write to", hint="name one", setting="out")
+        usual = of_run / to, of_run / f"{to}-int8"
+        if (path / SETTINGS).is_file():
+            return _ship_run(
+                path,
+                usual,
+                to=to,
+                target=target,
+                threads=threads,
+                ram=ram,
+                flash=flash,
+                name=name,
+                weights=weights,
+                build=build,
+            )
+        out = usual[is_quantized(graph.read(onnx_of(path)))]
+    folder = Path(out)
+    if (path / SETTINGS).is_file() and is_one_network(read_run(path)):
+        path = folded_of(path)
     options = backend.options(target=target, threads=threads, weights=weights)
     limits = {"RAM": parse_bytes(ram, "ram"), "flash": parse_bytes(flash, "flash")}
     _check_replaceable(folder, backend)
@@ -252,6 +291,28 @@ def ship(
         regions,
         recorded=recorded,
     )
+
+
+def _ship_run(run: Path, folders: tuple[Path, Path], **options: Any) -> ShipResult:
+    """Ship the networks of a run: the folded one, and the one in 8 bits where there is one.
+
+    Raises:
+        TatamiError: As ship does; TooLargeError where none of them fits.
+    """
+    first = network_file(run)
+    floats = folded_of(run) if is_one_network(read_run(run)) else first
+    sources = [floats, *(path for path in [run / INTEGERS] if path.is_file())]
+    done: list[ShipResult] = []
+    left_out: list[str] = []
+    for source, folder in zip(sources, folders, strict=False):
+        try:
+            done.append(ship(source, folder, **options))
+        except TooLargeError as error:
+            if source is sources[-1] and not done:
+                raise
+            left_out.append(f"not shipped: {error}")
+    also = done[1] if len(done) > 1 else None
+    return replace(done[0], also=also, left_out=tuple(left_out))
 
 
 def _parts(file: Path) -> tuple[Task[Any, Any, Any] | None, tuple[Part, ...], int | None]:
