@@ -22,7 +22,7 @@ from tatami.data.formats.table import (
 from tatami.data.problems import REPAIRS, Problem, check_kinds, repairs_of
 from tatami.data.seen import files_seen, labels_seen
 from tatami.data.split_names import same_split
-from tatami.errors import TatamiError
+from tatami.errors import TatamiError, choose_from
 from tatami.types import Dataset, LabeledMasks, LabeledPictures
 
 NO_CLASS = frozenset({*PICTURE_FOLDERS, *LABEL_FOLDERS})
@@ -246,7 +246,8 @@ def mask_format_of(root: Path, format: str | None = None) -> str:
 
 def _format_of(root: Path, format: str | None, formats: Mapping[str, Format[Any]]) -> str:
     if format is not None and format not in formats:
-        raise TatamiError(f"no format '{format}'", hint=f"the formats are {', '.join(formats)}")
+        hint = choose_from(format, formats, "the formats are")
+        raise TatamiError(f"no format '{format}'", hint=hint)
     if not root.exists():
         raise TatamiError("no such folder or file", hint="check the path", file=root)
     asked = {format: formats[format]} if format else formats

@@ -104,6 +104,26 @@ def read_colors(path: Path) -> Picture:
         return np.array(_turned(image).convert("RGB"), np.uint8)
 
 
+def holds_colors(path: Path) -> bool:
+    """Tell whether the pixels of a file are colors, and not levels of gray or places in a palette.
+
+    Raises:
+        TatamiError: Where ``picture_size`` raises it.
+    """
+    with _opened(path) as image:
+        return image.mode not in ("L", "P", "1")
+
+
+def has_palette(path: Path) -> bool:
+    """Tell whether the pixels of a file are places in a palette.
+
+    Raises:
+        TatamiError: Where ``picture_size`` raises it.
+    """
+    with _opened(path) as image:
+        return image.mode == "P"
+
+
 def _refuse_lossy(image: Image.Image, path: Path) -> None:
     if image.format == "JPEG":
         raise TatamiError(

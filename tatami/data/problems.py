@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tatami.errors import TatamiError, printable
+from tatami.errors import TatamiError, choose_from, printable
 from tatami.types import Dataset, LabeledMasks, LabeledPictures
 
 KINDS: dict[str, str] = {
@@ -147,5 +147,5 @@ def check_kinds(kinds: Collection[str]) -> None:
     for kind in kinds:
         if kind not in KINDS and kind not in REPAIRS:
             raise TatamiError(
-                f"'{kind}' is not a kind of problem", hint=f"the kinds are {', '.join(KINDS)}"
+                f"'{kind}' is not a kind of problem", hint=choose_from(kind, KINDS, "the kinds are")
             )
