@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 
@@ -27,6 +27,24 @@ def hidden(letter: str) -> bool:
 def printable_lines(text: str) -> str:
     """Escape the same in a text that may have several lines."""
     return "\n".join(map(printable, text.split("\n")))
+
+
+def choose_from(name: str, known: Iterable[str], lead: str) -> str:
+    """Write the hint for a name that no table has: the name that was meant, else all of them.
+
+    Args:
+        name: What was given.
+        known: What could have been given.
+        lead: Begins the list of all, as "the models are".
+    """
+    import difflib
+
+    names = list(known)
+    lowered = {each.lower(): each for each in names}
+    near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.7)
+    if near:
+        return f"did you mean {lowered[near[0]]}?"
+    return f"{lead} {', '.join(names)}"
 
 
 class TatamiError(Exception):

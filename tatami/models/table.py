@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from tatami import models
-from tatami.errors import TatamiError
+from tatami.errors import TatamiError, choose_from
 from tatami.models.normalization import MEAN, SCALE
 from tatami.types import (
     ClassificationSpec,
@@ -524,5 +524,5 @@ def model_named(name: str) -> Model[Any]:
         TatamiError: For a name that no network has; the hint lists those that there are.
     """
     if name not in MODELS:
-        raise TatamiError(f"no model '{name}'", hint=f"the models are {', '.join(names())}")
+        raise TatamiError(f"no model '{name}'", hint=choose_from(name, names(), "the models are"))
     return MODELS[name]

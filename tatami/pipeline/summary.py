@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tatami.errors import TatamiError, printable
+from tatami.errors import TatamiError, choose_from, printable
 from tatami.files import write_atomically
 from tatami.ops.counting import Cost, total
 from tatami.see.text import count, ending, readable
@@ -271,10 +271,8 @@ def _of_model(
     from tatami.tasks.settings import check_size
 
     if name not in MODELS:
-        known = ", ".join(names())
-        raise TatamiError(
-            f"no model and no file '{name}'", hint=f"the models are {known}; or give an ONNX file"
-        )
+        hint = choose_from(name, names(), "the models are")
+        raise TatamiError(f"no model and no file '{name}'", hint=f"{hint} Or give an ONNX file")
     for setting, value, most in (
         ("classes", classes, MAX_CLASSES),
         ("anchors", anchors, MAX_ANCHORS),

@@ -197,8 +197,10 @@ def test_sets_in_one_file_are_shown(tmp_path: Path) -> None:
     code, text = run("show", tmp_path / "cifar")
     assert code == 0
     assert "cifar, 4 pictures, 10 classes" in text
-    with pytest.raises(TatamiError, match="no format 'cifra'") as caught:
+    with pytest.raises(TatamiError, match=r"no format 'cifra' \(did you mean cifar\?\)"):
         run("show", tmp_path / "cifar", "--format", "cifra")
+    with pytest.raises(TatamiError, match="no format 'zip'") as caught:
+        run("show", tmp_path / "cifar", "--format", "zip")
     for name in (name for formats in FORMATS.values() for name in formats):
         assert name in str(caught.value)
     (tmp_path / "empty").mkdir()

@@ -128,7 +128,8 @@ def test_refusals(
     unfinished = bad_run("no weights")
     (unfinished / "network.onnx").unlink()
     for arguments, said in (
-        (("yolov3",), "the models are dssd"),
+        (("perceptron",), "the models are dssd"),
+        (("ResNet-18",), "did you mean resnet18? Or give an ONNX file"),
         (("yolov2-tiny", "--size", "300"), "stride, 32"),
         (("yolov2-tiny", "--size", "wide"), "not a size"),
         (("yolov2-tiny", "--size", "99968x99968"), "too large"),

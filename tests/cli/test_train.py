@@ -143,8 +143,10 @@ def test_what_is_refused(
 
 
 def test_a_model_that_there_is_not(refused: Callable[..., str], halves: Path) -> None:
-    line = refused("yolov9", "--data", halves)
-    assert "no model 'yolov9' (the models are dssd" in line
+    line = refused("yolo2-tiny", "--data", halves)
+    assert "no model 'yolo2-tiny' (did you mean yolov2-tiny?)" in line
+    line = refused("perceptron", "--data", halves)
+    assert "no model 'perceptron' (the models are dssd" in line
 
 
 def test_data_that_are_not_there(refused: Callable[..., str], tmp_path: Path) -> None:

@@ -67,8 +67,8 @@ def test_every_name_is_listed_once_its_task_s_together() -> None:
     tasks = [MODELS[name].task for name in table.names()]
     assert tasks == sorted(tasks, key=("detect", "classify", "segment").index)
     assert table.names("segment") == tuple(n for n in table.names() if MODELS[n].task == "segment")
-    with pytest.raises(TatamiError, match="no model 'yolov9'") as found:
-        table.model_named("yolov9")
+    with pytest.raises(TatamiError, match="no model 'perceptron'") as found:
+        table.model_named("perceptron")
     assert ", ".join(table.names()) in str(found.value.hint)
 
 

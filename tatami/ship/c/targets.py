@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 
-from tatami.errors import TatamiError
+from tatami.errors import TatamiError, choose_from
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def target_of(name: str) -> Target:
         TatamiError: For a name that there is not, naming those that there are.
     """
     if name not in TARGETS:
-        raise TatamiError(f"no target '{name}'", hint=f"give one of {', '.join(TARGETS)}")
+        raise TatamiError(f"no target '{name}'", hint=choose_from(name, TARGETS, "give one of"))
     return TARGETS[name]
 
 
