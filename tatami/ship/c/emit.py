@@ -18,7 +18,6 @@ from tatami.ship.c.files import (
     declaration,
     description,
     makefile,
-    makefile_of_objects,
     part_file,
     proof,
 )
@@ -191,7 +190,7 @@ def _network_files(network: NetworkInC) -> dict[str, bytes]:
         DESCRIPTION: description(program, layout, name, network.options, network.rows),
     }
     if task is None:
-        texts["Makefile"] = makefile_of_objects(name, weights)
+        texts["Makefile"] = makefile(name, None, (f"{name}.c", weights), network.options)
     else:
         sources = (f"{name}.c", weights)
         texts["Makefile"] = makefile(name, f"{name}_{task.name}", sources, network.options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from tatami.program.steps import Program, Value
 from tatami.ship.backend import Row
 from tatami.ship.c.layout import Constant, Layout, constant_type
 from tatami.ship.c.operator import Options, c_type, count
-from tatami.ship.c.targets import Target
+from tatami.ship.c.targets import TARGETS, Target, target_of
 from tatami.ship.c.text import banner, filled, number_lines, renamed, text
 from tatami.types import Spec
 
@@ -107,34 +107,60 @@ def proof(program: Program, name: str, own: Answering | None = None) -> str:
     return renamed(whole, name)
 
 
-def makefile(name: str, example: str, sources: Iterable[str], options: Options) -> str:
-    """Write the Makefile of a folder with an example."""
+def makefile(name: str, example: str | None, sources: Sequence[str], options: Options) -> str:
+    """Write the Makefile of a folder, with what each machine's compiler must be given.
+
+    Args:
+        name: Begins the names of its files.
+        example: The program that `make` builds; None: there is none, only what to link with.
+        sources: What is linked, without main.c.
+        options: How it was written.
+    """
+    target = target_of(options.target)
     libraries = "-lm -lpthread" if options.threads > 1 else "-lm"
-    needed = " ".join(sources)
-    return f"""# `make` builds the example; another way: make CC=clang CFLAGS='-O3 -march=native'
-CC = cc
-CFLAGS = -O3
-
-{example}: main.c {needed} {name}.h
-\t$(CC) -std=c99 $(CFLAGS) -o $@ main.c {needed} {libraries}
-"""
-
-
-def makefile_of_objects(name: str, weights: str) -> str:
-    """Write the Makefile of a bare network."""
     compile_ = "$(CC) -std=c99 $(CFLAGS)"
-    return f"""# `make` compiles the network to link with; another way: make CC=clang
-CC = cc
-CFLAGS = -O3
+    lines = []
+    if example is not None and not target.board:
+        needed = " ".join(sources)
+        lines += [
+            "# `make` builds the example; another way: make CC=clang CFLAGS='-O3 -march=native'",
+            *_elsewhere(target),
+            "CC = cc",
+            f"CFLAGS = {' '.join(('-O3', *target.options))}",
+            "",
+            f"{example}: main.c {needed} {name}.h",
+            f"\t{compile_} -o $@ main.c {needed} {libraries}",
+            "",
+            "# What a program of your own is linked with, beside its own main.c:",
+        ]
+    else:
+        lines += [
+            "# `make` compiles what a program of your own is linked with; or: make CC=clang",
+            *_elsewhere(target),
+            f"CC = {target.compiler[0] if target.board else 'cc'}",
+            f"CFLAGS = {' '.join(('-O3', *target.options))}",
+            "",
+        ]
+    objects = {f"{source.rpartition('.')[0]}.o": source for source in sources}
+    lines += [f"objects: {' '.join(objects)}", ""]
+    for made, source in objects.items():
+        header = f"{made.removesuffix('.o')}.h"
+        beside = f" {header}" if not made.endswith("_weights.o") else ""
+        lines += [f"{made}: {source}{beside}", f"\t{compile_} -c -o $@ {source}", ""]
+    return "\n".join(lines)
 
-all: {name}.o {name}_weights.o
 
-{name}.o: {name}.c {name}.h
-\t{compile_} -c -o $@ {name}.c
-
-{name}_weights.o: {weights}
-\t{compile_} -c -o $@ {weights}
-"""
+def _elsewhere(target: Target) -> list[str]:
+    """Say how each machine that a program may run on is compiled for from another, a line each."""
+    lines = []
+    for each in TARGETS.values():
+        if not each.compiler or (target.compiler and each is not target):
+            continue
+        flags = f" CFLAGS='{' '.join(('-O3', *each.options))}'" if each.options else ""
+        goal = "make objects" if each.board else "make"
+        if not (each is target and each.board):  # its compiler stands below
+            lines.append(f"# for {each.name}, here: {goal} CC={each.compiler[0]}{flags}")
+    return lines
 
 
 # network.json ------------------------------------------------------------------------------------

@@ -4,10 +4,10 @@
 #if NET_ARM_DOTPROD
 #include <arm_neon.h>
 
-#define NET_FOR_DOTPROD __attribute__((target("arch=armv8.2-a+dotprod")))
+#define NET_WITH_DOTPROD __attribute__((target("arch=armv8.2-a+dotprod")))
 
 /* `pixels` is known where this is compiled in, so that all sums are registers. */
-NET_FOR_DOTPROD __attribute__((always_inline)) static inline void net_pixels_dotprod(
+NET_WITH_DOTPROD __attribute__((always_inline)) static inline void net_pixels_dotprod(
     const net_taps *t, const uint8_t *in, const int8_t *weights, const int32_t *bias,
     int32_t *sums, const int pixels)
 {
@@ -41,7 +41,7 @@ NET_FOR_DOTPROD __attribute__((always_inline)) static inline void net_pixels_dot
         for (i = 0; i < 4; i++) vst1q_s32(sums + 16 * p + 4 * i, sum[p][i]);
 }
 
-NET_FOR_DOTPROD static void net_tile_int8_dotprod(const net_taps *t, const uint8_t *in, int pixels,
+NET_WITH_DOTPROD static void net_tile_int8_dotprod(const net_taps *t, const uint8_t *in, int pixels,
                                                   const void *weights, int panels,
                                                   const void *bias, void *out)
 {
