@@ -37,6 +37,13 @@ class Group:
     commands: Mapping[str, Command]
 
 
+MODELS = Command(
+    "models",
+    "models",
+    "List the networks that can be trained, with what they need of a device and what they reached.",
+)
+"""The table of networks, which `tatami list models` prints, too."""
+
 COMMANDS: Mapping[str, Command | Group] = {
     "data": Group(
         "Look at a labeled set and its variations, or make one.",
@@ -53,6 +60,16 @@ COMMANDS: Mapping[str, Command | Group] = {
                 "data_augment",
                 "augment",
                 "Draw a contact sheet of the training variations, a row for each.",
+            ),
+            "convert": Command(
+                "data_convert",
+                "convert",
+                "Write a set with boxes in another form: what was understood of it.",
+            ),
+            "split": Command(
+                "data_convert",
+                "split",
+                "Part a set with boxes in the splits train and val, in a new folder.",
             ),
             "digits": Command(
                 "data",
@@ -83,6 +100,7 @@ COMMANDS: Mapping[str, Command | Group] = {
             ),
         },
     ),
+    "models": MODELS,
     "train": Command(
         "train",
         "train",
@@ -157,11 +175,7 @@ COMMANDS: Mapping[str, Command | Group] = {
     "list": Group(
         "List what there is to choose from.",
         {
-            "models": Command(
-                "listing",
-                "models",
-                "List the networks that can be trained, with their kind, input and paper.",
-            ),
+            "models": MODELS,
             "targets": Command("listing", "targets", "List the machines that C is compiled for."),
             "problems": Command(
                 "listing",

@@ -277,7 +277,9 @@ class Task(ABC, Generic[D, P, R]):
                 self.picture(data, place)
             except TatamiError as error:
                 if "unreadable-picture" not in skip:
-                    raise
+                    hint = f"{error.hint}; or skip unreadable-picture to leave such out"
+                    reason = f"unreadable-picture: {error.reason}"
+                    raise TatamiError(reason, hint=hint, file=error.file) from error
                 progress(f"left out: {error}", 0, 0)
             else:
                 kept.append(place)
