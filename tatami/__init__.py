@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tatami.errors import TatamiError as TatamiError
     from tatami.models.table import MODELS as MODELS
     from tatami.pipeline.artifact import open_artifact as open
+    from tatami.pipeline.catalog import list_models as list_models
     from tatami.pipeline.compare import compare as compare
     from tatami.pipeline.evaluate import evaluate as evaluate
     from tatami.pipeline.explain import explain as explain
@@ -39,6 +40,7 @@ __all__ = [
     "evaluate",
     "explain",
     "fold",
+    "list_models",
     "open",
     "predict",
     "prove",
@@ -58,6 +60,7 @@ _WHERE = {
     "evaluate": "pipeline.evaluate",
     "explain": "pipeline.explain",
     "fold": "pipeline.fold",
+    "list_models": "pipeline.catalog",
     "open": "pipeline.artifact:open_artifact",
     "predict": "pipeline.predict",
     "prove": "pipeline.prove",

@@ -7,13 +7,6 @@ from typing import Any
 from tatami.cli.options import AsJson
 
 
-def models(as_json: AsJson = False) -> None:
-    """List the networks that can be trained, with their kind, input and paper."""
-    from tatami.pipeline.listing import models as rows
-
-    _print(rows(), as_json)
-
-
 def targets(as_json: AsJson = False) -> None:
     """List the machines that C is compiled for."""
     from tatami.pipeline.listing import targets as rows

@@ -46,16 +46,6 @@ def formats() -> Listing:
     return Listing(("format", "labels", "looked_for"), tuple(rows))
 
 
-def models() -> Listing:
-    """List the networks that can be trained, with their task, input and paper."""
-    from tatami.models.table import MODELS, names
-
-    rows = (
-        (name, MODELS[name].noun, str(MODELS[name].size), MODELS[name].paper) for name in names()
-    )
-    return Listing(("model", "kind", "input", "paper"), tuple(rows))
-
-
 def targets() -> Listing:
     """List the machines that C is compiled for."""
     from tatami.ship.c.targets import TARGETS
