@@ -304,10 +304,20 @@ def reopened(run: Run) -> Any:
 
 
 def held_out_of(run: Run) -> Any | None:
-    """Open what a run is evaluated on; None where there is nothing."""
+    """Open what a run is evaluated on; None where there is nothing.
+
+    Raises:
+        TatamiError: Where it cannot be opened, or holds a picture that cannot be read, unless the
+            run accepts such.
+    """
+    task = task_of(run.spec)
     if run.data.hold_out is not None:
-        return task_of(run.spec).hold_out(_opened(run, run.data.split), run.data.hold_out)[1]
-    return None if run.data.test_split is None else _opened(run, run.data.test_split)
+        found = task.hold_out(_opened(run, run.data.split), run.data.hold_out)[1]
+    elif run.data.test_split is not None:
+        found = _opened(run, run.data.test_split)
+    else:
+        return None
+    return task.readable(found, run.data.skip)[0]
 
 
 def validation_of(run: Run) -> Any | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -230,8 +231,14 @@ def ledger(
 
 
 def some_pictures(task: Task[Any, Any, Any], dataset: Any, count: int) -> list[Picture]:
-    """Read the first pictures of a split."""
-    return [task.picture(dataset, place) for place in range(min(count, len(dataset)))]
+    """Read the first pictures of a split that can be read: evaluating it refuses the others."""
+    pictures: list[Picture] = []
+    for place in range(len(dataset)):
+        if len(pictures) == count:
+            break
+        with contextlib.suppress(TatamiError):
+            pictures.append(task.picture(dataset, place))
+    return pictures
 
 
 def reference_of(stage: Stage, before: Sequence[Stage]) -> Stage | None:
@@ -338,7 +345,9 @@ def _variants(folder: _Folder) -> list[Stage]:
     """Open a folder with each kind of kernels that its program and this processor have."""
     found = [_variant(folder, kind) for kind in reversed(folder.backend.variants(folder.path))]
     return [
-        shipped_stage(*one, f"{folder.kind} {_kernels(one[1])}") for one in found if one is not None
+        shipped_stage(*one, f"{folder.kind} {_numbers(one[1])} {_kernels(one[1])}")
+        for one in found
+        if one is not None
     ]
 
 
@@ -355,6 +364,11 @@ def _variant(
             raise
         return None
     return spec, running
+
+
+def _numbers(running: Running) -> str:
+    """Say what a program computes in."""
+    return "int8" if any(one.quantized for one in running.networks.values()) else "float"
 
 
 def _kernels(running: Running) -> str:
@@ -379,7 +393,8 @@ def _elsewhere(
             continue
         spec, running = found
         with running:
-            name = " ".join(word for word in (folder.kind, target, variant) if word)
+            where = target or _numbers(running)
+            name = f"{folder.kind} {where} {variant}"
             stage = shipped_stage(spec, running, name)
             reference = reference_of(stage, references)
             assert reference is not None  # the folder itself, at least

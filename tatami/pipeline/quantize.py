@@ -167,6 +167,7 @@ def quantize(
     held = used.hold_out
     dataset = opened.data if held is None else task.hold_out(opened.data, held)[0]
     dataset = task.select(dataset, _spread(len(dataset), pictures))
+    dataset, unreadable = task.readable(dataset, used.skip)
     seen = [task.picture(dataset, place) for place in range(len(dataset))]
     parts = structure.folded(parts)
     forwards = [numpy_forward(part.network) for part in parts]
@@ -185,7 +186,8 @@ def quantize(
     )  # fmt: skip
     layers = work.quantize(structure, parts, inputs, targets, progress)
     more = dict(zip((part.name for part in parts[1:]), targets[1:], strict=True))
-    kept, skipped = tuple(keep_float), Counter(opened.skipped)
+    skipped = Counter(opened.skipped) + Counter({"unreadable-picture": unreadable})
+    kept = tuple(keep_float)
     return QuantizeResult(targets[0], more, len(seen), tuple(layers), kept, skipped)
 
 
