@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rich import box
-from rich.console import Console
+from rich.cells import cell_len, chop_cells
+from rich.console import Console, ConsoleOptions
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     TaskID,
@@ -21,6 +25,7 @@ from rich.progress import (
     Progress as RichProgress,
 )
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from tatami.errors import hidden, printable_lines
 from tatami.types.progress import Progress, quiet
@@ -57,11 +62,36 @@ def print_table(table: Table, *, error: bool = False) -> None:
         )
     for place, row in enumerate(table.rows):
         style = "bold red" if place in table.failed else "bold" if place in table.strong else None
-        rich.add_row(*map(_cell, row), style=style)
+        cells = zip(table.columns, row, strict=True)
+        shown = (_Wrapped(text) if column.wraps else _cell(text) for column, text in cells)
+        rich.add_row(*shown, style=style)
     if table.total is not None:
         rich.add_section()
         rich.add_row(*map(_cell, table.total))
     Console(stderr=error, width=WIDTH, highlight=False).print(rich)
+
+
+@dataclass(frozen=True)
+class _Wrapped:
+    """A cell that goes on in the next line after a blank or a mark of a long name, where it can."""
+
+    text: str
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """Give the lines that fit the column, which Rich calls for."""
+        lines: list[str] = []
+        for line in printable_lines(self.text).split("\n"):
+            lines.append("")
+            for piece in re.findall(r"[^\s._/-]*[\s._/-]|[^\s._/-]+", line):
+                for part in chop_cells(piece, options.max_width):
+                    if cell_len(lines[-1] + part.rstrip()) > options.max_width:
+                        lines.append("")
+                    lines[-1] += part
+        yield Text("\n".join(line.rstrip() for line in lines))
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """Say how wide it can be."""
+        return Measurement(1, min(cell_len(printable_lines(self.text)), options.max_width))
 
 
 def _cell(text: str) -> str:

@@ -172,9 +172,9 @@ class Ledger:
         """Lay the rows out; those outside their bounds are marked as failed."""
         columns = (
             words("stage", flexible=4, wraps=True),
-            words("reference", flexible=3),
+            words("reference", flexible=3, wraps=True),
             *numbers("worst |Δ|", "bound"),
-            words("at layer", flexible=3),
+            words("at layer", flexible=3, wraps=True),
             *numbers(self.measure, "size", "ms"),
         )
         rows = tuple(

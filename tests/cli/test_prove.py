@@ -125,3 +125,23 @@ def test_another_machine_is_proved_by_emulation(command, stages, squares_set, ca
 def test_a_machine_that_is_not_emulated_is_refused(command, stages, squares_set, capsys):
     assert command("prove", *stages, "--data", squares_set, "--on", "x86-64") == 2
     assert "riscv64" in capsys.readouterr().err
+
+
+def test_rows_of_kernels_say_what_they_compute_in_and_are_whole(
+    command, square_finder, squares_set, tmp_path, capsys
+):
+    long = "a-network-whose-name-is-longer-than-its-column"
+    folded, c = tmp_path / f"{long}.onnx", tmp_path / "c"
+    assert command("fold", square_finder, "-o", folded) == 0
+    assert command("ship", folded, "-o", c, "--no-build") == 0
+    capsys.readouterr()
+    assert command("prove", folded, c, "--data", squares_set, "--variants") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    columns = [slice(1, lines[1].index("reference")),
+               slice(lines[1].index("reference"), lines[1].index("worst"))]  # fmt: skip
+    names, references = ("".join(line[column].strip() for line in lines) for column in columns)
+    assert long in names
+    assert long in references
+    assert "C floatportable" in names
+    assert "…" not in names + references

@@ -156,7 +156,7 @@ def test_faster_rcnn_from_pictures_to_c(
     assert command(*prove, "--variants", "--on", "aarch64", "--json") == 0
     rows = {row["stage"]: row for row in json.loads(capsys.readouterr().out)["rows"]}
     for half in ("features", "head"):
-        for kernels in ("portable", "aarch64 dotprod", "aarch64 neon", "aarch64 portable"):
+        for kernels in ("int8 portable", "aarch64 dotprod", "aarch64 neon", "aarch64 portable"):
             row = rows[f"{half} of C {kernels}"]
             assert (row["held_to"], row["worst"]) == (f"{half} of network-int8", 0)
     assert rows["C aarch64 dotprod boxes"]["worst"] == 0
