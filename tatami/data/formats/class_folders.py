@@ -19,6 +19,8 @@ from tatami.errors import TatamiError
 from tatami.types import LabeledPictures
 
 LOOKED_FOR = "SPLIT/CLASS/*.png"
+ALWAYS = ("train", "trainval", "val", "test")
+"""Folders of these names are splits whatever lies in them."""
 NESTED = 6
 """Folders of a set without classes that a note names at most."""
 
@@ -43,13 +45,13 @@ def _split_folders(root: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder in sorted(root.iterdir()) if root.is_dir() else []:
         name = folder.name.lower()
-        if folder.is_dir() and name in SPLITS and _may_be_split(folder):
+        if folder.is_dir() and name in SPLITS and (folder.name in ALWAYS or _may_be_split(folder)):
             found.setdefault(name, folder)
     return found
 
 
 def _may_be_split(folder: Path) -> bool:
-    """Tell a split from a class of that name ("test", "dev"), which holds pictures, no folders."""
+    """Tell a split from a class of that name ("valid"), which holds pictures and no folders."""
     return not pictures_in(folder) or any(path.is_dir() for path in folder.iterdir())
 
 

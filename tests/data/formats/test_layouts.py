@@ -295,6 +295,10 @@ NO_CLASSES: dict[str, tuple[str, Files]] = {
         "'images' is the name of a folder of pictures",
         {"images/a.png": None, "masks/a.png": None},
     ),
+    "pictures and masks in splits": (
+        "not a labeled set that is recognized: it holds 1 .png in test",
+        {f"{split}{kind}/a.png": None for split in ("train", "test") for kind in ("", "annot")},
+    ),
     "records": ("TensorFlow's records", {"pics/a.jpg": None, "train.tfrecord": "x"}),
 }
 
@@ -372,6 +376,11 @@ def test_class_folders_of_every_usual_split(name: str, tmp_path: Path, save_pict
     other = open_labeled(root, split=name.lower())
     assert len(other.pictures) == 2
     assert other.notes == ("folders beside the splits are not read: extra",)
+
+
+def test_a_class_may_be_called_as_a_split(tmp_path: Path, save_picture: Save) -> None:
+    root = made(tmp_path / "set", {"valid/a.jpg": None, "invalid/b.jpg": None}, save_picture)
+    assert open_labeled(root).pictures.classes == ("invalid", "valid")
 
 
 def test_another_word_for_validation_names_the_split(tmp_path: Path, save_picture: Save) -> None:
