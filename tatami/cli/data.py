@@ -14,6 +14,26 @@ from tatami.errors import TatamiError
 
 Out = Annotated[Path, typer.Argument(help="The folder to write.")]
 
+EXAMPLES = {
+    "show": (
+        "tatami data show DATA",
+        "tatami data show DATA --split train --json",
+    ),
+    "formats": (
+        "tatami data formats",
+        "tatami data formats --json",
+    ),
+    "digits": (
+        "tatami data digits digits",
+        "tatami data digits digits --train 3000 --test 300 --size 128x128",
+    ),
+    "katakana": (
+        "tatami data katakana katakana",
+        "tatami data katakana katakana --seed 1",
+    ),
+}
+"""What --help ends with, for each command of this file."""
+
 
 def show(
     data: Annotated[

@@ -9,6 +9,14 @@ import typer
 
 from tatami.cli.options import Format, Skip
 
+EXAMPLES = {
+    "augment": (
+        "tatami data augment DATA --out sheet.png",
+        "tatami data augment DATA --augment rotate=10 --augment flip=0 --out sheet.png",
+    ),
+}
+"""What --help ends with, for each command of this file."""
+
 
 def augment(
     data: Annotated[

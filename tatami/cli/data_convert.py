@@ -9,11 +9,19 @@ import typer
 
 from tatami.cli.options import AsJson, Format, Skip
 
+EXAMPLES = {
+    "convert": (
+        "tatami data convert IN --to coco --out OUT",
+        "tatami data convert IN --to yolo --format voc --skip degenerate-box --out OUT",
+    ),
+    "split": ("tatami data split IN --out OUT", "tatami data split IN --hold-out 0.1:7 --out OUT"),
+}
+"""What --help ends with, for each command of this file."""
 Data = Annotated[
     Path, typer.Argument(help="A set with boxes: its folder, or the file that describes it.")
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="The folder to write, which is new.")]
-To = Annotated[str, typer.Option(help="The form to write: yolo, coco or voc.")]
+To = Annotated[str, typer.Option(help="The form to write, as coco or yolo.")]
 
 
 def convert(

@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from tatami.pipeline.prove import Proof
     from tatami.types.table import Table
 
+EXAMPLES = {
+    "demo": (
+        "tatami demo",
+        "tatami demo --out demo --epochs 4 --seed 1",
+    ),
+}
+"""What --help ends with, for each command of this file."""
+
 SIZE = "128x128"
 TRAIN, TEST = 3000, 300
 EPOCHS, BATCH, WIDTH, LEARNING_RATE = 16, 8, 0.25, 0.015

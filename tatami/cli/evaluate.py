@@ -9,6 +9,15 @@ import typer
 
 from tatami.cli import options
 
+EXAMPLES = {
+    "evaluate": (
+        "tatami evaluate RUN",
+        "tatami evaluate RUN/c-int8 --data DATA --split test --json",
+        "tatami evaluate --detections found.json --data DATA --diagnose",
+    ),
+}
+"""What --help ends with, for each command of this file."""
+
 
 def evaluate(
     artifact: Annotated[

@@ -9,6 +9,15 @@ import typer
 
 from tatami.cli.options import AsJson
 
+EXAMPLES = {
+    "fold": (
+        "tatami fold RUN",
+        "tatami fold net.onnx --out folded.onnx",
+        "tatami fold net.onnx --epsilon darknet:1e-6",
+    ),
+}
+"""What --help ends with, for each command of this file."""
+
 
 def fold(
     network: Annotated[Path, typer.Argument(help="The network, an ONNX file or a run folder.")],

@@ -25,6 +25,34 @@ Sides = Annotated[
     str | None, typer.Option("--size", help="Another input size than the file's, as 352x288.")
 ]
 
+EXAMPLES = {
+    "darknet": (
+        "tatami import darknet yolov2-tiny.cfg yolov2-tiny.weights --names voc.names",
+        "tatami import darknet net.cfg net.weights --out net.onnx",
+    ),
+    "caffe": (
+        "tatami import caffe net.prototxt net.caffemodel",
+        "tatami import caffe net.prototxt net.caffemodel --out net.onnx",
+    ),
+    "ncnn": (
+        "tatami import ncnn net.param net.bin",
+        "tatami import ncnn net.param net.bin --size 320x240 --out net.onnx",
+    ),
+    "tflite": (
+        "tatami import tflite net.tflite",
+        "tatami import tflite net.tflite --spec spec.json --out net.onnx",
+    ),
+    "onnx": (
+        "tatami import onnx exported.onnx --out net.onnx",
+        "tatami import onnx exported.onnx --spec spec.json --out net.onnx",
+    ),
+    "torch": (
+        "tatami import torch net.pth --into resnet18 --out net.onnx",
+        "tatami import torch net.pth --into resnet18 --names names.txt --out net.onnx",
+    ),
+}
+"""What --help ends with, for each command of this file."""
+
 
 def darknet(
     cfg: Annotated[Path, typer.Argument(help="The network: a .cfg file.")],

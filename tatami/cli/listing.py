@@ -6,6 +6,18 @@ from typing import Any
 
 from tatami.cli.options import AsJson
 
+EXAMPLES = {
+    "targets": (
+        "tatami list targets",
+        "tatami list targets --json",
+    ),
+    "problems": (
+        "tatami list problems",
+        "tatami list problems --json",
+    ),
+}
+"""What --help ends with, for each command of this file."""
+
 
 def targets(as_json: AsJson = False) -> None:
     """List the machines that C is compiled for."""

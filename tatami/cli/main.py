@@ -13,8 +13,9 @@ import io
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import typer
 import typer.core
@@ -24,11 +25,14 @@ from tatami import __version__
 from tatami.cli.commands import COMMANDS, Command, Group
 from tatami.cli.mending import spelled_out
 from tatami.cli.renamed import current
+from tatami.cli.volume import QUIET, VERBOSE, VOLUME, taken
 from tatami.errors import TatamiError, printable
 
 EXTRAS = {"torch": "train", "onnxscript": "train", "matplotlib": "see"}
 """What an installation of the core may lack, and the extra that brings it."""
 PURPOSE = "Labeled pictures to a convolutional network on small hardware, proved at every step."
+COMPLETE = "_TATAMI_COMPLETE"
+"""What a shell sets that wants to complete a command."""
 INVOKED = "tatami.command"
 """Where a context keeps the command that was asked for."""
 
@@ -48,14 +52,14 @@ class LazyGroup(typer.core.TyperGroup):
         if isinstance(entry, Command):
             ctx.meta[INVOKED] = command
             options = [option for parameter in command.params for option in _names(parameter)]
-            rest = current(rest, options, lambda line: typer.echo(f"tatami: {line}", err=True))
+            rest = current(taken(rest, options), options, _remark)
             rest = spelled_out(rest, options)
         return name, command, rest
 
 
 def root() -> LazyGroup:
     """Make the command ``tatami`` itself."""
-    return _group("tatami", PURPOSE, COMMANDS, _root)
+    return _group("tatami", PURPOSE, COMMANDS, _root, completion=True)
 
 
 def load(name: str, entry: Command | Group) -> Any:
@@ -64,19 +68,31 @@ def load(name: str, entry: Command | Group) -> Any:
         return _group(name, entry.help, entry.commands, _nothing)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     module = importlib.import_module(f"tatami.cli.{entry.module}")
-    app.command(name)(getattr(module, entry.function))
-    return typer.main.get_command(app)
+    examples = getattr(module, "EXAMPLES", {}).get(entry.function, ())
+    epilog = "\n\n".join(["Examples:", *examples])  # a blank line parts lines
+    app.command(name, epilog=epilog)(getattr(module, entry.function))
+    command = typer.main.get_command(app)
+    for panel, names in getattr(module, "PANELS", {}).items():
+        for parameter in command.params:
+            if parameter.name in names:
+                cast(Any, parameter).rich_help_panel = panel
+    return command
 
 
 def _group(
-    name: str, text: str, table: Mapping[str, Command | Group], callback: Callable[..., None]
+    name: str,
+    text: str,
+    table: Mapping[str, Command | Group],
+    callback: Callable[..., None],
+    *,
+    completion: bool = False,
 ) -> LazyGroup:
     app = typer.Typer(
         name=name,
         help=text,
         cls=LazyGroup,
         no_args_is_help=True,
-        add_completion=False,
+        add_completion=completion,
         pretty_exceptions_enable=False,
     )
     app.callback()(callback)
@@ -98,10 +114,23 @@ def _root(
     version: bool = typer.Option(
         False, "--version", callback=_print_version, is_eager=True, help="Print the version."
     ),
-) -> None: ...
+    quiet: bool = typer.Option(
+        False, *QUIET, help="Print results and errors alone; may follow the command, too."
+    ),
+    verbose: bool = typer.Option(
+        False, *VERBOSE, help="Print the seconds of each stage, and where an error was raised."
+    ),
+) -> None:
+    VOLUME.quiet |= quiet  # what follows the command's name has been read already
+    VOLUME.verbose |= verbose
 
 
 def _nothing() -> None: ...
+
+
+def _remark(line: str) -> None:
+    if not VOLUME.quiet:
+        typer.echo(f"tatami: {line}", err=True)
 
 
 def _names(parameter: Any) -> list[str]:
@@ -135,6 +164,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):  # an ASCII terminal, a file name that is no Unicode
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if COMPLETE in os.environ:  # a shell asks what may be typed
+        importlib.import_module("typer.completion").completion_init()
+        root().main(prog_name="tatami")
     try:
         code, message = _run(sys.argv[1:])
         if message is None and sys.stdout is not None:
@@ -158,6 +190,7 @@ def main() -> None:
 def _run(arguments: list[str]) -> tuple[int, str | None]:
     """Run one command; give its exit code and, where it is refused, the line that says why."""
     group, command = root(), None
+    VOLUME.quiet = VOLUME.verbose = False
     try:
         with group.make_context("tatami", arguments) as context:
             try:
@@ -167,6 +200,8 @@ def _run(arguments: list[str]) -> tuple[int, str | None]:
     except typer.Exit as exit:
         return exit.exit_code, None
     except TatamiError as error:
+        if VOLUME.verbose:
+            traceback.print_exception(error)
         return 2, error.message(lambda setting: shown_name(command, setting))
     except _UsageError as error:
         message = error.format_message()

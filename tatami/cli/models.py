@@ -8,6 +8,15 @@ import typer
 
 from tatami.cli.options import AsJson
 
+EXAMPLES = {
+    "models": (
+        "tatami models",
+        "tatami models --fit 512K,2M",
+        "tatami models --task classify --json",
+    ),
+}
+"""What --help ends with, for each command of this file."""
+
 
 def models(
     task: Annotated[

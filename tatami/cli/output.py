@@ -27,6 +27,8 @@ from rich.progress import (
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from tatami.cli.lines import Lines
+from tatami.cli.volume import VOLUME, Timed
 from tatami.errors import hidden, printable_lines
 from tatami.types.progress import Progress, quiet
 from tatami.types.table import Table
@@ -148,12 +150,13 @@ def print_skipped(skipped: Mapping[str, int]) -> None:
 def bars(*, hidden: bool = False) -> Iterator[Progress]:
     """Give a Progress that draws a bar for each stage on standard error, where it is a terminal.
 
-    A remark is printed as a line, on a terminal or not.
+    Elsewhere a line every 10 seconds says how far the work is. A remark is printed as a line, on a
+    terminal or not.
 
     Args:
         hidden: Whether to show nothing at all.
     """
-    if hidden:
+    if hidden or VOLUME.quiet:
         yield quiet
         return
     console = Console(stderr=True, highlight=False)
@@ -169,12 +172,26 @@ def bars(*, hidden: bool = False) -> Iterator[Progress]:
     ) as shown:
         stages: dict[str, TaskID] = {}
 
+        def tell(line: str) -> None:
+            console.print(printable_lines(line), markup=False, soft_wrap=True)
+
+        lines = Lines(tell)
+
         def progress(stage: str, done: int, total: int, note: str = "") -> None:
             if not total:
-                console.print(printable_lines(stage), markup=False, soft_wrap=True)
+                tell(stage)
+                return
+            if not console.is_terminal:
+                lines(stage, done, total, note)
                 return
             if stage not in stages:
                 stages[stage] = shown.add_task(_cell(stage), total=total, note="")
             shown.update(stages[stage], completed=done, total=total, note=_cell(note))
 
-        yield progress
+        if not VOLUME.verbose:
+            yield progress
+            return
+        timed = Timed(progress)
+        yield timed
+        for line in timed.lines():
+            console.print(printable_lines(line), markup=False, soft_wrap=True)

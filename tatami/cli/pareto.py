@@ -9,6 +9,14 @@ import typer
 
 from tatami.cli import options
 
+EXAMPLES = {
+    "pareto": (
+        "tatami pareto RUN1 RUN2 --data DATA --split test",
+        "tatami pareto *.onnx --data DATA --no-time --out pareto",
+    ),
+}
+"""What --help ends with, for each command of this file."""
+
 
 def pareto(
     networks: Annotated[list[Path], typer.Argument(help="Run folders and ONNX files.")],

@@ -9,6 +9,14 @@ import typer
 
 from tatami.cli import options
 
+EXAMPLES = {
+    "predict": (
+        "tatami predict RUN PICTURES --out predictions",
+        "tatami predict RUN/c-int8 PICTURE.jpg --score 0.5 --json",
+    ),
+}
+"""What --help ends with, for each command of this file."""
+
 
 def predict(
     artifact: options.Artifact,

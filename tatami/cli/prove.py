@@ -9,6 +9,15 @@ import typer
 
 from tatami.cli import options
 
+EXAMPLES = {
+    "prove": (
+        "tatami prove RUN",
+        "tatami prove RUN --variants --on aarch64",
+        "tatami prove folded.onnx int8.onnx c --data DATA --split test",
+    ),
+}
+"""What --help ends with, for each command of this file."""
+
 
 def prove(
     artifacts: Annotated[

@@ -9,6 +9,15 @@ import typer
 
 from tatami.cli import options
 
+EXAMPLES = {
+    "quantize": (
+        "tatami quantize RUN",
+        "tatami quantize RUN --equalize",
+        "tatami quantize folded.onnx --data DATA --split train --out int8.onnx",
+    ),
+}
+"""What --help ends with, for each command of this file."""
+
 
 def quantize(
     network: Annotated[
@@ -37,12 +46,13 @@ def quantize(
         bool, typer.Option(help="Take the mean error of rounded weights off the biases.")
     ] = True,
     equalize: Annotated[
-        bool,
+        bool | None,
         typer.Option(
             "--equalize/--no-equalize",
-            help="Equalize channels across layers first: for depthwise networks.",
+            help="Equalize channels across layers first; left out: where it helps a depthwise "
+            "network, by calibration pictures.",
         ),
-    ] = False,
+    ] = None,
     keep_float: Annotated[
         list[str] | None, typer.Option(help="A layer that stays float; may be repeated.")
     ] = None,

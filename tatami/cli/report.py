@@ -9,6 +9,14 @@ import typer
 
 from tatami.cli import options
 
+EXAMPLES = {
+    "report": (
+        "tatami report RUN",
+        "tatami report RUN --out page.html",
+    ),
+}
+"""What --help ends with, for each command of this file."""
+
 
 def report(
     run: Annotated[Path, typer.Argument(help="A run folder, with what came of it.")],

@@ -11,6 +11,14 @@ from tatami.cli.options import AsJson
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="The folder to write the pictures to.")]
 
+EXAMPLES = {
+    "features": (
+        "tatami see features RUN/network.onnx PICTURE.jpg",
+        "tatami see features RUN/network.onnx PICTURE.jpg --maps 4",
+    ),
+}
+"""What --help ends with, for each command of this file."""
+
 
 def features(
     network: Annotated[Path, typer.Argument(help="An ONNX file or a run folder.")],

@@ -9,6 +9,14 @@ import typer
 
 from tatami.cli.options import AsJson, Format, Skip
 
+EXAMPLES = {
+    "anchors": (
+        "tatami see anchors RUN --data DATA",
+        "tatami see anchors RUN --data DATA --split test --pictures 20 --out anchors",
+    ),
+}
+"""What --help ends with, for each command of this file."""
+
 
 def anchors(
     network: Annotated[

@@ -9,6 +9,15 @@ import typer
 
 from tatami.cli.options import AsJson
 
+EXAMPLES = {
+    "ship": (
+        "tatami ship RUN",
+        "tatami ship RUN --target cortex-m7 --ram 512K --flash 2M",
+        "tatami ship folded.onnx --out c",
+    ),
+}
+"""What --help ends with, for each command of this file."""
+
 
 def ship(
     network: Annotated[

@@ -14,6 +14,18 @@ if TYPE_CHECKING:
     from tatami.pipeline.resize import ResizeResult
     from tatami.pipeline.truncate import TruncateResult
 
+EXAMPLES = {
+    "resize": (
+        "tatami shrink resize RUN --size 224x224 --out SMALLER",
+        "tatami shrink resize RUN/network.onnx --size 352x288 --data DATA",
+    ),
+    "truncate": (
+        "tatami shrink truncate RUN/head.onnx --keep fc6=256 --keep fc7=128",
+        "tatami shrink truncate net.onnx --keep fc1=64 --out smaller.onnx",
+    ),
+}
+"""What --help ends with, for each command of this file."""
+
 
 def resize(
     network: Annotated[

@@ -9,6 +9,15 @@ import typer
 
 from tatami.cli.options import AsJson
 
+EXAMPLES = {
+    "summary": (
+        "tatami summary yolov2-tiny",
+        "tatami summary resnet18 --size 160x160 --width 0.25",
+        "tatami summary RUN/network-folded.onnx --csv layers.csv",
+    ),
+}
+"""What --help ends with, for each command of this file."""
+
 
 def summary(
     network: Annotated[

@@ -12,6 +12,27 @@ import typer
 from tatami.cli.options import Data, Format, HoldOut, Skip
 from tatami.errors import TatamiError
 
+EXAMPLES = {
+    "train": (
+        "tatami train yolov2-tiny --data DATA --out RUN",
+        "tatami train mobilenet-v1 --data DATA --width 0.25 --size 160x160 --epochs 30 --out RUN",
+        "tatami train --resume RUN",
+    ),
+}
+"""What --help ends with, for each command of this file."""
+PANELS = {
+    "Data": ("data", "format", "skip", "train_split", "test_split", "hold_out", "validate",
+             "clip", "background"),
+    "Network": ("size", "width", "anchors", "min_scale", "nms", "initial", "partial",
+                "freeze"),
+    "Training": ("epochs", "batch", "learning_rate", "layer_rate", "multi_scale", "alternating",
+                 "label_smoothing", "class_weights", "closing_epochs", "patience", "seed"),
+    "Augmentation": ("augment",),
+    "Run": ("out", "resume", "checkpoint_seconds", "evaluate_every", "tensorboard"),
+    "Machine": ("device", "threads", "precision"),
+}  # fmt: skip
+"""Where --help shows which option."""
+
 
 def train(
     model: Annotated[str | None, typer.Argument(help="The network, as yolov2-tiny.")] = None,

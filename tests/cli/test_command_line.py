@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -127,3 +131,98 @@ def test_a_group_alone_is_helped_and_a_mistyped_command_told(
 def test_the_version(command: Run, capsys: Capture):
     assert command("--version") == 0
     assert capsys.readouterr().out == f"tatami {tatami.__version__}\n"
+
+
+def examples() -> Iterator[tuple[str, str]]:
+    """Every example of a help, with the command whose help it ends."""
+    for name, entry in COMMANDS.items():
+        inside = {name: entry} if isinstance(entry, Command) else entry.commands
+        for each, command in inside.items():
+            typed = name if isinstance(entry, Command) else f"{name} {each}"
+            module = importlib.import_module(f"tatami.cli.{command.module}")
+            for example in module.EXAMPLES[command.function]:
+                yield typed, example
+
+
+def test_every_command_has_two_or_three_examples() -> None:
+    found = [typed for typed, _ in examples()]
+    assert {" ".join(typed) for typed, _ in every()} == {*found}
+    assert all(2 <= found.count(typed) <= 3 for typed in found)
+
+
+@pytest.mark.parametrize(("typed", "example"), list(examples()))
+def test_an_example_is_one_of_its_command_and_has_only_what_it_takes(
+    typed: str, example: str
+) -> None:
+    program, *words = shlex.split(example)
+    names = typed.split()
+    assert program == "tatami"
+    if typed != "list models":  # which is `tatami models`
+        assert words[: len(names)] == names
+    entry: Any = COMMANDS[names[0]]
+    if len(names) == 2:
+        entry = entry.commands[names[1]]
+    rest = words[1:] if typed == "list models" else words[len(names) :]
+    with load(names[-1], entry).make_context(example, rest):
+        pass  # an option that there is not, or a value that it does not take, is refused here
+
+
+def test_help_ends_with_the_examples(command: Run, capsys: Capture) -> None:
+    assert command("fold", "--help") == 0
+    text = capsys.readouterr().out
+    assert text.index("Examples:") > text.index("--epsilon")
+    assert text.rstrip().endswith("tatami fold net.onnx --epsilon darknet:1e-6")
+
+
+def test_the_options_of_training_are_in_groups() -> None:
+    from tatami.cli.train import PANELS
+
+    entry = COMMANDS["train"]
+    assert isinstance(entry, Command)
+    options = {
+        parameter.name: parameter.rich_help_panel
+        for parameter in load("train", entry).params
+        if parameter.param_type_name == "option" and parameter.name != "help"
+    }
+    assert [name for name, panel in options.items() if panel is None] == []
+    assert set(options.values()) == set(PANELS)
+
+
+def test_a_shell_completes_commands_options_and_nothing_else_runs() -> None:
+    for words, expected in (("tatami quan", "quantize"), ("tatami fold --eps", "--epsilon")):
+        environment = {
+            "_TATAMI_COMPLETE": "complete_bash",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split()) - 1),
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "tatami"], capture_output=True, text=True, env=environment
+        )
+        assert done.stderr == ""
+        assert done.stdout.split() == [expected]
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["before", "after"])
+def test_quiet_leaves_remarks_out_and_verbose_says_more(
+    place: int, command: Run, square_finder: Path, squares_set: Path, capsys: Capture
+) -> None:
+    def run(option: str, *rest: object) -> tuple[str, str]:
+        arguments = ["evaluate", square_finder, "--data", squares_set, *rest]
+        arguments.insert(0 if place == 0 else len(arguments), option)
+        command(*arguments)
+        written = capsys.readouterr()
+        return written.out, written.err
+
+    out, error = run("-v")
+    assert "Detecting: 0." in error
+    assert "mAP" in out
+    out, error = run("--quiet")
+    assert error == ""
+    assert "mAP" in out
+    _, error = run("-q", "--split", "absent")
+    assert error.count("\n") == 1
+    _, error = run("-v", "--split", "absent")
+    assert "Traceback" in error
+    assert error.splitlines()[-1].startswith("tatami: ")
+    _, error = run("--json", "--split", "absent")
+    assert error.count("\n") == 1  # it does not go on to the next command
