@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tatami.errors import TatamiError
 from tatami.pipeline.artifact import network_file, read_run
+from tatami.pipeline.validation import is_part, named
 from tatami.tasks.table import task_of
 from tatami.train.run import SETTINGS, DataSource, Run
 
@@ -159,12 +160,17 @@ def _used(
 
 def _chosen(known: DataSource, *, learned: bool) -> tuple[str, str | None, str]:
     """Choose what a run learned from, or held out: the split, the hold-out, and both in words."""
-    held = known.hold_out
-    rest = "" if held is None else f" without the {held} pictures held out"
+    held, rule = known.hold_out, known.validate
+    part = rule if rule is not None and is_part(rule) else None
     if learned:
+        held = part if held is None else held
+        rest = "" if held is None else f" without the {held} pictures held out"
         return known.split, held, f"split {known.split}{rest}"
     if held is not None:
         return known.split, held, f"{held} pictures held out of split {known.split}"
     if known.test_split is not None:
         return known.test_split, None, f"split {known.test_split}"
+    if rule is not None:
+        words = f"{named(rule, known.split)}, by which its weights were chosen"
+        return (known.split, part, words) if part else (rule, None, words)
     return known.split, None, f"split {known.split}, which it learned from: nothing was held out"

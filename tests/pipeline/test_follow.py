@@ -20,6 +20,7 @@ from tatami.errors import Stopped, TatamiError
 from tatami.pipeline import follow
 from tatami.pipeline import train as pipeline
 from tatami.pipeline.plan import NOTHING_HELD, reopened, validation_of
+from tatami.pipeline.run_data import learned_from, measured_on
 from tatami.pipeline.train import CHOSEN_BY, TrainResult, resume, train
 from tatami.pipeline.validation import named, rule_for
 from tatami.tasks.classification import CLASSIFICATION
@@ -195,6 +196,11 @@ def test_it_says_where_nothing_but_what_validates_is_held_out(colors: Path, tmp_
     assert load_run(tmp_path / "run").data.validate == "0.1"
     assert heard.remarks.count(CHOSEN_BY) == 1
     assert result.evaluation is not None
+    again = tatami.evaluate(result)
+    assert again.to_json()["top1"] == result.evaluation.result.top1
+    used = measured_on([result.path], None)
+    assert used.remark.endswith("0.1 of all, by which its weights were chosen")
+    assert learned_from(result.path, None).hold_out == "0.1"
     heard = Listener()
     result = train("lenet5", only, tmp_path / "bare", progress=heard, **QUICK)
     assert result.evaluation is None
