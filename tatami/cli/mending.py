@@ -44,7 +44,7 @@ def spelled_out(arguments: Sequence[str], options: Collection[str]) -> list[str]
     missing = next((name for name in PLACES if not places.get(name)), None)
     if missing is not None:
         raise TatamiError(
-            "the folder is not given",
+            f"{missing} is not given",
             hint="give --images and --labels together",
         )
     return ["--format", f"images={places['--images']} labels={places['--labels']}", *found]

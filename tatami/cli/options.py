@@ -16,17 +16,22 @@ Split = Annotated[str | None, typer.Option(help="The split of the set to use, as
 Format = Annotated[
     str | None,
     typer.Option(
-        help="The set's format, where it is not recognized; `tatami data formats` lists them."
+        help="The set's format, where it is not recognized; `tatami data formats` lists them. Or "
+        "name the folders: --images DIR --labels DIR."
     ),
 ]
 HoldOut = Annotated[
     str | None,
-    typer.Option(help="Evaluate on N images held out of the only split, as 10000 or 10000:SEED."),
+    typer.Option(
+        help="Evaluate on images held out of the split that is trained on: 0.2 of every class, or "
+        "a number as 10000; with a seed, 0.2:SEED."
+    ),
 ]
 Skip = Annotated[
     list[str] | None,
     typer.Option(
-        help="Leave out what has this kind of problem, of `tatami list problems`; may be repeated."
+        help="Leave out what has this kind of problem, of `tatami list problems`; may be repeated. "
+        "--clip cuts boxes at the edge instead, --background takes pictures without a label."
     ),
 ]
 Tiling = Annotated[

@@ -123,7 +123,8 @@ def _coco(splits: Mapping[str, Dataset], names: Mapping[Path, str], out: Path) -
     difficult = 0
     for split, data in splits.items():
         numbered = all(sample.id.isdecimal() and sample.id.isascii() for sample in data.samples)
-        images, annotations = [], []
+        images: list[dict[str, object]] = []
+        annotations: list[dict[str, object]] = []
         for at, sample in enumerate(data.samples, 1):
             identity = int(sample.id) if numbered and str(int(sample.id)) == sample.id else at
             images.append(

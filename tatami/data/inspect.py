@@ -12,8 +12,8 @@ from typing import TypeVar
 import numpy as np
 
 from tatami.data.fingerprint import file_digest
-from tatami.data.formats.table import BOX_FORMATS, CLASS_FORMATS, BoxFormat
-from tatami.data.open import chosen_split, format_of, labeled_format_of
+from tatami.data.formats.table import CLASS_FORMATS, BoxFormat
+from tatami.data.open import box_reader, chosen_split, format_of, labeled_format_of
 from tatami.data.pictures import read_picture
 from tatami.data.problems import MaskReading, Problem, Reading
 from tatami.errors import TatamiError
@@ -68,7 +68,7 @@ def inspect(
         TatamiError: Only for a set that cannot be recognized, or of which no split can be read.
     """
     name = format_of(root, format)
-    reader = BOX_FORMATS[name]
+    reader = box_reader(root, format)
     every = reader.splits(root)
     asked = every if split is None else (chosen_split(root, split, every),)
     problems: list[Problem] = []

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tatami.data.formats import class_folders
+from tatami.data.formats.apart import Apart
 from tatami.data.formats.found import LABEL_FOLDERS, PICTURE_FOLDERS
 from tatami.data.formats.table import (
     BOX_FORMATS,
@@ -16,6 +17,7 @@ from tatami.data.formats.table import (
     DERIVED,
     FORMATS,
     MASK_FORMATS,
+    BoxFormat,
     Format,
     Labels,
 )
@@ -98,7 +100,7 @@ def open_dataset(
             is not in ``skip``.
     """
     check_kinds(skip)
-    reader = BOX_FORMATS[format_of(root, format)]
+    reader = box_reader(root, format)
     chosen = chosen_split(root, split, reader.splits(root))
     reading = reader.read(root, chosen, repairs_of(skip))
     skipped = _accepted(reading.problems, skip)
@@ -174,6 +176,8 @@ def kind_of(root: Path, format: str | None = None) -> Labels:
         TatamiError: For a path that is not there, a format that is in no table, and a set that no
             format recognizes.
     """
+    if Apart.parse(format) is not None:
+        return "boxes"
     if format is None and root.exists():
         for kind, formats in FORMATS.items():
             if any(one.recognizes(root) for one in formats.values()):
@@ -191,7 +195,7 @@ def splits(root: Path, format: str | None = None) -> tuple[str, ...]:
     Raises:
         TatamiError: For a set that is not recognized.
     """
-    return BOX_FORMATS[format_of(root, format)].splits(root)
+    return box_reader(root, format).splits(root)
 
 
 def labeled_splits(root: Path, format: str | None = None) -> tuple[str, ...]:
@@ -212,6 +216,20 @@ def mask_splits(root: Path, format: str | None = None) -> tuple[str, ...]:
     return MASK_FORMATS[mask_format_of(root, format)].splits(root)
 
 
+def box_reader(root: Path, format: str | None = None) -> BoxFormat:
+    """Find what reads a set with boxes.
+
+    Args:
+        root: The folder or file of the set.
+        format: A key of BOX_FORMATS, or ``images=DIR labels=DIR``; None: what recognizes the set.
+
+    Raises:
+        TatamiError: As for ``format_of``.
+    """
+    apart = Apart.parse(format)
+    return apart or BOX_FORMATS[format_of(root, format)]
+
+
 def format_of(root: Path, format: str | None = None) -> str:
     """Find the format of a set with boxes.
 
@@ -223,7 +241,7 @@ def format_of(root: Path, format: str | None = None) -> str:
         TatamiError: For a path that is not there, a format that is not in the table, and a set that
             no format, or more than one, recognizes.
     """
-    return _format_of(root, format, BOX_FORMATS)
+    return "apart" if Apart.parse(format) else _format_of(root, format, BOX_FORMATS)
 
 
 def labeled_format_of(root: Path, format: str | None = None) -> str:

@@ -226,3 +226,49 @@ def test_boxes_come_first(root: Path) -> None:
     (root / "p0.txt").rename(root / "looked-at" / "p0.txt")
     _, text = run("show", root)
     assert f"{root}: yolo, " in text
+
+
+def test_repairs_are_options_of_every_command_that_reads_a_set(root: Path) -> None:
+    (root / "p2.txt").write_text("0 0.9 0.5 0.4 0.5\n")
+    (root / "p3.txt").unlink()
+    code, text = run("show", root, "--clip")
+    assert code == 2
+    assert "mended 1 x box-outside-picture" in text
+    code, text = run("show", root, "--clip", "--background")
+    assert code == 0
+    assert "mended 1 x missing-label" in text
+    assert "nothing is wrong" in text
+    code, text = run("show", root, "--background", "--json", "--clip")
+    found = json.loads(text)
+    assert [one.get("repaired") for one in found["problems"]] == ["clip", "background"]
+    assert len(found["notes"]) == 2
+
+
+def test_folders_are_named_where_nothing_is_recognized(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (40, 60, 3), np.uint8)
+    for folder in ("photos", "boxes/a", "boxes/b"):
+        (tmp_path / folder).mkdir(parents=True)
+    Image.fromarray(pixels).save(tmp_path / "photos" / "p.png")
+    (tmp_path / "boxes" / "b" / "p.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    with pytest.raises(TatamiError, match="YOLO's form"):
+        run("show", tmp_path)
+    for labels in ("boxes/b", tmp_path / "boxes" / "b"):
+        code, text = run("show", tmp_path, "--images", "photos", f"--labels={labels}")
+        assert (code, "1 pictures, 1 boxes" in text) == (0, True)
+    with pytest.raises(TatamiError, match="--images is not given"):
+        run("show", tmp_path, "--labels", "boxes")
+
+
+def test_a_set_is_converted_and_parted(root: Path, tmp_path: Path) -> None:
+    code, text = run("convert", root, "--to", "voc", "-o", tmp_path / "voc", "--skip",
+                     "class-out-of-range")  # fmt: skip
+    assert code == 0
+    assert "voc, pictures: all 4; 7 boxes" in text
+    code, text = run("split", tmp_path / "voc", "--hold-out", "0.25:3", "-o", tmp_path / "parted")
+    assert code == 0
+    assert "yolo, pictures: train 3, val 1; 7 boxes" in text
+    code, text = run("show", tmp_path / "parted", "--json")
+    assert {name: one["pictures"] for name, one in json.loads(text)["splits"].items()} == {
+        "train": 3,
+        "val": 1,
+    }

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,18 +68,24 @@ def strays(_root: Path) -> list[Problem]:
     return []
 
 
-def read(root: Path, split: str, repairs: Collection[str] = ()) -> Reading:
+def read(
+    root: Path,
+    split: str,
+    repairs: Collection[str] = (),
+    every: Mapping[str, Part] | None = None,
+) -> Reading:
     """Read one split of the set.
 
     Args:
         root: The set's folder.
         split: One of ``splits(root)``.
         repairs: Keys of REPAIRS to carry out.
+        every: What lies in each split, where that is known; None: it is found.
 
     Raises:
         TatamiError: Where there are no classes.
     """
-    every = _parts(root)
+    every = _parts(root) if every is None else every
     names = _classes(root, every)
     problems: list[Problem] = []
     left: list[str] = []
@@ -137,7 +143,7 @@ def _content(file: Path) -> dict[str, object]:
     return content
 
 
-def _classes(root: Path, every: dict[str, Part]) -> tuple[str, ...]:
+def _classes(root: Path, every: Mapping[str, Part]) -> tuple[str, ...]:
     for name in ("labels.txt", "classes.txt"):
         if (root / name).is_file():
             listed = read_class_names(root / name)

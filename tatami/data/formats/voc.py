@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from defusedxml.ElementTree import DefusedXMLParser
 
 from tatami.data.formats.found import (
     PICTURE_FOLDERS,
+    Part,
     files_in,
     matched,
     parts,
@@ -202,8 +203,12 @@ def _inner(folder: Path, name: str) -> Path:
     return next((path for path in sorted(inner) if path.name.lower() == name), folder / name)
 
 
-def classes(root: Path) -> tuple[str, ...]:
+def classes(root: Path, every: Mapping[str, Part] | None = None) -> tuple[str, ...]:
     """Name the classes, by the rule above.
+
+    Args:
+        root: The set's folder.
+        every: What lies in each split, where that is known; None: it is found.
 
     Raises:
         TatamiError: Where there is none; the first annotation that cannot be read is the reason.
@@ -211,10 +216,14 @@ def classes(root: Path) -> tuple[str, ...]:
     for name in ("labels.txt", "classes.txt"):
         if (root / name).is_file():
             return read_class_names(root / name)
-    folders = _folders(root)
+    folders = _folders(root) if every is None else None
     found: set[str] = set()
     refused: TatamiError | None = None
-    files = files_in(root) if folders is None else sorted(folders.labels.iterdir())
+    files: Iterable[Path] = files_in(root)
+    if every is not None:
+        files = [path for part in every.values() for path in part.labels]
+    elif folders is not None:
+        files = sorted(folders.labels.iterdir())
     for path in files:
         if not _is_xml(path):
             continue
@@ -232,22 +241,28 @@ def classes(root: Path) -> tuple[str, ...]:
     return checked_names(sorted(found - {""}), root if folders is None else folders.labels)
 
 
-def read(root: Path, split: str, repairs: Collection[str] = ()) -> Reading:
+def read(
+    root: Path,
+    split: str,
+    repairs: Collection[str] = (),
+    every: Mapping[str, Part] | None = None,
+) -> Reading:
     """Read one split of the set.
 
     Args:
         root: The set's folder.
         split: One of ``splits(root)``.
         repairs: Keys of REPAIRS to carry out.
+        every: What lies in each split, where that is known; None: it is found.
 
     Raises:
         TatamiError: Where the set has no such list or no classes.
     """
-    names = classes(root)
+    names = classes(root, every)
     problems: list[Problem] = []
-    folders = _folders(root)
+    folders = _folders(root) if every is None else None
     if folders is None:
-        every = parts(root, ".xml")
+        every = parts(root, ".xml") if every is None else every
         labeled: Iterable[_Labeled] = [
             _Labeled(identity, label, pictures)
             for identity, label, pictures in matched(root, every[split])

@@ -20,13 +20,13 @@ are another machine's, as CVAT's data/obj_train_data/a.jpg.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from tatami.data.formats.found import PICTURE_FOLDERS, files_in
+from tatami.data.formats.found import PICTURE_FOLDERS, Part, files_in, matched
 from tatami.data.labels import (
     MAX_LABEL_BYTES,
     Row,
@@ -159,6 +159,59 @@ def read(root: Path, split: str, repairs: Collection[str] = ()) -> Reading:
     problems += _orphans(layout.sources[split], label_of)
     dataset = Dataset(root, split, layout.classes, tuple(samples))
     return Reading(dataset, in_order(problems), layout.notes)
+
+
+def read_apart(
+    root: Path, split: str, repairs: Collection[str], every: Mapping[str, Part]
+) -> Reading:
+    """Read one split whose pictures and labels lie wherever they do.
+
+    Args:
+        root: The set's folder.
+        split: A key of ``every``.
+        repairs: Keys of REPAIRS to carry out.
+        every: What lies in each split.
+
+    Raises:
+        TatamiError: For faulty class names.
+    """
+    files = _yaml_files(root)
+    named = [root / name for name in _NAME_FILES]
+    named += [label.parent / "classes.txt" for part in every.values() for label in part.labels[:1]]
+    listed = next((path for path in named if path.is_file()), None)
+    notes: tuple[str, ...] = ()
+    points = 0
+    if len(files) == 1:
+        content = _yaml(files[0])
+        classes = _names(content.get("names"), files[0])
+        points = _key_points(content.get("kpt_shape"), files[0])
+    elif listed is not None:
+        classes = read_class_names(listed)
+    else:
+        classes = _numbered(label for part in every.values() for label in part.labels)
+        notes = (f"no file names the classes: they are called 0 to {len(classes) - 1}",)
+    layout = _Layout(root, classes, {}, {}, points, notes)
+    problems: list[Problem] = []
+    samples = []
+    for identity, label, pictures in matched(root, every[split]):
+        if len(pictures) != 1:
+            reason = f"its picture may be {' or '.join(map(str, pictures[:3]))}"
+            reason = reason if pictures else "no picture has this label file"
+            where = label or pictures[0]
+            problems.append(Problem("orphan-label", where, None, reason, "add it or delete this"))
+            continue
+        if label is None:
+            reason, hint = "there is no label file", "add it, or take such as background"
+            done = "background" if "background" in repairs else ""
+            problems.append(Problem("missing-label", pictures[0], None, reason, hint, done))
+            if not done:
+                continue
+        size = checked_size(pictures[0], None, label or pictures[0], None, problems)
+        rows = [] if label is None else _rows(label, size, layout, problems) if size else None
+        if size is not None and rows is not None:
+            boxes = checked_boxes(rows, size, label or pictures[0], problems, repairs)
+            samples.append(Sample(identity, pictures[0], size, boxes))
+    return Reading(Dataset(root, split, classes, tuple(samples)), in_order(problems), notes)
 
 
 def _layout(root: Path) -> _Layout:
@@ -407,7 +460,7 @@ def _darknet_layout(root: Path, data: Path | None = None) -> _Layout:
     file = next((path for path in files if path.is_file()), None)
     notes: tuple[str, ...] = ()
     if file is None:
-        file, classes = root, _numbered(root)
+        file, classes = root, _numbered(_label_files(root))
         notes = (f"no file names the classes: they are called 0 to {len(classes) - 1}",)
     else:
         classes = read_class_names(file)
@@ -456,23 +509,30 @@ def _inner(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
 
 
-def _numbered(root: Path) -> tuple[str, ...]:
+def _label_files(root: Path) -> Iterable[Path]:
+    """List the label files of all pictures in a folder."""
+    for picture in files_in(root):
+        label = _label_path(picture) if is_picture_name(picture) else picture
+        if label != picture and label.is_file():
+            yield label
+
+
+def _numbered(labels: Iterable[Path]) -> tuple[str, ...]:
     """Name classes by their numbers: as many as the labels have.
 
     Raises:
         TatamiError: Where no label has one.
     """
     highest = -1
-    for picture in files_in(root):
-        label = _label_path(picture) if is_picture_name(picture) else picture
-        if label == picture or not label.is_file():
-            continue
+    last: Path | None = None
+    for label in labels:
+        last = label
         with contextlib.suppress(TatamiError, ValueError):
             for text in read_lines(label):
                 if text:
                     highest = max(highest, _box(text)[0])
     if not 0 <= highest < _MAX_NUMBERED:
-        raise TatamiError("no class names", hint=f"looked for {LOOKED_FOR}", file=root)
+        raise TatamiError("no class names", hint=f"looked for {LOOKED_FOR}", file=last)
     return tuple(str(number) for number in range(highest + 1))
 
 

@@ -582,3 +582,37 @@ def test_marks_at_the_beginning_of_files(tmp_path: Path, save_picture: Save) -> 
     (root / "a.txt").write_bytes(YOLO.encode("utf-16"))
     (root / "classes.txt").write_bytes(b"\xef\xbb\xbfdog\r\n")
     assert only(root)[0].classes == ("dog",)
+
+
+@pytest.mark.parametrize(
+    ("ending", "text"), [("xml", xml()), ("json", labelme()), ("txt", YOLO)], ids=str
+)
+def test_pictures_and_labels_where_the_user_says(
+    ending: str, text: str, tmp_path: Path, save_picture: Save
+) -> None:
+    files: Files = {
+        "a b/x/a.jpg": None,
+        f"other/a.{ending}": text,
+        "third/a.xml": xml((1, 1, 3, 3)),
+    }
+    root = made(tmp_path / "set", files | {"train/z.txt": "0 1"}, save_picture)
+    format = "images=a b/x labels=other"
+    assert kind_of(root, format) == "boxes"
+    assert splits(root, format) == ("all",)
+    (sample,) = open_dataset(root, format=format).dataset.samples
+    assert sample.boxes.xyxy.round(6).tolist() == [[5, 2, 15, 8]]
+    assert inspect(root, format=format).refused == []
+    with pytest.raises(TatamiError, match="nowhere: no such folder of labels"):
+        open_dataset(root, format="images=a b/x labels=nowhere")
+    with pytest.raises(TatamiError, match="third: holds no pictures"):
+        open_dataset(root, format="images=third labels=other")
+
+
+def test_splits_of_pictures_where_the_user_says(tmp_path: Path, save_picture: Save) -> None:
+    files: Files = {"p/train/a.jpg": None, "p/val/b.jpg": None, "q/a.txt": YOLO, "q/b.txt": YOLO}
+    root = made(tmp_path / "set", files | {"q/classes.txt": "dog"}, save_picture)
+    format = "images=p labels=q"
+    assert splits(root, format) == ("train", "val")
+    for split in ("train", "val"):
+        data = open_dataset(root, split=split, format=format).dataset
+        assert (len(data), data.classes) == (1, ("dog",))
