@@ -15,13 +15,15 @@ import numpy as np
 from tatami import graph
 from tatami.errors import TatamiError
 from tatami.graph.attributes import label
+from tatami.graph.network import Network
 from tatami.pipeline.artifact import Source, onnx_of, path_of, read_parts, read_run, spec_of
 from tatami.pipeline.run_data import folded_of, is_one_network, learned_from
 from tatami.program.forward import numpy_forward
 from tatami.see.html import result_html
 from tatami.shrink.calibrate import METHODS, Method, observe
 from tatami.shrink.equalize import equalize as equalize_network
-from tatami.shrink.quantize import Layer, measure
+from tatami.shrink.equalize import may_help
+from tatami.shrink.quantize import Layer, measure, output_sqnr
 from tatami.shrink.quantize import quantize as quantize_network
 from tatami.tasks.structure import Part, Structure
 from tatami.tasks.table import task_of
@@ -33,8 +35,41 @@ from tatami.types.table import Table, numbers, words
 PICTURES = 32
 MEASURED = 4
 """Calibration pictures on which the noise of every layer is measured."""
+CHOSEN = 8
+"""Calibration pictures on which it is chosen whether a network is equalized."""
 REGIONS = 16
 """Of a picture, that a network which looks at regions is calibrated with."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What equalization gains a network, by the noise of its outputs on calibration pictures.
+
+    Args:
+        plain: Signal to quantization noise of the outputs without it, in dB.
+        equalized: The same with it.
+        pictures: On how many pictures.
+    """
+
+    plain: float
+    equalized: float
+    pictures: int
+
+    @property
+    def helps(self) -> bool:
+        """Whether it is used: its outputs are less noisy."""
+        return self.equalized > self.plain
+
+    def to_json(self) -> dict[str, Any]:
+        """Give both figures and what was chosen as plain values."""
+        return {**_finite(asdict(self)), "chosen": self.helps}
+
+    def line(self) -> str:
+        """Say both figures and what was chosen."""
+        return (
+            f"equalization: outputs {self.plain:.1f} dB without, {self.equalized:.1f} dB with it, "
+            f"on {self.pictures} calibration pictures: {'used' if self.helps else 'not used'}"
+        )
 
 
 @dataclass(frozen=True)
@@ -48,6 +83,7 @@ class QuantizeResult:
         layers: The signal to noise ratio of each layer.
         kept: Names of the layers that stayed float.
         skipped: How many problems of each accepted kind were left out of the set.
+        tried: What equalization gains, where it was for this function to choose.
     """
 
     path: Path
@@ -56,6 +92,7 @@ class QuantizeResult:
     layers: tuple[Layer, ...]
     kept: tuple[str, ...]
     skipped: Mapping[str, int]
+    tried: Tried | None = None
 
     @property
     def worst(self) -> Layer | None:
@@ -70,6 +107,7 @@ class QuantizeResult:
             **{name: str(path) for name, path in self.more.items()},
             "pictures": self.pictures,
             "layers": [_finite(asdict(layer)) for layer in self.layers],
+            **({} if self.tried is None else {"equalization": self.tried.to_json()}),
         }
 
     def tables(self) -> list[Table]:
@@ -98,6 +136,8 @@ class QuantizeResult:
         worst = self.worst
         if worst is not None:
             lines.append(f"worst: {worst.name}, {worst.sqnr:.1f} dB")
+        if self.tried is not None:
+            lines.append(self.tried.line())
         return [*lines, f"wrote {' and '.join(map(str, (self.path, *self.more.values())))}"]
 
     def _repr_html_(self) -> str:
@@ -117,7 +157,7 @@ def quantize(
     pictures: int = PICTURES,
     method: Method | str = "mse",
     bias_correction: bool = True,
-    equalize: bool = False,
+    equalize: bool | None = None,
     keep_float: Sequence[str] = (),
     progress: Progress = quiet,
 ) -> QuantizeResult:
@@ -135,7 +175,9 @@ def quantize(
         pictures: How many pictures to calibrate with.
         method: How ranges are chosen: "minmax", "percentile" or "mse".
         bias_correction: Whether to take the mean error of rounded weights off the biases.
-        equalize: Whether to equalize channels across layers first, for depthwise networks.
+        equalize: Whether to equalize channels across layers first. None: a network with depthwise
+            convolutions is quantized both ways, and the one stays whose outputs are less noisy on
+            calibration pictures; others are not equalized.
         keep_float: Names of layers that stay float.
         progress: Takes up how far it is.
 
@@ -180,15 +222,12 @@ def quantize(
                 file=part.file,
             )
     note = f"{len(seen)} pictures {task.fingerprint(dataset)[:12]}"
-    work = _Work(
-        method, bias_correction, equalize, tuple(keep_float),
-        f"{note}{', equalized' if equalize else ''}",
-    )  # fmt: skip
-    layers = work.quantize(structure, parts, inputs, targets, progress)
+    work = _Work(method, bias_correction, tuple(keep_float), note, structure)
+    layers, tried = work.quantize(parts, inputs, targets, equalize, progress)
     more = dict(zip((part.name for part in parts[1:]), targets[1:], strict=True))
     skipped = Counter(opened.skipped) + Counter({"unreadable-picture": unreadable})
     kept = tuple(keep_float)
-    return QuantizeResult(targets[0], more, len(seen), tuple(layers), kept, skipped)
+    return QuantizeResult(targets[0], more, len(seen), tuple(layers), kept, skipped, tried)
 
 
 def _folded(path: Path) -> Path:
@@ -199,34 +238,64 @@ def _folded(path: Path) -> Path:
 
 
 @dataclass(frozen=True)
+class _Made:
+    """Float networks, and what they are in 8 bits."""
+
+    sources: Sequence[Network]
+    results: Sequence[Network]
+
+
+@dataclass(frozen=True)
 class _Work:
     """How networks are quantized, as ``quantize`` says; note: for the provenance."""
 
     method: Method
     bias_correction: bool
-    equalize: bool
     kept: tuple[str, ...]
     note: str
+    structure: Structure
 
     def quantize(
         self,
-        structure: Structure,
         parts: Sequence[Part],
         inputs: Sequence[Sequence[Float32]],
         targets: Sequence[Path],
+        equalize: bool | None,
         progress: Progress,
-    ) -> list[Layer]:
-        """Calibrate, quantize, measure and write.
+    ) -> tuple[list[Layer], Tried | None]:
+        """Calibrate, quantize, measure and write; choose whether to equalize where that is open.
 
         Raises:
             TatamiError: Before anything is written; it names the file.
         """
-        sources = [
-            equalize_network(part.network) if self.equalize else part.network for part in parts
-        ]
+        both_ways = equalize is None and any(may_help(part.network) for part in parts)
+        made = self._made(parts, inputs, bool(equalize), progress)
+        tried = None
+        if both_ways:
+            other = self._made(parts, inputs, True, progress)
+            tried = _tried(parts, inputs, made, other)
+            made = other if tried.helps else made
+        layers = []
+        every = list(zip(made.sources, made.results, inputs, strict=True))
+        for source, result, given in tracked(every, "Measuring", progress):
+            layers += measure(source, result, given[:MEASURED])
+        for result, target in zip(made.results, targets, strict=True):
+            graph.write(result, target)
+        return layers, tried
+
+    def _made(
+        self,
+        parts: Sequence[Part],
+        inputs: Sequence[Sequence[Float32]],
+        equalize: bool,
+        progress: Progress,
+    ) -> _Made:
+        """Calibrate and quantize, equalized or not."""
+        sources = [equalize_network(part.network) if equalize else part.network for part in parts]
+        more = ", equalized" if equalize else ""
         observed = []
         for part, source, given in zip(parts, sources, inputs, strict=True):
-            stage = f"Calibrating the {part.name}" if part.name else "Calibrating"
+            stage = f"Calibrating the {part.name}{more}" if part.name else f"Calibrating{more}"
             with _naming(part.file):
                 observed.append(
                     observe(
@@ -236,7 +305,7 @@ class _Work:
                         lambda done, total, stage=stage: progress(stage, done, total),  # type: ignore[misc]
                     )
                 )
-        shared = structure.shared(sources, observed, self.method)
+        shared = self.structure.shared(sources, observed, self.method)
         results = []
         for place, (part, source) in enumerate(zip(parts, sources, strict=True)):
             with _naming(part.file):
@@ -248,16 +317,10 @@ class _Work:
                         bias_correction=self.bias_correction,
                         keep_float=self._kept_of(sources, place),
                         shared=shared,
-                        note=self.note,
+                        note=f"{self.note}{more}",
                     )
                 )
-        layers = []
-        both = list(zip(sources, results, inputs, strict=True))
-        for source, result, given in tracked(both, "Measuring", progress):
-            layers += measure(source, result, given[:MEASURED])
-        for result, target in zip(results, targets, strict=True):
-            graph.write(result, target)
-        return layers
+        return _Made(sources, results)
 
     def _kept_of(self, networks: Sequence[Any], place: int) -> list[str]:
         """Give each network the names of its own layers that stay float, the last one the rest.
@@ -270,6 +333,18 @@ class _Work:
             return next((at for at, known in enumerate(names) if layer in known), len(names))
 
         return [layer for layer in self.kept if owner(layer) == place]
+
+
+def _tried(
+    parts: Sequence[Part], inputs: Sequence[Sequence[Float32]], plain: _Made, equalized: _Made
+) -> Tried:
+    """Compare both ways with the float networks: the mean over parts, on CHOSEN pictures."""
+
+    def noise(made: _Made) -> float:
+        every = zip(parts, made.results, inputs, strict=True)
+        return float(np.mean([output_sqnr(p.network, r, given[:CHOSEN]) for p, r, given in every]))
+
+    return Tried(noise(plain), noise(equalized), min(CHOSEN, *map(len, inputs)))
 
 
 def _finite(values: dict[str, Any]) -> dict[str, Any]:

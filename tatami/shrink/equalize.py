@@ -66,6 +66,21 @@ def equalize(network: Network) -> Network:
     return Network(model, spec)
 
 
+def may_help(network: Network) -> bool:
+    """Tell whether equalization is worth a try: a depthwise convolution is in one of the pairs.
+
+    Its channels differ most, and each has few weights, so that a scale a tensor of activations
+    fits them badly.
+    """
+    return any(
+        _is_depthwise(node) for pair in _pairs(network.graph) for node in (pair.first, pair.second)
+    )
+
+
+def _is_depthwise(node: ir.Node) -> bool:
+    return integer(node, "group", 1) > 1 and _array(node, 1).shape[1] == 1
+
+
 def _pairs(graph: ir.Graph) -> list[_Pair]:
     found = []
     for node in graph:

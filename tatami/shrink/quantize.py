@@ -151,6 +151,26 @@ def measure(network: Network, quantized: Network, images: Iterable[Float32]) -> 
     ]
 
 
+def output_sqnr(network: Network, quantized: Network, images: Iterable[Float32]) -> float:
+    """Measure the signal to noise ratio of a whole network in dB, the mean over its outputs.
+
+    Args:
+        network: The float network.
+        quantized: The same in 8 bits.
+        images: Arrays (1, 3, H, W).
+    """
+    outputs = [str(output.name) for output in network.graph.outputs]
+    twins = [str(output.name) for output in quantized.graph.outputs]
+    signal, noise = np.zeros(len(outputs)), np.zeros(len(outputs))
+    for image in images:
+        expected, found = values(network, image), values(quantized, image)
+        for at, (name, twin) in enumerate(zip(outputs, twins, strict=True)):
+            difference = (found[twin] - expected[name]).astype(np.float64)
+            signal[at] += float((expected[name].astype(np.float64) ** 2).sum())
+            noise[at] += float((difference**2).sum())
+    return float(np.mean([_decibel(*each) for each in zip(signal, noise, strict=True)]))
+
+
 def _decibel(signal: float, noise: float) -> float:
     if noise == 0:
         return float("inf")

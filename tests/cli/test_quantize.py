@@ -3,10 +3,13 @@
 import json
 import shutil
 
+import numpy as np
 import onnx
 import pytest
 
 from tatami import graph
+from tatami.pipeline.quantize import quantize
+from tatami.types import Decoding, DetectionSpec, InputSpec, Size
 
 
 @pytest.fixture
@@ -36,6 +39,55 @@ def test_json(command, square_finder, squares_set, tmp_path, capsys):
     ratios = [layer["sqnr"] for layer in answer["layers"]]
     assert ratios
     assert all(ratio is None or ratio > 15 for ratio in ratios)  # None: without any noise
+
+
+def depthwise(builder, path, spread):
+    """A detector with a depthwise layer, whose channels differ by these factors that cancel out."""
+    b = builder(3)
+    weights = b.rng.normal(0, 0.4, (len(spread), 3, 3, 3)) * np.reshape(spread, (-1, 1, 1, 1))
+    x = b.node("Conv", "images", b.constant(weights), pads=[1] * 4)
+    x = b.node("LeakyRelu", x, alpha=0.1)
+    own = np.abs(b.rng.normal(0, 0.4, (len(spread), 1, 3, 3)))
+    x = b.node("Conv", x, b.constant(own), pads=[1] * 4, group=len(spread))
+    x = b.node("LeakyRelu", x, alpha=0.1)
+    last = b.rng.normal(0, 0.1, (7, len(spread), 32, 32)) / np.reshape(spread, (1, -1, 1, 1))
+    x = b.node("Conv", x, b.constant(last), strides=[32, 32])
+    spec = DetectionSpec(("red", "green"), InputSpec(Size(96, 64)), Decoding.yolov2(((1.0, 1.0),)))
+    return b.network(path, spec, x, Size(96, 64), (7, 2, 3))
+
+
+@pytest.mark.parametrize("uneven", [True, False])
+def test_of_a_depthwise_network_equalization_is_chosen_by_what_it_gains(
+    builder, squares_set, tmp_path, uneven
+):
+    source = tmp_path / "n.onnx"
+    depthwise(builder, source, [0.01, 0.1, 1, 10, 100] if uneven else [1, 1, 1, 1, 1])
+    found = quantize(source, squares_set, tmp_path / "auto.onnx", bias_correction=False)
+    tried = found.tried
+    assert tried is not None
+    assert tried.pictures == found.pictures == 4
+    assert tried.helps == (tried.equalized > tried.plain)
+    if uneven:
+        assert tried.equalized > tried.plain + 10
+    (line,) = (line for line in found.lines() if line.startswith("equalization"))
+    assert f"{tried.plain:.1f} dB without, {tried.equalized:.1f} dB with it" in line
+    said = found.to_json()["equalization"]
+    assert (said["plain"], said["equalized"]) == (tried.plain, tried.equalized)
+    assert said["chosen"] == tried.helps
+    # What is written is what one of the two explicit settings writes.
+    for equalize in (True, False):
+        target = tmp_path / f"{equalize}.onnx"
+        one = quantize(source, squares_set, target, bias_correction=False, equalize=equalize)
+        assert one.tried is None
+        assert "equalization" not in one.to_json()
+        same = target.read_bytes() == (tmp_path / "auto.onnx").read_bytes()
+        assert same == (equalize == tried.helps)
+
+
+def test_without_depthwise_layers_nothing_is_tried(square_finder, squares_set, tmp_path):
+    found = quantize(square_finder, squares_set, tmp_path / "q.onnx")
+    assert found.tried is None
+    assert "equalized" not in graph.read(found.path).spec.provenance
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
