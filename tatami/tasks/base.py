@@ -209,6 +209,9 @@ class Task(ABC, Generic[D, P, R]):
     answers_file: ClassVar[str]
     """Where a folder of predictions keeps the answers: "detections.json"."""
 
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
     # Data ----------------------------------------------------------------------------------------
 
     def formats(self) -> tuple[str, ...]:
