@@ -21,12 +21,15 @@ from tatami.pipeline.prove import ledger
 from tatami.pipeline.stages import open_stage, stages_of
 from tatami.program.forward import is_quantized
 from tatami.see.plots import Layer
-from tatami.see.report import Drawing, LedgerRow, Report, Stage, render
+from tatami.see.report import Drawing, Report, render
+from tatami.see.rows import LedgerRow, Stage
 from tatami.train.run import EVALUATIONS, LOG, Run, read_rows
 from tatami.types import Picture
 from tatami.types.progress import Progress, quiet
 
 PAGE = "report.html"
+UNITS = {"": "relative", "px": "pixels"}
+"""How the page writes a ledger's units, where they are not clear by themselves."""
 
 
 @dataclass(frozen=True)
@@ -151,14 +154,15 @@ def _ledger(proof: Ledger) -> list[LedgerRow]:
         LedgerRow(
             row.stage,
             row.reference,
-            row.worst or 0.0,
-            row.bound or 0.0,
+            row.worst,
+            row.bound,
             row.passed,
-            "pixels" if row.unit == "px" else "relative",
+            UNITS.get(row.unit, row.unit),
             row.layer or "",
             row.figure,
             row.size,
             row.milliseconds,
+            row.loss,
         )
         for row in proof.rows
         if row.reference is not None

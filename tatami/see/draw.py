@@ -16,8 +16,13 @@ from tatami.see.text import shortened
 from tatami.types import Boxes, Detections, Float64, Picture, Size
 
 Color = tuple[int, int, int]
+_Place = tuple[int, int, int, int]
+"""A rectangle of pixels, x1, y1, x2, y2, the last two beyond it."""
 
-# Okabe and Ito, "Color universal design" (2008): distinct with any kind of color vision.
+# Okabe and Ito, "Color universal design" (2008), distinct with any kind of color vision, and three
+# that are as far from these, and from each other, as the nearest two of these (in Oklab, and as
+# people without red or green cones see them). The lining of a box makes the dark ones show on a
+# dark photo, and the light ones on a light one.
 COLORS: tuple[Color, ...] = (
     (230, 159, 0),  # orange
     (86, 180, 233),  # sky blue
@@ -26,11 +31,14 @@ COLORS: tuple[Color, ...] = (
     (0, 114, 178),  # blue
     (213, 94, 0),  # vermilion
     (204, 121, 167),  # reddish purple
+    (120, 60, 255),  # violet
+    (165, 0, 90),  # plum
+    (125, 80, 0),  # brown
 )
 
 
 def class_color(label: int) -> Color:
-    """Give the color of a class; it repeats after seven, so a label names the class too."""
+    """Give the color of a class; it repeats after ten, so a label names the class too."""
     return COLORS[label % len(COLORS)]
 
 
@@ -40,7 +48,13 @@ def class_name(label: int, classes: Sequence[str]) -> str:
 
 
 def draw_boxes(
-    picture: Picture, boxes: Boxes, classes: Sequence[str], *, labels: bool = True
+    picture: Picture,
+    boxes: Boxes,
+    classes: Sequence[str],
+    *,
+    labels: bool = True,
+    notes: Sequence[str] = (),
+    text_height: int = 0,
 ) -> Picture:
     """Draw labeled boxes on a copy of a picture.
 
@@ -51,17 +65,26 @@ def draw_boxes(
         boxes: In its pixels.
         classes: The names of the classes.
         labels: Whether to write names; False draws lines only.
+        notes: A word for each box, written behind its name; empty: none.
+        text_height: Of the labels, in pixels; 0: one that suits the picture.
     """
     marks = zip(boxes.labels.tolist(), boxes.difficult.tolist(), boxes.crowd.tolist(), strict=True)
     texts = [
         printable_class(label, classes) + "?" * difficult + "*" * crowd
         for label, difficult, crowd in marks
     ]
-    return _draw(picture, boxes.xyxy, boxes.labels.tolist(), texts if labels else None)
+    noted = _noted(texts, notes) if labels else None
+    return _draw(picture, boxes.xyxy, boxes.labels.tolist(), noted, text_height)
 
 
 def draw_detections(
-    picture: Picture, detections: Detections, classes: Sequence[str], *, labels: bool = True
+    picture: Picture,
+    detections: Detections,
+    classes: Sequence[str],
+    *,
+    labels: bool = True,
+    notes: Sequence[str] = (),
+    text_height: int = 0,
 ) -> Picture:
     """Draw detections on a copy of a picture, the best on top.
 
@@ -72,12 +95,15 @@ def draw_detections(
         detections: In its pixels.
         classes: The names of the classes.
         labels: Whether to write names; False draws lines only.
+        notes: A word for each, written behind its name and score; empty: none.
+        text_height: Of the labels, in pixels; 0: one that suits the picture.
     """
     texts = [
         f"{printable_class(label, classes)} {score:.2f}"
         for label, score in zip(detections.labels.tolist(), detections.scores.tolist(), strict=True)
     ]
-    return _draw(picture, detections.xyxy, detections.labels.tolist(), texts if labels else None)
+    noted = _noted(texts, notes) if labels else None
+    return _draw(picture, detections.xyxy, detections.labels.tolist(), noted, text_height)
 
 
 def draw_classes(
@@ -147,7 +173,13 @@ def fit(picture: Picture, into: Size) -> tuple[Picture, float, float]:
 
 
 def draw_fitted(
-    picture: Picture, found: Boxes | Detections, classes: Sequence[str], into: Size
+    picture: Picture,
+    found: Boxes | Detections,
+    classes: Sequence[str],
+    into: Size,
+    *,
+    notes: Sequence[str] = (),
+    text_height: int = 0,
 ) -> Picture:
     """Fit a picture into a size, then draw on it: lines and labels keep their thickness.
 
@@ -156,13 +188,16 @@ def draw_fitted(
         found: Boxes in its pixels.
         classes: The names of the classes.
         into: The size.
+        notes: A word for each box, written behind its label; empty: none.
+        text_height: Of the labels, in pixels; 0: one that suits the size.
     """
     canvas, scale_x, scale_y = fit(picture, into)
     xyxy = found.xyxy * np.array([scale_x, scale_y, scale_x, scale_y])
     if isinstance(found, Detections):
-        return draw_detections(canvas, Detections(xyxy, found.scores, found.labels), classes)
-    moved = Boxes(xyxy, found.labels, found.difficult, found.crowd, found.areas)
-    return draw_boxes(canvas, moved, classes)
+        moved = Detections(xyxy, found.scores, found.labels)
+        return draw_detections(canvas, moved, classes, notes=notes, text_height=text_height)
+    boxes = Boxes(xyxy, found.labels, found.difficult, found.crowd, found.areas)
+    return draw_boxes(canvas, boxes, classes, notes=notes, text_height=text_height)
 
 
 @cache
@@ -171,28 +206,44 @@ def text_font(pixels: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
     return ImageFont.load_default(pixels)
 
 
+def _noted(texts: Sequence[str], notes: Sequence[str]) -> list[str]:
+    """Write each box's note behind its text."""
+    if not notes:
+        return list(texts)
+    return [f"{text} {note}".rstrip() for text, note in zip(texts, notes, strict=True)]
+
+
 def _draw(
-    picture: Picture, xyxy: Float64, labels: Sequence[int], texts: Sequence[str] | None
+    picture: Picture,
+    xyxy: Float64,
+    labels: Sequence[int],
+    texts: Sequence[str] | None,
+    text_height: int = 0,
 ) -> Picture:
     height, width = picture.shape[:2]
     canvas = np.array(picture)
-    line = max(1, round((width + height) / 350))
+    line = max(1, round((width + height) / 350), text_height // 4)
     pixels = [_pixels_of(box, width, height) for box in xyxy.tolist()]
     worst_first = range(len(pixels) - 1, -1, -1)
     for index in worst_first:
         x1, y1, x2, y2 = pixels[index]
         own, color = canvas[y1:y2, x1:x2], class_color(labels[index])
-        # A thin lining of the opposite lightness: the line shows on a background of its own color.
+        # A thin lining of the opposite lightness: the line shows on a background of its own color,
+        # and where the page shows the picture at less than half its size.
         if min(x2 - x1, y2 - y1) > 4 * (line + 1):
-            _paint_ring(own[line:-line, line:-line], 1, ink_on(color))
+            _paint_ring(own[line:-line, line:-line], max(1, line // 2), ink_on(color))
         _paint_ring(own, line, color)
     if texts is None:
         return canvas
     image = Image.fromarray(canvas)
     draw = ImageDraw.Draw(image)
-    font = text_font(max(11, (width + height) // 75))
+    font = text_font(text_height or max(11, (width + height) // 75))
+    places: list[_Place | None] = []
+    for box, text in zip(pixels, texts, strict=True):  # the best choose first where they stand
+        there = [place for place in places if place is not None]
+        places.append(_label_place(draw.im.size, box, text, font, there))
     for index in worst_first:
-        _write_label(draw, pixels[index], texts[index], class_color(labels[index]), font)
+        _write_label(draw, places[index], texts[index], class_color(labels[index]), font)
     return np.array(image)
 
 
@@ -211,26 +262,50 @@ def _paint_ring(own: Picture, line: int, color: Color) -> None:
     own[:, :line] = own[:, -line:] = color
 
 
+def _label_place(
+    size: tuple[int, int],
+    box: _Place,
+    text: str,
+    font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
+    taken: Sequence[_Place],
+) -> _Place | None:
+    """Choose where a box's label stands: where it hides least of the labels that stand already.
+
+    Of equals the first: above the box, inside under its top edge where there is no room above,
+    below it, inside above its bottom edge. There is none where it would hide the picture: in one
+    less than three lines of text high.
+    """
+    across = int(font.getlength(text)) + 5
+    down = int(font.getbbox("Ag")[3]) + 4
+    width, height = size
+    if height < 3 * down:
+        return None
+    x = max(0, min(box[0], width - across))
+    tops = (box[1] - down, box[1], box[3], box[3] - down)
+    places = [(x, y, x + across, y + down) for y in tops if 0 <= y <= height - down]
+    if not places:
+        return x, box[1], x + across, box[1] + down
+    return min(places, key=lambda place: sum(_shared(place, other) for other in taken))
+
+
+def _shared(a: _Place, b: _Place) -> int:
+    """Compute the area that two rectangles of pixels share."""
+    return max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
+
+
 def _write_label(
     draw: ImageDraw.ImageDraw,
-    box: tuple[int, int, int, int],
+    place: _Place | None,
     text: str,
     color: Color,
     font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
 ) -> None:
-    """Write a text box above the box, or inside it under its top edge where there is no room above.
-
-    There is no label where it would hide the picture: in one less than three lines of text high.
-    """
-    across = int(font.getlength(text)) + 5
-    down = int(font.getbbox("Ag")[3]) + 4
-    width, height = draw.im.size
-    if height < 3 * down:
+    """Write a text box at its place, where it has one."""
+    if place is None:
         return
-    x = max(0, min(box[0], width - across))
-    y = box[1] - down if box[1] >= down else box[1]
-    draw.rectangle((x, y, x + across - 1, y + down - 1), fill=color)
-    draw.text((x + 2, y + 1), text, fill=ink_on(color), font=font)
+    x1, y1, x2, y2 = place
+    draw.rectangle((x1, y1, x2 - 1, y2 - 1), fill=color)
+    draw.text((x1 + 2, y1 + 1), text, fill=ink_on(color), font=font)
 
 
 def ink_on(color: Color) -> Color:

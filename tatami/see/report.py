@@ -1,7 +1,8 @@
 """The report: one HTML file that tells the whole story, and needs no network, script or folder.
 
 Its input is plain data, so that whoever has numbers can fill it in; a part left empty is left out.
-Names from a user's files are escaped, and the page forbids itself scripts and any outside address.
+Names from a user's files are escaped, and the page forbids itself scripts and any outside address:
+what is chosen and enlarged on it are buttons of forms, which the style alone obeys.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from PIL import Image
 
 from tatami import __version__
 from tatami.files import write_atomically
-from tatami.see import text
+from tatami.see import sentences, text
 from tatami.see.draw import Color, class_color, draw_fitted, fit
 from tatami.see.overlay import overlay
 from tatami.see.plots import (
@@ -33,89 +34,14 @@ from tatami.see.plots import (
     roc_curves,
     training_curve,
 )
+from tatami.see.rows import ClassResult, LedgerRow, Stage
 from tatami.types import VOID, Boxes, Detections, Mask, Picture, Size
 
-PICTURE_SIZE = Size(480, 480)  # the largest a picture is embedded
+PICTURE_SIZE = Size(640, 640)  # as a picture is embedded: large enough for a look from near
+TEXT_HEIGHT = 1 / 24  # of a drawing's width: readable at two pairs a row, some 260 pixels each
 DRAWING_SIZE = Size(800, 800)  # the same of what a network sees: maps side by side
 JPEG_QUALITY = 85
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One artifact on the way.
-
-    Args:
-        name: Of the stage.
-        artifact: Its file.
-        map: mAP@0.5, or what ``Report.measure`` says, in [0, 1].
-        bytes: Its size.
-        milliseconds: A picture takes.
-    """
-
-    name: str
-    artifact: str
-    map: float | None = None
-    bytes: int | None = None
-    milliseconds: float | None = None
-
-
-@dataclass(frozen=True)
-class LedgerRow:
-    """A row of the proof: one stage beside its reference, and how far apart they are at worst.
-
-    Args:
-        stage: What is compared.
-        reference: What it is compared with.
-        worst: The largest difference, in the unit that ``measure`` names.
-        bound: The largest difference that is allowed.
-        passed: Whether it is within its bound.
-        measure: "relative", "absolute", "mAP", ...
-        first_differing: The first layer that differs.
-        map: The stage's headline figure, in [0, 1].
-        bytes: Its size.
-        milliseconds: A picture takes.
-    """
-
-    stage: str
-    reference: str
-    worst: float
-    bound: float
-    passed: bool
-    measure: str = ""
-    first_differing: str = ""
-    map: float | None = None
-    bytes: int | None = None
-    milliseconds: float | None = None
-
-
-@dataclass(frozen=True)
-class ClassResult:
-    """How one class is found; precision, recall and F1 are those at the report's threshold.
-
-    Args:
-        name: The class.
-        truths: Labeled boxes, pictures or pixels.
-        ap: Average precision.
-        precision: The part of what is found that is right.
-        recall: The part of the truths that is found.
-        f1: Their harmonic mean.
-        auc: The area under the class's ROC.
-        iou: Of its pixels.
-        dice: Of its pixels.
-        boundary_f1: Of its boundaries.
-    """
-
-    name: str
-    truths: int
-    ap: float
-    precision: float | None = None
-    recall: float | None = None
-    f1: float | None = None
-    auc: float | None = None
-    iou: float | None = None
-    dice: float | None = None
-    boundary_f1: float | None = None
 
 
 @dataclass(frozen=True)
@@ -126,27 +52,76 @@ class Shown:
         caption: What the picture is called.
         sides: The words below each drawing, what it is in short, and the drawing, (height, width,
             3).
+        mistakes: How many of each kind there are in it.
     """
 
     caption: str
     sides: Sequence[tuple[str, str, Picture]]
+    mistakes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Mistakes:
+    """What is wrong in the pictures that were looked at.
+
+    Args:
+        pictures: How many they are.
+        flawless: How many of them have no mistake.
+        kinds: How many mistakes of each kind there are; the pictures can be chosen by them.
+    """
+
+    pictures: int
+    flawless: int
+    kinds: Mapping[str, int]
 
 
 def shown_boxes(
-    caption: str, picture: Picture, truths: Boxes, found: Detections, classes: Sequence[str]
+    caption: str,
+    picture: Picture,
+    truths: Boxes,
+    found: Detections,
+    classes: Sequence[str],
+    *,
+    notes: tuple[Sequence[str], Sequence[str]] = ((), ()),
+    words: tuple[str, str] | None = None,
+    mistakes: Mapping[str, int] | None = None,
 ) -> Shown:
-    """Draw the labeled and the found boxes of a picture (height, width, 3)."""
-    return Shown(
-        caption,
-        [
-            (f"{what}: {len(boxes)}", what, draw_fitted(picture, boxes, classes, PICTURE_SIZE))
-            for what, boxes in (("labeled", truths), ("found", found))
-        ],
-    )
+    """Draw the labeled and the found boxes of a picture, enlarged so that labels can be read.
+
+    Args:
+        caption: What the picture is called.
+        picture: (height, width, 3).
+        truths: In its pixels.
+        found: In its pixels.
+        classes: Their names.
+        notes: A word for each labeled and each found box; empty: none.
+        words: What stands below each drawing; None: how many boxes there are.
+        mistakes: How many of each kind there are.
+    """
+    height, width = picture.shape[:2]
+    across = width * min(PICTURE_SIZE.width / width, PICTURE_SIZE.height / height)
+    text_height = max(13, round(across * TEXT_HEIGHT))
+    below = words or (f"labeled: {len(truths)}", f"found: {len(found)}")
+
+    def drawn(boxes: Boxes | Detections, noted: Sequence[str]) -> Picture:
+        return draw_fitted(
+            picture, boxes, classes, PICTURE_SIZE, notes=noted, text_height=text_height
+        )
+
+    sides = [
+        (below[0], "labeled", drawn(truths, notes[0])),
+        (below[1], "found", drawn(found, notes[1])),
+    ]
+    return Shown(caption, sides, mistakes or {})
 
 
 def shown_masks(
-    caption: str, picture: Picture, truth: Mask, found: Mask, colors: Sequence[Color]
+    caption: str,
+    picture: Picture,
+    truth: Mask,
+    found: Mask,
+    colors: Sequence[Color],
+    said: str = "",
 ) -> Shown:
     """Lay the labeled and the found classes over a picture (height, width, 3).
 
@@ -156,12 +131,14 @@ def shown_masks(
         truth: The labeled class of each pixel, (height, width).
         found: The found class of each pixel, (height, width).
         colors: Of the classes.
+        said: What else is said of what was found.
 
     Returns:
         Both drawings, and the share of the labeled pixels that is right.
     """
     right = (truth == found)[truth != VOID]
-    below = ("labeled", f"found: {right.mean():.1%} right" if right.size else "found")
+    share = f"found: {right.mean():.1%} right" if right.size else "found"
+    below = ("labeled", f"{share}; {said}" if said else share)
     return Shown(
         caption,
         [
@@ -199,6 +176,7 @@ class Report:
         colors: Of the classes, where they have others than boxes.
         pictures: Pictures with what is labeled and what was found.
         pictures_note: Which pictures, and the score above which detections are drawn.
+        mistakes: What is wrong in all pictures, those that are not shown too.
         drawings: A picture, the feature maps of some layers, where the network looks.
         drawings_note: Of which network.
         log: Rows as logged, each with ``step``.
@@ -207,7 +185,8 @@ class Report:
         rocs: ROC of one class each against the rest.
         curves_note: Which classes are drawn.
         per_class: The metrics of each class.
-        confusion: How often a class (row) is predicted as a class (column).
+        confusion: How often a class (row) is predicted as a class (column); one more row and column
+            than there are classes are the background's.
         layers: What each layer costs.
         provenance: What is needed to repeat it all (recipe, data hash, seed, command, version).
     """
@@ -222,6 +201,7 @@ class Report:
     colors: Sequence[Color] = ()
     pictures: Sequence[Shown] = ()
     pictures_note: str = ""
+    mistakes: Mistakes | None = None
     drawings: Sequence[Drawing] = ()
     drawings_note: str = ""
     log: Sequence[Mapping[str, float]] = ()
@@ -251,26 +231,37 @@ def render(report: Report) -> str:
     Raises:
         TatamiError: Where there is something to plot and no matplotlib.
     """
+    measure, mistakes = report.measure, report.mistakes
     parts = [
-        ("Stages", _stages(report.stages, report.measure)),
-        ("The proof", _ledger(report.ledger, report.measure)),
-        ("Pictures", _pictures(report)),
-        ("What it sees", _seen(report)),
-        ("Training", _training(report)),
-        ("Classes", _classes(report)),
-        ("Confusion", _confusion(report.confusion, report.classes)),
-        ("Layers", _layers(report.layers)),
-        ("Provenance", _pairs("origin", report.provenance)),
+        ("Stages", _stages(report.stages, measure), sentences.of_stages(report.stages, measure)),
+        ("The proof", _ledger(report.ledger, measure), sentences.of_ledger(report.ledger, measure)),
+        (
+            "Pictures",
+            _pictures(report),
+            sentences.of_mistakes(mistakes.pictures, mistakes.flawless, mistakes.kinds)
+            if mistakes
+            else "",
+        ),
+        ("What it sees", _seen(report), sentences.SEEN),
+        ("Training", _training(report), sentences.of_training(report.log, report.panels)),
+        ("Classes", _classes(report), sentences.of_classes(report.per_class)),
+        (
+            "Confusion",
+            _confusion(report.confusion, report.classes),
+            sentences.of_confusion(report.confusion, report.classes),
+        ),
+        ("Layers", _layers(report.layers), sentences.of_layers(report.layers)),
+        ("Provenance", _pairs("origin", report.provenance), sentences.PROVENANCE),
     ]
-    shown = [(title, part) for title, part in parts if part]
-    anchors = [title.lower().replace(" ", "-") for title, _ in shown]
-    links = "\n".join(
-        f'<a href="#{anchor}">{_escaped(title)}</a>'
-        for anchor, (title, _) in zip(anchors, shown, strict=True)
-    )
+    shown = [
+        (title.lower().replace(" ", "-"), title, part, said) for title, part, said in parts if part
+    ]
+    links = "\n".join(f'<a href="#{anchor}">{_escaped(title)}</a>' for anchor, title, _, _ in shown)
     sections = "\n".join(
-        f'<section id="{anchor}">\n<h2>{_escaped(title)}</h2>\n{part}\n</section>'
-        for anchor, (title, part) in zip(anchors, shown, strict=True)
+        f'<section id="{anchor}">\n<h2>{_escaped(title)}</h2>\n'
+        + (f'<p class="said">{_escaped(said)}</p>\n' if said else "")
+        + f"{part}\n</section>"
+        for anchor, title, part, said in shown
     )
     lead = f'<p class="lead">{_escaped(report.lead)}</p>' if report.lead else ""
     style = resources.files("tatami.see").joinpath("report.css").read_text("utf-8")
@@ -324,10 +315,9 @@ def _ledger(ledger: Sequence[LedgerRow], measure: str = "mAP@0.5") -> str:
         ("stage", "name"),
         ("reference", "name"),
         ("verdict", "verdict"),
-        ("worst |Δ|", "number"),
+        ("worst difference", "number"),
         ("bound", "number"),
-        ("measure", "name"),
-        ("first differing layer", "name"),
+        ("at layer", "name"),
         (measure, "number"),
         ("size", "number"),
         ("ms a picture", "number"),
@@ -337,9 +327,8 @@ def _ledger(ledger: Sequence[LedgerRow], measure: str = "mAP@0.5") -> str:
             row.stage,
             row.reference,
             "held" if row.passed else "outside",
-            _difference(row.worst),
-            _difference(row.bound),
-            row.measure,
+            _worst(row),
+            _bound(row, measure),
             row.first_differing,
             _share(row.map),
             _size(row.bytes),
@@ -353,7 +342,23 @@ def _ledger(ledger: Sequence[LedgerRow], measure: str = "mAP@0.5") -> str:
         if failed
         else f'<p class="held">✓ All {len(ledger)} rows within their bounds.</p>'
     )
-    return verdict + _table(columns, rows)
+    return verdict + _table(columns, rows, kind="ledger")
+
+
+def _worst(row: LedgerRow) -> str:
+    """Write a row's largest difference with its unit; a ratio in dB is no difference."""
+    if row.worst is None:
+        return "-"
+    if row.measure == "dB":
+        return f"{row.worst:.1f} dB"
+    return "0" if row.worst == 0 else f"{_difference(row.worst)} {row.measure}".rstrip()
+
+
+def _bound(row: LedgerRow, measure: str) -> str:
+    """Write what a row allows: a difference, or a loss of the figure."""
+    if row.bound is not None:
+        return _difference(row.bound)
+    return "-" if row.loss is None else f"-{row.loss:g} {measure}"
 
 
 def _pictures(report: Report) -> str:
@@ -364,8 +369,32 @@ def _pictures(report: Report) -> str:
         f'<li><span style="background: rgb{color}"></span>{_escaped(name)}</li>'
         for color, name in zip(_colors(report), report.classes, strict=True)
     )
-    figures = "\n".join(map(_figure, report.pictures))
-    return f'{note}\n<ul class="legend">{legend}</ul>\n<div class="pictures">\n{figures}\n</div>'
+    judged = report.mistakes is not None
+    kinds = list(report.mistakes.kinds) if report.mistakes else []
+    there = [kind for kind in kinds if any(shown.mistakes.get(kind) for shown in report.pictures)]
+    chosen = there if len(kinds) > 1 else []
+    figures = "\n".join(_figure(shown, chosen, judged) for shown in report.pictures)
+    return (
+        f'{note}\n<ul class="legend">{legend}</ul>\n<div class="chooser">\n'
+        f'{_chooser(report, chosen)}<div class="pictures">\n{figures}\n</div>\n</div>'
+    )
+
+
+def _chooser(report: Report, kinds: Sequence[str]) -> str:
+    """Make a button for all pictures and one for each kind of mistake: the style hides the others.
+
+    A kind's place gives its class, which report.css knows up to the eighth.
+    """
+    if not kinds:
+        return ""
+    assert report.mistakes is not None
+    counts = [f"all {len(report.pictures)} shown"]
+    counts += [f"{kind} ({report.mistakes.kinds[kind]:,} in all)" for kind in kinds[:8]]
+    return "".join(
+        f'<input type="radio" name="kind" id="kind-{place}"{"" if place else " checked"}>'
+        f'<label for="kind-{place}">{_escaped(said)}</label>\n'
+        for place, said in enumerate(counts)
+    )
 
 
 def _colors(report: Report) -> list[Color]:
@@ -374,14 +403,26 @@ def _colors(report: Report) -> list[Color]:
     return own or [class_color(label) for label in range(len(report.classes))]
 
 
-def _figure(shown: Shown) -> str:
+def _figure(shown: Shown, kinds: Sequence[str], judged: bool) -> str:
+    """Make a picture's drawings, marked with the kinds of its mistakes for the chooser."""
     caption = _escaped(shown.caption)
+    several = len(shown.mistakes) > 1
+    wrong = ", ".join(
+        f"{count} {kind}" if several else kind for kind, count in shown.mistakes.items() if count
+    )
+    said = ""
+    if judged:
+        said = (
+            f' <span class="{"outside" if wrong else "held"}">{_escaped(wrong or "right")}</span>'
+        )
+    places = [place for place, kind in enumerate(kinds, start=1) if shown.mistakes.get(kind)]
+    marks = f' class="{" ".join(f"k{place}" for place in places)}"' if places else ""
     sides = "\n".join(
         f"<div>{_embedded(drawn, f'{caption}, {_escaped(what)}')}\n{_escaped(words)}</div>"
         for words, what, drawn in shown.sides
     )
     return (
-        f"<figure>\n<figcaption>{caption}</figcaption>\n"
+        f"<figure{marks}>\n<figcaption>{caption}{said}</figcaption>\n"
         f'<div class="pair">\n{sides}\n</div>\n</figure>'
     )
 
@@ -389,29 +430,46 @@ def _figure(shown: Shown) -> str:
 def _confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
     """Make a row for each class, a column for each predicted class, in shares of the row.
 
-    The darker cells are the larger shares.
+    The stronger colors are the larger shares: blue what is right, red what is not.
     """
     if not counts:
         return ""
-    head = "".join(f'<th class="number">{_escaped(name)}</th>' for name in classes)
+    boxes = len(counts) > len(classes)
+    names = [*classes, sentences.BACKGROUND] if boxes else list(classes)
+    head = "".join(f'<th class="number">{_escaped(name)}</th>' for name in names)
     rows = []
-    for name, row in zip(classes, counts, strict=True):
+    for label, (name, row) in enumerate(zip(names, counts, strict=True)):
         total = sum(row)
         shares = [count / total if total else math.nan for count in row]
         cells = "".join(
             '<td class="number"></td>'
             if math.isnan(share) or not count
             else f'<td class="number" title="{count:,}" '
-            f'style="background: rgba(0, 114, 178, {0.6 * share:.3f})">{100 * share:.1f}</td>'
-            for share, count in zip(shares, row, strict=True)
+            f'style="background: {_shade(share, place == label)}">{100 * share:.1f}</td>'
+            for place, (share, count) in enumerate(zip(shares, row, strict=True))
         )
         rows.append(f'<tr><td class="name">{_escaped(name)}</td>{cells}</tr>')
     body = "\n".join(rows)
+    note = "Percentages of each true class, by the class that is predicted."
+    if boxes:
+        note += (
+            " A box found at IoU 0.5 or more is at its truth. The last column is what was not "
+            "found; the last row is what was found where there was nothing to find."
+        )
     return (
-        '<p class="note">Percentages of each true class, by the class that is predicted.</p>\n'
-        '<div class="scroll" tabindex="0"><table>\n'
+        f'<p class="note">{note}</p>\n'
+        '<div class="scroll" tabindex="0"><table class="confusion">\n'
         f'<thead><tr><th class="name">true, predicted</th>{head}</tr></thead>\n'
         f"<tbody>\n{body}\n</tbody>\n</table></div>"
+    )
+
+
+def _shade(share: float, right: bool) -> str:
+    """Give a cell's color; a small mistake shows, too."""
+    return (
+        f"rgba(0, 114, 178, {0.6 * share:.3f})"
+        if right
+        else f"rgba(213, 94, 0, {0.1 + 0.5 * share:.3f})"
     )
 
 
@@ -439,9 +497,10 @@ def _embedded(drawn: Picture, escaped_caption: str) -> str:
     Image.fromarray(drawn).save(out, "JPEG", quality=JPEG_QUALITY, subsampling=0, optimize=True)
     height, width = drawn.shape[:2]
     data = base64.b64encode(out.getvalue()).decode()
-    return (
+    return (  # a click ticks the hidden box, and the style shows what is ticked over the whole page
+        f'<label class="enlarge"><input type="checkbox" aria-label="enlarge {escaped_caption}">'
         f'<img alt="{escaped_caption}" width="{width}" height="{height}" '
-        f'src="data:image/jpeg;base64,{data}">'
+        f'src="data:image/jpeg;base64,{data}"></label>'
     )
 
 
@@ -537,7 +596,10 @@ def _pairs(kind: Literal["facts", "origin"], pairs: Mapping[str, str]) -> str:
 
 
 def _table(
-    columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], total: Sequence[str] = ()
+    columns: Sequence[tuple[str, str]],
+    rows: Sequence[Sequence[str]],
+    total: Sequence[str] = (),
+    kind: str = "plain",
 ) -> str:
     """Make a table of plain texts, escaped here; a column with nothing in it is left out.
 
@@ -546,6 +608,7 @@ def _table(
             "verdict".
         rows: A text a column.
         total: A last row.
+        kind: How report.css calls the table.
     """
     if not rows:
         return ""
@@ -558,7 +621,7 @@ def _table(
     foot = "".join(_cell("td", columns[index][1], total[index]) for index in kept) if total else ""
     foot = f"\n<tfoot><tr>{foot}</tr></tfoot>" if foot else ""
     return (
-        '<div class="scroll" tabindex="0"><table>\n'
+        f'<div class="scroll" tabindex="0"><table class="{kind}">\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>{foot}\n</table></div>"
     )
 

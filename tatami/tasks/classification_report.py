@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tatami.evaluate.classification import Classification
+from tatami.evaluate.mistakes import WRONG_CLASS
 from tatami.evaluate.roc import mean_roc
 from tatami.see.plots import Panel, RocCurve
-from tatami.see.report import ClassResult, Report, Shown, shown_boxes
+from tatami.see.report import Mistakes, Report, Shown, shown_boxes
+from tatami.see.rows import ClassResult
 from tatami.tasks.base import Evaluated
-from tatami.tasks.walk import CONFUSED, spread
+from tatami.tasks.walk import CONFUSED, worst_first
 from tatami.types import Boxes, Detections, LabeledPictures
 
 ROCS = 10
@@ -25,9 +28,10 @@ PANELS = (
 def classification_page(
     page: Report, data: LabeledPictures, evaluated: Evaluated[Classification]
 ) -> Report:
-    """Add the figures, pictures with their classes, ROC curves, a row a class, what is mistaken."""
+    """Add the figures, the worst pictures, ROC curves, a row a class, what is mistaken."""
     result = evaluated.result
     many = len(result.classes) > ROCS
+    wrong = [_mistakes(data, evaluated, number) for number in range(len(evaluated.places))]
     return replace(
         page,
         measure="top-1",
@@ -38,7 +42,12 @@ def classification_page(
             "mean AUC": f"{result.auc:.4f}",
             **page.summary,
         },
-        pictures=_shown(data, evaluated),
+        pictures=_shown(data, evaluated, wrong),
+        mistakes=Mistakes(
+            len(wrong),
+            sum(not any(one.values()) for one in wrong),
+            {WRONG_CLASS: sum(one[WRONG_CLASS] for one in wrong)},
+        ),
         panels=PANELS,
         per_class=[
             ClassResult(
@@ -60,17 +69,51 @@ def classification_page(
     )
 
 
-def _shown(data: LabeledPictures, evaluated: Evaluated[Classification]) -> list[Shown]:
-    """Draw a picture's class around all of it."""
+def _mistakes(
+    data: LabeledPictures, evaluated: Evaluated[Classification], number: int
+) -> dict[str, int]:
+    """Say whether another class than a picture's own is the likeliest."""
+    label = data.labels[int(evaluated.places[number])]
+    return {WRONG_CLASS: int(int(evaluated.answers[number].argmax()) != label)}
+
+
+def _shown(
+    data: LabeledPictures,
+    evaluated: Evaluated[Classification],
+    wrong: Sequence[Mapping[str, int]],
+) -> list[Shown]:
+    """Draw a picture's class around all of it; what is most surely wrong comes first.
+
+    Those that are right follow, the least sure first.
+    """
+    doubt = []
+    for scores, place, one in zip(evaluated.answers, evaluated.places, wrong, strict=True):
+        best, own = float(scores.max()), float(scores[data.labels[int(place)]])
+        doubt.append(best - own if one[WRONG_CLASS] else -best)
     shown = []
-    for number in spread(len(evaluated.places)):
+    for number in worst_first(wrong, doubt):
         place, scores = int(evaluated.places[number]), evaluated.answers[number]
         picture = data.read(place)
         whole = [[0, 0, picture.shape[1], picture.shape[0]]]
         best = int(scores.argmax())
         truth = Boxes.of(whole, [data.labels[place]])
         found = Detections.of(whole, [scores[best]], [best])
-        shown.append(shown_boxes(data.ids[place], picture, truth, found, data.classes))
+        label = data.labels[place]
+        words = (
+            f"labeled: {data.classes[label]}, at {scores[label]:.2f}",
+            f"found: {data.classes[best]}, at {scores[best]:.2f}",
+        )
+        shown.append(
+            shown_boxes(
+                data.ids[place],
+                picture,
+                truth,
+                found,
+                data.classes,
+                words=words,
+                mistakes=wrong[number],
+            )
+        )
     return shown
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -20,7 +20,9 @@ Found = TypeVar("Found")
 
 
 SHOWN = 12
-"""Pictures on a report's page."""
+"""Pictures on a report's page: the worst of all."""
+SHOWN_BY_KIND = 3
+"""Pictures that come with each kind of mistake, where they are not among those."""
 CONFUSED = 40
 """Classes up to which the confusion matrix is on a report's page."""
 
@@ -128,10 +130,29 @@ def percent(part: float) -> str:
     return "-" if math.isnan(part) else f"{100 * part:.1f} %"
 
 
-def spread(pictures: int) -> range:
-    """Give the places of at most SHOWN pictures, evenly spread over all."""
-    every = max(1, pictures // SHOWN)
-    return range(0, min(pictures, SHOWN * every), every)
+def spread(pictures: int, wanted: int) -> range:
+    """Give the places of at most ``wanted`` pictures, evenly spread over all."""
+    every = max(1, pictures // wanted)
+    return range(0, min(pictures, wanted * every), every)
+
+
+def worst_first(mistakes: Sequence[Mapping[str, int]], badness: Sequence[float]) -> list[int]:
+    """Choose pictures for a page: the worst of all, and the worst of each kind of mistake.
+
+    Args:
+        mistakes: How many of each kind each picture has.
+        badness: Of each picture; of equals the first comes first.
+
+    Returns:
+        Their places, the worst first. Where fewer than SHOWN have a mistake, others follow.
+    """
+    order = sorted(range(len(mistakes)), key=lambda place: -badness[place])
+    chosen = set(order[:SHOWN])
+    for kind in dict.fromkeys(kind for one in mistakes for kind in one):
+        having = [place for place in order if mistakes[place].get(kind)]
+        having.sort(key=lambda place: -mistakes[place][kind])
+        chosen.update(having[:SHOWN_BY_KIND])
+    return [place for place in order if place in chosen]
 
 
 def in_order(found: Mask, to_data: Int64) -> Mask:

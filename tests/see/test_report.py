@@ -18,16 +18,16 @@ from tatami.see.draw import class_color
 from tatami.see.plots import Curve, Layer, Panel, RocCurve
 from tatami.see.report import (
     PICTURE_SIZE,
-    ClassResult,
     Drawing,
-    LedgerRow,
+    Mistakes,
     Report,
-    Stage,
+    Shown,
     render,
     shown_boxes,
     shown_masks,
     write_report,
 )
+from tatami.see.rows import ClassResult, LedgerRow, Stage
 from tatami.types import Boxes, Detections
 
 HOSTILE = (
@@ -204,11 +204,11 @@ def test_pictures_are_bounded_jpegs_with_their_boxes() -> None:
         for image in images
     )
     assert drawn.format == "JPEG"
-    assert drawn.size == (PICTURE_SIZE.width, 384)
-    assert (images[0]["width"], images[0]["height"]) == ("480", "384")
-    color = np.asarray(drawn)[200, 48].astype(int)  # the left edge: 100 * 480 / 1000
+    assert drawn.size == (PICTURE_SIZE.width, 512)
+    assert (images[0]["width"], images[0]["height"]) == ("640", "512")
+    color = np.asarray(drawn)[270, 66].astype(int)  # the left edge: 100 * 640 / 1000
     assert np.abs(color - class_color(0)).max() < 40
-    assert np.abs(np.asarray(plain)[200, 48].astype(int) - 90).max() < 5
+    assert np.abs(np.asarray(plain)[270, 66].astype(int) - 90).max() < 5
 
 
 def test_what_is_seen_is_shrunk_where_it_is_large() -> None:
@@ -287,3 +287,93 @@ def test_the_roc_of_classes_stands_beside_the_table() -> None:
     without = Page(render(replace(SAMPLE, rocs=(), curves_note=""))).text
     assert "ROC" not in without
     assert "AUC" in without  # the table still tells it
+
+
+def test_a_row_in_db_is_a_ratio_whose_figure_is_bounded() -> None:
+    rows = [
+        LedgerRow("int8", "folded", 29.1, None, True, "dB", "conv7", loss=0.01),
+        LedgerRow("C", "onnx", 4e-7, 3e-5, True, "relative"),
+        LedgerRow("C boxes", "NumPy", 0.0, 0.0, True, "pixels"),
+        LedgerRow("odd", "none", None, None, True),
+    ]
+    page = Page(render(Report(title="t", ledger=rows)))
+    for part in ("29.1 dB", "-0.01 mAP@0.5", "4.0e-07 relative", "The row in dB is"):
+        assert part in page.text
+    assert "0 relative" not in page.text
+    assert "0 pixels" not in page.text  # equal is equal in any unit
+    assert "The row in dB" not in Page(render(Report(title="t", ledger=rows[1:]))).text
+
+
+def wrong(name: str, **kinds: int) -> Shown:
+    nothing = Detections.of([], [], [])
+    picture = np.full((64, 64, 3), 90, np.uint8)
+    mistakes = {kind.replace("_", " "): count for kind, count in kinds.items()}
+    return shown_boxes(name, picture, Boxes.of([], []), nothing, ("x",), mistakes=mistakes)
+
+
+def test_pictures_can_be_chosen_by_their_kind_of_mistake() -> None:
+    report = Report(
+        title="t",
+        classes=("x",),
+        pictures=[
+            wrong("a", missed=2, false=0, wrong_class=1),
+            wrong("b", missed=0, false=0, wrong_class=1),
+            wrong("c", missed=0, false=0, wrong_class=0),
+        ],
+        mistakes=Mistakes(9, 7, {"missed": 2, "false": 0, "wrong class": 2}),
+    )
+    page = render(report)
+    assert_closed(page)
+    parsed = Page(page)
+    radios = [one for one in parsed.named("input") if one["type"] == "radio"]
+    assert [one["id"] for one in radios] == ["kind-0", "kind-1", "kind-2"]  # none for "false"
+    assert [one.get("class") for one in parsed.named("figure")] == ["k1 k2", "k2", None]
+    for place in (1, 2):
+        assert f"#kind-{place}:checked ~ .pictures > figure:not(.k{place})" in page
+    for part in ("missed (2 in all)", "2 missed, 1 wrong class", "7 of 9 pictures", "right"):
+        assert part in parsed.text
+
+
+def test_one_kind_of_mistake_needs_no_choice() -> None:
+    report = Report(
+        title="t",
+        classes=("x",),
+        pictures=[wrong("a", wrong_class=1)],
+        mistakes=Mistakes(9, 8, {"wrong class": 1}),
+    )
+    parsed = Page(render(report))
+    assert not [one for one in parsed.named("input") if one["type"] == "radio"]
+    assert "1 wrong class" not in parsed.text
+    assert "wrong class" in parsed.text
+
+
+def test_a_click_enlarges_every_picture_without_a_script() -> None:
+    page = render(SAMPLE)
+    parsed = Page(page)
+    boxes = [one for one in parsed.named("input") if one["type"] == "checkbox"]
+    assert len(boxes) == len(parsed.named("img")) == 3
+    assert all(one["aria-label"] for one in boxes)
+    assert ".enlarge input:checked + img { position: fixed" in page
+
+
+def test_confusions_of_boxes_have_a_background() -> None:
+    counts = [[8, 1, 1], [0, 3, 1], [2, 0, 0]]
+    text = Page(render(Report("t", classes=("cat", "dog"), confusion=counts))).text
+    assert text.count("background") == 2
+    assert "Most often mistaken is cat for dog, in 10.0 % of what is cat" in text
+    assert "most often not found is dog, 25.0 % of it" in text
+
+
+def test_a_label_can_be_read_on_a_small_picture() -> None:
+    small = shown_boxes(
+        "a",
+        np.full((128, 128, 3), 90, np.uint8),
+        Boxes.of([[30, 40, 90, 100]], [0]),
+        Detections.of([], [], []),
+        ("x",),
+        notes=(("missed",), ()),
+    )
+    drawn = small.sides[0][2]
+    assert drawn.shape == (640, 640, 3)
+    rows, _ = np.nonzero((drawn[:190, 150:] == class_color(0)).all(axis=2))
+    assert rows.max() - rows.min() > 20  # the label above its box, of 640
