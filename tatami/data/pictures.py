@@ -25,7 +25,10 @@ from tatami.types import Picture, Size
 MAX_PIXELS = 100_000_000
 """Beside MAX_SIDE, up to which the picture rule is proved, the bound of a picture's header."""
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm"})
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
+    | {".ppm", ".pgm", ".pbm", ".pnm"}
+)
 """File names that count as pictures when a folder is listed, in lower case."""
 
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM")

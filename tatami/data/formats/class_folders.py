@@ -134,5 +134,7 @@ def _folders(root: Path) -> list[tuple[str, Path]]:
         (split, folder)
         for split in sorted(there) or ["all"]
         for folder in sorted(there.get(split, root).iterdir())
-        if folder.is_dir() and not folder.name.startswith(".") and printable(folder.name)
+        if folder.is_dir()
+        and not folder.name.startswith((".", "__MACOSX"))
+        and printable(folder.name)
     ]

@@ -283,6 +283,15 @@ def categories_of(
                     "another category has its name"
                 )
     found = dict(sorted(found.items()))
+    tops = {name for name in above.values() if isinstance(name, str)}
+    for identity, name in found.items():
+        if (
+            identity not in used
+            and above[identity] == "none"
+            and name in tops
+            and notes is not None
+        ):
+            notes.append(f"'{name}' is the category above others and has no box: it stays a class")
     checked_names(found.values(), file)
     return found
 

@@ -48,7 +48,13 @@ def files_in(root: Path) -> Iterator[Path]:
     if not root.is_dir():
         return
     base = len(root.parts)
-    for folder, inner, names in os.walk(root):
+    seen: set[str] = set()
+    for folder, inner, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:  # a link to a folder above it
+            inner[:] = []
+            continue
+        seen.add(real)
         deep = len(Path(folder).parts) - base >= MAX_DEPTH
         inner[:] = [] if deep else sorted(n for n in inner if n[0] != "." and n != "__MACOSX")
         for name in sorted(names):

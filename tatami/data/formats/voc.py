@@ -454,6 +454,7 @@ def _identities(
     for line, text in enumerate(read_lines(list_file, 16 * MAX_LABEL_BYTES), 1):
         if not text:
             continue
+        text = _listed_id(text, folders)
         if not stays_inside(text):
             reason = f"{text[:80]!r} is not a picture's id"
             problems.append(Problem("bad-label", list_file, line, reason, "write the file's stem"))
@@ -463,6 +464,22 @@ def _identities(
         else:
             first[text] = line
             yield text, list_file, line
+
+
+def _listed_id(text: str, folders: _Folders) -> str:
+    """Give the id that a line of a list means: the line, or the stem of the file it names.
+
+    Some tools list ``a.jpg``, ``JPEGImages/a.jpg``, or the picture and its label in one line.
+    """
+    name = text.split()[0].replace("\\", "/").rpartition("/")[2]
+    stems = (name, name.rpartition(".")[0])
+    if not stays_inside(text) or (folders.labels / f"{text}.xml").is_file():
+        return text
+    return next((one for one in stems if one and _labeled(folders, one)), text)
+
+
+def _labeled(folders: _Folders, identity: str) -> bool:
+    return stays_inside(identity) and (folders.labels / f"{identity}.xml").is_file()
 
 
 def _beneath(folder: Path, identity: str) -> list[Path]:

@@ -56,6 +56,8 @@ _NAME_FILES = (
 )
 _SNIFFED = 20
 """Label files that are looked into before a folder is taken for one of another kind."""
+_PIXELS = 4.0
+"""A fraction of the picture above which a label is one of pixels."""
 _MAX_NUMBERED = 10_000
 """Classes that may be called by their numbers."""
 _PICTURE_FOLDERS = ("images", "obj_train_data", ".")
@@ -628,6 +630,11 @@ def _rows(label: Path, size: Size, layout: _Layout, problems: list[Problem]) -> 
             reason = f"class {which} is not in 0 to {len(classes) - 1}"
             hint = f"correct it, or add its name to {len(classes)} names"
             problems.append(Problem("class-out-of-range", label, line, reason, hint))
+            continue
+        if max(edges) > _PIXELS:
+            reason = f"{text[:60]!r} are pixels, as it seems, and no fractions of the picture"
+            hint = "divide by the picture's width and height"
+            problems.append(Problem("bad-label", label, line, reason, hint))
             continue
         left, top, right, bottom = edges
         scaled = (left * size.width, top * size.height, right * size.width, bottom * size.height)

@@ -616,3 +616,39 @@ def test_splits_of_pictures_where_the_user_says(tmp_path: Path, save_picture: Sa
     for split in ("train", "val"):
         data = open_dataset(root, split=split, format=format).dataset
         assert (len(data), data.classes) == (1, ("dog",))
+
+
+@pytest.mark.parametrize(
+    "line", ["a.jpg", "JPEGImages/a.jpg", "images\\a.jpg", "a 1", "i/a.jpg a.xml"]
+)
+def test_lists_of_voc_as_tools_write_them(line: str, tmp_path: Path, save_picture: Save) -> None:
+    files: Files = {"Annotations/a.xml": xml(), "JPEGImages/a.jpg": None}
+    root = made(tmp_path / "set", files | {"ImageSets/Main/train.txt": line}, save_picture)
+    assert [sample.id for sample in only(root)[0].samples] == ["a"]
+
+
+def test_links_to_folders_are_followed_once(tmp_path: Path, save_picture: Save) -> None:
+    root = made(tmp_path / "set", {"train/a.xml": xml()}, save_picture)
+    made(tmp_path / "store", {"a.jpg": None}, save_picture)
+    (root / "train" / "pictures").symlink_to(tmp_path / "store")
+    (root / "train" / "again").symlink_to(root)
+    assert len(only(root)[0]) == 1
+
+
+def test_labels_in_pixels_are_said_to_be(tmp_path: Path, save_picture: Save) -> None:
+    files: Files = {"a.jpg": None, "a.txt": "0 10 5 10 6\n", "classes.txt": "dog"}
+    root = made(tmp_path / "set", files, save_picture)
+    with pytest.raises(TatamiError, match="are pixels, as it seems"):
+        open_dataset(root)
+
+
+def test_a_category_above_the_classes_is_said(tmp_path: Path, save_picture: Save) -> None:
+    content = json.loads(coco("a.jpg"))
+    content["categories"] = [
+        {"id": 0, "name": "animals", "supercategory": "none"},
+        {"id": 1, "name": "dog", "supercategory": "animals"},
+    ]
+    files: Files = {"train.json": json.dumps(content), "a.jpg": None}
+    data, notes = only(made(tmp_path / "set", files, save_picture))
+    assert data.classes == ("animals", "dog")
+    assert notes == ("'animals' is the category above others and has no box: it stays a class",)
