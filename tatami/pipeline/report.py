@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from tatami import graph
-from tatami.errors import TatamiError
 from tatami.files import write_atomically
 from tatami.graph.costs import costs
 from tatami.pipeline.anchors import anchors_seen
 from tatami.pipeline.artifact import Source, path_of, read_parts, read_run
 from tatami.pipeline.explain import what_it_sees
 from tatami.pipeline.ledger import Ledger
-from tatami.pipeline.plan import held_out_of
+from tatami.pipeline.plan import held_out_of, reopened, validation_of
 from tatami.pipeline.prove import ledger
 from tatami.pipeline.stages import open_stage, stages_of
 from tatami.program.forward import is_quantized
@@ -26,6 +25,12 @@ from tatami.see.rows import LedgerRow, Stage
 from tatami.train.run import EVALUATIONS, LOG, Run, read_rows
 from tatami.types import Picture
 from tatami.types.progress import Progress, quiet
+
+NOTHING_ELSE = (
+    "Nothing was held out: these are the pictures that the network learned from, and the figures "
+    "say nothing about others."
+)
+"""What a page says of a run that has no other pictures."""
 
 PAGE = "report.html"
 UNITS = {"": "relative", "px": "pixels"}
@@ -76,15 +81,16 @@ def report(
         progress: Takes up how far it is.
 
     Raises:
-        TatamiError: For a run that is not over or has no test split, and without matplotlib.
+        TatamiError: For a run that is not over, and without matplotlib.
     """
     folder = path_of(run)
     settings = read_run(folder)
     data = held_out_of(settings)
     if data is None:
-        raise TatamiError(
-            "the run has no test split", file=folder, hint="name one when it is trained"
-        )
+        data = validation_of(settings)
+    if data is None:  # there is something to see all the same
+        data = reopened(settings)
+        progress(NOTHING_ELSE, 0, 0)
     paths = stages_of(folder)
     stages = [] if proof else [open_stage(path, trust=trust) for path in paths]
     found = proof or ledger(stages, data, progress=progress)
@@ -126,7 +132,8 @@ def build_page(
         drawings.append(anchors_seen(anchored, data, data.samples[place]))
     page = Report(
         title=f"{run.model} on {Path(run.data.root).name}",
-        lead=f"Trained on {run.data.split}, measured on {data.split}: {len(data)} pictures.",
+        lead=f"Trained on {run.data.split}, measured on {data.split}: {len(data)} pictures."
+        + (f" {NOTHING_ELSE}" if _learned_all(run) else ""),
         summary={
             "pictures a second": f"{evaluated.pictures_per_second or 0.0:.1f}",
             "proof": "passed" if proof.passed else "FAILED",
@@ -146,6 +153,11 @@ def build_page(
     )
     page = task.page(page, last.predictor, data, evaluated)
     return replace(page, pictures_note=f"{page.pictures_note}.")
+
+
+def _learned_all(run: Run) -> bool:
+    """Tell whether a run has no pictures but those that it learned from."""
+    return run.data.test_split is None and run.data.hold_out is None and run.data.validate is None
 
 
 def _ledger(proof: Ledger) -> list[LedgerRow]:
