@@ -340,6 +340,8 @@ def _ledger(ledger: Sequence[LedgerRow], measure: str = "mAP@0.5") -> str:
     verdict = (
         f'<p class="outside">✗ {failed} of {len(ledger)} rows outside their bound.</p>'
         if failed
+        else '<p class="held">✓ The only row is within its bound.</p>'
+        if len(ledger) == 1
         else f'<p class="held">✓ All {len(ledger)} rows within their bounds.</p>'
     )
     return verdict + _table(columns, rows, kind="ledger")

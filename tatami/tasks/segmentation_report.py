@@ -44,8 +44,8 @@ def segmentation_page(
         },
         colors=data.colors,
         pictures=_shown(segmenter, data, places),
-        pictures_note=f"{page.pictures_note}; of {len(places)} pictures looked at those with the "
-        "least pixels right come first; pixels without a class show the picture alone",
+        pictures_note=f"{page.pictures_note}; of the {len(places)} pictures looked at those with "
+        "the fewest pixels right come first; pixels without a class show the picture alone",
         panels=PANELS,
         per_class=[
             ClassResult(
@@ -64,7 +64,7 @@ def segmentation_page(
 
 
 def _shown(segmenter: Segmenter, data: LabeledMasks, places: Sequence[int]) -> list[Shown]:
-    """Lay the classes over the pictures in which the least pixels are right."""
+    """Lay the classes over the pictures in which the fewest pixels are right."""
     to_data = class_order(segmenter.spec.classes, data.classes)
     looked = []
     for place in places:

@@ -20,6 +20,36 @@ from tatami.types import Boxes, Detections, Picture, Size
 
 CLASSES = ("cat", "dog", "猫")
 
+CONES = np.array(
+    [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+)
+LAB = np.array(
+    [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+)
+# Machado et al. 2009, "A Physiologically-based Model for Simulation of Color Vision Deficiency".
+DEUTERANOPIA = np.array(
+    [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ]
+)
+PROTANOPIA = np.array(
+    [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ]
+)
+
 
 def gray(width: int, height: int) -> Picture:
     return np.full((height, width, 3), 127, np.uint8)
@@ -127,6 +157,42 @@ def test_ink_reads_on_every_color() -> None:
     for color in COLORS:
         dark, light = sorted([luminance(color), luminance(ink_on(color))])
         assert (light + 0.05) / (dark + 0.05) > 3  # WCAG's floor for graphics
+
+
+def test_ten_classes_have_ten_colors_that_can_be_told_apart() -> None:
+    def oklab(color: tuple[int, int, int], seen_as: np.ndarray) -> np.ndarray:  # Ottosson 2020
+        part = np.array(color) / 255
+        linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
+        cones = np.cbrt(CONES @ np.clip(seen_as @ linear, 0, 1))
+        return LAB @ cones
+
+    assert len(set(COLORS)) == 10
+    for seen_as, least in ((np.eye(3), 0.15), (DEUTERANOPIA, 0.075), (PROTANOPIA, 0.075)):
+        places = [oklab(color, seen_as) for color in COLORS]
+        apart = [np.linalg.norm(a - b) for i, a in enumerate(places) for b in places[:i]]
+        assert min(apart) > least
+    assert class_color(10) == class_color(0)
+
+
+def test_labels_give_way_to_each_other() -> None:
+    box = [[100.0, 100.0, 200.0, 200.0]]
+    both = Detections.of(box * 2, [0.9, 0.8], [0, 4])
+    drawn = draw_detections(gray(300, 300), both, CLASSES)
+    alone = draw_detections(gray(300, 300), Detections.of(box, [0.9], [0]), CLASSES)
+    assert (drawn[80:100] == alone[80:100]).all()  # the better one stands above its box
+    assert (drawn[103:197, 110:190] == class_color(4)).all(axis=2).sum() > 300  # this one inside
+
+
+def test_a_note_is_written_behind_the_label() -> None:
+    boxes = Boxes.of([[50, 100, 200, 200], [50, 220, 200, 290]], [0, 0])
+    plain = draw_boxes(gray(300, 300), boxes, CLASSES)
+    noted = draw_boxes(gray(300, 300), boxes, CLASSES, notes=("", "missed"))
+    assert (plain[:200] == noted[:200]).all()
+    assert (noted[200:220] == class_color(0)).all(axis=2).sum() > (
+        (plain[200:220] == class_color(0)).all(axis=2).sum() + 200
+    )
+    large = draw_boxes(gray(300, 300), boxes, CLASSES, text_height=40)
+    assert painted(large, 0)[1] < painted(plain, 0)[1]
 
 
 def test_fit_keeps_the_shape() -> None:
