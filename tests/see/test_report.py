@@ -377,3 +377,22 @@ def test_a_label_can_be_read_on_a_small_picture() -> None:
     assert drawn.shape == (640, 640, 3)
     rows, _ = np.nonzero((drawn[:190, 150:] == class_color(0)).all(axis=2))
     assert rows.max() - rows.min() > 20  # the label above its box, of 640
+
+
+def test_hostile_names_in_sentences_are_only_text() -> None:
+    other = f"other {HOSTILE}"
+    page = render(
+        Report(
+            title="t",
+            stages=[Stage(HOSTILE, "a", 0.5), Stage(other, "b", 0.4)],
+            classes=(HOSTILE, other),
+            per_class=[ClassResult(HOSTILE, 1, 0.5), ClassResult(other, 1, 0.6)],
+            confusion=[[1, 2, 1], [0, 3, 0], [1, 0, 0]],
+            pictures=[wrong("a", **{HOSTILE: 1, "b": 1})],
+            mistakes=Mistakes(2, 1, {HOSTILE: 1, "b": 1}),
+        )
+    )
+    assert_closed(page)
+    said = [part.split("</p>")[0] for part in page.split('<p class="said">')[1:]]
+    assert len(said) == 4
+    assert not [part for part in said if "<" in part or "\u202e" in part or "\x00" in part]
