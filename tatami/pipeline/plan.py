@@ -157,10 +157,7 @@ def plan(asked: Asked, team: Team, progress: Progress) -> tuple[Run, Any]:
     validate = rule_for(
         source.validate, recipe.patience, task.splits(source.root, source.format), split, test_split
     )
-    if validate is None:
-        if source.hold_out is None and test_split in (None, split):
-            progress(NOTHING_HELD, 0, 0)
-    else:
+    if validate is not None:
         recipe = dataclasses.replace(recipe, evaluate_every=recipe.evaluate_every or 1)
         if is_part(validate):
             data, _ = parted(task, data, validate)
@@ -168,6 +165,8 @@ def plan(asked: Asked, team: Team, progress: Progress) -> tuple[Run, Any]:
     data, unreadable = task.readable(data, source.skip, progress)
     if unreadable:
         tell_skipped({"unreadable-picture": unreadable}, progress)
+    if validate is None and source.hold_out is None and test_split in (None, split):
+        progress(NOTHING_HELD, 0, 0)
     marks = task.fingerprint(data)
     spec, settings = task.plan(row, data, recipe, settings, progress)
     provenance = {
