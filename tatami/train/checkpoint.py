@@ -113,7 +113,9 @@ def save_weights(
         about: What the file's metadata say of them.
     """
     contiguous = {key: tensor.contiguous() for key, tensor in tensors.items()}
-    write_atomically(path, safetensors.torch.save(contiguous, dict(about) if about else None))
+    # One entry: safetensors writes several in an order that differs from time to time.
+    metadata = {"about": json.dumps(dict(about))} if about else None
+    write_atomically(path, safetensors.torch.save(contiguous, metadata))
 
 
 def read_about(path: Path) -> dict[str, str]:
@@ -125,8 +127,8 @@ def read_about(path: Path) -> dict[str, str]:
     """
     try:
         with safetensors.safe_open(path, "pt") as file:
-            return dict(file.metadata() or {})
-    except safetensors.SafetensorError as error:
+            return dict(json.loads((file.metadata() or {})["about"]))
+    except (safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
         raise TatamiError(
             f"not a whole safetensors file: {error}", file=path, hint="remove it, and resume"
         ) from error

@@ -169,6 +169,32 @@ def test_patience(colors: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert "step 18, the best top1 on val: 0.75" in weights_of(again)
 
 
+class Killed(Exception):
+    """As good as a kill: nothing more is written."""
+
+
+@pytest.mark.parametrize("at", [1, 3, 4, 9])
+def test_killed_and_gone_on_with_it_chooses_the_same(colors: Path, tmp_path: Path, at: int) -> None:
+    """In the middle of an epoch, and behind an evaluation whose step has no checkpoint yet."""
+    asked = {**QUICK, "validate": "val", "patience": 3}
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    train("lenet5", colors, whole, **asked)
+
+    def kill(stage: str, done: int, total: int, note: str = "") -> None:
+        if (stage, done) == ("Training", at):
+            raise Killed
+
+    for again in (False, True):
+        with pytest.raises(Killed):
+            resume(run, progress=kill) if again else train(
+                "lenet5", colors, run, progress=kill, **asked
+            )
+    resume(run)
+    assert_equal(run, whole)
+    best = "best.safetensors"
+    assert (run / best).read_bytes() == (whole / best).read_bytes()
+
+
 def test_a_part_of_what_is_learned_from(colors: Path, tmp_path: Path) -> None:
     """The two parts share no picture, and are found again."""
     run, heard = tmp_path / "run", Listener()

@@ -82,6 +82,25 @@ def test_ctrl_c_of_a_team(
     assert result.returncode == 0, result.stderr
 
 
+def test_patience_of_a_team(
+    training: Callable[..., list[str]], environment: dict[str, str], tmp_path: Path
+) -> None:
+    """One process evaluates, and all end after the same step; nothing becomes better here."""
+    run = tmp_path / "run"
+    more = ("--epochs", "40", "--learning-rate", "1e-12", "--validate", "4", "--patience", "1")
+    result = subprocess.run(
+        [sys.executable, *TEAM, "-m", "tatami", *training(run, *more)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "no better figure in 1 evaluations: ended after step" in result.stderr
+    assert steps_done(run) < 80
+
+
 @pytest.mark.parametrize("beside", [("--patience", "3"), ("--validate", "0.1")])
 def test_a_resumed_run_validates_as_it_began(
     tatami: Tatami, tmp_path: Path, beside: tuple[str, str]
