@@ -75,7 +75,7 @@ class ListedModel:
         task: What it is for.
         input: The paper's input, width by height.
         paper: Where it is from.
-        forms: What it needs at some widths and inputs, the paper's first.
+        forms: What it needs at some widths and inputs, the paper's first where it was measured.
         measured: What it reached.
     """
 
@@ -110,24 +110,20 @@ class Catalog:
         return {model.name: model.to_json() for model in self.models}
 
     def tables(self) -> list[Table]:
-        """Lay the networks out, a row each: at the paper's input, or the largest form that fits."""
-        sizes = ("param.", "m.-a.", "RAM", "flash")
-        if self.fit:
-            columns = (
-                words("model", flexible=1),
-                words("task"),
-                *numbers("width", "input", *sizes),
-            )
-            rows = tuple(
-                (model.name, model.task, f"{form.width:g}", form.size, *_sizes(form))
-                for model in self.models
-                for form in model.forms[:1]
-            )
-            return [Table(columns, rows)]
+        """Lay the networks out, a table for each task and a row for each network.
+
+        A row is of the paper's form, where it was measured, or of the largest one that fits.
+        """
         columns = (
-            words("model", flexible=1), words("task"), *numbers("input", *sizes), words("reached"),
-        )  # fmt: skip
-        return [Table(columns, tuple(_row(model) for model in self.models))]
+            words("model", flexible=1),
+            *numbers("width", "input", "param.", "m.-a.", "RAM", "flash"),
+            words("reached"),
+        )
+        tasks = dict.fromkeys(model.task for model in self.models)
+        return [
+            Table(columns, tuple(_row(one) for one in self.models if one.task == task), title=task)
+            for task in tasks
+        ]
 
     def lines(self) -> list[str]:
         """Say what the columns mean, and how to go on."""
@@ -209,11 +205,15 @@ def _limits(fit: str) -> tuple[int, int]:
 
 
 def _row(model: ListedModel) -> tuple[str, ...]:
-    paper = [form for form in model.forms if (form.width, form.size) == (1.0, model.input)]
-    sizes = _sizes(paper[0]) if paper else ("",) * 4
-    best = model.measured[0] if model.measured else None
+    """Lay out a network in its first form, with what that one reached, or else another."""
+    shown = [(form.width, form.size) for form in model.forms[:1]]
+    reached_by = sorted(model.measured, key=lambda one: (one.width, one.size) not in shown)
+    best = reached_by[0] if reached_by else None
     reached = "" if best is None else f"{best.float32} {best.data}"
-    return (model.name, model.task, model.input, *sizes, reached)
+    if not model.forms:
+        return (model.name, "1", model.input, "", "", "", "", reached)
+    form = model.forms[0]
+    return (model.name, f"{form.width:g}", form.size, *_sizes(form), reached)
 
 
 def _sizes(form: Form) -> tuple[str, str, str, str]:

@@ -33,7 +33,7 @@ class Needs:
     """What a network needs in 8 bits.
 
     Args:
-        parameters: Numbers that are learned.
+        parameters: Numbers that training changes, as papers count them.
         multiply_adds: Of a picture: at most, where regions are looked at.
         arena: Bytes of the program's memory for values.
         weights: Bytes of its constants.
@@ -89,7 +89,7 @@ def needs(name: str, size: Size | None = None, width: float = 1.0) -> Needs:
     needed = {need.name: need.amount for need in
               backend.footprint(plan, backend.emit(plan)).needs}  # fmt: skip
     return Needs(
-        counted.parameters,
+        sum(part.learned or part.total.parameters for part in counted.parts),
         counted.multiply_adds,
         sum(one.memory for one in plan.networks.values()),
         sum(one.weights for one in plan.networks.values()),
