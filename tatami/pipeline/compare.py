@@ -235,7 +235,7 @@ def compare(
         split: The split of the set; None: the only one.
         format: The format of the set; None: it is recognized.
         skip: Kinds of problems to leave out.
-        hold_out: For classification, how many pictures to hold out of the only split.
+        hold_out: Measure on pictures held out: "10000" of them, or "0.2" of every class.
         pictures: Evaluate on the first of the pictures only; None: on all.
         every: Whether to take every ONNX file of a run folder, not only network.onnx.
         metric: What is good: for detection "voc07" (mAP) or "ap50"; None: the task's first.

@@ -105,8 +105,8 @@ def evaluate(
         split: The split of the set; None: the only one, and in the set of the run what it held out.
         format: The format of the set; None: it is recognized.
         skip: Kinds of problems to leave out, as unreadable-picture.
-        hold_out: For classification, measure on pictures held out of the only split: "10000", or
-            with a seed "10000:7".
+        hold_out: Measure on pictures held out of the split that is trained on: "10000" of them,
+            "0.2" of every class, or with a seed "0.2:7".
         tiling: For segmentation, run in tiles at full resolution, overlapping by this many pixels.
         tta: For segmentation, average over flips and 90-degree rotations.
         options: What else may be chosen, by name: for detection "score", "at", "iou", "difficult",

@@ -151,7 +151,8 @@ def train(
         partial: Whether to take of ``initial``, another network, only the first layers that fit.
         train_split: The split to learn from; None: trainval, else train.
         test_split: The split to evaluate on; None: test, else val.
-        hold_out: Pictures of the only split to evaluate on, as 10000 or "10000:SEED".
+        hold_out: Pictures of the training split to evaluate on: 10000 of them, or "0.2" of every
+            class; with a seed, "0.2:SEED".
         format: The set's format; None: it is recognized.
         skip: Kinds of problems in the data to leave out.
         validate: What the best weights are chosen by: a split, or a part of the one to learn from,

@@ -114,8 +114,11 @@ def test_evaluate(command: Command, trained: Path, data: Path, capsys) -> None:
     assert turned["confusion"] != answer["confusion"]
     assert command("evaluate", trained, *arguments, "--diagnose") == 2
     assert "--diagnose: it is an option of a detector" in capsys.readouterr().err
-    assert command("evaluate", trained, *arguments, "--hold-out", 2) == 2
-    assert "--hold-out: only sets with one class" in capsys.readouterr().err
+    capsys.readouterr()
+    assert command("evaluate", trained, *arguments, "--hold-out", 2, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["split"] == "2 of val"
+    assert command("evaluate", trained, *arguments, "--hold-out", 400) == 2
+    assert "--hold-out: 400 of " in capsys.readouterr().err
 
 
 def test_predict_lays_classes_over_pictures(
@@ -167,7 +170,8 @@ def test_a_resumed_run_needs_the_same_masks(
     [
         (("--anchors", 3), "is for detectors"),
         (("--label-smoothing", 0.1), "is for classifiers"),
-        (("--hold-out", 3), "only sets with one class a picture"),
+        (("--hold-out", 400), "none would be left"),
+        (("--hold-out", "1.5"), "is not a number of pictures to hold out"),
         (("--augment", "mosaic=0.5"), "a mosaic is for detectors"),
         (("--class-weights", "1,2"), "are no weights of 3 classes"),
         (("--class-weights", "1,2,x"), "are no weights of classes"),
