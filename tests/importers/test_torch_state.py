@@ -558,10 +558,10 @@ def test_a_state_is_put_by_its_names_and_a_table(network, module, saved, run_mod
 @pytest.mark.parametrize(
     ("change", "table", "says"),
     [
-        ({}, {}, "'norm.running_mean', for 'norm.running_mean' of the state, is no weight"),
+        ({}, {}, "'norm.running_mean', for 'norm.running_mean' of the state, is not a weight"),
         ({"conv.weight": None}, TABLE, "gives no conv.weight"),
         ({"conv.weight": reals(4, 3, 1, 1)}, TABLE, r"shape \(4, 3, 1, 1\), .* \(4, 3, 3, 3\)"),
-        ({"more": reals(4)}, TABLE, "'more', for 'more' of the state, is no weight"),
+        ({"more": reals(4)}, TABLE, "'more', for 'more' of the state, is not a weight"),
         ({"more": reals(4)}, {**TABLE, "more": "norm.mean"}, "is given twice"),
         ({}, {**TABLE, "typo": "norm.mean"}, "the table names 'typo'"),
         ({}, {**TABLE, "norm.bias": "-"}, "gives no norm.bias"),
