@@ -196,9 +196,7 @@ class TwoStageInC(StructureInC):
 
     def open(self, folder: Path, machine: Machine) -> CompiledTwoStage:
         """Run a shipped folder as a detector, with the best kernels."""
-        return CompiledTwoStage(
-            folder, machine.propose, target=machine.target, built=machine.built
-        )
+        return CompiledTwoStage(folder, machine.propose, target=machine.target, built=machine.built)
 
 
 TWO_STAGE_IN_C = TwoStageInC()
