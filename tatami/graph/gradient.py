@@ -2,8 +2,8 @@
 
 D. E. Rumelhart, G. E. Hinton, R. J. Williams, "Learning representations by back-propagating
 errors", Nature 323, 1986; in general, A. Griewank and A. Walther, "Evaluating Derivatives", 2008,
-section 3.2. Nodes are visited from the last to the first, each by its function of
-graph/operators_backward.py; the gradients that several readers give one value are summed.
+section 3.2. Nodes are visited from the last to the first, each by the derivative of its row in
+graph/operators/; the gradients that several readers give one value are summed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import onnx_ir as ir
 
 from tatami.errors import TatamiError
 from tatami.graph.network import Network, shape_of
-from tatami.graph.operators_backward import BACKWARD, Array
+from tatami.graph.operators import OPERATORS
+from tatami.graph.operators.row import Array
 from tatami.graph.run import values
 from tatami.types import Float32
 
@@ -82,14 +83,15 @@ def _backward(
         dy = found.get(name) if name in wanted else found.pop(name, None)
         if dy is None:
             continue
-        if node.op_type not in BACKWARD:
+        backward = OPERATORS[node.op_type].backward
+        if backward is None:
             raise TatamiError(
                 f"{node.op_type} '{name}' has no derivative",
                 hint="take the network in float32 that this one was made from",
             )
         inputs = [_array(value, computed) for value in node.inputs]
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # as in graph/run.py
-            parts = BACKWARD[node.op_type](node, inputs, computed[name], dy)
+            parts = backward(node, inputs, computed[name], dy)
         for value, part in zip(node.inputs, parts, strict=False):  # weights at the end have none
             if value is not None and value.name in moved:
                 known = found.get(value.name)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tatami.ops.conv import multiply_adds
+from tatami.ops.elementwise import FUNCTIONS
 
 
 @dataclass(frozen=True)
@@ -142,49 +143,24 @@ class Node:
 Kind = Literal["product", "samples", "moves", "view", "storage"]
 
 KINDS: dict[str, Kind] = {
-    "Add": "samples",
-    "AveragePool": "moves",
-    "BatchNormalization": "samples",
-    "Clip": "samples",
-    "Concat": "moves",
-    "Conv": "product",
-    "ConvTranspose": "product",
-    "DequantizeLinear": "storage",
-    "Div": "samples",
-    "Dropout": "view",
-    "Exp": "samples",
-    "Flatten": "view",
-    "Gemm": "product",
-    "GlobalAveragePool": "moves",
-    "GlobalMaxPool": "moves",
-    "Identity": "view",
-    "LeakyRelu": "samples",
-    "MatMul": "product",
-    "MaxPool": "moves",
-    "MaxUnpool": "moves",
-    "Mul": "samples",
-    "Pad": "moves",
-    "QuantizeLinear": "storage",
-    "ReduceL2": "product",
-    "Relu": "samples",
-    "Reshape": "view",
-    "Resize": "moves",
-    "Sigmoid": "samples",
-    "Slice": "moves",
-    "Softmax": "moves",
-    "SpaceToDepth": "moves",
-    "Squeeze": "view",
-    "Sub": "samples",
-    "Tanh": "samples",
-    "Transpose": "moves",
-    "Unsqueeze": "view",
+    **dict.fromkeys(FUNCTIONS, "samples"),
+    **dict.fromkeys(("Add", "BatchNormalization", "Clip", "Div", "Mul", "Sub"), "samples"),
+    **dict.fromkeys(("Conv", "ConvTranspose", "Gemm", "MatMul", "ReduceL2"), "product"),
+    **dict.fromkeys(("DequantizeLinear", "QuantizeLinear"), "storage"),
+    **dict.fromkeys(("Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"), "view"),
 }
-"""Of every operator of the table in graph/operators.py.
+"""Of every operator that does more than move its samples.
 
 product: adds up products.  samples: works on each sample by itself, and so joins the layer before.
 moves: reads its inputs and writes its result, with no product added up.  view: the same samples
 under another name or shape, which no program need move.  storage: how a value is stored.
 """
+
+
+def kind_of(operator: str) -> Kind:
+    """Say what an operator is to a machine: moves, where nothing else is said."""
+    return KINDS.get(operator, "moves")
+
 
 _SETTINGS = (
     *("Clip", "Dropout", "MaxUnpool", "Pad", "ReduceL2", "Reshape", "Resize", "Slice", "Squeeze"),
@@ -242,7 +218,7 @@ def count(nodes: Iterable[Node]) -> tuple[Cost, ...]:
     for node in nodes:
         if _is_storage(node):
             continue
-        source = node.inputs[0] if KINDS[node.operator] != "samples" else _varying(node)
+        source = node.inputs[0] if kind_of(node.operator) != "samples" else _varying(node)
         before = None if source is None else made.get(source)
         if before is not None and _joins(node, before):
             before.nodes.append(node)
@@ -278,10 +254,10 @@ def _joins(node: Node, before: _Layer) -> bool:
     if not _alone(before.output) or before.nodes[-1].operator == "QuantizeLinear":
         return False
     quantizes = node.operator == "QuantizeLinear"
-    if KINDS[before.nodes[0].operator] == "view":  # it makes nothing; it may be a view of bytes
+    if kind_of(before.nodes[0].operator) == "view":  # it makes nothing; it may be a view of bytes
         source = before.nodes[0].inputs[0]
         return quantizes and source is not None and _stored(source).item == 1
-    return quantizes or KINDS[node.operator] == "samples"
+    return quantizes or kind_of(node.operator) == "samples"
 
 
 def _varying(node: Node) -> Value | None:
@@ -338,7 +314,7 @@ def _cost(layer: _Layer, counted: set[Value]) -> Cost:
         0 if product is None else product(head),
         parameters,
         weight_bytes,
-        0 if KINDS[head.operator] == "view" else moved,
+        0 if kind_of(head.operator) == "view" else moved,
         layer.output.name,
     )
 

@@ -22,25 +22,22 @@ from numpy.typing import NDArray
 from tatami.errors import TatamiError
 from tatami.graph.attributes import constant, integer, label, place
 from tatami.graph.network import Network
+from tatami.graph.operators.table import OPERATORS, with_role
 from tatami.graph.passes.drop_identity import drop_identity, drop_unused
 from tatami.graph.run import values
 from tatami.shrink.calibrate import Method, Observation, Range, choose_range, merge
 from tatami.types import Float32, Float64, InputSpec, Spec
 
-WITH_WEIGHTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-ACTIVATIONS = ("LeakyRelu", "Relu", "Clip")
+WITH_WEIGHTS = with_role("sum")
+ACTIVATIONS = with_role("joins")
 """They join the sum before them, so nothing is rounded between."""
-SAME_RANGE = (
-    *("MaxPool", "GlobalMaxPool", "Concat", "Reshape", "Flatten", "Transpose", "Pad"),
-    *("Squeeze", "Unsqueeze", "SpaceToDepth", "MaxUnpool", "Slice", "Resize"),
-)
+ORDERS = with_role("orders")
+"""Between the last layer and an output they would have it rounded for nothing."""
+SAME_RANGE = with_role("orders", "moves")
 """They move samples, or take means of them: all of their values share one range."""
-ORDERS = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze")
-"""Those among them that only reorder samples: between the last layer and an output they would have
-it rounded for nothing."""
-_SETTINGS = ("Clip", "MaxUnpool", "Pad", "Reshape", "Resize", "Slice", "Squeeze", "Unsqueeze")
+OTHERS = with_role("steps")
+_SETTINGS = tuple(name for name, row in OPERATORS.items() if row.settings)
 """Their inputs after the first say how or where, and are not quantized."""
-OTHERS = ("Add", "AveragePool", "GlobalAveragePool", "Sigmoid", "Tanh")
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,6 @@ from torch import Tensor
 from tatami import graph
 from tatami.errors import TatamiError
 from tatami.graph.gradient import gradient
-from tatami.graph.operators import OPERATORS
-from tatami.graph.operators_backward import BACKWARD
 from tatami.models import blocks
 from tatami.models.export import to_network
 from tatami.models.table import MODELS
@@ -340,12 +338,6 @@ def test_an_operator_is_as_in_autograd(name, network_of):
     assert x.grad is not None
     (found,) = gradient(network, images, {"map": seed}, ["images"]).values()
     assert_close(found, x.grad.numpy())
-
-
-def test_every_operator_but_rounding_has_a_derivative():
-    assert set(OPERATORS) - set(BACKWARD) == {"QuantizeLinear", "DequantizeLinear"}
-    compared = {one.op_type for nodes, _, _ in CASES.values() for one in nodes}
-    assert compared == set(BACKWARD)
 
 
 def test_every_value_of_residual_and_dense_blocks(network_of):

@@ -1,0 +1,99 @@
+"""Functions of single samples, and two values sample by sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+from tatami.graph.attributes import real
+from tatami.graph.operators.row import (
+    Array,
+    Inputs,
+    Operator,
+    Role,
+    check_constants,
+    same_backward,
+    to_shape_of,
+)
+from tatami.ops.activation import clip, clip_backward
+from tatami.ops.elementwise import FUNCTIONS, Function
+
+
+def _clip(node: ir.Node, inputs: Inputs) -> Array:
+    low, high = (inputs[i] if i < len(inputs) else None for i in (1, 2))
+    return clip(
+        inputs[0],
+        -np.inf if low is None else float(low),
+        np.inf if high is None else float(high),
+    )
+
+
+def _add_backward(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
+    return to_shape_of(inputs[0], dy), to_shape_of(inputs[1], dy)
+
+
+def _subtract_backward(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
+    return to_shape_of(inputs[0], dy), to_shape_of(inputs[1], -dy)
+
+
+def _multiply_backward(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
+    a, b = inputs
+    return to_shape_of(a, dy * b), to_shape_of(b, dy * a)
+
+
+def _divide_backward(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
+    a, b = inputs
+    return to_shape_of(a, dy / b), to_shape_of(b, -dy * y / b)
+
+
+def _clip_backward(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
+    low, high = (inputs[i] if i < len(inputs) else None for i in (1, 2))
+    least = -np.inf if low is None else float(low)
+    most = np.inf if high is None else float(high)
+    return (clip_backward(inputs[0], dy, least, most),)
+
+
+# Functions of one number: a row each of ops/elementwise.py ----------------------------------------
+
+
+def _row(function: Function) -> Operator:
+    """Make the row of a function."""
+
+    def evaluate(node: ir.Node, inputs: Inputs) -> Array:
+        return np.asarray(function.of(inputs[0], **parameters_of(node, function)), inputs[0].dtype)
+
+    def backward(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
+        assert function.slope is not None
+        slope = function.slope(inputs[0], y, **parameters_of(node, function))
+        return (np.asarray(dy * slope, dy.dtype),)
+
+    return Operator(
+        function.name,
+        evaluate,
+        None if function.slope is None else backward,
+        role=_ROLES.get(function.name, "steps"),
+    )
+
+
+def parameters_of(node: ir.Node, function: Function) -> dict[str, float]:
+    """Read the parameters of a function from its node."""
+    return {name: real(node, name, value) for name, value in function.parameters.items()}
+
+
+_ROLES: Mapping[str, Role] = {"Relu": "joins", "LeakyRelu": "joins", "Exp": "float"}
+"""Of the functions that are no table of bytes: an exponential has no range that bytes hold."""
+
+ROWS = (
+    Operator("Add", lambda node, x: np.add(x[0], x[1]), _add_backward, role="steps"),
+    Operator("Clip", _clip, _clip_backward, check_constants, role="joins", settings=True),
+    Operator("Div", lambda node, x: np.divide(x[0], x[1]), _divide_backward),
+    Operator(
+        "Dropout", lambda node, x: np.asarray(x[0]), same_backward, role="name", settings=True
+    ),
+    Operator("Identity", lambda node, x: np.asarray(x[0]), same_backward, role="name"),
+    Operator("Mul", lambda node, x: np.multiply(x[0], x[1]), _multiply_backward),
+    Operator("Sub", lambda node, x: np.subtract(x[0], x[1]), _subtract_backward),
+    *(_row(function) for function in FUNCTIONS.values()),
+)

@@ -1,0 +1,188 @@
+"""Operators that move samples, or take means of them, and compute nothing new."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import onnx_ir as ir
+
+from tatami.graph.attributes import (
+    constant,
+    integer,
+    integers,
+    pad_widths,
+    resize_taps_of,
+    slices_of,
+    text,
+)
+from tatami.graph.network import shape_of
+from tatami.graph.operators.row import (
+    Array,
+    Inputs,
+    Operator,
+    same_backward,
+    value_at,
+    weight_at,
+    wrong,
+)
+from tatami.ops.pad import PadMode, pad
+from tatami.ops.resize import resize, resize_backward
+from tatami.ops.space_to_depth import depth_to_space, space_to_depth
+
+
+def _pad(node: ir.Node, inputs: Inputs) -> Array:
+    value = inputs[2] if len(inputs) > 2 else None
+    mode = cast("PadMode", text(node, "mode", "constant"))
+    return pad(inputs[0], pad_widths(node), mode, 0.0 if value is None else float(value))
+
+
+def _reshape(node: ir.Node, inputs: Inputs) -> Array:
+    x, target = inputs
+    keep_zero = integer(node, "allowzero", 0)
+    shape = [
+        x.shape[axis] if side == 0 and not keep_zero else int(side)
+        for axis, side in enumerate(target)
+    ]
+    return cast("Array", x.reshape(shape))
+
+
+def _flatten(node: ir.Node, inputs: Inputs) -> Array:
+    x = inputs[0]
+    axis = integer(node, "axis", 1)
+    return cast("Array", x.reshape(int(np.prod(x.shape[:axis], dtype=np.int64)), -1))
+
+
+def _transpose(node: ir.Node, inputs: Inputs) -> Array:
+    x = inputs[0]
+    return cast("Array", x.transpose(integers(node, "perm", tuple(reversed(range(x.ndim))))))
+
+
+def _to_known_shape(node: ir.Node, inputs: Inputs) -> Array:
+    """Do what Squeeze and Unsqueeze do, the result's shape being known."""
+    return cast("Array", inputs[0].reshape(shape_of(node.outputs[0])))
+
+
+def _resize(node: ir.Node, inputs: Inputs) -> Array:
+    return resize(inputs[0], *resize_taps_of(node))
+
+
+def _check_pad(node: ir.Node) -> None:
+    if text(node, "mode", "constant") not in ("constant", "edge", "reflect"):
+        raise wrong(node, f"has the mode {text(node, 'mode', '')}")
+    for index in range(1, len(node.inputs)):
+        if node.inputs[index] is not None:
+            weight_at(node, index)
+    pads, axes = weight_at(node, 1), constant(node, 3)
+    rank = len(shape_of(value_at(node, 0)))
+    chosen = np.arange(rank) if axes is None else axes
+    if pads.shape != (2 * len(chosen),) or not all(-rank <= axis < rank for axis in chosen):
+        raise wrong(node, f"has pads that do not fit {rank} axes")
+    if any(min(width) < 0 for width in pad_widths(node)):
+        raise wrong(node, "crops (a negative pad)")
+
+
+def _check_slice(node: ir.Node) -> None:
+    settings = [weight_at(node, 1), weight_at(node, 2)]
+    for index in (3, 4):
+        if len(node.inputs) > index and node.inputs[index] is not None:
+            settings.append(weight_at(node, index))
+    rank = len(shape_of(value_at(node, 0)))
+    axes, steps = constant(node, 3), constant(node, 4)
+    count = rank if axes is None else len({int(axis) % rank for axis in axes})
+    if len({array.shape for array in settings}) > 1 or settings[0].size > count:
+        raise wrong(node, f"has starts, ends, axes and steps that do not fit {rank} axes")
+    if axes is not None and not all(-rank <= axis < rank for axis in axes):
+        raise wrong(node, f"cuts an axis that {rank} axes have not")
+    if steps is not None and not steps.all():
+        raise wrong(node, "has a step of 0")
+    sides = tuple(
+        len(range(length)[taken])
+        for length, taken in zip(shape_of(value_at(node, 0)), slices_of(node), strict=True)
+    )
+    if sides != shape_of(node.outputs[0]):
+        raise wrong(node, f"makes {sides}, not {shape_of(node.outputs[0])}")
+
+
+def _check_reshape(node: ir.Node) -> None:
+    weight_at(node, 1)
+
+
+def _check_resize(node: ir.Node) -> None:
+    resize_taps_of(node)
+
+
+def _check_space_to_depth(node: ir.Node) -> None:
+    shape, block = shape_of(value_at(node, 0)), integer(node, "blocksize", 1)
+    if len(shape) != 4 or block < 1 or shape[2] % block or shape[3] % block:
+        raise wrong(node, f"takes blocks of {block}x{block} of a value of shape {shape}")
+
+
+def _concat_backward(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
+    axis = integer(node, "axis", 0)
+    ends = np.cumsum([x.shape[axis] for x in inputs])
+    return tuple(np.split(dy, ends[:-1], axis=axis))
+
+
+def _slice_backward(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
+    dx = np.zeros_like(inputs[0])
+    dx[tuple(slices_of(node))] = dy
+    return (dx,)
+
+
+def _pad_backward(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
+    """Give a sample the gradients of all its copies; in the mode constant it has none."""
+    x, mode = inputs[0], text(node, "mode", "constant")
+    dx = dy
+    for axis, (before, after) in enumerate(pad_widths(node)):
+        length = x.shape[axis]
+        if mode == "constant":
+            dx = np.take(dx, range(before, before + length), axis=axis)
+        elif before or after:
+            places = np.arange(length)
+            source = np.pad(places, (before, after), mode=cast("Any", mode))
+            copies = np.asarray(source == places[:, None], dy.dtype)  # (length, padded length)
+            dx = np.moveaxis(np.tensordot(copies, dx, axes=(1, axis)), 0, axis)
+    return (dx,)
+
+
+def _transpose_backward(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
+    order = integers(node, "perm", tuple(reversed(range(dy.ndim))))
+    return (dy.transpose(np.argsort(order)),)
+
+
+def _resize_backward(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
+    rows, columns = resize_taps_of(node)
+    return (resize_backward(dy, inputs[0].shape, rows, columns),)
+
+
+ROWS = (
+    Operator(
+        "Concat",
+        lambda node, x: np.concatenate(x, axis=integer(node, "axis", 0)),
+        _concat_backward,
+        role="moves",
+    ),
+    Operator("Flatten", _flatten, same_backward, role="orders"),
+    Operator("Pad", _pad, _pad_backward, _check_pad, role="moves", settings=True),
+    Operator("Reshape", _reshape, same_backward, _check_reshape, role="orders", settings=True),
+    Operator("Resize", _resize, _resize_backward, _check_resize, role="moves", settings=True),
+    Operator(
+        "Slice",
+        lambda node, x: np.asarray(x[0][tuple(slices_of(node))]),
+        _slice_backward,
+        _check_slice,
+        role="moves",
+        settings=True,
+    ),
+    Operator(
+        "SpaceToDepth",
+        lambda node, x: space_to_depth(x[0], integer(node, "blocksize", 1)),
+        lambda node, x, y, dy: (depth_to_space(dy, integer(node, "blocksize", 1)),),
+        _check_space_to_depth,
+        role="moves",
+    ),
+    Operator("Squeeze", _to_known_shape, same_backward, role="orders", settings=True),
+    Operator("Transpose", _transpose, _transpose_backward, role="orders"),
+    Operator("Unsqueeze", _to_known_shape, same_backward, role="orders", settings=True),
+)

@@ -1,0 +1,37 @@
+"""The table of operators: a row each, of all families."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tatami.graph.operators import (
+    convolution,
+    elementwise,
+    matrix,
+    moving,
+    normalization,
+    pooling,
+    quantization,
+)
+from tatami.graph.operators.row import Operator, Role
+
+FAMILIES = (
+    convolution,
+    elementwise,
+    matrix,
+    moving,
+    normalization,
+    pooling,
+    quantization,
+)
+
+OPERATORS: Mapping[str, Operator] = {
+    row.name: row
+    for row in sorted((row for family in FAMILIES for row in family.ROWS), key=lambda row: row.name)
+}
+"""The closed set, in the order of the alphabet. Constant is read too, as an initializer."""
+
+
+def with_role(*roles: Role) -> tuple[str, ...]:
+    """Name the operators of some roles in quantization."""
+    return tuple(name for name, row in OPERATORS.items() if row.role in roles)
