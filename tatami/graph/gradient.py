@@ -8,7 +8,8 @@ graph/operators/; the gradients that several readers give one value are summed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -17,12 +18,12 @@ from tatami.errors import TatamiError
 from tatami.graph.network import Network, shape_of
 from tatami.graph.operators import OPERATORS
 from tatami.graph.operators.row import Array
-from tatami.graph.run import values
+from tatami.graph.run import Given, values
 from tatami.types import Float32
 
 
 def gradient(
-    network: Network, images: Float32, seed: Mapping[str, Float32], wanted: Collection[str]
+    network: Network, images: Given, seed: Mapping[str, Float32], wanted: Collection[str]
 ) -> dict[str, Float32]:
     """Differentiate the sum over s in seed of <seed[s], value s> with respect to some values.
 
@@ -30,7 +31,7 @@ def gradient(
 
     Args:
         network: The network; quantized ones have no derivative.
-        images: (n, 3, height, width) float32, as for ``graph.run``.
+        images: (n, 3, height, width) float32, or an array an input, as for ``graph.run``.
         seed: By the name of an output, or of any other value, its weight in the sum, of its shape
             with n in front.
         wanted: Names of values, as ``graph.values`` gives them.
@@ -48,20 +49,34 @@ def gradient(
     for name in (*seed, *wanted):
         if name not in known:
             raise TatamiError(f"the network has no value '{name}'", hint="name one that it makes")
-    size = shape_of(network.graph.inputs[0])[0]
     found = []
-    for start in range(0, max(len(images), 1), size):
-        part = slice(start, start + size)
-        computed = values(network, images[part], indices=True)
+    for part, batch in _parts(network, images):
+        computed = values(network, batch, indices=True)
         for name, weight in seed.items():
-            if weight.shape[1:] != computed[name].shape[1:] or len(weight) != len(images):
+            whole = computed[name].shape
+            if isinstance(images, np.ndarray) and whole:
+                whole = (len(images), *whole[1:])
+            if weight.shape != whole:
                 raise TatamiError(
-                    f"a seed of shape {weight.shape} does not fit '{name}', {computed[name].shape}",
+                    f"a seed of shape {weight.shape} does not fit '{name}', {whole}",
                     hint="give it the shape of its value",
                 )
         weights = {name: weight[part] for name, weight in seed.items()}
         found.append(_backward(network.graph, computed, weights, wanted))
+    if len(found) == 1:
+        return found[0]
     return {name: np.concatenate([batch[name] for batch in found]) for name in wanted}
+
+
+def _parts(network: Network, images: Given) -> Iterator[tuple[Any, Given]]:
+    """Divide what is given into batches of the network's own size: the part, and its arrays."""
+    sides = shape_of(network.graph.inputs[0])
+    if not isinstance(images, np.ndarray) or not sides:
+        yield ..., images
+        return
+    for start in range(0, max(len(images), 1), sides[0]):
+        part = slice(start, start + sides[0])
+        yield part, images[part]
 
 
 def _backward(

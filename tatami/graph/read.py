@@ -17,7 +17,7 @@ from tatami.graph.passes.lift_constants import lift_constants
 
 MAX_BYTES = 1 << 30
 """The largest file, and the largest sum of external data, that is read."""
-OPSETS = range(13, 24)
+OPSETS = range(13, 29)
 """Versions of the ONNX operator set whose meaning of the table's operators is the same."""
 
 AGAIN = "export the network again"

@@ -12,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tatami.errors import TatamiError
+from tatami.graph.attributes import weight
+from tatami.graph.network import shape_of
+from tatami.graph.operators import OPERATORS
 from tatami.ops import exponential, fixed_point, quantized
 from tatami.ops.activation import clip, leaky_relu, softmax, tanh
 from tatami.ops.conv import convolve
@@ -25,6 +28,7 @@ from tatami.ops.window import Window
 from tatami.program.steps import (
     Activate,
     Activation,
+    Apply,
     Arithmetic,
     AveragePool,
     Clamp,
@@ -35,6 +39,7 @@ from tatami.program.steps import (
     Function,
     L2Norm,
     Leaky,
+    Mapped,
     MaxPool,
     MaxTap,
     MaxUnpool,
@@ -54,7 +59,6 @@ from tatami.program.steps import (
     Slice,
     Softmax,
     SpaceToDepth,
-    Step,
     Table,
     ToFloat,
     Transpose,
@@ -105,16 +109,33 @@ def values(program: Program, inputs: Sequence[Array]) -> dict[str, Array]:
                 f"an input of shape {array.shape} does not fit '{name}', which is {value.shape}",
                 hint="prepare the pictures with the network's own input description",
             )
-        computed[name] = quantize(array, value.quantization)
+        if value.quantization is None:
+            computed[name] = np.asarray(array, value.dtype)
+        else:
+            computed[name] = quantize(array, value.quantization)
     known = computed | dict(program.constants)
     for step in program.steps:
-        given = [known[name][None] for name in step.inputs]  # ops work on (n, c, h, w)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # as torch: inf, nan
-            result = _evaluate(program, step, given)
-        known[step.output] = computed[step.output] = result[0].reshape(
+            if isinstance(step, Apply):
+                result = _applied(step, [known[name] for name in step.inputs])
+            else:  # ops work on (n, c, h, w)
+                result = _evaluate(program, step, [known[name][None] for name in step.inputs])[0]
+        known[step.output] = computed[step.output] = result.reshape(
             program.values[step.output].shape
         )
     return computed
+
+
+def _applied(step: Apply, given: list[Array]) -> Array:
+    """Run an operator by its row, on arrays of ONNX's own shapes."""
+    node = step.node
+    inputs: list[Array | None] = [weight(node, place) for place in range(len(node.inputs))]
+    for place, array in zip(step.places, given, strict=True):
+        value = node.inputs[place]
+        assert value is not None
+        inputs[place] = array.reshape(shape_of(value))
+    found = OPERATORS[node.op_type].evaluate(node, inputs)
+    return np.asarray(found[step.index] if isinstance(found, tuple) else found)
 
 
 def quantize(array: Array, quantization: Quantization | None) -> Array:
@@ -128,7 +149,7 @@ def quantize(array: Array, quantization: Quantization | None) -> Array:
     )
 
 
-def _evaluate(program: Program, step: Step, given: list[Array]) -> Array:
+def _evaluate(program: Program, step: Mapped, given: list[Array]) -> Array:
     """Run a step on its inputs, all with a batch of 1."""
     x = given[0]
     shape = program.values[step.output].shape

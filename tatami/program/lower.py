@@ -30,28 +30,34 @@ from tatami.graph.attributes import (
     weight,
     window_of,
 )
-from tatami.graph.network import Network
+from tatami.graph.network import Network, shape_of
+from tatami.graph.operators import OPERATORS
 from tatami.ops.window import Axis, Window
 from tatami.program.lower_quantized import lower_quantized
 from tatami.program.lowering import (
     Array,
     Lowering,
+    NotAMap,
     activation_of,
     add_taps,
     axis_of,
     batch_axes,
     check_axes,
+    first_input,
+    map_shape,
     matrix_of,
     order_of,
     output_name,
     pad_of,
     pool_of,
     slice_of,
+    stored_shape,
     value_shape,
     whole_map,
 )
 from tatami.program.steps import (
     Activate,
+    Apply,
     Arithmetic,
     AveragePool,
     Concat,
@@ -95,21 +101,20 @@ def lower(network: Network) -> Program:
     for value in graph.inputs:
         name = str(value.name)
         state.floats[value] = name
-        state.values[name] = Value(value_shape(value))
+        state.values[name] = Value(stored_shape(shape_of(value)), dtype=dtype_of(value))
         inputs.append(name)
     for node in graph:
         if node in state.done or lower_quantized(state, node):
             continue
         output = node.outputs[0]
-        if node.op_type in ("Identity", "Dropout"):  # a second name for a value is no step
+        if OPERATORS[node.op_type].role == "name":  # a second name for a value is no step
             source = node.inputs[0]
             if source is not None and source in state.bytes:
                 state.bytes[output] = state.bytes[source]
             else:
                 state.floats[output] = state.float_input(node, 0)
             continue
-        step = _LOWER[node.op_type](state, node)
-        state.floats[output] = state.add(step, value_shape(output))
+        _lower_plain(state, node)
     if not state.steps:
         raise TatamiError("the network has no layers", hint="export the network again")
     outputs = tuple(_output_name(state, value) for value in graph.outputs)
@@ -119,17 +124,92 @@ def lower(network: Network) -> Program:
     return _tidy(_fuse(_whole_maps(program)))
 
 
+def _lower_plain(state: Lowering, node: ir.Node) -> None:
+    """Make the steps of a node whose values are not quantized: its own, or one for each output."""
+    made = _LOWER.get(node.op_type)
+    output = node.outputs[0]
+    step = None
+    if made is not None and _real_maps(node):
+        try:
+            step = made(state, node)
+        except TatamiError:
+            step = None  # it fits no step of its own: batches, axes or weights are in the way
+    if step is not None:
+        state.floats[output] = state.add(step, value_shape(output))
+    for index, value in enumerate(node.outputs):
+        wanted = bool(value.name) and (value.is_graph_output() or value.uses())
+        if index == 0 and (step is not None or not (wanted or len(node.outputs) == 1)):
+            continue
+        if index > 0 and (not wanted or (value in state.taps and _all_unpool(value))):
+            continue
+        each = apply_of(state, node, index)
+        shape = stored_shape(shape_of(value))
+        state.floats[value] = state.add(each, shape, dtype=dtype_of(value))
+
+
+def _real_maps(node: ir.Node) -> bool:
+    """Tell whether a node's values are maps of real numbers, as all steps but ``Apply`` take them.
+
+    Constants are left to the step, and so are the places that a max pool notes.
+    """
+    ends = [value for index, value in enumerate(node.inputs) if weight(node, index) is None]
+    if node.op_type == "MaxUnpool":
+        ends = ends[:1]
+    return all(
+        value is None or (value.dtype == ir.DataType.FLOAT and map_shape(shape_of(value)))
+        for value in (*ends, node.outputs[0])
+    )
+
+
+def _all_unpool(value: ir.Value) -> bool:
+    """Tell whether only unpooling to the pooled shape reads where samples lay: it reads taps."""
+    pool = value.producer()
+    assert pool is not None
+    pooled = shape_of(first_input(pool))
+    return not value.is_graph_output() and all(
+        use.node.op_type == "MaxUnpool" and shape_of(use.node.outputs[0]) == pooled
+        for use in value.uses()
+    )
+
+
+def apply_of(state: Lowering, node: ir.Node, index: int) -> Apply:
+    """Make the step of a node as ONNX defines it.
+
+    Args:
+        state: The program in the making.
+        node: The node.
+        index: Of the output.
+    """
+    row = OPERATORS[node.op_type]
+    places = tuple(
+        place
+        for place, value in enumerate(node.inputs)
+        if value is not None
+        and value.name
+        and not (row.settings and place > 0 and weight(node, place) is not None)
+    )
+    return Apply(
+        label(node) if index == 0 else str(node.outputs[index].name),
+        tuple(state.plain_input(node, place) for place in places),
+        str(node.outputs[index].name),
+        node,
+        places,
+        index,
+        exact=row.role in ("moves", "orders", "name"),
+    )
+
+
+def dtype_of(value: ir.Value) -> str:
+    """Give NumPy's name for what a value's samples are made of."""
+    return "float32" if value.dtype is None else str(value.dtype.numpy())
+
+
 def _refuse(graph: ir.Graph) -> None:
-    known = (*_LOWER, "Identity", "Dropout", "QuantizeLinear", "DequantizeLinear")
     for node in graph:
         if node.op_type == "BatchNormalization":
             raise TatamiError(
                 f"{place(node)} is not folded",
                 hint="fold the network first, then ship the folded one",
-            )
-        if node.op_type not in known:
-            raise TatamiError(
-                f"{place(node)} cannot be shipped", hint=f"use only {', '.join(sorted(_LOWER))}"
             )
 
 
@@ -205,8 +285,11 @@ def _max_pool(state: Lowering, node: ir.Node) -> Step:
 
 def _max_unpool(state: Lowering, node: ir.Node) -> Step:
     window = window_of(pool_of(node))
-    assert node.inputs[1] is not None
-    inputs = (state.float_input(node, 0), state.taps[node.inputs[1]])
+    indices = node.inputs[1]
+    taps = None if indices is None else state.taps.get(indices)
+    if taps is None:
+        raise NotAMap(f"{place(node)} undoes no max pool", hint="unpool by a pool's indices")
+    inputs = (state.float_input(node, 0), taps)
     return MaxUnpool(label(node), inputs, output_name(node), window)
 
 
@@ -357,7 +440,7 @@ def _whole_maps(program: Program) -> Program:
     makers = {step.output: step for step in program.steps}
     steps: list[Step] = []
     for step in program.steps:
-        before = makers.get(step.inputs[0])
+        before = makers.get(step.inputs[0]) if step.inputs else None
         if (
             isinstance(step, Conv | QuantizedConv)
             and isinstance(before, Reshape)

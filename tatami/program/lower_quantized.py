@@ -47,6 +47,7 @@ from tatami.ops.window import Window
 from tatami.program.lowering import (
     Array,
     Lowering,
+    NotAMap,
     activation_of,
     add_taps,
     axis_of,
@@ -110,7 +111,10 @@ def lower_quantized(state: Lowering, node: ir.Node) -> bool:
     value = node.inputs[0] if node.inputs else None
     if make is None or value is None or value not in state.bytes:
         return False
-    return make(state, node)
+    try:
+        return make(state, node)
+    except NotAMap:
+        return False
 
 
 # The two nodes that make it a quantized network --------------------------------------------------

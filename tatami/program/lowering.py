@@ -45,6 +45,10 @@ from tatami.program.steps import (
 Array = NDArray[Any]
 
 
+class NotAMap(TatamiError):
+    """A node that no step of maps can do: its batch, axes or weights are in the way."""
+
+
 @dataclass
 class Lowering:
     """A program in the making, and what has become of the ONNX values.
@@ -68,19 +72,26 @@ class Lowering:
     taps: dict[ir.Value, str] = field(default_factory=dict)
     done: set[ir.Node] = field(default_factory=set)
 
-    def add(self, step: Step, shape: Shape, quantization: Quantization | None = None) -> str:
+    def add(
+        self,
+        step: Step,
+        shape: Shape,
+        quantization: Quantization | None = None,
+        dtype: str = "float32",
+    ) -> str:
         """Append a step.
 
         Args:
             step: The step.
             shape: Of what it makes.
-            quantization: Of what it makes; None: float32.
+            quantization: Of what it makes; None: its samples stand for themselves.
+            dtype: NumPy's name for its samples.
 
         Returns:
             The name of what it makes.
         """
         self.steps.append(step)
-        self.values[step.output] = Value(shape, quantization)
+        self.values[step.output] = Value(shape, quantization, dtype)
         return step.output
 
     def quantization(self, name: str) -> Quantization:
@@ -107,6 +118,24 @@ class Lowering:
             )
             return name
         return self._constant(node, index, value)
+
+    def plain_input(self, node: ir.Node, index: int) -> str:
+        """Give the program's name of an input as an ``Apply`` reads it.
+
+        It is a value, in float32 where it was a byte, or a constant of its own shape.
+        """
+        value = node.inputs[index]
+        assert value is not None
+        array = weight(node, index)
+        if array is None or value in self.floats:
+            return self.float_input(node, index)
+        shape = stored_shape(array.shape)
+        name = str(value.name)
+        if name in self.values and self.values[name].shape != shape:
+            name = f"{name} as it is"
+        self.values[name] = Value(shape, dtype=array.dtype.name)
+        self.constants[name] = array.reshape(shape)
+        return name
 
     def _constant(self, node: ir.Node, index: int, value: ir.Value) -> str:
         """Add a constant beside a node's result: one array may serve results of several ranks."""
@@ -136,21 +165,37 @@ def value_shape(value: ir.Value) -> Shape:
     Raises:
         TatamiError: For another batch.
     """
-    shape = shape_of(value)
-    sides = shape[batch_axes(value) :]
-    if len(shape) > 4 or (len(shape) == 4 and shape[0] != 1):
-        raise TatamiError(
-            f"value '{value.name}' has the shape {shape}, not (1, channels, rows, columns)",
+    found = map_shape(shape_of(value))
+    if found is None:
+        raise NotAMap(
+            f"value '{value.name}' has the shape {shape_of(value)},"
+            " not (1, channels, rows, columns)",
             hint="export a convolutional network with a fixed batch of 1",
         )
-    padded = (*sides, 1, 1, 1)
+    return found
+
+
+def map_shape(sides: tuple[int, ...]) -> Shape | None:
+    """See the sides of an ONNX value as (channels, rows, columns); None where it is no map."""
+    if len(sides) > 4 or (len(sides) == 4 and sides[0] != 1):
+        return None
+    padded = (*sides[batched(sides) :], 1, 1, 1)
     return padded[0], padded[1], padded[2]
 
 
-def batch_axes(value: ir.Value) -> int:
+def stored_shape(sides: tuple[int, ...]) -> Shape:
+    """Give the shape under which a value of any sides lies in a program: a map, or a line."""
+    return map_shape(sides) or (math.prod(sides), 1, 1)
+
+
+def batched(sides: tuple[int, ...]) -> int:
     """Count the leading axes that are the batch: 0 or 1."""
-    shape = shape_of(value)
-    return int(len(shape) == 4 or (len(shape) in (2, 3) and shape[0] == 1))
+    return int(len(sides) == 4 or (len(sides) in (2, 3) and sides[0] == 1))
+
+
+def batch_axes(value: ir.Value) -> int:
+    """Count the leading axes of a value that are the batch: 0 or 1."""
+    return batched(shape_of(value))
 
 
 def check_axes(node: ir.Node) -> None:
@@ -167,7 +212,7 @@ def check_axes(node: ir.Node) -> None:
         if value is None or weight(node, index) is not None:
             continue
         if (len(shape_of(value)), batch_axes(value)) != expected:
-            raise TatamiError(
+            raise NotAMap(
                 f"{place(node)} makes {shape_of(output)} of '{value.name}', {shape_of(value)}",
                 hint="give its inputs as many axes as its output has, with one batch",
             )
@@ -182,7 +227,7 @@ def constant_shape(node: ir.Node, array: Array) -> Shape:
     full = (1,) * (rank - array.ndim) + array.shape
     sides = full[batch_axes(node.outputs[0]) :]
     if len(full) > rank or (rank == 4 and full[0] != 1):
-        raise TatamiError(
+        raise NotAMap(
             f"{place(node)} takes a constant of the shape {array.shape}",
             hint="use one that fits a single picture",
         )
@@ -232,7 +277,7 @@ def axis_of(node: ir.Node, default: int) -> int:
     rank = len(shape_of(node.outputs[0]))
     axis = integer(node, "axis", default) % rank - batch_axes(node.outputs[0])
     if axis < 0:
-        raise TatamiError(
+        raise NotAMap(
             f"{place(node)} works along the batch", hint="work along channels, rows or columns"
         )
     return axis
@@ -246,7 +291,7 @@ def order_of(node: ir.Node) -> tuple[int, int, int]:
     order = integers(node, "perm", tuple(reversed(range(rank))))
     batch = batch_axes(value)
     if batch != batch_axes(node.outputs[0]) or (batch and order[0] != 0):
-        raise TatamiError(f"{place(node)} moves the batch", hint="leave the first axis in place")
+        raise NotAMap(f"{place(node)} moves the batch", hint="leave the first axis in place")
     inner = [axis - batch for axis in order[batch:]]
     inner += range(len(inner), 3)
     return inner[0], inner[1], inner[2]
@@ -259,7 +304,7 @@ def pad_of(node: ir.Node) -> tuple[tuple[int, int], tuple[int, int], tuple[int, 
     widths = pad_widths(node)
     batch = batch_axes(value)
     if batch and widths[0] != (0, 0):
-        raise TatamiError(f"{place(node)} pads the batch", hint="pad rows and columns only")
+        raise NotAMap(f"{place(node)} pads the batch", hint="pad rows and columns only")
     inner = (*widths[batch:], (0, 0), (0, 0), (0, 0))
     return inner[0], inner[1], inner[2]
 
@@ -273,7 +318,7 @@ def add_taps(state: Lowering, node: ir.Node, source: str) -> None:
         return
     window = window_of(node)
     if window.rows.kernel * window.columns.kernel > 255:
-        raise TatamiError(
+        raise NotAMap(
             f"{place(node)} chooses among more than 255 samples", hint="pool in two steps"
         )
     name = f"{node.outputs[1].name} as taps"
@@ -291,7 +336,7 @@ def pool_of(node: ir.Node) -> ir.Node:
     assert indices is not None
     pool = indices.producer()
     if pool is None or shape_of(node.outputs[0]) != shape_of(first_input(pool)):
-        raise TatamiError(
+        raise NotAMap(
             f"{place(node)} undoes no max pool of the network",
             hint="unpool to the shape that a max pool had, by its indices",
         )
@@ -313,7 +358,7 @@ def slice_of(node: ir.Node) -> tuple[tuple[int, int, int], tuple[int, int, int]]
         range(length)[one] for length, one in zip(shape_of(value), slices_of(node), strict=True)
     ]
     if batch != batch_axes(node.outputs[0]) or (batch and len(taken[0]) != 1):
-        raise TatamiError(f"{place(node)} cuts the batch", hint="cut channels, rows and columns")
+        raise NotAMap(f"{place(node)} cuts the batch", hint="cut channels, rows and columns")
     inner = [*taken[batch:], range(1), range(1), range(1)][:3]
     starts, steps = [one.start for one in inner], [one.step for one in inner]
     return (starts[0], starts[1], starts[2]), (steps[0], steps[1], steps[2])
@@ -336,7 +381,7 @@ def matrix_of(node: ir.Node) -> tuple[Array, Array]:
         or rows != (weights.shape[1 if integer(node, "transB", 0) else 0], 1, 1)
         or (bias is not None and bias.size not in (1, bias.shape[-1] if bias.ndim else 1))
     ):
-        raise TatamiError(
+        raise NotAMap(
             f"{place(node)} is not a fully connected layer",
             hint="only a product of one row with a constant matrix on the right can be shipped",
         )

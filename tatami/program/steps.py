@@ -2,8 +2,10 @@
 
 It is the one thing that every back end obeys: the interpreter in NumPy (program/interpret.py), the
 emitted C, the RTL. Batch 1 is gone: a value is (channels, rows, columns), either float32 or, where
-it has a ``Quantization``, uint8. program/lower.py makes a program of an ONNX network. The
-arithmetic of the steps whose name begins with Quantized is docs/integer-arithmetic.md.
+it has a ``Quantization``, uint8. What is no picture's map (another batch, more axes) is a line of
+samples, (count, 1, 1), in ONNX's order, and may be whole numbers. program/lower.py makes a program
+of an ONNX network. The arithmetic of the steps whose name begins with Quantized is
+docs/integer-arithmetic.md.
 
 Every step has a ``name`` and the names of its ``inputs`` and of its ``output``.
 """
@@ -16,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+import onnx_ir as ir
 from numpy.typing import NDArray
 
 from tatami.ops.conv import multiply_adds
@@ -49,20 +52,31 @@ TAPS = Quantization(1.0, 0)
 
 @dataclass(frozen=True)
 class Value:
-    """What travels between two steps: float32, or uint8 where there is a quantization.
+    """What travels between two steps: real numbers, bytes that stand for them, or whole numbers.
 
     Args:
         shape: (channels, rows, columns).
-        quantization: What its bytes stand for; None: float32.
+        quantization: What its bytes stand for; None: its samples stand for themselves.
+        dtype: NumPy's name for what its samples are made of.
     """
 
     shape: Shape
     quantization: Quantization | None = None
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        if self.quantization is not None:
+            object.__setattr__(self, "dtype", "uint8")
+
+    @property
+    def item(self) -> int:
+        """How many bytes a sample takes in memory."""
+        return np.dtype(self.dtype).itemsize
 
     @property
     def bytes(self) -> int:
         """How many bytes it takes in memory."""
-        return math.prod(self.shape) * (4 if self.quantization is None else 1)
+        return math.prod(self.shape) * self.item
 
     @property
     def quantized(self) -> bool:
@@ -504,7 +518,32 @@ class Dequantize:
     output: str
 
 
-Step = (
+@dataclass(frozen=True, eq=False)
+class Apply:
+    """An operator as ONNX defines it, on values of any rank and kind.
+
+    Every operator that has no step of its own is one: the interpreter runs it by its row in
+    graph/operators, a back end by its own table.
+
+    Args:
+        node: Its node, whose attributes, shapes and constant settings say how.
+        places: Which of the node's inputs each of ``inputs`` is.
+        index: Which of the node's outputs it makes.
+        exact: Whether it moves or compares samples, and rounds none.
+        products: Multiply-adds.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    node: ir.Node
+    places: tuple[int, ...]
+    index: int = 0
+    exact: bool = False
+    products: int = 0
+
+
+Mapped = (
     Conv
     | QuantizedConv
     | ConvTranspose
@@ -531,6 +570,8 @@ Step = (
     | Quantize
     | Dequantize
 )
+"""What works on (channels, rows, columns)."""
+Step = Mapped | Apply
 _FLOAT_ARITHMETIC = Conv | ConvTranspose | AveragePool | Activate | Arithmetic | Softmax | L2Norm
 Convolution = Conv | QuantizedConv | ConvTranspose | QuantizedConvTranspose
 
@@ -562,8 +603,8 @@ class Program:
         outputs: Names of values.
         spec: What the network is for; None for one that another program wrote: it ships without
             picture and box rules.
-        constants: Values that no input changes and that steps read as they read others; float32, of
-            the shape of their value. They lie with the weights, not in the arena.
+        constants: Values that no input changes and that steps read as they read others, of the
+            shape of their value. They lie with the weights, not in the arena.
     """
 
     steps: tuple[Step, ...]
@@ -590,15 +631,19 @@ class Program:
         """
         found: set[str] = set()
         for step in self.steps:
-            arithmetic = isinstance(step, _FLOAT_ARITHMETIC) or (
-                isinstance(step, Resize) and self.values[step.output].quantization is None
+            arithmetic = (
+                isinstance(step, _FLOAT_ARITHMETIC)
+                or (isinstance(step, Resize) and self.values[step.output].quantization is None)
+                or (isinstance(step, Apply) and not step.exact)
             )
             if arithmetic or any(name in found for name in step.inputs):
                 found.add(step.output)
         return frozenset(found)
 
     def multiply_adds(self, step: Step) -> int:
-        """Count multiply-adds: those of the convolutions; other steps count 0."""
+        """Count multiply-adds: those of products; other steps count 0."""
+        if isinstance(step, Apply):
+            return step.products
         if isinstance(step, Conv | QuantizedConv):
             _, rows, columns = self.values[step.output].shape
             if step.pool is not None:  # the convolution's own map

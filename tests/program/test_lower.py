@@ -9,7 +9,7 @@ from tatami import graph
 from tatami.errors import TatamiError
 from tatami.program import interpret
 from tatami.program.lower import lower
-from tatami.program.steps import Clamp, Conv, Leaky, MaxPool, parameters
+from tatami.program.steps import Apply, Clamp, Conv, Leaky, MaxPool, parameters
 from tatami.ship.c.emit import emit
 from tatami.ship.c.layout import lay_out
 from tatami.ship.c.names import c_name
@@ -170,10 +170,15 @@ def test_a_padded_product_of_a_line_is_no_product_of_the_map(tmp_path, builder):
     np.testing.assert_allclose(found, graph.run(network, image)[0][0], rtol=1e-5)
 
 
-def test_axes_that_do_not_line_up_are_refused(tmp_path, builder):
+def test_axes_that_do_not_line_up_are_aligned_as_onnx_does(tmp_path, builder):
     b = builder()
     x = b.conv("images", 3, 4, kernel=(1, 1))
     line = b.node("Flatten", b.node("GlobalMaxPool", x))  # (1, 4), to the columns in ONNX
     total = b.node("Add", x, line)
     network = b.network(tmp_path / "n.onnx", None, total, Size(4, 4), (4, 4, 4))
-    refused(r"Add 'v3_add' makes \(1, 4, 4, 4\) of 'v2_flatten', \(1, 4\)", network)
+    program = lower(network)
+    assert isinstance(program.steps[-1], Apply)
+    image = np.random.default_rng(0).normal(size=(1, 3, 4, 4)).astype(np.float32)
+    np.testing.assert_array_equal(
+        interpret.run(program, [image[0]])[0], graph.run(network, image)[0][0]
+    )

@@ -296,22 +296,20 @@ def test_unpooling_slices_and_means_in_bytes(tmp_path, builder):
     assert quantization == program.values[program.steps[6].output].quantization
 
 
-def test_indices_to_another_shape_are_not_shipped(tmp_path, builder):
+def test_indices_to_another_shape_are_no_step_of_maps(tmp_path, builder):
     b = builder()
     b.nodes.append(
         helper.make_node("MaxPool", ["images"], ["x", "at"], kernel_shape=[3, 3], strides=[2, 2])
     )
     back = b.node("MaxUnpool", "x", "at", kernel_shape=[2, 2], strides=[2, 2])  # 6 x 6 of 8 x 8
-    with pytest.raises(TatamiError, match="undoes no max pool"):
-        lower(written(tmp_path, b, [back]))
+    assert kinds(lower(written(tmp_path, b, [back])))[-1] == "Apply"
 
 
-def test_a_pool_of_too_many_taps_is_not_undone(tmp_path, builder):
+def test_a_pool_of_too_many_taps_is_no_step_of_maps(tmp_path, builder):
     b = builder()
     wide = b.node("Resize", "images", "", b.constant([1, 1, 4, 4]))
     b.nodes.append(
         helper.make_node("MaxPool", [wide], ["x", "at"], kernel_shape=[16, 16], strides=[16, 16])
     )
     back = b.node("MaxUnpool", "x", "at", kernel_shape=[16, 16], strides=[16, 16])
-    with pytest.raises(TatamiError, match="more than 255"):
-        lower(written(tmp_path, b, [back]))
+    assert kinds(lower(written(tmp_path, b, [back])))[-1] == "Apply"

@@ -21,6 +21,14 @@ from tatami.ops.activation import clip, clip_backward
 from tatami.ops.elementwise import FUNCTIONS, Function
 
 
+def _divide(node: ir.Node, inputs: Inputs) -> Array:
+    """Divide; whole numbers are cut towards zero, as C and ONNX do."""
+    a, b = inputs
+    if np.issubdtype(a.dtype, np.floating):
+        return np.asarray(np.divide(a, b))
+    return np.asarray(np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b)), a.dtype)
+
+
 def _clip(node: ir.Node, inputs: Inputs) -> Array:
     low, high = (inputs[i] if i < len(inputs) else None for i in (1, 2))
     return clip(
@@ -88,7 +96,7 @@ _ROLES: Mapping[str, Role] = {"Relu": "joins", "LeakyRelu": "joins", "Exp": "flo
 ROWS = (
     Operator("Add", lambda node, x: np.add(x[0], x[1]), _add_backward, role="steps"),
     Operator("Clip", _clip, _clip_backward, check_constants, role="joins", settings=True),
-    Operator("Div", lambda node, x: np.divide(x[0], x[1]), _divide_backward),
+    Operator("Div", _divide, _divide_backward),
     Operator(
         "Dropout", lambda node, x: np.asarray(x[0]), same_backward, role="name", settings=True
     ),

@@ -221,9 +221,11 @@ def _json(content: Mapping[str, Any]) -> str:
 
 def _value(name: str, value: Value, offset: int) -> dict[str, object]:
     quantization = value.quantization
+    kind = {} if quantization is not None or value.dtype == "float32" else {"dtype": value.dtype}
     return {
         "name": name,
         "shape": list(value.shape),
+        **kind,
         "quantization": None
         if quantization is None
         else {

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tatami.program.memory import Buffer, Plan, overlaps, plan
 from tatami.program.steps import Program
-from tatami.ship.c.operator import DEFAULT, Decision, Options, Places, c_type
+from tatami.ship.c.operator import C_TYPES, DEFAULT, Decision, Options, Places, c_type
 from tatami.ship.c.operators.table import decide
 from tatami.ship.c.targets import target_of
 
@@ -81,7 +81,7 @@ def lay_out(program: Program, options: Options = DEFAULT) -> Layout:
         for index, decision in enumerate(decisions)
     )
     value_constants = {
-        name: keep(f"net_v{index}", channels_last(np.asarray(array, np.float32)))
+        name: keep(f"net_v{index}", channels_last(array))
         for index, (name, array) in enumerate(program.constants.items())
     }
     return Layout(
@@ -138,9 +138,7 @@ def _scratch_name(index: int) -> str:
 
 def constant_type(array: NDArray[Any]) -> str:
     """Name the C type of a constant's numbers."""
-    kinds = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t",
-             "uint32": "uint32_t", "float32": "float"}  # fmt: skip
-    return kinds[array.dtype.name]
+    return C_TYPES[array.dtype.name]
 
 
 class Addresses:

@@ -93,14 +93,28 @@ def lines(shape: Shape, axis: int) -> tuple[int, int, int]:
     )[axis]
 
 
+C_TYPES = {
+    "float32": "float",
+    "uint8": "uint8_t",
+    "int8": "int8_t",
+    "uint16": "uint16_t",
+    "int16": "int16_t",
+    "uint32": "uint32_t",
+    "int32": "int32_t",
+    "int64": "int64_t",
+    "bool": "uint8_t",
+}
+"""NumPy's names for kinds of samples, and C's."""
+
+
 def c_type(value: Value) -> str:
     """Name the C type of a value's samples."""
-    return "float" if value.quantization is None else "uint8_t"
+    return C_TYPES[value.dtype]
 
 
 def sample_bytes(value: Value) -> int:
     """Count the bytes of one of a value's samples."""
-    return 4 if value.quantization is None else 1
+    return value.item
 
 
 def quantization_of(value: Value) -> Quantization:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from tatami.errors import TatamiError
 from tatami.program.steps import (
     Activate,
+    Apply,
     Arithmetic,
     AveragePool,
     Concat,
@@ -38,6 +39,7 @@ from tatami.program.steps import (
 from tatami.ship.c.operator import Decision, Options, Places
 from tatami.ship.c.operators import (
     activate,
+    apply,
     arithmetic,
     average_pool,
     byte_table,
@@ -98,6 +100,7 @@ OPERATORS: Mapping[type, InC] = {
     Pad: pad,
     Quantize: quantize,
     Dequantize: quantize,
+    Apply: apply,
 }
 """The file of each kind of step."""
 

@@ -12,6 +12,7 @@ from tatami.errors import TatamiError
 from tatami.graph.metadata import from_metadata
 from tatami.program.steps import Quantization, Value
 from tatami.ship.c.files import DESCRIPTION, FORMAT, part_file
+from tatami.ship.c.operator import C_TYPES
 from tatami.types import Spec
 
 
@@ -96,7 +97,10 @@ def _value(entry: Mapping[str, Any]) -> Value:
         raise ValueError
     found = entry["quantization"]
     if found is None:
-        return Value((channels, rows, columns))
+        dtype = entry.get("dtype", "float32")
+        if dtype not in C_TYPES:
+            raise ValueError
+        return Value((channels, rows, columns), dtype=dtype)
     quantization = Quantization(float(found["scale"]), int(found["zero_point"]))
     return Value((channels, rows, columns), quantization)
 

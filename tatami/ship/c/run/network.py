@@ -230,7 +230,7 @@ class CompiledNetwork(RunningNetwork):
 def native(array: Array, value: Value) -> Array:
     """Give an input in the network's own type: float32, or bytes, to which float32 is quantized."""
     if value.quantization is None:
-        return np.asarray(array, np.float32)
+        return np.asarray(array, value.dtype)
     if array.dtype == np.uint8:
         return array
     quantization = value.quantization
@@ -243,8 +243,7 @@ def unpacked(answer: bytes, values: Sequence[Value]) -> list[Array]:
     at = 0
     for value in values:
         channels, rows, columns = value.shape
-        kind = np.float32 if value.quantization is None else np.uint8
-        flat: Array = np.frombuffer(answer, kind, channels * rows * columns, at)
+        flat: Array = np.frombuffer(answer, value.dtype, channels * rows * columns, at)
         arrays.append(
             np.ascontiguousarray(flat.reshape(rows, columns, channels).transpose(2, 0, 1))
         )

@@ -1,0 +1,85 @@
+"""Functions of single samples, and of several side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tatami.graph.operators.elementwise import parameters_of
+from tatami.ops.elementwise import FUNCTIONS
+from tatami.ship.c.general.loops import Loops
+from tatami.ship.c.general.nest import General, each
+from tatami.ship.c.operator import number
+
+EXPRESSIONS: Mapping[str, str] = {
+    "Abs": "{x} < 0 ? -{x} : {x}",
+    "Acos": "acosf({x})",
+    "Acosh": "acoshf({x})",
+    "Asin": "asinf({x})",
+    "Asinh": "asinhf({x})",
+    "Atan": "atanf({x})",
+    "Atanh": "atanhf({x})",
+    "Ceil": "ceilf({x})",
+    "Celu": "{x} > 0 ? {x} : {alpha} * expm1f({x} / {alpha})",
+    "Cos": "cosf({x})",
+    "Cosh": "coshf({x})",
+    "Elu": "{x} > 0 ? {x} : {alpha} * expm1f({x})",
+    "Erf": "erff({x})",
+    "Exp": "net_exp({x})",
+    "Floor": "floorf({x})",
+    "HardSigmoid": "fminf(fmaxf({x} * {alpha} + {beta}, 0.0f), 1.0f)",
+    "HardSwish": "{x} * fminf(fmaxf({x} * 0.166666667f + 0.5f, 0.0f), 1.0f)",
+    "LeakyRelu": "{x} < 0 ? {alpha} * {x} : {x}",
+    "Log": "logf({x})",
+    "Mish": "{x} * tanhf(fmaxf({x}, 0.0f) + log1pf(net_exp(-fabsf({x}))))",
+    "Neg": "-{x}",
+    "Reciprocal": "1.0f / {x}",
+    "Relu": "{x} > 0 ? {x} : 0",
+    "Round": "nearbyintf({x})",
+    "Selu": "{gamma} * ({x} > 0 ? {x} : {alpha} * expm1f({x}))",
+    "Shrink": "{x} < -{lambd} ? {x} + {bias} : {x} > {lambd} ? {x} - {bias} : 0",
+    "Sigmoid": "net_sigmoid({x})",
+    "Sign": "({x} > 0) - ({x} < 0)",
+    "Sin": "sinf({x})",
+    "Sinh": "sinhf({x})",
+    "Softplus": "fmaxf({x}, 0.0f) + log1pf(net_exp(-fabsf({x})))",
+    "Softsign": "{x} / (1.0f + fabsf({x}))",
+    "Sqrt": "sqrtf({x})",
+    "Swish": "{x} * net_sigmoid({alpha} * {x})",
+    "Tan": "tanf({x})",
+    "Tanh": "tanhf({x})",
+    "ThresholdedRelu": "{x} > {alpha} ? {x} : 0.0f",
+}
+"""Of every function of ops/elementwise.py, {x} being its sample and the rest its parameters."""
+
+
+def _function(general: General) -> str:
+    """Write a function of one number."""
+    function = FUNCTIONS[general.node.op_type]
+    given = {name: number(value) for name, value in parameters_of(general.node, function).items()}
+    expression = EXPRESSIONS[function.name]
+    kind = general.result.kind
+
+    def body(y: str, samples: Sequence[str]) -> str:
+        value = expression.format(x="x", **given)
+        return f"const {kind} x = {samples[0]};\n\n{y} = ({kind})({value});"
+
+    return each(general.result, [general.operand(0)], body)
+
+
+_BINARY: Mapping[str, str] = {"Add": "+", "Sub": "-", "Mul": "*", "Div": "/"}
+
+
+def _binary(general: General) -> str:
+    """Write a sum, difference, product or quotient."""
+    sign, kind = _BINARY[general.node.op_type], general.result.kind
+    return each(
+        general.result,
+        [general.operand(0), general.operand(1)],
+        lambda y, x: f"{y} = ({kind})({x[0]} {sign} {x[1]});",
+    )
+
+
+ROWS: Mapping[str, Loops] = {
+    **{name: Loops(_function, in_place=True) for name in EXPRESSIONS},
+    **{name: Loops(_binary) for name in _BINARY},
+}

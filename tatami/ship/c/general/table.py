@@ -1,0 +1,13 @@
+"""The table of operators that are written as loops: a row each, of all families."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tatami.ship.c.general import elementwise
+from tatami.ship.c.general.loops import Loops
+
+FAMILIES = (elementwise,)
+
+LOOPS: Mapping[str, Loops] = {name: row for family in FAMILIES for name, row in family.ROWS.items()}
+"""By ONNX's name."""

@@ -1,0 +1,51 @@
+"""An operator as ONNX defines it in C: the loops that ship/c/general writes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tatami.errors import TatamiError
+from tatami.graph.attributes import place
+from tatami.program.steps import Apply, Program
+from tatami.ship.c.general.loops import Loops
+from tatami.ship.c.general.nest import general_of, indented
+from tatami.ship.c.general.table import LOOPS
+from tatami.ship.c.operator import Decision, Options, Places
+
+
+def _loops_of(step: Apply) -> Loops:
+    loops = LOOPS.get(step.node.op_type)
+    if loops is None:
+        raise TatamiError(
+            f"{place(step.node)} has no C for its axes and kinds",
+            hint="ship a network without it, or add a row to ship/c/general",
+        )
+    return loops
+
+
+def decide(program: Program, step: Apply, options: Options) -> Decision:
+    """Ask for what the operator's row names.
+
+    Raises:
+        TatamiError: For an operator without C, naming it.
+    """
+    loops, general = _loops_of(step), general_of(program, step)
+    same = all(
+        one.strides == general.result.strides and one.kind == general.result.kind
+        for one in general.operands.values()
+    )
+    return Decision(
+        loops.kernels, loops.scratch(general), loops.in_place and same, loops.constants(general)
+    )
+
+
+def emit(program: Program, step: Apply, places: Places, options: Options) -> str:
+    """Write the loops, in a block of their own."""
+    general = replace(general_of(program, step), scratch=places.scratch, constants=places.constants)
+    lines = [
+        f"const {one.kind} *const {one.name} = {places.values[name]};"
+        for one, name in zip(general.operands.values(), step.inputs, strict=True)
+    ]
+    lines.append(f"{general.result.kind} *const y = {places.values[step.output]};")
+    body = _loops_of(step).emit(general)
+    return "{\n    " + indented("\n".join([*lines, "", body])).replace("\n", "\n    ") + "\n    }"

@@ -1,0 +1,7 @@
+"""Examples of the rows of graph/operators/pooling.py."""
+
+from __future__ import annotations
+
+from tests.operators.example import Example
+
+EXAMPLES: dict[str, list[Example]] = {}
