@@ -34,6 +34,13 @@ Skip = Annotated[
         "--clip cuts boxes at the edge instead, --background takes pictures without a label."
     ),
 ]
+Inputs = Annotated[
+    str | None,
+    typer.Option(
+        help="For a network without a task: a .npy or .npz file, a folder of arrays or pictures, "
+        "or random."
+    ),
+]
 Tiling = Annotated[
     int | None,
     typer.Option(

@@ -32,6 +32,7 @@ def prove(
     pictures: Annotated[
         int | None, typer.Option(min=1, help="Use only this many of the split's pictures.")
     ] = None,
+    inputs: options.Inputs = None,
     variants: Annotated[
         bool,
         typer.Option("--variants", help="Prove each kind of kernels that this processor has."),
@@ -58,6 +59,7 @@ def prove(
             hold_out=hold_out,
             skip=skip or (),
             pictures=pictures,
+            inputs=inputs,
             variants=variants,
             on=on or (),
             trust=trust,

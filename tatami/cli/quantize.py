@@ -39,6 +39,7 @@ def quantize(
     pictures: Annotated[
         int, typer.Option(min=1, help="Number of pictures to calibrate with.")
     ] = 32,
+    inputs: options.Inputs = None,
     method: Annotated[
         str, typer.Option(help="How ranges are chosen: minmax, percentile or mse.")
     ] = "mse",
@@ -72,6 +73,7 @@ def quantize(
             hold_out=hold_out,
             skip=skip or (),
             pictures=pictures,
+            inputs=inputs,
             method=method,
             bias_correction=bias_correction,
             equalize=equalize,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,40 @@ QUANTIZATION_LOSS = 0.01
 """What the measure may lose when a network becomes integers."""
 
 Array = NDArray[Any]
+
+
+class Form(Protocol):
+    """A form of a network, as far as its numbers are compared; ``Stage`` says what each is."""
+
+    @property
+    def name(self) -> str:
+        """What the ledger calls it."""
+        ...
+
+    @property
+    def forward(self) -> Callable[[Any], Sequence[Array]]:
+        """What the network is given, to its outputs."""
+        ...
+
+    @property
+    def values(self) -> Callable[[Any], Mapping[str, Array]] | None:
+        """What it is given, to every activation in float32, by name."""
+        ...
+
+    @property
+    def integers(self) -> Callable[[Any], Mapping[str, Array]] | None:
+        """What it is given, to every value in its own type, by name."""
+        ...
+
+    @property
+    def rounded(self) -> frozenset[str] | None:
+        """The names of values that come of float arithmetic."""
+        ...
+
+    @property
+    def equalized(self) -> bool:
+        """Whether its channels have other factors than those of what it was made of."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -78,6 +112,11 @@ class Stage:
     unpools: bool = False
     parts: tuple[Stage, ...] = ()
     taken: Callable[[Float32], Array] | None = None
+
+    @property
+    def equalized(self) -> bool:
+        """Whether its channels have other factors than those of what it was made of."""
+        return "equalized" in self.spec.provenance
 
 
 @dataclass(frozen=True)
@@ -157,7 +196,7 @@ class Ledger:
 
     Args:
         rows: One a stage, and those of its parts and rules.
-        measure: What the figures are, as "mAP".
+        measure: What the figures are, as "mAP"; "": there are none.
     """
 
     rows: tuple[Row, ...]
@@ -175,7 +214,7 @@ class Ledger:
             words("reference", flexible=3, wraps=True),
             *numbers("worst |Δ|", "bound"),
             words("at layer", flexible=3, wraps=True),
-            *numbers(self.measure, "size", "ms"),
+            *numbers(*([self.measure] if self.measure else []), "size", "ms"),
         )
         rows = tuple(
             (
@@ -184,7 +223,7 @@ class Ledger:
                 "-" if row.worst is None else _worst(row.worst, row.unit),
                 "-" if row.bound is None else _short(row.bound),
                 row.layer or "-",
-                "" if row.figure is None else f"{row.figure:.4f}",
+                *([_figure(row.figure)] if self.measure else []),
                 "" if row.size is None else _bytes(row.size),
                 "" if row.milliseconds is None else f"{row.milliseconds:.1f}",
             )
@@ -226,7 +265,7 @@ class Ledger:
 
 
 def compare_maps(
-    stage: Stage, reference: Stage, images: Iterable[Float32], bound: float = FLOAT_BOUND
+    stage: Form, reference: Form, images: Iterable[Any], bound: float = FLOAT_BOUND
 ) -> Row:
     """Compare the raw maps of a stage with those of its reference, and find the layer at fault.
 
@@ -250,7 +289,7 @@ def compare_maps(
     return Row(stage.name, reference.name, worst, "", bound, layer)
 
 
-def compare_integers(stage: Stage, reference: Stage, images: Iterable[Float32]) -> Row:
+def compare_integers(stage: Form, reference: Form, images: Iterable[Any]) -> Row:
     """Compare every sample of every layer of an integer network with another form's: bit for bit.
 
     The row names the first layer that differs, and in it the first sample: channel, row and column,
@@ -301,7 +340,7 @@ def _first_other(found: Array, expected: Array) -> tuple[int, ...] | None:
     return tuple(int(i) for i in where[0]) if len(where) else None
 
 
-def compare_quantized(stage: Stage, reference: Stage, images: Iterable[Float32]) -> Row:
+def compare_quantized(stage: Form, reference: Form, images: Iterable[Any]) -> Row:
     """Measure how far an integer network is from the float one that it was made of.
 
     The row has the lowest signal to quantization noise ratio of a layer, in dB, and the layer; what
@@ -312,7 +351,6 @@ def compare_quantized(stage: Stage, reference: Stage, images: Iterable[Float32])
     """
     assert stage.values is not None
     assert reference.values is not None
-    equalized = "equalized" in stage.spec.provenance
     products: dict[str, NDArray[np.float64]] = {}
     for image in images:
         found, expected = stage.values(image), reference.values(image)
@@ -323,7 +361,7 @@ def compare_quantized(stage: Stage, reference: Stage, images: Iterable[Float32])
     ratios = {}
     for name, (of_right, of_both, of_found) in products.items():
         factor = np.ones_like(of_both)
-        if equalized:
+        if stage.equalized:
             np.divide(of_both, of_found, out=factor, where=of_found > 0)
         signal = float(of_right.sum())
         noise = float((of_right - 2 * factor * of_both + factor**2 * of_found).sum())
@@ -407,6 +445,10 @@ def first_difference(
 def _worse(a: float, b: float) -> float:
     """Give the larger; a NaN is worse than anything."""
     return a if np.isnan(a) or a >= b else b
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
 
 
 def _worst(value: float, unit: str) -> str:

@@ -11,8 +11,19 @@ from typing import Any
 
 import numpy as np
 
+from tatami import graph
 from tatami.errors import TatamiError
 from tatami.pipeline.artifact import Source, path_of, run_shipped
+from tatami.pipeline.bare import (
+    DRAWN,
+    RANDOM,
+    check_all_bare,
+    is_bare,
+    ledger_of,
+    more_forms,
+    open_bare,
+    samples_of,
+)
 from tatami.pipeline.evaluate import open_used
 from tatami.pipeline.ledger import (
     FLOAT_BOUND,
@@ -87,6 +98,8 @@ class Proof:
     def lines(self) -> list[str]:
         """Say what the figures are of."""
         measure = self.ledger.measure
+        if not measure:
+            return [f"differences of {self.compared} samples, {self.data}"]
         return [f"{measure} of {self.pictures} pictures, differences of {self.compared}"]
 
     def failures(self) -> list[str]:
@@ -107,6 +120,7 @@ def prove(
     hold_out: str | None = None,
     skip: Collection[str] = (),
     pictures: int | None = None,
+    inputs: str | Path | None = None,
     variants: bool = False,
     on: Sequence[str] = (),
     trust: bool = False,
@@ -122,6 +136,8 @@ def prove(
         hold_out: For a set with one split: the pictures held out of it, as "10000".
         skip: Kinds of problems to leave out.
         pictures: Only this many of the split's pictures; None: all.
+        inputs: What a network without a task is given: a .npy or .npz file, a folder of arrays or
+            pictures, or "random", which is usual.
         variants: Whether to prove each kind of kernels that this processor has.
         on: Machines to run shipped folders on too, emulated, as "aarch64".
         trust: Whether to run shipped folders that this installation did not write.
@@ -139,6 +155,20 @@ def prove(
         else [artifacts]
     )
     given = [path for artifact in several for path in stages_of(path_of(artifact))]
+    paths = list({path.resolve(): path for path in given}.values())  # a run folder brings its own
+    if not paths:
+        raise TatamiError("there is nothing to prove", hint="give a run folder or files")
+    bare = [is_bare(path) for path in paths]
+    check_all_bare(paths, bare)
+    if all(bare):
+        count = pictures or DRAWN
+        return _prove_bare(paths, inputs, count, progress, variants=variants, on=on, trust=trust)
+    if inputs is not None:
+        raise TatamiError(
+            "the network has a task: it is proved on labeled pictures",
+            hint="name a set",
+            setting="inputs",
+        )
     used = measured_on(
         [path_of(artifact) for artifact in several],
         data,
@@ -147,9 +177,6 @@ def prove(
         skip=skip,
         hold_out=hold_out,
     )
-    paths = list({path.resolve(): path for path in given}.values())  # a run folder brings its own
-    if not paths:
-        raise TatamiError("there is nothing to prove", hint="give a run folder or files")
     stages = [open_stage(path, trust=trust) for path in paths]
     opened_at = zip(paths, stages, strict=True)
     folders = [_Folder.at(path, stage, trust) for path, stage in opened_at if stage.compiled]
@@ -180,6 +207,28 @@ def prove(
         Counter(opened.skipped),
         Ledger(tuple(rows), found.measure),
     )
+
+
+def _prove_bare(
+    paths: Sequence[Path],
+    inputs: str | Path | None,
+    count: int,
+    progress: Progress,
+    *,
+    variants: bool,
+    on: Sequence[str],
+    trust: bool,
+) -> Proof:
+    """Compare the forms of a network without a task, number by number."""
+    first = next((path for path in paths if path.is_file()), None)
+    if first is None:
+        raise TatamiError("a shipped folder is compared with the file that it was made of",
+                          hint="name the ONNX file before the folder", file=paths[0])  # fmt: skip
+    samples = samples_of(graph.read(first), inputs, count)
+    forms = [open_bare(path, trust=trust) for path in paths]
+    forms += more_forms(paths, variants=variants, on=on, trust=trust)
+    found = ledger_of(forms, samples, progress)
+    return Proof(Path(inputs or RANDOM), "", len(samples), len(samples), {}, found)
 
 
 def ledger(

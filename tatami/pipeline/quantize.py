@@ -17,6 +17,7 @@ from tatami.errors import TatamiError
 from tatami.graph.attributes import label
 from tatami.graph.network import Network
 from tatami.pipeline.artifact import Source, onnx_of, path_of, read_parts, read_run, spec_of
+from tatami.pipeline.bare import is_bare, samples_of
 from tatami.pipeline.run_data import folded_of, is_one_network, learned_from
 from tatami.program.forward import numpy_forward
 from tatami.see.html import result_html
@@ -155,6 +156,7 @@ def quantize(
     hold_out: str | None = None,
     skip: Collection[str] = (),
     pictures: int = PICTURES,
+    inputs: str | Path | None = None,
     method: Method | str = "mse",
     bias_correction: bool = True,
     equalize: bool | None = None,
@@ -173,6 +175,8 @@ def quantize(
         hold_out: For a set with one split: leave this many pictures alone, as "10000".
         skip: Kinds of problems to leave out.
         pictures: How many pictures to calibrate with.
+        inputs: What a network without a task is calibrated with: a .npy or .npz file, a folder of
+            arrays or pictures, or "random".
         method: How ranges are chosen: "minmax", "percentile" or "mse".
         bias_correction: Whether to take the mean error of rounded weights off the biases.
         equalize: Whether to equalize channels across layers first. None: a network with depthwise
@@ -189,6 +193,17 @@ def quantize(
         raise TatamiError(
             f"no method '{method}'", hint=f"give {', '.join(METHODS)}", setting="method"
         )
+    if is_bare(path_of(network)):
+        if inputs is None:
+            raise TatamiError(
+                "no tatami metadata: how pictures go in is unknown",
+                file=path_of(network),
+                hint='name what it is calibrated with (a .npy file, a folder, "random"), or import '
+                "it again with a task",
+                setting="inputs",
+            )
+        work = _Work(method, bias_correction, tuple(keep_float), str(inputs), None)
+        return _quantize_bare(path_of(network), inputs, pictures, out, work, equalize, progress)
     used = learned_from(
         path_of(network), data, split=split, format=format, skip=skip, hold_out=hold_out
     )
@@ -197,11 +212,7 @@ def quantize(
     spec = spec_of(parts[0].network, file)
     task = task_of(spec)
     structure = task.structure(spec)
-    first = (
-        file.with_name(f"{file.stem.removesuffix('-folded')}-int8.onnx")
-        if out is None
-        else Path(out)
-    )
+    first = _beside(file) if out is None else Path(out)
     targets = structure.files(first, spec)  # refused before all the work
     if used.remark:
         progress(used.remark, 0, 0)
@@ -213,8 +224,8 @@ def quantize(
     seen = [task.picture(dataset, place) for place in range(len(dataset))]
     parts = structure.folded(parts)
     forwards = [numpy_forward(part.network) for part in parts]
-    inputs = structure.inputs(spec, forwards, seen, REGIONS)
-    for part, given in zip(parts, inputs, strict=True):
+    images = structure.inputs(spec, forwards, seen, REGIONS)
+    for part, given in zip(parts, images, strict=True):
         if not given:
             raise TatamiError(
                 "not one region is found in the pictures",
@@ -223,11 +234,34 @@ def quantize(
             )
     note = f"{len(seen)} pictures {task.fingerprint(dataset)[:12]}"
     work = _Work(method, bias_correction, tuple(keep_float), note, structure)
-    layers, tried = work.quantize(parts, inputs, targets, equalize, progress)
+    layers, tried = work.quantize(parts, images, targets, equalize, progress)
     more = dict(zip((part.name for part in parts[1:]), targets[1:], strict=True))
     skipped = Counter(opened.skipped) + Counter({"unreadable-picture": unreadable})
     kept = tuple(keep_float)
     return QuantizeResult(targets[0], more, len(seen), tuple(layers), kept, skipped, tried)
+
+
+def _quantize_bare(
+    path: Path,
+    inputs: str | Path,
+    count: int,
+    out: str | Path | None,
+    work: _Work,
+    equalize: bool | None,
+    progress: Progress,
+) -> QuantizeResult:
+    """Quantize a network without a task, calibrated on arrays."""
+    network = graph.read(path)
+    samples: list[Any] = list(samples_of(network, inputs, count))
+    target = _beside(path) if out is None else Path(out)
+    parts = [Part("", network, path)]
+    layers, tried = work.quantize(parts, [samples], [target], equalize, progress)
+    return QuantizeResult(target, {}, len(samples), tuple(layers), work.kept, {}, tried)
+
+
+def _beside(file: Path) -> Path:
+    """Name the usual file of the integers that come of a folded one."""
+    return file.with_name(f"{file.stem.removesuffix('-folded')}-int8.onnx")
 
 
 def _folded(path: Path) -> Path:
@@ -247,13 +281,21 @@ class _Made:
 
 @dataclass(frozen=True)
 class _Work:
-    """How networks are quantized, as ``quantize`` says; note: for the provenance."""
+    """How networks are quantized, as ``quantize`` says.
+
+    Args:
+        method: How ranges are chosen.
+        bias_correction: Whether the mean error of rounded weights is taken off the biases.
+        kept: Names of layers that stay float.
+        note: How they were calibrated, for the provenance.
+        structure: How they belong together; None: the only one, without a task.
+    """
 
     method: Method
     bias_correction: bool
     kept: tuple[str, ...]
     note: str
-    structure: Structure
+    structure: Structure | None
 
     def quantize(
         self,
@@ -305,7 +347,8 @@ class _Work:
                         lambda done, total, stage=stage: progress(stage, done, total),  # type: ignore[misc]
                     )
                 )
-        shared = self.structure.shared(sources, observed, self.method)
+        joined = self.structure
+        shared = None if joined is None else joined.shared(sources, observed, self.method)
         results = []
         for place, (part, source) in enumerate(zip(parts, sources, strict=True)):
             with _naming(part.file):
