@@ -11,7 +11,7 @@ import io
 import math
 import struct
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -29,6 +29,7 @@ MAX_TABLE = 1 << 22
 """Bytes of a table of names."""
 MAX_SHARED = 2
 """Numbers in the tensors of a file, for each byte of it."""
+MAX_PREFIXES = 16
 MAGIC = 0x1950A86A20F9469CFC6C
 """What the first pickle of the older form holds."""
 
@@ -51,7 +52,11 @@ _TYPES: dict[str, np.dtype[Any]] = {
     "BoolStorage": np.dtype("?"),
 }
 MAX_WRAPPERS = 4
-_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "ema", "weights")
+_WRAPPERS = (
+    *("state_dict", "model_state_dict", "model_state", "model", "network", "net", "module"),
+    *("weights", "params", "ema", "state_dict_ema", "ema_state_dict", "model_ema", "params_ema"),
+)
+"""Where programs put a state_dict in a checkpoint; the averaged one only where it is alone."""
 
 
 def is_state(file: Path) -> bool:
@@ -114,12 +119,15 @@ def load_state(
 ) -> onnx.ModelProto:
     """Give a model its weights from a state.
 
-    Counts of batches (num_batches_tracked) are never needed.
+    Counts of batches (num_batches_tracked) are never needed. A prefix that all names of the state
+    have, as "module." of a wrapped network, is left out where the rest are the model's names, and
+    one that all names of the model have is added.
 
     Args:
         model: The model.
         state: Tensors by name.
         table: For names that differ, the state's to the model's; "-" for one that is left out.
+            The state's are as they are, or without their prefix.
 
     Returns:
         The model with the weights.
@@ -132,11 +140,13 @@ def load_state(
     result.CopyFrom(model)
     weights = {tensor.name: tensor for tensor in result.graph.initializer}
     wanted = _weights_of(result)
-    for unknown in sorted(set(table) - set(state)):
+    own = _own_names(list(state), set(weights), wanted)
+    for unknown in sorted(set(table) - set(state) - set(own.values())):
         raise TatamiError(f"the table names '{unknown}', which the state lacks", hint=_TABLE)
     given = {}
     for name, array in state.items():
-        target = table.get(name, "-" if name.endswith("num_batches_tracked") else name)
+        usual = "-" if name.endswith("num_batches_tracked") else own[name]
+        target = table.get(name, table.get(own[name], usual))
         if target == "-":
             continue
         if target not in weights or target in given:
@@ -158,6 +168,32 @@ def load_state(
     for target, array in given.items():
         weights[target].CopyFrom(numpy_helper.from_array(array.astype(np.float32), target))
     return result
+
+
+def _own_names(names: Sequence[str], known: Collection[str], wanted: set[str]) -> dict[str, str]:
+    """Give each name of a state without a prefix that all have, and with one that the model has.
+
+    Of all prefixes (none among them) the ones by which most names are known; of several, the least.
+    """
+    trained = [name for name in names if not name.endswith("num_batches_tracked")]
+    pairs = [(old, new) for old in _prefixes(trained) for new in _prefixes(sorted(wanted))]
+
+    def matches(pair: tuple[str, str]) -> int:
+        old, new = pair
+        return sum(new + name[len(old) :] in known for name in trained)
+
+    old, new = max(pairs, key=matches)  # the first of several: the shortest
+    return {name: new + name.removeprefix(old) for name in names}
+
+
+def _prefixes(names: Sequence[str]) -> list[str]:
+    """List the beginnings, whole words with their dots, that all names have: "" first."""
+    found = [""]
+    for words in zip(*(name.split(".")[:-1] for name in names), strict=False):
+        if len(set(words)) > 1 or len(found) > MAX_PREFIXES:
+            break
+        found.append(f"{found[-1]}{words[0]}.")
+    return found
 
 
 _TABLE = "write a table of names: a line NAME-IN-STATE NAME-IN-NETWORK, or - to leave it out"

@@ -20,9 +20,10 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import helper
+from onnx import helper, numpy_helper
 from PIL import Image
 
 from tatami.errors import TatamiError
@@ -132,6 +133,9 @@ def test_tensors_that_lie_oddly(form, saved):
         lambda state: {"model_state_dict": state, "optimizer": {"lr": 0.1}, "best": None},
         lambda state: {"model": {"state_dict": state}, "names": ["a", ("b", 1.5)]},
         lambda state: collections.OrderedDict(net=collections.OrderedDict(state)),
+        lambda state: {"epoch": 1, "ema": {"decay": 0.99, "module": state}},
+        lambda state: {"params_ema": state},
+        lambda state: {"state_dict": state, "state_dict_ema": {"a.weight": torch.ones(3, 2)}},
     ],
 )
 def test_a_state_dict_within_a_checkpoint(wrap, form, saved):
@@ -574,6 +578,49 @@ def test_a_state_that_does_not_fit_is_refused_with_its_names(
     state = {name: array for name, array in state.items() if array is not None}
     with pytest.raises(TatamiError, match=says):
         load_state(network, state, table)
+
+
+PREFIXES = ["module.", "model.", "_orig_mod.", "ema.", "module._orig_mod.", "model.backbone.net."]
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize("bare", [False, True])
+def test_a_prefix_that_all_names_have_is_left_out(prefix, bare, network, module, saved, run_model):
+    """The table may say the names of the file, or those without the prefix."""
+    state = {f"{prefix}{name}": tensor for name, tensor in module.state_dict().items()}
+    table = TABLE if bare else {f"{prefix}{old}": new for old, new in TABLE.items()}
+    made = load_state(network, read_state(saved({"epoch": 1, "state_dict": state})), table)
+    images = reals(1, 3, 8, 8)
+    with torch.no_grad():
+        expected = module(torch.from_numpy(images)).numpy()
+    np.testing.assert_allclose(run_model(made, images)["map"], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_prefix_of_the_network_is_added(model_of, run_model):
+    node = helper.make_node("Conv", ["images", "net.conv.weight", "net.conv.bias"], ["map"])
+    weights = {"net.conv.weight": reals(4, 3, 1, 1), "net.conv.bias": reals(4)}
+    state = {"conv.weight": reals(4, 3, 1, 1), "conv.bias": reals(4)}
+    made = load_state(model_of([node], weights), state, {})
+    images = reals(1, 3, 8, 8)
+    expected = F.conv2d(*map(torch.from_numpy, (images, *state.values()))).numpy()
+    np.testing.assert_allclose(run_model(made, images)["map"], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_name_of_the_network_that_begins_like_a_prefix_stays(model_of):
+    """``module.`` is a part of this network: nothing is taken away."""
+    node = helper.make_node("Conv", ["images", "module.weight", "module.bias"], ["map"])
+    weights = {"module.weight": reals(4, 3, 1, 1), "module.bias": reals(4)}
+    state = {name: array + 1 for name, array in weights.items()}
+    made = load_state(model_of([node], weights), state, {})
+    for tensor in made.graph.initializer:
+        np.testing.assert_array_equal(numpy_helper.to_array(tensor), state[tensor.name])
+
+
+def test_what_does_not_fit_behind_a_prefix_is_refused_with_its_name(network, module, saved):
+    state = {f"module.{name}": array for name, array in module.state_dict().items()}
+    state["module.head.weight"] = torch.ones(7)
+    with pytest.raises(TatamiError, match=r"'head\.weight', for 'module\.head\.weight' of"):
+        load_state(network, read_state(saved(state)), TABLE)
 
 
 def test_what_is_not_wanted_is_left_out_by_the_table(network, module, saved):
