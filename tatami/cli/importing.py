@@ -21,6 +21,19 @@ Spec = Annotated[
         "docs/importing.md, or a network of Tatami's whose own to take."
     ),
 ]
+Task = Annotated[
+    str | None,
+    typer.Option(
+        help="What the network is for: detect, classify, segment or none (its numbers alone)."
+    ),
+]
+Pixels = Annotated[
+    str | None,
+    typer.Option(
+        help="With --task classify or segment, what the input holds: 0..1, -1..1, 0..255 or "
+        "imagenet."
+    ),
+]
 Sides = Annotated[
     str | None, typer.Option("--size", help="Another input size than the file's, as 352x288.")
 ]
@@ -44,7 +57,7 @@ EXAMPLES = {
     ),
     "onnx": (
         "tatami import onnx exported.onnx --out net.onnx",
-        "tatami import onnx exported.onnx --spec spec.json --out net.onnx",
+        "tatami import onnx exported.onnx --task classify --pixels imagenet --out net.onnx",
     ),
     "torch": (
         "tatami import torch net.pth --into resnet18 --out net.onnx",
@@ -72,6 +85,8 @@ def darknet(
         typer.Option(help="How pictures are interpolated: as darknet, or as Tatami (triangle)."),
     ] = "darknet",
     size: Sides = None,
+    task: Task = None,
+    pixels: Pixels = None,
     spec: Spec = None,
     as_json: AsJson = False,
 ) -> None:
@@ -80,7 +95,7 @@ def darknet(
     YOLO of versions 1 to 3 and their tiny ones.
     """
     settings = {"epsilon": epsilon, "resize": resize, "filter": filter}
-    _import("darknet", [cfg, weights], out, names, spec, size, as_json, **settings)
+    _import("darknet", [cfg, weights], out, names, spec, size, as_json, task, pixels, **settings)
 
 
 def caffe(
@@ -89,11 +104,13 @@ def caffe(
     out: Output = None,
     names: Names = None,
     size: Sides = None,
+    task: Task = None,
+    pixels: Pixels = None,
     spec: Spec = None,
     as_json: AsJson = False,
 ) -> None:
     """Import a prototxt and caffemodel of Caffe."""
-    _import("caffe", [prototxt, caffemodel], out, names, spec, size, as_json)
+    _import("caffe", [prototxt, caffemodel], out, names, spec, size, as_json, task, pixels)
 
 
 def ncnn(
@@ -102,11 +119,13 @@ def ncnn(
     out: Output = None,
     names: Names = None,
     size: Sides = None,
+    task: Task = None,
+    pixels: Pixels = None,
     spec: Spec = None,
     as_json: AsJson = False,
 ) -> None:
     """Import a param and bin of ncnn, in float32 or float16."""
-    _import("ncnn", [param, bin], out, names, spec, size, as_json)
+    _import("ncnn", [param, bin], out, names, spec, size, as_json, task, pixels)
 
 
 def tflite(
@@ -116,11 +135,13 @@ def tflite(
         Path | None, typer.Option(help="The classes, a name a line, ??? for none.")
     ] = None,
     size: Sides = None,
+    task: Task = None,
+    pixels: Pixels = None,
     spec: Spec = None,
     as_json: AsJson = False,
 ) -> None:
     """Import a TFLite file, in float32 or in 8 bits."""
-    _import("tflite", [file], out, names, spec, size, as_json)
+    _import("tflite", [file], out, names, spec, size, as_json, task, pixels)
 
 
 def onnx(
@@ -128,6 +149,8 @@ def onnx(
     out: Output = None,
     names: Names = None,
     size: Sides = None,
+    task: Task = None,
+    pixels: Pixels = None,
     spec: Spec = None,
     as_json: AsJson = False,
 ) -> None:
@@ -135,7 +158,7 @@ def onnx(
 
     Its operators are brought up to date, its shapes are fixed.
     """
-    _import("onnx", [file], out, names, spec, size, as_json)
+    _import("onnx", [file], out, names, spec, size, as_json, task, pixels)
 
 
 def torch(
@@ -152,6 +175,8 @@ def torch(
     out: Output = None,
     names: Names = None,
     size: Sides = None,
+    task: Task = None,
+    pixels: Pixels = None,
     spec: Spec = None,
     as_json: AsJson = False,
 ) -> None:
@@ -159,7 +184,7 @@ def torch(
 
     It is read without running anything of it.
     """
-    _import("torch", [state], out, names, spec, size, as_json, into=into, table=table)
+    _import("torch", [state], out, names, spec, size, as_json, task, pixels, into=into, table=table)
 
 
 def _import(
@@ -170,6 +195,8 @@ def _import(
     spec: Path | None,
     size: str | None,
     as_json: bool,
+    task: str | None,
+    pixels: str | None,
     **settings: Any,
 ) -> None:
     """Import a network and print what it is; ``settings`` go on to the pipeline as they are."""
@@ -181,7 +208,9 @@ def _import(
         *files,
         program=program,
         out=out,
+        task=task,
         names=names,
+        pixels=pixels,
         spec=spec,
         size=None if size is None else Size.parse(size),
         **settings,

@@ -32,7 +32,7 @@ def cut_at_heads(model: onnx.ModelProto, decoding: Decoding, classes: int) -> on
         TatamiError: Where the maps behind the outputs are not those of the decoding.
     """
     expected = decoding.maps(classes)
-    shapes = _shapes(model)
+    shapes = shapes_of(model)
     outputs = [value.name for value in model.graph.output]
     if len(outputs) == len(expected) and all(len(shapes[name]) == 4 for name in outputs):
         return model
@@ -79,7 +79,8 @@ def _heads(name: str, makers: dict[str, onnx.NodeProto]) -> list[str]:
     return [name]
 
 
-def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+def shapes_of(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """Infer the shape of every value of a model, by name."""
     inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     return {
         value.name: tuple(side.dim_value for side in value.type.tensor_type.shape.dim)

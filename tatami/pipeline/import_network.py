@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
@@ -21,10 +22,19 @@ from tatami.importers.heads import cut_at_heads
 from tatami.importers.imported import Imported
 from tatami.importers.ncnn import read_ncnn
 from tatami.importers.onnx_file import read_onnx
+from tatami.importers.tails import as_classifier, as_segmenter
 from tatami.importers.tflite import read_tflite
 from tatami.importers.torch_state import load_state, read_state, read_table
 from tatami.ops.norm import Epsilon
-from tatami.types import DetectionSpec, Size, detector_spec
+from tatami.types import (
+    ClassificationSpec,
+    DetectionSpec,
+    InputSpec,
+    SegmentationSpec,
+    Size,
+    Spec,
+    detector_spec,
+)
 
 MAX_NAMES = 1 << 20
 """Bytes of a file of names."""
@@ -33,6 +43,22 @@ EPSILONS = (
     "kin: cfg files with iou_loss, nms_kind or scale_x_y)"
 )
 RESIZES, FILTERS = ("letterbox", "stretch"), ("darknet", "triangle")
+TASKS = ("detect", "classify", "segment", "none")
+"""What an imported network may be for."""
+Three = tuple[float, float, float]
+PIXELS: dict[str, tuple[Three, Three]] = {
+    "0..1": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
+    "-1..1": ((127.5, 127.5, 127.5), (1 / 127.5, 1 / 127.5, 1 / 127.5)),
+    "0..255": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "imagenet": (
+        (0.485 * 255, 0.456 * 255, 0.406 * 255),
+        (1 / (0.229 * 255), 1 / (0.224 * 255), 1 / (0.225 * 255)),
+    ),
+}
+"""What pixels of 0 to 255 become, where a file does not say it: mean and scale.
+
+"imagenet" is how torchvision's and timm's networks were trained.
+"""
 
 
 @dataclass(frozen=True)
@@ -155,7 +181,7 @@ class ImportedNetwork:
 
     path: Path
     network: Network
-    use: DetectionSpec | None
+    use: Spec | None
     missing: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -177,13 +203,15 @@ class ImportedNetwork:
 
     def to_json(self) -> dict[str, Any]:
         """Give what was imported as plain values."""
+        decoding = getattr(self.use, "decoding", None)
         return {
             "output": str(self.path),
             "input": str(shape_of(self.network.graph.inputs[0])),
             "operators": self.operators,
             "parameters": self.parameters,
             "classes": None if self.use is None else len(self.use.classes),
-            "decoding": None if self.use is None else self.use.decoding.kind,
+            "task": None if self.use is None else self.use.task,
+            "decoding": None if decoding is None else decoding.kind,
             "notes": list(self.notes),
         }
 
@@ -197,8 +225,10 @@ class ImportedNetwork:
                 "with it, import it again with a spec (docs/importing.md)"
             )
         else:
-            kind = self.use.decoding.kind
-            found.append(f"detects {len(self.use.classes)} classes, {kind}")
+            decoding = getattr(self.use, "decoding", None)
+            kind = "" if decoding is None else f", {decoding.kind}"
+            verb = {"classify": "tells", "segment": "segments"}.get(self.use.task, "detects")
+            found.append(f"{verb} {len(self.use.classes)} classes{kind}")
         return [*found, *(f"note: {note}" for note in self.notes), f"wrote {self.path}"]
 
 
@@ -206,7 +236,9 @@ def import_network(
     *files: str | Path,
     program: str | None = None,
     out: str | Path | None = None,
+    task: str | None = None,
     names: str | Path | None = None,
+    pixels: str | None = None,
     spec: str | Path | None = None,
     size: Size | None = None,
     epsilon: str | None = None,
@@ -221,9 +253,15 @@ def import_network(
         files: The files of the network, as a cfg and weights of darknet.
         program: A name of PROGRAMS; None: it is recognized by the ending of the first file.
         out: The ONNX file to write; None: beside the first file.
-        names: A text file with the classes, a line each.
+        task: What it is for: "detect", "classify", "segment" or "none"; None: detection, where all
+            that it needs is known, else none.
+        names: A text file with the classes, a line each; for a classifier or segmenter class0,
+            class1, ... where it is left out.
+        pixels: For a classifier or segmenter, what its input holds, of PIXELS, as "imagenet"; the
+            picture is stretched to the input's size. A spec may say more.
         spec: Classes, input and decoding, for what the files do not say: JSON as in
-            docs/importing.md, or a network of Tatami's.
+            docs/importing.md, or a network of Tatami's. For a classifier or segmenter its members
+            classes and input, or one of them.
         size: Another input size than the files'.
         epsilon: For darknet, of batch normalization: "darknet", or "inside:1e-5" and the like.
         resize: For darknet, "letterbox" (pjreddie's) or "stretch" (AlexeyAB's).
@@ -235,6 +273,8 @@ def import_network(
         TatamiError: For a file that is damaged or not understood, and an operator that is not
             supported.
     """
+    if task is not None:
+        _check("task", task, TASKS)
     sources = tuple(map(Path, files))
     options = Options(size, _path(names), epsilon, resize, filter, _path(into), _path(table))
     asked = PROGRAMS[program] if program in PROGRAMS else _recognized(sources, program)
@@ -251,7 +291,17 @@ def import_network(
         **({} if epsilon is None else {"epsilon": epsilon}),
     }
     listed = None if asked.own_names else options.names
-    use = _spec_of(imported, listed, _path(spec), provenance)
+    use: Spec | None = None
+    if task in ("classify", "segment"):
+        imported, use = _of_whole(imported, task, listed, _path(spec), pixels, provenance)
+    elif task != "none":
+        use = _spec_of(imported, listed, _path(spec), provenance)
+    if task == "detect" and use is None:
+        raise TatamiError(
+            "the files do not say how the network detects",
+            hint="name its classes, its input and its decoding (docs/importing.md)",
+            setting="spec",
+        )
     network = _network(imported, use, sources[0])
     write(network, target)
     read(target)  # compares the spec with the network
@@ -277,10 +327,59 @@ def _recognized(files: tuple[Path, ...], program: str | None) -> Program:
     )
 
 
-def _network(imported: Imported, use: DetectionSpec | None, source: Path) -> Network:
+def _of_whole(
+    imported: Imported,
+    task: str,
+    names: Path | None,
+    file: Path | None,
+    pixels: str | None,
+    provenance: dict[str, str],
+) -> tuple[Imported, Spec]:
+    """Make a network that looks at a whole picture a classifier or a segmenter."""
+    arrange = as_classifier if task == "classify" else as_segmenter
+    kind = ClassificationSpec if task == "classify" else SegmentationSpec
+    model, notes = arrange(imported.model)
+    image = model.graph.input[0].type.tensor_type.shape.dim
+    size = Size(image[3].dim_value, image[2].dim_value)
+    count = model.graph.output[0].type.tensor_type.shape.dim[1].dim_value
+    said = {} if file is None else parse_json(file.read_bytes(), file)
+    if not isinstance(said, dict) or not set(said) <= {"classes", "input", "decoding"}:
+        raise TatamiError("not a spec", hint="see docs/importing.md", file=file)
+    given = said.get("input")
+    if pixels is not None:
+        _check("pixels", pixels, tuple(PIXELS))
+        mean, scale = PIXELS[pixels]
+        pictures = InputSpec(size, "stretch", mean=mean, scale=scale)
+    elif given is not None:
+        usual = InputSpec(size, "stretch").to_json()
+        filled = {**usual, **given, "size": str(size)} if isinstance(given, dict) else given
+        pictures = InputSpec.from_json(json.loads(json.dumps(filled)))
+    elif imported.input is not None:
+        pictures = replace(imported.input, size=size)
+    else:
+        raise TatamiError(
+            "what the network's input holds is not said",
+            hint=f"give one of {', '.join(PIXELS)}, or a spec with an input",
+            setting="pixels",
+        )
+    listed = _read_names(names) if names is not None else said.get("classes") or imported.classes
+    classes = tuple(listed) if listed else tuple(f"class{index}" for index in range(count))
+    if len(classes) != count:
+        raise TatamiError(
+            f"{len(classes)} names for {count} classes",
+            hint="give the names of this network's classes",
+            file=names or file,
+        )
+    use = kind(classes, pictures, provenance)
+    remade = replace(imported, model=model, notes=(*imported.notes, *notes), decoding=None)
+    return remade, use
+
+
+def _network(imported: Imported, use: Spec | None, source: Path) -> Network:
     model = imported.model
-    if use is not None:
-        model = cut_at_heads(model, use.decoding, len(use.classes))
+    decoding = None if use is None else getattr(use, "decoding", None)
+    if use is not None and decoding is not None:
+        model = cut_at_heads(model, decoding, len(use.classes))
     try:
         network = network_of(model)
     except TatamiError as error:
@@ -288,12 +387,12 @@ def _network(imported: Imported, use: DetectionSpec | None, source: Path) -> Net
     return Network(network.model, _at_size(use, network))
 
 
-def _at_size(use: DetectionSpec | None, network: Network) -> DetectionSpec | None:
+def _at_size(use: Spec | None, network: Network) -> Spec | None:
     """Give the spec with the input size of the network: a spec may be of another one."""
     shape = shape_of(network.graph.inputs[0])
     if use is None or len(shape) != 4:
         return use
-    return replace(use, input=replace(use.input, size=Size(shape[3], shape[2])))
+    return use.changed(input=replace(use.input, size=Size(shape[3], shape[2])))
 
 
 def _spec_of(
