@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import checker, helper, numpy_helper, shape_inference
 
 from tatami.errors import TatamiError
 from tatami.graph.check import MAX_ELEMENTS
@@ -25,9 +25,16 @@ OPSET = 18
 IR_VERSION = 10
 
 MAX_AXES = 8
+MAX_NODES = 1 << 16
+"""Operators of a network: one of a thousand layers has a tenth of it."""
 
 Shape = tuple[int, ...]
 Attribute = int | float | str | Sequence[int]
+Arithmetic = Literal["Add", "Sub", "Mul", "Div", "Max", "Min", "Pow"]
+Reduction = Literal[
+    "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2",
+    "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp",
+]  # fmt: skip
 
 
 class Builder:
@@ -41,19 +48,31 @@ class Builder:
         size: Of the input.
         keep_weights: Whether to keep them; without them the shapes are found, in no memory, but
             there is no model.
+        inputs: Other inputs than pictures: their names, shapes and ONNX's numbers of their kinds.
     """
 
     images = "images"
-    """The one input, (1, 3, height, width) float32."""
+    """What most networks are given alone, (1, 3, height, width) float32."""
 
-    def __init__(self, size: Size, *, keep_weights: bool = True) -> None:
+    def __init__(
+        self,
+        size: Size,
+        *,
+        keep_weights: bool = True,
+        inputs: Mapping[str, tuple[Shape, int]] | None = None,
+    ) -> None:
         self.size = size
+        pictures = {self.images: ((1, 3, size.height, size.width), onnx.TensorProto.FLOAT)}
+        self._inputs = pictures if inputs is None else inputs
+        self._kinds: dict[str, int] = {}
         self._keep_weights = keep_weights
         self._shapes: dict[str, Shape] = {}
         self._nodes: list[onnx.NodeProto] = []
         self._weights: list[onnx.TensorProto] = []
         self._taken: Counter[str] = Counter()
-        self._hold(self._free(self.images), (1, 3, size.height, size.width))
+        for name, (shape, kind) in self._inputs.items():
+            self._hold(self._free(name), shape)
+            self._kinds[name] = kind
 
     def shape(self, value: str) -> Shape:
         """Give the shape of a value, as (1, channels, rows, columns)."""
@@ -66,6 +85,7 @@ class Builder:
         inputs: Sequence[str],
         shape: Shape,
         attributes: Mapping[str, Attribute] | None = None,
+        kind: int = onnx.TensorProto.FLOAT,
     ) -> str:
         """Add any operator of one output.
 
@@ -75,14 +95,20 @@ class Builder:
             inputs: Names of values.
             shape: Of the output.
             attributes: By name.
+            kind: ONNX's number of what the output is made of.
         """
         value = self._free(name or operator)
+        self._kinds[value] = kind
         node = helper.make_node(operator, list(inputs), [value], name=value)
         for key, setting in (attributes or {}).items():
             node.attribute.append(helper.make_attribute(key, setting))
         self._hold(value, shape)
         self._nodes.append(node)
         return value
+
+    def kind(self, value: str) -> int:
+        """Give ONNX's number of what a value is made of."""
+        return self._kinds.get(value, onnx.TensorProto.FLOAT)
 
     def weight(self, name: str, array: NDArray[np.float32] | NDArray[np.int64]) -> str:
         """Add a constant, float32 or the int64 of a shape."""
@@ -131,6 +157,53 @@ class Builder:
             "group": groups,
         }
         return self.add("Conv", name, inputs, shape, attributes)
+
+    def conv_transpose(
+        self,
+        name: str,
+        x: str,
+        weight: Float32,
+        bias: Float32 | None,
+        window: Window,
+        groups: int = 1,
+        more: tuple[int, int] = (0, 0),
+    ) -> str:
+        """Add a transposed convolution.
+
+        Args:
+            name: What it is called.
+            x: A map.
+            weight: (channels, outputs / groups, rows, columns).
+            bias: (outputs,).
+            window: Where the kernel lies on the result; its padding is cut off.
+            groups: How many parts the channels are divided into.
+            more: Rows and columns that the result has beyond the last place of the kernel.
+        """
+        channels, height, width = self._map(name, x)
+        if channels != weight.shape[0] or channels % groups:
+            raise _unfit(
+                name, f"has weights {weight.shape} in {groups} groups for {channels} channels"
+            )
+        sides = [
+            (length - 1) * axis.stride + axis.span - axis.before - axis.after + extra
+            for axis, length, extra in zip(window, (height, width), more, strict=True)
+        ]
+        if min(sides) < 1 or any(
+            not 0 <= extra < max(axis.stride, axis.dilation)
+            for axis, extra in zip(window, more, strict=True)
+        ):
+            raise _unfit(name, f"makes a map of {sides[1]}x{sides[0]}, {more} beyond its kernel")
+        shape = (1, weight.shape[1] * groups, *sides)
+        inputs = [x, self.weight(f"{name}.weight", weight)]
+        if bias is not None:
+            inputs.append(self.weight(f"{name}.bias", bias))
+        attributes: dict[str, Attribute] = {
+            **_window_attributes(window),
+            "dilations": (window.rows.dilation, window.columns.dilation),
+            "group": groups,
+            "output_padding": more,
+        }
+        return self.add("ConvTranspose", name, inputs, shape, attributes)
 
     def batch_norm(
         self,
@@ -204,6 +277,84 @@ class Builder:
         ]
         return self.add("Clip", name, [x, *limits], self.shape(x))
 
+    def function(
+        self, operator: str, name: str, x: str, attributes: Mapping[str, Attribute] | None = None
+    ) -> str:
+        """Add a function of each number by itself."""
+        return self.add(operator, name, [x], self.shape(x), attributes)
+
+    def swish(self, name: str, x: str) -> str:
+        """Add x times its sigmoid."""
+        return self.elementwise("Mul", name, x, self.sigmoid(f"{name}/sigmoid", x))
+
+    def prelu(self, name: str, x: str, slope: Float32) -> str:
+        """Add x where x >= 0, else slope * x; slope is (channels,) along axis 1, or (1,)."""
+        shape = self.shape(x)
+        if len(shape) < 2 or slope.shape not in ((1,), (shape[1],)):
+            raise _unfit(name, f"has slopes {slope.shape} for a value of shape {shape}")
+        column = self.weight(f"{name}.slope", slope.reshape(-1, *[1] * (len(shape) - 2)))
+        return self.add("PRelu", name, [x, column], shape)
+
+    def constant(self, name: str, array: Float32) -> str:
+        """Add a value that is the same for every input; its first axis is that of the pictures."""
+        value = self.weight(name, array)
+        self._hold(value, array.shape)
+        return value
+
+    def number(
+        self, operator: Arithmetic, name: str, x: str, number: float, *, first: bool = False
+    ) -> str:
+        """Combine each number of x with one number, which comes after it or, if so said, first."""
+        shape = self.shape(x)
+        other = self.weight(f"{name}.number", np.full([1] * len(shape), number, np.float32))
+        return self.add(operator, name, [other, x] if first else [x, other], shape)
+
+    def slice(self, name: str, x: str, axis: int, start: int, end: int, step: int = 1) -> str:
+        """Take the samples ``start``, ``start + step``, ... before ``end`` along an axis."""
+        shape = self.shape(x)
+        if not 0 < axis < len(shape) or not 0 <= start < end <= shape[axis] or step < 1:
+            raise _unfit(name, f"takes {start} to {end} along axis {axis} of {shape}")
+        said = [
+            self.weight(f"{name}.{part}", np.asarray([number], np.int64))
+            for part, number in (("start", start), ("end", end), ("axis", axis), ("step", step))
+        ]
+        length = -(-(end - start) // step)
+        return self.add("Slice", name, [x, *said], (*shape[:axis], length, *shape[axis + 1 :]))
+
+    def reduce(
+        self, operator: Reduction, name: str, x: str, axes: Sequence[int], *, keep: bool = True
+    ) -> str:
+        """Reduce along axes, which stay with one sample or, if so said, go."""
+        shape = self.shape(x)
+        if not all(0 < axis < len(shape) for axis in axes):
+            raise _unfit(name, f"reduces axes {list(axes)} of a value of shape {shape}")
+        made = [1 if axis in axes else side for axis, side in enumerate(shape)]
+        if not keep:
+            made = [side for axis, side in enumerate(shape) if axis not in axes]
+        said = self.weight(f"{name}.axes", np.asarray(sorted(set(axes)), np.int64))
+        return self.add(operator, name, [x, said], tuple(made), {"keepdims": int(keep)})
+
+    def matmul(self, name: str, x: str, weight: Float32) -> str:
+        """Multiply matrices, x by weight, both of the same axes but for the last two."""
+        shape = self.shape(x)
+        if shape[:-2] != weight.shape[:-2] or shape[-1:] != weight.shape[-2:-1]:
+            raise _unfit(name, f"has weights {weight.shape} for a value of shape {shape}")
+        inputs = [x, self.weight(f"{name}.weight", weight)]
+        return self.add("MatMul", name, inputs, (*shape[:-1], weight.shape[-1]))
+
+    def lrn(self, name: str, x: str, size: int, alpha: float, beta: float, bias: float) -> str:
+        """Divide by (bias + alpha / size * sum of ``size`` channels' squares) ** beta."""
+        self._map(name, x)
+        if size < 1 or size % 2 == 0:
+            raise _unfit(name, f"sums {size} channels, which is not odd")
+        attributes: dict[str, Attribute] = {
+            "size": size,
+            "alpha": alpha,
+            "beta": beta,
+            "bias": bias,
+        }
+        return self.function("LRN", name, x, attributes)
+
     def softmax(self, name: str, x: str, axis: int) -> str:
         """Add softmax along an axis."""
         shape = self.shape(x)
@@ -235,16 +386,41 @@ class Builder:
 
     def pad(self, name: str, x: str, window: Window) -> str:
         """Add zeros around a map, as many as the window's padding says."""
-        channels, height, width = self._map(name, x)
+        self._map(name, x)
         rows, columns = window.rows, window.columns
-        pads = [0, 0, rows.before, columns.before, 0, 0, rows.after, columns.after]
-        shape = (
-            1,
-            channels,
-            height + rows.before + rows.after,
-            width + columns.before + columns.after,
-        )
-        return self.add("Pad", name, [x, self.weight(f"{name}.pads", np.asarray(pads))], shape)
+        before, after = (rows.before, columns.before), (rows.after, columns.after)
+        return self.pad_axes(name, x, (0, 0, *before), (0, 0, *after))
+
+    def pad_axes(
+        self,
+        name: str,
+        x: str,
+        before: Sequence[int],
+        after: Sequence[int],
+        mode: Literal["constant", "edge", "reflect"] = "constant",
+        value: float = 0.0,
+    ) -> str:
+        """Add samples around a value.
+
+        Args:
+            name: What it is called.
+            x: Any value.
+            before: Of each axis.
+            after: Of each axis.
+            mode: What they are.
+            value: The constant.
+        """
+        shape = self.shape(x)
+        most = [side - 1 if mode == "reflect" else MAX_ELEMENTS for side in shape]
+        sides = list(zip(before, after, most, strict=True))
+        if any(min(pair[:2]) < 0 or max(pair[:2]) > pair[2] for pair in sides):
+            raise _unfit(name, f"pads a value of shape {shape} by {before} and {after}")
+        made = tuple(a + side + b for a, side, b in zip(before, shape, after, strict=True))
+        self._bound(name, made)
+        inputs = [x, self.weight(f"{name}.pads", np.asarray([*before, *after], np.int64))]
+        if value:
+            inputs.append(self.weight(f"{name}.value", np.asarray(value, np.float32)))
+        return self.add("Pad", name, inputs, made, {"mode": mode} if mode != "constant" else {})
 
     def concat(self, name: str, values: Sequence[str], axis: int = 1) -> str:
         """Concatenate values along one axis; negative axes count from the end."""
@@ -260,11 +436,21 @@ class Builder:
         shape = (*shapes[0][:axis], total, *shapes[0][axis + 1 :])
         return self.add("Concat", name, values, shape, {"axis": axis})
 
-    def elementwise(self, operator: Literal["Add", "Mul"], name: str, a: str, b: str) -> str:
-        """Add a sum or a product of two values of one shape."""
+    def elementwise(self, operator: Arithmetic, name: str, a: str, b: str) -> str:
+        """Combine two values, number by number, of one shape."""
         if self.shape(a) != self.shape(b):
             raise _unfit(name, f"combines values of shapes {self.shape(a)} and {self.shape(b)}")
         return self.add(operator, name, [a, b], self.shape(a))
+
+    def spread(self, operator: Arithmetic, name: str, a: str, b: str) -> str:
+        """Combine two values of as many axes, where a side of 1 stands for as many as needed."""
+        shapes = self.shape(a), self.shape(b)
+        if len(shapes[0]) != len(shapes[1]) or any(
+            1 not in pair and pair[0] != pair[1] for pair in zip(*shapes, strict=True)
+        ):
+            raise _unfit(name, f"combines values of shapes {shapes[0]} and {shapes[1]}")
+        shape = tuple(max(pair) for pair in zip(*shapes, strict=True))
+        return self.add(operator, name, [a, b], shape)
 
     def upsample(self, name: str, x: str, rows: int, columns: int) -> str:
         """Repeat every sample, ``rows`` times down and ``columns`` times across."""
@@ -290,6 +476,16 @@ class Builder:
             "coordinate_transformation_mode": coordinates,
         }
         return self._resize(name, x, shape, attributes)
+
+    def resize_nearest(self, name: str, x: str, size: Size) -> str:
+        """Resize to a size by the sample that a place begins in: floor(i * old / new)."""
+        channels, _, _ = self._map(name, x)
+        attributes: dict[str, Attribute] = {
+            "mode": "nearest",
+            "coordinate_transformation_mode": "asymmetric",
+            "nearest_mode": "floor",
+        }
+        return self._resize(name, x, (1, channels, size.height, size.width), attributes)
 
     def space_to_depth(self, name: str, x: str, block: int) -> str:
         """Lay the samples of each block x block out as channels: by row and column, all of each."""
@@ -323,29 +519,41 @@ class Builder:
         assert self._keep_weights, "a network without its weights"
         shapes = {name: self.shape(value) for name, value in outputs.items()}
         self._name_outputs(outputs)
-        kind = onnx.TensorProto.FLOAT
+        kinds = {name: self.kind(value) for name, value in outputs.items()}
         graph = helper.make_graph(
             self._nodes,
             "network",
-            [helper.make_tensor_value_info(self.images, kind, self.shape(self.images))],
-            [helper.make_tensor_value_info(name, kind, shape) for name, shape in shapes.items()],
+            [
+                helper.make_tensor_value_info(name, kind, shape)
+                for name, (shape, kind) in self._inputs.items()
+            ],
+            [helper.make_tensor_value_info(name, kinds[name], shapes[name]) for name in outputs],
             self._weights,
         )
         opsets = [helper.make_opsetid("", OPSET)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
-        onnx.checker.check_model(model, full_check=True)
+        try:
+            onnx.checker.check_model(model, full_check=True)
+        except (checker.ValidationError, shape_inference.InferenceError, ValueError) as error:
+            raise TatamiError(
+                f"the network does not fit together: {str(error).splitlines()[0][:200]}",
+                hint="take another copy of the file",
+            ) from error
         return model
 
     def _name_outputs(self, outputs: Mapping[str, str]) -> None:
         """Give outputs the names that they must have; what had one of these gets another."""
-        if self.images in outputs:
-            raise _unfit(self.images, "is the input's name, an output cannot have it")
+        for name in self._inputs:
+            if name in outputs:
+                raise _unfit(name, "is an input's name, an output cannot have it")
         renamed: dict[str, str] = {}
         for name in outputs:
             self._taken[name] = max(self._taken[name], 1)
         for name, value in outputs.items():
-            if value == self.images or value in renamed:  # neither can have a second name
-                value = self.add("Identity", name, [value], self.shape(value))
+            if value in self._inputs or value in renamed:  # neither can have a second name
+                value = self.add(
+                    "Identity", name, [value], self.shape(value), kind=self.kind(value)
+                )
             renamed[value] = name
         for name in outputs:
             if name not in renamed:

@@ -18,6 +18,7 @@ import numpy as np
 
 from tatami.errors import TatamiError
 from tatami.importers.build import Builder
+from tatami.importers.darknet_activations import ACTIVATIONS
 from tatami.importers.darknet_cfg import Section, read_cfg
 from tatami.importers.imported import Imported
 from tatami.ops.norm import Epsilon
@@ -29,10 +30,14 @@ MAX_WEIGHTS = 1 << 31
 MAX_LAYERS = 4096
 MAX_FILTERS = 1 << 16
 """Of a layer; with the bound of layers, what counting a cfg's weights may cost."""
+MAX_JOINED = 256
+"""Layers that one layer joins."""
+MAX_LOCAL = 15
+"""The largest window of a local layer."""
+SHORTCUT_EPSILON = np.float32(0.0001)
+"""What AlexeyAB's darknet adds to the sum of a shortcut's weights."""
 ONE = ("1", "1.", "1.0")
 """How a cfg writes a factor that changes nothing."""
-LEAK = 0.1
-"""The slope of darknet's leaky ReLU."""
 _OF_TRAINING = """
 batch subdivisions momentum decay angle saturation exposure hue learning_rate burn_in max_batches
 policy steps scales power step seq_scales sequence mosaic cutmix mixup letter_box optimized_memory
@@ -326,26 +331,26 @@ def _normalize(
 
 
 def _activate(network: Network, section: Section, name: str, x: str, default: str) -> str:
-    builder = network.builder
     kind = section.text("activation", default)
-    if kind == "leaky":
-        return builder.leaky_relu(name, x, LEAK)
-    if kind == "relu":
-        return builder.relu(name, x)
-    if kind == "relu6":
-        return builder.clip(name, x, 0.0, 6.0)
-    if kind == "logistic":
-        return builder.sigmoid(name, x)
-    if kind == "tanh":
-        return builder.add("Tanh", name, [x], builder.shape(x))
-    if kind != "linear":
+    add = ACTIVATIONS.get(kind)
+    if add is None:
         raise section.wrong(f"activation={kind} is not supported", "activation")
-    return x
+    return add(network.builder, name, x)
 
 
 def _maxpool(network: Network, section: Section, name: str) -> str:
     for key in ("maxpool_depth", "antialiasing"):
         section.refuse(key)
+    return network.builder.max_pool(name, network.last, _pool_window(network, section))
+
+
+def _local_avgpool(network: Network, section: Section, name: str) -> str:
+    """Add an average pool, which divides by the samples that are there."""
+    window = _pool_window(network, section)
+    return network.builder.average_pool(name, network.last, window, count_padding=False)
+
+
+def _pool_window(network: Network, section: Section) -> Window:
     stride = section.integer("stride", 1, 1, 255)
     size = section.integer("size", stride, 1, 255)
     padding = section.integer("padding", size - 1, 0, 255)
@@ -356,7 +361,7 @@ def _maxpool(network: Network, section: Section, name: str) -> str:
         _pool_axis(length, size, section.integer(key, stride, 1, 255), padding)
         for length, key in ((height, "stride_y"), (width, "stride_x"))
     ]
-    return network.builder.max_pool(name, network.last, Window(axes[0], axes[1]))
+    return Window(axes[0], axes[1])
 
 
 def _pool_axis(length: int, size: int, stride: int, padding: int) -> Axis:
@@ -401,52 +406,204 @@ def _connected(network: Network, section: Section, name: str) -> str:
     return _activate(network, section, name, value, "logistic")
 
 
+def _local(network: Network, section: Section, name: str) -> str:
+    """Add a convolution that has weights of its own at every place.
+
+    The samples that the weights' columns look at are taken one tap after another, and each place's
+    vector of them is multiplied by that place's matrix.
+    """
+    builder, weights = network.builder, network.weights
+    filters = section.integer("filters", 1, 1, MAX_FILTERS)
+    size = section.integer("size", 1, 1, MAX_LOCAL)
+    stride, pad = section.integer("stride", 1, 1, 255), section.integer("pad", 0, 0, 1)
+    _, channels, height, width = _map(section, builder.shape(network.last))
+    if pad and size != 3:
+        raise section.wrong("is padded by one sample, with another size than 3", "pad")
+    if min(height, width) + 2 * pad < size:
+        raise section.wrong(f"of size {size} is larger than its map of {width}x{height}")
+    rows, columns = ((length + 2 * pad - size) // stride + 1 for length in (height, width))
+    places, taps = rows * columns, size * size
+    bias = weights.take(1, filters, rows, columns)
+    kernel = weights.take(places, filters, channels, taps)
+    x = network.last
+    if pad:
+        x = builder.pad(f"{name}.pad", x, Window.square(3, 1, 1))
+    parts = []
+    for row, column in np.ndindex(size, size):
+        part = x
+        for axis, start, count in ((2, row, rows), (3, column, columns)):
+            end = start + (count - 1) * stride + 1
+            part = builder.slice(f"{name}.tap", part, axis, start, end, stride)
+        parts.append(part)
+    taken = builder.concat(f"{name}.taps", parts)
+    taken = builder.reshape(f"{name}.columns", taken, (1, taps * channels, places))
+    taken = builder.transpose(f"{name}.rows", taken, (0, 2, 1))
+    taken = builder.reshape(f"{name}.vectors", taken, (1, places, 1, taps * channels))
+    matrices = kernel.transpose(0, 3, 2, 1).reshape(1, places, taps * channels, filters)
+    made = builder.matmul(f"{name}.local", taken, matrices)
+    made = builder.reshape(f"{name}.places", made, (1, places, filters))
+    made = builder.transpose(f"{name}.maps", made, (0, 2, 1))
+    made = builder.reshape(f"{name}.map", made, (1, filters, rows, columns))
+    made = builder.elementwise("Add", f"{name}.sum", made, builder.constant(f"{name}.bias", bias))
+    return _activate(network, section, name, made, "logistic")
+
+
+def _activation(network: Network, section: Section, name: str) -> str:
+    return _activate(network, section, name, network.last, "linear")
+
+
+def _crop(network: Network, section: Section, name: str) -> str:
+    """Cut out the middle, and bring 0..1 to -1..1 unless ``noadjust`` says not to."""
+    builder, x = network.builder, network.last
+    _, _, height, width = _map(section, builder.shape(x))
+    for axis, key, side in ((2, "crop_height", height), (3, "crop_width", width)):
+        kept = section.integer(key, 1, 1, 16384)
+        if kept > side:
+            raise section.wrong(f"{key}={kept} of a map of {width}x{height}", key)
+        if kept < side:
+            start = (side - kept) // 2
+            x = builder.slice(f"{name}.{key}", x, axis, start, start + kept)
+    if section.integer("noadjust", 0):
+        return x
+    return builder.number("Sub", name, builder.number("Mul", f"{name}.scale", x, 2.0), 1.0)
+
+
 def _dropout(network: Network, section: Section, name: str) -> str:
     """Add nothing, when a trained network runs; so it is with the cost of a classifier."""
     return network.last
 
 
 def _softmax(network: Network, section: Section, name: str) -> str:
-    section.refuse("groups", unless=("1",))
     section.refuse("tree", unless=())
-    section.refuse("spatial")
-    section.refuse("temperature", unless=ONE)
-    shape = network.builder.shape(network.last)
+    builder, x = network.builder, network.last
+    temperature, groups = section.real("temperature", 1.0), section.integer("groups", 1, 1)
+    shape = builder.shape(x)
+    if section.integer("spatial", 0) and groups == 1 and temperature == 1:
+        return builder.softmax(name, x, 1)
     if shape[2:] != (1, 1):
         raise section.wrong(f"of a map of {shape[1:]}, not of a vector, is not supported")
-    return network.builder.softmax(name, network.last, 1)
+    if not 0 < temperature < math.inf or shape[1] % groups:
+        raise section.wrong(f"has temperature {temperature:g}, {groups} groups of {shape[1]}")
+    if temperature != 1:
+        x = builder.number("Div", f"{name}.temperature", x, temperature)
+    if groups == 1:
+        return builder.softmax(name, x, 1)
+    parts = builder.reshape(f"{name}.groups", x, (1, groups, shape[1] // groups))
+    return builder.reshape(name, builder.softmax(f"{name}.softmax", parts, 2), shape)
 
 
 def _route(network: Network, section: Section, name: str) -> str:
-    section.refuse("groups", unless=("1",))
-    section.text("group_id", "0")  # of the only group there is
+    """Join layers or, with ``groups``, the same one of so many equal parts of each."""
+    groups = section.integer("groups", 1, 1)
+    group = section.integer("group_id", 0)
     numbers = section.integers("layers")
-    if not numbers:
-        raise section.wrong("names no layers")
-    values = [network.layer(section, number) for number in numbers]
-    return values[0] if len(values) == 1 else network.builder.concat(name, values)
+    if not 0 < len(numbers) <= MAX_JOINED:
+        raise section.wrong(f"names {len(numbers)} layers, not 1 to {MAX_JOINED}")
+    if group >= groups:
+        raise section.wrong(f"takes part {group} of {groups}", "group_id")
+    builder = network.builder
+    values = []
+    for number in numbers:
+        value = network.layer(section, number)
+        channels = builder.shape(value)[1]
+        if channels % groups:
+            raise section.wrong(f"{groups} groups do not divide {channels} channels", "groups")
+        if groups > 1:
+            part = channels // groups
+            value = builder.slice(f"{name}.group", value, 1, group * part, (group + 1) * part)
+        values.append(value)
+    return values[0] if len(values) == 1 else builder.concat(name, values)
 
 
 def _shortcut(network: Network, section: Section, name: str) -> str:
-    section.refuse("weights_type", unless=("none",))
-    section.refuse("weights_normalization", unless=("none",))
+    """Add layers to the last, each times a weight or, by channels, as many as there are."""
     for key in ("alpha", "beta"):
         section.refuse(key, unless=ONE)
+    builder = network.builder
     numbers = section.integers("from")
-    if len(numbers) != 1:
-        raise section.wrong("adds other than one layer", "from")
-    other = network.layer(section, numbers[0])
-    shapes = [network.builder.shape(value) for value in (network.last, other)]
-    if shapes[0] != shapes[1]:
-        raise section.wrong(f"adds maps of {shapes[0][1:]} and {shapes[1][1:]}", "from")
-    added = network.builder.elementwise("Add", f"{name}.sum", network.last, other)
+    if not 0 < len(numbers) <= MAX_JOINED:
+        raise section.wrong(f"names {len(numbers)} layers, not 1 to {MAX_JOINED}", "from")
+    values = [network.last, *(network.layer(section, number) for number in numbers)]
+    shapes = [builder.shape(value) for value in values]
+    for shape in shapes:
+        if shape != shapes[0]:
+            raise section.wrong(f"adds maps of {shapes[0][1:]} and {shape[1:]}", "from")
+    factors = _shortcut_weights(network, section, len(values), shapes[0][1])
+    if factors is not None:
+        values = [
+            builder.scale(f"{name}.part", value, factor, None)
+            for value, factor in zip(values, factors, strict=True)
+        ]
+    added = values[0]
+    for value in values[1:]:
+        added = builder.elementwise("Add", f"{name}.sum", added, value)
     return _activate(network, section, name, added, "linear")
 
 
+def _shortcut_weights(
+    network: Network, section: Section, count: int, channels: int
+) -> Float32 | None:
+    """Take the weights of a shortcut, (layers, channels); None where it has none."""
+    kind = section.text("weights_type", "none")
+    normalization = section.text("weights_normalization", "none")
+    if kind not in ("none", "per_feature", "per_layer", "per_channel"):
+        raise section.wrong(f"weights_type={kind} is not supported", "weights_type")
+    if normalization not in ("none", "relu", "avg_relu", "softmax"):
+        raise section.wrong(
+            f"weights_normalization={normalization} is not supported", "weights_normalization"
+        )
+    if kind == "none":
+        return None
+    taken = network.weights.take(count, channels if kind == "per_channel" else 1)
+    if normalization in ("relu", "avg_relu"):
+        taken = np.maximum(taken, np.float32(0))
+        taken = taken / (taken.sum(0) + SHORTCUT_EPSILON)
+    elif normalization == "softmax":
+        taken = np.exp(taken - taken.max(0))
+        taken = taken / (taken.sum(0) + SHORTCUT_EPSILON)
+    return np.broadcast_to(taken, (count, channels)).astype(np.float32)
+
+
+def _multiply(network: Network, section: Section, name: str) -> str:
+    """Multiply by another layer: [sam], number by number."""
+    other = _from(network, section)
+    made = network.builder.elementwise("Mul", f"{name}.product", other, network.last)
+    return _activate(network, section, name, made, "linear")
+
+
+def _scale_channels(network: Network, section: Section, name: str) -> str:
+    """Multiply another layer by a number a channel or, with ``scale_wh``, by one a place."""
+    other, builder = _from(network, section), network.builder
+    shape, factors = builder.shape(other), builder.shape(network.last)
+    by_place = bool(section.integer("scale_wh", 0))
+    needed = (1, 1, *shape[2:]) if by_place else (1, shape[1], 1, 1)
+    if factors != needed:
+        raise section.wrong(f"scales a map of {shape[1:]} by one of {factors[1:]}", "from")
+    made = builder.spread("Mul", f"{name}.product", other, network.last)
+    return _activate(network, section, name, made, "linear")
+
+
+def _from(network: Network, section: Section) -> str:
+    numbers = section.integers("from")
+    if len(numbers) != 1:
+        raise section.wrong("names other than one layer", "from")
+    return network.layer(section, numbers[0])
+
+
 def _upsample(network: Network, section: Section, name: str) -> str:
-    section.refuse("scale", unless=ONE)
+    builder, x = network.builder, network.last
+    factor = section.real("scale", 1.0)
+    if factor != 1:
+        x = builder.number("Mul", f"{name}.scale", x, factor)
     stride = section.integer("stride", 2, 1, 64)
-    return network.builder.upsample(name, network.last, stride, stride)
+    return builder.upsample(name, x, stride, stride)
+
+
+def _reorg3d(network: Network, section: Section, name: str) -> str:
+    """Lay the samples of each block out as channels, all channels of each sample side by side."""
+    section.refuse("reverse")
+    stride = section.integer("stride", 1, 1, 64)
+    return network.builder.space_to_depth(name, network.last, stride)
 
 
 def _reorg(network: Network, section: Section, name: str) -> str:
@@ -617,7 +774,17 @@ LAYERS: dict[str, Callable[[Network, Section, str], str]] = {
     "avg": _avgpool,
     "connected": _connected,
     "conn": _connected,
+    "local": _local,
+    "local_avgpool": _local_avgpool,
+    "local_avg": _local_avgpool,
+    "activation": _activation,
+    "crop": _crop,
+    "sam": _multiply,
+    "scale_channels": _scale_channels,
+    "reorg3d": _reorg3d,
     "dropout": _dropout,
+    "empty": _dropout,
+    "silence": _dropout,
     "cost": _dropout,
     "softmax": _softmax,
     "soft": _softmax,
