@@ -92,81 +92,132 @@ def place(node: ir.Node) -> str:
 
 
 def window_of(node: ir.Node) -> Window:
-    """Read the window of a Conv, MaxPool, MaxUnpool or AveragePool, automatic padding resolved.
+    """Read the window of a node of two axes, or of one, beside which lies an axis of one sample.
 
     Raises:
-        TatamiError: For what is not a two-dimensional window.
+        TatamiError: For what no window over rows and columns can say.
+    """
+    return _in_two(node, axes_of(node))
+
+
+def _in_two(node: ir.Node, axes: tuple[Axis, ...]) -> Window:
+    if len(axes) > 2:
+        raise TatamiError(
+            f"{place(node)} works on {len(axes)} axes, pictures have two",
+            hint="export a two-dimensional network",
+        )
+    return Window(axes[0], axes[1] if len(axes) > 1 else Axis(1))
+
+
+def _axes_beside(node: ir.Node) -> tuple[int, ...]:
+    """Give the sides of a node's input after its batch and channels.
+
+    Raises:
+        TatamiError: Where there is none.
     """
     image = node.inputs[0]
     assert image is not None
-    if len(shape_of(image)) != 4:
+    sides = shape_of(image)[2:]
+    if not sides:
         raise TatamiError(
-            f"{place(node)} works on {len(shape_of(image))} axes, Tatami knows pictures with four",
-            hint="export a two-dimensional network",
+            f"{place(node)} works on {len(shape_of(image))} axes, it needs three or more",
+            hint="export it with a batch and channels in front",
         )
-    if node.op_type == "Conv":
-        weight = node.inputs[1]
+    return sides
+
+
+def axes_of(node: ir.Node) -> tuple[Axis, ...]:
+    """Read the window of a convolution or pool over any axes, automatic padding resolved.
+
+    Where a pool rounds its places up, what its last place sees is padding ``beyond`` the rest.
+
+    Raises:
+        TatamiError: For numbers that are no window over the input's axes.
+    """
+    sides = _axes_beside(node)
+    rank = len(sides)
+    if "Conv" in node.op_type:
+        weight = node.inputs[3 if node.op_type == "QLinearConv" else 1]
         assert weight is not None
         kernel = shape_of(weight)[2:]
     else:
         kernel = integers(node, "kernel_shape", ())
-    strides = integers(node, "strides", (1, 1))
-    dilations = integers(node, "dilations", (1, 1))
-    pads = integers(node, "pads", (0, 0, 0, 0))  # top, left, bottom, right
-    if (len(kernel), len(strides), len(dilations), len(pads)) != (2, 2, 2, 4):
-        raise TatamiError(
-            f"{place(node)} has a window that is not two-dimensional",
-            hint="give kernel, strides and dilations two numbers, pads four",
-        )
+    strides = integers(node, "strides", (1,) * rank)
+    dilations = integers(node, "dilations", (1,) * rank)
+    pads = integers(node, "pads", (0,) * (2 * rank))  # top, left, ..., bottom, right, ...
+    _check_lengths(node, rank, (kernel, strides, dilations), pads)
     rule = text(node, "auto_pad", "NOTSET")
-    axes = []
-    for axis, length in enumerate(shape_of(image)[2:]):
+    found = []
+    for axis, length in enumerate(sides):
+        span, beyond = (kernel[axis] - 1) * dilations[axis] + 1, 0
         if rule == "NOTSET":
-            before, after = pads[axis], pads[axis + 2]
+            before, after = pads[axis], pads[axis + rank]
         elif rule == "VALID":
             before, after = 0, 0
         else:  # SAME: as many outputs as strides fit, the odd sample of padding at one end
-            span = (kernel[axis] - 1) * dilations[axis] + 1
             outputs = -(-length // strides[axis])
             total = max(0, (outputs - 1) * strides[axis] + span - length)
             before = total // 2 if rule == "SAME_UPPER" else total - total // 2
             after = total - before
-        axes.append(Axis(kernel[axis], strides[axis], before, after, dilations[axis]))
-    return Window(*axes)
+        if integer(node, "ceil_mode", 0):
+            last = (shape_of(node.outputs[0])[2 + axis] - 1) * strides[axis] - before
+            beyond = max(0, last + span - length - after)
+        found.append(
+            Axis(kernel[axis], strides[axis], before, after + beyond, dilations[axis], beyond)
+        )
+    return tuple(found)
+
+
+def _check_lengths(
+    node: ir.Node, rank: int, axes: tuple[tuple[int, ...], ...], pads: tuple[int, ...]
+) -> None:
+    if any(len(each) != rank for each in axes) or len(pads) != 2 * rank:
+        raise TatamiError(
+            f"{place(node)} has no window over {rank} axes",
+            hint="give kernel, strides and dilations a number an axis, pads two",
+        )
 
 
 def transposed_window_of(node: ir.Node) -> Window:
+    """Read the window of a ConvTranspose of two axes or one, as ``window_of`` does.
+
+    Raises:
+        TatamiError: For more axes.
+    """
+    return _in_two(node, transposed_axes_of(node))
+
+
+def transposed_axes_of(node: ir.Node) -> tuple[Axis, ...]:
     """Read the window of a ConvTranspose: ``before`` and ``after`` are what its padding cuts off.
 
     Where the node gives an output_shape or automatic padding, the padding follows from it.
 
     Raises:
-        TatamiError: For what is not two-dimensional.
+        TatamiError: For numbers that are no window over the input's axes.
     """
-    image, kernels = node.inputs[0], weight(node, 1)
-    assert image is not None
-    assert kernels is not None
-    strides = integers(node, "strides", (1, 1))
-    dilations = integers(node, "dilations", (1, 1))
-    pads = integers(node, "pads", (0, 0, 0, 0))
-    more = integers(node, "output_padding", (0, 0))
-    if len(shape_of(image)) != 4 or (len(strides), len(dilations), len(pads)) != (2, 2, 4):
-        raise TatamiError(
-            f"{place(node)} is not two-dimensional", hint="export a two-dimensional network"
-        )
+    sides = _axes_beside(node)
+    rank = len(sides)
+    weight = node.inputs[1]
+    assert weight is not None
+    kernel = shape_of(weight)[2:]
+    strides = integers(node, "strides", (1,) * rank)
+    dilations = integers(node, "dilations", (1,) * rank)
+    pads = integers(node, "pads", (0,) * (2 * rank))
+    more = integers(node, "output_padding", (0,) * rank)
+    _check_lengths(node, rank, (kernel, strides, dilations, more), pads)
     rule = text(node, "auto_pad", "NOTSET")
     output = shape_of(node.outputs[0])[2:]
-    axes = []
-    for axis, length in enumerate(shape_of(image)[2:]):
-        span = (kernels.shape[2 + axis] - 1) * dilations[axis] + 1
+    found = []
+    for axis, length in enumerate(sides):
+        span = (kernel[axis] - 1) * dilations[axis] + 1
         whole = (length - 1) * strides[axis] + span + more[axis]
-        before, after = pads[axis], pads[axis + 2]
+        before, after = pads[axis], pads[axis + rank]
         if rule != "NOTSET" or "output_shape" in node.attributes:
             total = max(0, whole - output[axis])
             before = total // 2 if rule == "SAME_UPPER" else total - total // 2
             after = total - before
-        axes.append(Axis(kernels.shape[2 + axis], strides[axis], before, after, dilations[axis]))
-    return Window(*axes)
+        found.append(Axis(kernel[axis], strides[axis], before, after, dilations[axis]))
+    return tuple(found)
 
 
 def resize_taps_of(node: ir.Node) -> tuple[ResizeTaps, ResizeTaps]:
@@ -240,13 +291,18 @@ def slices_of(node: ir.Node) -> list[slice]:
 
 
 def reduced_axes(node: ir.Node) -> tuple[int, ...]:
-    """Read the axes of its input over which a node sums, in order: all where it names none."""
+    """Read the axes of its input over which a node sums, in order.
+
+    Where it names none they are all, or none at all if noop_with_empty_axes says so.
+    """
     image = node.inputs[0]
     assert image is not None
     rank = len(shape_of(image))
     given = constant(node, 1)
     named = integers(node, "axes", ()) if given is None else tuple(int(axis) for axis in given)
-    return tuple(sorted(axis % rank for axis in named)) or tuple(range(rank))
+    if not named and not integer(node, "noop_with_empty_axes", 0):
+        return tuple(range(rank))
+    return tuple(sorted({axis % rank for axis in named}))
 
 
 def label(node: ir.Node) -> str:

@@ -1,4 +1,4 @@
-"""Two-dimensional convolution (cross-correlation, as in every network framework)."""
+"""Convolution (cross-correlation, as in every network framework), along any number of axes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tatami.errors import TatamiError
 from tatami.ops.im2col import col2im, im2col
-from tatami.ops.window import Window
+from tatami.ops.window import Axes, outputs
 from tatami.types import Real
 
 
@@ -18,7 +18,7 @@ def convolve(
     x: NDArray[Real],
     weight: NDArray[Real],
     bias: NDArray[Real] | None,
-    window: Window,
+    window: Axes,
     groups: int = 1,
 ) -> NDArray[Real]:
     """Convolve a map with a kernel; beyond the border the input is zero. ONNX Conv.
@@ -28,7 +28,7 @@ def convolve(
     convolution.
 
     Args:
-        x: (n, c, h, w).
+        x: (n, c, h, w), or with any number of axes after the channels, as all that follows.
         weight: (o, c / groups, kernel_h, kernel_w).
         bias: (o,) or None.
         window: Where the kernel lies.
@@ -40,27 +40,28 @@ def convolve(
     Raises:
         TatamiError: Where the shapes do not fit.
     """
-    n, c, h, w = x.shape
-    o, per_group, kernel_h, kernel_w = weight.shape
+    axes = tuple(window)
+    n, c = x.shape[:2]
+    o, per_group = weight.shape[:2]
     if c != per_group * groups or o % groups:
         raise TatamiError(
             f"a weight of shape {weight.shape} in {groups} groups does not fit {c} channels",
             hint="the weight is (outputs, channels / groups, kernel height, kernel width)",
         )
-    out_h, out_w = window.rows.output(h), window.columns.output(w)
-    kernels = weight.reshape(groups, o // groups, per_group * kernel_h * kernel_w)
-    y = np.empty((n, o, out_h, out_w), x.dtype)
+    places = outputs(axes, x.shape[2:])
+    kernels = weight.reshape(groups, o // groups, -1)
+    y = np.empty((n, o, *places), np.result_type(x, weight))
     for picture in range(n):  # one at a time: the columns of one map are memory enough
-        columns = im2col(x[picture : picture + 1], window)
-        columns = columns.reshape(groups, per_group * kernel_h * kernel_w, out_h * out_w)
-        y[picture] = np.matmul(kernels, columns).reshape(o, out_h, out_w)
+        columns = im2col(x[picture : picture + 1], axes)
+        columns = columns.reshape(groups, kernels.shape[2], math.prod(places))
+        y[picture] = np.matmul(kernels, columns).reshape(o, *places)
     if bias is not None:
-        y += bias[:, None, None]
+        y += bias.reshape(-1, *[1] * len(axes))
     return y
 
 
 def convolve_backward(
-    x: NDArray[Real], weight: NDArray[Real], dy: NDArray[Real], window: Window, groups: int = 1
+    x: NDArray[Real], weight: NDArray[Real], dy: NDArray[Real], window: Axes, groups: int = 1
 ) -> tuple[NDArray[Real], NDArray[Real], NDArray[Real]]:
     """Compute the gradients of ``convolve``.
 
@@ -78,23 +79,23 @@ def convolve_backward(
     Returns:
         (dx, dweight, dbias), of the shapes of x, weight and bias.
     """
-    n, c, h, w = x.shape
-    o, per_group, kernel_h, kernel_w = weight.shape
-    places = dy.shape[2] * dy.shape[3]
-    kernels = weight.reshape(groups, o // groups, per_group * kernel_h * kernel_w)
+    axes = tuple(window)
+    o, places = weight.shape[0], math.prod(dy.shape[2:])
+    kernels = weight.reshape(groups, o // groups, -1)
     dx = np.empty(x.shape, x.dtype)
-    for picture in range(n):
+    for picture in range(len(x)):
         spread = np.matmul(
             kernels.transpose(0, 2, 1), dy[picture].reshape(groups, o // groups, places)
         )
-        columns = spread.reshape(1, c * kernel_h * kernel_w, places)
-        dx[picture] = col2im(columns, (1, c, h, w), window)[0]
-    dweight = convolve_backward_weight(x, dy, window, groups)
-    return dx, dweight, np.asarray(dy.sum(axis=(0, 2, 3)), dy.dtype)
+        columns = spread.reshape(1, groups * kernels.shape[2], places)
+        dx[picture] = col2im(columns, (1, *x.shape[1:]), axes)[0]
+    dweight = convolve_backward_weight(x, dy, axes, groups)
+    over = (0, *range(2, dy.ndim))
+    return dx, dweight, np.asarray(dy.sum(axis=over), dy.dtype)
 
 
 def convolve_backward_weight(
-    x: NDArray[Real], dy: NDArray[Real], window: Window, groups: int = 1
+    x: NDArray[Real], dy: NDArray[Real], window: Axes, groups: int = 1
 ) -> NDArray[Real]:
     """Compute the gradient of a convolution's weight.
 
@@ -109,15 +110,17 @@ def convolve_backward_weight(
     Returns:
         (o, c / groups, kernel_h, kernel_w).
     """
+    axes = tuple(window)
     n, c = x.shape[:2]
-    o, places = dy.shape[1], dy.shape[2] * dy.shape[3]
-    taps = c // groups * window.rows.kernel * window.columns.kernel
+    o, places = dy.shape[1], math.prod(dy.shape[2:])
+    kernel = tuple(axis.kernel for axis in axes)
+    taps = c // groups * math.prod(kernel)
     total = np.zeros((groups, o // groups, taps), x.dtype)
     for picture in range(n):
-        columns = im2col(x[picture : picture + 1], window).reshape(groups, taps, places)
+        columns = im2col(x[picture : picture + 1], axes).reshape(groups, taps, places)
         given = dy[picture].reshape(groups, o // groups, places)
         total += np.matmul(given, columns.transpose(0, 2, 1))
-    return total.reshape(o, c // groups, window.rows.kernel, window.columns.kernel)
+    return total.reshape(o, c // groups, *kernel)
 
 
 def multiply_adds(weight: Sequence[int], places: int) -> int:

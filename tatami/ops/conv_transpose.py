@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from tatami.ops.conv import convolve, convolve_backward_weight
-from tatami.ops.window import Axis, Window
+from tatami.ops.im2col import inner, shifted
+from tatami.ops.window import Axes, Axis
 from tatami.types import Real
 
 
@@ -14,8 +18,8 @@ def convolve_transposed(
     x: NDArray[Real],
     weight: NDArray[Real],
     bias: NDArray[Real] | None,
-    window: Window,
-    output: tuple[int, int],
+    window: Axes,
+    output: Sequence[int],
     groups: int = 1,
 ) -> NDArray[Real]:
     """Spread the kernel of every sample over the output and sum what meets. ONNX ConvTranspose.
@@ -37,34 +41,36 @@ def convolve_transposed(
     Source:
         V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning", section 4.
     """
-    n, c, h, w = x.shape
-    _, per_group, kernel_h, kernel_w = weight.shape
-    rows, columns = window.rows, window.columns
-    samples = x.reshape(n, groups, c // groups, h * w)
-    kernels = weight.reshape(groups, c // groups, per_group, kernel_h, kernel_w)
-    height = max((h - 1) * rows.stride + rows.span, rows.before + output[0])
-    width = max((w - 1) * columns.stride + columns.span, columns.before + output[1])
-    whole = np.zeros((n, groups * per_group, height, width), x.dtype)
-    for u in range(kernel_h):
-        for v in range(kernel_w):
-            spread = np.matmul(kernels[..., u, v].transpose(0, 2, 1), samples)
-            top, left = u * rows.dilation, v * columns.dilation
-            bottom = top + (h - 1) * rows.stride + 1
-            right = left + (w - 1) * columns.stride + 1
-            whole[:, :, top : bottom : rows.stride, left : right : columns.stride] += (
-                spread.reshape(n, groups * per_group, h, w)
-            )
-    y = whole[
-        :,
-        :,
-        rows.before : rows.before + output[0],
-        columns.before : columns.before + output[1],
+    axes = tuple(window)
+    n, c = x.shape[:2]
+    sides = x.shape[2:]
+    per_group = weight.shape[1]
+    samples = x.reshape(n, groups, c // groups, math.prod(sides))
+    kernels = weight.reshape(groups, c // groups, per_group, -1)
+    whole = np.zeros((n, groups * per_group, *_reached(axes, sides, output)), x.dtype)
+    bare = _bare(axes)
+    for tap, view in enumerate(shifted(whole, bare, *sides)):
+        spread = np.matmul(kernels[..., tap].transpose(0, 2, 1), samples)
+        view += spread.reshape(view.shape)
+    y = whole[inner(axes, output)]
+    return np.ascontiguousarray(y if bias is None else y + bias.reshape(-1, *[1] * len(axes)))
+
+
+def _bare(axes: Sequence[Axis]) -> tuple[Axis, ...]:
+    """Give a window without its padding."""
+    return tuple(Axis(axis.kernel, axis.stride, dilation=axis.dilation) for axis in axes)
+
+
+def _reached(axes: Sequence[Axis], sides: Sequence[int], output: Sequence[int]) -> list[int]:
+    """Say how far kernels are spread, and what is asked for, before margins are cut off."""
+    return [
+        max((length - 1) * axis.stride + axis.span, axis.before + wanted)
+        for axis, length, wanted in zip(axes, sides, output, strict=True)
     ]
-    return np.ascontiguousarray(y if bias is None else y + bias[:, None, None])
 
 
 def convolve_transposed_backward(
-    x: NDArray[Real], weight: NDArray[Real], dy: NDArray[Real], window: Window, groups: int = 1
+    x: NDArray[Real], weight: NDArray[Real], dy: NDArray[Real], window: Axes, groups: int = 1
 ) -> tuple[NDArray[Real], NDArray[Real], NDArray[Real]]:
     """Compute the gradients of ``convolve_transposed``: a convolution runs back.
 
@@ -81,23 +87,17 @@ def convolve_transposed_backward(
     Returns:
         (dx, dweight, dbias), of the shapes of x, weight and bias.
     """
-    n, _, h, w = x.shape
-    rows, columns = window.rows, window.columns
-    out_h, out_w = dy.shape[2:]
-    height, width = (h - 1) * rows.stride + rows.span, (w - 1) * columns.stride + columns.span
+    axes = tuple(window)
+    sides, output = x.shape[2:], dy.shape[2:]
     # What the forward sum wrote into, lost margins and all; they have no gradient.
-    whole = np.zeros(
-        (n, dy.shape[1], max(height, rows.before + out_h), max(width, columns.before + out_w)),
-        dy.dtype,
-    )
-    whole[
-        :, :, rows.before : rows.before + out_h, columns.before : columns.before + out_w
-    ] = dy  # fmt: skip
-    reached = whole[:, :, :height, :width]
-    bare = Window(
-        Axis(rows.kernel, rows.stride, dilation=rows.dilation),
-        Axis(columns.kernel, columns.stride, dilation=columns.dilation),
-    )
+    whole = np.zeros((*dy.shape[:2], *_reached(axes, sides, output)), dy.dtype)
+    whole[inner(axes, output)] = dy
+    spread = [
+        (length - 1) * axis.stride + axis.span for axis, length in zip(axes, sides, strict=True)
+    ]
+    reached = whole[(slice(None), slice(None), *map(slice, spread))]
+    bare = _bare(axes)
     dx = convolve(reached, weight, None, bare, groups)
     dweight = convolve_backward_weight(reached, x, bare, groups)
-    return dx, dweight, np.asarray(dy.sum(axis=(0, 2, 3)), dy.dtype)
+    over = (0, *range(2, dy.ndim))
+    return dx, dweight, np.asarray(dy.sum(axis=over), dy.dtype)

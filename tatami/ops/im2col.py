@@ -6,71 +6,71 @@ Processing", 2006, section 3 ("unrolled convolution").
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from itertools import product
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tatami.ops.window import Window
+from tatami.ops.window import Axes, Axis, outputs
 from tatami.types import Real
 
 Sample = TypeVar("Sample", bound=np.generic)
 
+_ALL = (slice(None), slice(None))  # the batch and the channels
 
-def pad_map(x: NDArray[Sample], window: Window, value: float) -> NDArray[Sample]:
+
+def pad_map(x: NDArray[Sample], window: Axes, value: float) -> NDArray[Sample]:
     """Pad a map as the window asks: (n, c, h, w) -> (n, c, before + h + after, ...)."""
-    rows, columns = window.rows, window.columns
-    if not (rows.before or rows.after or columns.before or columns.after):
+    widths = [(axis.before, axis.after) for axis in window]
+    if not any(map(any, widths)):
         return x
-    widths = ((0, 0), (0, 0), (rows.before, rows.after), (columns.before, columns.after))
-    return np.pad(x, widths, constant_values=value)
+    return np.pad(x, [(0, 0), (0, 0), *widths], constant_values=value)
 
 
-def taps(x: NDArray[Sample], window: Window) -> NDArray[Sample]:
+def taps(x: NDArray[Sample], window: Axes) -> NDArray[Sample]:
     """Give every sample that every place of the window sees, as a view without a copy.
 
     Args:
-        x: (n, c, h, w), already padded.
+        x: (n, c, h, w), already padded; any number of axes after the channels.
         window: Where the kernel lies.
 
     Returns:
         (n, c, kernel_h, kernel_w, out_h, out_w).
     """
-    rows, columns = window.rows, window.columns
-    n, c, h, w = x.shape
-    out_h = (h - rows.span) // rows.stride + 1
-    out_w = (w - columns.span) // columns.stride + 1
-    along_n, along_c, along_h, along_w = x.strides
+    axes = tuple(window)
+    places = [
+        (length - axis.span) // axis.stride + 1
+        for axis, length in zip(axes, x.shape[2:], strict=True)
+    ]
+    along = x.strides[2:]
     return np.lib.stride_tricks.as_strided(
         x,
-        shape=(n, c, rows.kernel, columns.kernel, out_h, out_w),
+        shape=(*x.shape[:2], *(axis.kernel for axis in axes), *places),
         strides=(
-            along_n,
-            along_c,
-            along_h * rows.dilation,
-            along_w * columns.dilation,
-            along_h * rows.stride,
-            along_w * columns.stride,
+            *x.strides[:2],
+            *(step * axis.dilation for axis, step in zip(axes, along, strict=True)),
+            *(step * axis.stride for axis, step in zip(axes, along, strict=True)),
         ),
         writeable=False,
     )
 
 
-def im2col(x: NDArray[Real], window: Window) -> NDArray[Real]:
+def im2col(x: NDArray[Real], window: Axes) -> NDArray[Real]:
     """Lay out a map (n, c, h, w) for a matrix product, with zeros beyond the border.
 
     Returns:
         (n, c * kernel_h * kernel_w, out_h * out_w).
     """
-    n, c, h, w = x.shape
-    out_h, out_w = window.rows.output(h), window.columns.output(w)
-    seen = taps(pad_map(x, window, 0.0), window)  # (n, c, kernel_h, kernel_w, out_h, out_w)
-    return seen.reshape(n, c * window.rows.kernel * window.columns.kernel, out_h * out_w)
+    axes = tuple(window)
+    places = math.prod(outputs(axes, x.shape[2:]))
+    seen = taps(pad_map(x, axes, 0.0), axes)  # (n, c, kernel_h, kernel_w, out_h, out_w)
+    return seen.reshape(len(x), x.shape[1] * math.prod(axis.kernel for axis in axes), places)
 
 
-def col2im(
-    columns: NDArray[Real], shape: tuple[int, int, int, int], window: Window
-) -> NDArray[Real]:
+def col2im(columns: NDArray[Real], shape: Sequence[int], window: Axes) -> NDArray[Real]:
     """Compute im2col's gradient: every tap goes back to the sample it saw, and is summed there.
 
     What the padding saw is lost; a sample that no place saw gets zero. One slice a tap of the
@@ -84,18 +84,34 @@ def col2im(
     Returns:
         (n, c, h, w).
     """
-    n, c, h, w = shape
-    rows, across = window.rows, window.columns
-    out_h, out_w = rows.output(h), across.output(w)
-    seen = columns.reshape(n, c, rows.kernel, across.kernel, out_h, out_w)
-    height, width = h + rows.before + rows.after, w + across.before + across.after
-    padded = np.zeros((n, c, height, width), columns.dtype)
-    for u in range(rows.kernel):
-        for v in range(across.kernel):
-            top, left = u * rows.dilation, v * across.dilation
-            bottom = top + (out_h - 1) * rows.stride + 1
-            right = left + (out_w - 1) * across.stride + 1
-            padded[:, :, top : bottom : rows.stride, left : right : across.stride] += seen[
-                :, :, u, v
-            ]
-    return padded[:, :, rows.before : rows.before + h, across.before : across.before + w]
+    axes, sides = tuple(window), tuple(shape[2:])
+    places = outputs(axes, sides)
+    seen = columns.reshape(*shape[:2], math.prod(axis.kernel for axis in axes), *places)
+    whole = [axis.before + length + axis.after for axis, length in zip(axes, sides, strict=True)]
+    padded = np.zeros((*shape[:2], *whole), columns.dtype)
+    for number, view in enumerate(shifted(padded, axes, *places)):
+        view += seen[:, :, number]
+    return padded[inner(axes, sides)]
+
+
+def inner(axes: Axes, sides: Sequence[int]) -> tuple[slice, ...]:
+    """Say where a map of these sides lies among its padding."""
+    return (
+        *_ALL,
+        *(slice(axis.before, axis.before + side) for axis, side in zip(axes, sides, strict=True)),
+    )
+
+
+def shifted(padded: NDArray[Sample], window: Axes, *places: int) -> list[NDArray[Sample]]:
+    """Give one view (n, c, out_h, out_w) a tap of the kernel: what that tap sees at every place."""
+    axes = tuple(window)
+    return [
+        padded[(*_ALL, *map(_seen, axes, tap, places))]
+        for tap in product(*(range(axis.kernel) for axis in axes))
+    ]
+
+
+def _seen(axis: Axis, tap: int, places: int) -> slice:
+    """Say which samples of a padded axis a tap sees."""
+    first = tap * axis.dilation
+    return slice(first, first + (places - 1) * axis.stride + 1, axis.stride)

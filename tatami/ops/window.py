@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tatami.errors import TatamiError
@@ -17,6 +18,8 @@ class Axis:
         before: Padding at the beginning, in samples.
         after: Padding at the end, in samples.
         dilation: Samples from one tap to the next.
+        beyond: How much of ``after`` lies beyond the padding, where a pool rounds its places up: it
+            counts in no mean.
 
     Raises:
         TatamiError: For numbers that no window has.
@@ -27,6 +30,7 @@ class Axis:
     before: int = 0
     after: int = 0
     dilation: int = 1
+    beyond: int = 0
 
     def __post_init__(self) -> None:
         if min(self.kernel, self.stride, self.dilation) < 1 or min(self.before, self.after) < 0:
@@ -67,8 +71,29 @@ class Window:
     rows: Axis
     columns: Axis
 
+    def __iter__(self) -> Iterator[Axis]:
+        """Give both axes, in the order in which a map has them."""
+        return iter((self.rows, self.columns))
+
     @staticmethod
     def square(kernel: int, stride: int = 1, pad: int = 0, dilation: int = 1) -> Window:
         """Make a window that is the same along both axes, with ``pad`` on all four sides."""
         axis = Axis(kernel, stride, pad, pad, dilation)
         return Window(axis, axis)
+
+
+Axes = Iterable[Axis]
+"""A window over any number of axes; a ``Window`` is one over two."""
+
+
+def outputs(axes: Axes, sides: Iterable[int]) -> tuple[int, ...]:
+    """Count the places of a window along each axis of a map.
+
+    Args:
+        axes: The window.
+        sides: Samples of the map along each axis.
+
+    Raises:
+        TatamiError: Where it fits nowhere.
+    """
+    return tuple(axis.output(length) for axis, length in zip(axes, sides, strict=True))

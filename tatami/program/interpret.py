@@ -189,7 +189,7 @@ def _evaluate(program: Program, step: Mapped, given: list[Array]) -> Array:
             _, taps = max_pool_with_taps(x.astype(np.float32), step.window)
             return taps
         case MaxUnpool():
-            indices = tap_indices(given[1], step.window, shape[2])
+            indices = tap_indices(given[1], step.window, shape[1:])
             fill = 0 if source is None else source.zero_point
             return max_unpool(x, indices, (1, *shape), fill)
         case AveragePool():

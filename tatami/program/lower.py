@@ -28,8 +28,8 @@ from tatami.graph.attributes import (
     text,
     transposed_window_of,
     weight,
-    window_of,
 )
+from tatami.graph.functions import functions_of
 from tatami.graph.network import Network, shape_of
 from tatami.graph.operators import OPERATORS
 from tatami.ops.window import Axis, Window
@@ -49,6 +49,8 @@ from tatami.program.lowering import (
     order_of,
     output_name,
     pad_of,
+    picture_of,
+    picture_window,
     pool_of,
     slice_of,
     stored_shape,
@@ -242,13 +244,15 @@ def _conv(state: Lowering, node: ir.Node) -> Step:
         output_name(node),
         weights,
         bias,
-        window_of(node),
+        picture_window(node),
         integer(node, "group", 1),
     )
 
 
 def weights_and_bias(node: ir.Node) -> tuple[Array, Array]:
     """Give a convolution's constants in float32, the bias zeros where it has none.
+
+    Those of one axis get another of one tap beside it, as sequences do in a program.
 
     Raises:
         TatamiError: For weights that are not constant.
@@ -260,6 +264,8 @@ def weights_and_bias(node: ir.Node) -> tuple[Array, Array]:
         )
     if bias is None:
         bias = np.zeros(len(weights), np.float32)
+    if weights.ndim == 3:
+        weights = weights[..., None]
     return np.asarray(weights, np.float32), np.asarray(bias, np.float32)
 
 
@@ -277,14 +283,14 @@ def _fully_connected(state: Lowering, node: ir.Node) -> Step:
 
 
 def _max_pool(state: Lowering, node: ir.Node) -> Step:
-    window = whole_map(node) if node.op_type == "GlobalMaxPool" else window_of(node)
+    window = whole_map(node) if node.op_type == "GlobalMaxPool" else picture_window(node)
     source = state.float_input(node, 0)
     add_taps(state, node, source)
     return MaxPool(label(node), (source,), output_name(node), window)
 
 
 def _max_unpool(state: Lowering, node: ir.Node) -> Step:
-    window = window_of(pool_of(node))
+    window = picture_window(pool_of(node))
     indices = node.inputs[1]
     taps = None if indices is None else state.taps.get(indices)
     if taps is None:
@@ -294,8 +300,10 @@ def _max_unpool(state: Lowering, node: ir.Node) -> Step:
 
 
 def _average_pool(state: Lowering, node: ir.Node) -> Step:
-    window = whole_map(node) if node.op_type == "GlobalAveragePool" else window_of(node)
+    window = whole_map(node) if node.op_type == "GlobalAveragePool" else picture_window(node)
     count_padding = bool(integer(node, "count_include_pad", 0))
+    if count_padding and any(axis.beyond for axis in window):
+        raise NotAMap(f"{place(node)} counts only some of its padding", hint="export it otherwise")
     return AveragePool(
         label(node), (state.float_input(node, 0),), output_name(node), window, count_padding
     )
@@ -368,6 +376,7 @@ def _pad(state: Lowering, node: ir.Node) -> Step:
 
 
 def _conv_transpose(state: Lowering, node: ir.Node) -> Step:
+    picture_of(node)
     weights, bias = weights_and_bias(node)
     groups = integer(node, "group", 1)
     outputs = weights.shape[1] * groups

@@ -26,7 +26,6 @@ from tatami.graph.attributes import (
     resize_taps_of,
     text,
     transposed_window_of,
-    window_of,
 )
 from tatami.ops.fixed_point import (
     MAX_SUM,
@@ -37,7 +36,6 @@ from tatami.ops.fixed_point import (
 )
 from tatami.ops.quantized import (
     WEIGHT_BITS,
-    add_multipliers,
     average_multipliers,
     softmax_ratio,
     softmax_table,
@@ -57,6 +55,8 @@ from tatami.program.lowering import (
     order_of,
     output_name,
     pad_of,
+    picture_of,
+    picture_window,
     pool_of,
     slice_of,
     value_shape,
@@ -73,7 +73,6 @@ from tatami.program.steps import (
     Pad,
     Quantization,
     Quantize,
-    QuantizedAdd,
     QuantizedAveragePool,
     QuantizedConv,
     QuantizedConvTranspose,
@@ -147,7 +146,7 @@ def _quantize(state: Lowering, node: ir.Node) -> bool:
     if value in state.bytes:  # quantized once more: a table, or nothing
         source = state.bytes[value]
         if state.quantization(source) != quantization:
-            source = _rescaled(state, source, quantization, output_name(node))
+            source = rescaled(state, source, quantization, output_name(node))
     else:
         source = state.float_input(node, 0)
         name = output_name(node)
@@ -177,7 +176,7 @@ def _dequantize(state: Lowering, node: ir.Node) -> bool:
     return True  # a constant: whoever uses it looks behind
 
 
-def _rescaled(state: Lowering, source: str, to: Quantization, name: str) -> str:
+def rescaled(state: Lowering, source: str, to: Quantization, name: str) -> str:
     """Give the same value under another quantization."""
     given = state.quantization(source)
     entries = table(lambda x: x, given.scale, given.zero_point, to.scale, to.zero_point)
@@ -200,7 +199,7 @@ def _quantized_after(node: ir.Node) -> ir.Node | None:
     return reader if quantization_of(reader) is not None else None
 
 
-class _Result:
+class Result:
     """Where the result of a node goes: an activation, and a quantization, that follow it at once.
 
     ``last`` is the node whose output is the result, ``quantizer`` the QuantizeLinear, or None.
@@ -253,11 +252,12 @@ def _in_sum(activation: Activation) -> bool:
     return isinstance(activation, Clamp)
 
 
-def _is_clamp(activation: Activation) -> bool:
+def is_clamp(activation: Activation) -> bool:
+    """Tell whether an activation only clips, as every step can."""
     return isinstance(activation, Clamp)
 
 
-def _bounds(activation: Activation | None, to: Quantization) -> tuple[int, int]:
+def bounds_of(activation: Activation | None, to: Quantization) -> tuple[int, int]:
     """Give an activation's bounds in the steps of the result."""
     if not isinstance(activation, Clamp):
         return 0, 255
@@ -284,6 +284,8 @@ def _integers(node: ir.Node, axis: int) -> tuple[Array, Float64] | None:
     outputs = stored.shape[axis]
     if np.abs(stored).max(initial=0) > 127 or (scale.size > 1 and scale_axis != axis):
         return None
+    if stored.ndim == 3:  # of one axis: another of one tap beside it
+        stored = stored[..., None]
     return stored.astype(np.int8), np.broadcast_to(scale.astype(np.float64), (outputs,))
 
 
@@ -326,7 +328,7 @@ def _check_sums(node: ir.Node, weights: Array, bias: Array, zero_point: int) -> 
 
 
 def _result_of(
-    node: ir.Node, result: _Result, source: Quantization, scales: Float64
+    node: ir.Node, result: Result, source: Quantization, scales: Float64
 ) -> Requantize | ToFloat:
     """Decide how the sums of a convolution become its result."""
     factors = np.float64(np.float32(source.scale)) * scales  # of a sum, to a real number
@@ -342,11 +344,11 @@ def _result_of(
             negative = negative_multiplier_of(multiplier, shift, alpha * factors)
     except TatamiError as error:
         raise TatamiError(f"'{label(node)}': {error.reason}", hint=error.hint) from error
-    return Requantize(multiplier, negative, shift, to.zero_point, *_bounds(result.activation, to))
+    return Requantize(multiplier, negative, shift, to.zero_point, *bounds_of(result.activation, to))
 
 
 def _conv(state: Lowering, node: ir.Node) -> bool:
-    return _convolution(state, node, _integers(node, 0), window_of(node))
+    return _convolution(state, node, _integers(node, 0), picture_window(node))
 
 
 def _fully_connected(state: Lowering, node: ir.Node) -> bool:
@@ -369,7 +371,7 @@ def _convolution(
     given = state.quantization(source)
     bias = _bias(node, len(weights), np.float64(np.float32(given.scale)) * scales)
     _check_sums(node, weights, bias, given.zero_point)
-    result = _Result(node, _in_sum)
+    result = Result(node, _in_sum)
     step = QuantizedConv(
         label(node),
         (source,),
@@ -386,6 +388,7 @@ def _convolution(
 
 
 def _conv_transpose(state: Lowering, node: ir.Node) -> bool:
+    picture_of(node)
     groups = integer(node, "group", 1)
     found = _integers(node, 1)
     if found is None or (groups > 1 and len(set(found[1])) > 1):
@@ -398,7 +401,7 @@ def _conv_transpose(state: Lowering, node: ir.Node) -> bool:
     bias = _bias(node, outputs, np.float64(np.float32(given.scale)) * scales)
     by_output = weights.reshape(groups, -1, *weights.shape[1:]).swapaxes(1, 2)
     _check_sums(node, by_output.reshape(outputs, -1), bias, given.zero_point)
-    result = _Result(node, _in_sum)
+    result = Result(node, _in_sum)
     step = QuantizedConvTranspose(
         label(node),
         (source,),
@@ -431,7 +434,7 @@ def _same_scale(state: Lowering, node: ir.Node, make: Callable[[str, str], Step]
     """
     source = state.bytes[_input(node)]
     given = state.quantization(source)
-    result = _Result(node, lambda _: False)
+    result = Result(node, lambda _: False)
     shape = value_shape(node.outputs[0])
     name = output_name(node)
     if result.quantizer is None:  # still bytes, dequantized by whoever wants floats
@@ -442,11 +445,11 @@ def _same_scale(state: Lowering, node: ir.Node, make: Callable[[str, str], Step]
     if to == given:
         return result.take(state, state.add(make(source, name), shape, given))
     moved = state.add(make(source, f"{name} as {source}"), shape, given)
-    return result.take(state, _rescaled(state, moved, to, name))
+    return result.take(state, rescaled(state, moved, to, name))
 
 
 def _max_pool(state: Lowering, node: ir.Node) -> bool:
-    window = whole_map(node) if node.op_type == "GlobalMaxPool" else window_of(node)
+    window = whole_map(node) if node.op_type == "GlobalMaxPool" else picture_window(node)
     add_taps(state, node, state.bytes[_input(node)])
     return _same_scale(
         state, node, lambda source, name: MaxPool(label(node), (source,), name, window)
@@ -454,7 +457,7 @@ def _max_pool(state: Lowering, node: ir.Node) -> bool:
 
 
 def _max_unpool(state: Lowering, node: ir.Node) -> bool:
-    window, taps = window_of(pool_of(node)), state.taps[_input(node, 1)]
+    window, taps = picture_window(pool_of(node)), state.taps[_input(node, 1)]
     return _same_scale(
         state, node, lambda source, name: MaxUnpool(label(node), (source, taps), name, window)
     )
@@ -487,7 +490,7 @@ def _space_to_depth(state: Lowering, node: ir.Node) -> bool:
 
 def _pad(state: Lowering, node: ir.Node) -> bool:
     given = state.quantization(state.bytes[_input(node)])
-    result = _Result(node, lambda _: False)
+    result = Result(node, lambda _: False)
     mode = cast(Literal["constant", "edge", "reflect"], text(node, "mode", "constant"))
     value = constant(node, 2)
     filled = 0.0 if value is None else float(value)
@@ -506,7 +509,7 @@ def _pad(state: Lowering, node: ir.Node) -> bool:
 
 
 def _resize(state: Lowering, node: ir.Node) -> bool:
-    if text(node, "mode", "nearest") != "nearest" and _Result(node, lambda _: False).open:
+    if text(node, "mode", "nearest") != "nearest" and Result(node, lambda _: False).open:
         return False  # means of bytes, that nothing says to round
     rows, columns = (
         Sampling(
@@ -522,10 +525,13 @@ def _resize(state: Lowering, node: ir.Node) -> bool:
 
 
 def _average_pool(state: Lowering, node: ir.Node) -> bool:
-    result = _Result(node, lambda _: False)
+    result = Result(node, lambda _: False)
     if result.quantizer is None:
         return False
-    window = whole_map(node) if node.op_type == "GlobalAveragePool" else window_of(node)
+    window = whole_map(node) if node.op_type == "GlobalAveragePool" else picture_window(node)
+    count_padding = bool(integer(node, "count_include_pad", 0))
+    if count_padding and any(axis.beyond for axis in window):
+        return False
     source = state.bytes[_input(node)]
     ratio = np.float64(np.float32(state.quantization(source).scale)) / np.float64(
         np.float32(result.quantization.scale)
@@ -540,7 +546,7 @@ def _average_pool(state: Lowering, node: ir.Node) -> bool:
         (source,),
         result.name,
         window,
-        bool(integer(node, "count_include_pad", 0)),
+        count_padding,
         multipliers,
         shift,
     )
@@ -550,7 +556,7 @@ def _average_pool(state: Lowering, node: ir.Node) -> bool:
 
 def _table(state: Lowering, node: ir.Node) -> bool:
     activation = activation_of(node)
-    result = _Result(node, lambda _: False)
+    result = Result(node, lambda _: False)
     if activation is None or result.quantizer is None:
         return False
     source = state.bytes[_input(node)]
@@ -576,32 +582,8 @@ def function_of(activation: Activation) -> Callable[[Float64], Float64]:
     raise AssertionError(activation)
 
 
-def _add(state: Lowering, node: ir.Node) -> bool:
-    result = _Result(node, _is_clamp)
-    values = [_input(node, 0), _input(node, 1)]
-    if result.quantizer is None or not all(value in state.bytes for value in values):
-        return False
-    check_axes(node)
-    names = [state.bytes[value] for value in values]
-    if state.values[names[0]].shape != state.values[names[1]].shape:
-        return False
-    to = result.quantization
-    factors = [
-        float(np.float64(np.float32(state.quantization(name).scale)) / np.float32(to.scale))
-        for name in names
-    ]
-    try:
-        multipliers, shift = add_multipliers((factors[0], factors[1]))
-    except ValueError:
-        return False
-    step = QuantizedAdd(
-        label(node), tuple(names), result.name, multipliers, shift, *_bounds(result.activation, to)
-    )
-    return result.take(state, state.add(step, state.values[names[0]].shape, to))
-
-
 def _concat(state: Lowering, node: ir.Node) -> bool:
-    result = _Result(node, lambda _: False)
+    result = Result(node, lambda _: False)
     values = [_input(node, index) for index in range(len(node.inputs))]
     if result.quantizer is None or not all(value in state.bytes for value in values):
         return False
@@ -612,14 +594,14 @@ def _concat(state: Lowering, node: ir.Node) -> bool:
         source = state.bytes[value]
         if state.quantization(source) != to:
             name = f"{source} for {result.name}"
-            source = name if name in state.values else _rescaled(state, source, to, name)
+            source = name if name in state.values else rescaled(state, source, to, name)
         names.append(source)
     step = Concat(label(node), tuple(names), result.name, axis_of(node, 1))
     return result.take(state, state.add(step, value_shape(node.outputs[0]), to))
 
 
 def _softmax(state: Lowering, node: ir.Node) -> bool:
-    result = _Result(node, lambda _: False)
+    result = Result(node, lambda _: False)
     if result.quantizer is None:
         return False
     source = state.bytes[_input(node)]
@@ -641,7 +623,6 @@ def _softmax(state: Lowering, node: ir.Node) -> bool:
 
 
 _LOWER: Mapping[str, Callable[[Lowering, ir.Node], bool]] = {
-    "Add": _add,
     "AveragePool": _average_pool,
     "Clip": _table,
     "Concat": _concat,

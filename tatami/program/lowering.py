@@ -260,10 +260,35 @@ def activation_of(node: ir.Node) -> Activation | None:
     return None
 
 
+def picture_of(node: ir.Node) -> ir.Value:
+    """Give a node's first input, which must be one picture or one sequence, its batch in front.
+
+    Raises:
+        NotAMap: For another batch, or another number of axes.
+    """
+    value = first_input(node)
+    sides = shape_of(value)
+    if len(sides) not in (3, 4) or sides[0] != 1:
+        raise NotAMap(
+            f"{place(node)} works on {sides}, not on one picture",
+            hint="export a convolutional network with a fixed batch of 1",
+        )
+    return value
+
+
+def picture_window(node: ir.Node) -> Window:
+    """Read the window of a convolution or pool of one picture, or one sequence.
+
+    Raises:
+        NotAMap: For anything else.
+    """
+    picture_of(node)
+    return window_of(node)
+
+
 def whole_map(node: ir.Node) -> Window:
     """Give the window of a global pool."""
-    value = node.inputs[0]
-    assert value is not None
+    value = picture_of(node)
     _, rows, columns = value_shape(value)
     return Window(Axis(rows), Axis(columns))
 
@@ -316,7 +341,7 @@ def add_taps(state: Lowering, node: ir.Node, source: str) -> None:
     """
     if len(node.outputs) < 2 or not node.outputs[1].uses():
         return
-    window = window_of(node)
+    window = picture_window(node)
     if window.rows.kernel * window.columns.kernel > 255:
         raise NotAMap(
             f"{place(node)} chooses among more than 255 samples", hint="pool in two steps"

@@ -188,7 +188,7 @@ def test_unpooling(check_gradients, height, width, seed):
 
 @pytest.mark.parametrize("index", [-1, 12])
 def test_unpooling_to_where_nothing_is_is_refused(index):
-    with pytest.raises(TatamiError, match="outside a map of 3 rows and 4 columns"):
+    with pytest.raises(TatamiError, match="outside a map of 3 x 4"):
         max_unpool(np.ones((1, 1, 1, 1)), np.full((1, 1, 1, 1), index), (1, 1, 3, 4))
 
 

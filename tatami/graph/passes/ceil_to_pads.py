@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from tatami.graph.attributes import integer, text, window_of
-from tatami.graph.network import shape_of
+from tatami.graph.attributes import axes_of, integer, text
 
 
 def ceil_to_pads(model: ir.Model) -> None:
@@ -23,18 +22,7 @@ def ceil_to_pads(model: ir.Model) -> None:
             continue
         if text(node, "auto_pad", "NOTSET") != "NOTSET" or integer(node, "count_include_pad", 0):
             continue
-        image = node.inputs[0]
-        assert image is not None
-        window = window_of(node)
-        ends = []
-        for axis, length, outputs in zip(
-            (window.rows, window.columns),
-            shape_of(image)[2:],
-            shape_of(node.outputs[0])[2:],
-            strict=True,
-        ):
-            reach = (outputs - 1) * axis.stride + axis.span - axis.before
-            ends.append(max(axis.after, reach - length))
-        pads = (window.rows.before, window.columns.before, *ends)
+        axes = axes_of(node)
+        pads = (*(axis.before for axis in axes), *(axis.after for axis in axes))
         node.attributes["pads"] = ir.AttrInt64s("pads", pads)
         del node.attributes["ceil_mode"]

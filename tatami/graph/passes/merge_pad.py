@@ -6,6 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from tatami.graph.attributes import constant, pad_widths, place, text, window_of
+from tatami.graph.network import shape_of
 from tatami.ops.window import Axis, Window
 
 
@@ -28,7 +29,9 @@ def merge_pad(model: ir.Model) -> None:
         pad = None if image is None else image.producer()
         if pool.op_type != "MaxPool" or pad is None or pad.op_type != "Pad" or image is None:
             continue
-        if len(image.uses()) != 1 or image.is_graph_output() or constant(pad, 1) is None:
+        if len(shape_of(image)) != 4 or constant(pad, 1) is None:
+            continue
+        if len(image.uses()) != 1 or image.is_graph_output():
             continue
         window = _merged(pad, window_of(pool))
         if window is None:

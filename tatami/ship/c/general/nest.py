@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import onnx_ir as ir
@@ -150,6 +150,13 @@ def general_of(program: Program, step: Apply, scratch: str = "") -> General:
     sides = shape_of(step.node.outputs[step.index])
     kind = c_type(program.values[step.output])
     return General(step, Operand("y", kind, sides, strides_of(sides)), operands, scratch)
+
+
+def along(line: Operand, axis: int, rank: int) -> Operand:
+    """See an operand of one axis along one of several."""
+    sides, strides = [1] * rank, [0] * rank
+    sides[axis], strides[axis] = line.sides[0], line.strides[0]
+    return replace(line, sides=tuple(sides), strides=tuple(strides))
 
 
 # Loops -------------------------------------------------------------------------------------------

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tatami.ship.c.general import elementwise
+from tatami.ship.c.general import convolution, elementwise, pooling
 from tatami.ship.c.general.loops import Loops
 
-FAMILIES = (elementwise,)
+FAMILIES = (convolution, elementwise, pooling)
 
 LOOPS: Mapping[str, Loops] = {name: row for family in FAMILIES for name, row in family.ROWS.items()}
 """By ONNX's name."""

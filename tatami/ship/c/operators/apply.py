@@ -46,6 +46,8 @@ def emit(program: Program, step: Apply, places: Places, options: Options) -> str
         f"const {one.kind} *const {one.name} = {places.values[name]};"
         for one, name in zip(general.operands.values(), step.inputs, strict=True)
     ]
-    lines.append(f"{general.result.kind} *const y = {places.values[step.output]};")
-    body = _loops_of(step).emit(general)
+    loops = _loops_of(step)
+    kept = "" if loops.in_place else "restrict "  # nothing else lies where it is written
+    lines.append(f"{general.result.kind} *const {kept}y = {places.values[step.output]};")
+    body = loops.emit(general)
     return "{\n    " + indented("\n".join([*lines, "", body])).replace("\n", "\n    ") + "\n    }"
