@@ -29,7 +29,6 @@ from tatami.graph.attributes import (
     transposed_window_of,
     weight,
 )
-from tatami.graph.functions import functions_of
 from tatami.graph.network import Network, shape_of
 from tatami.graph.operators import OPERATORS
 from tatami.ops.window import Axis, Window
