@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tatami.data.pictures import SUFFIXES, picture_size
-from tatami.data.problems import Problem
+from tatami.data.problems import LABELS_ALONE, Problem
 from tatami.errors import TatamiError
+from tatami.rules.picture import MAX_SIDE
 from tatami.types import Boxes, Size, names
 from tatami.types.names import as_class_name
 
@@ -183,6 +184,7 @@ def checked_size(
     label: Path,
     line: int | None,
     problems: list[Problem],
+    repairs: Collection[str] = (),
 ) -> Size | None:
     """Read the picture's size from its header, and compare it with the size that its label states.
 
@@ -192,10 +194,13 @@ def checked_size(
         label: The label's file.
         line: The line that states the size.
         problems: Gets what is wrong.
+        repairs: With LABELS_ALONE among them, the size that the label states is enough.
 
     Returns:
         The size; None where the picture is left out.
     """
+    if LABELS_ALONE in repairs and not picture.is_file():
+        return _stated_size(stated, picture, label, line, problems)
     if not picture.is_file():
         problems.append(
             Problem("missing-picture", picture, None, "no such picture", f"named by {label.name}")
@@ -215,6 +220,24 @@ def checked_size(
     if width == size.height and height == size.width:
         reason += " as shown: was it labeled before its EXIF rotation?"
     problems.append(Problem("size-mismatch", label, line, reason, "label the picture as it is now"))
+    return None
+
+
+def _stated_size(
+    stated: tuple[float, float] | None,
+    picture: Path,
+    label: Path,
+    line: int | None,
+    problems: list[Problem],
+) -> Size | None:
+    """Take the size of a picture that is not there from its label."""
+    sides = stated or (0.0, 0.0)
+    if all(1 <= side <= MAX_SIDE and side == int(side) for side in sides):
+        return Size(int(sides[0]), int(sides[1]))
+    said = f"states {sides[0]:g}x{sides[1]:g}" if any(sides) else "does not state its size"
+    reason = f"{picture.name} is not there and its label {said}"
+    hint = "write the size in the label, or add the picture"
+    problems.append(Problem("missing-picture", label, line, reason, hint))
     return None
 
 

@@ -21,7 +21,7 @@ from tatami.data.formats.table import (
     Format,
     Labels,
 )
-from tatami.data.problems import REPAIRS, Problem, check_kinds, repairs_of
+from tatami.data.problems import LABELS_ALONE, REPAIRS, Problem, check_kinds, repairs_of
 from tatami.data.seen import files_seen, labels_seen
 from tatami.data.split_names import same_split
 from tatami.errors import TatamiError, choose_from
@@ -82,6 +82,7 @@ def open_dataset(
     split: str | None = None,
     format: str | None = None,
     skip: Collection[str] = (),
+    labels_alone: bool = False,
 ) -> Opened:
     """Open one split of a set with boxes.
 
@@ -94,6 +95,8 @@ def open_dataset(
         format: A key of BOX_FORMATS; None: whichever recognizes the set.
         skip: Kinds of problems to accept, each leaves out its box, or its picture; and repairs,
             keys of REPAIRS, to carry out.
+        labels_alone: Whether pictures need not be there whose labels state their size: nobody will
+            look at them.
 
     Raises:
         TatamiError: For a set that is not recognized or empty, and for the first problem whose kind
@@ -102,7 +105,8 @@ def open_dataset(
     check_kinds(skip)
     reader = box_reader(root, format)
     chosen = chosen_split(root, split, reader.splits(root))
-    reading = reader.read(root, chosen, repairs_of(skip))
+    repairs = repairs_of(skip) | ({LABELS_ALONE} if labels_alone else set())
+    reading = reader.read(root, chosen, repairs)
     skipped = _accepted(reading.problems, skip)
     if not len(reading.dataset):
         raise _empty(root, reading.dataset.split, "no labeled picture")

@@ -43,6 +43,12 @@ REPAIRS: dict[str, tuple[str, str]] = {
 repairs stand among the kinds that are accepted, in every function and in run.json."""
 
 
+LABELS_ALONE = "labels-alone"
+"""Stands among the repairs where pictures are not looked at, for figures of boxes that are there
+already: a picture need not be there where its label states its size. It is not among the accepted
+kinds, since nearly everything else needs the pictures."""
+
+
 def repairs_of(accepted: Collection[str]) -> frozenset[str]:
     """Pick the repairs among what is accepted."""
     return frozenset(accepted) & REPAIRS.keys()

@@ -228,6 +228,16 @@ class Task(ABC, Generic[D, P, R]):
     ) -> Opened[D]:
         """Open one split of a labeled set, refusing it for the first problem not in ``skip``."""
 
+    def open_labels(
+        self, root: Path, *, split: str | None, format: str | None, skip: Collection[str] = ()
+    ) -> Opened[D]:
+        """Open one split whose pictures nobody will look at; they need not be there.
+
+        Raises:
+            TatamiError: As for ``open``, and where a label alone does not say enough.
+        """
+        return self.open(root, split=split, format=format, skip=skip)
+
     def hold_out(self, data: D, rule: str) -> tuple[D, D]:
         """Part the only split in what is learned from and what is held out.
 

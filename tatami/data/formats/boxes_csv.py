@@ -28,8 +28,9 @@ from tatami.data.labels import (
     is_picture_name,
     number,
     read_lines,
+    stays_inside,
 )
-from tatami.data.problems import Problem, Reading, in_order
+from tatami.data.problems import LABELS_ALONE, Problem, Reading, in_order
 from tatami.data.split_names import SPLITS, split_named
 from tatami.errors import TatamiError
 from tatami.types import Dataset, Sample
@@ -119,10 +120,13 @@ def read(root: Path, split: str, repairs: Collection[str] = ()) -> Reading:
         if _split_of(root, line.file, line.cells) != split:
             continue
         found = _picture(line, pictures, top, split)
+        name = line.cells["picture"]
+        last = name.strip().replace("\\", "/").rpartition("/")[2]
+        if not found and LABELS_ALONE in repairs and stays_inside(last):
+            found = [line.file.parent / last]
         if len(found) == 1:
             boxes.setdefault(found[0], []).append(line)
             continue
-        name = line.cells["picture"]
         reason = f"there is no picture {name!r:.80}"
         if found:
             reason = f"{name!r:.80} may be {' or '.join(map(str, found[:3]))}"
@@ -139,7 +143,7 @@ def read(root: Path, split: str, repairs: Collection[str] = ()) -> Reading:
         except ValueError as error:
             problems.append(Problem("bad-label", file, own[0].line, str(error), "fix the size"))
             continue
-        size = checked_size(picture, known, file, own[0].line, problems)
+        size = checked_size(picture, known, file, own[0].line, problems, repairs)
         if size is None:
             continue
         rows = []

@@ -29,7 +29,7 @@ from tatami.data.labels import (
     read_bytes,
     stays_inside,
 )
-from tatami.data.problems import Problem, Reading, in_order
+from tatami.data.problems import LABELS_ALONE, Problem, Reading, in_order
 from tatami.data.shapes import run_pixels, runs_of
 from tatami.data.split_names import SPLITS, split_named
 from tatami.errors import TatamiError
@@ -95,7 +95,8 @@ def read(root: Path, split: str, repairs: Collection[str] = ()) -> Reading:
     index_of = {identity: at for at, identity in enumerate(categories)}
     problems: list[Problem] = []
     bases = picture_folders(root, file, split)
-    images = images_of(content["images"], file, problems, bases)
+    alone = LABELS_ALONE in repairs
+    images = images_of(content["images"], file, problems, bases, alone=alone)
     rows: dict[int | str, list[Row]] = {identity: [] for identity in images}
     sizes = {identity: image[1] for identity, image in images.items() if image is not None}
     seen: set[int | str] = set()
@@ -114,7 +115,7 @@ def read(root: Path, split: str, repairs: Collection[str] = ()) -> Reading:
             problems.append(Problem("duplicate-picture", file, None, reason, "delete one"))
             continue
         taken[picture] = identity
-        size = checked_size(picture, stated, file, None, problems)
+        size = checked_size(picture, stated, file, None, problems, repairs)
         if size is not None:
             boxes = checked_boxes(rows[identity], size, file, problems, repairs)
             samples.append(Sample(str(identity), picture, size, boxes))
@@ -297,7 +298,12 @@ def categories_of(
 
 
 def images_of(
-    entries: list[object], file: Path, problems: list[Problem], bases: Sequence[Path] = ()
+    entries: list[object],
+    file: Path,
+    problems: list[Problem],
+    bases: Sequence[Path] = (),
+    *,
+    alone: bool = False,
 ) -> dict[int | str, tuple[str, tuple[float, float] | None] | None]:
     """Give each image's file name and stated size by its id, in the file's order.
 
@@ -306,6 +312,7 @@ def images_of(
         file: The file, which a problem names.
         problems: Gets what is wrong.
         bases: Folders in which a picture may lie whose path is another machine's.
+        alone: Whether a picture need not be there.
 
     Returns:
         None for an image that is faulty.
@@ -325,8 +332,8 @@ def images_of(
             name = name.replace("\\", "/")
             if names_a_path(name) and not stays_inside(name):
                 last = name.rpartition("/")[2]
-                there = stays_inside(last) and any((base / last).is_file() for base in bases)
-                name = last if there else name
+                there = alone or any((base / last).is_file() for base in bases)
+                name = last if there and stays_inside(last) else name
         if not isinstance(name, str) or not stays_inside(name):
             reason = f"image {identity}: file_name {shown(name)} is not a path inside the set"
             problems.append(_bad(file, reason, "name the picture"))

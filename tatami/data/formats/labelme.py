@@ -26,7 +26,7 @@ from tatami.data.labels import (
     read_bytes,
     read_class_names,
 )
-from tatami.data.problems import Problem, Reading, in_order
+from tatami.data.problems import LABELS_ALONE, Problem, Reading, in_order
 from tatami.errors import TatamiError
 from tatami.files import parse_json
 from tatami.types import Boxes, Dataset, Sample
@@ -107,6 +107,8 @@ def read(
             continue
         stated = str(content.get("imagePath", "")).replace("\\", "/").rpartition("/")[2]
         named = [path for path in pictures if path.name == stated] or pictures
+        if not pictures and LABELS_ALONE in repairs:
+            named = [label.with_suffix(".jpg")]
         if len({path.parent for path in named}) != 1:
             reason = "its picture is not there"
             if named:
@@ -118,7 +120,7 @@ def read(
         sides = [content.get("imageWidth"), content.get("imageHeight")]
         known = all(isinstance(side, int | float) and math.isfinite(side) for side in sides)
         size_stated = (float(str(sides[0])), float(str(sides[1]))) if known else None
-        size = checked_size(named[0], size_stated, label, None, problems)
+        size = checked_size(named[0], size_stated, label, None, problems, repairs)
         if size is None:
             continue
         rows = _rows(content, names, label, problems, left)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ from tatami.data.labels import (
     checked_size,
     class_name,
     degenerate,
+    is_picture_name,
     number,
     pictures_in,
     printable,
@@ -49,7 +50,7 @@ from tatami.data.labels import (
     read_lines,
     stays_inside,
 )
-from tatami.data.problems import Problem, Reading, in_order
+from tatami.data.problems import LABELS_ALONE, Problem, Reading, in_order
 from tatami.data.split_names import split_named
 from tatami.errors import TatamiError
 from tatami.types import Boxes, Dataset, Sample
@@ -175,13 +176,16 @@ def _folders(root: Path) -> _Folders | None:
             )
         root = homes[0] if homes else root
     lists = _inner(_inner(root, "imagesets"), "main")
-    if (root / "Annotations").is_dir() and (root / "JPEGImages").is_dir():
-        return _Folders(root / "Annotations", root / "JPEGImages", lists)
+    usually = _Folders(root / "Annotations", root / "JPEGImages", lists)
+    if usually.labels.is_dir() and usually.pictures.is_dir():
+        return usually
     if not root.is_dir():
         return None
     inner = sorted(path for path in root.iterdir() if path.is_dir())
     labels = [path for path in inner if any(_is_xml(file) for file in path.iterdir())]
     pictures = [path for path in inner if pictures_in(path) and path not in labels]
+    if usually.labels in labels and lists.is_dir() and next(_pictures(root), None) is None:
+        return usually  # the labels of a development kit without its pictures
     usual = [path for path in pictures if path.name.lower() in PICTURE_FOLDERS]
     chosen = usual if len(usual) == 1 else pictures
     if len(labels) != 1 or len(chosen) != 1:
@@ -191,6 +195,10 @@ def _folders(root: Path) -> _Folders | None:
     # one folder of annotations and one of pictures, and no picture anywhere deeper
     deep = [path for path in (*labels, *chosen) if any(one.is_dir() for one in path.iterdir())]
     return None if named or loose or deep else _Folders(labels[0], chosen[0], lists)
+
+
+def _pictures(root: Path) -> Iterator[Path]:
+    return (path for path in files_in(root) if is_picture_name(path))
 
 
 def _is_xml(path: Path) -> bool:
@@ -284,6 +292,8 @@ def read(
             problems.append(Problem.of("bad-label", error, one.label))
             continue
         picture = _picture(annotation, one.pictures)
+        if not one.pictures and LABELS_ALONE in repairs:
+            picture = one.label.with_suffix(".jpg")
         if picture is None:
             kind = "missing-picture" if one.where or one.pictures else "orphan-label"
             where = "in JPEGImages" if folders and folders.pictures.name == "JPEGImages" else "here"
@@ -531,7 +541,8 @@ def _sample(
         line = stated.line if stated else None
         problems.append(Problem("bad-label", label, line, str(error), "fix or leave out <size>"))
         return None
-    size = checked_size(picture, sides, label, stated.line if stated else None, problems)
+    line = stated.line if stated else None
+    size = checked_size(picture, sides, label, line, problems, repairs)
     if size is None:
         return None
     rows = []

@@ -41,7 +41,7 @@ from tatami.data.labels import (
     read_class_names,
     read_lines,
 )
-from tatami.data.problems import Problem, Reading, in_order
+from tatami.data.problems import LABELS_ALONE, Problem, Reading, in_order
 from tatami.data.split_names import SPLITS, split_named
 from tatami.errors import TatamiError
 from tatami.types import Boxes, Dataset, Sample, Size
@@ -60,6 +60,12 @@ _PIXELS = 4.0
 """A fraction of the picture above which a label is one of pixels."""
 _MAX_NUMBERED = 10_000
 """Classes that may be called by their numbers."""
+_ADD = "add it or delete this"
+_SIZES = (
+    "boxes are fractions of the picture here, so its size is needed: add it, or convert the set to "
+    "COCO or VOC, which state sizes, where the pictures are"
+)
+"""What to do without pictures."""
 _PICTURE_FOLDERS = ("images", "obj_train_data", ".")
 
 
@@ -138,7 +144,7 @@ def read(root: Path, split: str, repairs: Collection[str] = ()) -> Reading:
         label_of[label] = picture
         if not picture.is_file():
             reason = f"there is no {picture}"
-            hint = "add it, or take it off the list"
+            hint = _SIZES if LABELS_ALONE in repairs else "add it, or take it off the list"
             problems.append(Problem("missing-picture", list_file or picture, line, reason, hint))
         elif not label.is_file():
             reason = f"there is no label file {label.name}"
@@ -158,7 +164,8 @@ def read(root: Path, split: str, repairs: Collection[str] = ()) -> Reading:
                 identity = _identity(picture, identities)
                 boxes = checked_boxes(rows, size, label, problems, repairs)
                 samples.append(Sample(identity, picture, size, boxes))
-    problems += _orphans(layout.sources[split], label_of)
+    alone = LABELS_ALONE in repairs
+    problems += _orphans(layout.sources[split], label_of, _SIZES if alone else _ADD)
     dataset = Dataset(root, split, layout.classes, tuple(samples))
     return Reading(dataset, in_order(problems), layout.notes)
 
@@ -590,7 +597,7 @@ def _identity(picture: Path, taken: set[str]) -> str:
     return identity
 
 
-def _orphans(sources: Iterable[Path], label_of: dict[Path, Path]) -> list[Problem]:
+def _orphans(sources: Iterable[Path], label_of: dict[Path, Path], hint: str) -> list[Problem]:
     """Find label files without a picture, in the label folders of the split's picture folders."""
     found = []
     for source in sources:
@@ -601,7 +608,7 @@ def _orphans(sources: Iterable[Path], label_of: dict[Path, Path]) -> list[Proble
             lists = {"classes.txt", *(f"{split}.txt" for split in _SPLITS)}
             if path not in label_of and path.name not in lists:
                 reason = "no picture has this label file"
-                found.append(Problem("orphan-label", path, None, reason, "add it or delete this"))
+                found.append(Problem("orphan-label", path, None, reason, hint))
     return found
 
 
