@@ -27,7 +27,10 @@ def evaluate(
     data: options.Data = None,
     detections: Annotated[
         Path | None,
-        typer.Option(help="Evaluate detections in COCO's results format, not an artifact."),
+        typer.Option(
+            help="Evaluate detections in COCO's results format, not an artifact. Pictures need not "
+            "be there where labels state their sizes."
+        ),
     ] = None,
     split: options.Split = None,
     format: options.Format = None,
@@ -49,6 +52,13 @@ def evaluate(
             help="Detection: ignore VOC's difficult truths (VOC), drop (darknet) or count them."
         ),
     ] = "ignore",
+    absent_classes: Annotated[
+        str,
+        typer.Option(
+            help="Detection: skip classes without truths in VOC's mAP, or count them as zero "
+            "(darknet)."
+        ),
+    ] = "skip",
     bootstrap: Annotated[
         int,
         typer.Option(
@@ -111,6 +121,7 @@ def evaluate(
                 tuple(similar or ()),
                 curves,
                 save,
+                cast(Any, absent_classes),
             ),
             trust=trust,
             progress=progress,

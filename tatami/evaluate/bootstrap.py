@@ -68,7 +68,12 @@ class Intervals:
 
 
 def bootstrap(
-    pool: Pool, iou_threshold: float = 0.5, *, resamples: int = 1000, seed: int = 0
+    pool: Pool,
+    iou_threshold: float = 0.5,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    absent_are_zero: bool = False,
 ) -> Intervals:
     """Compute the intervals; resamples without any truth have no mAP and are left out.
 
@@ -77,6 +82,7 @@ def bootstrap(
         iou_threshold: Of VOC's mAPs, in (0, 1].
         resamples: How many bootstrap resamples, at least 1.
         seed: They are drawn with.
+        absent_are_zero: Whether a class without truths counts as 0 in VOC's mAPs.
 
     Raises:
         ValueError: For an impossible number of resamples or threshold.
@@ -87,7 +93,7 @@ def bootstrap(
     by_voc, by_coco = outcome(pool, iou_threshold), outcome50(pool)
     step = max(1, _BLOCK // max(1, pool.pictures, *_class_sizes(pool)))
     blocks = [
-        _maps(pool, by_voc, by_coco, _weights(rng, pool.pictures, stop - start))
+        _maps(pool, by_voc, by_coco, _weights(rng, pool.pictures, stop - start), absent_are_zero)
         for start, stop in pairwise([*range(0, resamples, step), resamples])
     ]
     ends = [_interval(column) for column in np.concatenate(blocks).T]
@@ -121,15 +127,26 @@ def _weights(rng: np.random.Generator, pictures: int, resamples: int) -> Int64:
     return counts.reshape(resamples, pictures)
 
 
-def _maps(pool: Pool, by_voc: Outcome, by_coco: Outcome, weights: Int64) -> Float64:
-    """Compute the means over the classes with truths, (B, 3)."""
+def _maps(
+    pool: Pool,
+    by_voc: Outcome,
+    by_coco: Outcome,
+    weights: Int64,
+    absent_are_zero: bool = False,
+) -> Float64:
+    """Compute the means over the classes with truths, VOC's perhaps over all, (B, 3)."""
     voc = list(_classes(pool, by_voc, weights))
     columns = (
         [one.at_recalls(RECALLS07, 0.0) for one in voc],
         [one.area() for one in voc],
         [one.at_recalls(RECALLS, _EPSILON) for one in _classes(pool, by_coco, weights)],
     )
-    return np.stack([_mean(np.array(column), len(weights)) for column in columns], axis=1)
+    over_all = (absent_are_zero, absent_are_zero, False)
+    means = [
+        _mean(np.array(column), len(weights), every)
+        for column, every in zip(columns, over_all, strict=True)
+    ]
+    return np.stack(means, axis=1)
 
 
 @dataclass(frozen=True)
@@ -204,12 +221,13 @@ def _class_sizes(pool: Pool) -> list[int]:
     return [int(n) for n in np.bincount(pool.detections.labels, minlength=pool.classes)]
 
 
-def _mean(values: Float64, count: int) -> Float64:
-    """Average over the classes (K, B) that are not NaN, (B,); NaN where all are."""
+def _mean(values: Float64, count: int, over_all: bool = False) -> Float64:
+    """Average over the classes (K, B) that are not NaN, or over all; (B,); NaN where all are."""
     values = values.reshape(-1, count)
     present = ~np.isnan(values)
     total, number = np.where(present, values, 0).sum(axis=0), present.sum(axis=0)
-    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
+    divisor = np.full_like(number, len(values)) if over_all else number
+    return np.where(number > 0, total / np.maximum(divisor, 1), np.nan)
 
 
 def _interval(values: Float64) -> Interval:

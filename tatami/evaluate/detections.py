@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,6 +18,11 @@ from tatami.evaluate.pool import pool
 from tatami.evaluate.threshold import OperatingPoint, at_threshold, best_f1
 from tatami.evaluate.voc import all_point, curves, eleven_point, outcome
 from tatami.types import Bool, Boxes, Detections, Int64
+
+AbsentClasses = Literal["skip", "zero"]
+"""skip: a class without a truth to find is left out of mAP, as VOC's and COCO's devkits do and the
+default.  zero: its average precision counts as 0, as in the mAP that darknet prints."""
+ABSENT: tuple[AbsentClasses, ...] = ("skip", "zero")
 
 
 @dataclass(frozen=True)
@@ -59,15 +64,16 @@ class Evaluation:
         pictures: How many there are.
         iou_threshold: Of everything but COCO's numbers.
         classes: The metrics of each class.
-        map_voc07: The mean over the classes with truths; NaN if none has.
+        map_voc07: The mean over the classes with truths, or over all; NaN if none has a truth.
         map_voc10: The same of VOC 2010's average precision.
-        coco: COCO's twelve numbers.
+        coco: COCO's twelve numbers, which leave out classes without truths.
         at: Precision, recall and F1 at the score threshold asked for, over the detections of all
             classes alike.
         best: The same where F1 is best.
         curve: Counts as the threshold falls, over the detections of all classes alike.
         intervals: Bootstrap intervals, where they were asked for.
         diagnostics: What lies behind the figures, where it was asked for.
+        absent_classes: What becomes of the classes without truths in VOC's means.
     """
 
     pictures: int
@@ -81,6 +87,12 @@ class Evaluation:
     curve: Curve
     intervals: Intervals | None = None
     diagnostics: Diagnostics | None = None
+    absent_classes: AbsentClasses = "skip"
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """The classes that have no truth to find."""
+        return tuple(one.name for one in self.classes if not one.truths)
 
     def to_json(self, *, with_curves: bool = False) -> dict[str, Any]:
         """Give a tree that json.dumps takes: NaN, for what does not exist, becomes None.
@@ -120,7 +132,9 @@ def evaluate(
     at: float = 0.25,
     resamples: int = 0,
     similar: Bool | None = None,
-    image_ids: Sequence[int] | None = None,
+    image_ids: Sequence[int] | Sequence[str] | None = None,
+    ranks: Sequence[Int64] | None = None,
+    absent_classes: AbsentClasses = "skip",
 ) -> Evaluation:
     """Compute all metrics of the detections of some pictures.
 
@@ -135,16 +149,20 @@ def evaluate(
         image_ids: The pictures' ids in a COCO set. pycocotools goes through the pictures by their
             ids, so of detections with equal scores the one with the lower id comes first in its
             numbers. None: the pictures are in that order.
+        ranks: The place of each picture's detections in the file that they were read from, which
+            settles ties everywhere but in COCO's numbers. None: as the pictures are given, and the
+            detections of each.
+        absent_classes: What becomes of classes without a truth to find in VOC's mAP.
 
     Raises:
         ValueError: Where lengths, labels or numbers make no sense.
     """
-    table = pool(truths, detections, len(classes))
+    table = pool(truths, detections, len(classes), ranks)
     by_class = curves(table, outcome(table, iou_threshold))
     everything = merged(by_class)
     order = range(len(truths)) if image_ids is None else np.argsort(image_ids, kind="stable")
     by_id = table
-    if any(place != index for index, place in enumerate(order)):
+    if ranks is not None or any(place != index for index, place in enumerate(order)):
         by_id = pool([truths[i] for i in order], [detections[i] for i in order], len(classes))
     coco_numbers = coco(by_id)
     ignored = table.truths.difficult | table.truths.crowd
@@ -170,20 +188,26 @@ def evaluate(
         pictures=len(truths),
         iou_threshold=iou_threshold,
         classes=evaluations,
-        map_voc07=_mean([c.ap_voc07 for c in evaluations]),
-        map_voc10=_mean([c.ap_voc10 for c in evaluations]),
+        map_voc07=_mean([c.ap_voc07 for c in evaluations], absent_classes),
+        map_voc10=_mean([c.ap_voc10 for c in evaluations], absent_classes),
         coco=coco_numbers,
         at=at_threshold(everything, at),
         best=best_f1(everything),
         curve=everything,
-        intervals=bootstrap(table, iou_threshold, resamples=resamples) if resamples else None,
+        intervals=bootstrap(
+            table, iou_threshold, resamples=resamples, absent_are_zero=absent_classes == "zero"
+        )
+        if resamples
+        else None,
         diagnostics=None if similar is None else diagnostics(table, by_class, similar),
+        absent_classes=absent_classes,
     )
 
 
-def _mean(values: list[float]) -> float:
+def _mean(values: list[float], absent_classes: AbsentClasses) -> float:
     present = [value for value in values if not math.isnan(value)]
-    return sum(present) / len(present) if present else math.nan
+    count = len(values) if absent_classes == "zero" else len(present)
+    return sum(present) / count if present else math.nan
 
 
 def _number(value: float) -> float | None:

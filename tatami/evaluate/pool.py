@@ -44,8 +44,8 @@ class Pool:
     """Truths (n) and detections (m) of all pictures.
 
     Truths are in the order of the pictures. Detections are in the order of the classes, best first
-    within a class, ties in the order of the pictures and then as given: the order in which every
-    devkit goes through them.
+    within a class, ties in the order of their file: docs/metrics-rule.md says which devkit has
+    which order.
 
     Args:
         pictures: How many there are, empty ones too.
@@ -71,16 +71,24 @@ class Pool:
         return slice(int(first), int(stop))
 
 
-def pool(truths: Sequence[Boxes], detections: Sequence[Detections], classes: int) -> Pool:
+def pool(
+    truths: Sequence[Boxes],
+    detections: Sequence[Detections],
+    classes: int,
+    ranks: Sequence[Int64] | None = None,
+) -> Pool:
     """Put the truths and detections of pictures into one table.
 
     Args:
         truths: What is labeled in each picture.
         detections: What was found in each, in the same order.
         classes: How many classes there are.
+        ranks: The place of each picture's detections in one file: of equal scores the earlier comes
+            first. None: the file goes through the pictures in their order, and through the
+            detections of each as given.
 
     Raises:
-        ValueError: Where the two differ in length, a label is not below ``classes``, or a number is
+        ValueError: Where they differ in length, a label is not below ``classes``, or a number is
             NaN or infinite.
     """
     if len(truths) != len(detections):
@@ -104,7 +112,12 @@ def pool(truths: Sequence[Boxes], detections: Sequence[Detections], classes: int
         if not np.isfinite(numbers).all():
             raise ValueError("a box or a score is NaN or infinite")
 
-    order = np.lexsort((-found.scores, found.labels))  # stable: ties stay as they came
+    place = np.arange(len(found))
+    if ranks is not None:
+        place = _joined(list(ranks), np.empty(0, np.int64))
+        if [len(one) for one in ranks] != [len(one) for one in detections]:
+            raise ValueError("not every detection has a rank")
+    order = np.lexsort((place, -found.scores, found.labels))
     found = Detections(  # take is several times faster than indexing
         np.take(found.xyxy, order, axis=0), found.scores[order], found.labels[order]
     )

@@ -11,9 +11,11 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from tatami.errors import TatamiError
 from tatami.files import parse_json, write_atomically
-from tatami.types import Detections
+from tatami.types import Detections, Int64
 
 MAX_JSON_BYTES = 2**30
 """Ten million detections of four figures a number."""
@@ -55,7 +57,7 @@ def write_results(
 
 def read_results(
     path: Path, pictures: Sequence[str], categories: Sequence[int]
-) -> tuple[Detections, ...]:
+) -> tuple[tuple[Detections, ...], tuple[Int64, ...]]:
     """Read the detections of each picture; most may have none.
 
     An ``image_id`` is a picture's id or, for ids such as 000012, its number.
@@ -64,6 +66,10 @@ def read_results(
         path: The file.
         pictures: The id of each picture, which orders the result.
         categories: The category id of each class.
+
+    Returns:
+        The detections of each picture, and the place of each in the file: devkits settle ties by
+        it.
 
     Raises:
         TatamiError: For a file that is not such a list, or has another picture or category.
@@ -74,7 +80,7 @@ def read_results(
         if picture.isascii() and picture.isdigit():
             place.setdefault(int(picture), index)
     label = {category: index for index, category in enumerate(categories)}
-    rows: list[list[tuple[list[float], float, int]]] = [[] for _ in pictures]
+    rows: list[list[tuple[list[float], float, int, int]]] = [[] for _ in pictures]
     for number, row in enumerate(_rows(path)):
         try:
             index, box, score, category = _parsed(row, place, label)
@@ -82,11 +88,12 @@ def read_results(
             raise TatamiError(
                 f"detection {number}: {error}", hint="write it in COCO's results format", file=path
             ) from error
-        rows[index].append((box, score, category))
-    return tuple(
+        rows[index].append((box, score, category, number))
+    detections = tuple(
         Detections.of([r[0] for r in found], [r[1] for r in found], [r[2] for r in found])
         for found in rows
     )
+    return detections, tuple(np.array([r[3] for r in found], np.int64) for found in rows)
 
 
 def _rows(path: Path) -> list[object]:

@@ -101,7 +101,8 @@ def evaluate(
         artifact: A run folder, an ONNX file or a shipped folder.
         data: The labeled set: its folder, or the file that describes it; None: that of the run
             which the artifact is of.
-        detections: In place of an artifact, a file in COCO's results format.
+        detections: In place of an artifact, a file in COCO's results format. The pictures of the
+            set need not be there where its labels state their sizes, as VOC's and COCO's do.
         split: The split of the set; None: the only one, and in the set of the run what it held out.
         format: The format of the set; None: it is recognized.
         skip: Kinds of problems to leave out, as unreadable-picture.
@@ -110,8 +111,8 @@ def evaluate(
         tiling: For segmentation, run in tiles at full resolution, overlapping by this many pixels.
         tta: For segmentation, average over flips and 90-degree rotations.
         options: What else may be chosen, by name: for detection "score", "at", "iou", "difficult",
-            "bootstrap", "diagnose", "similar", "curves" and "save", as DetectionOptions describes
-            them.
+            "absent_classes", "bootstrap", "diagnose", "similar", "curves" and "save", as
+            DetectionOptions describes them.
         trust: Whether to run a shipped folder that this installation did not write.
         progress: Takes up how far it is.
 
@@ -131,7 +132,7 @@ def evaluate(
             )
         task = task_of_data(root, used.format)
         task.adapted(None, tiling, tta)
-        opened = open_used(task, used)
+        opened = open_used(task, used, labels_alone=True)
         chosen = options_of(task, options)
         found = task.evaluate_file(Path(detections), opened.data, chosen)
         evaluated = Path(detections)
@@ -167,8 +168,13 @@ def evaluate(
     )
 
 
-def open_used(task: AnyTask, used: UsedData) -> Opened[Any]:
+def open_used(task: AnyTask, used: UsedData, *, labels_alone: bool = False) -> Opened[Any]:
     """Open the part of a labeled set that a stage uses: a split, or what is held out of it.
+
+    Args:
+        task: What the set is for.
+        used: The part.
+        labels_alone: Whether nobody will look at the pictures, which then need not be there.
 
     Raises:
         TatamiError: As open_split does.
@@ -180,6 +186,7 @@ def open_used(task: AnyTask, used: UsedData) -> Opened[Any]:
         format=used.format,
         skip=used.skip,
         hold_out=used.hold_out,
+        labels_alone=labels_alone,
     )
 
 
@@ -191,6 +198,7 @@ def open_split(
     format: str | None = None,
     skip: Collection[str] = (),
     hold_out: str | None = None,
+    labels_alone: bool = False,
 ) -> Opened[Any]:
     """Open a split of a task's labeled set, or what is held out of its only one.
 
@@ -201,13 +209,15 @@ def open_split(
         format: The format of the set; None: it is recognized.
         skip: Kinds of problems to leave out.
         hold_out: How many pictures are held out, as "10000" or "10000:7"; None: the whole split.
+        labels_alone: Whether nobody will look at the pictures, which then need not be there.
 
     Raises:
         TatamiError: For a set that is not sound, and where nothing can be held out.
     """
     if hold_out is not None and split is None:
         split = training_split(task.splits(root, format))  # what a training holds it out of
-    opened: Opened[Any] = task.open(root, split=split, format=format, skip=skip)
+    opening = task.open_labels if labels_alone else task.open
+    opened: Opened[Any] = opening(root, split=split, format=format, skip=skip)
     if hold_out is None:
         return opened
     return Opened(task.hold_out(opened.data, hold_out)[1], opened.skipped, opened.notes)

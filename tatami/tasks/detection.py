@@ -105,6 +105,13 @@ class Detection(Task[Dataset, Detector, Evaluation]):
         opened = open_dataset(root, split=split, format=format, skip=skip)
         return Opened(opened.dataset, opened.skipped, opened.notes)
 
+    def open_labels(
+        self, root: Path, *, split: str | None, format: str | None, skip: Collection[str] = ()
+    ) -> Opened[Dataset]:
+        """Open one split; of a picture that is not there the label states the size."""
+        opened = open_dataset(root, split=split, format=format, skip=skip, labels_alone=True)
+        return Opened(opened.dataset, opened.skipped, opened.notes)
+
     def fingerprint(self, data: Dataset) -> str:
         """Give one number for the names, the pictures and the boxes of a split."""
         return fingerprint(data)
@@ -363,8 +370,8 @@ class Detection(Task[Dataset, Detector, Evaluation]):
         options = options or DetectionOptions()
         alike = _similar(data, options)
         ids = [sample.id for sample in data.samples]
-        found = read_results(file, ids, data.category_ids)
-        result = _measure(data, found, options, alike)
+        found, ranks = read_results(file, ids, data.category_ids)
+        result = _measure(data, found, options, alike, ranks)
         return Evaluated(result, found, np.arange(len(data)), 0, 0.0)
 
     def write(
@@ -379,8 +386,8 @@ class Detection(Task[Dataset, Detector, Evaluation]):
         return [path for path in (options.save, options.curves) if path is not None]
 
     def facts(self, options: DetectionOptions) -> dict[str, Any]:
-        """Give the rule for difficult truths."""
-        return {"difficult": options.difficult}
+        """Give the rules for difficult truths, and for classes without truths."""
+        return {"difficult": options.difficult, "absent_classes": options.absent_classes}
 
     def figure(self, result: Evaluation) -> float:
         """Give the mAP of VOC 2007."""
@@ -444,7 +451,11 @@ def box_difference(found: Detections, expected: Detections) -> float:
 
 
 def _measure(
-    data: Dataset, found: Sequence[Detections], options: DetectionOptions, similar: Bool | None
+    data: Dataset,
+    found: Sequence[Detections],
+    options: DetectionOptions,
+    similar: Bool | None,
+    ranks: Sequence[Int64] | None = None,
 ) -> Evaluation:
     if similar is not None:
         _check_scores(found)
@@ -456,8 +467,19 @@ def _measure(
         at=options.at,
         resamples=options.bootstrap,
         similar=similar,
-        image_ids=[int(sample.id) for sample in data.samples] if data.own_ids else None,
+        image_ids=_image_ids(data),
+        ranks=ranks,
+        absent_classes=options.absent_classes,
     )
+
+
+def _image_ids(data: Dataset) -> list[int] | list[str] | None:
+    """Give the ids of a COCO set's pictures, as numbers where they are; of others None."""
+    names = [sample.id for sample in data.samples]
+    if not data.own_ids:
+        return None
+    numbers = [int(name) for name in names if name.isascii() and name.isdecimal()]
+    return numbers if len(numbers) == len(names) else names
 
 
 def _similar(data: Dataset, options: DetectionOptions) -> Bool | None:

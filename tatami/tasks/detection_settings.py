@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tatami.errors import TatamiError
+from tatami.evaluate.detections import ABSENT, AbsentClasses
 from tatami.evaluate.difficult import RULES, Difficult
 from tatami.tasks.settings import number
 from tatami.tasks.walk import check_share
@@ -73,6 +74,8 @@ class DetectionOptions:
         similar: Classes that are alike, as "cat,dog"; none: VOC's, where the classes are VOC's.
         curves: A folder to write precision-recall, ROC and reliability to, as CSV and SVG.
         save: A file to write the detections to, in COCO's results format.
+        absent_classes: What becomes in VOC's mAP of classes that have no truth: "skip" leaves them
+            out, as the devkits do, and "zero" counts them as 0, as darknet does.
 
     Raises:
         TatamiError: For a value that is out of range.
@@ -87,6 +90,7 @@ class DetectionOptions:
     similar: tuple[str, ...] = ()
     curves: Path | None = None
     save: Path | None = None
+    absent_classes: AbsentClasses = "skip"
 
     def __post_init__(self) -> None:
         for setting in ("score", "at", "iou"):
@@ -98,6 +102,12 @@ class DetectionOptions:
                 f"'{self.difficult}' is no rule",
                 hint=f"give one of {', '.join(RULES)}",
                 setting="difficult",
+            )
+        if self.absent_classes not in ABSENT:
+            raise TatamiError(
+                f"'{self.absent_classes}' is no rule",
+                hint=f"give one of {', '.join(ABSENT)}",
+                setting="absent_classes",
             )
         if not 0 <= self.bootstrap <= MAX_RESAMPLES:
             raise TatamiError(

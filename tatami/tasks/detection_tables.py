@@ -96,6 +96,10 @@ def figures_lines(result: Evaluation) -> list[str]:
             f"best F1 {figure(best.f1)} at a score above {best.threshold:.3f}: "
             f"precision {figure(best.precision)}, recall {figure(best.recall)}"
         )
+    if result.absent and len(result.absent) < len(result.classes):
+        done = "counted as 0 in" if result.absent_classes == "zero" else "left out of"
+        count = f"{len(result.absent)} of {len(result.classes)}"
+        lines.append(f"classes without truths: {count}, {done} VOC's mAP")
     if ends is not None:
         lines.append(
             f"in brackets: the middle {ends.confidence:.0%} of {ends.resamples} resamples "

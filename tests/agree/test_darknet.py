@@ -23,6 +23,7 @@ from tatami.rules.picture import prepare
 from tatami.types import Boxes, Detections, DetectionSpec, Size
 
 LITE, NANO = "yolo-lite/tiny-yolov2-trial3", "nano-voc/MobileNetV2-YOLOv3-Nano-voc"
+FASTEST = "yolo-fastest-1.1/yolo-fastest-1.1"
 THRESHOLD = 0.005
 
 
@@ -42,6 +43,7 @@ def test_map_is_darknets(shared_data: Path, name: str, within: float) -> None:
     per_class = dict(re.findall(r"name = (\w+), ap = ([\d.]+)%", log))
     result = darknet_map(shared_data, shared_data / "weights" / name)
     assert 100 * result.map_voc10 == pytest.approx(float(expected), abs=within)
+    assert result.absent == ()  # so that both rules for such classes give this figure
     if name == NANO:
         assert 100 * result.map_voc10 == pytest.approx(82.54, abs=0.02)
     differences = [abs(100 * c.ap_voc10 - float(per_class[c.name])) for c in result.classes]
@@ -90,6 +92,16 @@ def names_of(shared_data: Path) -> tuple[str, ...]:
     return tuple((shared_data / "weights/nano-voc/voc.names").read_text().split())
 
 
+@pytest.mark.parametrize("name", [LITE, f"{LITE}-noBatch", NANO, FASTEST])
+def test_darknets_logs_count_absent_classes_as_zero(shared_data: Path, name: str) -> None:
+    """What ``absent_classes="zero"`` means: the log's mAP is the mean of all its lines."""
+    log = (shared_data / "reference/darknet/map" / f"map_{Path(name).name}.txt").read_text()
+    (printed,) = re.findall(r"mAP@0\.50\) = ([\d.]+),", log)
+    averages = [float(percent) for percent in re.findall(r", ap = ([\d.]+)%", log)]
+    assert len(averages) in (20, 80)
+    assert np.mean(averages) == pytest.approx(100 * float(printed), abs=0.006)
+
+
 def darknet_map(shared_data: Path, network: Path) -> Evaluation:
     """By darknet's protocol, for which the product has no option: boxes are never clipped, and
     truths, whose label files a script of Redmon's made, end one pixel early.
@@ -97,13 +109,13 @@ def darknet_map(shared_data: Path, network: Path) -> Evaluation:
     imported = read_darknet(*files_of(network), Epsilon.parse("inside:1e-5"))
     assert imported.decoding is not None
     assert imported.input is not None
-    names = names_of(shared_data)
     net = network_of(imported.model)
     pictures = replace(imported.input, resize="stretch")
     decoding = replace(imported.decoding, max_candidates=10**6)
     sides = np.array([pictures.size.width, pictures.size.height] * 2, np.float32)
 
     dataset = open_dataset(shared_data / "detect/voc100").dataset
+    names = names_of(shared_data)
     truths, found = [], []
     for sample in dataset.samples:
         images, _ = prepare(read_picture(sample.path), pictures)
@@ -118,4 +130,4 @@ def darknet_map(shared_data: Path, network: Path) -> Evaluation:
         ends = (real.xyxy - [0, 0, 1, 1]) / ([sample.size.width, sample.size.height] * 2)
         labels = [names.index(dataset.classes[label]) for label in real.labels]
         truths.append(Boxes.of(ends, labels))
-    return evaluate(truths, found, names)
+    return evaluate(truths, found, names, absent_classes="zero")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from tatami.errors import TatamiError
+from tatami.pipeline.convert import convert
 from tatami.tasks.detection import DETECTION
 from tatami.tasks.detection_settings import DetectionOptions
 from tatami.tasks.walk import class_order
@@ -318,6 +320,141 @@ def test_difficult_truths_are_treated_as_asked(
         "drop": (1, 0, 1 / 3),
         "count": (2, 0, 2 / 3),
     }
+
+
+def test_classes_without_truths_are_counted_as_asked(
+    command: Command, square_finder: Path, squares_set: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for label in (squares_set / "Annotations").iterdir():
+        label.write_text(label.read_text().replace("<difficult>0", "<difficult>1"))
+    first = squares_set / "Annotations" / "000001.xml"
+    first.write_text(first.read_text().replace("<difficult>1", "<difficult>0"))
+    figures = {}
+    for rule in ("skip", "zero"):
+        arguments = ("--data", squares_set, "--absent-classes", rule, "--json")
+        assert command("evaluate", square_finder, *arguments) == 0
+        answer = json.loads(capsys.readouterr().out)
+        assert answer["absent_classes"] == rule
+        averages = [one["ap_voc10"] for one in answer["classes"]]
+        figures[rule] = (answer["map_voc10"], averages)
+    present = [value for value in figures["skip"][1] if value is not None]
+    assert len(present) == 1
+    assert figures["zero"] == (figures["skip"][0] / 2, figures["skip"][1])
+    assert figures["skip"][0] == present[0] > 0
+    assert command("evaluate", square_finder, "--data", squares_set) == 0
+    assert "classes without truths: 1 of 2, left out of VOC's mAP" in capsys.readouterr().out
+    assert command("evaluate", "net.onnx", "--data", "d", "--absent-classes", "no") == 2
+    assert "--absent-classes: 'no' is no rule (give one of skip, zero)" in capsys.readouterr().err
+
+
+def test_ties_are_settled_by_the_file_of_detections(
+    command: Command, squares_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong box of the first picture and a right one of the third: the earlier line leads."""
+    right = {"image_id": "000002", "category_id": 1, "bbox": [32, 0, 32, 32], "score": 0.5}
+    wrong = {"image_id": "000000", "category_id": 1, "bbox": [70, 50, 9, 9], "score": 0.5}
+    file = tmp_path / "found.json"
+    precisions = []
+    for rows in ([right, wrong], [wrong, right]):
+        file.write_text(json.dumps(rows))
+        assert command("evaluate", "--detections", file, "--data", squares_set, "--json") == 0
+        answer = json.loads(capsys.readouterr().out)
+        precisions.append(answer["classes"][0]["ap_voc10"] * answer["classes"][0]["truths"])
+    assert precisions == pytest.approx([1, 0.5])
+
+
+Drop = Callable[[Path], Path]
+
+
+def only_labels_of_voc(root: Path) -> Path:
+    shutil.rmtree(root / "JPEGImages")
+    return root
+
+
+def a_split_of_voc(root: Path) -> Path:
+    (root / "ImageSets" / "Main").mkdir(parents=True)
+    ids = "000000\n000001\n000002\n000003\n"
+    (root / "ImageSets" / "Main" / "test.txt").write_text(ids)
+    return only_labels_of_voc(root)
+
+
+def coco_without_pictures(root: Path) -> Path:
+    convert(root, root.parent / "coco", to="coco")
+    for picture in (root.parent / "coco").rglob("*.jpg"):
+        picture.unlink()
+    return root.parent / "coco"
+
+
+def table_without_pictures(root: Path) -> Path:
+    lines = ["filename,width,height,class,xmin,ymin,xmax,ymax"]
+    for label in sorted((root / "Annotations").glob("*.xml")):
+        tree = ElementTree.parse(label).getroot()
+        size = [tree.findtext(f"size/{side}") for side in ("width", "height")]
+        if tree.find("object") is None:  # nothing to find in it
+            lines.append(f"{label.stem}.jpg,{size[0]},{size[1]},,,,,")
+        for thing in tree.iter("object"):
+            box = [
+                int(str(thing.findtext(f"bndbox/{e}"))) for e in ("xmin", "ymin", "xmax", "ymax")
+            ]
+            edges = [box[0] - 1, box[1] - 1, box[2], box[3]]
+            cells = [f"{label.stem}.jpg", *size, thing.findtext("name"), *map(str, edges)]
+            lines.append(",".join(map(str, cells)))
+    (root.parent / "table").mkdir()
+    (root.parent / "table" / "labels.csv").write_text("\n".join(lines))
+    return root.parent / "table"
+
+
+@pytest.mark.parametrize(
+    "drop", [only_labels_of_voc, a_split_of_voc, coco_without_pictures, table_without_pictures]
+)
+def test_detections_are_evaluated_without_pictures(
+    command: Command,
+    square_finder: Path,
+    squares_set: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    drop: Drop,
+) -> None:
+    saved = tmp_path / "found.json"
+    command("evaluate", square_finder, "--data", squares_set, "--json", "--save", saved)
+    direct = json.loads(capsys.readouterr().out)
+    root = drop(squares_set)
+    if drop is coco_without_pictures:  # which numbers its pictures
+        content = json.loads(next(root.rglob("*.json")).read_text())
+        number = {Path(one["file_name"]).stem: one["id"] for one in content["images"]}
+        category = {one["name"]: one["id"] for one in content["categories"]}
+        rows = json.loads(saved.read_text())
+        for row in rows:
+            row["image_id"] = number[row["image_id"]]
+            row["category_id"] = category[("green", "red")[row["category_id"] - 1]]
+        saved.write_text(json.dumps(rows))
+    assert command("evaluate", "--detections", saved, "--data", root, "--json") == 0
+    again = json.loads(capsys.readouterr().out)
+    for key in ("map_voc07", "map_voc10", "coco", "at", "best", "pictures"):
+        assert again[key] == direct[key], key
+    assert command("evaluate", square_finder, "--data", root) == 2  # a network needs them
+
+
+def test_without_pictures_labels_must_say_enough(
+    command: Command, squares_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """YOLO's boxes are fractions of a picture of unknown size; one XML states no size."""
+    found = tmp_path / "found.json"
+    found.write_text("[]")
+    convert(squares_set, tmp_path / "yolo", to="yolo")
+    next((tmp_path / "yolo").rglob("*.jpg")).unlink()
+    assert command("evaluate", "--detections", found, "--data", tmp_path / "yolo") == 2
+    error = capsys.readouterr().err
+    assert "boxes are fractions of the picture here, so its size is needed" in error
+    assert "convert the set to COCO or VOC" in error
+
+    root = only_labels_of_voc(squares_set)
+    label = root / "Annotations" / "000002.xml"
+    label.write_text(re.sub(r"<size>.*</size>", "", label.read_text(), flags=re.DOTALL))
+    assert command("evaluate", "--detections", found, "--data", root) == 2
+    error = capsys.readouterr().err
+    assert "000002.jpg is not there and its label does not state its size" in error
+    assert len(error.splitlines()) == 1
 
 
 def test_scores_that_are_no_probabilities_are_refused_for_diagnosis_only(
