@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -106,11 +106,19 @@ class Builder:
         self._nodes.append(node)
         return value
 
+    def input(self, name: str, shape: Shape, kind: int) -> str:
+        """Add an input beside those that there are."""
+        value = self._free(name)
+        self._inputs = {**self._inputs, value: (shape, kind)}
+        self._hold(value, shape)
+        self._kinds[value] = kind
+        return value
+
     def kind(self, value: str) -> int:
         """Give ONNX's number of what a value is made of."""
         return self._kinds.get(value, onnx.TensorProto.FLOAT)
 
-    def weight(self, name: str, array: NDArray[np.float32] | NDArray[np.int64]) -> str:
+    def weight(self, name: str, array: NDArray[Any]) -> str:
         """Add a constant, float32 or the int64 of a shape."""
         if not self._keep_weights:
             return self._free(name)
@@ -295,10 +303,11 @@ class Builder:
         column = self.weight(f"{name}.slope", slope.reshape(-1, *[1] * (len(shape) - 2)))
         return self.add("PRelu", name, [x, column], shape)
 
-    def constant(self, name: str, array: Float32) -> str:
+    def constant(self, name: str, array: NDArray[Any], kind: int = onnx.TensorProto.FLOAT) -> str:
         """Add a value that is the same for every input; its first axis is that of the pictures."""
         value = self.weight(name, array)
         self._hold(value, array.shape)
+        self._kinds[value] = kind
         return value
 
     def number(
@@ -495,20 +504,34 @@ class Builder:
         shape = (1, channels * block * block, height // block, width // block)
         return self.add("SpaceToDepth", name, [x], shape, {"blocksize": block})
 
+    def shuffle(self, name: str, x: str, groups: int) -> str:
+        """Deal the channels of each of so many groups out, one a group in turn."""
+        channels, height, width = self._map(name, x)
+        if groups < 1 or channels % groups:
+            raise _unfit(name, f"deals {channels} channels out of {groups} groups")
+        parts = (1, groups, channels // groups, height, width)
+        value = self.reshape(f"{name}/groups", x, parts)
+        value = self.transpose(f"{name}/dealt", value, (0, 2, 1, 3, 4))
+        return self.reshape(name, value, (1, channels, height, width))
+
+    def makers(self) -> dict[str, onnx.NodeProto]:
+        """Give the node that makes each value so far."""
+        return {node.output[0]: node for node in self._nodes}
+
     def transpose(self, name: str, x: str, order: Sequence[int]) -> str:
         """Reorder axes: axis i of the result is axis ``order[i]`` of x."""
         shape = self.shape(x)
         if sorted(order) != list(range(len(shape))):
             raise _unfit(name, f"orders the axes of a value of shape {shape} as {list(order)}")
         made = tuple(shape[axis] for axis in order)
-        return self.add("Transpose", name, [x], made, {"perm": list(order)})
+        return self.add("Transpose", name, [x], made, {"perm": list(order)}, self.kind(x))
 
-    def reshape(self, name: str, x: str, shape: Shape) -> str:
+    def reshape(self, name: str, x: str, shape: Shape, kind: int | None = None) -> str:
         """Give the same numbers another shape, every side of which is known."""
         if min(shape, default=1) < 1 or math.prod(shape) != math.prod(self.shape(x)):
             raise _unfit(name, f"makes {shape} of a value of shape {self.shape(x)}")
         sides = self.weight(f"{name}.shape", np.asarray(shape, np.int64))
-        return self.add("Reshape", name, [x, sides], shape)
+        return self.add("Reshape", name, [x, sides], shape, kind=kind or self.kind(x))
 
     def model(self, outputs: Mapping[str, str]) -> onnx.ModelProto:
         """Finish the network.

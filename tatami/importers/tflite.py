@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tatami.errors import TatamiError
 from tatami.files import read_text
+from tatami.graph.state import say_states
 from tatami.importers.imported import Imported
 from tatami.importers.tflite_network import AGAIN, Work
 from tatami.importers.tflite_operators import OPERATORS
@@ -17,6 +18,8 @@ from tatami.types import AnchorGrid, Decoding, InputSpec, Size
 MAX_BYTES = 1 << 30
 MAX_LABELS = 1 << 20
 
+SEVERAL = ("ASSIGN_VARIABLE", "SPLIT", "SPLIT_V", "UNPACK")
+"""Operators whose outputs are not one."""
 NO_CLASS = "???"
 """How a list of labels names a place that no class has."""
 
@@ -62,8 +65,13 @@ def _imported(content: Content, names: Sequence[str] | None, size: Size | None) 
             work.channels[head.scores] = score_channels(count, ssd.classes, kept)
     work.start()
     for operator in _needed(content, outputs):
-        OPERATORS[operator.kind](work, operator)
-    model = work.builder.model(_outputs(work, outputs, ssd))
+        if not _known_from_shapes(work, operator):
+            OPERATORS[operator.kind](work, operator)
+    ends = _outputs(work, outputs, ssd)
+    states = {state: f"{state}_next" for state in work.states}
+    ends |= {states[state]: value for state, value in work.next_states().items()}
+    model = work.builder.model(ends)
+    say_states(model, states)
     pictures = _pictures(content.tensors[content.inputs[0]], work.size)
     notes = work.notes(outputs if ssd is None else [])
     if ssd is None:
@@ -76,13 +84,26 @@ def _imported(content: Content, names: Sequence[str] | None, size: Size | None) 
 
 
 def _input_size(content: Content) -> Size:
-    shape = content.tensors[content.inputs[0]].shape if len(content.inputs) == 1 else ()
-    if len(shape) != 4 or shape[0] != 1 or shape[3] != 3:
-        raise TatamiError(
-            f"the network has {len(content.inputs)} inputs, the first of shape {shape}",
-            hint="give a network with one input (1, height, width, 3)",
-        )
-    return Size(shape[2], shape[1])
+    """Give the size of the first input that is a map; 1x1 where none is."""
+    if not content.inputs:
+        raise TatamiError("the network has no input", hint=AGAIN)
+    shapes = [content.tensors[index].shape for index in content.inputs]
+    maps = [shape for shape in shapes if len(shape) == 4 and min(shape) > 0]
+    return Size(maps[0][2], maps[0][1]) if maps else Size(1, 1)
+
+
+def _known_from_shapes(work: Work, operator: Operator) -> bool:
+    """Pass an operator over that works on shapes alone: all are known, and nothing is computed."""
+    if operator.kind in ("SHAPE", "DEQUANTIZE") or not operator.outputs:
+        return False
+    given = [index for index in operator.inputs if index >= 0]
+    from_shapes = [index for index in given if index in work.whole or index in work.passed]
+    rest = [index for index in given if index not in from_shapes]
+    constant = all(work.content.tensors[index].data is not None for index in rest)
+    if not from_shapes or not constant:
+        return False
+    work.passed |= set(operator.outputs)
+    return True
 
 
 def _refuse(content: Content) -> None:
@@ -103,8 +124,8 @@ def _needed(content: Content, outputs: Sequence[int]) -> list[Operator]:
     wanted = set(outputs)
     found = []
     for operator in reversed(content.operators):
-        if wanted & set(operator.outputs):
-            if len(operator.outputs) != 1:
+        if wanted & set(operator.outputs) or operator.kind == "ASSIGN_VARIABLE":
+            if len(operator.outputs) != 1 and operator.kind not in SEVERAL:
                 raise TatamiError(
                     f"{operator.kind} makes {len(operator.outputs)} outputs", hint=AGAIN
                 )
@@ -113,7 +134,7 @@ def _needed(content: Content, outputs: Sequence[int]) -> list[Operator]:
     return found[::-1]
 
 
-def _outputs(work: Work, outputs: Sequence[int], ssd: Ssd | None) -> Mapping[str, str]:
+def _outputs(work: Work, outputs: Sequence[int], ssd: Ssd | None) -> dict[str, str]:
     """Name the network's outputs, in order, and their values."""
     if ssd is not None:
         names = [
@@ -130,8 +151,11 @@ def _outputs(work: Work, outputs: Sequence[int], ssd: Ssd | None) -> Mapping[str
 
 
 def _pictures(images: Tensor, size: Size) -> InputSpec | None:
-    """Say how a picture becomes bytes of the input: its pixels are the bytes. None for floats."""
-    if images.quantization is None:
+    """Say how a picture becomes bytes of the input: its pixels are the bytes.
+
+    None for floats, and for what is no picture.
+    """
+    if images.quantization is None or len(images.shape) != 4 or images.shape[3] != 3:
         return None
     mean = float(images.quantization.zero_point[0] + (128 if images.kind == "int8" else 0))
     scale = float(images.quantization.scale[0])

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from tatami.errors import TatamiError
@@ -42,7 +43,18 @@ class Work:
         self.content = content
         self.size = size
         self.own = own
-        self.builder = Builder(size)
+        self.names = _input_names(content)
+        self.whole: dict[int, NDArray[np.int64]] = {}
+        self.passed: set[int] = set()
+        self.wide: list[str] = []
+        self.handles: dict[int, str] = {}
+        self.states: dict[str, str] = {}
+        self._next: dict[str, str] = {}
+        inputs = {
+            name: (_sides(content.tensors[index], size, own), KINDS[content.tensors[index].kind])
+            for index, name in self.names.items()
+        }
+        self.builder = Builder(size, inputs=inputs)
         self.values: dict[int, str] = {}
         self.constants: dict[int, Float32] = {}
         self.channels: dict[int, list[int]] = {}
@@ -54,9 +66,9 @@ class Work:
                 self.readers.setdefault(index, []).append(operator.kind)
 
     def start(self) -> None:
-        """Add the input, as bytes where the file takes bytes."""
-        index = self.content.inputs[0]
-        self.values[index] = self._typed(self.content.tensors[index], self.builder.images)
+        """Add the inputs, as bytes where the file takes bytes."""
+        for index, name in self.names.items():
+            self.values[index] = self._typed(self.content.tensors[index], name)
 
     def name(self, operator: Operator) -> str:
         """Name the layer after the tensor that it makes."""
@@ -113,6 +125,9 @@ class Work:
 
     def integers_of(self, operator: Operator, index: int) -> list[int]:
         """Give a constant input of integers, all in a row."""
+        known = self.whole.get(operator.inputs[index] if index < len(operator.inputs) else -1)
+        if known is not None:
+            return [int(number) for number in known.reshape(-1)]
         tensor = self.stored(operator, index)
         if tensor is None or tensor.kind not in ("int32", "int64") or tensor.data is None:
             raise self.wrong(operator, f"has an input {index} that is not a list of integers")
@@ -128,9 +143,61 @@ class Work:
                 f"the network has more than {MAX_ELEMENTS} weights", hint="give a smaller network"
             )
 
-    def finish(self, operator: Operator, value: str, fused: int = 0) -> None:
+    def operand(self, operator: Operator, index: int, rank: int | None = None) -> str:
+        """Give the ONNX name of an input, a constant too, whose channels come first as a value's.
+
+        Args:
+            operator: The operator.
+            index: Of the input.
+            rank: How many axes a constant gets, ones in front; None: its own.
+        """
+        if not self.is_constant(operator, index):
+            return self.value(operator, index)
+        tensor = self.tensor(operator, index)
+        assert tensor is not None
+        whole = tensor.kind in ("int32", "int64", "bool") and tensor.quantization is None
+        array: NDArray[Any] | None = tensor.data if whole else self.reals(operator, index)
+        assert array is not None
+        self.hold(array.size)
+        array = array.reshape((1,) * ((rank or array.ndim) - array.ndim) + array.shape)
+        if array.ndim == 4:
+            array = array.transpose(0, 3, 1, 2)
+        kind = KINDS[tensor.kind] if whole else KINDS["float32"]
+        return self.builder.constant(f"{self.name(operator)}.input_{index}", array, kind)
+
+    def state(self, index: int, shape: Shape, kind: str) -> str:
+        """Give what a variable holds when a call begins: an input of the network.
+
+        Args:
+            index: Of the tensor that is the variable, or its handle.
+            shape: As the file has it.
+            kind: One of the schema's TYPES.
+        """
+        name = self._variable(index)
+        if name not in self.states:
+            self.states[name] = self.builder.input(name, first(shape), KINDS[kind])
+        return self._next.get(name, self.states[name])
+
+    def next_state(self, index: int, value: str) -> None:
+        """Note what a variable holds from here on."""
+        name = self._variable(index)
+        self._next[name] = value
+        if name not in self.states:
+            shape, kind = self.builder.shape(value), self.builder.kind(value)
+            self.states[name] = self.builder.input(name, shape, kind)
+
+    def _variable(self, index: int) -> str:
+        if index in self.handles:
+            return self.handles[index]
+        return self.content.tensors[index].name or f"state_{index}"
+
+    def next_states(self) -> dict[str, str]:
+        """Give each state's next value, by the state."""
+        return {name: self._next.get(name, self.states[name]) for name in self.states}
+
+    def finish(self, operator: Operator, value: str, fused: int = 0, output: int = 0) -> None:
         """Note what an operator makes: its fused activation, and its bytes, come behind it."""
-        index = operator.outputs[0]
+        index = operator.outputs[output]
         tensor = self.content.tensors[index]
         value = self._activated(operator, value, fused)
         found, said = self.shape(value), tensor.shape
@@ -156,7 +223,12 @@ class Work:
 
     def _typed(self, tensor: Tensor, value: str) -> str:
         """Give the value as the file keeps it: as it is, or through 8 bits."""
-        if tensor.kind == "float32":
+        if tensor.kind == "float32" or (
+            tensor.quantization is None and tensor.kind in ("int32", "int64", "bool")
+        ):
+            return value
+        if tensor.kind == "int16":
+            self.wide.append(tensor.name)
             return value
         if tensor.quantization is None or len(tensor.quantization.scale) != 1:
             raise TatamiError(
@@ -204,6 +276,21 @@ class Work:
             "DequantizeLinear", f"{name}_dequantized", inputs, shape, attributes
         )
 
+    def regrouped(self, name: str, x: str, target: Shape) -> str:
+        """Give the same numbers in the same order, channels last, in another shape.
+
+        Transposes stand where the order is another one channels first.
+        """
+        builder = self.builder
+        shape, kind = self.shape(x), builder.kind(x)
+        if shape == target:
+            return x
+        if turns(shape):
+            x = builder.transpose(f"{name}_rows", x, (0, 2, 3, 1))
+        if not turns(target):
+            return builder.reshape(name, x, first(target), kind)
+        return builder.transpose(name, builder.reshape(f"{name}_last", x, target), (0, 3, 1, 2))
+
     def wrong(self, operator: Operator, reason: str) -> TatamiError:
         """Make an error at an operator."""
         place = self.content.tensors[operator.outputs[0]].name if operator.outputs else ""
@@ -220,11 +307,61 @@ class Work:
                 "than 127 steps from their zero point: they were rounded anew to int8, by at most "
                 f"{max(each.worst for each in layers):.2f} of the file's own steps"
             )
+        if self.wide:
+            found.append(f"{len(self.wide)} tensors of 16 bits stay real numbers, not rounded")
+        if self.states:
+            names = ", ".join(self.states)
+            found.append(
+                f"{names} live from call to call: each is an input, zeros at first, whose next value "
+                "is an output (NAME_next)"
+            )
         maps = [index for index in outputs if len(self.builder.shape(self.values[index])) == 4]
         if maps:
             names = ", ".join(self.content.tensors[index].name for index in maps)
             found.append(f"channels come first in the output {names}, in the file they came last")
         return tuple(found)
+
+
+KINDS = {
+    "float32": onnx.TensorProto.FLOAT,
+    "float16": onnx.TensorProto.FLOAT,
+    "uint8": onnx.TensorProto.FLOAT,  # bytes are quantized from float32 at the input
+    "int8": onnx.TensorProto.FLOAT,
+    "int16": onnx.TensorProto.FLOAT,
+    "int32": onnx.TensorProto.INT32,
+    "int64": onnx.TensorProto.INT64,
+    "bool": onnx.TensorProto.BOOL,
+}
+"""ONNX's numbers of what a tensor is made of, in the network that is made."""
+
+
+def _input_names(content: Content) -> dict[int, str]:
+    """Name the inputs, by tensor: ``images`` where there is one and it is a picture."""
+    found: dict[int, str] = {}
+    for place, index in enumerate(content.inputs):
+        tensor = content.tensors[index]
+        if tensor.kind not in KINDS:
+            raise TatamiError(
+                f"the input '{tensor.name}' is {tensor.kind}",
+                hint="give a network of real numbers, bytes or whole numbers",
+            )
+        alone = len(content.inputs) == 1 and len(tensor.shape) == 4 and tensor.shape[3] == 3
+        name = Builder.images if alone else tensor.name or f"input_{place}"
+        found[index] = f"{name}_{place}" if name in found.values() else name
+    return found
+
+
+def _sides(tensor: Tensor, size: Size, own: Size) -> Shape:
+    """Give an input's shape, channels first; a picture's may have another size."""
+    shape = first(tensor.shape)
+    if len(shape) == 4 and shape[2:] == (own.height, own.width):
+        return (*shape[:2], size.height, size.width)
+    return shape
+
+
+def turns(shape: Shape) -> bool:
+    """Tell whether channels last and channels first are different orders of a shape's samples."""
+    return len(shape) == 4 and shape[3] != 1 and shape[1] * shape[2] != 1
 
 
 def last(shape: Shape) -> Shape:

@@ -7,26 +7,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tatami.graph.check import MAX_ELEMENTS
+from tatami.importers import tflite_functions, tflite_moves, tflite_recurrent
 from tatami.importers.build import Attribute, Shape
-from tatami.importers.tflite_network import Work, first, weights_of
+from tatami.importers.tflite_network import Work, weights_of
+from tatami.importers.tflite_options import flag, integer
 from tatami.importers.tflite_schema import Operator
 from tatami.ops.window import Axis, Window
-
-
-def _integer(
-    operator: Operator, field: int, kind: Literal["int8", "int32"] = "int32", default: int = 0
-) -> int:
-    return default if operator.options is None else operator.options.integer(field, kind, default)
-
-
-def _flag(operator: Operator, field: int) -> bool:
-    return operator.options is not None and operator.options.flag(field)
 
 
 def _map_of(work: Work, operator: Operator) -> tuple[str, int, int, int]:
@@ -51,7 +43,7 @@ def _axis(length: int, kernel: int, stride: int, dilation: int, same: bool) -> A
 
 
 def _same(work: Work, operator: Operator) -> bool:
-    padding = _integer(operator, 0, "int8")
+    padding = integer(operator, 0, "int8")
     if padding not in (0, 1):
         raise work.wrong(operator, f"has padding number {padding}")
     return padding == 0
@@ -92,11 +84,9 @@ def _convolution(
         raise work.wrong(operator, f"has {outputs} outputs in {groups} groups")
     same = _same(work, operator)
     across = _axis(
-        columns, width, _integer(operator, 1), _integer(operator, fused + 1, default=1), same
+        columns, width, integer(operator, 1), integer(operator, fused + 1, default=1), same
     )
-    down = _axis(
-        rows, height, _integer(operator, 2), _integer(operator, fused + 2, default=1), same
-    )
+    down = _axis(rows, height, integer(operator, 2), integer(operator, fused + 2, default=1), same)
     padded = (rows + down.before + down.after) * (columns + across.before + across.after)
     if padded * channels > MAX_ELEMENTS:
         raise work.wrong(operator, "pads its input beyond all bounds")
@@ -107,7 +97,7 @@ def _convolution(
         "group": groups,
     }
     shape = (1, outputs, down.output(rows), across.output(columns))
-    activation = _integer(operator, fused, "int8")
+    activation = integer(operator, fused, "int8")
     name = work.raw_name(operator, activation)
     work.finish(operator, work.builder.add("Conv", name, inputs, shape, attributes), activation)
 
@@ -118,7 +108,7 @@ def _fully_connected(work: Work, operator: Operator) -> None:
     tensor = work.tensor(operator, 1)
     if tensor is None or len(tensor.shape) != 2 or tensor.shape[1] != math.prod(given):
         raise work.wrong(operator, f"has weights {tensor and tensor.shape} for {given}")
-    if _integer(operator, 1, "int8"):
+    if integer(operator, 1, "int8"):
         raise work.wrong(operator, "has its weights shuffled")
 
     def order(array: NDArray[Any]) -> NDArray[Any]:
@@ -133,20 +123,20 @@ def _fully_connected(work: Work, operator: Operator) -> None:
     elif given[0] != 1:
         raise work.wrong(operator, f"takes {given[0]} rows")
     inputs, (outputs, _) = weights_of(work, operator, x, order)
-    activation = _integer(operator, 0, "int8")
+    activation = integer(operator, 0, "int8")
     raw = work.raw_name(operator, activation)
     y = work.builder.add("Gemm", raw, inputs, (1, outputs), {"transB": 1})
-    if _flag(operator, 2) and len(given) != 2:  # keep_num_dims
-        y = _regrouped(work, f"{raw}_kept", y, (*given[:-1], outputs))
+    if flag(operator, 2) and len(given) != 2:  # keep_num_dims
+        y = work.regrouped(f"{raw}_kept", y, (*given[:-1], outputs))
     work.finish(operator, y, activation)
 
 
 def _pool(work: Work, operator: Operator) -> None:
     x, rows, columns, _ = _map_of(work, operator)
     same = _same(work, operator)
-    across = _axis(columns, _integer(operator, 3), _integer(operator, 1), 1, same)
-    down = _axis(rows, _integer(operator, 4), _integer(operator, 2), 1, same)
-    activation = _integer(operator, 5, "int8")
+    across = _axis(columns, integer(operator, 3), integer(operator, 1), 1, same)
+    down = _axis(rows, integer(operator, 4), integer(operator, 2), 1, same)
+    activation = integer(operator, 5, "int8")
     name = work.raw_name(operator, activation)
     if operator.kind == "MAX_POOL_2D":
         y = work.builder.max_pool(name, x, Window(down, across))
@@ -155,64 +145,16 @@ def _pool(work: Work, operator: Operator) -> None:
     work.finish(operator, y, activation)
 
 
-def _mean(work: Work, operator: Operator) -> None:
-    x, _, _, channels = _map_of(work, operator)
-    axes = {axis % 4 for axis in work.integers_of(operator, 1)}
-    if axes != {1, 2}:
-        raise work.wrong(operator, f"works along axes {sorted(axes)}, not rows and columns")
-    name = work.name(operator)
-    y = work.builder.global_pool(name, x, "average")
-    tensor = work.content.tensors[operator.outputs[0]]
-    if not _flag(operator, 0):  # keep_dims
-        if tensor.is_bytes:  # rounded where it is made, so that integers can make it
-            y = work.through_bytes(tensor, y)
-        y = work.builder.reshape(f"{name}_row", y, (1, channels))
-    work.finish(operator, y)
-
-
-_ARITHMETIC = {"ADD": "Add", "MUL": "Mul", "SUB": "Sub"}
-
-
-def _arithmetic(work: Work, operator: Operator) -> None:
-    shapes = []
-    for index in (0, 1):
-        tensor = work.tensor(operator, index)
-        constant = work.is_constant(operator, index)
-        if tensor is None:
-            raise work.wrong(operator, f"has no input {index}")
-        shapes.append(tensor.shape if constant else work.shape(work.value(operator, index)))
-    try:
-        shape = np.broadcast_shapes(*shapes)
-    except ValueError:
-        raise work.wrong(operator, f"combines {shapes[0]} and {shapes[1]}") from None
-    activation = _integer(operator, 0, "int8")
-    name = work.raw_name(operator, activation)
-    inputs = []
-    for index in (0, 1):
-        if work.is_constant(operator, index):
-            array = work.reals(operator, index)
-            assert array is not None
-            if len(shape) == 4:
-                array = array.reshape((1,) * (4 - array.ndim) + array.shape).transpose(0, 3, 1, 2)
-            inputs.append(work.builder.weight(f"{name}.constant", array))
-        elif len(shapes[index]) != len(shape):
-            raise work.wrong(operator, f"combines {shapes[0]} and {shapes[1]}")
-        else:
-            inputs.append(work.value(operator, index))
-    y = work.builder.add(_ARITHMETIC[operator.kind], name, inputs, first(tuple(shape)))
-    work.finish(operator, y, activation)
-
-
 def _concatenation(work: Work, operator: Operator) -> None:
     values = [work.value(operator, index) for index in range(len(operator.inputs))]
     if not values:
         raise work.wrong(operator, "joins nothing")
     rank = len(work.shape(values[0]))
-    axis = _integer(operator, 0)
+    axis = integer(operator, 0)
     if not -rank <= axis < rank:
         raise work.wrong(operator, f"joins along axis {axis}")
     axis %= rank
-    activation = _integer(operator, 1, "int8")
+    activation = integer(operator, 1, "int8")
     name = work.raw_name(operator, activation)
     y = work.builder.concat(name, values, (0, 2, 3, 1)[axis] if rank == 4 else axis)
     work.finish(operator, y, activation)
@@ -226,7 +168,7 @@ def _reshape(work: Work, operator: Operator) -> None:
         work.values[index] = x
         return
     target = _target(work, operator, work.shape(x))
-    work.finish(operator, _regrouped(work, work.name(operator), x, target))
+    work.finish(operator, work.regrouped(work.name(operator), x, target))
 
 
 def _target(work: Work, operator: Operator, given: Shape) -> Shape:
@@ -251,36 +193,6 @@ def _target(work: Work, operator: Operator, given: Shape) -> Shape:
     return tuple(asked)
 
 
-def _regrouped(work: Work, name: str, x: str, target: Shape) -> str:
-    """Give the same numbers in the same order, channels last, in another shape.
-
-    Transposes stand where the order is another one channels first.
-    """
-    builder = work.builder
-    shape = work.shape(x)
-    if shape == target:
-        return x
-    if _turns(shape):
-        x = builder.transpose(f"{name}_rows", x, (0, 2, 3, 1))
-    if not _turns(target):
-        return builder.reshape(name, x, first(target))
-    return builder.transpose(name, builder.reshape(f"{name}_last", x, target), (0, 3, 1, 2))
-
-
-def _turns(shape: Shape) -> bool:
-    """Tell whether channels last and channels first are different orders."""
-    return len(shape) == 4 and shape[3] != 1 and shape[1] * shape[2] != 1
-
-
-def _pad(work: Work, operator: Operator) -> None:
-    x, _, _, _ = _map_of(work, operator)
-    widths = work.integers_of(operator, 1)
-    if len(widths) != 8 or any(widths[:2]) or any(widths[6:]):
-        raise work.wrong(operator, f"pads by {widths}, not rows and columns alone")
-    window = Window(Axis(1, 1, *widths[2:4]), Axis(1, 1, *widths[4:6]))
-    work.finish(operator, work.builder.pad(work.name(operator), x, window))
-
-
 def _resize(work: Work, operator: Operator) -> None:
     x, rows, columns, channels = _map_of(work, operator)
     sides = work.integers_of(operator, 1)
@@ -294,7 +206,7 @@ def _resize(work: Work, operator: Operator) -> None:
             for side, before, now in zip(sides, tensor.shape[1:3], (rows, columns), strict=True)
         ]
     linear = operator.kind == "RESIZE_BILINEAR"
-    corners, half = (_flag(operator, field) for field in ((2, 3) if linear else (0, 1)))
+    corners, half = (flag(operator, field) for field in ((2, 3) if linear else (0, 1)))
     if corners and half:
         raise work.wrong(operator, "has corners aligned and pixels halved")
     attributes: dict[str, Attribute] = {
@@ -321,18 +233,11 @@ def _scaled(work: Work, operator: Operator, side: int, before: int, now: int) ->
     return side * now // before
 
 
-_FUNCTIONS = {"LOGISTIC": "Sigmoid", "TANH": "Tanh"}
 _FUSED = {"RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3}
 
 
-def _function(work: Work, operator: Operator) -> None:
-    x = work.value(operator)
-    if operator.kind in _FUSED:
-        work.finish(operator, x, _FUSED[operator.kind])
-        return
-    name = work.name(operator)
-    y = work.builder.add(_FUNCTIONS[operator.kind], name, [x], work.builder.shape(x))
-    work.finish(operator, y)
+def _fused(work: Work, operator: Operator) -> None:
+    work.finish(operator, work.operand(operator, 0), _FUSED[operator.kind])
 
 
 def _leaky_relu(work: Work, operator: Operator) -> None:
@@ -369,7 +274,9 @@ def _dequantize(work: Work, operator: Operator) -> None:
 
 
 OPERATORS: Mapping[str, Callable[[Work, Operator], None]] = {
-    "ADD": _arithmetic,
+    **tflite_functions.OPERATORS,
+    **tflite_moves.OPERATORS,
+    **tflite_recurrent.OPERATORS,
     "AVERAGE_POOL_2D": _pool,
     "CONCATENATION": _concatenation,
     "CONV_2D": _conv,
@@ -377,21 +284,15 @@ OPERATORS: Mapping[str, Callable[[Work, Operator], None]] = {
     "DEQUANTIZE": _dequantize,
     "FULLY_CONNECTED": _fully_connected,
     "LEAKY_RELU": _leaky_relu,
-    "LOGISTIC": _function,
     "MAX_POOL_2D": _pool,
-    "MEAN": _mean,
-    "MUL": _arithmetic,
-    "PAD": _pad,
     "QUANTIZE": _quantize,
-    "RELU": _function,
-    "RELU6": _function,
-    "RELU_N1_TO_1": _function,
+    "RELU": _fused,
+    "RELU6": _fused,
+    "RELU_N1_TO_1": _fused,
     "RESHAPE": _reshape,
     "RESIZE_BILINEAR": _resize,
     "RESIZE_NEAREST_NEIGHBOR": _resize,
     "SOFTMAX": _softmax,
     "SQUEEZE": _reshape,
-    "SUB": _arithmetic,
-    "TANH": _function,
 }
-"""The closed set."""
+"""The closed set, of this file and of those for functions, moves and memories."""

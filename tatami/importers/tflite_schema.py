@@ -24,10 +24,10 @@ MAX_RANK = 8
 TYPES = {
     **{0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 5: "string", 6: "bool"},
     **{7: "int16", 8: "complex64", 9: "int8", 10: "float64", 15: "uint32", 16: "uint16"},
-    **{17: "int4", 18: "bfloat16"},
+    **{13: "resource", 14: "variant", 17: "int4", 18: "bfloat16"},
 }
 """TensorType."""
-_NUMBERS = ("float32", "float16", "int32", "uint8", "int64", "int8")
+_NUMBERS = ("float32", "float16", "int32", "uint8", "int64", "int8", "bool", "int16")
 
 FUSED = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT")
 """ActivationFunctionType."""
@@ -47,6 +47,11 @@ REDUCE_ANY SQUARE ZEROS_LIKE FILL FLOOR_MOD RANGE RESIZE_NEAREST_NEIGHBOR LEAKY_
 SQUARED_DIFFERENCE MIRROR_PAD ABS SPLIT_V UNIQUE CEIL REVERSE_V2 ADD_N GATHER_ND COS WHERE RANK ELU
 REVERSE_SEQUENCE MATRIX_DIAG QUANTIZE MATRIX_SET_DIAG ROUND HARD_SWISH IF WHILE
 NON_MAX_SUPPRESSION_V4 NON_MAX_SUPPRESSION_V5 SCATTER_ND SELECT_V2 DENSIFY SEGMENT_SUM BATCH_MATMUL
+PLACEHOLDER_FOR_GREATER_OP_CODES CUMSUM CALL_ONCE BROADCAST_TO RFFT2D CONV_3D IMAG REAL COMPLEX_ABS
+HASHTABLE HASHTABLE_FIND HASHTABLE_IMPORT HASHTABLE_SIZE REDUCE_ALL CONV_3D_TRANSPOSE VAR_HANDLE
+READ_VARIABLE ASSIGN_VARIABLE BROADCAST_ARGS RANDOM_STANDARD_NORMAL BUCKETIZE RANDOM_UNIFORM
+MULTINOMIAL GELU DYNAMIC_UPDATE_SLICE RELU_0_TO_1 UNSORTED_SEGMENT_PROD UNSORTED_SEGMENT_MAX
+UNSORTED_SEGMENT_SUM ATAN2 UNSORTED_SEGMENT_MIN SIGN
 """
 BUILTIN = tuple(_NAMES.split())
 """BuiltinOperator, by number, as far as files of convolutional networks have them."""
@@ -77,6 +82,7 @@ class Tensor:
         kind: One of TYPES.
         quantization: None for floats.
         data: The constant in that shape, a view of the file; None for what an operator makes.
+        variable: Whether it lives from call to call.
     """
 
     name: str
@@ -84,6 +90,7 @@ class Tensor:
     kind: str
     quantization: Quantization | None
     data: NDArray[Any] | None
+    variable: bool = False
 
     @property
     def is_bytes(self) -> bool:
@@ -143,7 +150,8 @@ def content_of(data: bytes) -> Content:
     """Read what a file holds.
 
     Raises:
-        TatamiError: For what is no TFLite file, is damaged, or holds several graphs.
+        TatamiError: For what is no TFLite file, or is damaged, or has branches. A second graph may
+            only set variables to zero, once, before the first call.
     """
     model = root(data, b"TFL3")
     version = model.integer(0, "uint32")
@@ -152,15 +160,19 @@ def content_of(data: bytes) -> Content:
             f"the file follows version {version} of TFLite's schema", hint="convert it again"
         )
     graphs = model.tables(2, MAX_ENTRIES)
-    if len(graphs) != 1:
-        raise TatamiError(
-            f"the file holds {len(graphs)} graphs", hint="convert a network without branches"
-        )
+    if not graphs:
+        raise TatamiError("the file holds no graph", hint="copy the file again")
     codes = [_code(table) for table in model.tables(1, MAX_ENTRIES)]
     buffers = model.tables(4, MAX_ENTRIES)
     tensors = tuple(_tensor(table, buffers) for table in graphs[0].tables(0, MAX_ENTRIES))
     count = len(tensors)
     operators = tuple(_operator(table, codes, count) for table in graphs[0].tables(3, MAX_ENTRIES))
+    once = sum(operator.kind == "CALL_ONCE" for operator in operators)
+    if len(graphs) != 1 + once:
+        raise TatamiError(
+            f"the file holds {len(graphs)} graphs", hint="convert a network without branches"
+        )
+    operators = tuple(operator for operator in operators if operator.kind != "CALL_ONCE")
     inputs, outputs = (_indices(graphs[0], field, count) for field in (1, 2))
     _check_order(tensors, operators, inputs, outputs)
     return Content(tensors, operators, inputs, outputs)
@@ -192,8 +204,9 @@ def _tensor(table: Table, buffers: list[Table]) -> Tensor:
             f"tensor '{name}' lies behind the flatbuffer", hint="give a network below 2 GB"
         )
     data = _constant(name, stored, shape, kind) if len(stored) else None
-    steps = _steps(name, table.table(4), shape, kind) if kind in ("uint8", "int8") else None
-    return Tensor(name, shape, kind, steps, data)
+    bytes_ = kind in ("uint8", "int8") or (kind == "int16" and data is not None)
+    steps = _steps(name, table.table(4), shape, kind) if bytes_ else None
+    return Tensor(name, shape, kind, steps, data, table.flag(5))
 
 
 def _constant(
@@ -205,6 +218,8 @@ def _constant(
     count = 1
     for side in shape:
         count *= side
+    if not count:
+        return None
     if len(stored) != count * dtype.itemsize:
         raise TatamiError(
             f"tensor '{name}' of {kind} {shape} holds {len(stored)} bytes", hint="copy it again"
@@ -265,7 +280,8 @@ def _check_order(
     made = set(inputs)
     for operator in operators:
         for index in operator.inputs:
-            if index >= 0 and index not in made and tensors[index].data is None:
+            known = index < 0 or index in made or tensors[index].variable
+            if not known and tensors[index].data is None:
                 raise TatamiError(
                     f"{operator.kind} reads '{tensors[index].name}', which nothing made",
                     hint="convert the network again",
