@@ -249,8 +249,8 @@ def add(
 
     Args:
         a: Of any shape.
-        b: Of the same shape.
-        multipliers: (ma, mb).
+        b: Of the same shape, or of one that NumPy repeats to it.
+        multipliers: (ma, mb); mb is below 0 where b is subtracted.
         shift: Of both.
         zero_points: (za, zb, z).
         low: The smallest result.
@@ -275,6 +275,33 @@ def add_multipliers(factors: tuple[float, float]) -> tuple[tuple[int, int], int]
     shift = min(30, 21 - exponent)
     first, second = round_half_up(np.ldexp(np.array(factors, np.float64), shift))
     return (int(first), int(second)), shift
+
+
+def multiply(
+    a: UInt8,
+    b: UInt8,
+    multiplier: int,
+    shift: int,
+    zero_points: tuple[int, int, int],
+    low: int = 0,
+    high: int = 255,
+) -> UInt8:
+    """Multiply two values; section 6.
+
+    clamp(z + (((a - za) * (b - zb) * multiplier + 2^(shift - 1)) >> shift), low, high)
+
+    Args:
+        a: Of any shape.
+        b: Of the same shape, or of one that NumPy repeats to it.
+        multiplier: Of section 3, for the factor scale of a * scale of b / scale of the result.
+        shift: Its shift.
+        zero_points: (za, zb, z).
+        low: The smallest result.
+        high: The largest result.
+    """
+    za, zb, z = zero_points
+    products = (a.astype(np.int64) - za) * (b.astype(np.int64) - zb) * multiplier
+    return np.clip(rounding_shift(products, shift) + z, low, high).astype(np.uint8)
 
 
 def table(

@@ -51,6 +51,8 @@ from tatami.program.steps import (
     QuantizedAveragePool,
     QuantizedConv,
     QuantizedConvTranspose,
+    QuantizedExtreme,
+    QuantizedMultiply,
     QuantizedSoftmax,
     Requantize,
     Reshape,
@@ -209,6 +211,8 @@ def _evaluate(program: Program, step: Mapped, given: list[Array]) -> Array:
         case Activate():
             return _activated(x, step.activation)
         case Table():
+            if step.table.ndim == 2:
+                return step.table[np.arange(len(step.table))[:, None, None], x]
             return step.table[x]
         case Arithmetic():
             return _activated(_OPERATIONS[step.operation](given[0], given[1]), step.activation)
@@ -224,6 +228,21 @@ def _evaluate(program: Program, step: Mapped, given: list[Array]) -> Array:
                 step.low,
                 step.high,
             )
+        case QuantizedMultiply():
+            zero_points = [_quantization(program, name).zero_point for name in step.inputs]
+            assert to is not None
+            return quantized.multiply(
+                given[0],
+                given[1],
+                step.multiplier,
+                step.shift,
+                (zero_points[0], zero_points[1], to.zero_point),
+                step.low,
+                step.high,
+            )
+        case QuantizedExtreme():
+            larger = step.operation == "maximum"
+            return (np.maximum if larger else np.minimum)(given[0], given[1])
         case Concat():
             return np.concatenate(given, axis=step.axis + 1)
         case Resize():

@@ -29,10 +29,12 @@ from tatami.graph.attributes import (
     transposed_window_of,
     weight,
 )
+from tatami.graph.functions import functions_of
 from tatami.graph.network import Network, shape_of
 from tatami.graph.operators import OPERATORS
 from tatami.ops.window import Axis, Window
 from tatami.program.lower_quantized import lower_quantized
+from tatami.program.lower_samples import lower_samples
 from tatami.program.lowering import (
     Array,
     Lowering,
@@ -97,7 +99,7 @@ def lower(network: Network) -> Program:
     """
     graph = network.graph
     _refuse(graph)
-    state = Lowering()
+    state = Lowering(functions={part.nodes[0]: part for part in functions_of(graph)})
     inputs = []
     for value in graph.inputs:
         name = str(value.name)
@@ -105,7 +107,7 @@ def lower(network: Network) -> Program:
         state.values[name] = Value(stored_shape(shape_of(value)), dtype=dtype_of(value))
         inputs.append(name)
     for node in graph:
-        if node in state.done or lower_quantized(state, node):
+        if node in state.done or lower_samples(state, node) or lower_quantized(state, node):
             continue
         output = node.outputs[0]
         if OPERATORS[node.op_type].role == "name":  # a second name for a value is no step
@@ -231,7 +233,8 @@ def _output_name(state: Lowering, value: ir.Value) -> str:
 
 def _activate(state: Lowering, node: ir.Node) -> Step:
     found = activation_of(node)
-    assert found is not None
+    if found is None:
+        raise NotAMap(f"{place(node)} is no activation of its own", hint="export it otherwise")
     return Activate(label(node), (state.float_input(node, 0),), output_name(node), found)
 
 
@@ -417,6 +420,7 @@ _LOWER: Mapping[str, Callable[[Lowering, ir.Node], Step]] = {
     "MaxPool": _max_pool,
     "MaxUnpool": _max_unpool,
     "Mul": _arithmetic,
+    "PRelu": _activate,
     "Pad": _pad,
     "ReduceL2": _reduce_l2,
     "Relu": _activate,

@@ -36,7 +36,6 @@ from tatami.ops.fixed_point import (
 )
 from tatami.ops.quantized import (
     WEIGHT_BITS,
-    add_multipliers,
     average_multipliers,
     softmax_ratio,
     softmax_table,
@@ -67,14 +66,12 @@ from tatami.program.steps import (
     Activation,
     Clamp,
     Concat,
-    Function,
     Leaky,
     MaxPool,
     MaxUnpool,
     Pad,
     Quantization,
     Quantize,
-    QuantizedAdd,
     QuantizedAveragePool,
     QuantizedConv,
     QuantizedConvTranspose,
@@ -148,7 +145,7 @@ def _quantize(state: Lowering, node: ir.Node) -> bool:
     if value in state.bytes:  # quantized once more: a table, or nothing
         source = state.bytes[value]
         if state.quantization(source) != quantization:
-            source = _rescaled(state, source, quantization, output_name(node))
+            source = rescaled(state, source, quantization, output_name(node))
     else:
         source = state.float_input(node, 0)
         name = output_name(node)
@@ -178,7 +175,7 @@ def _dequantize(state: Lowering, node: ir.Node) -> bool:
     return True  # a constant: whoever uses it looks behind
 
 
-def _rescaled(state: Lowering, source: str, to: Quantization, name: str) -> str:
+def rescaled(state: Lowering, source: str, to: Quantization, name: str) -> str:
     """Give the same value under another quantization."""
     given = state.quantization(source)
     entries = table(lambda x: x, given.scale, given.zero_point, to.scale, to.zero_point)
@@ -201,7 +198,7 @@ def _quantized_after(node: ir.Node) -> ir.Node | None:
     return reader if quantization_of(reader) is not None else None
 
 
-class _Result:
+class Result:
     """Where the result of a node goes: an activation, and a quantization, that follow it at once.
 
     ``last`` is the node whose output is the result, ``quantizer`` the QuantizeLinear, or None.
@@ -254,11 +251,12 @@ def _in_sum(activation: Activation) -> bool:
     return isinstance(activation, Clamp)
 
 
-def _is_clamp(activation: Activation) -> bool:
+def is_clamp(activation: Activation) -> bool:
+    """Tell whether an activation only clips, as every step can."""
     return isinstance(activation, Clamp)
 
 
-def _bounds(activation: Activation | None, to: Quantization) -> tuple[int, int]:
+def bounds_of(activation: Activation | None, to: Quantization) -> tuple[int, int]:
     """Give an activation's bounds in the steps of the result."""
     if not isinstance(activation, Clamp):
         return 0, 255
@@ -329,7 +327,7 @@ def _check_sums(node: ir.Node, weights: Array, bias: Array, zero_point: int) -> 
 
 
 def _result_of(
-    node: ir.Node, result: _Result, source: Quantization, scales: Float64
+    node: ir.Node, result: Result, source: Quantization, scales: Float64
 ) -> Requantize | ToFloat:
     """Decide how the sums of a convolution become its result."""
     factors = np.float64(np.float32(source.scale)) * scales  # of a sum, to a real number
@@ -345,7 +343,7 @@ def _result_of(
             negative = negative_multiplier_of(multiplier, shift, alpha * factors)
     except TatamiError as error:
         raise TatamiError(f"'{label(node)}': {error.reason}", hint=error.hint) from error
-    return Requantize(multiplier, negative, shift, to.zero_point, *_bounds(result.activation, to))
+    return Requantize(multiplier, negative, shift, to.zero_point, *bounds_of(result.activation, to))
 
 
 def _conv(state: Lowering, node: ir.Node) -> bool:
@@ -372,7 +370,7 @@ def _convolution(
     given = state.quantization(source)
     bias = _bias(node, len(weights), np.float64(np.float32(given.scale)) * scales)
     _check_sums(node, weights, bias, given.zero_point)
-    result = _Result(node, _in_sum)
+    result = Result(node, _in_sum)
     step = QuantizedConv(
         label(node),
         (source,),
@@ -402,7 +400,7 @@ def _conv_transpose(state: Lowering, node: ir.Node) -> bool:
     bias = _bias(node, outputs, np.float64(np.float32(given.scale)) * scales)
     by_output = weights.reshape(groups, -1, *weights.shape[1:]).swapaxes(1, 2)
     _check_sums(node, by_output.reshape(outputs, -1), bias, given.zero_point)
-    result = _Result(node, _in_sum)
+    result = Result(node, _in_sum)
     step = QuantizedConvTranspose(
         label(node),
         (source,),
@@ -435,7 +433,7 @@ def _same_scale(state: Lowering, node: ir.Node, make: Callable[[str, str], Step]
     """
     source = state.bytes[_input(node)]
     given = state.quantization(source)
-    result = _Result(node, lambda _: False)
+    result = Result(node, lambda _: False)
     shape = value_shape(node.outputs[0])
     name = output_name(node)
     if result.quantizer is None:  # still bytes, dequantized by whoever wants floats
@@ -446,7 +444,7 @@ def _same_scale(state: Lowering, node: ir.Node, make: Callable[[str, str], Step]
     if to == given:
         return result.take(state, state.add(make(source, name), shape, given))
     moved = state.add(make(source, f"{name} as {source}"), shape, given)
-    return result.take(state, _rescaled(state, moved, to, name))
+    return result.take(state, rescaled(state, moved, to, name))
 
 
 def _max_pool(state: Lowering, node: ir.Node) -> bool:
@@ -491,7 +489,7 @@ def _space_to_depth(state: Lowering, node: ir.Node) -> bool:
 
 def _pad(state: Lowering, node: ir.Node) -> bool:
     given = state.quantization(state.bytes[_input(node)])
-    result = _Result(node, lambda _: False)
+    result = Result(node, lambda _: False)
     mode = cast(Literal["constant", "edge", "reflect"], text(node, "mode", "constant"))
     value = constant(node, 2)
     filled = 0.0 if value is None else float(value)
@@ -510,7 +508,7 @@ def _pad(state: Lowering, node: ir.Node) -> bool:
 
 
 def _resize(state: Lowering, node: ir.Node) -> bool:
-    if text(node, "mode", "nearest") != "nearest" and _Result(node, lambda _: False).open:
+    if text(node, "mode", "nearest") != "nearest" and Result(node, lambda _: False).open:
         return False  # means of bytes, that nothing says to round
     rows, columns = (
         Sampling(
@@ -526,7 +524,7 @@ def _resize(state: Lowering, node: ir.Node) -> bool:
 
 
 def _average_pool(state: Lowering, node: ir.Node) -> bool:
-    result = _Result(node, lambda _: False)
+    result = Result(node, lambda _: False)
     if result.quantizer is None:
         return False
     window = whole_map(node) if node.op_type == "GlobalAveragePool" else picture_window(node)
@@ -555,60 +553,8 @@ def _average_pool(state: Lowering, node: ir.Node) -> bool:
     return result.take(state, state.add(step, shape, result.quantization))
 
 
-def _table(state: Lowering, node: ir.Node) -> bool:
-    activation = activation_of(node)
-    result = _Result(node, lambda _: False)
-    if activation is None or result.quantizer is None:
-        return False
-    source = state.bytes[_input(node)]
-    given, to = state.quantization(source), result.quantization
-    entries = table(function_of(activation), given.scale, given.zero_point, to.scale, to.zero_point)
-    step = Table(label(node), (source,), result.name, entries)
-    return result.take(state, state.add(step, state.values[source].shape, to))
-
-
-def function_of(activation: Activation) -> Callable[[Float64], Float64]:
-    """Give an activation as a function in float64."""
-    match activation:
-        case Leaky(alpha):
-            return lambda x: np.where(x < 0, np.float64(np.float32(alpha)) * x, x)
-        case Clamp(low, high):
-            return lambda x: np.clip(x, low, high)
-        case Function("sigmoid"):
-            return lambda x: np.asarray(1 / (1 + np.exp(-x)))
-        case Function("exp"):
-            return np.exp
-        case Function("tanh"):
-            return np.tanh
-    raise AssertionError(activation)
-
-
-def _add(state: Lowering, node: ir.Node) -> bool:
-    result = _Result(node, _is_clamp)
-    values = [_input(node, 0), _input(node, 1)]
-    if result.quantizer is None or not all(value in state.bytes for value in values):
-        return False
-    check_axes(node)
-    names = [state.bytes[value] for value in values]
-    if state.values[names[0]].shape != state.values[names[1]].shape:
-        return False
-    to = result.quantization
-    factors = [
-        float(np.float64(np.float32(state.quantization(name).scale)) / np.float32(to.scale))
-        for name in names
-    ]
-    try:
-        multipliers, shift = add_multipliers((factors[0], factors[1]))
-    except ValueError:
-        return False
-    step = QuantizedAdd(
-        label(node), tuple(names), result.name, multipliers, shift, *_bounds(result.activation, to)
-    )
-    return result.take(state, state.add(step, state.values[names[0]].shape, to))
-
-
 def _concat(state: Lowering, node: ir.Node) -> bool:
-    result = _Result(node, lambda _: False)
+    result = Result(node, lambda _: False)
     values = [_input(node, index) for index in range(len(node.inputs))]
     if result.quantizer is None or not all(value in state.bytes for value in values):
         return False
@@ -619,14 +565,14 @@ def _concat(state: Lowering, node: ir.Node) -> bool:
         source = state.bytes[value]
         if state.quantization(source) != to:
             name = f"{source} for {result.name}"
-            source = name if name in state.values else _rescaled(state, source, to, name)
+            source = name if name in state.values else rescaled(state, source, to, name)
         names.append(source)
     step = Concat(label(node), tuple(names), result.name, axis_of(node, 1))
     return result.take(state, state.add(step, value_shape(node.outputs[0]), to))
 
 
 def _softmax(state: Lowering, node: ir.Node) -> bool:
-    result = _Result(node, lambda _: False)
+    result = Result(node, lambda _: False)
     if result.quantizer is None:
         return False
     source = state.bytes[_input(node)]
@@ -648,31 +594,24 @@ def _softmax(state: Lowering, node: ir.Node) -> bool:
 
 
 _LOWER: Mapping[str, Callable[[Lowering, ir.Node], bool]] = {
-    "Add": _add,
     "AveragePool": _average_pool,
-    "Clip": _table,
     "Concat": _concat,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
-    "Exp": _table,
     "Flatten": _reshape,
     "Gemm": _fully_connected,
     "GlobalAveragePool": _average_pool,
     "GlobalMaxPool": _max_pool,
-    "LeakyRelu": _table,
     "MatMul": _fully_connected,
     "MaxPool": _max_pool,
     "MaxUnpool": _max_unpool,
     "Pad": _pad,
-    "Relu": _table,
     "Reshape": _reshape,
     "Resize": _resize,
-    "Sigmoid": _table,
     "Slice": _slice,
     "Softmax": _softmax,
     "SpaceToDepth": _space_to_depth,
     "Squeeze": _reshape,
-    "Tanh": _table,
     "Transpose": _transpose,
     "Unsqueeze": _reshape,
 }

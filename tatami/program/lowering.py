@@ -26,6 +26,7 @@ from tatami.graph.attributes import (
     weight,
     window_of,
 )
+from tatami.graph.functions import FunctionOfOne
 from tatami.graph.network import shape_of
 from tatami.ops.window import Axis, Window
 from tatami.program.steps import (
@@ -62,6 +63,7 @@ class Lowering:
             DequantizeLinear.
         taps: The same of the indices of a max pool, as taps.
         done: Nodes that an earlier one has taken with it.
+        functions: Parts of the network that are a function of one number, by their first nodes.
     """
 
     steps: list[Step] = field(default_factory=list)
@@ -71,6 +73,7 @@ class Lowering:
     bytes: dict[ir.Value, str] = field(default_factory=dict)
     taps: dict[ir.Value, str] = field(default_factory=dict)
     done: set[ir.Node] = field(default_factory=set)
+    functions: dict[ir.Node, FunctionOfOne] = field(default_factory=dict)
 
     def add(
         self,
@@ -248,10 +251,17 @@ def activation_of(node: ir.Node) -> Activation | None:
     match node.op_type:
         case "LeakyRelu":
             return Leaky(real(node, "alpha", 0.01))
+        case "PRelu":
+            slope = constant(node, 1)
+            if slope is not None and (slope == slope.flat[0]).all():
+                return Leaky(float(slope.flat[0]))
         case "Relu":
             return Clamp(0.0, math.inf)
         case "Clip":
             low, high = constant(node, 1), constant(node, 2)
+            bounds = sum(value is not None for value in node.inputs[1:])
+            if bounds > (low is not None) + (high is not None):
+                return None  # a bound that is computed
             return Clamp(
                 -math.inf if low is None else float(low), math.inf if high is None else float(high)
             )

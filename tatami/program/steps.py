@@ -315,7 +315,7 @@ class Activate:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Any function of one uint8: y = table[x], table (256,)."""
+    """Any function of one uint8: y = table[x], table (256,); or one a channel, (channels, 256)."""
 
     name: str
     inputs: tuple[str, ...]
@@ -336,12 +336,13 @@ class Arithmetic:
 
 @dataclass(frozen=True)
 class QuantizedAdd:
-    """The sum of two values in integers.
+    """The sum of two values in integers; an axis of length 1 is repeated, as in NumPy.
 
     y = clamp(z + (((a - za) * ma + (b - zb) * mb + 2^(shift - 1)) >> shift), low, high)
 
     Args:
-        multipliers: (ma, mb), each at most 2^21, so that all fits int32.
+        multipliers: (ma, mb), each at most 2^21 in size, so that all fits int32; mb is below 0
+            where b is subtracted.
         shift: Of both.
         low: The smallest result.
         high: The largest result.
@@ -354,6 +355,41 @@ class QuantizedAdd:
     shift: int
     low: int = 0
     high: int = 255
+
+
+@dataclass(frozen=True)
+class QuantizedMultiply:
+    """The product of two values in integers; an axis of length 1 is repeated, as in NumPy.
+
+    y = clamp(z + (((a - za) * (b - zb) * multiplier + 2^(shift - 1)) >> shift), low, high)
+
+    Args:
+        multiplier: Below 2^31; the product of all three takes 64 bits.
+        shift: 1 to 62.
+        low: The smallest result.
+        high: The largest result.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    multiplier: int
+    shift: int
+    low: int = 0
+    high: int = 255
+
+
+@dataclass(frozen=True)
+class QuantizedExtreme:
+    """The smaller or the larger of two bytes; an axis of length 1 is repeated, as in NumPy.
+
+    Both have the quantization of the result: a Table step has made it so.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    operation: Literal["minimum", "maximum"]
 
 
 @dataclass(frozen=True)
@@ -557,6 +593,8 @@ Mapped = (
     | Table
     | Arithmetic
     | QuantizedAdd
+    | QuantizedMultiply
+    | QuantizedExtreme
     | Concat
     | Resize
     | Softmax

@@ -22,22 +22,17 @@ from numpy.typing import NDArray
 from tatami.errors import TatamiError
 from tatami.graph.attributes import constant, integer, label, place
 from tatami.graph.network import Network
-from tatami.graph.operators.table import OPERATORS, with_role
+from tatami.graph.operators.row import Role
+from tatami.graph.operators.table import OPERATORS
 from tatami.graph.passes.drop_identity import drop_identity, drop_unused
 from tatami.graph.run import values
+from tatami.ops.fixed_point import MAX_SUM, sum_bounds
 from tatami.shrink.calibrate import Method, Observation, Range, choose_range, merge
-from tatami.types import Float32, Float64, InputSpec, Spec
+from tatami.shrink.choose import choose, role_of
+from tatami.types import Float32, Float64, InputSpec, Int64, Spec
 
-WITH_WEIGHTS = with_role("sum")
-ACTIVATIONS = with_role("joins")
-"""They join the sum before them, so nothing is rounded between."""
-ORDERS = with_role("orders")
-"""Between the last layer and an output they would have it rounded for nothing."""
-SAME_RANGE = with_role("orders", "moves")
+SAME_RANGE: tuple[Role, ...] = ("orders", "moves")
 """They move samples, or take means of them: all of their values share one range."""
-OTHERS = with_role("steps")
-_SETTINGS = tuple(name for name, row in OPERATORS.items() if row.settings)
-"""Their inputs after the first say how or where, and are not quantized."""
 
 
 @dataclass(frozen=True)
@@ -95,22 +90,33 @@ def quantize(
     drop_identity(model)
     graph = model.graph
     _refuse(graph, keep_float)
-    outwards = _outwards(graph)
-    chosen = [node for node in graph if _is_integer(node, keep_float) and node not in outwards]
     given = shared or {}
-    work = _Work(graph, _ranges(chosen, observations, method, given), _pictures(network.spec))
-    for node in chosen:
-        if _joins_the_sum(node, chosen):
+    means = observations if bias_correction else {}
+    kept = set(keep_float)
+    while True:
+        choice = choose(graph, kept)
+        ranges = _ranges(choice.integer, observations, method, given)
+        work = _Work(graph, ranges, _pictures(network.spec))
+        wide = {label(node) for node in choice.sums if not _fits(work, node, means)}
+        if not wide:
+            break
+        kept |= wide
+    for node in choice.integer:
+        if node in choice.joined or node in choice.inside:
+            if node in choice.parts:
+                work.quantize(choice.parts[node].source)
             continue
-        inputs = 1 if node.op_type in (*WITH_WEIGHTS, *_SETTINGS) else len(node.inputs)
+        inputs = 1 if node in choice.sums or OPERATORS[node.op_type].settings else len(node.inputs)
         for index in range(inputs):  # by index: the first pair of a value serves its second use too
             value = node.inputs[index]
-            assert value is not None
-            work.quantize(value)
-        if node.op_type in WITH_WEIGHTS:
-            _quantize_weights(work, node, observations if bias_correction else {})
-        if node.op_type in SAME_RANGE and node.outputs[0].uses():  # its result is bytes already
-            work.quantize(node.outputs[0])
+            if value is not None and str(value.name) in work.known:
+                work.quantize(value)
+        if node in choice.sums:
+            _quantize_weights(work, node, means)
+        if role_of(node) in SAME_RANGE:  # its results are bytes already
+            for value in node.outputs:
+                if value.uses() and str(value.name) in work.known:
+                    work.quantize(value)
     for index, output in enumerate(graph.outputs):
         if str(output.name) in given:
             work.quantize_output(index)
@@ -119,8 +125,8 @@ def quantize(
     if spec is not None:
         text = f"8 bits, {method}{', bias correction' if bias_correction else ''}"
         text += f", {note}" if note else ""
-        if keep_float:
-            text += f", float: {', '.join(sorted(keep_float))}"
+        if kept:
+            text += f", float: {', '.join(sorted(kept))}"
         spec = spec.changed(provenance={**spec.provenance, "quantized": text})
     return Network(model, spec)
 
@@ -175,7 +181,7 @@ def _decibel(signal: float, noise: float) -> float:
 
 
 def _refuse(graph: ir.Graph, keep_float: Collection[str]) -> None:
-    labels = [label(node) for node in graph if node.op_type in WITH_WEIGHTS]
+    labels = [label(node) for node in graph if role_of(node) == "sum"]
     for node in graph:
         if node.op_type == "BatchNormalization":
             raise TatamiError(f"{place(node)} is not folded", hint="fold the network first")
@@ -193,37 +199,6 @@ def _refuse(graph: ir.Graph, keep_float: Collection[str]) -> None:
 def _pictures(spec: Spec | None) -> InputSpec | None:
     """Tell how pictures become the network's input; None where that is no picture."""
     return spec.input if spec is not None and spec.sees_pictures else None
-
-
-def _is_integer(node: ir.Node, keep_float: Collection[str]) -> bool:
-    if node.op_type in WITH_WEIGHTS:
-        return label(node) not in keep_float and constant(node, 1) is not None
-    if node.op_type == "Add":
-        return constant(node, 0) is None and constant(node, 1) is None
-    if node.op_type == "Resize" and not node.outputs[0].uses():
-        return False  # nobody needs these means as bytes
-    return node.op_type in (*ACTIVATIONS, *SAME_RANGE, *OTHERS)
-
-
-def _outwards(graph: ir.Graph) -> set[ir.Node]:
-    """Find the nodes that only reorder samples for an output."""
-    found: set[ir.Node] = set()
-    for node in reversed(list(graph)):
-        readers = [use.node for use in node.outputs[0].uses()]
-        if node.op_type in ORDERS and all(reader in found for reader in readers):
-            found.add(node)
-    return found
-
-
-def _joins_the_sum(node: ir.Node, chosen: Collection[ir.Node]) -> bool:
-    """Tell whether a node is an activation that alone reads an integer convolution or sum."""
-    value = node.inputs[0]
-    maker = None if value is None else value.producer()
-    if node.op_type not in ACTIVATIONS or maker is None or value is None:
-        return False
-    kinds = WITH_WEIGHTS if node.op_type == "LeakyRelu" else (*WITH_WEIGHTS, "Add")
-    alone = len(value.uses()) == 1 and not value.is_graph_output()
-    return alone and maker in chosen and maker.op_type in kinds
 
 
 # Ranges and the nodes that state them ------------------------------------------------------------
@@ -251,16 +226,20 @@ def _ranges(
         return name
 
     for node in chosen:
-        if node.op_type in SAME_RANGE:
-            count = len(node.inputs) if node.op_type == "Concat" else 1
+        if role_of(node) in SAME_RANGE:
+            count = 1 if OPERATORS[node.op_type].settings else len(node.inputs)
             names = [str(value.name) for value in node.inputs[:count] if value is not None]
-            for name in names:
-                group[root(str(node.outputs[0].name))] = root(name)
+            results = [str(value.name) for value in node.outputs]
+            for name in (one for one in names if one in group):
+                for result in (one for one in results if one in group):
+                    group[root(result)] = root(name)
     members: dict[str, list[str]] = {}
     for name in observations:
         members.setdefault(root(name), []).append(name)
-    made = {str(node.outputs[0].name) for node in chosen if node.op_type in SAME_RANGE}
-    result = {}
+    made = {
+        str(value.name) for node in chosen if role_of(node) in SAME_RANGE for value in node.outputs
+    }
+    found = {}
     for names in members.values():
         sources = [name for name in names if name not in made] or names
         known = [given[name] for name in names if name in given]
@@ -269,8 +248,8 @@ def _ranges(
             if known
             else choose_range(merge(observations[name] for name in sources), method)
         )
-        result.update(dict.fromkeys(names, one))
-    return result
+        found.update(dict.fromkeys(names, one))
+    return found
 
 
 def scale_of(range: Range) -> tuple[np.float32, int]:
@@ -315,6 +294,18 @@ class _Work:
         self.pictures = pictures
         self.scales: dict[ir.Value, np.float32] = {}
 
+    @property
+    def known(self) -> Collection[str]:
+        """The names of values that have a range."""
+        return self.ranges.keys()
+
+    def scale_of(self, value: ir.Value) -> tuple[np.float32, int]:
+        """Choose the scale and the zero point of a value."""
+        found = None
+        if value.is_graph_input() and self.pictures is not None:
+            found = input_scale(self.pictures)
+        return found or scale_of(self.ranges[str(value.name)])
+
     def quantize(self, value: ir.Value) -> None:
         """Put a pair behind a value, unless it stands behind one; all who read it read the pair."""
         if value not in self.scales:
@@ -322,9 +313,7 @@ class _Work:
 
     def _add_pair(self, value: ir.Value) -> None:
         name = str(value.name)
-        scale, zero = scale_of(self.ranges[name])
-        if value.is_graph_input() and self.pictures is not None:
-            scale, zero = input_scale(self.pictures) or (scale, zero)
+        scale, zero = self.scale_of(value)
         constants = [
             self.initializer(f"{name}_scale", np.array(scale, np.float32)),
             self.initializer(f"{name}_zero_point", np.array(zero, np.uint8)),
@@ -419,46 +408,100 @@ def _along(array: Float32, axis: int, rank: int) -> Float32:
     return array.reshape([-1 if i == axis else 1 for i in range(rank)])
 
 
-def _quantize_weights(work: _Work, node: ir.Node, observations: Mapping[str, Observation]) -> None:
-    """Write weights and bias as integers; without observations the bias is not corrected."""
+@dataclass(frozen=True)
+class _Integers:
+    """Hold a layer's weights and bias as integers.
+
+    Args:
+        weights: int8, of the weights' shape.
+        scales: Of each slice along ``axis``, or (1,).
+        axis: The axis that counts outputs.
+        bias: int64 (outputs,), in steps of ``bias_scale``; None where there is nothing to add.
+        bias_scale: (outputs,).
+    """
+
+    weights: NDArray[np.int8]
+    scales: Float32
+    axis: int
+    bias: Int64 | None
+    bias_scale: Float32
+
+
+def _integers_of(
+    node: ir.Node, scale: np.float32, observations: Mapping[str, Observation]
+) -> _Integers:
+    """Quantize weights and bias; without observations the bias is not corrected.
+
+    Args:
+        node: The layer.
+        scale: Of its input.
+        observations: Of its input, by name.
+    """
     weights = constant(node, 1)
     bias = constant(node, 2)
     assert weights is not None
-    assert node.inputs[1] is not None
     assert node.inputs[0] is not None
     axis = output_axis(node)
     if node.op_type == "ConvTranspose" and integer(node, "group", 1) > 1:
-        scale = np.float32(max(float(np.abs(weights).max()) / 127, 1e-12))
-        steps = np.clip(np.rint(weights / scale), -127, 127).astype(np.int8)
-        stored, scales = steps, np.array([scale], np.float32)
+        largest = np.float32(max(float(np.abs(weights).max()) / 127, 1e-12))
+        stored = np.clip(np.rint(weights / largest), -127, 127).astype(np.int8)
+        scales = np.array([largest], np.float32)
         axis_scale = np.broadcast_to(scales, (weights.shape[1] * integer(node, "group", 1),))
     else:
         stored, scales = to_integers(weights, axis)
         axis_scale = scales
-    name = str(node.inputs[1].name)
-    dq = work.dequantized(node, name, stored, scales if scales.size > 1 else scales[:1], axis)
-    node.replace_input_with(1, dq)
     outputs = len(axis_scale)
     shift = np.zeros(outputs) if bias is None else np.broadcast_to(bias.reshape(-1), (outputs,))
     correction = np.zeros(outputs)
     source = str(node.inputs[0].name).removesuffix("_dequantized")
     if node.op_type == "Conv" and source in observations:
-        changed = stored.astype(np.float64) * _along(scales, 0, 4) - weights
+        changed = stored.astype(np.float64) * _along(scales, 0, weights.ndim) - weights
         correction = _mean_of(changed, observations[source].means, integer(node, "group", 1))
+    bias_scale = (scale * axis_scale.astype(np.float32)).astype(np.float32)
     if bias is None and not correction.any():
-        return
-    bias_scale = work.scales[node.inputs[0]] * axis_scale.astype(np.float32)
+        return _Integers(stored, scales, axis, None, bias_scale)
     steps = np.rint((shift.astype(np.float64) - correction) / bias_scale.astype(np.float64))
     limit = 2**31 - 1
-    integers = np.clip(steps, -limit, limit).astype(np.int32)
+    return _Integers(
+        stored, scales, axis, np.clip(steps, -limit, limit).astype(np.int64), bias_scale
+    )
+
+
+def _fits(work: _Work, node: ir.Node, observations: Mapping[str, Observation]) -> bool:
+    """Tell whether no sum of a layer can leave 32 bits."""
+    source = node.inputs[0]
+    assert source is not None
+    scale, zero = work.scale_of(source)
+    found = _integers_of(node, scale, observations)
+    rows = found.weights
+    if node.op_type == "ConvTranspose":
+        groups = integer(node, "group", 1)
+        rows = rows.reshape(groups, -1, *rows.shape[1:]).swapaxes(1, 2)
+        rows = rows.reshape(rows.shape[0] * rows.shape[1], -1)
+    elif found.axis == 1:
+        rows = rows.T
+    bias = np.zeros(len(rows), np.int64) if found.bias is None else found.bias
+    return int(sum_bounds(rows, bias.astype(np.int32), zero).max(initial=0)) <= MAX_SUM
+
+
+def _quantize_weights(work: _Work, node: ir.Node, observations: Mapping[str, Observation]) -> None:
+    """Write weights and bias as integers; without observations the bias is not corrected."""
+    assert node.inputs[1] is not None
+    assert node.inputs[0] is not None
+    found = _integers_of(node, work.scales[node.inputs[0]], observations)
+    name = str(node.inputs[1].name)
+    node.replace_input_with(
+        1, work.dequantized(node, name, found.weights, found.scales, found.axis)
+    )
+    if found.bias is None:
+        return
     named = node.inputs[2] if len(node.inputs) > 2 else None
     bias_name = f"{label(node)}.bias" if named is None else str(named.name)
-    value = work.dequantized(node, bias_name, integers, bias_scale.astype(np.float32), 0)
-    if len(node.inputs) > 2:
-        node.replace_input_with(2, value)
-    else:
+    steps = found.bias.astype(np.int32)
+    value = work.dequantized(node, bias_name, steps, found.bias_scale, 0)
+    if len(node.inputs) <= 2:
         node.resize_inputs(3)
-        node.replace_input_with(2, value)
+    node.replace_input_with(2, value)
 
 
 def _mean_of(changed: Float64, means: Float64, groups: int) -> Float64:
@@ -469,7 +512,7 @@ def _mean_of(changed: Float64, means: Float64, groups: int) -> Float64:
         means: (c,), the mean of each input channel.
         groups: The convolution's.
     """
-    by_tap = changed.sum(axis=(2, 3))  # (o, c / groups)
+    by_tap = changed.sum(axis=tuple(range(2, changed.ndim)))  # (o, c / groups)
     outputs = len(by_tap) // groups
     inputs = np.repeat(means.reshape(groups, -1), outputs, axis=0)  # (o, c / groups)
     total: Float64 = (by_tap * inputs).sum(axis=1)
@@ -484,11 +527,11 @@ def _outputs_of_layers(network: Network, quantized: Network) -> list[tuple[ir.No
     names = {str(value.name) for node in quantized.graph for value in node.outputs}
     found = []
     for node in network.graph:
-        if node.op_type not in WITH_WEIGHTS:
+        if role_of(node) != "sum":
             continue
         value = node.outputs[0]
         uses = list(value.uses())
-        if len(uses) == 1 and uses[0].node.op_type in ACTIVATIONS and not value.is_graph_output():
+        if len(uses) == 1 and role_of(uses[0].node) == "joins" and not value.is_graph_output():
             value = uses[0].node.outputs[0]
         name = str(value.name)
         twin = f"{name}_dequantized" if f"{name}_dequantized" in names else name

@@ -35,6 +35,8 @@ from tatami.program.steps import (
     QuantizedAdd,
     QuantizedAveragePool,
     QuantizedConvTranspose,
+    QuantizedExtreme,
+    QuantizedMultiply,
     QuantizedSoftmax,
     Requantize,
     Reshape,
@@ -227,6 +229,27 @@ def integers():
         multipliers, shift = add_multipliers(factors)
         b.add(QuantizedAdd, ("x", "y"), SHAPE, replace(to, scale=scale), multipliers=multipliers,
               shift=shift, low=low, high=high)  # fmt: skip
+    gate, plane, one = (c, 1, 1), (1, h, w), (1, 1, 1)
+    small = {
+        name: b.add(Slice, ("y",), shape, other, starts=(0, 0, 0), steps=(1, 1, 1))
+        for name, shape in (("gate", gate), ("plane", plane), ("one", one))
+    }
+    for first, second in [("x", "y"), ("x", "gate"), ("gate", "x"), ("x", "plane"), ("plane", "x"),
+                          ("x", "one"), ("one", "x"), ("gate", "plane")]:  # fmt: skip
+        pair = (small.get(first, first), small.get(second, second))
+        for scale, low, high in [(0.02, 0, 255), (7e-4, 0, 255), (2e-5, 101, 200), (9.0, 0, 255)]:
+            product = Quantization(float(np.float32(scale)), 101)
+            scales = [other.scale if name != "x" else a.scale for name in (first, second)]
+            multiplier, shift = multiplier_of(scales[0] * scales[1] / scale)
+            b.add(QuantizedMultiply, pair, SHAPE, product, multiplier=int(multiplier),
+                  shift=int(shift), low=low, high=high)  # fmt: skip
+        (ma, mb), shift = add_multipliers((scales[0] / 0.02, scales[1] / 0.02))
+        for sign in (1, -1):
+            b.add(QuantizedAdd, pair, SHAPE, replace(to, scale=0.02), multipliers=(ma, sign * mb),
+                  shift=shift)  # fmt: skip
+        for operation in ("minimum", "maximum"):
+            b.add(QuantizedExtreme, pair, SHAPE, to, operation=operation)
+    b.add(Table, ("x",), SHAPE, to, table=rng.integers(0, 256, (c, 256)).astype(np.uint8))
     sides = {"rows": linear(h, 11, 11), "columns": linear(w, 9, 11)}
     b.add(Resize, ("x",), (c, 11, 9), a, **sides)
     for axis in range(3):

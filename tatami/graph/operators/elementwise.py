@@ -7,17 +7,16 @@ from collections.abc import Mapping
 import numpy as np
 import onnx_ir as ir
 
-from tatami.graph.attributes import real
+from tatami.graph.attributes import real, text
 from tatami.graph.operators.row import (
     Array,
     Inputs,
     Operator,
     Role,
-    check_constants,
     same_backward,
     to_shape_of,
 )
-from tatami.ops.activation import clip, clip_backward
+from tatami.ops.activation import clip_backward
 from tatami.ops.elementwise import FUNCTIONS, Function
 
 
@@ -26,16 +25,23 @@ def _divide(node: ir.Node, inputs: Inputs) -> Array:
     a, b = inputs
     if np.issubdtype(a.dtype, np.floating):
         return np.asarray(np.divide(a, b))
+    if np.issubdtype(a.dtype, np.unsignedinteger):
+        return np.asarray(a // b, a.dtype)
     return np.asarray(np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b)), a.dtype)
 
 
-def _clip(node: ir.Node, inputs: Inputs) -> Array:
+def _bounds(inputs: Inputs) -> tuple[Array | None, Array | None]:
+    """Give the bounds of a Clip; None where there is none."""
     low, high = (inputs[i] if i < len(inputs) else None for i in (1, 2))
-    return clip(
-        inputs[0],
-        -np.inf if low is None else float(low),
-        np.inf if high is None else float(high),
-    )
+    return low, high
+
+
+def _clip(node: ir.Node, inputs: Inputs) -> Array:
+    """Clip; where the bounds cross, the upper one holds."""
+    x = inputs[0]
+    low, high = _bounds(inputs)
+    held = x if low is None else np.maximum(x, low.reshape(()))
+    return np.asarray(held if high is None else np.minimum(held, high.reshape(())), x.dtype)
 
 
 def _add_backward(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
@@ -57,9 +63,9 @@ def _divide_backward(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tupl
 
 
 def _clip_backward(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
-    low, high = (inputs[i] if i < len(inputs) else None for i in (1, 2))
-    least = -np.inf if low is None else float(low)
-    most = np.inf if high is None else float(high)
+    low, high = _bounds(inputs)
+    least = -np.inf if low is None else float(low.reshape(()))
+    most = np.inf if high is None else float(high.reshape(()))
     return (clip_backward(inputs[0], dy, least, most),)
 
 
@@ -86,22 +92,27 @@ def _row(function: Function) -> Operator:
 
 
 def parameters_of(node: ir.Node, function: Function) -> dict[str, float]:
-    """Read the parameters of a function from its node."""
+    """Read the parameters of a function from its node; Gelu's, a word, as 1 for tanh."""
+    if function.name == "Gelu":
+        return {"approximate": float(text(node, "approximate", "none") == "tanh")}
     return {name: real(node, name, value) for name, value in function.parameters.items()}
 
 
 _ROLES: Mapping[str, Role] = {"Relu": "joins", "LeakyRelu": "joins", "Exp": "float"}
 """Of the functions that are no table of bytes: an exponential has no range that bytes hold."""
 
+SAMPLEWISE = True
+"""Each place by itself: graph/functions.py looks for functions of one number here."""
+
 ROWS = (
     Operator("Add", lambda node, x: np.add(x[0], x[1]), _add_backward, role="steps"),
-    Operator("Clip", _clip, _clip_backward, check_constants, role="joins", settings=True),
-    Operator("Div", _divide, _divide_backward),
+    Operator("Clip", _clip, _clip_backward, role="joins", settings=True),
+    Operator("Div", _divide, _divide_backward, role="steps"),
     Operator(
         "Dropout", lambda node, x: np.asarray(x[0]), same_backward, role="name", settings=True
     ),
     Operator("Identity", lambda node, x: np.asarray(x[0]), same_backward, role="name"),
-    Operator("Mul", lambda node, x: np.multiply(x[0], x[1]), _multiply_backward),
-    Operator("Sub", lambda node, x: np.subtract(x[0], x[1]), _subtract_backward),
+    Operator("Mul", lambda node, x: np.multiply(x[0], x[1]), _multiply_backward, role="steps"),
+    Operator("Sub", lambda node, x: np.subtract(x[0], x[1]), _subtract_backward, role="steps"),
     *(_row(function) for function in FUNCTIONS.values()),
 )

@@ -1,0 +1,53 @@
+/* Two maps of bytes, place by place, where an axis of one is repeated, and their products:
+ * docs/integer-arithmetic.md, section 6. Lines of channels are as simple as compilers like them. */
+typedef struct {
+    int rows, columns, channels;    /* of the result */
+    int a_row, a_column, a_channel; /* samples from one row, column or channel to the next */
+    int b_row, b_column, b_channel; /* 0 along an axis that is repeated */
+} net_pairs;
+
+typedef struct {
+    int a_zero_point, a_multiplier;
+    int b_zero_point, b_multiplier; /* of a product: only a_multiplier is used */
+    int zero_point, shift;          /* of the result */
+    int low, high;
+} net_pair_layer;
+
+typedef void net_pair_line(const net_pair_layer *layer, const uint8_t *a, int i, const uint8_t *b,
+                           int j, int count, uint8_t *out);
+
+/* Call `line` for each place; out may be one of the two, where that is as large. */
+static void net_pairs_u8(net_pair_line *line, const net_pair_layer *layer, const net_pairs *s,
+                         const uint8_t *a, const uint8_t *b, uint8_t *out)
+{
+    int y, x;
+
+    for (y = 0; y < s->rows; y++)
+        for (x = 0; x < s->columns; x++, out += s->channels)
+            line(layer, a + y * s->a_row + x * s->a_column, s->a_channel,
+                 b + y * s->b_row + x * s->b_column, s->b_channel, s->channels, out);
+}
+
+/* A line with the steps i and j, 0 or 1, of which at least one is 1, unless there is one sample. */
+#define NET_PAIR_LINES(expression) \
+    do { \
+        int c; \
+        if (i == 1 && j == 1) { \
+            for (c = 0; c < count; c++) { \
+                const int32_t p = a[c], q = b[c]; \
+                out[c] = (uint8_t)(expression); \
+            } \
+        } else if (i == 1) { \
+            const int32_t q = b[0]; \
+            for (c = 0; c < count; c++) { \
+                const int32_t p = a[c]; \
+                out[c] = (uint8_t)(expression); \
+            } \
+        } else { \
+            const int32_t p = a[0]; \
+            for (c = 0; c < count; c++) { \
+                const int32_t q = b[c * j]; \
+                out[c] = (uint8_t)(expression); \
+            } \
+        } \
+    } while (0)
