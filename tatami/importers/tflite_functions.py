@@ -82,7 +82,7 @@ _COMPARISONS = {
 
 
 def _together(work: Work, operator: Operator, indices: Sequence[int]) -> list[str]:
-    """Give inputs with as many axes each, as ONNX lines them up, ones in front in the file's order."""
+    """Give inputs with as many axes each, ones in front in the file's order."""
     ranks = []
     for index in indices:
         tensor = work.tensor(operator, index)

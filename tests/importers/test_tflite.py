@@ -26,7 +26,16 @@ from tatami.types import Size
 flatbuffers = pytest.importorskip("flatbuffers", reason="Google's writer is not here")
 flexbuffers = pytest.importorskip("flatbuffers.flexbuffers")
 
-KINDS = {"float32": 0, "float16": 1, "int32": 2, "uint8": 3, "int64": 4, "int16": 7, "int8": 9}
+KINDS = {
+    "float32": 0,
+    "float16": 1,
+    "int32": 2,
+    "uint8": 3,
+    "int64": 4,
+    "int16": 7,
+    "int8": 9,
+    "uint32": 15,
+}
 OPTIONS = {
     **{"CONV_2D": 1, "DEPTHWISE_CONV_2D": 2, "AVERAGE_POOL_2D": 5, "MAX_POOL_2D": 5},
     **{"FULLY_CONNECTED": 8, "SOFTMAX": 9, "CONCATENATION": 10, "ADD": 11, "RESIZE_BILINEAR": 15},
@@ -775,7 +784,7 @@ def refused(case: str) -> bytes:
     shape = (1, 7, 9, 3)
     match case:
         case "unknown":
-            output = file.add("RFFT2D", [0], shape)
+            output = file.add("MATRIX_DIAG", [0], shape)
         case "custom":
             output = file.add("MyOperator", [0], shape)
         case "fused":
@@ -789,7 +798,7 @@ def refused(case: str) -> bytes:
         case "shape":
             output = file.add("RELU", [0], (1, 7, 9, 4))
         case "input":
-            file = File((1, 7, 9, 1), kind="string")
+            file = File((1, 7, 9, 1), kind="uint32")
             output = file.add("RELU", [0], (1, 7, 9, 1))
         case "stride":
             output = file.add("MAX_POOL_2D", [0], shape, {0: 0, 1: 0, 2: 1, 3: 2, 4: 2, 5: 0})
@@ -806,13 +815,13 @@ def refused(case: str) -> bytes:
 @pytest.mark.parametrize(
     ("case", "reason"),
     [
-        ("unknown", "the network uses RFFT2D, which Tatami does not know"),
+        ("unknown", "the network uses MATRIX_DIAG, which Tatami does not know"),
         ("custom", "the network uses MyOperator"),
         ("fused", "CONV_2D 'conv_2d0' has the fused activation TANH"),
         ("beta", "beta of 2"),
         ("mean", r"along axes \[1, 4\]"),
         ("shape", r"makes \(1, 7, 9, 3\), where the file says \(1, 7, 9, 4\)"),
-        ("input", "the input 'images' is string"),
+        ("input", "the input 'image' is uint32"),
         ("stride", "is not a window"),
         ("dilation", "pads its input beyond all bounds"),
         ("weights", r"has weights \(3, 1, 1, 4\) for 3 channels"),
