@@ -21,9 +21,14 @@ MAX_ELEMENTS = 2**28
 """No value may have more elements (1 GiB of float32): the bound before memory is taken."""
 DTYPES = (
     ir.DataType.FLOAT,
+    ir.DataType.DOUBLE,
     ir.DataType.UINT8,
     ir.DataType.INT8,
+    ir.DataType.UINT16,
+    ir.DataType.INT16,
+    ir.DataType.UINT32,
     ir.DataType.INT32,
+    ir.DataType.UINT64,
     ir.DataType.INT64,
     ir.DataType.BOOL,
 )

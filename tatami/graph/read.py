@@ -28,6 +28,12 @@ _KINDS = {
     onnx.TensorProto.INT32: (4, "int32_data"),
     onnx.TensorProto.INT8: (1, "int32_data"),
     onnx.TensorProto.UINT8: (1, "int32_data"),
+    onnx.TensorProto.INT16: (2, "int32_data"),
+    onnx.TensorProto.UINT16: (2, "int32_data"),
+    onnx.TensorProto.UINT32: (4, "uint64_data"),
+    onnx.TensorProto.UINT64: (8, "uint64_data"),
+    onnx.TensorProto.DOUBLE: (8, "double_data"),
+    onnx.TensorProto.BOOL: (1, "int32_data"),
 }
 """What a weight may be: bytes of a number, and the field that holds plain ones."""
 

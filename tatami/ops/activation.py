@@ -41,6 +41,20 @@ def softmax(x: NDArray[Real], axis: int) -> NDArray[Real]:
     return y
 
 
+def log_softmax(x: NDArray[Real], axis: int) -> NDArray[Real]:
+    """Compute log of ``softmax``, without its exp being rounded to 0."""
+    held = x - x.max(axis=axis, keepdims=True)
+    y: NDArray[Real] = held - np.log(np.exp(held).sum(axis=axis, keepdims=True))
+    return y
+
+
+def hard_max(x: NDArray[Real], axis: int) -> NDArray[Real]:
+    """Give 1 at the largest sample along ``axis``, the first of equal ones, and 0 elsewhere."""
+    y = np.zeros_like(x)
+    np.put_along_axis(y, x.argmax(axis=axis, keepdims=True), x.dtype.type(1), axis=axis)
+    return y
+
+
 def sigmoid(x: NDArray[Real]) -> NDArray[Real]:
     """Compute 1 / (1 + exp(-x)), written so that exp never overflows."""
     small = np.exp(-np.abs(x))  # in (0, 1]
@@ -77,3 +91,8 @@ def tanh_backward(y: NDArray[Real], dy: NDArray[Real]) -> NDArray[Real]:
 def softmax_backward(y: NDArray[Real], dy: NDArray[Real], axis: int) -> NDArray[Real]:
     """Compute y * (dy - sum of dy * y along ``axis``), from y = softmax(x, axis)."""
     return np.asarray(y * (dy - (dy * y).sum(axis=axis, keepdims=True)), dy.dtype)
+
+
+def log_softmax_backward(y: NDArray[Real], dy: NDArray[Real], axis: int) -> NDArray[Real]:
+    """Compute dy - exp(y) * sum of dy along ``axis``, from y = log_softmax(x, axis)."""
+    return np.asarray(dy - np.exp(y) * dy.sum(axis=axis, keepdims=True), dy.dtype)

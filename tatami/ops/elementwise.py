@@ -55,9 +55,31 @@ def _normal(x: Array) -> Array:
     return np.asarray(np.exp(-x * x / 2) / math.sqrt(2 * math.pi))
 
 
-def gelu(x: Array) -> Array:
-    """Compute x times the normal distribution: D. Hendrycks and K. Gimpel, 2016, section 2."""
+_GELU_FACTOR, _GELU_CUBE = math.sqrt(2 / math.pi), 0.044715
+
+
+def gelu(x: Array, approximate: float = 0.0) -> Array:
+    """Compute x times the normal distribution, or times its approximation by tanh where 1.
+
+    Source:
+        D. Hendrycks and K. Gimpel, "Gaussian Error Linear Units", 2016, section 2.
+    """
+    if approximate:
+        return np.asarray(x * (1 + np.tanh(_gelu_inner(x))) / 2, x.dtype)
     return np.asarray(x * (1 + erf(x / np.sqrt(np.asarray(2, x.dtype)))) / 2, x.dtype)
+
+
+def _gelu_inner(x: Array) -> Array:
+    return np.asarray(_GELU_FACTOR * (x + _GELU_CUBE * x * x * x), x.dtype)
+
+
+def _gelu_slope(x: Array, y: Array, approximate: float) -> Array:
+    if approximate:
+        t = np.tanh(_gelu_inner(x))
+        inner = _GELU_FACTOR * (1 + 3 * _GELU_CUBE * x * x)
+        return np.asarray((1 + t + x * (1 - t * t) * inner) / 2, x.dtype)
+    normal = _normal(x)
+    return np.asarray((1 + erf(x / np.sqrt(np.asarray(2, x.dtype)))) / 2 + x * normal, x.dtype)
 
 
 def _hard_sigmoid(x: Array, alpha: float, beta: float) -> Array:
@@ -121,6 +143,7 @@ _ROWS = (
     Function("Erf", erf, lambda x, y: 2 * _normal(x * math.sqrt(2)) * math.sqrt(2)),
     Function("Exp", exp, lambda x, y: y),
     Function("Floor", np.floor, lambda x, y: np.zeros_like(x)),
+    Function("Gelu", gelu, _gelu_slope, {"approximate": 0.0}),
     Function(
         "HardSigmoid",
         _hard_sigmoid,

@@ -73,7 +73,7 @@ def batch_normalize(
     """Compute y = scale * (x - mean) / sqrt(variance + epsilon) + bias, channel by channel.
 
     Args:
-        x: (n, c, h, w).
+        x: (n, c, ...).
         scale: (c,).
         bias: (c,).
         mean: (c,).
@@ -81,13 +81,13 @@ def batch_normalize(
         epsilon: Added to the variance.
 
     Returns:
-        (n, c, h, w).
+        x's shape.
 
     Source:
         S. Ioffe and C. Szegedy, "Batch Normalization", ICML 2015, Algorithm 2, line 11.
     """
     factor = scale / np.sqrt(variance + variance.dtype.type(epsilon))  # (c,)
-    y: NDArray[Real] = (x - mean[:, None, None]) * factor[:, None, None] + bias[:, None, None]
+    y: NDArray[Real] = (x - _beside(mean, x, 1)) * _beside(factor, x, 1) + _beside(bias, x, 1)
     return y
 
 
@@ -135,6 +135,27 @@ def batch_normalize_backward(
     return _backward(x, _beside(scale, x, 1), dy, axes, axes, epsilon)
 
 
+def normalize(
+    x: NDArray[Real], axes: tuple[int, ...], epsilon: float
+) -> tuple[NDArray[Real], NDArray[Real], NDArray[Real]]:
+    """Normalize to mean 0 and variance 1 over some axes.
+
+    Args:
+        x: Any shape.
+        axes: The axes.
+        epsilon: Added to the variance.
+
+    Returns:
+        x, the mean that was taken from it and the deviation that it was divided by, both of which
+        keep the axes with length 1.
+    """
+    mean = np.asarray(x.mean(axis=axes, keepdims=True), x.dtype)
+    centered = x - mean
+    variance = np.square(centered).mean(axis=axes, keepdims=True)
+    deviation = np.asarray(np.sqrt(variance + epsilon), x.dtype)
+    return np.asarray(centered / deviation, x.dtype), mean, deviation
+
+
 def layer_normalize(
     x: NDArray[Real], scale: NDArray[Real], bias: NDArray[Real], epsilon: float = 1e-5
 ) -> NDArray[Real]:
@@ -171,7 +192,7 @@ def instance_normalize(
     """Normalize each map by itself. ONNX InstanceNormalization.
 
     Args:
-        x: (n, c, h, w).
+        x: (n, c, ...).
         scale: (c,).
         bias: (c,).
         epsilon: Added to the variance.
@@ -189,6 +210,92 @@ def instance_normalize_backward(
     """Compute the gradients (dx, dscale, dbias) of ``instance_normalize``."""
     axes = tuple(range(2, x.ndim))
     return _backward(x, _beside(scale, x, 1), dy, axes, _all_but_channels(x), epsilon)
+
+
+def root_mean_square_normalize(
+    x: NDArray[Real], axes: tuple[int, ...], epsilon: float = 1e-5
+) -> NDArray[Real]:
+    """Divide by the root of the mean square over some axes.
+
+    Args:
+        x: Any shape.
+        axes: The axes.
+        epsilon: Added to the mean square.
+
+    Source:
+        B. Zhang and R. Sennrich, "Root Mean Square Layer Normalization", 2019, equation 4.
+    """
+    square = np.square(x).mean(axis=axes, keepdims=True)
+    return np.asarray(x / np.sqrt(square + epsilon), x.dtype)
+
+
+def mean_variance_normalize(x: NDArray[Real], axes: tuple[int, ...]) -> NDArray[Real]:
+    """Normalize to mean 0 and variance 1 over some axes. ONNX MeanVarianceNormalization."""
+    centered = x - x.mean(axis=axes, keepdims=True)
+    deviation = np.sqrt(np.square(centered).mean(axis=axes, keepdims=True))
+    return np.asarray(centered / (deviation + 1e-9), x.dtype)
+
+
+def lp_normalize(x: NDArray[Real], axis: int, p: int) -> NDArray[Real]:
+    """Divide by the sum of magnitudes (p = 1) or the Euclidean norm (2); where it is 0, give 0."""
+    if p == 1:
+        norm = np.abs(x).sum(axis=axis, keepdims=True)
+    else:
+        norm = np.sqrt(np.square(x).sum(axis=axis, keepdims=True))
+    return np.asarray(np.divide(x, norm, out=np.zeros_like(x), where=norm != 0), x.dtype)
+
+
+def local_response_normalize(
+    x: NDArray[Real], size: int, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0
+) -> NDArray[Real]:
+    """Divide a sample by a power of the sum of squares of its neighbors in other channels.
+
+    Args:
+        x: (n, c, ...).
+        size: Channels that are added up, those that there are not counting as 0.
+        alpha: Factor of their mean.
+        beta: The power.
+        bias: Added to the mean.
+
+    Returns:
+        x's shape.
+
+    Source:
+        A. Krizhevsky, I. Sutskever and G. Hinton, "ImageNet Classification with Deep Convolutional
+        Neural Networks", 2012, section 3.3.
+    """
+    return np.asarray(x * _responses(x, size, alpha, bias) ** -x.dtype.type(beta), x.dtype)
+
+
+def local_response_normalize_backward(
+    x: NDArray[Real],
+    dy: NDArray[Real],
+    size: int,
+    alpha: float = 1e-4,
+    beta: float = 0.75,
+    bias: float = 1.0,
+) -> NDArray[Real]:
+    """Compute the gradient dx of ``local_response_normalize``."""
+    responses = _responses(x, size, alpha, bias)
+    shares = dy * x * responses ** -x.dtype.type(beta + 1)
+    of_neighbors = _neighbors(shares[:, ::-1], size)[:, ::-1]
+    factor = x.dtype.type(2 * alpha * beta / size)
+    return np.asarray(dy * responses ** -x.dtype.type(beta) - factor * x * of_neighbors, x.dtype)
+
+
+def _responses(x: NDArray[Real], size: int, alpha: float, bias: float) -> NDArray[Real]:
+    mean = _neighbors(np.square(x), size) * x.dtype.type(alpha / size)
+    return np.asarray(x.dtype.type(bias) + mean, x.dtype)
+
+
+def _neighbors(x: NDArray[Real], size: int) -> NDArray[Real]:
+    """Add up ``size`` channels around each; of an even number one more lies behind."""
+    before = (size - 1) // 2
+    widths = [(before, size - 1 - before) if axis == 1 else (0, 0) for axis in range(x.ndim)]
+    padded = np.pad(x, widths)
+    channels = x.shape[1]
+    parts = [padded[:, start : start + channels] for start in range(size)]
+    return np.asarray(sum(parts[1:], parts[0]), x.dtype)
 
 
 def l2_norm(x: NDArray[Real], axes: tuple[int, ...]) -> NDArray[Real]:
@@ -219,10 +326,8 @@ def _normalized(
     Returns:
         x, and the deviation that it was divided by.
     """
-    centered = x - x.mean(axis=axes, keepdims=True)
-    variance = np.square(centered).mean(axis=axes, keepdims=True)
-    deviation = np.asarray(np.sqrt(variance + epsilon), x.dtype)
-    return np.asarray(centered / deviation, x.dtype), deviation
+    normal, _, deviation = normalize(x, axes, epsilon)
+    return normal, deviation
 
 
 def _scaled(

@@ -42,7 +42,11 @@ EXAMPLES: dict[str, list[Example]] = {
     "Sub": [Example([MAP, (4, 5)]), Example([WHOLE, WHOLE[::-1].copy()])],
     "Mul": [Example([MAP, (1, 3, 1, 1)]), Example([VOLUME, VOLUME])],
     "Div": [Example([MAP, (1, 3, 1, 1)], low=0.5), Example([WHOLE, np.full(6, 4)])],
+    "Gelu": [*_functions(), Example([MAP], attributes={"approximate": "tanh"})],
     "Clip": [
+        Example([WHOLE], [np.int64(-3), np.int64(2)]),
+        Example([WHOLE.astype(np.uint8) % 9], [None, np.uint8(5)]),
+        Example([(2, 6), np.float32(-0.5).reshape(())], smooth=False),
         Example([MAP], [np.float32(-1), np.float32(1)], smooth=False),
         Example([VOLUME], [None, np.float32(0.5)], smooth=False),
     ],

@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tatami.graph.operators import (
+    arithmetic,
+    comparison,
     convolution,
     elementwise,
+    kinds,
     matrix,
     moving,
     normalization,
     pooling,
     quantization,
+    reduction,
 )
 from tatami.graph.operators.row import Operator, Role
 
 FAMILIES = (
+    reduction,
+    kinds,
+    comparison,
+    arithmetic,
     convolution,
     elementwise,
     matrix,

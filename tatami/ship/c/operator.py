@@ -95,12 +95,14 @@ def lines(shape: Shape, axis: int) -> tuple[int, int, int]:
 
 C_TYPES = {
     "float32": "float",
+    "float64": "double",
     "uint8": "uint8_t",
     "int8": "int8_t",
     "uint16": "uint16_t",
     "int16": "int16_t",
     "uint32": "uint32_t",
     "int32": "int32_t",
+    "uint64": "uint64_t",
     "int64": "int64_t",
     "bool": "uint8_t",
 }
@@ -131,6 +133,27 @@ def number(value: float) -> str:
         return "INFINITY" if value > 0 else "-INFINITY"
     text = f"{np.float32(value):.9g}"
     return (text if any(mark in text for mark in ".e") else text + ".0") + "f"
+
+
+def double_number(value: float) -> str:
+    """Write a float64 as a C constant that means the same number."""
+    if not math.isfinite(value):
+        return number(value)
+    text = f"{value:.17g}"
+    return text if any(mark in text for mark in ".e") else text + ".0"
+
+
+def integer_number(value: int, dtype: str) -> str:
+    """Write a whole number as a C constant of NumPy's kind, none of which needs a wider one."""
+    if dtype == "uint32":
+        return f"{value}u"
+    if dtype == "uint64":
+        return f"UINT64_C({value})"
+    if dtype == "int32" and value == -(2**31):
+        return "(-2147483647 - 1)"
+    if dtype == "int64" and value == -(2**63):
+        return "(-INT64_C(9223372036854775807) - 1)"
+    return f"INT64_C({value})" if dtype == "int64" and abs(value) >= 2**31 else str(value)
 
 
 def activation(value: Activation | None) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tatami import __version__
-from tatami.ship.c.operator import Options, number
+from tatami.ship.c.operator import Options, double_number, integer_number, number
 from tatami.ship.c.targets import Target
 
 
@@ -88,9 +88,9 @@ def number_lines(numbers: NDArray[Any]) -> list[str]:
     """
     if numbers.dtype == np.float32:
         texts = [number(value) for value in numbers.tolist()]
+    elif numbers.dtype == np.float64:
+        texts = [double_number(value) for value in numbers.tolist()]
     else:
-        suffix = "u" if numbers.dtype == np.uint32 else ""
-        texts = [f"{value}{suffix}" for value in numbers.tolist()]
-        texts = ["(-2147483647 - 1)" if text == "-2147483648" else text for text in texts]
-    width = 12 if numbers.dtype.itemsize == 4 else 24
+        texts = [integer_number(int(value), numbers.dtype.name) for value in numbers.tolist()]
+    width = 12 if numbers.dtype.itemsize >= 4 else 24
     return ["    " + ",".join(texts[i : i + width]) + "," for i in range(0, len(texts), width)]

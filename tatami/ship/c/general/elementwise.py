@@ -1,4 +1,4 @@
-"""Functions of single samples, and of several side by side."""
+"""Functions of single samples, in C."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from tatami.graph.operators.elementwise import parameters_of
 from tatami.ops.elementwise import FUNCTIONS
+from tatami.ship.c.general.kinds import is_unsigned, literal
 from tatami.ship.c.general.loops import Loops
 from tatami.ship.c.general.nest import General, each
 from tatami.ship.c.operator import number
@@ -26,6 +27,11 @@ EXPRESSIONS: Mapping[str, str] = {
     "Erf": "erff({x})",
     "Exp": "net_exp({x})",
     "Floor": "floorf({x})",
+    "Gelu": (
+        "0.5f * {x} * (1.0f + ({approximate} > 0.0f"
+        " ? tanhf(0.797884583f * ({x} + 0.044715f * {x} * {x} * {x}))"
+        " : erff({x} * 0.707106769f)))"
+    ),
     "HardSigmoid": "fminf(fmaxf({x} * {alpha} + {beta}, 0.0f), 1.0f)",
     "HardSwish": "{x} * fminf(fmaxf({x} * 0.166666667f + 0.5f, 0.0f), 1.0f)",
     "LeakyRelu": "{x} < 0 ? {alpha} * {x} : {x}",
@@ -51,13 +57,18 @@ EXPRESSIONS: Mapping[str, str] = {
 }
 """Of every function of ops/elementwise.py, {x} being its sample and the rest its parameters."""
 
+_UNSIGNED: Mapping[str, str] = {"Abs": "{x}", "Relu": "{x}", "Sign": "{x} > 0"}
+"""Of whole numbers that are never below 0, which a compiler would say."""
+
 
 def _function(general: General) -> str:
     """Write a function of one number."""
     function = FUNCTIONS[general.node.op_type]
     given = {name: number(value) for name, value in parameters_of(general.node, function).items()}
-    expression = EXPRESSIONS[function.name]
     kind = general.result.kind
+    expression = EXPRESSIONS[function.name]
+    if is_unsigned(kind):
+        expression = _UNSIGNED.get(function.name, expression)
 
     def body(y: str, samples: Sequence[str]) -> str:
         value = expression.format(x="x", **given)
@@ -66,20 +77,26 @@ def _function(general: General) -> str:
     return each(general.result, [general.operand(0)], body)
 
 
-_BINARY: Mapping[str, str] = {"Add": "+", "Sub": "-", "Mul": "*", "Div": "/"}
+def _clip(general: General) -> str:
+    """Write Clip, whose bounds are constants or one sample of a value."""
+    kind = general.result.kind
+    lines, tests = [], []
+    for index, name, sign in ((1, "low", "<"), (2, "high", ">")):
+        inputs = general.node.inputs
+        if index >= len(inputs) or inputs[index] is None:
+            continue
+        given = general.setting(index)
+        bound = f"a{index}[0]" if given is None else literal(given.reshape(-1)[0], kind)
+        lines.append(f"const {kind} {name} = {bound};")
+        tests.append(f"x = x {sign} {name} ? {name} : x;")
 
+    def body(y: str, samples: Sequence[str]) -> str:
+        return "\n".join([f"{kind} x = {samples[0]};", "", *tests, f"{y} = x;"])
 
-def _binary(general: General) -> str:
-    """Write a sum, difference, product or quotient."""
-    sign, kind = _BINARY[general.node.op_type], general.result.kind
-    return each(
-        general.result,
-        [general.operand(0), general.operand(1)],
-        lambda y, x: f"{y} = ({kind})({x[0]} {sign} {x[1]});",
-    )
+    return "\n".join([*lines, each(general.result, [general.operand(0)], body)])
 
 
 ROWS: Mapping[str, Loops] = {
     **{name: Loops(_function, in_place=True) for name in EXPRESSIONS},
-    **{name: Loops(_binary) for name in _BINARY},
+    "Clip": Loops(_clip, in_place=True),
 }

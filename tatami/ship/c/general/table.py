@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tatami.ship.c.general import convolution, elementwise, pooling
+from tatami.ship.c.general import (
+    arithmetic,
+    comparison,
+    convolution,
+    elementwise,
+    kinds,
+    pooling,
+    reduction,
+)
 from tatami.ship.c.general.loops import Loops
 
-FAMILIES = (convolution, elementwise, pooling)
+FAMILIES = (arithmetic, comparison, convolution, elementwise, kinds, pooling, reduction)
 
 LOOPS: Mapping[str, Loops] = {name: row for family in FAMILIES for name, row in family.ROWS.items()}
 """By ONNX's name."""

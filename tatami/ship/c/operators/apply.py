@@ -30,9 +30,13 @@ def decide(program: Program, step: Apply, options: Options) -> Decision:
         TatamiError: For an operator without C, naming it.
     """
     loops, general = _loops_of(step), general_of(program, step)
+    result = general.result
+    rank = len(result.sides)
+    # Only a value of as many bytes can give its place to the result.
     same = all(
-        one.strides == general.result.strides and one.kind == general.result.kind
-        for one in general.operands.values()
+        one.spread(rank).strides == result.spread(rank).strides and one.kind == result.kind
+        for name, one in zip(step.inputs, general.operands.values(), strict=True)
+        if program.values[name].bytes == program.values[step.output].bytes
     )
     return Decision(
         loops.kernels, loops.scratch(general), loops.in_place and same, loops.constants(general)
