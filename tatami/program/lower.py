@@ -55,6 +55,7 @@ from tatami.program.lowering import (
     pool_of,
     slice_of,
     stored_shape,
+    tokens_of,
     value_shape,
     whole_map,
 )
@@ -273,15 +274,15 @@ def weights_and_bias(node: ir.Node) -> tuple[Array, Array]:
 
 def _fully_connected(state: Lowering, node: ir.Node) -> Step:
     weights, bias = matrix_of(node)
-    return Conv(
-        label(node),
-        (state.float_input(node, 0),),
-        output_name(node),
-        weights,
-        bias,
-        Window.square(1),
-        1,
-    )
+    tokens, name, source = tokens_of(node), output_name(node), state.float_input(node, 0)
+    if tokens is None:
+        return Conv(label(node), (source,), name, weights, bias, Window.square(1), 1)
+    turned, product = f"{source} as channels for {name}", f"{name} as channels"
+    shape = (weights.shape[1], *tokens.shape)
+    state.add(Transpose(turned, (source,), turned, tokens.there), shape)
+    step = Conv(label(node), (turned,), product, weights, bias, Window.square(1), 1)
+    state.add(step, (len(weights), *tokens.shape))
+    return Transpose(name, (product,), name, tokens.back)
 
 
 def _max_pool(state: Lowering, node: ir.Node) -> Step:

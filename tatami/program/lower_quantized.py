@@ -46,6 +46,7 @@ from tatami.program.lowering import (
     Array,
     Lowering,
     NotAMap,
+    Tokens,
     activation_of,
     add_taps,
     axis_of,
@@ -59,6 +60,7 @@ from tatami.program.lowering import (
     picture_window,
     pool_of,
     slice_of,
+    tokens_of,
     value_shape,
     whole_map,
 )
@@ -357,11 +359,16 @@ def _fully_connected(state: Lowering, node: ir.Node) -> bool:
         return False
     matrix_of(node)  # refuses what is not a fully connected layer
     weights = found[0] if axis == 0 else np.ascontiguousarray(found[0].T)
-    return _convolution(state, node, (weights[:, :, None, None], found[1]), Window.square(1))
+    integers = (weights[:, :, None, None], found[1])
+    return _convolution(state, node, integers, Window.square(1), tokens_of(node))
 
 
 def _convolution(
-    state: Lowering, node: ir.Node, found: tuple[Array, Float64] | None, window: Window
+    state: Lowering,
+    node: ir.Node,
+    found: tuple[Array, Float64] | None,
+    window: Window,
+    tokens: Tokens | None = None,
 ) -> bool:
     if found is None:
         return False
@@ -371,19 +378,28 @@ def _convolution(
     bias = _bias(node, len(weights), np.float64(np.float32(given.scale)) * scales)
     _check_sums(node, weights, bias, given.zero_point)
     result = Result(node, _in_sum)
-    step = QuantizedConv(
+    name = result.name
+    quantization = None if result.quantizer is None else result.quantization
+    if tokens is not None:
+        turned, name = f"{source} as channels for {name}", f"{name} as channels"
+        step = Transpose(turned, (source,), turned, tokens.there)
+        source = state.add(step, (weights.shape[1], *tokens.shape), given)
+    made = QuantizedConv(
         label(node),
         (source,),
-        result.name,
+        name,
         weights,
         bias,
         window,
         integer(node, "group", 1),
         _result_of(node, result, given, scales),
     )
-    quantization = None if result.quantizer is None else result.quantization
     shape = value_shape(result.last.outputs[0])
-    return result.take(state, state.add(step, shape, quantization))
+    if tokens is None:
+        return result.take(state, state.add(made, shape, quantization))
+    state.add(made, (len(weights), *tokens.shape), quantization)
+    back = Transpose(result.name, (name,), result.name, tokens.back)
+    return result.take(state, state.add(back, shape, quantization))
 
 
 def _conv_transpose(state: Lowering, node: ir.Node) -> bool:

@@ -399,6 +399,43 @@ def slice_of(node: ir.Node) -> tuple[tuple[int, int, int], tuple[int, int, int]]
     return (starts[0], starts[1], starts[2]), (steps[0], steps[1], steps[2])
 
 
+@dataclass(frozen=True)
+class Tokens:
+    """Hold how a product of many rows by one matrix is a convolution: its last axis as channels.
+
+    Args:
+        there: The order of (channels, rows, columns) in which the last axis comes first.
+        back: The order that undoes it.
+        shape: Of the rows in that order, without the channels.
+    """
+
+    there: tuple[int, int, int]
+    back: tuple[int, int, int]
+    shape: tuple[int, int]
+
+
+def tokens_of(node: ir.Node) -> Tokens | None:
+    """See the rows that a MatMul or Gemm multiplies by a constant matrix as places of a map.
+
+    Returns:
+        None where the node has one row alone, as ``matrix_of`` takes it.
+
+    Raises:
+        NotAMap: Where its values are no maps, or share no batch.
+    """
+    value = first_input(node)
+    shape, batch = value_shape(value), batch_axes(value)
+    axis = len(shape_of(value)) - 1 - batch
+    if axis == 0:
+        return None
+    result = node.outputs[0]
+    if batch_axes(result) != batch or len(shape_of(result)) != len(shape_of(value)):
+        raise NotAMap(f"{place(node)} changes the batch", hint="leave the first axis in place")
+    there = (1, 0, 2) if axis == 1 else (2, 0, 1)
+    back = (1, 0, 2) if axis == 1 else (1, 2, 0)
+    return Tokens(there, back, (shape[there[1]], shape[there[2]]))
+
+
 def matrix_of(node: ir.Node) -> tuple[Array, Array]:
     """Read a fully connected layer's constants.
 
@@ -406,19 +443,17 @@ def matrix_of(node: ir.Node) -> tuple[Array, Array]:
         Weights (outputs, inputs, 1, 1) and bias (outputs,).
     """
     weights, bias = weight(node, 1), weight(node, 2)
-    image = node.inputs[0]
-    assert image is not None
-    rows = value_shape(image)
+    length = shape_of(first_input(node))[-1:]
     if (
         weights is None
         or weights.ndim != 2
         or integer(node, "transA", 0)
-        or rows != (weights.shape[1 if integer(node, "transB", 0) else 0], 1, 1)
+        or length != (weights.shape[1 if integer(node, "transB", 0) else 0],)
         or (bias is not None and bias.size not in (1, bias.shape[-1] if bias.ndim else 1))
     ):
         raise NotAMap(
             f"{place(node)} is not a fully connected layer",
-            hint="only a product of one row with a constant matrix on the right can be shipped",
+            hint="multiply by a constant matrix on the right",
         )
     if not integer(node, "transB", 0):
         weights = weights.T

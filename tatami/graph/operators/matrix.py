@@ -1,13 +1,15 @@
-"""Products of matrices."""
+"""Products of matrices, of values of any rank."""
 
 from __future__ import annotations
 
 import numpy as np
 import onnx_ir as ir
 
-from tatami.graph.attributes import integer, real
+from tatami.errors import TatamiError
+from tatami.graph.attributes import integer, real, text
 from tatami.graph.network import shape_of
 from tatami.graph.operators.row import Array, Inputs, Operator, to_shape_of, value_at, wrong
+from tatami.ops.matrix import Letters, determinant, einsum, letters_of, matmul_backward
 
 
 def _gemm(node: ir.Node, inputs: Inputs) -> Array:
@@ -16,13 +18,7 @@ def _gemm(node: ir.Node, inputs: Inputs) -> Array:
     y = np.float32(real(node, "alpha", 1.0)) * (a @ b)
     if len(inputs) > 2 and inputs[2] is not None:
         y = y + np.float32(real(node, "beta", 1.0)) * inputs[2]
-    return np.asarray(y, np.float32)
-
-
-def _check_product(node: ir.Node) -> None:
-    ranks = [len(shape_of(value_at(node, index))) for index in (0, 1)]
-    if min(ranks) < 2:
-        raise wrong(node, "multiplies by a vector", "export it with matrices")
+    return np.asarray(y, inputs[0].dtype)
 
 
 def _gemm_backward(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
@@ -38,19 +34,47 @@ def _gemm_backward(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[
     return found
 
 
+def _matmul(node: ir.Node, inputs: Inputs) -> Array:
+    return np.asarray(np.matmul(inputs[0], inputs[1]), inputs[0].dtype)
+
+
 def _matmul_backward(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
     a, b = inputs
-    da, db = dy @ np.swapaxes(b, -1, -2), np.swapaxes(a, -1, -2) @ dy
+    da, db = matmul_backward(a, b, dy)
     return to_shape_of(a, da), to_shape_of(b, db)
 
 
+def _integer_matmul(node: ir.Node, inputs: Inputs) -> Array:
+    a, b = (each.astype(np.int64) for each in inputs[:2])
+    if len(inputs) > 2 and inputs[2] is not None:
+        zero = inputs[2].astype(np.int64)
+        a = a - (zero[:, None] if zero.ndim == 1 and zero.size > 1 else zero)
+    if len(inputs) > 3 and inputs[3] is not None:
+        b = b - inputs[3].astype(np.int64)
+    return np.asarray(a @ b, np.int32)
+
+
+def letters_at(node: ir.Node) -> Letters:
+    """Read the equation of an Einsum."""
+    shapes = [shape_of(value_at(node, index)) for index in range(len(node.inputs))]
+    return letters_of(text(node, "equation", ""), shapes)
+
+
+def _einsum(node: ir.Node, inputs: Inputs) -> Array:
+    return einsum(letters_at(node), inputs)
+
+
+def _check_einsum(node: ir.Node) -> None:
+    try:
+        letters_at(node)
+    except TatamiError as error:
+        raise wrong(node, f"cannot be read: {error.reason}") from None
+
+
 ROWS = (
+    Operator("Det", lambda node, x: determinant(x[0])),
+    Operator("Einsum", _einsum, None, _check_einsum),
     Operator("Gemm", _gemm, _gemm_backward, role="sum"),
-    Operator(
-        "MatMul",
-        lambda node, x: np.asarray(x[0] @ x[1], np.float32),
-        _matmul_backward,
-        _check_product,
-        role="sum",
-    ),
+    Operator("MatMul", _matmul, _matmul_backward, role="sum"),
+    Operator("MatMulInteger", _integer_matmul),
 )

@@ -10,12 +10,22 @@ from tatami.ship.c.general import (
     convolution,
     elementwise,
     kinds,
+    matrix,
     pooling,
     reduction,
 )
 from tatami.ship.c.general.loops import Loops
 
-FAMILIES = (arithmetic, comparison, convolution, elementwise, kinds, pooling, reduction)
+FAMILIES = (
+    arithmetic,
+    comparison,
+    convolution,
+    elementwise,
+    kinds,
+    pooling,
+    reduction,
+    matrix,
+)
 
 LOOPS: Mapping[str, Loops] = {name: row for family in FAMILIES for name, row in family.ROWS.items()}
 """By ONNX's name."""
