@@ -23,6 +23,7 @@ from tatami.graph.attributes import (
     integer,
     label,
     place,
+    real,
     reduced_axes,
     resize_taps_of,
     text,
@@ -99,7 +100,8 @@ def lower(network: Network) -> Program:
             leave 32 bits (the layer named).
     """
     graph = network.graph
-    _refuse(graph)
+    if network.spec is not None:
+        _refuse(graph)
     state = Lowering(functions={part.nodes[0]: part for part in functions_of(graph)})
     inputs = []
     for value in graph.inputs:
@@ -209,6 +211,7 @@ def dtype_of(value: ir.Value) -> str:
 
 
 def _refuse(graph: ir.Graph) -> None:
+    """Refuse what Tatami's own networks should have been folded; others may keep what cannot be."""
     for node in graph:
         if node.op_type == "BatchNormalization":
             raise TatamiError(
@@ -270,6 +273,26 @@ def weights_and_bias(node: ir.Node) -> tuple[Array, Array]:
     if weights.ndim == 3:
         weights = weights[..., None]
     return np.asarray(weights, np.float32), np.asarray(bias, np.float32)
+
+
+def _batch_normalization(state: Lowering, node: ir.Node) -> Step:
+    """Scale and shift each channel: a convolution of one tap and one channel each."""
+    source = first_input(node)
+    sides = shape_of(source)
+    known = [weight(node, index) for index in range(1, 5)]
+    if batch_axes(source) != 1 or sides[0] != 1 or any(one is None for one in known):
+        raise NotAMap(f"{place(node)} works on {sides}", hint="export it with a batch of 1")
+    scale, bias, mean, variance = (np.asarray(one, np.float64) for one in known)
+    factor = scale / np.sqrt(variance + np.float32(real(node, "epsilon", 1e-5)))
+    return Conv(
+        label(node),
+        (state.float_input(node, 0),),
+        output_name(node),
+        factor.astype(np.float32)[:, None, None, None],
+        (bias - mean * factor).astype(np.float32),
+        Window.square(1),
+        len(factor),
+    )
 
 
 def _fully_connected(state: Lowering, node: ir.Node) -> Step:
@@ -406,6 +429,7 @@ def _resize(state: Lowering, node: ir.Node) -> Step:
 _LOWER: Mapping[str, Callable[[Lowering, ir.Node], Step]] = {
     "Add": _arithmetic,
     "AveragePool": _average_pool,
+    "BatchNormalization": _batch_normalization,
     "Clip": _activate,
     "Concat": _concat,
     "Conv": _conv,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Literal, cast
 
 import numpy as np
@@ -23,10 +24,15 @@ from tatami.graph.attributes import (
     label,
     place,
     real,
+    reduced_axes,
     resize_taps_of,
     text,
     transposed_window_of,
+    weight,
 )
+from tatami.graph.functions import slopes_of, varying
+from tatami.graph.network import shape_of
+from tatami.graph.operators import OPERATORS
 from tatami.ops.fixed_point import (
     MAX_SUM,
     multiplier_of,
@@ -41,7 +47,7 @@ from tatami.ops.quantized import (
     softmax_table,
     table,
 )
-from tatami.ops.window import Window
+from tatami.ops.window import Axis, Window
 from tatami.program.lowering import (
     Array,
     Lowering,
@@ -60,12 +66,14 @@ from tatami.program.lowering import (
     picture_window,
     pool_of,
     slice_of,
+    stored_shape,
     tokens_of,
     value_shape,
     whole_map,
 )
 from tatami.program.steps import (
     Activation,
+    Apply,
     Clamp,
     Concat,
     Leaky,
@@ -109,12 +117,14 @@ def lower_quantized(state: Lowering, node: ir.Node) -> bool:
         return _dequantize(state, node)
     make = _LOWER.get(node.op_type)
     value = node.inputs[0] if node.inputs else None
-    if make is None or value is None or value not in state.bytes:
+    if value is None or value not in state.bytes:
         return False
     try:
-        return make(state, node)
+        if make is not None and make(state, node):
+            return True
     except NotAMap:
-        return False
+        pass  # as its operator defines it, perhaps
+    return OPERATORS[node.op_type].role in ("moves", "orders") and _moved(state, node)
 
 
 # The two nodes that make it a quantized network --------------------------------------------------
@@ -200,19 +210,26 @@ def _quantized_after(node: ir.Node) -> ir.Node | None:
     return reader if quantization_of(reader) is not None else None
 
 
+@dataclass(frozen=True, eq=False)
+class Slopes:
+    """Leaky ReLU with a factor below 0 a channel, (channels,)."""
+
+    alphas: Array
+
+
 class Result:
     """Where the result of a node goes: an activation, and a quantization, that follow it at once.
 
     ``last`` is the node whose output is the result, ``quantizer`` the QuantizeLinear, or None.
     """
 
-    def __init__(self, node: ir.Node, folds: Callable[[Activation], bool]) -> None:
-        self.activation: Activation | None = None
+    def __init__(self, node: ir.Node, folds: Callable[[Activation | Slopes], bool]) -> None:
+        self.activation: Activation | Slopes | None = None
         self.last = node
         self.quantizer = _quantized_after(node)
         reader = _only_reader(node.outputs[0])
         if self.quantizer is None and reader is not None:
-            found = activation_of(reader)
+            found = activation_of(reader) or _slopes(reader)
             after = _quantized_after(reader)
             if found is not None and after is not None and folds(found):
                 self.activation, self.last, self.quantizer = found, reader, after
@@ -246,19 +263,26 @@ class Result:
         return True
 
 
-def _in_sum(activation: Activation) -> bool:
+def _slopes(node: ir.Node) -> Slopes | None:
+    found = slopes_of(node)
+    return None if found is None or found.size == 1 else Slopes(found)
+
+
+def _in_sum(activation: Activation | Slopes) -> bool:
     """Tell whether a sum can be requantized with this activation."""
     if isinstance(activation, Leaky):
         return 0 <= activation.alpha <= 1
+    if isinstance(activation, Slopes):
+        return bool(((activation.alphas >= 0) & (activation.alphas <= 1)).all())
     return isinstance(activation, Clamp)
 
 
-def is_clamp(activation: Activation) -> bool:
+def is_clamp(activation: Activation | Slopes) -> bool:
     """Tell whether an activation only clips, as every step can."""
     return isinstance(activation, Clamp)
 
 
-def bounds_of(activation: Activation | None, to: Quantization) -> tuple[int, int]:
+def bounds_of(activation: Activation | Slopes | None, to: Quantization) -> tuple[int, int]:
     """Give an activation's bounds in the steps of the result."""
     if not isinstance(activation, Clamp):
         return 0, 255
@@ -340,9 +364,10 @@ def _result_of(
     try:
         multiplier, shift = multiplier_of(factors)
         negative = multiplier
-        if isinstance(result.activation, Leaky):
-            alpha = np.float64(np.float32(result.activation.alpha))
-            negative = negative_multiplier_of(multiplier, shift, alpha * factors)
+        if isinstance(result.activation, Leaky | Slopes):
+            leaky = result.activation
+            alpha = np.float32(leaky.alphas if isinstance(leaky, Slopes) else leaky.alpha)
+            negative = negative_multiplier_of(multiplier, shift, np.float64(alpha) * factors)
     except TatamiError as error:
         raise TatamiError(f"'{label(node)}': {error.reason}", hint=error.hint) from error
     return Requantize(multiplier, negative, shift, to.zero_point, *bounds_of(result.activation, to))
@@ -463,8 +488,103 @@ def _same_scale(state: Lowering, node: ir.Node, make: Callable[[str, str], Step]
     return result.take(state, rescaled(state, moved, to, name))
 
 
+def _moved(state: Lowering, node: ir.Node) -> bool:
+    """Make the steps of a node that moves bytes, as its operator defines it."""
+    row = OPERATORS[node.op_type]
+    places = tuple(
+        index
+        for index, value in enumerate(node.inputs)
+        if value is not None
+        and value.name
+        and not (row.settings and index > 0 and weight(node, index) is not None)
+    )
+    real = [value for value in map(node.inputs.__getitem__, places) if _is_real(value)]
+    if not all(value in state.bytes for value in real) or not _only_moves(node):
+        return False
+    to = state.quantization(state.bytes[_input(node)])
+    inputs = []
+    for index in places:
+        value = _input(node, index)
+        if value not in state.bytes:
+            inputs.append(state.plain_input(node, index))
+            continue
+        source = state.bytes[value]
+        if state.quantization(source) != to:
+            name = f"{source} for {output_name(node)}"
+            source = name if name in state.values else rescaled(state, source, to, name)
+        inputs.append(source)
+    for index, value in enumerate(node.outputs):
+        if value.name and (value.uses() or value.is_graph_output()):
+            name = f"{value.name} quantized"
+            step = Apply(name, tuple(inputs), name, node, places, index, exact=True)
+            state.bytes[value] = state.add(step, stored_shape(shape_of(value)), to)
+    return True
+
+
+def _is_real(value: ir.Value | None) -> bool:
+    return value is not None and value.dtype in (None, ir.DataType.FLOAT)
+
+
+def _only_moves(node: ir.Node) -> bool:
+    """Tell whether a node's results are samples of its inputs, whatever these are.
+
+    It is tried: with samples that all differ, and with others in the same places.
+    """
+    rng = np.random.default_rng(0)
+    seen: list[tuple[Array, ...]] = []
+    given = [value for value in varying(node) if _is_real(value)]
+    count = sum(math.prod(shape_of(value)) for value in given)
+    samples = rng.permutation(count) + 1.0, rng.permutation(count) + 1.0
+    for numbers in samples:
+        inputs: list[Array | None] = []
+        start = 0
+        for index, value in enumerate(node.inputs):
+            if value is None or not value.name:
+                inputs.append(None)
+            elif weight(node, index) is not None:
+                inputs.append(weight(node, index))
+            elif _is_real(value):
+                sides = shape_of(value)
+                inputs.append(numbers[start : start + math.prod(sides)].reshape(sides))
+                start += math.prod(sides)
+            else:
+                assert value.dtype is not None
+                inputs.append(np.zeros(shape_of(value), value.dtype.numpy()))
+        found = OPERATORS[node.op_type].evaluate(node, inputs)
+        seen.append(found if isinstance(found, tuple) else (found,))
+    place_of = np.zeros(count + 1, np.int64)
+    place_of[samples[0].astype(np.int64)] = np.arange(count)
+    for first, second in zip(*seen, strict=True):
+        flat = np.asarray(first).reshape(-1)
+        whole = flat.astype(np.int64)
+        if not ((whole == flat) & (whole >= 1) & (whole <= count)).all():
+            return False
+        if not (samples[1][place_of[whole]] == np.asarray(second).reshape(-1)).all():
+            return False
+    return True
+
+
+def _window_of(node: ir.Node) -> Window:
+    """Read the window of a pool, or of a reduction of whole rows, columns or both.
+
+    Raises:
+        NotAMap: For a reduction of other axes.
+    """
+    if node.op_type.startswith("Global"):
+        return whole_map(node)
+    if not node.op_type.startswith("Reduce"):
+        return picture_window(node)
+    value = picture_of(node)
+    _, rows, columns = value_shape(value)
+    axes = {axis - batch_axes(value) for axis in reduced_axes(node)}
+    sides = value_shape(node.outputs[0])
+    if not axes <= {1, 2} or sides[1:] != (1 if 1 in axes else rows, 1 if 2 in axes else columns):
+        raise NotAMap(f"{place(node)} reduces other axes", hint="reduce rows and columns")
+    return Window(Axis(rows if 1 in axes else 1), Axis(columns if 2 in axes else 1))
+
+
 def _max_pool(state: Lowering, node: ir.Node) -> bool:
-    window = whole_map(node) if node.op_type == "GlobalMaxPool" else picture_window(node)
+    window = _window_of(node)
     add_taps(state, node, state.bytes[_input(node)])
     return _same_scale(
         state, node, lambda source, name: MaxPool(label(node), (source,), name, window)
@@ -543,7 +663,7 @@ def _average_pool(state: Lowering, node: ir.Node) -> bool:
     result = Result(node, lambda _: False)
     if result.quantizer is None:
         return False
-    window = whole_map(node) if node.op_type == "GlobalAveragePool" else picture_window(node)
+    window = _window_of(node)
     count_padding = bool(integer(node, "count_include_pad", 0))
     if count_padding and any(axis.beyond for axis in window):
         return False
@@ -622,6 +742,8 @@ _LOWER: Mapping[str, Callable[[Lowering, ir.Node], bool]] = {
     "MaxPool": _max_pool,
     "MaxUnpool": _max_unpool,
     "Pad": _pad,
+    "ReduceMax": _max_pool,
+    "ReduceMean": _average_pool,
     "Reshape": _reshape,
     "Resize": _resize,
     "Slice": _slice,

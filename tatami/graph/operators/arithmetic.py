@@ -56,7 +56,7 @@ def _several(
         parts = share(inputs, y, dy)
         return tuple(to_shape_of(x, part) for x, part in zip(inputs, parts, strict=True))
 
-    return Operator(name, lambda node, x: np.asarray(reduce(of, x)), backward)
+    return Operator(name, lambda node, x: np.asarray(reduce(of, x)), backward, role="steps")
 
 
 def _of_first(inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
@@ -106,13 +106,16 @@ def _swiglu_backward(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tupl
     return np.asarray(dy * b * s * (1 + alpha * a * (1 - s)), a.dtype), dy * a * s
 
 
+SAMPLEWISE = True
+"""Each place by itself: graph/functions.py looks for functions of one number here."""
+
 ROWS = (
     _several("Max", np.maximum, _of_first),
-    Operator("Mean", _mean, _mean_backward),
+    Operator("Mean", _mean, _mean_backward, role="steps"),
     _several("Min", np.minimum, _of_first),
-    Operator("Mod", _remainder),
-    Operator("Pow", _power, _power_backward),
-    Operator("PRelu", _prelu, _prelu_backward),
+    Operator("Mod", _remainder, role="steps"),
+    Operator("Pow", _power, _power_backward, role="steps"),
+    Operator("PRelu", _prelu, _prelu_backward, role="joins"),
     _several("Sum", np.add, lambda inputs, y, dy: (dy,) * len(inputs)),
     Operator("SwiGLU", _swiglu, _swiglu_backward),
 )

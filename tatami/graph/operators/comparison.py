@@ -51,6 +51,9 @@ def _where_backward(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple
     )
 
 
+SAMPLEWISE = True
+"""Each place by itself: graph/functions.py looks for functions of one number here."""
+
 ROWS = (
     _pair("And", np.logical_and),
     Operator("BitShift", _shift, check=_check_shift),
@@ -67,6 +70,6 @@ ROWS = (
     _pair("LessOrEqual", np.less_equal),
     Operator("Not", lambda node, x: np.asarray(np.logical_not(x[0]))),
     _pair("Or", np.logical_or),
-    Operator("Where", lambda node, x: np.where(x[0], x[1], x[2]), _where_backward),
+    Operator("Where", lambda node, x: np.where(x[0], x[1], x[2]), _where_backward, role="steps"),
     _pair("Xor", np.logical_xor),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tatami.graph.attributes import constant, integer, integers, reduced_axes
 from tatami.graph.network import shape_of
-from tatami.graph.operators.row import Array, Inputs, Operator, value_at, weight_at, wrong
+from tatami.graph.operators.row import Array, Inputs, Operator, Role, value_at, weight_at, wrong
 from tatami.ops.reduce import REDUCTIONS, Reduction, running
 
 
@@ -38,7 +38,12 @@ def _row(reduction: Reduction) -> Operator:
         slope = reduction.slope(x, y.reshape(kept), axes)
         return (np.asarray(dy.reshape(kept) * slope, dy.dtype),)
 
-    return Operator(reduction.name, evaluate, backward, _check_reduced, settings=True)
+    role = _ROLES.get(reduction.name, "float")
+    return Operator(reduction.name, evaluate, backward, _check_reduced, role, settings=True)
+
+
+_ROLES: Mapping[str, Role] = {"ReduceMax": "moves", "ReduceMean": "steps"}
+"""Of reductions that are a pool of bytes, over rows and columns."""
 
 
 def _place(name: str, of: Callable[..., NDArray[Any]]) -> Operator:
