@@ -7,7 +7,6 @@ below, and what a layer says that is not known here, is refused with its line.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,92 +14,35 @@ import numpy as np
 import onnx
 
 from tatami.errors import TatamiError
-from tatami.importers.build import Builder
-from tatami.importers.caffemodel import Blob, read_caffemodel
+from tatami.graph.check import MAX_ELEMENTS
+from tatami.importers.build import Arithmetic, Builder
+from tatami.importers.caffe_functions import FUNCTIONS
+from tatami.importers.caffe_layer import (
+    BY_ONNX,
+    CORRECT,
+    MANY,
+    Detector,
+    Layer,
+    Network,
+    Rule,
+    axis_of,
+    channels_of,
+    only,
+    pair,
+    window_axes,
+)
+from tatami.importers.caffe_ssd import AS_SSD, SSD, join_priors
+from tatami.importers.caffemodel import read_caffemodel
+from tatami.importers.heads import with_outputs
 from tatami.importers.imported import Imported
 from tatami.importers.prototxt import Message, parse_prototxt
 from tatami.ops.window import Axis, Window
 from tatami.types import Float32, Size
 
-CORRECT = "correct the text"
-BY_ONNX = "leave it out if it does not matter here, or bring the network by way of ONNX"
-
 _OF_LAYER = (
     *("name", "type", "bottom", "top", "include", "exclude"),
     *("phase", "param", "loss_weight", "propagate_down"),  # these matter to training only
 )
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer of the prototxt.
-
-    Args:
-        name: Its name.
-        type: Its type.
-        bottoms: The blobs that it reads.
-        tops: The blobs that it makes.
-        message: All that the file says of it.
-    """
-
-    name: str
-    type: str
-    bottoms: tuple[str, ...]
-    tops: tuple[str, ...]
-    message: Message
-
-
-class Network:
-    """The network so far.
-
-    ``values`` has, for each blob that layers have made, the value that holds it now: a layer may
-    work in place, and then the blob's name stands for another value afterwards.
-
-    Args:
-        builder: The ONNX model in the making.
-        caffemodel: The file of the weights.
-        blobs: The weights of each layer.
-    """
-
-    def __init__(self, builder: Builder, caffemodel: Path, blobs: dict[str, tuple[Blob, ...]]):
-        self.builder = builder
-        self.caffemodel = caffemodel
-        self.blobs = blobs
-        self.weighted: set[str] = set()
-        self.values: dict[str, str] = {}
-        self.unused: dict[str, None] = {}  # blobs that no layer has taken: in the end the outputs
-
-    def weights(self, layer: Layer, *shapes: tuple[int, ...]) -> list[Float32]:
-        """Give the layer's blobs, which must have these shapes; sides of 1 are not compared.
-
-        Raises:
-            TatamiError: For a layer without blobs, or with others.
-        """
-        blobs = self.blobs.get(layer.name, ())
-        counts = [math.prod(shape) for shape in shapes]
-        if layer.name in self.weighted:
-            raise layer.message.wrong(
-                f"a second layer is called '{layer.name}'", "give each its own name"
-            )
-        self.weighted.add(layer.name)
-        if [len(blob.data) for blob in blobs] != counts:
-            found = " and ".join(str(len(blob.data)) for blob in blobs) or "no"
-            expected = " and ".join(map(str, counts))
-            raise TatamiError(
-                f"layer '{layer.name}' has {found} numbers in the file, where line "
-                f"{layer.message.line} of {layer.message.file.name} needs {expected}",
-                hint="give the prototxt and the caffemodel of one network",
-                file=self.caffemodel,
-            )
-        for blob, shape in zip(blobs, shapes, strict=True):
-            if [side for side in blob.shape if side != 1] != [side for side in shape if side != 1]:
-                raise TatamiError(
-                    f"layer '{layer.name}' has a blob of shape {blob.shape}, where line "
-                    f"{layer.message.line} of {layer.message.file.name} needs {shape}",
-                    hint="give the prototxt and the caffemodel of one network",
-                    file=self.caffemodel,
-                )
-        return [blob.data.reshape(shape) for blob, shape in zip(blobs, shapes, strict=True)]
 
 
 def read_caffe(prototxt: Path, caffemodel: Path, size: Size | None) -> Imported:
@@ -134,12 +76,32 @@ def read_caffe(prototxt: Path, caffemodel: Path, size: Size | None) -> Imported:
     network.unused[blob] = None
     for layer in given.rest:
         _add(network, layer)
-    outputs = {blob: network.values[blob] for blob in network.unused}
-    model = _model(network.builder, outputs, whole)
     strange = [name for name in network.blobs if name not in network.weighted]
     if strange:
         notes.append(f"weights of layers that the prototxt lacks: {', '.join(strange)}")
-    return Imported(model, notes=tuple(notes))
+    if network.detector is not None:
+        return _detector(network, network.detector, whole, notes)
+    if network.priors:
+        names = ", ".join(network.priors)
+        notes.append(f"left out, as no layer of detections takes them: the anchors {names}")
+    outputs = {blob: network.values[blob] for blob in network.unused}
+    return Imported(_model(network.builder, outputs, whole), notes=tuple(notes))
+
+
+def _detector(network: Network, found: Detector, whole: Message, notes: list[str]) -> Imported:
+    """Make the raw maps of an SSD the outputs, and leave out what lies behind them."""
+    names = [f"{kind}_{index}" for index in range(len(found.maps) // 2) for kind in _KINDS]
+    outputs = dict(zip(names, found.maps, strict=True))
+    shapes = {name: network.builder.shape(value) for name, value in outputs.items()}
+    model = with_outputs(_model(network.builder, outputs, whole), names, shapes)
+    if network.unused:
+        left = ", ".join(network.unused)
+        notes.append(f"left out, as only the detections' maps are kept: {left}")
+    classes = tuple(f"class{index}" for index in range(found.classes))
+    return Imported(model, found.decoding, classes, notes=tuple(notes))
+
+
+_KINDS = ("boxes", "scores")
 
 
 def _layers(whole: Message) -> list[Layer]:
@@ -240,38 +202,51 @@ def _input(whole: Message, layers: list[Layer]) -> Input:
 
 def _add(network: Network, layer: Layer) -> None:
     """Add one layer; whatever does not fit is an error at its line."""
-    missing = [blob for blob in layer.bottoms if blob not in network.values]
+    known = (*network.values, *network.priors)
+    missing = [blob for blob in layer.bottoms if blob not in known]
     if missing:
         raise layer.message.wrong(
             f"layer '{layer.name}' takes '{missing[0]}', which no layer before it makes", CORRECT
         )
     rule = _LAYERS[layer.type]
     bottoms, tops = len(layer.bottoms), len(layer.tops)
-    if not (rule.min_bottoms <= bottoms <= rule.max_bottoms) or (
-        tops != 1 and layer.type != "Split"
-    ):
+    if not (rule.min_bottoms <= bottoms <= rule.max_bottoms and tops <= rule.max_tops):
         raise layer.message.wrong(
             f"layer '{layer.name}' of type {layer.type} has {bottoms} bottoms and {tops} tops",
             "bring the network by way of ONNX",
         )
     for position, top in enumerate(layer.tops):
         in_place = layer.bottoms[position : position + 1] == (top,)
-        if top in network.values and not in_place:
+        if top in layer.tops[:position] or (top in known and not in_place):
             raise layer.message.wrong(
                 f"layer '{layer.name}' makes '{top}', which another layer has made", CORRECT
             )
-    inputs = [network.values[blob] for blob in layer.bottoms]
     try:
-        value = rule.add(network, layer, inputs)
+        value = _value(network, layer, rule)
     except TatamiError as error:
         if error.file is not None:
             raise
         raise layer.message.wrong(error.reason, error.hint) from error
-    for blob in layer.bottoms:
-        network.unused.pop(blob, None)
-    for top in layer.tops:
-        network.values[top] = value
+    if layer.type != "PriorBox":  # it asks for no more than the sides
+        for blob in layer.bottoms:
+            network.unused.pop(blob, None)
+    if value is None:  # anchors, or the detections, which nothing here can take
+        return
+    values = (value,) * tops if isinstance(value, str) else value
+    for top, made in zip(layer.tops, values, strict=True):
+        network.values[top] = made
         network.unused[top] = None
+
+
+def _value(network: Network, layer: Layer, rule: Rule) -> str | tuple[str, ...] | None:
+    """Add one layer by its rule, or join an SSD's anchors."""
+    anchors = [blob for blob in layer.bottoms if blob in network.priors]
+    if anchors and layer.type == "Concat":
+        join_priors(network, layer)
+        return None
+    if anchors and (layer.type != "DetectionOutput" or anchors != [layer.bottoms[2]]):
+        raise layer.message.wrong(f"layer '{layer.name}' takes anchors, '{anchors[0]}'", AS_SSD)
+    return rule.add(network, layer, [network.values.get(blob, "") for blob in layer.bottoms])
 
 
 def _model(builder: Builder, outputs: dict[str, str], whole: Message) -> onnx.ModelProto:
@@ -281,14 +256,17 @@ def _model(builder: Builder, outputs: dict[str, str], whole: Message) -> onnx.Mo
         raise whole.wrong(error.reason, error.hint) from error
 
 
+_CONVOLUTION = (
+    *("num_output", "bias_term", "group", "axis", "force_nd_im2col", "dilation", "engine"),
+    *("kernel_size", "kernel_h", "kernel_w", "stride", "stride_h", "stride_w"),
+    *("pad", "pad_h", "pad_w", "weight_filler", "bias_filler"),
+)
+
+
 def _convolution(network: Network, layer: Layer, inputs: list[str]) -> str:
     said = layer.message.message("convolution_param")
-    said.allow(
-        *("num_output", "bias_term", "group", "axis", "force_nd_im2col", "dilation", "engine"),
-        *("kernel_size", "kernel_h", "kernel_w", "stride", "stride_h", "stride_w"),
-        *("pad", "pad_h", "pad_w", "weight_filler", "bias_filler"),
-    )
-    _only(said, "axis", 1)
+    said.allow(*_CONVOLUTION)
+    only(said, "axis", 1)
     shape = network.builder.shape(inputs[0])
     channels = shape[1] if len(shape) == 4 else 0
     outputs = said.integer("num_output", 0)
@@ -301,7 +279,7 @@ def _convolution(network: Network, layer: Layer, inputs: list[str]) -> str:
                 CORRECT,
             )
         groups = channels
-    window = Window(*_axes(said))
+    window = Window(*window_axes(said))
     if outputs < 1 or groups < 1 or channels % groups or outputs % groups:
         raise said.wrong(
             f"layer '{layer.name}' makes {outputs} maps in {groups} groups of {channels} channels",
@@ -315,39 +293,46 @@ def _convolution(network: Network, layer: Layer, inputs: list[str]) -> str:
     )
 
 
-def _axes(said: Message) -> tuple[Axis, Axis]:
-    """Read rows and columns of a convolution's window, in each of Caffe's ways to say it."""
-    kernels = _pair(said, "kernel_size", "kernel", None)
-    strides = _pair(said, "stride", "stride", 1)
-    pads = _pair(said, "pad", "pad", 0)
-    dilations = _numbers(said, "dilation", 1)
-    rows, columns = (
-        Axis(kernel, stride, pad, pad, dilation)
-        for kernel, stride, pad, dilation in zip(kernels, strides, pads, dilations, strict=True)
+def _deconvolution(network: Network, layer: Layer, inputs: list[str]) -> str:
+    said = layer.message.message("convolution_param")
+    said.allow(*_CONVOLUTION)
+    only(said, "axis", 1)
+    channels = channels_of(network, layer, inputs[0])
+    outputs, groups = said.integer("num_output", 0), said.integer("group", 1)
+    window = Window(*window_axes(said))
+    if min(outputs, groups) < 1 or channels % groups or outputs % groups:
+        raise said.wrong(
+            f"layer '{layer.name}' makes {outputs} maps in {groups} groups of {channels} channels",
+            CORRECT,
+        )
+    kernel = (channels, outputs // groups, window.rows.kernel, window.columns.kernel)
+    biased = said.flag("bias_term", True)
+    made = None if layer.name in network.blobs else _bilinear(said, kernel)
+    if made is None:
+        made, *bias = network.weights(layer, *([kernel, (outputs,)] if biased else [kernel]))
+    else:
+        bias = []
+    return network.builder.conv_transpose(
+        layer.name, inputs[0], made, bias[0] if bias else None, window, groups
     )
-    return rows, columns
 
 
-def _pair(said: Message, name: str, prefix: str, default: int | None) -> tuple[int, int]:
-    """Read (rows, columns): one number for both or a list of two, or else ``_h`` and ``_w``."""
-    row, column = f"{prefix}_h", f"{prefix}_w"
-    if not said.has(row) and not said.has(column):
-        return _numbers(said, name, default)
-    if said.has(name):
-        raise said.wrong(f"'{said.name}' says both '{name}' and '{row}' or '{column}'", CORRECT)
-    if prefix != "pad" and not (said.has(row) and said.has(column)):
-        raise said.wrong(f"'{said.name}' says only one of '{row}' and '{column}'", CORRECT)
-    return said.integer(row, 0), said.integer(column, 0)
+def _bilinear(said: Message, shape: tuple[int, ...]) -> Float32 | None:
+    """Make the weights that enlarge a map bilinearly, where the file says that they are that.
 
-
-def _numbers(said: Message, name: str, default: int | None) -> tuple[int, int]:
-    found = said.integers(name)
-    if len(found) > 2 or (not found and default is None):
-        raise said.wrong(f"'{said.name}' says '{name}' {len(found)} times", "say it once or twice")
-    if not found:
-        assert default is not None
-        return default, default
-    return found[0], found[-1]
+    They are in no caffemodel where a network was put together without a training.
+    """
+    filler = said.message("weight_filler")
+    filler.allow("type", "value", "std", "min", "max", "mean", "sparse", "variance_norm")
+    if filler.text("type", "constant") != "bilinear":
+        return None
+    side = shape[-1]
+    if shape[-2] != side or math.prod(shape) > MAX_ELEMENTS:
+        raise said.wrong(f"the filler 'bilinear' makes no weights {shape}", CORRECT)
+    factor = (side + 1) // 2
+    middle = (2 * factor - 1 - factor % 2) / (2 * factor)
+    line = 1 - np.abs(np.arange(side) / factor - middle)
+    return np.broadcast_to(np.outer(line, line), shape).astype(np.float32)
 
 
 def _pooling(network: Network, layer: Layer, inputs: list[str]) -> str:
@@ -362,12 +347,12 @@ def _pooling(network: Network, layer: Layer, inputs: list[str]) -> str:
         raise said.wrong(f"layer '{layer.name}' pools by '{kind}', not MAX or AVE", BY_ONNX)
     largest = kind in ("MAX", "0")
     builder, name, x = network.builder, layer.name, inputs[0]
-    strides, pads = _pair(said, "stride", "stride", 1), _pair(said, "pad", "pad", 0)
+    strides, pads = pair(said, "stride", "stride", 1), pair(said, "pad", "pad", 0)
     if said.flag("global_pooling", False):
         if strides != (1, 1) or pads != (0, 0) or said.has("kernel_size") or said.has("kernel_h"):
             raise said.wrong(f"layer '{name}' pools all of its map, and yet by a window", CORRECT)
         return builder.global_pool(name, x, "max" if largest else "average")
-    kernels = _pair(said, "kernel_size", "kernel", None)
+    kernels = pair(said, "kernel_size", "kernel", None)
     shape = builder.shape(x)
     if len(shape) != 4:
         raise said.wrong(f"layer '{name}' pools a value of shape {shape}", CORRECT)
@@ -430,7 +415,7 @@ def _batch_norm(network: Network, layer: Layer, inputs: list[str]) -> str:
             f"layer '{layer.name}' takes the statistics of its batch",
             "set use_global_stats: true",
         )
-    channels = _channels(network, layer, inputs[0])
+    channels = channels_of(network, layer, inputs[0])
     mean, variance, divisor = network.weights(layer, (channels,), (channels,), (1,))
     factor = np.float32(0) if divisor[0] == 0 else np.float32(1) / divisor[0]
     ones, zeros = np.ones(channels, np.float32), np.zeros(channels, np.float32)
@@ -443,12 +428,43 @@ def _batch_norm(network: Network, layer: Layer, inputs: list[str]) -> str:
 def _scale(network: Network, layer: Layer, inputs: list[str]) -> str:
     said = layer.message.message("scale_param")
     said.allow("axis", "num_axes", "filler", "bias_term", "bias_filler")
-    _only(said, "axis", 1)
-    _only(said, "num_axes", 1)
-    channels = _channels(network, layer, inputs[0])
-    shapes = [(channels,), (channels,)] if said.flag("bias_term", False) else [(channels,)]
+    builder, x, biased = network.builder, inputs[0], said.flag("bias_term", False)
+    channels = channels_of(network, layer, x)
+    if len(inputs) == 2:
+        x = _scale_by(network, layer, said, *inputs)
+        if not biased:
+            return x
+        only(said, "axis", 1)
+        return builder.scale(layer.name, x, None, network.weights(layer, (channels,))[0])
+    only(said, "axis", 1)
+    only(said, "num_axes", 1)
+    shapes = [(channels,), (channels,)] if biased else [(channels,)]
     factor, *offset = network.weights(layer, *shapes)
-    return network.builder.scale(layer.name, inputs[0], factor, offset[0] if offset else None)
+    return builder.scale(layer.name, x, factor, offset[0] if offset else None)
+
+
+def _scale_by(network: Network, layer: Layer, said: Message, x: str, factor: str) -> str:
+    """Multiply by a second value, whose axes are those of the first from an axis on."""
+    builder = network.builder
+    shape, other = builder.shape(x), builder.shape(factor)
+    axis = axis_of(said, "axis", 1, len(shape))
+    if shape[axis : axis + len(other)] != other:
+        raise said.wrong(f"layer '{layer.name}' scales {shape} by {other} from {axis}", CORRECT)
+    sides = (*[1] * axis, *other, *[1] * (len(shape) - axis - len(other)))
+    if sides != other:
+        factor = builder.reshape(f"{layer.name}/factor", factor, sides)
+    return builder.spread("Mul", layer.name, x, factor)
+
+
+def _folded_norm(network: Network, layer: Layer, inputs: list[str]) -> str:
+    """Add SegNet's BN of a network that is done: a factor and an offset a channel."""
+    said = layer.message.message("bn_param")
+    said.allow("bn_mode", "scale_filler", "shift_filler")
+    if said.word("bn_mode", "LEARN") not in ("INFERENCE", "1"):
+        raise said.wrong(f"layer '{layer.name}' takes the statistics of its batch", BY_ONNX)
+    channels = channels_of(network, layer, inputs[0])
+    factor, offset = network.weights(layer, (channels,), (channels,))
+    return network.builder.scale(layer.name, inputs[0], factor, offset)
 
 
 def _relu(network: Network, layer: Layer, inputs: list[str]) -> str:
@@ -486,16 +502,17 @@ def _eltwise(network: Network, layer: Layer, inputs: list[str]) -> str:
     said = layer.message.message("eltwise_param")
     said.allow("operation", "coeff", "stable_prod_grad")
     operation = said.word("operation", "SUM")
-    if operation not in ("SUM", "PROD", "0", "1"):
+    if operation not in ("SUM", "PROD", "MAX", "0", "1", "2"):
         raise said.wrong(
-            f"layer '{layer.name}' combines by '{operation}', not SUM or PROD", BY_ONNX
+            f"layer '{layer.name}' combines by '{operation}', not SUM, PROD or MAX", BY_ONNX
         )
-    product = operation in ("PROD", "0")
+    kinds: dict[str, Arithmetic] = {"PROD": "Mul", "0": "Mul", "MAX": "Max", "2": "Max"}
+    kind = kinds.get(operation, "Add")
     coefficients = said.reals("coeff")
-    if coefficients and (product or len(coefficients) != len(inputs)):
+    if coefficients and (kind != "Add" or len(coefficients) != len(inputs)):
         raise said.wrong(
             f"layer '{layer.name}' has {len(coefficients)} coefficients for {len(inputs)} bottoms "
-            f"in a {'PROD' if product else 'SUM'}",
+            f"in a {operation}",
             CORRECT,
         )
     builder = network.builder
@@ -507,7 +524,7 @@ def _eltwise(network: Network, layer: Layer, inputs: list[str]) -> str:
         values.append(builder.multiply(f"{layer.name}/coeff", value, coefficient))
     result = values[0]
     for value in values[1:]:
-        result = builder.elementwise("Mul" if product else "Add", layer.name, result, value)
+        result = builder.elementwise(kind, layer.name, result, value)
     return result
 
 
@@ -526,7 +543,7 @@ def _reshape(network: Network, layer: Layer, inputs: list[str]) -> str:
     dims = said.message("shape")
     dims.allow("dim")
     before = network.builder.shape(inputs[0])
-    first = _axis(said, "axis", 0, len(before) + 1)
+    first = axis_of(said, "axis", 0, len(before) + 1)
     count = said.integer("num_axes", -1)
     last = len(before) if count == -1 else first + count
     if not first <= last <= len(before):
@@ -549,8 +566,8 @@ def _flatten(network: Network, layer: Layer, inputs: list[str]) -> str:
     said = layer.message.message("flatten_param")
     said.allow("axis", "end_axis")
     shape = network.builder.shape(inputs[0])
-    first = _axis(said, "axis", 1, len(shape))
-    last = _axis(said, "end_axis", -1, len(shape))
+    first = axis_of(said, "axis", 1, len(shape))
+    last = axis_of(said, "end_axis", -1, len(shape))
     if last < first:
         raise said.wrong(f"flattens from axis {first} to axis {last}", CORRECT)
     flat = math.prod(shape[first : last + 1])
@@ -559,40 +576,42 @@ def _flatten(network: Network, layer: Layer, inputs: list[str]) -> str:
     )
 
 
-def _axis(said: Message, name: str, default: int, rank: int) -> int:
-    """Read an axis of a value, a negative one counted from the end."""
-    axis = said.integer(name, default)
-    if not -rank <= axis < rank:
-        raise said.wrong(f"'{name}' is {axis}, where there are {rank} axes", CORRECT)
-    return axis % rank
-
-
 def _inner_product(network: Network, layer: Layer, inputs: list[str]) -> str:
     said = layer.message.message("inner_product_param")
     said.allow("num_output", "bias_term", "weight_filler", "bias_filler", "axis", "transpose")
-    _only(said, "axis", 1)
-    shape = network.builder.shape(inputs[0])
-    length, outputs = math.prod(shape[1:]), said.integer("num_output", 0)
-    if outputs < 1 or shape[0] != 1:
+    builder, name = network.builder, layer.name
+    shape = builder.shape(inputs[0])
+    axis = axis_of(said, "axis", 1, len(shape))
+    length, outputs = math.prod(shape[axis:]), said.integer("num_output", 0)
+    if outputs < 1 or axis == 0:
         raise said.wrong(
-            f"layer '{layer.name}' makes {outputs} numbers of a value of shape {shape}", CORRECT
+            f"layer '{name}' makes {outputs} numbers of a value of shape {shape}", CORRECT
         )
     transposed = said.flag("transpose", False)
     matrix = (length, outputs) if transposed else (outputs, length)
     shapes = [matrix, (outputs,)] if said.flag("bias_term", True) else [matrix]
     weight, *bias = network.weights(layer, *shapes)
-    x = inputs[0]
-    if len(shape) != 2:
-        x = network.builder.reshape(f"{layer.name}/flatten", x, (1, length))
-    return network.builder.inner_product(
-        layer.name, x, weight.T if transposed else weight, bias[0] if bias else None
-    )
+    weight = weight.T if transposed else weight
+    x, rows = inputs[0], math.prod(shape[:axis])
+    if rows == 1:
+        if len(shape) != 2:
+            x = builder.reshape(f"{name}/flatten", x, (1, length))
+        made = builder.inner_product(name, x, weight, bias[0] if bias else None)
+    else:
+        if shape != (1, rows, length):
+            x = builder.reshape(f"{name}/rows", x, (1, rows, length))
+        made = builder.matmul(name, x, weight.T[None])
+        if bias:
+            offset = builder.constant(f"{name}.bias", bias[0].reshape(1, 1, -1))
+            made = builder.spread("Add", f"{name}/sum", made, offset)
+    whole = (*shape[:axis], outputs)
+    return made if builder.shape(made) == whole else builder.reshape(f"{name}/shape", made, whole)
 
 
 def _upsample(network: Network, layer: Layer, inputs: list[str]) -> str:
     said = layer.message.message("upsample_param")
     said.allow("scale", "scale_h", "scale_w")
-    rows, columns = _pair(said, "scale", "scale", None)
+    rows, columns = pair(said, "scale", "scale", None)
     return network.builder.upsample(layer.name, inputs[0], rows, columns)
 
 
@@ -601,31 +620,16 @@ def _same(network: Network, layer: Layer, inputs: list[str]) -> str:
     return inputs[0]
 
 
-@dataclass(frozen=True)
-class Rule:
-    """How a type of layer is added.
-
-    Args:
-        add: Adds it and gives the name of its value.
-        parameters: Its own members.
-        min_bottoms: The fewest bottoms it takes.
-        max_bottoms: The most bottoms it takes.
-    """
-
-    add: Callable[[Network, Layer, list[str]], str]
-    parameters: tuple[str, ...] = ()
-    min_bottoms: int = 1
-    max_bottoms: int = 1
-
-
-MANY = 1 << 10
-
-_LAYERS = {
+_LAYERS: dict[str, Rule] = {
+    **FUNCTIONS,
+    **SSD,
+    "BN": Rule(_folded_norm, ("bn_param",)),
     "BatchNorm": Rule(_batch_norm, ("batch_norm_param",)),
     "Concat": Rule(_concat, ("concat_param",), 1, MANY),
     "Convolution": Rule(_convolution, ("convolution_param",)),
     "ConvolutionDepthwise": Rule(_convolution, ("convolution_param",)),
     "DepthwiseConvolution": Rule(_convolution, ("convolution_param",)),
+    "Deconvolution": Rule(_deconvolution, ("convolution_param",)),
     "Dropout": Rule(_same, ("dropout_param",)),
     "Eltwise": Rule(_eltwise, ("eltwise_param",), 2, MANY),
     "Flatten": Rule(_flatten, ("flatten_param",)),
@@ -635,26 +639,10 @@ _LAYERS = {
     "ReLU": Rule(_relu, ("relu_param",)),
     "ReLU6": Rule(_relu6),
     "Reshape": Rule(_reshape, ("reshape_param",)),
-    "Scale": Rule(_scale, ("scale_param",)),
+    "Scale": Rule(_scale, ("scale_param",), 1, 2),
     "Sigmoid": Rule(_sigmoid, ("sigmoid_param",)),
     "Softmax": Rule(_softmax, ("softmax_param",)),
-    "Split": Rule(_same),
+    "Split": Rule(_same, max_tops=MANY),
     "Upsample": Rule(_upsample, ("upsample_param",)),
 }
 """The layers that are known."""
-
-
-def _channels(network: Network, layer: Layer, value: str) -> int:
-    shape = network.builder.shape(value)
-    if len(shape) < 2:
-        raise layer.message.wrong(
-            f"layer '{layer.name}' works on the channels of a value of shape {shape}", CORRECT
-        )
-    return shape[1]
-
-
-def _only(said: Message, name: str, known: int) -> None:
-    """Check that a member says only what is Caffe's default."""
-    value = said.integer(name, known)
-    if value != known:
-        raise said.wrong(f"'{name}' is {value}, where Tatami knows {known}", BY_ONNX)

@@ -24,6 +24,7 @@ from tatami.errors import TatamiError
 from tatami.importers.caffe import read_caffe
 from tatami.importers.caffemodel import read_caffemodel
 from tatami.importers.imported import Imported
+from tatami.rules.decoding import candidates
 from tatami.types import Size
 
 RNG = np.random.default_rng(0)
@@ -88,6 +89,11 @@ def imported(tmp_path: Path) -> Callable[..., Imported]:
 def layer(kind: str, said: str = "", bottoms: str = "data", top: str = "y") -> str:
     names = "".join(f'bottom: "{name}" ' for name in bottoms.split())
     return f'layer {{ name: "{top}" type: "{kind}" {names} top: "{top}" {said} }}\n'
+
+
+def tops(names: str, text: str) -> str:
+    """The layer with these tops in place of its one."""
+    return re.sub('top: "[^"]*"', " ".join(f'top: "{name}"' for name in names), text)
 
 
 # Whole networks
@@ -176,6 +182,42 @@ def test_depthwise_convolution(kind, group, imported, run_model):
     found = run_model(imported(layer(kind, said), {"y": [weight]}).model, images)["y"]
     expected = F.conv2d(torch.from_numpy(images), torch.from_numpy(weight), groups=3)
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("said", "groups", "more"),
+    [
+        ("kernel_size: 4 stride: 2 pad: 1", 1, {"stride": 2, "padding": 1}),
+        ("kernel_size: 4 stride: 2 pad: 1 group: 3", 3, {"stride": 2, "padding": 1}),
+        ("kernel_h: 2 kernel_w: 3 dilation: 2", 1, {"dilation": 2}),
+        ("kernel_size: 2 stride: 3 bias_term: false", 1, {"stride": 3}),
+    ],
+)
+def test_deconvolution(said, groups, more, imported, run_model):
+    kernel = (2, 3) if "kernel_h" in said else (int(said[13]),) * 2
+    weight, bias = reals(3, 6 // groups, *kernel), reals(6)
+    blobs = [weight] if "false" in said else [weight, bias]
+    text = layer("Deconvolution", f"convolution_param {{ num_output: 6 {said} }}")
+    expected = F.conv_transpose2d(T, *map(torch.from_numpy, blobs), groups=groups, **more)
+    found = run_model(imported(text, {"y": blobs}).model, X)["y"]
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_a_deconvolution_that_enlarges_needs_no_weights_in_the_file(factor, imported, run_model):
+    """As Caffe's BilinearFiller is used: far from the edges it is bilinear interpolation."""
+    kernel, pad = 2 * factor - factor % 2, (factor - 1 + 1) // 2
+    said = (
+        f"num_output: 3 group: 3 kernel_size: {kernel} stride: {factor} pad: {pad} "
+        'bias_term: false weight_filler { type: "bilinear" }'
+    )
+    text = layer("Deconvolution", f"convolution_param {{ {said} }}")
+    found = run_model(imported(text, {"other": [reals(1)]}).model, X)["y"]
+    expected = F.interpolate(T, scale_factor=factor, mode="bilinear").numpy()
+    middle = (..., slice(factor, -factor), slice(factor, -factor))
+    shift = expected.shape[-1] - found.shape[-1]
+    assert shift == 0
+    np.testing.assert_allclose(found[middle], expected[middle], rtol=1e-4, atol=1e-4)
 
 
 @st.composite
@@ -308,6 +350,130 @@ MATRIX, OFFSET = reals(7, 297), reals(7)
             {},
             F.interpolate(T, scale_factor=2, mode="nearest"),
         ),
+        (layer("Eltwise", "eltwise_param { operation: MAX }", "data data"), {}, T),
+        (layer("AbsVal"), {}, T.abs()),
+        (layer("TanH"), {}, T.tanh()),
+        (layer("BNLL"), {}, F.softplus(T)),
+        (layer("Mish"), {}, F.mish(T)),
+        (layer("Swish"), {}, F.silu(T)),
+        (layer("Swish", "swish_param { beta: 0.5 }"), {}, T * torch.sigmoid(T / 2)),
+        (layer("ELU", "elu_param { alpha: 0.7 }"), {}, F.elu(T, 0.7)),
+        (layer("Clip", "clip_param { min: -0.5 max: 0.25 }"), {}, T.clip(-0.5, 0.25)),
+        (layer("Power", "power_param { power: 2 scale: 0.5 shift: 1 }"), {}, (T / 2 + 1) ** 2),
+        (layer("Exp", "exp_param { base: 2 scale: 0.5 shift: 1 }"), {}, 2 ** (T / 2 + 1)),
+        (layer("Exp"), {}, T.exp()),
+        (
+            layer("AbsVal", top="a") + layer("Log", "log_param { base: 10 shift: 1 }", "a"),
+            {},
+            torch.log10(T.abs() + 1),
+        ),
+        (layer("PReLU"), {"y": [OFFSET[:3]]}, F.prelu(T, torch.from_numpy(OFFSET[:3]))),
+        (
+            layer("PReLU", "prelu_param { channel_shared: true }"),
+            {"y": [OFFSET[:1]]},
+            F.prelu(T, torch.from_numpy(OFFSET[:1])),
+        ),
+        (layer("Bias"), {"y": [OFFSET[:3]]}, T + torch.from_numpy(OFFSET[:3])[:, None, None]),
+        (
+            layer("BN", "bn_param { bn_mode: INFERENCE }"),
+            {"y": [OFFSET[:3], OFFSET[3:6]]},
+            T * torch.from_numpy(OFFSET[:3])[:, None, None]
+            + torch.from_numpy(OFFSET[3:6])[:, None, None],
+        ),
+        (layer("Reduction", "reduction_param { axis: 1 coeff: 2 }"), {}, 2 * T.sum((1, 2, 3))),
+        (
+            layer("Reduction", "reduction_param { axis: 2 operation: MEAN }"),
+            {},
+            T.mean((2, 3)),
+        ),
+        (layer("Reduction", "reduction_param { axis: 3 operation: ASUM }"), {}, T.abs().sum(3)),
+        (layer("Reduction", "reduction_param { axis: 3 operation: 3 }"), {}, (T * T).sum(3)),
+        (layer("Tile", "tile_param { axis: 1 tiles: 3 }"), {}, T.repeat(1, 3, 1, 1)),
+        (layer("MVN", "mvn_param { eps: 1e-9 }"), {}, F.instance_norm(T, eps=1e-12)),
+        (
+            layer("MVN", "mvn_param { across_channels: true normalize_variance: false }"),
+            {},
+            T - T.mean(),
+        ),
+        (layer("LRN"), {}, F.local_response_norm(T, 5, 1.0, 0.75, 1.0)),
+        (
+            layer("LRN", "lrn_param { local_size: 3 alpha: 0.2 beta: 0.5 k: 2 }"),
+            {},
+            F.local_response_norm(T, 3, 0.2, 0.5, 2.0),
+        ),
+        (
+            layer("LRN", "lrn_param { local_size: 3 beta: 2 norm_region: WITHIN_CHANNEL }"),
+            {},
+            T / (1 + F.avg_pool2d(T * T, 3, 1, 1)) ** 2,
+        ),
+        (
+            layer("Normalize", "norm_param { across_spatial: false channel_shared: false }"),
+            {"y": [OFFSET[:3]]},
+            F.normalize(T, dim=1) * torch.from_numpy(OFFSET[:3])[:, None, None],
+        ),
+        (layer("Normalize"), {"y": [OFFSET[:1]]}, T / T.norm() * float(OFFSET[0])),
+        (
+            layer("Interp", "interp_param { height: 5 width: 21 }"),
+            {},
+            F.interpolate(T, (5, 21), mode="bilinear", align_corners=True),
+        ),
+        (
+            layer("Interp", "interp_param { shrink_factor: 2 }"),
+            {},
+            F.interpolate(T, (5, 6), mode="bilinear", align_corners=True),
+        ),
+        (
+            layer("Interp", "interp_param { zoom_factor: 2 }"),
+            {},
+            F.interpolate(T, (17, 21), mode="bilinear", align_corners=True),
+        ),
+        (
+            layer("Pooling", "pooling_param { kernel_size: 3 }", top="p")
+            + layer("Crop", "crop_param { axis: 2 offset: 1 offset: 2 }", "data p"),
+            {},
+            T[:, :, 1:8, 2:11],
+        ),
+        (
+            tops("uv", layer("Slice", "slice_param { axis: 3 slice_point: 4 }"))
+            + layer("Concat", "concat_param { axis: 3 }", "v u"),
+            {},
+            torch.cat([T[..., 4:], T[..., :4]], 3),
+        ),
+        (
+            tops("uvw", layer("Slice")) + layer("Concat", "", "w u v"),
+            {},
+            T[:, [2, 0, 1]],
+        ),
+        (
+            layer("Concat", "", "data data", "c")
+            + layer("ShuffleChannel", "shuffle_channel_param { group: 2 }", "c"),
+            {},
+            T[:, [0, 0, 1, 1, 2, 2]],
+        ),
+        (
+            layer("Pooling", "pooling_param { pool: AVE global_pooling: true }", top="p")
+            + layer("TanH", top="t")
+            + layer("Axpy", "", "p data t"),
+            {},
+            T.mean((2, 3), keepdim=True) * T + T.tanh(),
+        ),
+        (
+            layer("Pooling", "pooling_param { pool: AVE global_pooling: true }", top="p")
+            + layer("Flatten", "", "p", "f")
+            + layer("Scale", "scale_param { axis: 0 }", "data f"),
+            {},
+            T.mean((2, 3), keepdim=True) * T,
+        ),
+        (
+            layer("InnerProduct", "inner_product_param { num_output: 7 axis: 2 }"),
+            {"y": [MATRIX[:, :99], OFFSET]},
+            T.flatten(2) @ torch.from_numpy(MATRIX[:, :99].T) + torch.from_numpy(OFFSET),
+        ),
+        (
+            layer("InnerProduct", "inner_product_param { num_output: 7 axis: -1 }"),
+            {"y": [MATRIX[:, :11], OFFSET]},
+            T @ torch.from_numpy(MATRIX[:, :11].T) + torch.from_numpy(OFFSET),
+        ),
         (layer("Scale"), {"y": [OFFSET[:3]]}, T * torch.from_numpy(OFFSET[:3])[:, None, None]),
         (
             layer("InnerProduct", "inner_product_param { num_output: 7 }"),
@@ -327,6 +493,179 @@ MATRIX, OFFSET = reals(7, 297), reals(7)
 def test_other_layers(text, blobs, expected, imported, run_model):
     found = run_model(imported(text, blobs).model, X)["y"]
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-4)
+
+
+# The end of an SSD
+
+SSD_INPUT = "1, 3, 32, 48"
+PRIORS = (
+    "min_size: 8.5 max_size: 12 aspect_ratio: 2 aspect_ratio: 1 variance: [0.1, 0.1, 0.2, 0.2]",
+    "min_size: 16 min_size: 20 max_size: 20 max_size: 30 aspect_ratio: 3 flip: false "
+    "variance: [0.1, 0.1, 0.2, 0.2] step: 16",
+)
+COUNTS = (4, 6)
+LAST = "num_classes: 3 code_type: CENTER_SIZE keep_top_k: 50 confidence_threshold: 0.2 "
+LAST += "nms_param { nms_threshold: 0.5 top_k: 400 }"
+
+
+def convolution(name: str, bottom: str, outputs: int, kernel: int, stride: int = 1) -> str:
+    said = f"num_output: {outputs} kernel_size: {kernel} stride: {stride}"
+    return layer("Convolution", f"convolution_param {{ {said} }}", bottom, name)
+
+
+def ssd(
+    priors: tuple[str, ...] = PRIORS,
+    last: str = LAST,
+    order: str = "[0, 2, 3, 1]",
+    axis: int = 2,
+    counts: tuple[int, ...] = COUNTS,
+) -> tuple[str, Blobs]:
+    """A detector as MobileNet-SSD's deploy.prototxt has it: two maps, of 2 classes."""
+    text, blobs = "", {}
+    bottom, channels = "data", 3
+    for index, (prior, count) in enumerate(zip(priors, counts, strict=True)):
+        text += convolution(
+            f"map{index}", bottom, 5, 8 if index == 0 else 2, 8 if index == 0 else 2
+        )
+        kernel = 8 if index == 0 else 2
+        blobs[f"map{index}"] = [reals(5, channels, kernel, kernel) / 9, reals(5)]
+        bottom, channels = f"map{index}", 5
+        for kind, depth in (("loc", 4), ("conf", 3)):
+            name = f"{kind}{index}"
+            text += convolution(name, bottom, count * depth, 1)
+            blobs[name] = [reals(count * depth, 5, 1, 1), reals(count * depth)]
+            text += layer("Permute", f"permute_param {{ order: {order} }}", name, f"{name}p")
+            text += layer("Flatten", "flatten_param { axis: 1 }", f"{name}p", f"{name}f")
+        text += layer(
+            "PriorBox", f"prior_box_param {{ {prior} }}", f"{bottom} data", f"prior{index}"
+        )
+    for kind in ("loc", "conf"):
+        text += layer("Concat", "concat_param { axis: 1 }", f"{kind}0f {kind}1f", kind)
+    text += layer("Concat", "concat_param { axis: 2 }", "prior0 prior1", "priors")
+    text += layer("Reshape", "reshape_param { shape { dim: [0, -1, 3] } }", "conf", "rows")
+    text += layer("Softmax", f"softmax_param {{ axis: {axis} }}", "rows", "sure")
+    text += layer("Flatten", "flatten_param { axis: 1 }", "sure", "flat")
+    text += layer(
+        "DetectionOutput", f"detection_output_param {{ {last} }}", "loc flat priors", "out"
+    )
+    return text, blobs
+
+
+def caffes_boxes(loc: np.ndarray, priors: np.ndarray, variances: list[float]) -> np.ndarray:
+    """DecodeBBox of bbox_util.cpp for CENTER_SIZE: corners as parts of the picture."""
+    sides = priors[:, 2:] - priors[:, :2]
+    middle = (priors[:, :2] + priors[:, 2:]) / 2
+    centers = variances[0] * loc[:, :2] * sides + middle
+    made = np.exp(variances[2] * loc[:, 2:]) * sides
+    return np.concatenate([centers - made / 2, centers + made / 2], 1)
+
+
+def caffes_priors(rows: int, columns: int, sides: list[tuple[float, float]], step) -> np.ndarray:
+    """PriorBoxLayer's loops, for a picture of 48x32."""
+    found = []
+    for row, column in np.ndindex(rows, columns):
+        x, y = (column + 0.5) * step[0], (row + 0.5) * step[1]
+        for w, h in sides:
+            found.append([(x - w / 2) / 48, (y - h / 2) / 32, (x + w / 2) / 48, (y + h / 2) / 32])
+    return np.array(found)
+
+
+def test_an_ssd_comes_in_as_its_maps_and_their_decoding(imported, run_model):
+    """What the file's last layers compute, written out as in Caffe, is what our rule computes."""
+    text, blobs = ssd()
+    found = imported(text, blobs, SSD_INPUT)
+    assert found.classes == ("class0", "class1")
+    assert found.notes == ()
+    decoding = found.decoding
+    assert decoding is not None
+    assert (decoding.kind, decoding.scores, decoding.variances) == ("ssd", "softmax", (0.1, 0.2))
+    assert (decoding.score_threshold, decoding.iou_threshold) == (0.2, 0.5)
+    assert decoding.max_detections == 50
+    assert "Softmax" not in {node.op_type for node in found.model.graph.node}
+    images = reals(1, 3, 32, 48)
+    maps = run_model(found.model, images)
+    assert list(maps) == ["boxes_0", "scores_0", "boxes_1", "scores_1"]
+    assert [value.shape for value in maps.values()] == [
+        (1, 16, 4, 6), (1, 12, 4, 6), (1, 24, 2, 3), (1, 18, 2, 3),
+    ]  # fmt: skip
+    # Sizes are whole numbers in Caffe: 8.5 is 8.
+    first = [(8, 8), (96**0.5,) * 2, (8 * 2**0.5, 8 / 2**0.5), (8 / 2**0.5, 8 * 2**0.5)]
+    second = [
+        (16, 16), (320**0.5,) * 2, (16 * 3**0.5, 16 / 3**0.5),
+        (20, 20), (600**0.5,) * 2, (20 * 3**0.5, 20 / 3**0.5),
+    ]  # fmt: skip
+    priors = np.concatenate(
+        [caffes_priors(4, 6, first, (8, 8)), caffes_priors(2, 3, second, (16, 16))]
+    )
+    rows = [
+        np.concatenate([maps[f"{kind}_{i}"].transpose(0, 2, 3, 1).reshape(-1, n) for i in (0, 1)])
+        for kind, n in (("boxes", 4), ("scores", 3))
+    ]
+    expected = caffes_boxes(rows[0].astype(np.float64), priors, [0.1, 0.1, 0.2, 0.2])
+    sure = torch.softmax(torch.from_numpy(rows[1]), 1).numpy()[:, 1:]
+    ours = candidates([value[0] for value in maps.values()], decoding, 0.0, 2)
+    corners = ours.xyxy / np.array([48, 32, 48, 32])
+    theirs = [
+        (float(sure[row, label]), *box, label)
+        for row, box in enumerate(expected)
+        for label in range(2)
+    ]
+    found_rows = [
+        (float(score), *box, int(label))
+        for score, box, label in zip(ours.scores, corners, ours.labels, strict=True)
+    ]
+    assert len(found_rows) == len(theirs) == 2 * (24 * 4 + 6 * 6)
+    key = lambda one: (one[-1], *np.round(one[1:5], 3))  # noqa: E731
+    np.testing.assert_allclose(
+        np.array(sorted(found_rows, key=key)), np.array(sorted(theirs, key=key)), atol=1e-4
+    )
+
+
+CORNERS = LAST.replace("CENTER_SIZE", "CORNER")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"last": CORNERS}, "'code_type'"),
+        ({"last": LAST.replace("num_classes: 3", "")}, "'num_classes' is 0"),
+        ({"last": LAST.replace("num_classes: 3", "num_classes: 4")}, "between it"),
+        ({"last": f"{LAST} share_location: false"}, "differ by class"),
+        ({"last": f"{LAST} background_label_id: 1"}, "not the first"),
+        ({"last": LAST.replace("top_k: 400", "eta: 0.9")}, "'eta' is not 1"),
+        ({"last": LAST.replace("0.2", "2")}, "'confidence_threshold' is 2"),
+        ({"order": "[0, 1, 2, 3]"}, "Transpose"),
+        ({"axis": 1}, "Softmax"),
+        ({"priors": (PRIORS[0], f"{PRIORS[1]} clip: true")}, "'clip' is true"),
+        ({"priors": (PRIORS[0], f"{PRIORS[1]} offset: 0")}, "'offset' is not 0.5"),
+        ({"priors": (PRIORS[0], PRIORS[1].replace("16 ", "0.5 "))}, "without a size"),
+        ({"priors": (PRIORS[0], PRIORS[1].replace("0.2, 0.2", "0.3, 0.3"))}, "variances"),
+        ({"priors": (PRIORS[0], PRIORS[1].replace("0.2, 0.2", "0.2, 0.3"))}, "has variances"),
+        ({"priors": (PRIORS[0], PRIORS[1].replace("max_size: 20 ", ""))}, "2 min_size and 1"),
+        ({"priors": (PRIORS[0], PRIORS[1].replace("step: 16", "step_h: 16"))}, "together"),
+        ({"counts": (4, 5)}, "are not those of 6 anchors"),
+    ],
+)
+def test_an_ssd_that_is_another_is_refused_with_its_line(change, says, imported, tmp_path):
+    text, blobs = ssd(**change)
+    with pytest.raises(TatamiError, match=re.escape(says)) as caught:
+        imported(text, blobs, SSD_INPUT)
+    assert caught.value.file == tmp_path / "net.prototxt"
+    assert caught.value.line is not None
+
+
+def test_anchors_that_nothing_takes_are_left_out_and_that_is_said(imported, run_model):
+    text = layer("ReLU") + layer("PriorBox", "prior_box_param { min_size: 4 }", "y data", "prior")
+    found = imported(text)
+    assert list(run_model(found.model, X)) == ["y"]
+    assert found.decoding is None
+    assert "anchors prior" in found.notes[0]
+
+
+def test_anchors_are_no_value_for_other_layers(imported):
+    text = layer("PriorBox", "prior_box_param { min_size: 4 }", "data data", "p")
+    with pytest.raises(TatamiError, match="takes anchors, 'p'"):
+        imported(text + layer("ReLU", bottoms="p"))
 
 
 def test_outputs_are_the_blobs_that_no_layer_takes(imported, run_model):
@@ -373,8 +712,26 @@ GOOD = {"y": [reals(2, 3, 1, 1), reals(2)]}
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (layer("PriorBox"), "type 'PriorBox'"),
-        (layer("Eltwise", "eltwise_param { operation: MAX }", "data data"), "by 'MAX'"),
+        (layer("Embed"), "type 'Embed'"),
+        (layer("Eltwise", "eltwise_param { operation: MIN }", "data data"), "by 'MIN'"),
+        (layer("Eltwise", "eltwise_param { operation: MAX coeff: 2 }", "data data"), "coeffi"),
+        (layer("Deconvolution", "convolution_param { kernel_size: 2 }"), "makes 0 maps"),
+        (layer("Power", "power_param { scale: 0 }"), "one number"),
+        (layer("Log", "log_param { base: 1 }"), "'base' is 1"),
+        (layer("Reduction", "reduction_param { operation: MAX axis: 1 }"), "'MAX'"),
+        (layer("Reduction"), "axis of the pictures"),
+        (layer("Crop", "crop_param { axis: 2 offset: 3 }", "data data"), "cuts 9 samples from 3"),
+        (
+            tops("uv", layer("Slice", "slice_param { slice_point: 3 }")),
+            "cuts 3 samples",
+        ),
+        (layer("ShuffleChannel", "shuffle_channel_param { group: 2 }"), "3 channels out of 2"),
+        (layer("LRN", "lrn_param { local_size: 4 }"), "not odd"),
+        (layer("Interp", "interp_param { height: 3 }"), "makes a map of 0x3"),
+        (layer("Interp", "interp_param { pad_beg: 1 }"), "'pad_beg' is 1"),
+        (layer("BN"), "statistics"),
+        (layer("Clip", "clip_param { min: 1 }"), "no max"),
+        (layer("Tile"), "0 times"),
         (layer("ReLU", "relu_param { negative_slop: 1 }"), "'negative_slop'"),
         (layer("ReLU", "pooling_param { }"), "'pooling_param'"),
         (layer("ReLU", "include { stage: 'x' }"), "'stage'"),
@@ -390,7 +747,7 @@ GOOD = {"y": [reals(2, 3, 1, 1), reals(2)]}
         (layer("Pooling", "pooling_param { kernel_size: 2 pad: 2 }"), "outside the map"),
         (layer("BatchNorm", "batch_norm_param { use_global_stats: false }"), "statistics"),
         (layer("Scale", "scale_param { axis: 2 }"), "'axis' is 2"),
-        (layer("Scale", bottoms="data data"), "2 bottoms"),
+        (layer("Scale", bottoms="data data"), "scales (1, 3, 9, 11)"),
         (layer("Permute", "permute_param { order: [0, 0] }"), "orders the axes"),
         (layer("Reshape", "reshape_param { shape { dim: [-1, -1] } }"), "more than once"),
         (layer("Reshape", "reshape_param { shape { dim: [1, 5] } }"), "makes"),
