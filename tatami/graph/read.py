@@ -13,6 +13,7 @@ from tatami.errors import TatamiError
 from tatami.graph.check import check_graph, check_operators, check_spec
 from tatami.graph.metadata import from_metadata
 from tatami.graph.network import Network
+from tatami.graph.passes.expand_functions import expand_functions
 from tatami.graph.passes.lift_constants import lift_constants
 
 MAX_BYTES = 1 << 30
@@ -76,6 +77,7 @@ def load(path: Path) -> onnx.ModelProto:
 
 
 def _check_kinds(proto: onnx.ModelProto) -> None:
+    expand_functions(proto)
     check_operators((node.domain, node.op_type) for node in proto.graph.node)
     _check_opset(proto)
 
