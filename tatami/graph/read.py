@@ -15,6 +15,7 @@ from tatami.graph.metadata import from_metadata
 from tatami.graph.network import Network
 from tatami.graph.passes.expand_functions import expand_functions
 from tatami.graph.passes.lift_constants import lift_constants
+from tatami.graph.shapes import infer_shapes
 
 MAX_BYTES = 1 << 30
 """The largest file, and the largest sum of external data, that is read."""
@@ -194,10 +195,11 @@ def network_of(proto: onnx.ModelProto) -> Network:
     if proto.graph.sparse_initializer:
         raise TatamiError("the network has sparse weights", hint="export it with dense weights")
     _check_sizes(proto)
+    _renew_groups(proto)
     del proto.graph.value_info[:]  # shapes that the file claims: they are found anew
     try:
         onnx.checker.check_model(proto)
-        proto, contradiction = _infer_shapes(proto)
+        proto, contradiction = infer_shapes(proto)
         entries = {entry.key: entry.value for entry in proto.metadata_props}
         model = ir.from_proto(proto)
     except (onnx.checker.ValidationError, ValueError, ir.serde.SerdeError) as error:
@@ -210,16 +212,16 @@ def network_of(proto: onnx.ModelProto) -> Network:
     return Network(model, spec)
 
 
-def _infer_shapes(proto: onnx.ModelProto) -> tuple[onnx.ModelProto, str | None]:
-    """Infer every shape that can be known; say why inference stopped, where it did."""
-    try:
-        strict = onnx.shape_inference.infer_shapes(
-            proto, check_type=True, strict_mode=True, data_prop=True
-        )
-    except onnx.shape_inference.InferenceError as error:
-        # The node where shapes stop is what the user must hear of: graph/check.py finds it.
-        return onnx.shape_inference.infer_shapes(proto), _first_line(error)
-    return strict, None
+def _renew_groups(proto: onnx.ModelProto) -> None:
+    """Raise sets 18 to 20 to 21 where groups are normalized: ONNX refuses these as deprecated.
+
+    Nothing else changed its meaning. A scale of each group stays: graph/operators/normalization.py
+    takes both.
+    """
+    if any(node.op_type == "GroupNormalization" for node in proto.graph.node):
+        for opset in proto.opset_import:
+            if opset.domain in ("", "ai.onnx") and 18 <= opset.version < 21:
+                opset.version = 21
 
 
 def _check_sizes(proto: onnx.ModelProto) -> None:

@@ -11,6 +11,7 @@ from tatami.ship.c.general import (
     elementwise,
     kinds,
     matrix,
+    normalization,
     pooling,
     reduction,
 )
@@ -22,6 +23,7 @@ FAMILIES = (
     convolution,
     elementwise,
     kinds,
+    normalization,
     pooling,
     reduction,
     matrix,
