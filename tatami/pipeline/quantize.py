@@ -24,6 +24,7 @@ from tatami.see.html import result_html
 from tatami.shrink.calibrate import METHODS, Method, observe
 from tatami.shrink.equalize import equalize as equalize_network
 from tatami.shrink.equalize import may_help
+from tatami.shrink.floats import Float, floats_of
 from tatami.shrink.quantize import Layer, measure, output_sqnr
 from tatami.shrink.quantize import quantize as quantize_network
 from tatami.tasks.structure import Part, Structure
@@ -85,6 +86,7 @@ class QuantizeResult:
         kept: Names of the layers that stayed float.
         skipped: How many problems of each accepted kind were left out of the set.
         tried: What equalization gains, where it was for this function to choose.
+        floats: The nodes with arithmetic that stay float, and why.
     """
 
     path: Path
@@ -94,6 +96,7 @@ class QuantizeResult:
     kept: tuple[str, ...]
     skipped: Mapping[str, int]
     tried: Tried | None = None
+    floats: tuple[Float, ...] = ()
 
     @property
     def worst(self) -> Layer | None:
@@ -108,11 +111,12 @@ class QuantizeResult:
             **{name: str(path) for name, path in self.more.items()},
             "pictures": self.pictures,
             "layers": [_finite(asdict(layer)) for layer in self.layers],
+            "floats": [asdict(each) for each in self.floats],
             **({} if self.tried is None else {"equalization": self.tried.to_json()}),
         }
 
     def tables(self) -> list[Table]:
-        """Lay out the layers; the worst is to be seen first."""
+        """Lay out the layers, of which the worst is to be seen first, and what stays float."""
         columns = (
             words("layer", flexible=True),
             words("kind"),
@@ -129,7 +133,12 @@ class QuantizeResult:
         )
         worst = self.worst
         strong = frozenset(place for place, layer in enumerate(self.layers) if layer is worst)
-        return [Table(columns, rows, strong=strong)]
+        layers = Table(columns, rows, strong=strong)
+        if not self.floats:
+            return [layers]
+        columns = (words("stays float", flexible=True), words("kind"), words("why", flexible=True))
+        floats = tuple((each.layer, each.operator, each.reason) for each in self.floats)
+        return [layers, Table(columns, floats)]
 
     def lines(self) -> list[str]:
         """Say what the numbers are, which layer is worst and what was written."""
@@ -234,11 +243,13 @@ def quantize(
             )
     note = f"{len(seen)} pictures {task.fingerprint(dataset)[:12]}"
     work = _Work(method, bias_correction, tuple(keep_float), note, structure)
-    layers, tried = work.quantize(parts, images, targets, equalize, progress)
+    done = work.quantize(parts, images, targets, equalize, progress)
     more = dict(zip((part.name for part in parts[1:]), targets[1:], strict=True))
     skipped = Counter(opened.skipped) + Counter({"unreadable-picture": unreadable})
     kept = tuple(keep_float)
-    return QuantizeResult(targets[0], more, len(seen), tuple(layers), kept, skipped, tried)
+    return QuantizeResult(
+        targets[0], more, len(seen), done.layers, kept, skipped, done.tried, done.floats
+    )
 
 
 def _quantize_bare(
@@ -255,8 +266,10 @@ def _quantize_bare(
     samples: list[Any] = list(samples_of(network, inputs, count))
     target = _beside(path) if out is None else Path(out)
     parts = [Part("", network, path)]
-    layers, tried = work.quantize(parts, [samples], [target], equalize, progress)
-    return QuantizeResult(target, {}, len(samples), tuple(layers), work.kept, {}, tried)
+    done = work.quantize(parts, [samples], [target], equalize, progress)
+    return QuantizeResult(
+        target, {}, len(samples), done.layers, work.kept, {}, done.tried, done.floats
+    )
 
 
 def _beside(file: Path) -> Path:
@@ -277,6 +290,15 @@ class _Made:
 
     sources: Sequence[Network]
     results: Sequence[Network]
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What quantization did: the noise of each layer, what equalization gains, what stays float."""
+
+    layers: tuple[Layer, ...]
+    tried: Tried | None
+    floats: tuple[Float, ...]
 
 
 @dataclass(frozen=True)
@@ -304,7 +326,7 @@ class _Work:
         targets: Sequence[Path],
         equalize: bool | None,
         progress: Progress,
-    ) -> tuple[list[Layer], Tried | None]:
+    ) -> _Done:
         """Calibrate, quantize, measure and write; choose whether to equalize where that is open.
 
         Raises:
@@ -317,13 +339,17 @@ class _Work:
             other = self._made(parts, inputs, True, progress)
             tried = _tried(parts, inputs, made, other)
             made = other if tried.helps else made
-        layers = []
+        layers: list[Layer] = []
+        floats: list[Float] = []
+        for part, result in zip(parts, made.results, strict=True):
+            with _naming(part.file):
+                floats += floats_of(result, self.kept)
         every = list(zip(made.sources, made.results, inputs, strict=True))
         for source, result, given in tracked(every, "Measuring", progress):
             layers += measure(source, result, given[:MEASURED])
         for result, target in zip(made.results, targets, strict=True):
             graph.write(result, target)
-        return layers, tried
+        return _Done(tuple(layers), tried, tuple(floats))
 
     def _made(
         self,

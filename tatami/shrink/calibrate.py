@@ -16,8 +16,8 @@ import numpy as np
 
 from tatami.errors import TatamiError
 from tatami.graph.network import Network
-from tatami.graph.run import values
-from tatami.types import Float32, Float64, Int64
+from tatami.graph.run import Given, values
+from tatami.types import Float64, Int64
 
 Method = Literal["minmax", "percentile", "mse"]
 METHODS: tuple[Method, ...] = ("minmax", "percentile", "mse")
@@ -36,7 +36,8 @@ class Observation:
         low: The smallest value, or 0.
         high: The largest value, or 0.
         counts: (BINS,) int64: a histogram between the two.
-        means: (channels,) float64: the mean of each channel, the first axis after the batch.
+        means: (channels,) float64: the mean of each channel, the first axis after the batch; (1,)
+            where there is none.
     """
 
     low: float
@@ -60,7 +61,7 @@ class Range:
 
 def observe(
     network: Network,
-    images: Iterable[Float32],
+    images: Iterable[Given],
     count: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Observation]:
@@ -70,12 +71,12 @@ def observe(
 
     Args:
         network: The float network.
-        images: Arrays (1, 3, H, W).
+        images: Arrays (1, 3, H, W); of a network with several inputs, a sequence of arrays each.
         count: How many there are, for ``progress``.
         progress: Called with (images done, images in all, both turns counted) after each.
 
     Returns:
-        An observation of every activation, by name.
+        An observation of every activation, by name: of values in float32 that are no single number.
 
     Raises:
         TatamiError: Where there is no picture, and where an activation is not finite.
@@ -90,6 +91,8 @@ def observe(
     for turn in range(2):
         for done, image in enumerate(pictures):
             for name, array in values(network, image).items():
+                if array.dtype != np.float32 or array.ndim == 0 or array.size == 0:
+                    continue  # indices, shapes and masks are no activations
                 if turn == 0:
                     low[name] = min(low.get(name, 0.0), float(array.min()))
                     high[name] = max(high.get(name, 0.0), float(array.max()))
@@ -99,7 +102,7 @@ def observe(
                             hint="train again with a lower learning rate",
                         )
                     axes = tuple(axis for axis in range(array.ndim) if axis != 1)
-                    mean = array.mean(axis=axes, dtype=np.float64)
+                    mean = np.atleast_1d(array.mean(axis=axes, dtype=np.float64))
                     sums[name] = sums.get(name, np.zeros_like(mean)) + mean
                 else:
                     width = max(high[name] - low[name], 1e-30)

@@ -25,7 +25,7 @@ from tatami.graph.network import Network
 from tatami.graph.operators.row import Role
 from tatami.graph.operators.table import OPERATORS
 from tatami.graph.passes.drop_identity import drop_identity, drop_unused
-from tatami.graph.run import values
+from tatami.graph.run import Given, values
 from tatami.ops.fixed_point import MAX_SUM, sum_bounds
 from tatami.shrink.calibrate import Method, Observation, Range, choose_range, merge
 from tatami.shrink.choose import choose, role_of
@@ -131,13 +131,13 @@ def quantize(
     return Network(model, spec)
 
 
-def measure(network: Network, quantized: Network, images: Iterable[Float32]) -> list[Layer]:
+def measure(network: Network, quantized: Network, images: Iterable[Given]) -> list[Layer]:
     """Measure the signal to noise ratio of every layer with weights, in order.
 
     Args:
         network: The float network.
         quantized: What ``quantize`` made of it.
-        images: Arrays (1, 3, H, W).
+        images: Arrays (1, 3, H, W); of a network with several inputs, a sequence of arrays each.
     """
     signal: dict[str, float] = {}
     noise: dict[str, float] = {}
@@ -154,13 +154,13 @@ def measure(network: Network, quantized: Network, images: Iterable[Float32]) -> 
     ]
 
 
-def output_sqnr(network: Network, quantized: Network, images: Iterable[Float32]) -> float:
+def output_sqnr(network: Network, quantized: Network, images: Iterable[Given]) -> float:
     """Measure the signal to noise ratio of a whole network in dB, the mean over its outputs.
 
     Args:
         network: The float network.
         quantized: The same in 8 bits.
-        images: Arrays (1, 3, H, W).
+        images: Arrays (1, 3, H, W); of a network with several inputs, a sequence of arrays each.
     """
     outputs = [str(output.name) for output in network.graph.outputs]
     twins = [str(output.name) for output in quantized.graph.outputs]
