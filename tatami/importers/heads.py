@@ -1,18 +1,20 @@
-"""The raw maps behind an SSD's outputs: a file that joins them is cut where they are made.
+"""The raw maps behind a detector's outputs: a file that joins them is cut where they are made.
 
-Exporters flatten the map of every head, (1, A * k, rows, columns) to (1, rows * columns * A, k),
-join those of all feature maps and take softmax. Tatami's decoding reads the maps themselves.
+Exporters of SSDs flatten the map of every head, (1, A * k, rows, columns) to (1, rows * columns * A, k),
+join those of all feature maps and take softmax; those of YOLO and of detectors without anchors
+write the whole decoding into the file. Tatami's decoding reads the maps themselves.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import onnx
 from onnx import helper
 
 from tatami.errors import TatamiError
-from tatami.types import Decoding
+from tatami.types import AnchorGrid, Decoding
 
 _MOVES = ("Softmax", "Sigmoid", "Reshape", "Flatten", "Transpose", "Identity", "Squeeze")
 
@@ -36,13 +38,11 @@ def cut_at_heads(model: onnx.ModelProto, decoding: Decoding, classes: int) -> on
     outputs = [value.name for value in model.graph.output]
     if len(outputs) == len(expected) and all(len(shapes[name]) == 4 for name in outputs):
         return model
+    if decoding.kind != "ssd":
+        return with_outputs(model, _by_shape(model, shapes, expected), shapes)
     makers = {name: node for node in model.graph.node for name in node.output}
     found = [_heads(name, makers) for name in outputs]
-    if (
-        decoding.kind != "ssd"
-        or len(found) != 2
-        or {len(one) for one in found} != {len(decoding.grids)}
-    ):
+    if len(found) != 2 or {len(one) for one in found} != {len(decoding.grids)}:
         raise TatamiError(
             f"behind the outputs {', '.join(outputs)} lie {' and '.join(map(str, map(len, found)))}"
             f" maps, where the decoding asks for {len(expected)}",
@@ -58,6 +58,50 @@ def cut_at_heads(model: onnx.ModelProto, decoding: Decoding, classes: int) -> on
                 hint="correct the anchors or the classes of the spec",
             )
     return with_outputs(model, maps, shapes)
+
+
+_READS_HEADS = (*_MOVES, "Concat", "Split", "Slice", "Unsqueeze", "Exp", "Gather")
+
+
+def _by_shape(
+    model: onnx.ModelProto,
+    shapes: dict[str, tuple[int, ...]],
+    expected: Sequence[tuple[AnchorGrid, int]],
+) -> list[str]:
+    """Find the raw maps of heads that the file decodes itself, by their channels and their sides.
+
+    A head is the last convolution on its way: nothing that computes on maps reads it.
+    """
+    readers: dict[str, list[str]] = {}
+    for node in model.graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node.op_type)
+    outputs = {value.name for value in model.graph.output}
+    heads = [
+        node.output[0]
+        for node in model.graph.node
+        if node.op_type == "Conv"
+        and len(shapes[node.output[0]]) == 4
+        and (node.output[0] in outputs or readers.get(node.output[0]))
+        and set(readers.get(node.output[0], [])) <= set(_READS_HEADS)
+    ]
+    image = shapes[model.graph.input[0].name]
+    found: list[str] = []
+    for grid, channels in expected:
+        sides = [
+            math.ceil(side / stride - 1e-3)
+            for side, stride in zip(image[2:], (grid.stride[1], grid.stride[0]), strict=True)
+        ]
+        wanted = (channels, *sides)
+        fits = [name for name in heads if shapes[name][1:] == wanted and name not in found]
+        if not fits:
+            there = ", ".join(str(shapes[name][1:]) for name in heads[:12]) or "none"
+            raise TatamiError(
+                f"no head has {wanted} channels, rows and columns; the heads are {there}",
+                hint="correct the grids, the classes or the bins of the spec",
+            )
+        found.append(fits[0])
+    return found
 
 
 def _heads(name: str, makers: dict[str, onnx.NodeProto]) -> list[str]:

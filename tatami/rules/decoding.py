@@ -23,6 +23,21 @@ emitted C program follows it step by step to the same bits:
    channel ``(K + 1) * a + k`` of the second the class numbers, the background's first.
    ``cx = (col + 0.5) * sx + tx * v * pw``, cy alike, ``w = pw * exp(min(tw * u, 8))``, h alike,
    (v, u) being ``variances``; ``score_k`` the score of the k-th number, of all K + 1.
+
+   YOLOv5: as YOLOv3, but ``w = pw * (2 * sigmoid(tw)) ** 2``, h alike; its e is 2.
+
+   Distances (FCOS, Tian et al. 2019, section 3.1; with B > 1 bins, Generalized Focal Loss, Li et
+   al. 2020, section 3, as YOLOv8, NanoDet and their kin have them): channels ``(4 * a + s) * B`` on
+   of the first map say how far side s of the box (left, top, right, bottom) is, in cells, from the
+   point ``px = (col + o) * sx``, py alike, o being ``center``: with B = 1 the number itself, else
+   the sum of ``j * p_j`` in the order of j, p the softmax of the B numbers; cut to +-65536. With l,
+   t, r, b those distances times sx or sy, ``cx = px + (r - l) / 2``, ``w = l + r``, cy and h alike;
+   channel ``K * a + k`` of the second map holds the class numbers.
+
+   Heat maps (CenterNet, Zhou et al. 2019, section 4): channel k of the first map holds the heat of
+   class k, the second w and h in cells, the third x and y in the cell, each cut to +-65536.
+   ``cx = (col + x) * sx``, ``w = tw * sx``, cy and h alike; ``score_k`` is the score of the heat
+   where none of the eight cells around is hotter, else 0.
 2. The candidates are numbered by (grid, anchor, row, col, k).
 3. One is dropped unless ``score_k`` exceeds the threshold and none of its numbers is NaN. Best
    first, ties by that order, at most ``max_candidates``.
@@ -30,7 +45,8 @@ emitted C program follows it step by step to the same bits:
    clipped to +-2^20 and rounded once to float32.
 5. Greedy NMS within each class, or where the rule is ``agnostic`` among all, in float32 and before
    any clipping, as the networks were trained: a box at the picture's edge is as large as the
-   network says. A box is dropped where its IoU with a kept one exceeds the threshold t; where
+   network says. A box is dropped where its IoU with a kept one exceeds the threshold t, and not
+   where it is t (docs/box-rule.md); where
    ``nms`` is ``diou`` (Zheng et al. 2020, equation 7, with darknet's exponent) where
    ``IoU - (d / c) ** 0.6 > t``, d and c being the squares of the distance of the centers and of the
    diagonal of the two boxes' hull, in shares of the picture's sides. The ``max_detections`` best
@@ -64,6 +80,8 @@ MAX_COORDINATE = float(1 << 20)
 """Pixels from a picture's corner to which boxes are clipped: areas stay finite in float32."""
 MAX_LOG_SIDE = 8.0
 """The logarithms of the sides are clipped here: exp(8) is 2981 anchors, which cannot overflow."""
+MAX_CELLS = 65536.0
+"""Distances and sides of boxes without anchors are cut here, in cells."""
 MAX_RELATIVE_SIDE = 64.0
 """The squares of YOLO's roots of the sides are clipped here, in shares of the input."""
 
@@ -146,6 +164,11 @@ def scores_of(maps: Sequence[Float32], grid: AnchorGrid, decoding: Decoding) -> 
     _, rows, columns = maps[0].shape
     if decoding.kind == "ssd":
         return _probabilities(maps[1].reshape(anchors, -1, rows, columns), decoding)[:, 1:]
+    if decoding.kind == "distance":
+        return _probabilities(maps[1].reshape(anchors, -1, rows, columns), decoding)
+    if decoding.kind == "heatmap":
+        hot = maps[0] >= _hottest_around(maps[0])
+        return np.where(hot, _probabilities(maps[0][None], decoding), np.float32(0))
     if decoding.kind == "yolov1":
         boxes = maps[0][: 5 * anchors].reshape(anchors, 5, rows, columns)
         return _clip01(boxes[:, 4:]) * _probabilities(maps[0][None, 5 * anchors :], decoding)
@@ -157,6 +180,25 @@ def _probabilities(numbers: Float32, decoding: Decoding) -> Float32:
     """Turn class numbers (n, numbers, rows, cols) into scores."""
     by = {"softmax": softmax, "sigmoid": sigmoid, "linear": _clip01}
     return by[decoding.scores](numbers)
+
+
+def _hottest_around(heat: Float32) -> Float32:
+    """Find the largest of the cells around each, itself not counted; NaN counts as nothing."""
+    padded = np.pad(heat, ((0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
+    _, rows, columns = heat.shape
+    hottest = np.full_like(heat, -np.inf)
+    for down in range(3):
+        for across in range(3):
+            if (down, across) != (1, 1):
+                moved = padded[:, down : down + rows, across : across + columns]
+                hottest = np.fmax(hottest, moved)
+    return hottest
+
+
+def _bounded(cells: Float32) -> Float32:
+    """Cut to what no box needs more of; NaN stays."""
+    limit = np.float32(MAX_CELLS)
+    return np.minimum(np.maximum(cells, -limit), limit)
 
 
 def _clip01(numbers: Float32) -> Float32:
@@ -174,6 +216,14 @@ def _boxes(
 ) -> Float32:
     """Compute the boxes of step 1, centers and sides (n, 4), of anchors and cells, (n,) each."""
     _, rows, columns = maps[0].shape
+    if decoding.kind == "distance":
+        return _of_distances(maps[0], grid, decoding, anchor, row, column)
+    if decoding.kind == "heatmap":
+        x, y = column.astype(np.float32), row.astype(np.float32)
+        stride_x, stride_y = np.array(grid.stride, np.float32)
+        (tw, th), (tx, ty) = (_bounded(one[:, row, column]) for one in maps[1:])
+        boxes = [(x + tx) * stride_x, (y + ty) * stride_y, tw * stride_x, th * stride_y]
+        return np.stack(boxes, axis=1)
     count = 5 * len(grid.anchors) if decoding.kind == "yolov1" else len(maps[0])
     numbers = maps[0][:count].reshape(len(grid.anchors), -1, rows, columns)
     tx, ty, tw, th = numbers[anchor, :4, row, column].T
@@ -193,8 +243,47 @@ def _boxes(
         scale, shift = np.float32(grid.xy_scale), np.float32((grid.xy_scale - 1) / 2)
         cx = (sigmoid(tx) * scale - shift + x) * stride_x
         cy = (sigmoid(ty) * scale - shift + y) * stride_y
+        if decoding.kind == "yolov5":
+            two = np.float32(2)
+            roots = two * sigmoid(tw), two * sigmoid(th)
+            return np.stack(
+                [cx, cy, width * (roots[0] * roots[0]), height * (roots[1] * roots[1])], axis=1
+            )
         w, h = width * exp(np.minimum(tw, limit)), height * exp(np.minimum(th, limit))
     return np.stack([cx, cy, w, h], axis=1)
+
+
+def _of_distances(
+    numbers: Float32,
+    grid: AnchorGrid,
+    decoding: Decoding,
+    anchor: Int64,
+    row: Int64,
+    column: Int64,
+) -> Float32:
+    """Compute boxes (n, 4) of the distances of their sides from points of cells."""
+    bins = decoding.bins
+    _, rows, columns = numbers.shape
+    sides = numbers.reshape(len(grid.anchors), 4, bins, rows, columns)
+    chosen = sides[anchor, :, :, row, column]  # (n, 4, bins)
+    if bins > 1:
+        share = softmax(chosen.reshape(-1, bins)).reshape(chosen.shape)
+        far = np.zeros(chosen.shape[:2], np.float32)
+        for place in range(bins):
+            far = far + share[:, :, place] * np.float32(place)
+    else:
+        far = chosen[:, :, 0]
+    far = _bounded(far)
+    stride_x, stride_y = np.array(grid.stride, np.float32)
+    center, two = np.float32(decoding.center), np.float32(2)
+    left, top, right, bottom = (
+        far[:, side] * stride for side, stride in enumerate((stride_x, stride_y) * 2)
+    )
+    x = (column.astype(np.float32) + center) * stride_x
+    y = (row.astype(np.float32) + center) * stride_y
+    return np.stack(
+        [x + (right - left) / two, y + (bottom - top) / two, left + right, top + bottom], axis=1
+    )
 
 
 def apply_offsets(cxcywh: Float32, offsets: Float32, variances: tuple[float, float]) -> Float32:

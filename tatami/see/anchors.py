@@ -55,6 +55,10 @@ def anchor_sizes(decoding: Decoding) -> Float64:
     return np.array([pair for grid in decoding.grids for pair in grid.anchors], np.float64)
 
 
+ANY_SIZE = ("yolov1", "distance", "heatmap")
+"""Kinds whose boxes have no size to begin with."""
+
+
 def match(truths: Float64, decoding: Decoding, size: Size) -> Matches:
     """Match the truths of one picture with anchors.
 
@@ -72,7 +76,7 @@ def _by_shape(truths: Float64, decoding: Decoding, size: Size) -> Matches:
     sizes = anchor_sizes(decoding)
     grid_of = np.repeat(np.arange(len(decoding.grids)), [len(g.anchors) for g in decoding.grids])
     sides = truths[:, 2:] - truths[:, :2]
-    if decoding.kind == "yolov1":  # boxes of any size: as many anchors as there are grids
+    if decoding.kind in ANY_SIZE:  # boxes of any size: as many anchors as there are grids
         iou = np.ones((len(truths), len(sizes)))
     else:
         iou = iou_xyxy(_centered(sides), _centered(sizes))
@@ -82,7 +86,7 @@ def _by_shape(truths: Float64, decoding: Decoding, size: Size) -> Matches:
         (int(a), *_cell(center, decoding.grids[grid_of[a]], size))
         for a, center in zip(anchor, centers, strict=True)
     ]
-    if decoding.kind == "yolov1":
+    if decoding.kind in ANY_SIZE:
         return Matches(np.ones(len(truths)), anchor, truths, _repeated(cells))
     halves = sizes[anchor] / 2
     around = np.hstack((centers - halves, centers + halves))

@@ -249,13 +249,15 @@ def _of_detector(
     score, index, (anchor, label, row, column) = best
     _check_score(score)
     label = label if wanted is None else wanted
-    output = each * index + each - 1  # of an SSD, the second of its pair: the scores
+    # Of an SSD and of distances the second of a pair has the scores, of heat maps the first of three.
+    output = each * index + (0 if decoding.kind == "heatmap" else each - 1)
     seed = np.zeros_like(maps[output])
     anchors = len(decoding.grids[index].anchors)
     numbers = seed.shape[1] // anchors
     where = f"of anchor {anchor} at row {row}, column {column} of '{names[output]}'"
-    if decoding.kind == "ssd":
-        seed[0, numbers * anchor + 1 + label, row, column] = 1
+    if decoding.kind in ("ssd", "distance", "heatmap"):
+        background = int(decoding.kind == "ssd")
+        seed[0, numbers * anchor + background + label, row, column] = 1
         meaning = f"the class number {where}"
     else:
         shared = decoding.kind == "yolov1"  # the class numbers, by all anchors of a cell

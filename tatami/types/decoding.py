@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from tatami.types import strict
 from tatami.types.geometry import Size
 
 KEY = "tatami.decoding"
+
+Kind = Literal["yolov1", "yolov2", "yolov3", "yolov5", "ssd", "distance", "heatmap"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""Whose boxes raw maps hold: rules/decoding.py says how each is read."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,8 @@ class Decoding:
 
     Args:
         kind: Whose boxes they are.
-        grids: One for each raw map; of an SSD one for each pair (boxes, scores) of them.
+        grids: One for each raw map; of an SSD and of distances one for each pair (boxes, scores) of
+            them, of heat maps one for each three (heat, sides, offsets).
         scores: How the numbers of the classes become scores; ``linear``: they are scores, cut to
             0..1.
         variances: An SSD's offsets of the center and logarithms of the sides are multiplied by
@@ -57,9 +62,11 @@ class Decoding:
         max_candidates: Boxes, the best, that suppression looks at.
         max_detections: Boxes of a picture that are reported.
         agnostic: Whether boxes of different classes suppress each other, too.
+        bins: Of distances, how many numbers say one: its scores for 0, 1, 2, ... cells; 1: itself.
+        center: Of distances, where in its cell the point lies that they are measured from.
     """
 
-    kind: Literal["yolov1", "yolov2", "yolov3", "ssd"]
+    kind: Kind
     grids: tuple[AnchorGrid, ...]
     scores: Literal["softmax", "sigmoid", "linear"]
     variances: tuple[float, float] = (1.0, 1.0)
@@ -69,12 +76,18 @@ class Decoding:
     max_candidates: int = 1000
     max_detections: int = 100
     agnostic: bool = False
+    bins: int = 1
+    center: float = 0.5
 
     def channels(self, grid: AnchorGrid, classes: int) -> tuple[int, ...]:
         """Count the channels of a grid's raw map, or pair of raw maps."""
         anchors = len(grid.anchors)
         if self.kind == "ssd":
             return 4 * anchors, (classes + 1) * anchors
+        if self.kind == "distance":
+            return 4 * self.bins * anchors, classes * anchors
+        if self.kind == "heatmap":
+            return classes, 2, 2
         if self.kind == "yolov1":
             return (5 * anchors + classes,)
         return (anchors * (5 + classes),)
@@ -91,22 +104,29 @@ class Decoding:
         return Decoding("yolov2", (AnchorGrid(in_pixels, sides),), "softmax")
 
     def to_json(self) -> dict[str, Any]:
-        """Give its members as plain values."""
-        return asdict(self)
+        """Give its members as plain values; those of distances only where it is one of them."""
+        members = asdict(self)
+        if self.kind != "distance":
+            del members["bins"], members["center"]
+        return members
 
     @staticmethod
     def from_json(value: object, key: str = KEY) -> Decoding:
         """Read what a file's metadata says of it. Raises TatamiError."""
+        if isinstance(value, dict) and value.get("kind") != "distance":
+            value = {"bins": 1, "center": 0.5, **value}
         found = strict.members(key, value, Decoding)
         grids = found["grids"]
         if not isinstance(grids, list) or not 0 < len(grids) <= 64:
             raise strict.refuse(key, "has no grids")
         common = _common(found, key)
         return Decoding(
-            strict.one_of(key, "kind", found["kind"], ("yolov1", "yolov2", "yolov3", "ssd")),
+            strict.one_of(key, "kind", found["kind"], KINDS),
             tuple(AnchorGrid.from_json(grid, key) for grid in grids),
             strict.one_of(key, "scores", found["scores"], ("softmax", "sigmoid", "linear")),
             **common,
+            bins=strict.whole(key, "bins", found["bins"], 1, 64),
+            center=strict.share(key, "center", found["center"]),
         )
 
 

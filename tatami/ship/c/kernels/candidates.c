@@ -64,6 +64,13 @@ static void net_sort(int count)
     }
 }
 
+/* Cells, cut to what no box needs more of; a NaN stays. */
+static float net_cells(float x)
+{
+    if (x < -65536.0f) return -65536.0f;
+    return x > 65536.0f ? 65536.0f : x;
+}
+
 static float net_cut(float x)
 {
     if (x < 0.0f) return 0.0f;

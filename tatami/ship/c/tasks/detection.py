@@ -106,6 +106,9 @@ class DetectionInC(TaskInC[DetectionSpec | TwoStageSpec]):
             "VARIANCE_OF_SIDE": scores["VARIANCE_OF_SIDE"],
             "IOU_THRESHOLD": number(decoding.iou_threshold),
             "MAX_CANDIDATES": decoding.max_candidates,
+            "ROOT_SIDES": int(decoding.kind == "yolov5"),
+            "BINS": decoding.bins,
+            "CENTER": number(decoding.center),
         }
         maps = ", ".join(f"({values[output]})" for output in program.outputs)
         shapes = [program.values[output].shape for output in program.outputs]
@@ -117,7 +120,8 @@ class DetectionInC(TaskInC[DetectionSpec | TwoStageSpec]):
     def source(self, spec: DetectionSpec | TwoStageSpec) -> tuple[str, ...]:
         """Give the decoding, NMS and the function."""
         kind = detector_spec(spec).decoding.kind
-        file = "decode_yolo.c" if kind in ("yolov2", "yolov3") else f"decode_{kind}.c"
+        yolo = kind in ("yolov2", "yolov3", "yolov5")
+        file = "decode_yolo.c" if yolo else f"decode_{kind}.c"
         files = ("candidates.c", file, "decode.c", "suppress.c", "detect.c")
         return tuple(text(each) for each in files)
 
