@@ -105,7 +105,8 @@ def nms_xyxy(
     """Suppress boxes greedily that overlap a better one too much.
 
     The best box left is kept, every box whose IoU with it exceeds the threshold is dropped, and so
-    on. Where scores are equal the lower index is the better.
+    on; an IoU of exactly the threshold keeps both (docs/box-rule.md). Where scores are equal the
+    lower index is the better.
 
     Args:
         xyxy: Boxes (n, 4).
@@ -121,13 +122,16 @@ def nms_xyxy(
         Zheng et al. 2020, equation 7, in shares of the picture's sides.
     """
     order = best_first(scores)
-    boxes = xyxy[order]
+    boxes = xyxy.take(order, axis=0)
     left = np.arange(len(boxes))
     kept = []
     at_once = _AT_ONCE
     # Many boxes at once, so that the time goes into arithmetic on arrays: the best few dozen are
     # settled among themselves, then all that they keep is held against the rest.
     while len(left):
+        if len(left) <= _FEW and diou_size is None and iou_threshold >= 0:
+            kept.append(left[_kept_of_few(boxes.take(left, axis=0), iou_threshold)])
+            break
         best, left = left[:at_once], left[at_once:]
         one, other = _same_objects(boxes[best], boxes[best], iou_threshold, diou_size)
         best = best[_settled(len(best), one[one < other], other[one < other])]
@@ -164,6 +168,126 @@ _MAX_PAIRS = 1 << 18
 """Pairs up to which every one is tested: beyond it, sorting boxes by place is cheaper."""
 _IN_CACHE = 1 << 15
 """Pairs tested at once: temporary arrays of that length stay in the processor's cache."""
+
+
+_FEW = 1 << 12
+"""Boxes up to which ``nms_xyxy`` has its quickest way."""
+_BYTES = 1 << 15
+"""Of an array of pairs in that way: larger ones are new memory of the system's every time."""
+_WORTH_SORTING = 80_000
+"""Pairs to test above which it is worth while to sort boxes by place."""
+
+
+def _kept_of_few(boxes: NDArray[Real], iou_threshold: float) -> Int64:
+    """Suppress boxes (n, 4) that are sorted, best first; give those that are kept.
+
+    The best boxes are held against all that are left, a few of them at once. How many they drop
+    tells how many pairs that will take: if many, those that meet are found by sorting.
+    """
+    threshold = boxes.dtype.type(iou_threshold)
+    edges = np.ascontiguousarray(boxes.T)  # one coordinate after the other
+    sides = np.maximum(edges[2:] - edges[:2], 0)
+    areas = sides[0] * sides[1]
+    left = np.arange(len(boxes))
+    kept = []
+    expected: int | None = None  # pairs
+    with np.errstate(all="ignore"):
+        while len(left):
+            if expected is not None and expected > _WORTH_SORTING:
+                most = min(expected // 4, 1 << 20)
+                pairs = _same_by_place(edges, areas, threshold, most)
+                if pairs is not None:
+                    kept.append(left[_settled(len(left), *pairs)])
+                    break
+                expected = 0
+            count = min(len(left), max(8, _BYTES // boxes.itemsize // len(left)))
+            shared = np.minimum(edges[2:, :count, None], edges[2:, None])
+            shared -= np.maximum(edges[:2, :count, None], edges[:2, None])
+            same = _too_much(shared[0], shared[1], areas[:count, None], areas, threshold)
+            gone = np.zeros(len(left), bool)
+            best = []
+            for row in range(count):
+                if not gone[row]:
+                    best.append(row)
+                    np.logical_or(gone, same[row], out=gone)
+            kept.append(left[best])
+            stays = (~gone[count:]).nonzero()[0] + count
+            if expected is None:
+                tested, dropped = count * len(left), len(left) - count - len(stays)
+                expected = min(tested * len(stays) // max(1, dropped), len(stays) ** 2 // 2)
+            left, areas = left.take(stays), areas.take(stays)
+            edges = edges.take(stays, axis=1)
+    return np.concatenate(kept) if kept else left
+
+
+def _same_by_place(
+    edges: NDArray[Real], areas: NDArray[Real], threshold: Real, most: int
+) -> tuple[Int64, Int64] | None:
+    """Find the pairs of boxes whose IoU exceeds the threshold, by sorting along one axis.
+
+    Along either axis, an IoU of t needs an overlap of t times either side. So the box that begins
+    later does so within 1 - t of the side of the other.
+
+    Args:
+        edges: (4, n), best first.
+        areas: (n,).
+        threshold: Not below 0.
+        most: Pairs beyond which it is not worth while.
+
+    Returns:
+        The better and the worse of each pair; None where there are more than ``most`` to test.
+    """
+    sides, spread = edges[2:] - edges[:2], np.ptp(edges[:2], axis=1)
+    axis = int(spread[0] * sides[1].sum() < spread[1] * sides[0].sum())
+    begins = edges[axis].astype(np.float64)
+    order = np.argsort(begins, kind="stable")
+    begins, reach = begins[order], (edges[axis + 2] - begins)[order] * (1.001 - float(threshold))
+    first = np.arange(1, len(order) + 1)
+    counts = np.maximum(begins.searchsorted(begins + reach + 1e-15) - first, 0)
+    if counts.sum() > most:
+        return None
+    ends = np.cumsum(counts)
+    one = np.repeat(first - 1, counts)
+    other = np.arange(len(one)) + np.repeat(first - ends + counts, counts)
+
+    low, high = edges[1 - axis].take(order), edges[3 - axis].take(order)
+    across = np.minimum(np.repeat(high, counts), high.take(other))
+    across -= np.maximum(np.repeat(low, counts), low.take(other))
+    least = (high - low) * edges.dtype.type(0.999 * float(threshold))
+    near = (across > np.repeat(least, counts)).nonzero()[0]
+    one, other, across = order.take(one.take(near)), order.take(other.take(near)), across.take(near)
+    low, high = edges[axis], edges[axis + 2]
+    along = np.minimum(high.take(one), high.take(other))
+    along -= np.maximum(low.take(one), low.take(other))
+    same = _too_much(along, across, areas.take(one), areas.take(other), threshold).nonzero()[0]
+    one, other = one.take(same), other.take(same)
+    return np.minimum(one, other), np.maximum(one, other)
+
+
+def _too_much(
+    along: NDArray[Real],
+    across: NDArray[Real],
+    area: NDArray[Real],
+    other: NDArray[Real],
+    threshold: Real,
+) -> Bool:
+    """Tell whether the IoU exceeds the threshold: the arithmetic of ``_iou``, in place.
+
+    Args:
+        along: By how much two boxes overlap along one axis, below 0 where they are apart; it is
+            written over.
+        across: The same along the other.
+        area: The area of one.
+        other: The area of the other.
+        threshold: Not below 0.
+    """
+    np.maximum(along, 0, out=along)
+    across *= along  # where one is below 0, so is the product, or it is 0
+    union = area + other
+    union -= across
+    across /= union  # 0 / 0 is NaN, which exceeds nothing
+    exceeds: Bool = across > threshold
+    return exceeds
 
 
 def _settled(count: int, better: Int64, worse: Int64) -> Bool:

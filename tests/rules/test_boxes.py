@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -161,6 +163,89 @@ def test_nms_at_the_threshold_itself_keeps() -> None:
     boxes = np.array([[0.0, 0, 2, 1], [0, 0, 1, 1]])
     assert nms_xyxy(boxes, np.array([0.9, 0.8]), 0.5).tolist() == [0, 1]
     assert nms_xyxy(boxes, np.array([0.9, 0.8]), 0.499).tolist() == [0]
+
+
+EXACT = [Fraction(p, q) for p, q in ((0, 1), (1, 2), (1, 3), (2, 3), (3, 10), (2, 5), (7, 10))]
+
+
+def _exactly(boxes: Int64, threshold: Fraction) -> tuple[list[int], int]:
+    """Suppress boxes in whole numbers; and how many pairs of kept boxes lie on the threshold."""
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    shared = np.maximum(high - low, 0).prod(axis=2)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    union = areas[:, None] + areas - shared
+    excess = shared * threshold.denominator - union * threshold.numerator
+    kept: list[int] = []
+    for i in range(len(boxes)):
+        if not (excess[i, kept] > 0).any():
+            kept.append(i)
+    return kept, int(np.triu(excess[np.ix_(kept, kept)] == 0, 1).sum())
+
+
+@pytest.mark.parametrize("threshold", EXACT, ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("count", "span"), [(40, 4), (60, 10), (400, 60), (900, 90)])
+def test_an_iou_of_exactly_the_threshold_keeps_both(
+    count: int, span: int, dtype: type, threshold: Fraction
+) -> None:
+    """Whole edges, so that IoUs are fractions: 1/2, 1/3, 3/10 occur, and must not be exceeded."""
+    touched = 0
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        corners = rng.integers(0, span, (count, 2))
+        boxes = np.hstack((corners, corners + rng.integers(1, 11, (count, 2))))
+        expected, touching = _exactly(boxes, threshold)
+        scores = np.arange(count, 0, -1).astype(dtype)
+        kept = nms_xyxy(boxes.astype(dtype), scores, float(threshold))
+        assert kept.tolist() == expected
+        touched += touching
+    assert touched or count < 400
+
+
+def test_the_threshold_is_that_of_torchvision_in_float64() -> None:
+    """Its kernel's arithmetic, box after box, with a threshold of float64."""
+    rng = np.random.default_rng(3)
+    corners = rng.integers(0, 12, (300, 2))
+    boxes = np.hstack((corners, corners + rng.integers(1, 7, (300, 2)))).astype(np.float64)
+    x1, y1, x2, y2 = boxes.T
+    areas = (x2 - x1) * (y2 - y1)
+    for threshold in (0.1, 0.2, 0.25, 0.3, 1 / 3, 0.4, 0.5, 0.6, 2 / 3, 0.7, 0.75):
+        gone = np.zeros(300, bool)
+        for i in range(300):
+            if not gone[i]:
+                width = np.maximum(0.0, np.minimum(x2[i], x2) - np.maximum(x1[i], x1))
+                height = np.maximum(0.0, np.minimum(y2[i], y2) - np.maximum(y1[i], y1))
+                shared = width * height
+                gone[i + 1 :] |= (shared / (areas[i] + areas - shared) > threshold)[i + 1 :]
+        expected = np.flatnonzero(~gone).tolist()
+        falling = np.arange(300, 0, -1)
+        assert nms_xyxy(boxes, falling.astype(np.float64), threshold).tolist() == expected
+        same = nms_xyxy(boxes.astype(np.float32), falling.astype(np.float32), threshold)
+        assert same.tolist() == expected
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("place", ["spread", "crowded", "flat", "clustered", "turned"])
+def test_nms_of_a_thousand_boxes_is_that_of_one_at_a_time(
+    place: str, dtype: type, threshold: float
+) -> None:
+    """Boxes that are sorted by place, along either axis, and boxes that are not worth it."""
+    rng = np.random.default_rng(11)
+    corners, sides = rng.uniform(0, 900, (1000, 2)), rng.uniform(1, 60, (1000, 2))
+    if place == "crowded":
+        corners = corners / 9
+    if place == "flat":  # all in one row
+        corners[:, 1], sides[:, 0] = corners[:, 1] / 1e3, sides[:, 0] * 3
+    if place == "clustered":
+        corners = np.repeat(corners[:20], 50, axis=0) + rng.normal(0, 4, (1000, 2))
+    if place == "turned":  # edges crossed here and there, and points
+        sides *= rng.choice([-1, 0, 1, 1, 1], (1000, 2))
+    boxes = np.hstack((corners, corners + sides)).astype(dtype)
+    scores = np.round(rng.random(1000), 2).astype(dtype)
+    kept = nms_xyxy(boxes, scores, threshold)
+    assert kept.tolist() == _one_at_a_time(boxes, scores, dtype(threshold))
 
 
 @given(scored_boxes(), st.sampled_from([0.0, 0.3, 0.5]))

@@ -31,7 +31,8 @@ static float net_iou(const net_detection *a, const net_detection *b)
     return all > 0.0f ? shared / all : 0.0f;
 }
 
-/* Whether two boxes of a picture of width x height are too much the same to be two. */
+/* Whether two boxes of a picture of width x height are too much the same to be two. An IoU of
+ * exactly the threshold is not too much (docs/box-rule.md). */
 static int net_same(const net_detection *a, const net_detection *b, int width, int height)
 {
     const float excess = net_iou(a, b) - NET_IOU_THRESHOLD;
