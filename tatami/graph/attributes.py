@@ -73,7 +73,7 @@ def dequantized(node: ir.Node) -> tuple[NDArray[np.int64], NDArray[np.float32], 
         images change.
     """
     stored, scale, zero = constant(node, 0), constant(node, 1), constant(node, 2)
-    if stored is None or scale is None:
+    if stored is None or scale is None or integer(node, "block_size", 0):
         return None
     axis = integer(node, "axis", 1) % max(1, stored.ndim)
     wide = stored.astype(np.int64)

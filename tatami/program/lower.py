@@ -34,7 +34,7 @@ from tatami.graph.functions import functions_of
 from tatami.graph.network import Network, shape_of
 from tatami.graph.operators import OPERATORS
 from tatami.ops.window import Axis, Window
-from tatami.program.lower_quantized import lower_quantized
+from tatami.program.lower_quantized import lower_quantized, pool_window
 from tatami.program.lower_samples import lower_samples
 from tatami.program.lowering import (
     Array,
@@ -58,7 +58,6 @@ from tatami.program.lowering import (
     stored_shape,
     tokens_of,
     value_shape,
-    whole_map,
 )
 from tatami.program.steps import (
     Activate,
@@ -309,7 +308,7 @@ def _fully_connected(state: Lowering, node: ir.Node) -> Step:
 
 
 def _max_pool(state: Lowering, node: ir.Node) -> Step:
-    window = whole_map(node) if node.op_type == "GlobalMaxPool" else picture_window(node)
+    window = pool_window(node)
     source = state.float_input(node, 0)
     add_taps(state, node, source)
     return MaxPool(label(node), (source,), output_name(node), window)
@@ -326,7 +325,7 @@ def _max_unpool(state: Lowering, node: ir.Node) -> Step:
 
 
 def _average_pool(state: Lowering, node: ir.Node) -> Step:
-    window = whole_map(node) if node.op_type == "GlobalAveragePool" else picture_window(node)
+    window = pool_window(node)
     count_padding = bool(integer(node, "count_include_pad", 0))
     if count_padding and any(axis.beyond for axis in window):
         raise NotAMap(f"{place(node)} counts only some of its padding", hint="export it otherwise")
@@ -448,6 +447,8 @@ _LOWER: Mapping[str, Callable[[Lowering, ir.Node], Step]] = {
     "PRelu": _activate,
     "Pad": _pad,
     "ReduceL2": _reduce_l2,
+    "ReduceMax": _max_pool,
+    "ReduceMean": _average_pool,
     "Relu": _activate,
     "Reshape": _reshape,
     "Resize": _resize,

@@ -146,14 +146,23 @@ def quantization_of(node: ir.Node) -> Quantization | None:
     return None
 
 
+def _bytes_again(node: ir.Node) -> bool:
+    """Tell whether what a QuantizeLinear makes may be held as uint8, whatever its kind is.
+
+    int8 may, counted from -128, where nobody sees it but who makes real numbers of it again.
+    """
+    output = node.outputs[0]
+    return output.dtype == ir.DataType.UINT8 or (
+        not output.is_graph_output()
+        and all(use.node.op_type == "DequantizeLinear" for use in output.uses())
+    )
+
+
 def _quantize(state: Lowering, node: ir.Node) -> bool:
     quantization = quantization_of(node)
     value = node.inputs[0]
-    if quantization is None or value is None:
-        raise TatamiError(
-            f"{place(node)} is not quantized by one scale and one 8-bit zero point",
-            hint="quantize activations a tensor to 8 bits",
-        )
+    if quantization is None or value is None or not _bytes_again(node):
+        return False
     if value in state.bytes:  # quantized once more: a table, or nothing
         source = state.bytes[value]
         if state.quantization(source) != quantization:
@@ -179,12 +188,8 @@ def _dequantize(state: Lowering, node: ir.Node) -> bool:
             )
         state.bytes[node.outputs[0]] = source
         return True
-    if constant(node, 0) is None:
-        raise TatamiError(
-            f"{place(node)} reads bytes that no QuantizeLinear made",
-            hint="quantize the network again",
-        )
-    return True  # a constant: whoever uses it looks behind
+    # Of a constant, whoever uses it looks behind; all else is done as ONNX defines it.
+    return dequantized(node) is not None
 
 
 def rescaled(state: Lowering, source: str, to: Quantization, name: str) -> str:
@@ -564,7 +569,7 @@ def _only_moves(node: ir.Node) -> bool:
     return True
 
 
-def _window_of(node: ir.Node) -> Window:
+def pool_window(node: ir.Node) -> Window:
     """Read the window of a pool, or of a reduction of whole rows, columns or both.
 
     Raises:
@@ -584,7 +589,7 @@ def _window_of(node: ir.Node) -> Window:
 
 
 def _max_pool(state: Lowering, node: ir.Node) -> bool:
-    window = _window_of(node)
+    window = pool_window(node)
     add_taps(state, node, state.bytes[_input(node)])
     return _same_scale(
         state, node, lambda source, name: MaxPool(label(node), (source,), name, window)
@@ -663,7 +668,7 @@ def _average_pool(state: Lowering, node: ir.Node) -> bool:
     result = Result(node, lambda _: False)
     if result.quantizer is None:
         return False
-    window = _window_of(node)
+    window = pool_window(node)
     count_padding = bool(integer(node, "count_include_pad", 0))
     if count_padding and any(axis.beyond for axis in window):
         return False

@@ -130,6 +130,8 @@ class Lowering:
         value = node.inputs[index]
         assert value is not None
         array = weight(node, index)
+        if value in self.bytes and value.dtype == ir.DataType.UINT8:
+            return self.bytes[value]
         if array is None or value in self.floats:
             return self.float_input(node, index)
         shape = stored_shape(array.shape)

@@ -6,43 +6,57 @@ import numpy as np
 import onnx_ir as ir
 
 from tatami.graph.attributes import constant, integer
-from tatami.graph.operators.row import Array, Inputs, Operator, wrong
+from tatami.graph.network import shape_of
+from tatami.graph.operators.row import Array, Inputs, Operator, value_at, wrong
+from tatami.ops.affine import beside, dequantize, quantize, range_of
 
 
-def _along(node: ir.Node, x: Array, of_channels: Array) -> Array:
-    """Shape a scale or zero point, whole or of each slice along the node's axis, to fit x."""
-    if of_channels.size == 1:
-        return of_channels.reshape(())
-    axis = integer(node, "axis", 1) % x.ndim
-    return of_channels.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
+def along(node: ir.Node, x: Array, numbers: Array) -> Array:
+    """Shape a scale or zero point, whole, of each slice or of each block, to fit x."""
+    axis = integer(node, "axis", 1) % max(1, x.ndim)
+    return beside(numbers, x, axis, integer(node, "block_size", 0))
 
 
 def _quantize_linear(node: ir.Node, inputs: Inputs) -> Array:
     x, scale = inputs[:2]
-    zero = inputs[2] if len(inputs) > 2 and inputs[2] is not None else np.zeros(1, np.uint8)
-    limits = np.iinfo(zero.dtype)
-    steps = np.rint(x / _along(node, x, scale))
-    steps = np.where(np.isnan(steps), np.float32(0), steps) + _along(node, x, zero)
-    return np.asarray(np.clip(steps, limits.min, limits.max), zero.dtype)
+    kind = node.outputs[0].dtype
+    zero = inputs[2] if len(inputs) > 2 and inputs[2] is not None else None
+    if zero is None:
+        zero = np.zeros(scale.shape, np.uint8 if kind is None else kind.numpy())
+    return quantize(x, along(node, x, scale), along(node, x, zero))
 
 
 def _dequantize_linear(node: ir.Node, inputs: Inputs) -> Array:
     x, scale = inputs[:2]
-    wide = x.astype(np.int64)
-    if len(inputs) > 2 and inputs[2] is not None:
-        wide = wide - _along(node, x, inputs[2]).astype(np.int64)
-    return np.asarray(wide.astype(np.float32) * _along(node, x, scale), np.float32)
+    zero = inputs[2] if len(inputs) > 2 and inputs[2] is not None else None
+    return dequantize(x, along(node, x, scale), None if zero is None else along(node, x, zero))
+
+
+def _dynamic(node: ir.Node, inputs: Inputs) -> tuple[Array, ...]:
+    scale, zero = range_of(inputs[0])
+    return quantize(inputs[0], scale, zero), scale, zero
 
 
 def _check_quantized(node: ir.Node) -> None:
-    """Check that the scale is a positive constant, and the zero point a constant too."""
-    if integer(node, "block_size", 0):
-        raise wrong(node, "is quantized in blocks", "quantize a tensor or a channel at a time")
+    """Check that scales are positive, and of a shape that fits."""
     scale = constant(node, 1)
-    if scale is None or not (scale > 0).all():
-        raise wrong(node, "has a scale that is not a positive constant")
-    if len(node.inputs) > 2 and node.inputs[2] is not None and constant(node, 2) is None:
-        raise wrong(node, "has a zero point that is not a constant")
+    if scale is not None and not (scale > 0).all():
+        raise wrong(node, "has a scale that is not positive")
+    sides, of_scale = shape_of(value_at(node, 0)), shape_of(value_at(node, 1))
+    axis, block = integer(node, "axis", 1), integer(node, "block_size", 0)
+    count = int(np.prod(of_scale, dtype=np.int64))
+    along_axis = block or count > 1
+    if along_axis and not -len(sides) <= axis < len(sides):
+        raise wrong(node, f"has scales of axis {axis} of {len(sides)}")
+    if block:
+        wanted = tuple(
+            -(-side // block) if index == axis % len(sides) else side
+            for index, side in enumerate(sides)
+        )
+        if of_scale != wanted:
+            raise wrong(node, f"has scales {of_scale} for blocks of {block} in {sides}")
+    elif count > 1 and count != sides[axis]:
+        raise wrong(node, f"has {count} scales for an axis of {sides[axis]}")
 
 
 ROWS = (
@@ -53,6 +67,7 @@ ROWS = (
         role="storage",
         settings=True,
     ),
+    Operator("DynamicQuantizeLinear", _dynamic, outputs=3),
     Operator(
         "QuantizeLinear", _quantize_linear, check=_check_quantized, role="storage", settings=True
     ),

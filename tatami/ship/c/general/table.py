@@ -13,6 +13,7 @@ from tatami.ship.c.general import (
     matrix,
     normalization,
     pooling,
+    quantization,
     reduction,
 )
 from tatami.ship.c.general.loops import Loops
@@ -25,6 +26,7 @@ FAMILIES = (
     kinds,
     normalization,
     pooling,
+    quantization,
     reduction,
     matrix,
 )
