@@ -5,13 +5,17 @@ Values lie in memory as QuantizeLinear and DequantizeLinear say: between the two
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import onnx_ir as ir
 
 from tatami.graph.attributes import integer, label
 from tatami.graph.network import Network, shape_of
+from tatami.graph.operators.matrix import letters_at
 from tatami.ops.counting import KINDS as KINDS
+from tatami.ops.counting import PRODUCTS, Node, Value, count
 from tatami.ops.counting import Cost as Cost
-from tatami.ops.counting import Node, Value, count
+from tatami.ops.counting import kind_of as kind_of
 from tatami.ops.counting import total as total
 
 
@@ -21,10 +25,10 @@ def costs(network: Network) -> tuple[Cost, ...]:
     Args:
         network: Folded, quantized or neither.
     """
-    return count(_plain(network))
+    return count(_plain(network.graph))
 
 
-def _plain(network: Network) -> list[Node]:
+def _plain(nodes: Iterable[ir.Node]) -> list[Node]:
     """Give the nodes and values as ops/counting.py takes them."""
     values: dict[ir.Value, Value] = {}
 
@@ -47,9 +51,16 @@ def _plain(network: Network) -> list[Node]:
             tuple(plain(value) for value in node.outputs),
             0 if integer(node, "transA", 0) else 1,
             label(node),
+            letters_at(node).products if node.op_type == "Einsum" else 0,
         )
-        for node in network.graph
+        for node in nodes
     ]
+
+
+def products_of(node: ir.Node) -> int:
+    """Count the products that a node adds up; 0 for one that is no sum of products."""
+    found = PRODUCTS.get(node.op_type)
+    return 0 if found is None else found(_plain([node])[0])
 
 
 def _item(value: ir.Value) -> int:

@@ -30,7 +30,7 @@ import numpy as np
 import onnx_ir as ir
 
 from tatami.errors import TatamiError
-from tatami.graph.costs import KINDS, Cost, costs
+from tatami.graph.costs import Cost, costs, kind_of
 from tatami.graph.gradient import gradient
 from tatami.graph.network import Network, shape_of
 from tatami.ops.activation import softmax as softmax_of
@@ -297,7 +297,7 @@ def makes_maps(cost: Cost) -> bool:
     Pools, views and what only moves numbers, concatenation aside, have the maps of another layer.
     """
     first = cost.operators[0]
-    return _places(cost) > 1 and (KINDS[first] in ("product", "samples") or first == "Concat")
+    return _places(cost) > 1 and (kind_of(first) in ("product", "samples") or first == "Concat")
 
 
 def _places(cost: Cost) -> int:
