@@ -49,6 +49,7 @@ if TYPE_CHECKING:  # each needs torch, and is imported when a row first asks for
     import tatami.models.unet
     import tatami.models.vgg
     import tatami.models.xception
+    import tatami.models.xception_chollet
     import tatami.models.yolov1
     import tatami.models.yolov2
     import tatami.models.yolov2_tiny  # noqa: F401  mypy reads models.NAME by these
@@ -342,6 +343,7 @@ _FASTER = "Ren et al., Faster R-CNN, NIPS 2015"
 _VGG = "Simonyan and Zisserman, Very Deep Convolutional Networks, ICLR 2015"
 _RESNET = "He et al., Deep Residual Learning, CVPR 2016"
 _DENSENET = "Huang et al., Densely Connected Convolutional Networks, CVPR 2017"
+_XCEPTION = "Chollet, Xception, CVPR 2017"
 _FCN = "Shelhamer et al., Fully Convolutional Networks, PAMI 2017"
 _SEGNET = "Badrinarayanan et al., SegNet, PAMI 2017"
 _UNET = "Ronneberger et al., U-Net, MICCAI 2015"
@@ -487,8 +489,11 @@ MODELS: dict[str, Model[Any]] = {
     "sppnet": _classifier(
         lambda: models.sppnet.SPPNet, "He et al., Spatial Pyramid Pooling, ECCV 2014"
     ),
-    "xception": _classifier(
-        lambda: models.xception.Xception, f"Chollet, Xception, CVPR 2017; {_DEEPLAB}", side=299
+    "xception-chollet": _classifier(
+        lambda: models.xception_chollet.XceptionChollet, _XCEPTION, side=299
+    ),
+    "xception-deeplab": _classifier(
+        lambda: models.xception.Xception, f"{_XCEPTION}; {_DEEPLAB}", side=299
     ),
     "yolov1-classifier": _classifier(lambda: models.yolov1.YoloV1Classifier, _YOLO),
     "fcn-32s": _fcn(32),
@@ -509,6 +514,9 @@ MODELS: dict[str, Model[Any]] = {
 }
 """Every network by its name."""
 
+FORMER: dict[str, str] = {"xception": "xception-deeplab"}
+"""Names that runs of older versions have, and what they are called now."""
+
 
 def names(task: str | None = None) -> tuple[str, ...]:
     """List the names, of one task or of all: the detectors of each structure, then the others."""
@@ -518,11 +526,12 @@ def names(task: str | None = None) -> tuple[str, ...]:
 
 
 def model_named(name: str) -> Model[Any]:
-    """Look a row up.
+    """Look a row up, by its name or a former one.
 
     Raises:
         TatamiError: For a name that no network has; the hint lists those that there are.
     """
+    name = FORMER.get(name, name)
     if name not in MODELS:
         raise TatamiError(f"no model '{name}'", hint=choose_from(name, names(), "the models are"))
     return MODELS[name]

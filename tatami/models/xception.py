@@ -1,4 +1,4 @@
-"""Xception, a classifier.
+"""Xception as modified for DeepLabv3+, a classifier.
 
 F. Chollet, "Xception: Deep Learning with Depthwise Separable Convolutions", CVPR 2017,
 as modified for DeepLabv3+: L.-C. Chen et al., "Encoder-Decoder with Atrous Separable Convolution
@@ -6,7 +6,7 @@ for Semantic Image Segmentation", ECCV 2018, figure 4 ("aligned Xception").
 
 The modifications: 16 blocks in the middle; strided separable convolutions for all pools, so that
 any convolution can be made atrous; normalization and ReLU after each depthwise convolution too.
-39.9 M parameters with 1000 classes.
+39.9 M parameters with 1000 classes. Chollet's own network is in xception_chollet.py.
 """
 
 from __future__ import annotations

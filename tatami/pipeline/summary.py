@@ -267,10 +267,10 @@ def _of_file(source: Source, size: Size | None) -> Summary:
 def _of_model(
     name: str, size: Size | None, width: float, classes: int | None, anchors: int | None
 ) -> Summary:
-    from tatami.models.table import MODELS, names
+    from tatami.models.table import FORMER, MODELS, model_named, names
     from tatami.tasks.settings import check_size
 
-    if name not in MODELS:
+    if name not in {*MODELS, *FORMER}:
         hint = choose_from(name, names(), "the models are")
         raise TatamiError(f"no model and no file '{name}'", hint=f"{hint} Or give an ONNX file")
     for setting, value, most in (
@@ -279,7 +279,7 @@ def _of_model(
     ):
         if value is not None and not 1 <= value <= most:
             raise TatamiError(f"{value} of them", hint=f"give 1 to {most:,}", setting=setting)
-    model = MODELS[name]
+    model = model_named(name)
     if size is not None:
         check_size(size, model.stride)
     labels = [f"class {index}" for index in range(classes or model.classes)]

@@ -69,7 +69,8 @@ CASES = {
     "densenet201": Case(short={"blocks": (2, 3, 2, 2)}),
     "densenet264": Case(short={"blocks": (3, 2, 2, 2)}),
     "sppnet": Case(Size(112, 112), Size(100, 131)),
-    "xception": Case(short={"middle": 1, "output_stride": 16}, width=0.05),
+    "xception-chollet": Case(short={"middle": 1}, width=0.05),
+    "xception-deeplab": Case(short={"middle": 1, "output_stride": 16}, width=0.05),
 }
 """Of those that differ from ``Case()``."""
 NAMES = names(ClassifierModel)
@@ -81,7 +82,8 @@ def case_of(name: str) -> Case:
 
 WHOLE = (
     *("densenet121", "densenet169", "densenet201", "densenet264"),
-    *("googlenet", "mobilenet-v1", "resnet18", "resnet34", "resnet50", "vgg16-bn", "xception"),
+    *("googlenet", "mobilenet-v1", "resnet18", "resnet34", "resnet50", "vgg16-bn"),
+    *("xception-chollet", "xception-deeplab"),
 )
 """Those that are also run with all of their layers, by hand."""
 OWN = 4

@@ -28,8 +28,10 @@ from tatami.models.googlenet import GoogLeNet
 from tatami.models.lenet5 import TABLE, LeNet5
 from tatami.models.mobilenet_v1 import MobileNetV1
 from tatami.models.sppnet import SPPNet, spatial_pyramid
-from tatami.models.table import MODELS, names
+from tatami.models.table import MODELS, model_named, names
 from tatami.models.xception import Xception
+from tatami.models.xception_chollet import XceptionChollet
+from tatami.pipeline.summary import summary
 from tatami.types import Size
 
 Shapes = dict[str, tuple[int, ...]]
@@ -81,6 +83,7 @@ PUBLISHED = {
     "densenet201": (20_013_928, "4.29"),
     "densenet264": (33_337_704, "5.8"),
     "mobilenet-v1": (4_231_976, "0.569"),
+    "xception-chollet": (22_855_952, "4.6"),
 }
 
 
@@ -99,7 +102,7 @@ def test_every_classifier_is_held_to_a_paper() -> None:
         *PUBLISHED,
         "lenet5",
         "sppnet",
-        "xception",
+        "xception-deeplab",
         "yolov1-classifier",
     }
 
@@ -160,9 +163,56 @@ def test_lenet_5_sees_the_maps_of_table_i_and_no_others() -> None:
         assert moved.tolist() == [source in maps for maps in TABLE]
 
 
+def test_xception_of_chollet() -> None:
+    """Figure 5 of the paper, counted by hand: parameters, and maps and multiply-adds at 299x299."""
+    model = on_paper("xception-chollet")
+    weights, products = 0, 0
+
+    def convolution(inputs: int, outputs: int, taps: int, side: int) -> None:
+        nonlocal weights, products
+        weights += taps * inputs * outputs + 2 * outputs  # and the normalization's two a channel
+        products += taps * inputs * outputs * side**2
+
+    def separable(inputs: int, outputs: int, side: int) -> None:
+        nonlocal weights, products
+        weights += 9 * inputs + inputs * outputs + 2 * outputs
+        products += (9 * inputs + inputs * outputs) * side**2
+
+    convolution(3, 32, 9, 149)
+    convolution(32, 64, 9, 147)
+    pools = ((64, 128, 128, 147), (128, 256, 256, 74), (256, 728, 728, 37), (728, 728, 1024, 19))
+    for inputs, between, outputs, side in pools:
+        separable(inputs, between, side)
+        separable(between, outputs, side)
+        convolution(inputs, outputs, 1, -(-side // 2))
+    for _ in range(3 * 8):
+        separable(728, 728, 19)
+    separable(1024, 1536, 10)
+    separable(1536, 2048, 10)
+    weights, products = weights + 2048 * 1000 + 1000, products + 2048 * 1000
+    assert sum(parameter.numel() for parameter in model.parameters()) == weights == 22_855_952
+    assert multiply_adds(model, 3, 299, 299) == products
+    assert 8.3e9 < products < 8.5e9
+    assert isinstance(model, XceptionChollet)
+    with torch.device("meta"):
+        features = model.entry(torch.zeros(1, 64, 147, 147))
+        assert features.shape == (1, 728, 19, 19)
+        assert model.exit(model.middle(features)).shape == (1, 1024, 10, 10)
+
+
+def test_runs_of_xception_open_as_they_were() -> None:
+    """What was called xception is DeepLab's: the name goes on meaning it."""
+    assert model_named("xception") is MODELS["xception-deeplab"]
+    assert model_named("xception").make() is Xception
+    assert "xception" not in MODELS
+    costs = [summary(name).parts[0].learned for name in ("xception", "xception-deeplab")]
+    assert costs == [39_916_312, 39_916_312]
+    assert summary("xception-chollet").parts[0].learned == 22_855_952
+
+
 def test_xception_65() -> None:
     """39.92 M parameters, counted again by the figure."""
-    model = on_paper("xception")
+    model = on_paper("xception-deeplab")
     assert sum(parameter.numel() for parameter in model.parameters()) == 39_916_312
 
     # By the figure: 3 flows of separable convolutions, each 3x3 depthwise and pointwise, no bias,
