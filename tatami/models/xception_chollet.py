@@ -105,8 +105,9 @@ class PoolBlock(nn.Module):
         """Compute the layers' result, whose shape the class states."""
         y = self.conv1(F.relu(x) if self.active else x)
         y = self.conv2(F.relu(y))
-        pooled: Tensor = F.max_pool2d(y, kernel_size=3, stride=2, padding=1)
-        return pooled + self.shortcut(x)
+        pooled = F.max_pool2d(y, kernel_size=3, stride=2, padding=1)
+        z: Tensor = pooled + self.shortcut(x)
+        return z
 
 
 class MiddleBlock(nn.Module):
