@@ -21,7 +21,6 @@ from tatami.importers.caffe_layer import (
     BY_ONNX,
     CORRECT,
     MANY,
-    Detector,
     Layer,
     Network,
     Rule,
@@ -31,11 +30,12 @@ from tatami.importers.caffe_layer import (
     pair,
     window_axes,
 )
-from tatami.importers.caffe_ssd import AS_SSD, SSD, join_priors
+from tatami.importers.caffe_ssd import SSD, join_priors
 from tatami.importers.caffemodel import read_caffemodel
 from tatami.importers.heads import with_outputs
 from tatami.importers.imported import Imported
 from tatami.importers.prototxt import Message, parse_prototxt
+from tatami.importers.ssd_tail import AS_SSD, Detector
 from tatami.ops.window import Axis, Window
 from tatami.types import Float32, Size
 
@@ -90,18 +90,14 @@ def read_caffe(prototxt: Path, caffemodel: Path, size: Size | None) -> Imported:
 
 def _detector(network: Network, found: Detector, whole: Message, notes: list[str]) -> Imported:
     """Make the raw maps of an SSD the outputs, and leave out what lies behind them."""
-    names = [f"{kind}_{index}" for index in range(len(found.maps) // 2) for kind in _KINDS]
-    outputs = dict(zip(names, found.maps, strict=True))
+    outputs = found.outputs()
     shapes = {name: network.builder.shape(value) for name, value in outputs.items()}
-    model = with_outputs(_model(network.builder, outputs, whole), names, shapes)
+    model = with_outputs(_model(network.builder, outputs, whole), list(outputs), shapes)
     if network.unused:
         left = ", ".join(network.unused)
         notes.append(f"left out, as only the detections' maps are kept: {left}")
     classes = tuple(f"class{index}" for index in range(found.classes))
     return Imported(model, found.decoding, classes, notes=tuple(notes))
-
-
-_KINDS = ("boxes", "scores")
 
 
 def _layers(whole: Message) -> list[Layer]:

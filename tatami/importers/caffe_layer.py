@@ -11,8 +11,9 @@ from tatami.errors import TatamiError
 from tatami.importers.build import Builder
 from tatami.importers.caffemodel import Blob
 from tatami.importers.prototxt import Message
+from tatami.importers.ssd_tail import Detector, Priors
 from tatami.ops.window import Axis
-from tatami.types import AnchorGrid, Decoding, Float32
+from tatami.types import Float32
 
 CORRECT = "correct the text"
 BY_ONNX = "leave it out if it does not matter here, or bring the network by way of ONNX"
@@ -35,38 +36,6 @@ class Layer:
     bottoms: tuple[str, ...]
     tops: tuple[str, ...]
     message: Message
-
-
-@dataclass(frozen=True)
-class Priors:
-    """The anchors of one feature map.
-
-    Args:
-        rows: Of its cells.
-        columns: Of its cells.
-        grid: The anchors, in pixels of the input.
-        variances: Of centers and of sides.
-    """
-
-    rows: int
-    columns: int
-    grid: AnchorGrid
-    variances: tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Detector:
-    """What DetectionOutput says.
-
-    Args:
-        maps: The values of the maps of boxes and of scores, in turn.
-        decoding: How they are decoded.
-        classes: Without the background.
-    """
-
-    maps: tuple[str, ...]
-    decoding: Decoding
-    classes: int
 
 
 class Network:

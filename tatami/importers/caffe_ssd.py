@@ -9,31 +9,27 @@ and has a layer that makes the anchors. Here the maps are found again, and becom
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Literal
 
 import numpy as np
-import onnx
 
-from tatami.errors import TatamiError
-from tatami.importers.caffe_layer import BY_ONNX, CORRECT, Detector, Layer, Network, Priors, Rule
+from tatami.importers.caffe_layer import BY_ONNX, CORRECT, Layer, Network, Rule
 from tatami.importers.prototxt import Message
+from tatami.importers.ssd_tail import (
+    AS_SSD,
+    MAX_ANCHORS,
+    MAX_DETECTIONS,
+    Detector,
+    Priors,
+    maps_of,
+    reaches_out,
+)
 from tatami.types import AnchorGrid, Decoding
 
-MAX_ANCHORS = 256
-MAX_HEADS = 64
 MAX_CLASSES = 10_000
-MAX_DETECTIONS = 200
-"""Where the file does not say: what SSD's own files keep."""
 NO_THRESHOLD = 0.01
 """Where the file says none: below it nothing is looked at."""
-AS_SSD = "write the end of the network as SSD's own deploy.prototxt does"
 SAME_RATIO = 1e-6
 """Caffe takes two aspect ratios for one that are as close."""
-
-
-Function = Literal["softmax", "sigmoid"]
-_FUNCTIONS: dict[str, Function] = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 
 
 def prior_box(network: Network, layer: Layer, inputs: list[str]) -> None:
@@ -58,7 +54,7 @@ def prior_box(network: Network, layer: Layer, inputs: list[str]) -> None:
     grid = AnchorGrid(
         tuple((w * across, h * down) for w, h in sides), (column * across, row * down)
     )
-    if said.flag("clip", False) and _reaches_out(grid, rows, columns, size.height, size.width):
+    if said.flag("clip", False) and reaches_out(grid, rows, columns, size):
         raise said.wrong(
             "'clip' is true, and anchors at the edge would not be those of the others",
             "set clip: false, as SSD's own files do",
@@ -118,13 +114,6 @@ def _variances(said: Message) -> tuple[float, float]:
     return given[0], given[2]
 
 
-def _reaches_out(grid: AnchorGrid, rows: int, columns: int, height: int, width: int) -> bool:
-    w, h = (max(side) / 2 for side in zip(*grid.anchors, strict=True))
-    x, y = grid.stride
-    far_x, far_y = (columns - 0.5) * x, (rows - 0.5) * y
-    return bool(x / 2 < w or y / 2 < h or far_x + w > width or far_y + h > height)
-
-
 def join_priors(network: Network, layer: Layer) -> None:
     """Join the anchors of several feature maps."""
     said = layer.message.message("concat_param")
@@ -155,22 +144,7 @@ def detection_output(network: Network, layer: Layer, inputs: list[str]) -> None:
         raise said.wrong("boxes differ by class, or the background is not the first", BY_ONNX)
     if said.word("code_type", "CORNER") not in ("CENTER_SIZE", "2"):
         raise said.wrong("'code_type' is not CENTER_SIZE", BY_ONNX)
-    makers = network.builder.makers()
-    boxes, sure = _Trail(network, makers, layer, 4), _Trail(network, makers, layer, classes + 1)
-    boxes.follow(inputs[0])
-    sure.follow(inputs[1])
-    scores = sure.function
-    if scores is None or boxes.function is not None:
-        raise layer.message.wrong("its scores do not come of Softmax or Sigmoid", AS_SSD)
-    counts = {len(boxes.maps), len(sure.maps), len(priors)}
-    if len(counts) > 1 or not priors or len(priors) > MAX_HEADS:
-        raise layer.message.wrong(
-            f"takes {len(boxes.maps)} maps of boxes, {len(sure.maps)} of scores and anchors of "
-            f"{len(priors)}",
-            AS_SSD,
-        )
-    for pair in zip(boxes.maps, sure.maps, priors, strict=True):
-        _check(network, layer, *pair, classes)
+    maps, scores = maps_of(network.builder, inputs[0], inputs[1], priors, classes)
     variances = {one.variances for one in priors}
     if len(variances) > 1:
         raise said.wrong("its anchors have different variances", BY_ONNX)
@@ -183,7 +157,7 @@ def detection_output(network: Network, layer: Layer, inputs: list[str]) -> None:
         raise suppression.wrong("'eta' is not 1: the threshold changes on the way", BY_ONNX)
     most = said.integer("keep_top_k", -1)
     network.detector = Detector(
-        tuple(name for pair in zip(boxes.maps, sure.maps, strict=True) for name in pair),
+        maps,
         Decoding(
             "ssd",
             tuple(one.grid for one in priors),
@@ -202,97 +176,6 @@ def _part(said: Message, name: str, default: float) -> float:
     if not 0 <= value <= 1:
         raise said.wrong(f"'{name}' is {value:g}, not between 0 and 1", CORRECT)
     return value
-
-
-def _check(
-    network: Network, layer: Layer, boxes: str, scores: str, priors: Priors, classes: int
-) -> None:
-    """Check that maps are those of the anchors."""
-    anchors = len(priors.grid.anchors)
-    place = (priors.rows, priors.columns)
-    expected = [(1, 4 * anchors, *place), (1, (classes + 1) * anchors, *place)]
-    shapes = [network.builder.shape(name) for name in (boxes, scores)]
-    if shapes != expected:
-        raise layer.message.wrong(
-            f"maps {shapes[0]} and {shapes[1]} are not those of {anchors} anchors in "
-            f"{place[1]}x{place[0]} cells and {classes} classes",
-            AS_SSD,
-        )
-
-
-class _Trail:
-    """The way back from a bottom of DetectionOutput to the maps that it was made of.
-
-    What lies on it may only make rows of ``depth`` numbers of each map, channels last, join them
-    row under row, and take a function of the scores.
-
-    Args:
-        network: The network so far.
-        makers: The node that makes each value.
-        layer: That asks.
-        depth: Numbers of one anchor.
-    """
-
-    def __init__(
-        self, network: Network, makers: Mapping[str, onnx.NodeProto], layer: Layer, depth: int
-    ) -> None:
-        self.maps: list[str] = []
-        self.functions: list[Function | None] = []
-        self._network = network
-        self._makers = makers
-        self._layer = layer
-        self._depth = depth
-
-    @property
-    def function(self) -> Function | None:
-        """The one function that lies on every way; None for none."""
-        found = set(self.functions)
-        return found.pop() if len(found) == 1 else None
-
-    def follow(self, end: str) -> None:
-        """Find the maps, in order."""
-        waiting: list[tuple[str, Function | None, bool]] = [(end, None, False)]
-        for _ in range(16 * MAX_HEADS):
-            if not waiting:
-                return
-            value, function, turned = waiting.pop()
-            node = self._makers.get(value)
-            shape = self._network.builder.shape(value)
-            kind = None if node is None else node.op_type
-            if turned and len(shape) == 4:
-                self.maps.append(value)
-                self.functions.append(function)
-            elif node is None:
-                raise self._wrong(f"'{value}', which is no map that was turned")
-            elif kind == "Concat" and self._joins(node):
-                waiting += [(name, function, False) for name in reversed(node.input)]
-            elif kind == "Reshape":
-                waiting.append((node.input[0], function, False))
-            elif kind in _FUNCTIONS and function is None and self._is_rows(node):
-                waiting.append((node.input[0], _FUNCTIONS[kind], False))
-            elif kind == "Transpose" and list(node.attribute[0].ints) == [0, 2, 3, 1]:
-                waiting.append((node.input[0], function, True))
-            else:
-                raise self._wrong(f"{kind} '{value}'")
-        raise self._wrong("too many layers")
-
-    def _joins(self, node: onnx.NodeProto) -> bool:
-        """Tell whether a Concat puts whole maps one after another."""
-        shape = self._network.builder.shape(node.output[0])
-        rows = len(shape) == 2 or (len(shape) == 3 and shape[2] == self._depth)
-        return rows and node.attribute[0].i == 1
-
-    def _is_rows(self, node: onnx.NodeProto) -> bool:
-        """Tell whether a function is of the numbers of each anchor by themselves."""
-        if node.op_type == "Sigmoid":
-            return True
-        shape = self._network.builder.shape(node.output[0])
-        return shape[-1] == self._depth and node.attribute[0].i == len(shape) - 1
-
-    def _wrong(self, what: str) -> TatamiError:
-        return self._layer.message.wrong(
-            f"layer '{self._layer.name}' has {what} between it and the maps", AS_SSD
-        )
 
 
 SSD = {

@@ -8,27 +8,40 @@ outside its table of layers below, and a parameter that is not known here, is re
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import onnx
 
 from tatami.errors import TatamiError
-from tatami.importers.build import Builder
+from tatami.importers.build import Arithmetic, Builder, Reduction
+from tatami.importers.heads import with_outputs
 from tatami.importers.imported import Imported
 from tatami.importers.ncnn_bin import Weights
+from tatami.importers.ncnn_functions import FUNCTIONS, hard_swish
+from tatami.importers.ncnn_layer import (
+    BY_ONNX,
+    MANY,
+    NOT_GIVEN,
+    Network,
+    Rule,
+    axis_of,
+    channels_of,
+    check_count,
+    part_of,
+    refuse,
+)
 from tatami.importers.ncnn_param import Layer, parse_param
+from tatami.importers.ncnn_ssd import SSD, share_priors
+from tatami.importers.ssd_tail import AS_SSD, Detector
 from tatami.ops.window import Axis, Window
 from tatami.types import AnchorGrid, Decoding, Size
 
-BY_ONNX = "bring the network by way of ONNX"
+MAX_PLACES = 64
+"""Along one axis, of a pool to a size that is said."""
 SAME_UPPER, SAME_LOWER = -233, -234
 """Paddings of a convolution that stand for as many outputs as strides fit."""
-NOT_GIVEN = -233
-"""A side of Reshape, or a scale that is another blob."""
-MANY = 1 << 10
 MAX_FLOAT = 3.4028234663852886e38
 """Of float32: a limit of Clip that is left out."""
 MIN_FACTOR, MAX_FACTOR = 1e-3, 1e6
@@ -36,26 +49,6 @@ MIN_FACTOR, MAX_FACTOR = 1e-3, 1e6
 
 # Permute's parameter to the axes of (1, c, h, w). ncnn's own names list the fastest axis first.
 _ORDERS = ((0, 1, 2, 3), (0, 1, 3, 2), (0, 2, 1, 3), (0, 2, 3, 1), (0, 3, 1, 2), (0, 3, 2, 1))
-
-
-class Network:
-    """The network so far.
-
-    ``values`` has the value that holds each blob, ``unused`` those that no layer has taken yet,
-    ``detection`` what Yolov3DetectionOutput says, and ``maps`` the blobs that it decodes.
-
-    Args:
-        builder: The ONNX model in the making.
-        weights: The file of the weights.
-    """
-
-    def __init__(self, builder: Builder, weights: Weights) -> None:
-        self.builder = builder
-        self.weights = weights
-        self.values: dict[str, str] = {}
-        self.unused: dict[str, None] = {}
-        self.detection: Decoding | None = None
-        self.maps: tuple[str, ...] = ()
 
 
 def read_ncnn(param: Path, bin: Path, size: Size | None) -> Imported:
@@ -83,14 +76,35 @@ def read_ncnn(param: Path, bin: Path, size: Size | None) -> Imported:
         if layer is not first:
             _add(network, layer)
     network.weights.end()
-    if not network.maps:
-        return Imported(_model(network, network.unused, param))
+    if network.detector is not None:
+        return _detector(network, network.detector, param)
     notes = []
+    if not network.maps:
+        if network.priors:
+            names = ", ".join(network.priors)
+            notes.append(f"left out, as no layer of detections takes them: the anchors {names}")
+        return Imported(_model(network, network.unused, param), notes=tuple(notes))
     if network.unused:
         names = ", ".join(network.unused)
         notes.append(f"left out, as only the detections' maps are kept: {names}")
     model = _model(network, dict.fromkeys(network.maps), param)
     return Imported(model, decoding=network.detection, notes=tuple(notes))
+
+
+def _detector(network: Network, found: Detector, param: Path) -> Imported:
+    """Make the raw maps of an SSD the outputs, and leave out what lies behind them."""
+    outputs = found.outputs()
+    shapes = {name: network.builder.shape(value) for name, value in outputs.items()}
+    try:
+        model = with_outputs(network.builder.model(outputs), list(outputs), shapes)
+    except TatamiError as error:
+        raise TatamiError(error.reason, hint=error.hint, file=param) from error
+    notes = []
+    if network.unused:
+        names = ", ".join(network.unused)
+        notes.append(f"left out, as only the detections' maps are kept: {names}")
+    classes = tuple(f"class{index}" for index in range(found.classes))
+    return Imported(model, found.decoding, classes, notes=tuple(notes))
 
 
 def _model(network: Network, blobs: dict[str, None], param: Path) -> onnx.ModelProto:
@@ -134,33 +148,45 @@ def _add(network: Network, layer: Layer) -> None:
             f"is of type '{layer.type}', which Tatami does not know",
             f"use only Input, {', '.join(_LAYERS)}, or {BY_ONNX}",
         )
-    missing = [blob for blob in layer.bottoms if blob not in network.values]
+    known = (*network.values, *network.priors)
+    missing = [blob for blob in layer.bottoms if blob not in known]
     if missing:
         raise layer.wrong(f"takes '{missing[0]}', which no layer before it makes")
     bottoms, tops = len(layer.bottoms), len(layer.tops)
-    if not (rule.min_bottoms <= bottoms <= rule.max_bottoms) or (
-        tops != 1 and layer.type != "Split"
-    ):
+    if not (rule.min_bottoms <= bottoms <= rule.max_bottoms and 1 <= tops <= rule.max_tops):
         raise layer.wrong(f"of type {layer.type} has {bottoms} bottoms and {tops} tops", BY_ONNX)
     layer.allow(*rule.parameters)
-    for top in layer.tops:
-        if top in network.values:
+    for position, top in enumerate(layer.tops):
+        if top in known or top in layer.tops[:position]:
             raise layer.wrong(f"makes '{top}', which another layer has made")
     try:
-        value = rule.add(network, layer, [network.values[blob] for blob in layer.bottoms])
+        value = _value(network, layer, rule)
     except TatamiError as error:
         if error.file is not None:
             raise
         raise TatamiError(
             error.reason, hint=error.hint, file=layer.file, line=layer.line
         ) from error
-    for blob in layer.bottoms:
-        network.unused.pop(blob, None)
-    if value is None:  # the detections, which nothing here can take
+    if layer.type != "PriorBox":  # it asks for no more than the sides
+        for blob in layer.bottoms:
+            network.unused.pop(blob, None)
+    if value is None:  # anchors, or the detections, which nothing here can take
         return
-    for top in layer.tops:
-        network.values[top] = value
+    values = (value,) * tops if isinstance(value, str) else value
+    for top, made in zip(layer.tops, values, strict=True):
+        network.values[top] = made
         network.unused[top] = None
+
+
+def _value(network: Network, layer: Layer, rule: Rule) -> str | tuple[str, ...] | None:
+    """Add one layer by its rule, or join an SSD's anchors or hand them on."""
+    anchors = [blob for blob in layer.bottoms if blob in network.priors]
+    if anchors and layer.type in ("Concat", "Split"):
+        share_priors(network, layer)
+        return None
+    if anchors and (layer.type != "DetectionOutput" or anchors != [layer.bottoms[2]]):
+        raise layer.wrong(f"takes anchors, '{anchors[0]}'", AS_SSD)
+    return rule.add(network, layer, [network.values.get(blob, "") for blob in layer.bottoms])
 
 
 def _convolution(network: Network, layer: Layer, inputs: list[str]) -> str:
@@ -169,8 +195,8 @@ def _convolution(network: Network, layer: Layer, inputs: list[str]) -> str:
     outputs, groups = layer.integer(0, 0), 1
     if layer.type == "ConvolutionDepthWise":
         groups = layer.integer(7, 1)
-    _refuse(layer, 8, "weights of int8")
-    _refuse(layer, 19, "weights that another layer makes")
+    refuse(layer, 8, "weights of int8")
+    refuse(layer, 19, "weights that another layer makes")
     if layer.real(18, 0.0) != 0:
         raise layer.wrong("pads with a value that is not 0", BY_ONNX)
     channels = shape[1] if len(shape) == 4 else 0
@@ -180,7 +206,7 @@ def _convolution(network: Network, layer: Layer, inputs: list[str]) -> str:
         )
     window = _window(layer, shape)
     kernel = (outputs, channels // groups, window.rows.kernel, window.columns.kernel)
-    _count(layer, 6, math.prod(kernel))
+    check_count(layer, 6, math.prod(kernel))
     weight = network.weights.tagged(layer.name, kernel)
     bias = network.weights.bare(layer.name, outputs) if layer.integer(5, 0) else None
     value = builder.conv(layer.name, x, weight, bias, window, groups)
@@ -220,7 +246,7 @@ def _same(axis: Axis, length: int, upper: bool) -> Axis:
 def _activation(builder: Builder, layer: Layer, value: str) -> str:
     """Add the activation that is part of a layer with weights (parameters 9 and 10)."""
     kind, numbers = layer.integer(9, 0), layer.reals(10)
-    needed = {0: 0, 1: 0, 2: 1, 3: 2, 4: 0}.get(kind)
+    needed = {0: 0, 1: 0, 2: 1, 3: 2, 4: 0, 5: 0, 6: 2}.get(kind)
     if needed is None:
         raise layer.wrong(f"ends in an activation {kind}, which Tatami does not know", BY_ONNX)
     if len(numbers) < needed:
@@ -237,17 +263,49 @@ def _activation(builder: Builder, layer: Layer, value: str) -> str:
             return builder.clip(name, value, numbers[0], numbers[1])
         case 4:
             return builder.sigmoid(name, value)
+        case 5:
+            return builder.function("Mish", name, value)
+        case 6:
+            return hard_swish(builder, name, value, numbers[0], numbers[1])
     return value
+
+
+def _deconvolution(network: Network, layer: Layer, inputs: list[str]) -> str:
+    builder, x = network.builder, inputs[0]
+    shape = builder.shape(x)
+    outputs = layer.integer(0, 0)
+    groups = layer.integer(7, 1) if layer.type == "DeconvolutionDepthWise" else 1
+    for identity, what in ((20, "a width"), (21, "a height"), (28, "weights of another layer")):
+        refuse(layer, identity, what)
+    channels = shape[1] if len(shape) == 4 else 0
+    if min(outputs, groups, channels) < 1 or channels % groups or outputs % groups:
+        raise layer.wrong(
+            f"makes {outputs} maps in {groups} groups of a value of shape {shape[1:]}"
+        )
+    window = _window(layer, shape)
+    rows, columns = window.rows.kernel, window.columns.kernel
+    right = layer.integer(18, 0)
+    more = (layer.integer(19, right), right)
+    check_count(layer, 6, outputs * channels // groups * rows * columns)
+    parts = (groups, outputs // groups, channels // groups, rows, columns)
+    weight = network.weights.tagged(layer.name, parts)
+    bias = network.weights.bare(layer.name, outputs) if layer.integer(5, 0) else None
+    turned = weight.transpose(0, 2, 1, 3, 4).reshape(channels, outputs // groups, rows, columns)
+    value = builder.conv_transpose(layer.name, x, turned, bias, window, groups, more)
+    return _activation(builder, layer, value)
 
 
 def _inner_product(network: Network, layer: Layer, inputs: list[str]) -> str:
     builder, x = network.builder, inputs[0]
     outputs = layer.integer(0, 0)
-    _refuse(layer, 8, "weights of int8")
-    length = math.prod(builder.shape(x))
+    refuse(layer, 8, "weights of int8")
+    shape = builder.shape(x)
+    length = math.prod(shape)
     if outputs < 1:
         raise layer.wrong(f"makes {outputs} numbers")
-    _count(layer, 2, outputs * length)
+    if len(shape) == 3 and shape[1] > 1 and layer.integer(2, 0) == outputs * shape[2]:
+        return _rows_product(network, layer, x)
+    check_count(layer, 2, outputs * length)
     weight = network.weights.tagged(layer.name, (outputs, length))
     bias = network.weights.bare(layer.name, outputs) if layer.integer(1, 0) else None
     if len(builder.shape(x)) != 2:
@@ -255,17 +313,41 @@ def _inner_product(network: Network, layer: Layer, inputs: list[str]) -> str:
     return _activation(builder, layer, builder.inner_product(layer.name, x, weight, bias))
 
 
+def _rows_product(network: Network, layer: Layer, x: str) -> str:
+    """Multiply each row of a blob of two axes, as ncnn does where the weights are as long."""
+    builder, outputs = network.builder, layer.integer(0, 0)
+    length = builder.shape(x)[2]
+    weight = network.weights.tagged(layer.name, (outputs, length))
+    value = builder.matmul(layer.name, x, weight.T[None])
+    if layer.integer(1, 0):
+        bias = network.weights.bare(layer.name, outputs).reshape(1, 1, -1)
+        offset = builder.constant(f"{layer.name}.bias", bias)
+        value = builder.spread("Add", f"{layer.name}/sum", value, offset)
+    return _activation(builder, layer, value)
+
+
 def _batch_norm(network: Network, layer: Layer, inputs: list[str]) -> str:
-    channels = _channels(network, layer, inputs[0])
-    _count(layer, 0, channels)
+    channels = channels_of(network, layer, inputs[0])
+    check_count(layer, 0, channels)
     slope, mean, variance, bias = (network.weights.bare(layer.name, channels) for _ in range(4))
     epsilon = layer.real(1, 0.0)
     return network.builder.batch_norm(layer.name, inputs[0], slope, bias, mean, variance, epsilon)
 
 
 def _scale(network: Network, layer: Layer, inputs: list[str]) -> str:
-    channels = _channels(network, layer, inputs[0])
-    _count(layer, 0, channels)
+    channels = channels_of(network, layer, inputs[0])
+    if len(inputs) == 2:
+        builder = network.builder
+        if layer.integer(0, 0) != NOT_GIVEN or math.prod(builder.shape(inputs[1])) != channels:
+            raise layer.wrong(f"scales {channels} channels by another blob", BY_ONNX)
+        sides = (1, channels, *[1] * (len(builder.shape(inputs[0])) - 2))
+        factors = inputs[1]
+        if builder.shape(factors) != sides:
+            factors = builder.reshape(f"{layer.name}/factors", factors, sides)
+        made = builder.spread("Mul", layer.name, inputs[0], factors)
+        offset = network.weights.bare(layer.name, channels) if layer.integer(1, 0) else None
+        return builder.scale(f"{layer.name}/bias", made, None, offset)
+    check_count(layer, 0, channels)
     factor = network.weights.bare(layer.name, channels)
     offset = network.weights.bare(layer.name, channels) if layer.integer(1, 0) else None
     return network.builder.scale(layer.name, inputs[0], factor, offset)
@@ -273,16 +355,19 @@ def _scale(network: Network, layer: Layer, inputs: list[str]) -> str:
 
 def _pooling(network: Network, layer: Layer, inputs: list[str]) -> str:
     builder, name, x = network.builder, layer.name, inputs[0]
-    _refuse(layer, 7, "a size of its output")
     kind = layer.integer(0, 0)
     if kind not in (0, 1):
         raise layer.wrong(f"pools in a way {kind}, which Tatami does not know", BY_ONNX)
     shape = builder.shape(x)
     if layer.integer(4, 0):
+        if len(shape) != 4:
+            raise layer.wrong(f"pools a value of shape {shape[1:]}")
         pooled = builder.global_pool(name, x, "average" if kind else "max")
         return builder.reshape(f"{name}/flatten", pooled, (1, shape[1]))
     if len(shape) != 4:
         raise layer.wrong(f"pools a value of shape {shape[1:]}")
+    if layer.integer(7, 0):
+        return _adaptive(builder, layer, x, "ReduceMean" if kind else "ReduceMax")
     kernel, stride, left = layer.integer(1, 0), layer.integer(2, 1), layer.integer(3, 0)
     top = layer.integer(13, left)
     columns = Axis(kernel, stride, left, layer.integer(14, left))
@@ -295,10 +380,35 @@ def _pooling(network: Network, layer: Layer, inputs: list[str]) -> str:
     window = Window(rows, columns)
     if kind == 0:
         return builder.max_pool(name, x, window)
-    padded = (rows.before, rows.after, columns.before, columns.after) != (0, 0, 0, 0)
-    if mode in (2, 3) and padded:
-        raise layer.wrong("averages with padding of the kind SAME", BY_ONNX)
-    return builder.average_pool(name, x, window, count_padding=bool(layer.integer(6, 0)))
+    # Of padding of the kind SAME ncnn counts the zeros as samples: its area leaves out only what
+    # the parameters say.
+    if mode in (2, 3) and any(layer.integer(identity, 0) for identity in (3, 13, 14, 15)):
+        raise layer.wrong("averages with padding of two kinds", BY_ONNX)
+    counted = mode in (2, 3) or bool(layer.integer(6, 0))
+    return builder.average_pool(name, x, window, count_padding=counted)
+
+
+def _adaptive(builder: Builder, layer: Layer, x: str, kind: Reduction) -> str:
+    """Pool to a size that is said: each place of the samples that it stands for, rounded out."""
+    shape = builder.shape(x)
+    width = layer.integer(8, 0)
+    sides = [layer.integer(18, width), width]
+    for axis, said in zip((2, 3), sides, strict=True):
+        length = shape[axis]
+        count = length if said == NOT_GIVEN else said
+        if not 1 <= count <= min(length, MAX_PLACES):
+            raise layer.wrong(f"pools {length} samples to {count}", BY_ONNX)
+        if count == length:
+            continue
+        parts = []
+        for place in range(count):
+            start, end = length * place // count, -(-length * (place + 1) // count)
+            part = x
+            if (start, end) != (0, length):
+                part = builder.slice(f"{layer.name}/part", x, axis, start, end)
+            parts.append(builder.reduce(kind, f"{layer.name}/pool", part, [axis]))
+        x = parts[0] if count == 1 else builder.concat(layer.name, parts, axis)
+    return x
 
 
 def _padded(layer: Layer, mode: int, axis: Axis, length: int) -> Axis:
@@ -316,7 +426,7 @@ def _padded(layer: Layer, mode: int, axis: Axis, length: int) -> Axis:
 
 def _interp(network: Network, layer: Layer, inputs: list[str]) -> str:
     builder, x = network.builder, inputs[0]
-    _refuse(layer, 5, "a size that another blob says")
+    refuse(layer, 5, "a size that another blob says")
     kind = layer.integer(0, 0)
     if kind not in (1, 2):
         raise layer.wrong(f"resizes in a way {kind}, not by the nearest or bilinear", BY_ONNX)
@@ -331,16 +441,19 @@ def _interp(network: Network, layer: Layer, inputs: list[str]) -> str:
             "align_corners" if layer.integer(6, 0) else "half_pixel"
         )
         return builder.resize_linear(layer.name, x, Size(width, height), coordinates)
-    if height < 1 or width < 1 or height % shape[2] or width % shape[3]:
-        raise layer.wrong(
-            f"makes {width}x{height} of {shape[3]}x{shape[2]}: not a whole number of times",
-            BY_ONNX,
-        )
-    return builder.upsample(layer.name, x, height // shape[2], width // shape[3])
+    if height < 1 or width < 1:
+        raise layer.wrong(f"makes {width}x{height} of {shape[3]}x{shape[2]}")
+    if height % shape[2] == 0 and width % shape[3] == 0:
+        return builder.upsample(layer.name, x, height // shape[2], width // shape[3])
+    if layer.integer(3, 0) == 0 or layer.integer(4, 0) == 0:
+        for side, length, identity in ((height, shape[2], 1), (width, shape[3], 2)):
+            if side != length * layer.real(identity, 1.0):  # ncnn takes the factor, not the sides
+                raise layer.wrong(f"makes {side} samples of {length} by a part of one", BY_ONNX)
+    return builder.resize_nearest(layer.name, x, Size(width, height))
 
 
 def _concat(network: Network, layer: Layer, inputs: list[str]) -> str:
-    axis = _axis(network, layer, inputs[0], layer.integer(0, 0))
+    axis = axis_of(network, layer, inputs[0], layer.integer(0, 0))
     return network.builder.concat(layer.name, inputs, axis)
 
 
@@ -348,17 +461,17 @@ def _softmax(network: Network, layer: Layer, inputs: list[str]) -> str:
     axis = layer.integer(0, 0)
     if axis != 0 and layer.integer(1, 0) == 0:
         raise layer.wrong(f"along axis {axis} is of an old form that ncnn itself refuses")
-    return network.builder.softmax(layer.name, inputs[0], _axis(network, layer, inputs[0], axis))
+    return network.builder.softmax(layer.name, inputs[0], axis_of(network, layer, inputs[0], axis))
 
 
 def _eltwise(network: Network, layer: Layer, inputs: list[str]) -> str:
     kind, coefficients = layer.integer(0, 0), layer.reals(1)
-    if kind not in (0, 1):
-        raise layer.wrong(f"combines in a way {kind}, not by product or sum", BY_ONNX)
-    if coefficients and (kind == 0 or len(coefficients) != len(inputs)):
+    operators: dict[int, Arithmetic] = {0: "Mul", 1: "Add", 2: "Max"}
+    if kind not in operators:
+        raise layer.wrong(f"combines in a way {kind}, not by product, sum or maximum", BY_ONNX)
+    if coefficients and (kind != 1 or len(coefficients) != len(inputs)):
         raise layer.wrong(
-            f"has {len(coefficients)} coefficients for {len(inputs)} bottoms in a "
-            f"{'sum' if kind else 'product'}"
+            f"has {len(coefficients)} coefficients for {len(inputs)} bottoms in a way {kind}"
         )
     builder = network.builder
     values = [
@@ -367,16 +480,8 @@ def _eltwise(network: Network, layer: Layer, inputs: list[str]) -> str:
     ]
     result = values[0]
     for value in values[1:]:
-        result = builder.elementwise("Add" if kind else "Mul", layer.name, result, value)
+        result = builder.elementwise(operators[kind], layer.name, result, value)
     return result
-
-
-def _binary(network: Network, layer: Layer, inputs: list[str]) -> str:
-    kind = layer.integer(0, 0)
-    _refuse(layer, 1, "a number as its second input")
-    if kind not in (0, 2):
-        raise layer.wrong(f"combines in a way {kind}, not by sum or product", BY_ONNX)
-    return network.builder.elementwise("Mul" if kind else "Add", layer.name, inputs[0], inputs[1])
 
 
 def _relu(network: Network, layer: Layer, inputs: list[str]) -> str:
@@ -486,45 +591,56 @@ def _detection(network: Network, layer: Layer, inputs: list[str]) -> None:
         kind="yolov3",
         grids=tuple(grids),
         scores="sigmoid",
-        score_threshold=_part(layer, 2, 0.01),
-        iou_threshold=_part(layer, 3, 0.45),
+        score_threshold=part_of(layer, 2, 0.01),
+        iou_threshold=part_of(layer, 3, 0.45),
     )
 
 
-def _part(layer: Layer, identity: int, default: float) -> float:
-    """Read a threshold: a part of one."""
-    value = layer.real(identity, default)
-    if not 0 <= value <= 1:
-        raise layer.wrong(f"has a threshold {value:g}, which is not between 0 and 1")
-    return float(f"{value:.7g}")  # bits of float32 as the number that was meant
-
-
-@dataclass(frozen=True)
-class Rule:
-    """How a type of layer is added.
-
-    Args:
-        add: Adds it and gives the name of its value, or None for what ends the network.
-        parameters: The ids that are known.
-        min_bottoms: The fewest bottoms it takes.
-        max_bottoms: The most bottoms it takes.
-    """
-
-    add: Callable[[Network, Layer, list[str]], str | None]
-    parameters: tuple[int, ...] = ()
-    min_bottoms: int = 1
-    max_bottoms: int = 1
+def _region(network: Network, layer: Layer, inputs: list[str]) -> None:
+    """Read YoloDetectionOutput, YOLOv2's: the map, and how it is decoded; anchors are in cells."""
+    if network.maps:
+        raise layer.wrong("is a second layer of detections", BY_ONNX)
+    classes, count = layer.integer(0, 20), layer.integer(1, 5)
+    sides, shape = layer.reals(4), network.builder.shape(inputs[0])
+    if (
+        min(classes, count) < 1
+        or len(sides) != 2 * count
+        or not all(MIN_FACTOR <= side <= MAX_FACTOR for side in sides)
+    ):
+        raise layer.wrong(f"has {len(sides)} numbers for {count} anchors of {classes} classes")
+    if len(shape) != 4 or shape[1] != count * (5 + classes):
+        raise layer.wrong(
+            f"takes a map of shape {shape[1:]}, where {count} boxes of {classes} classes need "
+            f"{count * (5 + classes)} channels"
+        )
+    size = network.builder.size
+    stride = (size.width / shape[3], size.height / shape[2])
+    pairs = zip(sides[::2], sides[1::2], strict=True)
+    grid = AnchorGrid(tuple((w * stride[0], h * stride[1]) for w, h in pairs), stride)
+    network.maps = layer.bottoms
+    network.detection = Decoding(
+        kind="yolov2",
+        grids=(grid,),
+        scores="softmax",
+        score_threshold=part_of(layer, 2, 0.01),
+        iou_threshold=part_of(layer, 3, 0.45),
+    )
 
 
 _CONVOLUTION = (*range(7), *range(8, 17), 18, 19)
 
-_LAYERS = {
+_DECONVOLUTION = (*range(7), *range(9, 17), 18, 19, 20, 21, 28)
+
+_LAYERS: dict[str, Rule] = {
+    **FUNCTIONS,
+    **SSD,
     "BatchNorm": Rule(_batch_norm, (0, 1)),
-    "BinaryOp": Rule(_binary, (0, 1, 2), 2, 2),
     "Clip": Rule(_clip, (0, 1)),
     "Concat": Rule(_concat, (0,), 1, MANY),
     "Convolution": Rule(_convolution, _CONVOLUTION),
     "ConvolutionDepthWise": Rule(_convolution, (*_CONVOLUTION, 7)),
+    "Deconvolution": Rule(_deconvolution, _DECONVOLUTION),
+    "DeconvolutionDepthWise": Rule(_deconvolution, (*_DECONVOLUTION, 7)),
     "Dropout": Rule(_dropout, (0,)),
     "Eltwise": Rule(_eltwise, (0, 1), 2, MANY),
     "Flatten": Rule(_flatten),
@@ -534,39 +650,11 @@ _LAYERS = {
     "Pooling": Rule(_pooling, (*range(8), 8, *range(11, 16), 18)),
     "ReLU": Rule(_relu, (0,)),
     "Reshape": Rule(_reshape, (0, 1, 2, 3)),
-    "Scale": Rule(_scale, (0, 1)),
+    "Scale": Rule(_scale, (0, 1), 1, 2),
     "Sigmoid": Rule(_sigmoid),
     "Softmax": Rule(_softmax, (0, 1)),
-    "Split": Rule(_split),
+    "Split": Rule(_split, max_tops=MANY),
+    "YoloDetectionOutput": Rule(_region, tuple(range(5))),
     "Yolov3DetectionOutput": Rule(_detection, tuple(range(7)), 1, MANY),
 }
 """The layers that are known."""
-
-
-def _channels(network: Network, layer: Layer, value: str) -> int:
-    """Give the length of a blob's slowest axis, which is what ncnn scales along."""
-    shape = network.builder.shape(value)
-    if len(shape) < 2:
-        raise layer.wrong(f"works on the channels of a value of shape {shape}")
-    return shape[1]
-
-
-def _axis(network: Network, layer: Layer, value: str, axis: int) -> int:
-    """Translate ncnn's axis, which counts from after the pictures' axis, or from the end."""
-    rank = len(network.builder.shape(value)) - 1
-    if not -rank <= axis < rank:
-        raise layer.wrong(f"works along axis {axis} of {rank}")
-    return axis % rank + 1
-
-
-def _count(layer: Layer, identity: int, needed: int) -> None:
-    """Check that the number of weights that a layer states is what its shapes need."""
-    said = layer.integer(identity, 0)
-    if said != needed:
-        raise layer.wrong(f"says {said} weights, where its shapes need {needed}")
-
-
-def _refuse(layer: Layer, identity: int, what: str) -> None:
-    """Refuse a parameter that may only be 0 or left out."""
-    if layer.integer(identity, 0) != 0:
-        raise layer.wrong(f"has {what} ({identity}={layer.integer(identity, 0)})", BY_ONNX)

@@ -91,6 +91,12 @@ class Layer:
             raise self.wrong(f"has one number as its parameter {identity}, not an array")
         return [self._real(identity, value) for value in self.parameters.get(identity, ())]
 
+    def integers(self, identity: int) -> list[int]:
+        """Read an array of whole numbers; empty where the file has none."""
+        if identity in self.parameters and identity not in self.arrays:
+            raise self.wrong(f"has one number as its parameter {identity}, not an array")
+        return [self._integer(identity, value) for value in self.parameters.get(identity, ())]
+
     def _one(self, identity: int) -> str | None:
         if identity in self.arrays:
             raise self.wrong(f"has an array as its parameter {identity}, not one number")

@@ -629,7 +629,7 @@ CORNERS = LAST.replace("CENTER_SIZE", "CORNER")
     [
         ({"last": CORNERS}, "'code_type'"),
         ({"last": LAST.replace("num_classes: 3", "")}, "'num_classes' is 0"),
-        ({"last": LAST.replace("num_classes: 3", "num_classes: 4")}, "between it"),
+        ({"last": LAST.replace("num_classes: 3", "num_classes: 4")}, "lies between"),
         ({"last": f"{LAST} share_location: false"}, "differ by class"),
         ({"last": f"{LAST} background_label_id: 1"}, "not the first"),
         ({"last": LAST.replace("top_k: 400", "eta: 0.9")}, "'eta' is not 1"),

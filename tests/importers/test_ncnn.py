@@ -220,6 +220,27 @@ FACTORS = [reals(3), reals(3), np.abs(reals(3)), reals(3)]  # slope, mean, varia
 COLUMN = [torch.from_numpy(each) for each in FACTORS]
 
 
+def deconvolved(
+    outputs: int, kernel: tuple[int, int], groups: int, bias: bool, **more
+) -> tuple[bytes, torch.Tensor]:
+    """The bytes of a layer of ncnn's, whose weights have the outputs first, and what it makes."""
+    weight = reals(groups, outputs // groups, 3 // groups, *kernel)
+    turned = weight.transpose(0, 2, 1, 3, 4).reshape(3, outputs // groups, *kernel)
+    offsets = reals(outputs) if bias else np.zeros(outputs, np.float32)
+    made = F.conv_transpose2d(
+        T, torch.from_numpy(turned), torch.from_numpy(offsets), groups=groups, **more
+    )
+    return tagged(weight) + (raw(offsets) if bias else b""), made
+
+
+LAST = deconvolved(4, (2, 2), 1, False, stride=3, output_padding=(2, 1))
+DECONVOLVED = [
+    deconvolved(4, (2, 3), 1, True, stride=2, padding=(0, 1)),
+    deconvolved(3, (2, 2), 3, True, stride=2),
+    (LAST[0], F.relu(LAST[1])),
+]
+
+
 @pytest.mark.parametrize(
     ("line", "content", "expected"),
     [
@@ -240,6 +261,148 @@ COLUMN = [torch.from_numpy(each) for each in FACTORS]
         ("Eltwise y 2 1 data data y 0=1 -23301=2,1.0,-0.5", b"", T / 2),
         ("BinaryOp y 2 1 data data y 0=0", b"", T + T),
         ("BinaryOp y 2 1 data data y 0=2", b"", T * T),
+        ("BinaryOp y 1 1 data y 0=0 1=1 2=1.5", b"", T + 1.5),
+        ("BinaryOp y 1 1 data y 0=1 1=1 2=1.5", b"", T - 1.5),
+        ("BinaryOp y 1 1 data y 0=3 1=1 2=1.5", b"", T / 1.5),
+        ("BinaryOp y 1 1 data y 0=4 1=1 2=0.5", b"", T.clamp(min=0.5)),
+        ("BinaryOp y 1 1 data y 0=5 1=1 2=0.5", b"", T.clamp(max=0.5)),
+        ("BinaryOp y 1 1 data y 0=6 1=1 2=2.0", b"", T**2),
+        ("BinaryOp y 1 1 data y 0=7 1=1 2=1.5", b"", 1.5 - T),
+        ("BinaryOp y 1 1 data y 0=8 1=1 2=1.5", b"", 1.5 / T),
+        ("BinaryOp y 1 1 data y 0=9 1=1 2=1.5", b"", 1.5**T),
+        ("Sigmoid s 1 1 data s\nBinaryOp y 2 1 data s y 0=7", b"", torch.sigmoid(T) - T),
+        (
+            "Pooling p 1 1 data p 0=1 4=1\nBinaryOp y 2 1 p data y 0=3",
+            b"",
+            T.mean((2, 3), keepdim=True) / T,
+        ),
+        (
+            "Reduction r 1 1 data r 0=3 1=0 -23303=1,2 5=1\nBinaryOp y 2 1 data r y 0=1",
+            b"",
+            T - T.mean(3, keepdim=True),
+        ),
+        ("UnaryOp y 1 1 data y 0=0", b"", T.abs()),
+        ("UnaryOp y 1 1 data y 0=4", b"", T * T),
+        ("Sigmoid s 1 1 data s\nUnaryOp y 1 1 s y 0=6", b"", torch.sigmoid(T).rsqrt()),
+        ("Sigmoid s 1 1 data s\nUnaryOp y 1 1 s y 0=17", b"", torch.sigmoid(T).log10()),
+        ("UnaryOp y 1 1 data y 0=18", b"", T.round()),
+        ("UnaryOp y 1 1 data y 0=19", b"", T.trunc()),
+        ("UnaryOp y 1 1 data y 0=21", b"", T.expm1()),
+        ("Sigmoid s 1 1 data s\nUnaryOp y 1 1 s y 0=27", b"", torch.sigmoid(T).log1p()),
+        ("HardSwish y 1 1 data y 0=1.666667e-01", b"", F.hardswish(T)),
+        ("HardSwish y 1 1 data y", b"", T * (0.2 * T + 0.5).clamp(0, 1)),
+        ("HardSigmoid y 1 1 data y 0=1.666667e-01", b"", F.hardsigmoid(T)),
+        ("Swish y 1 1 data y", b"", F.silu(T)),
+        ("Mish y 1 1 data y", b"", F.mish(T)),
+        ("ELU y 1 1 data y 0=0.5", b"", F.elu(T, 0.5)),
+        ("SELU y 1 1 data y", b"", F.selu(T)),
+        ("GELU y 1 1 data y", b"", F.gelu(T)),
+        ("GELU y 1 1 data y 0=1", b"", F.gelu(T, approximate="tanh")),
+        ("PReLU y 1 1 data y 0=3", raw(FACTORS[0]), F.prelu(T, COLUMN[0])),
+        ("PReLU y 1 1 data y 0=1", raw(FACTORS[0][:1]), F.prelu(T, COLUMN[0][:1])),
+        (
+            "Slice s 1 3 data u v w -23300=3,-233,-233,-233\nConcat y 3 1 w u v y",
+            b"",
+            T[:, [2, 0, 1]],
+        ),
+        (
+            "Slice s 1 2 data u v -23302=1,-4 1=2\nConcat y 2 1 v u y 0=2",
+            b"",
+            torch.cat([T[..., 7:], T[..., :7]], 3),
+        ),
+        ("Crop y 1 1 data y 0=1 1=2 2=1 3=5 4=4 5=-233", b"", T[:, 1:, 2:6, 1:6]),
+        ("Crop y 1 1 data y -23309=2,1,-4 -23310=2,-1,-233 -23311=2,1,2", b"", T[..., 1:8, 7:]),
+        (
+            "Pooling p 1 1 data p 1=3\nCrop y 2 1 data p y 0=2 1=1",
+            b"",
+            T[:, :, 1:8, 2:11],
+        ),
+        (
+            "Concat c 2 1 data data c\nShuffleChannel y 1 1 c y 0=2",
+            b"",
+            T[:, [0, 0, 1, 1, 2, 2]],
+        ),
+        (
+            "Concat c 2 1 data data c\nShuffleChannel y 1 1 c y 0=2 1=1",
+            b"",
+            T[:, [0, 2, 1, 1, 0, 2]],
+        ),
+        (
+            "GroupNorm y 1 1 data y 0=3 1=3 2=1e-5",
+            raw(FACTORS[0], FACTORS[1]),
+            F.group_norm(T, 3, COLUMN[0], COLUMN[1]),
+        ),
+        (
+            "GroupNorm y 1 1 data y 0=1 1=3 2=1e-5",
+            raw(FACTORS[0], FACTORS[1]),
+            F.group_norm(T, 1, COLUMN[0], COLUMN[1]),
+        ),
+        (
+            "InstanceNorm y 1 1 data y 0=3 1=1e-5",
+            raw(FACTORS[0], FACTORS[1]),
+            F.instance_norm(T, weight=COLUMN[0], bias=COLUMN[1]),
+        ),
+        ("LayerNorm y 1 1 data y 0=11 1=1e-5 2=0", b"", F.layer_norm(T, (11,))),
+        (
+            "LayerNorm y 1 1 data y 0=99 1=1e-5",
+            raw(X[0, 0], X[0, 1]),
+            F.layer_norm(T, (9, 11), T[0, 0], T[0, 1]),
+        ),
+        ("Reduction y 1 1 data y 0=0 1=0 2=2.0 -23303=2,0,2 5=1", b"", 2 * T.sum((1, 3))),
+        ("Reduction y 1 1 data y 0=4 1=0 -23303=1,-1 4=1 5=1", b"", T.amax(3, keepdim=True)),
+        ("Reduction y 1 1 data y 0=8 1=1", b"", T.norm().reshape(1, 1)),
+        ("Reduction y 1 1 data y 0=10 1=0 -23303=1,0 5=1", b"", T.logsumexp(1)),
+        ("Padding y 1 1 data y 0=1 1=2 2=3 5=1.5", b"", F.pad(T, (3, 0, 1, 2), value=1.5)),
+        ("Padding y 1 1 data y 0=1 2=3 3=1 4=2", b"", F.pad(T, (3, 1, 1, 0), mode="reflect")),
+        ("Padding y 1 1 data y 1=1 2=3 4=1", b"", F.pad(T, (3, 0, 0, 1), mode="replicate")),
+        ("Padding y 1 1 data y 7=2 8=1", b"", F.pad(T, (0, 0, 0, 0, 2, 1))),
+        ("Interp y 1 1 data y 0=1 3=13 4=17", b"", F.interpolate(T, size=(13, 17))),
+        ("Pooling y 1 1 data y 0=1 7=1 8=4 18=2", b"", F.adaptive_avg_pool2d(T, (2, 4))),
+        ("Pooling y 1 1 data y 7=1 8=5 18=-233", b"", F.adaptive_max_pool2d(T, (9, 5))),
+        (
+            "Reduction r 1 1 data r 0=3 1=0 -23303=1,1 4=1 5=1\nSqueeze y 1 1 r y 1=1",
+            b"",
+            T.mean(2),
+        ),
+        (
+            "Reduction r 1 1 data r 0=3 1=0 -23303=1,1 5=1\nExpandDims y 1 1 r y -23303=1,1",
+            b"",
+            T.mean(2, keepdim=True),
+        ),
+        ("MemoryData m 0 1 m 0=11\nBinaryOp y 2 1 data m y", raw(X[0, 0, 0]), T + T[0, 0, 0]),
+        ("MemoryData m 0 1 m 0=11 1=9 2=3\nBinaryOp y 2 1 data m y", raw(X), T + T),
+        ("Deconvolution y 1 1 data y 0=4 1=3 11=2 3=2 4=1 14=0 5=1 6=72", *DECONVOLVED[0]),
+        ("DeconvolutionDepthWise y 1 1 data y 0=3 1=2 3=2 5=1 6=12 7=3", *DECONVOLVED[1]),
+        ("Deconvolution y 1 1 data y 0=4 1=2 3=3 18=1 19=2 6=48 9=1", *DECONVOLVED[2]),
+        ("Eltwise y 2 1 data data y 0=2", b"", T),
+        ("Bias y 1 1 data y 0=3", raw(FACTORS[0]), T + COLUMN[0][:, None, None]),
+        ("Power y 1 1 data y 0=2.0 1=0.5 2=0.25", b"", (T / 2 + 0.25) ** 2),
+        ("Exp y 1 1 data y 0=2.0 1=0.5 2=0.5", b"", 2 ** (T / 2 + 0.5)),
+        ("TanH y 1 1 data y", b"", T.tanh()),
+        ("AbsVal a 1 1 data a\nLog y 1 1 a y 2=0.5", b"", (T.abs() + 0.5).log()),
+        (
+            "LRN y 1 1 data y 1=3 2=0.3 3=0.5 4=2.0",
+            b"",
+            F.local_response_norm(T, 3, 0.3, 0.5, 2.0),
+        ),
+        (
+            "Normalize y 1 1 data y 0=0 1=0 2=1e-12 3=3",
+            raw(FACTORS[0]),
+            F.normalize(T, dim=1) * COLUMN[0][:, None, None],
+        ),
+        ("Tile y 1 1 data y 0=1 1=2", b"", T.repeat(1, 1, 2, 1)),
+        (
+            "Pooling p 1 1 data p 0=1 4=1\nScale y 2 1 data p y 0=-233",
+            b"",
+            T * T.mean((2, 3), keepdim=True),
+        ),
+        ("MatMul y 2 1 data data y 0=1", b"", T @ T.transpose(2, 3)),
+        (
+            "Reshape r 1 1 data r 0=11 1=27\nInnerProduct y 1 1 r y 0=9 1=1 2=99",
+            tagged(X[0, 0]) + raw(X[0, 0, :, 0]),
+            T.reshape(1, 27, 11) @ T[0, 0].T + T[0, 0, :, 0],
+        ),
+        ("Noop y 1 1 data y", b"", T),
         ("Interp y 1 1 data y 0=1 1=2.0 2=3.0", b"", F.interpolate(T, scale_factor=(2, 3))),
         ("Interp y 1 1 data y 0=1 3=18 4=11", b"", F.interpolate(T, size=(18, 11))),
         (
@@ -308,7 +471,7 @@ def pooled(x: np.ndarray, kind: int, kernel: int, stride: int, pads, mode: int, 
         for column in range(columns):
             at = np.s_[row * stride :, column * stride :]
             window = padded[at][:kernel, :kernel]
-            area = kernel**2 if count else inside[at][:kernel, :kernel].sum()
+            area = kernel**2 if count or mode >= 2 else inside[at][:kernel, :kernel].sum()
             y[row, column] = window.max() if kind == 0 else window.sum() / area
     return y
 
@@ -319,7 +482,7 @@ def poolings(draw):
     kernel = draw(st.integers(1, 4))
     side = st.integers(max(2, kernel), 9)
     mode = draw(st.integers(0, 3))
-    kind = draw(st.integers(0, 1)) if mode < 2 else 0  # only a maximum is padded as SAME
+    kind = draw(st.integers(0, 1))
     pad = st.integers(0, min(2, kernel - 1) if mode < 2 else 0)
     shape, pads = draw(st.tuples(side, side)), draw(st.tuples(pad, pad, pad, pad))
     return kind, shape, kernel, draw(st.integers(1, 3)), pads, mode, draw(st.integers(0, 1))
@@ -356,13 +519,111 @@ def test_a_size_in_place_of_the_files(imported, run_model):
     }
 
 
+def test_fastestdet_is_one_network_in_ncnn_and_onnx(shared_data, run_model):
+    """ShuffleChannel and Slice in the one, Reshape, Transpose and Gather in the other.
+
+    The .bin holds its weights in half precision.
+    """
+    folder = shared_data / "networks"
+    if not folder.is_dir():
+        pytest.skip(f"no real networks at {folder}")
+    found = read_ncnn(folder / "fastestdet.param", folder / "fastestdet.bin", Size(352, 352))
+    images = np.abs(reals(1, 3, 352, 352))
+    ours, theirs = run_model(found.model, images), run_model(folder / "fastestdet.onnx", images)
+    assert ours["758"].shape == (1, 85, 22, 22)
+    assert ours["758"].std() > 0.1
+    difference = np.abs(ours["758"] - theirs["758"])
+    assert difference.mean() < 0.02 * np.abs(theirs["758"]).mean()
+
+
+SSD = """Split i 1 3 data d0 d1 d2
+Convolution m 1 1 d0 m 0=5 1=3 3=3 5=1 6=135
+Split s 1 3 m m0 m1 m2
+Convolution loc 1 1 m0 l 0=16 1=1 5=1 6=80
+Permute lp 1 1 l lp 0=3
+Flatten lf 1 1 lp lf
+Convolution conf 1 1 m1 c 0=12 1=1 5=1 6=60
+Permute cp 1 1 c cp 0=3
+Flatten cf 1 1 cp cf
+PriorBox p 2 1 m2 d1 p -23300=1,4.5 -23301=1,6.0 -23302=1,2.0 9=-233 10=-233 13=0.5
+Concat pp 1 1 p pp 0=1
+Reshape r 1 1 cf r 0=3 1=-1
+Softmax sm 1 1 r sm 0=1 1=1
+Flatten sf 1 1 sm sf
+DetectionOutput out 3 1 lf sf pp out 0=3 1=0.45 2=400 3=50 4=0.2
+Noop rest 1 1 d2 rest"""
+
+
+def ssd_weights() -> list[bytes]:
+    shapes = [(5, 3, 3, 3), (16, 5, 1, 1), (12, 5, 1, 1)]
+    return [tagged(reals(*shape)) + raw(reals(shape[0])) for shape in shapes]
+
+
+def test_an_ssd_comes_in_as_its_maps_and_their_decoding(imported, run_model):
+    found = imported(SSD, b"".join(ssd_weights()))
+    maps = run_model(found.model, X)
+    assert {name: value.shape for name, value in maps.items()} == {
+        "boxes_0": (1, 16, 3, 3), "scores_0": (1, 12, 3, 3),
+    }  # fmt: skip
+    assert found.classes == ("class0", "class1")
+    decoding = found.decoding
+    assert decoding is not None
+    assert (decoding.kind, decoding.scores, decoding.variances) == ("ssd", "softmax", (0.1, 0.2))
+    assert (decoding.score_threshold, decoding.iou_threshold) == (0.2, 0.45)
+    assert decoding.max_detections == 50
+    (grid,) = decoding.grids
+    root = 2**0.5
+    sides = [(4.5, 4.5), (27**0.5,) * 2, (4.5 * root, 4.5 / root), (4.5 / root, 4.5 * root)]
+    np.testing.assert_allclose(grid.anchors, sides, rtol=1e-6)
+    np.testing.assert_allclose(grid.stride, (11 / 3, 3), rtol=1e-6)
+    assert "rest" in found.notes[0]
+    assert "Softmax" not in {node.op_type for node in found.model.graph.node}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("lp 0=3", "lp 0=4", "Transpose"),
+        ("0=1 1=1", "0=0 1=1", "Softmax"),
+        ("out 0=3", "out 0=4", "lies between"),
+        ("13=0.5", "13=0.5 8=1", "cuts anchors"),
+        ("13=0.5", "13=0.5 4=0.3", "variances"),
+        ("-23301=1,6.0 ", "", "not those of 3 anchors"),
+        ("pp 0=1", "pp 0=0", "joins anchors"),
+        ("Noop rest 1 1 d2 rest", "ReLU rest 1 1 pp rest", "takes anchors"),
+    ],
+)
+def test_an_ssd_that_is_another_is_refused_with_its_line(old, new, says, imported, tmp_path):
+    assert SSD.count(old) == 1
+    with pytest.raises(TatamiError, match=says) as caught:
+        imported(SSD.replace(old, new), b"".join(ssd_weights()))
+    assert caught.value.file == tmp_path / "net.param"
+    assert caught.value.line is not None
+
+
+def test_yolov2s_last_layer_has_its_anchors_in_cells(imported, run_model):
+    """YoloDetectionOutput: the sides of a box are anchors times cells."""
+    text = (
+        "Convolution m 1 1 data m 0=12 1=3 3=3 6=324\n"
+        "YoloDetectionOutput y 1 1 m y 0=1 1=2 2=0.3 3=0.5 -23304=4,1.5,2.0,0.5,0.25"
+    )
+    found = imported(text, tagged(reals(12, 3, 3, 3)))
+    assert list(run_model(found.model, X)) == ["m"]
+    decoding = found.decoding
+    assert decoding is not None
+    assert (decoding.kind, decoding.scores, decoding.score_threshold) == ("yolov2", "softmax", 0.3)
+    (grid,) = decoding.grids
+    np.testing.assert_allclose(grid.stride, (11 / 3, 3))
+    np.testing.assert_allclose(grid.anchors, [(5.5, 6), (5.5 / 3, 0.75)])
+
+
 # What is refused
 
 
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("Mish y 1 1 data y", "type 'Mish'"),
+        ("Embed y 1 1 data y", "type 'Embed'"),
         ("ReLU y 1 1 data y 7=1", "parameter 7=1"),
         ("ReLU y 1 1 data y 0=x", "0=x"),
         ("ReLU y 1 1 data y 0=1 0=1", "twice"),
@@ -377,23 +638,50 @@ def test_a_size_in_place_of_the_files(imported, run_model):
         ("Convolution y 1 1 data y 0=2 1=0 6=6", "window"),
         ("Convolution y 1 1 data y 0=2 1=1 6=6 8=1", "int8"),
         ("Convolution y 1 1 data y 0=2 1=1 6=6 18=1.0", "pads with"),
-        ("Convolution y 1 1 data y 0=2 1=1 6=6 9=5", "activation 5"),
+        ("Convolution y 1 1 data y 0=2 1=1 6=6 9=7", "activation 7"),
         ("Convolution y 1 1 data y 0=2 1=1 6=6 9=2", "needs 1"),
         ("ConvolutionDepthWise y 1 1 data y 0=2 1=1 6=6 7=2", "in 2 groups"),
-        ("Eltwise y 2 1 data data y 0=2", "way 2"),
-        ("BinaryOp y 2 1 data data y 0=1", "way 1"),
-        ("BinaryOp y 2 1 data data y 1=1", "a number"),
+        ("Eltwise y 2 1 data data y 0=3", "way 3"),
+        ("Eltwise y 2 1 data data y 0=2 -23301=2,1.0,1.0", "2 coefficients"),
+        ("BinaryOp y 2 1 data data y 0=10", "way 10"),
+        ("BinaryOp y 1 1 data y 0=1", "no number"),
+        ("BinaryOp y 1 1 data y 0=3 1=1 2=0.0", "divides by 0"),
+        ("BinaryOp y 2 1 data data y 1=1", "yet two bottoms"),
         ("Interp y 1 1 data y 0=3 1=2.0 2=2.0", "way 3"),
-        ("Interp y 1 1 data y 0=1 1=2 2=2", "whole number of times"),  # the bits of nothing
+        ("Interp y 1 1 data y 0=1 1=2 2=2", "makes 0x0"),  # the bits of nothing
         ("Interp y 1 1 data y 0=1 1=65536.0 2=65536.0", "beyond"),
         ("Softmax y 1 1 data y 0=1", "old form"),
         ("Permute y 1 1 data y 0=6", "way 6"),
         ("Reshape y 1 1 data y 0=-1 1=-1", "makes"),
         ("Reshape y 1 1 data y 0=5", "makes"),
         ("Scale y 1 1 data y 0=-233", "says -233 weights"),
-        ("Pooling y 1 1 data y 1=2 7=1", "a size of its output"),
+        ("Pooling y 1 1 data y 7=1 8=12", "pools 9 samples to 12"),
         ("Pooling y 1 1 data y 1=20", "does not fit"),
-        ("Pooling y 1 1 data y 0=1 1=2 2=2 5=2", "SAME"),
+        ("Pooling y 1 1 data y 0=1 1=2 2=2 3=1 5=2", "padding of two kinds"),
+        ("UnaryOp y 1 1 data y 0=28", "way 28"),
+        ("HardSigmoid y 1 1 data y 0=0.0", "slope 0"),
+        ("PReLU y 1 1 data y 0=2", "2 slopes for 3 channels"),
+        ("ShuffleChannel y 1 1 data y 0=2", "out of 2 groups"),
+        ("Slice y 1 2 data u v -23300=2,3,-233", "cuts 3 samples"),
+        ("Crop y 1 1 data y 0=11 3=-233 4=-233 5=-233", "keeps 11 to 11"),
+        ("Crop y 1 1 data y -23309=1,2 -23310=2,1,2", "1 starts, 2 ends"),
+        ("GroupNorm y 1 1 data y 0=2 1=3", "3 channels in 2 groups"),
+        ("LayerNorm y 1 1 data y 0=5", "normalizes 5 numbers"),
+        ("Reduction y 1 1 data y 0=11", "way 11"),
+        ("Reduction y 1 1 data y 1=0 -23303=1,1", "old form"),
+        ("Padding y 1 1 data y 4=3", "way 3"),
+        ("Padding y 1 1 data y 0=20 4=2", "pads a value"),
+        ("Deconvolution y 1 1 data y 0=2 1=1 6=7", "says 7 weights, where its shapes need 6"),
+        ("Deconvolution y 1 1 data y 0=2 1=1 4=9 6=6", "makes a map"),
+        ("Deconvolution y 1 1 data y 0=2 1=1 6=6 20=9", "a width"),
+        ("MemoryData y 0 1 y 0=0 1=2", "has the sides"),
+        ("ExpandDims y 1 1 data y -23303=1,0", "adds the axes"),
+        ("Tile y 1 1 data y 1=0", "0 times"),
+        ("MatMul y 2 1 data data y", "multiplies values"),
+        ("DetectionOutput y 3 1 data data data y 0=2", "no map that was turned"),
+        ("PriorBox y 2 1 data data y -23300=1,4.0 9=-233 10=-233", "middle of cells"),
+        ("PriorBox y 1 1 data y -23300=1,4.0 9=-233 10=-233 13=0.5", "another form"),
+        ("YoloDetectionOutput y 1 1 data y 0=1 1=1 -23304=2,1.0,1.0", "need 6 channels"),
         ("Yolov3DetectionOutput y 1 1 data y 0=1 1=1", "0 masks"),
         (
             "Yolov3DetectionOutput y 1 1 data y 0=1 1=1 -23304=2,4.0,4.0 -23305=1,3 -23306=1,8.0",
