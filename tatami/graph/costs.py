@@ -67,4 +67,4 @@ def _item(value: ir.Value) -> int:
     """Bytes of one sample; where a pool's largest one lay is the number of a tap, a byte."""
     if value.dtype == ir.DataType.INT64:
         return 1
-    return 4 if value.dtype is None else int(value.dtype.itemsize)
+    return 4 if value.dtype is None else max(1, int(value.dtype.itemsize))

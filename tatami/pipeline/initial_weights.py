@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tatami.errors import TatamiError
+from tatami.graph.attributes import integer, real, weight
+from tatami.graph.network import Network
+from tatami.graph.read import read
 from tatami.importers.torch_state import is_state, read_state
 from tatami.tasks.training import new_model
 from tatami.types.progress import Progress, quiet
@@ -21,7 +27,8 @@ def initial_weights(
 
     Args:
         run: The run that is to begin.
-        source: A run folder, a safetensors file or a state_dict that torch saved.
+        source: A run folder, a safetensors file, a state_dict that torch saved, or an ONNX file of
+            another program's network with the same layers in the same order, as ``import`` writes.
         partial: Whether to take only the first layers that fit, of another network.
         progress: Takes up the remark which weights are new, as those of the head are where the
             classes are others.
@@ -39,6 +46,7 @@ def initial_weights(
     from tatami.train.transfer import (
         as_part,
         head_of,
+        in_order,
         leading_layers,
         to_bytes,
         transferred,
@@ -52,6 +60,18 @@ def initial_weights(
         )
     torch.manual_seed(run.recipe.seed)
     model = new_model(run)
+    if file.suffix == ".onnx":
+        network = read(file)
+        spec = network.spec
+        start, made = in_order(
+            model,
+            _layers_of(network),
+            head_of(model, new_model(run, more=1)),
+            file,
+            anew=spec is not None and spec.classes != run.spec.classes,
+        )
+        progress(_said(file, start, made), 0, 0)
+        return to_bytes(start)
     if is_state(file):
         tensors = {name: torch.from_numpy(array) for name, array in read_state(file).items()}
     else:
@@ -75,6 +95,40 @@ def initial_weights(
     head = head_of(model, new_model(run, more=1))
     anew = theirs is not None and theirs.spec.classes != run.spec.classes
     start, made = transferred(model, tensors, head, file, anew=anew)
-    said = f"the head is new: {', '.join(made)}" if made else "the head too"
-    progress(f"begins from {file}: {len(start) - len(made)} weights; {said}", 0, 0)
+    progress(_said(file, start, made), 0, 0)
     return to_bytes(start)
+
+
+def _said(file: Path, start: Mapping[str, Any], made: Sequence[str]) -> str:
+    """Say how much was taken, and what is new."""
+    said = f"the head is new: {', '.join(made)}" if made else "the head too"
+    return f"begins from {file}: {len(start) - len(made)} weights; {said}"
+
+
+_PARTS = {
+    "Conv": ("", "weight", "bias"),
+    "Gemm": ("", "weight", "bias"),
+    "BatchNormalization": ("", "weight", "bias", "running_mean", "running_var"),
+}
+"""What torch calls the inputs of a layer with weights."""
+
+
+def _layers_of(network: Network) -> list[dict[str, Any]]:
+    """List the layers of a network with weights, in the order in which they run, as tensors."""
+    import torch
+
+    found = []
+    for node in network.graph:
+        names = _PARTS.get(node.op_type, ())
+        layer: dict[str, Any] = {}
+        for place, name in enumerate(names):
+            array = weight(node, place) if name else None
+            if array is not None:
+                layer[name] = torch.from_numpy(np.array(array))
+        if node.op_type == "Gemm" and not integer(node, "transB", 0) and layer:
+            layer["weight"] = layer["weight"].T.contiguous()
+        if node.op_type == "BatchNormalization":
+            layer["epsilon"] = torch.tensor(real(node, "epsilon", 1e-5))
+        if layer:
+            found.append(layer)
+    return found

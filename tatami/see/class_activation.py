@@ -249,7 +249,7 @@ def _of_detector(
     score, index, (anchor, label, row, column) = best
     _check_score(score)
     label = label if wanted is None else wanted
-    # Of an SSD and of distances the second of a pair has the scores, of heat maps the first of three.
+    # The second of a pair has the scores (SSD, distances), the first of three (heat maps).
     output = each * index + (0 if decoding.kind == "heatmap" else each - 1)
     seed = np.zeros_like(maps[output])
     anchors = len(decoding.grids[index].anchors)

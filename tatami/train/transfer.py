@@ -5,11 +5,12 @@ Where the classes are others, the head is new.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from itertools import groupby
 from pathlib import Path
 
 import safetensors.torch
+import torch
 from torch import Tensor, nn
 
 from tatami.errors import TatamiError
@@ -108,6 +109,95 @@ def leading_layers(
             hint="begin from a network with the same first layers and width",
         )
     return start, last
+
+
+def in_order(
+    model: nn.Module,
+    theirs: Sequence[Mapping[str, Tensor]],
+    head: Set[str],
+    file: Path,
+    *,
+    anew: bool,
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Give the weights that a model begins with, from another program's layers in their order.
+
+    A normalization that the other program has folded into its convolution becomes one that changes
+    nothing but adds the convolution's bias. Another epsilon than the model's goes into the
+    variance.
+
+    Args:
+        model: The network.
+        theirs: The layers in the order in which they run: of each ``weight`` and ``bias``, and of a
+            normalization ``running_mean``, ``running_var`` and ``epsilon``, too.
+        head: The names of the weights that depend on how many classes there are.
+        file: What holds them.
+        anew: Whether the head is left as the model has it, even where the file's would fit.
+
+    Returns:
+        All weights, and the names of those that are new.
+
+    Raises:
+        TatamiError: Where the layers are not those of the model.
+    """
+    start = model.state_dict()
+    epsilons = {
+        name: float(part.eps)
+        for name, part in model.named_modules()
+        if isinstance(getattr(part, "eps", None), float)
+    }
+    left = list(theirs)
+    made: list[str] = []
+    shift: Tensor | None = None
+    for mine in _layers(start):
+        layer = next(iter(mine.values())).rpartition(".")[0]
+        if "running_mean" in mine and (not left or "running_mean" not in left[0]):
+            left.insert(0, _folded_away(start, mine, epsilons[layer], shift))
+        given = dict(left.pop(0)) if left else {}
+        if "running_var" in given:
+            given["running_var"] = given["running_var"] + given.pop("epsilon") - epsilons[layer]
+        elif "bias" not in mine:
+            shift = given.pop("bias", None)  # the normalization behind adds it
+        fits = {end: start[name].shape for end, name in mine.items()} == {
+            end: tensor.shape for end, tensor in given.items()
+        }
+        if (anew or not fits) and set(mine.values()) <= head:
+            made += mine.values()
+            continue
+        if not fits:
+            said = [
+                ", ".join(f"{end} {tuple(t.shape)}" for end, t in one.items()) or "no layer"
+                for one in (given, {end: start[name] for end, name in mine.items()})
+            ]
+            raise TatamiError(
+                f"layer '{layer}' is {said[0]} in the file and {said[1]} in the model",
+                file=file,
+                hint="begin from a network of the same layers and width",
+            )
+        for end, name in mine.items():
+            _check_finite(name, given[end], file)
+            start[name] = given[end]
+    if left:
+        raise TatamiError(
+            f"the file has {len(left)} layers more than the model",
+            file=file,
+            hint="begin from a network of the same layers",
+        )
+    return start, tuple(made)
+
+
+def _folded_away(
+    start: Mapping[str, Tensor], mine: Mapping[str, str], epsilon: float, shift: Tensor | None
+) -> dict[str, Tensor]:
+    """Make a normalization that adds a shift, and changes nothing else."""
+    one = torch.ones_like(start[mine["running_var"]])
+    zero = torch.zeros_like(one)
+    return {
+        "weight": one,
+        "bias": zero if shift is None else shift,
+        "running_mean": zero,
+        "running_var": one - epsilon,
+        "epsilon": torch.tensor(epsilon),
+    }
 
 
 def _layers(tensors: Mapping[str, Tensor]) -> list[dict[str, str]]:
