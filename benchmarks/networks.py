@@ -30,6 +30,7 @@ import numpy as np
 
 from tatami import graph
 from tatami.errors import TatamiError
+from tatami.graph.state import states_of
 from tatami.pipeline.bare import samples_of
 from tatami.pipeline.import_network import import_network
 from tatami.program.forward import is_quantized
@@ -164,6 +165,11 @@ def measure(path: Path, quick: bool) -> Row:
             (folder / file).write_bytes(content)
         row.arena = json.loads((folder / "network.json").read_text()).get("arena")
         (sample,) = samples_of(network, None, 1)
+        states = states_of(network)
+        sample = [  # a runtime begins with zeros, too
+            np.zeros_like(array) if str(value.name) in states else array
+            for value, array in zip(network.graph.inputs, sample, strict=True)
+        ]
         fitted = [
             array.reshape(program.values[name].shape)
             for array, name in zip(sample, program.inputs, strict=True)
