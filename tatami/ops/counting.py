@@ -116,6 +116,7 @@ class Node:
         outputs: What it makes.
         axis: Of a Gemm, the axis of its first input that is added up.
         label: What a layer that begins with it is called.
+        products: Of an Einsum, how many are added up: its equation says.
     """
 
     operator: str
@@ -123,6 +124,7 @@ class Node:
     outputs: tuple[Value, ...]
     axis: int = 1
     label: str = ""
+    products: int = 0
 
     def __post_init__(self) -> None:
         for value in self.inputs:
@@ -146,6 +148,7 @@ KINDS: dict[str, Kind] = {
     **dict.fromkeys(FUNCTIONS, "samples"),
     **dict.fromkeys(("Add", "BatchNormalization", "Clip", "Div", "Mul", "Sub"), "samples"),
     **dict.fromkeys(("Conv", "ConvTranspose", "Gemm", "MatMul", "ReduceL2"), "product"),
+    **dict.fromkeys(("Einsum", "GRU", "LSTM", "MatMulInteger", "RNN"), "product"),
     **dict.fromkeys(("DequantizeLinear", "QuantizeLinear"), "storage"),
     **dict.fromkeys(("Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"), "view"),
 }
@@ -170,13 +173,13 @@ _SETTINGS = (
 
 
 def _of_conv(node: Node) -> int:
-    batch, _, rows, columns = node.outputs[0].shape
-    return multiply_adds(node.input(1).shape, batch * rows * columns)
+    batch, _, *places = node.outputs[0].shape
+    return multiply_adds(node.input(1).shape, batch * math.prod(places))
 
 
 def _of_conv_transpose(node: Node) -> int:
-    batch, _, rows, columns = node.input(0).shape
-    return multiply_adds(node.input(1).shape, batch * rows * columns)
+    batch, _, *places = node.input(0).shape
+    return multiply_adds(node.input(1).shape, batch * math.prod(places))
 
 
 def _of_gemm(node: Node) -> int:
@@ -187,6 +190,15 @@ def _of_matmul(node: Node) -> int:
     return math.prod(node.outputs[0].shape) * node.input(0).shape[-1]
 
 
+def _of_recurrent(node: Node) -> int:
+    weights = math.prod(node.input(1).shape) + math.prod(node.input(2).shape)
+    return weights * math.prod(node.input(0).shape[:2])
+
+
+def _of_einsum(node: Node) -> int:
+    return node.products
+
+
 def _of_reduce_l2(node: Node) -> int:
     return math.prod(node.input(0).shape)
 
@@ -194,8 +206,13 @@ def _of_reduce_l2(node: Node) -> int:
 PRODUCTS: dict[str, Callable[[Node], int]] = {
     "Conv": _of_conv,
     "ConvTranspose": _of_conv_transpose,
+    "Einsum": _of_einsum,
+    "GRU": _of_recurrent,
     "Gemm": _of_gemm,
+    "LSTM": _of_recurrent,
     "MatMul": _of_matmul,
+    "MatMulInteger": _of_matmul,
+    "RNN": _of_recurrent,
     "ReduceL2": _of_reduce_l2,
 }
 """The multiply-adds of a node of kind ``product``; those of all others are 0."""

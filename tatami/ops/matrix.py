@@ -83,7 +83,11 @@ def letters_of(equation: str, shapes: Sequence[tuple[int, ...]]) -> Letters:
     terms = left.split(",")
     spare = [letter for letter in _SPARE if letter not in equation]
     dots = max(
-        (len(shape) - len(term) + 3 for term, shape in zip(terms, shapes) if "..." in term),
+        (
+            len(shape) - len(term) + 3
+            for term, shape in zip(terms, shapes, strict=False)
+            if "..." in term
+        ),
         default=0,
     )
     wrong = TatamiError(
@@ -98,7 +102,7 @@ def letters_of(equation: str, shapes: Sequence[tuple[int, ...]]) -> Letters:
         if "..." in term:
             own = len(shape) - len(term) + 3
             term = term.replace("...", "".join(spare[dots - own : dots]))
-        if len(term) != len(shape) or not term.isalpha() and term:
+        if len(term) != len(shape) or (not term.isalpha() and term):
             raise wrong
         for letter, side in zip(term, shape, strict=True):
             if sides.setdefault(letter, side) != side:

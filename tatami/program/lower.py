@@ -9,6 +9,7 @@ of the result.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -30,6 +31,7 @@ from tatami.graph.attributes import (
     transposed_window_of,
     weight,
 )
+from tatami.graph.costs import products_of
 from tatami.graph.functions import functions_of
 from tatami.graph.network import Network, shape_of
 from tatami.graph.operators import OPERATORS
@@ -132,6 +134,9 @@ def lower(network: Network) -> Program:
 def _lower_plain(state: Lowering, node: ir.Node) -> None:
     """Make the steps of a node whose values are not quantized: its own, or one for each output."""
     made = _LOWER.get(node.op_type)
+    if node.op_type in _PACKED and sum(map(_wanted, node.outputs)) > 1:
+        _lower_packed(state, node)
+        return
     output = node.outputs[0]
     step = None
     if made is not None and _real_maps(node):
@@ -142,7 +147,7 @@ def _lower_plain(state: Lowering, node: ir.Node) -> None:
     if step is not None:
         state.floats[output] = state.add(step, value_shape(output))
     for index, value in enumerate(node.outputs):
-        wanted = bool(value.name) and (value.is_graph_output() or value.uses())
+        wanted = _wanted(value)
         if index == 0 and (step is not None or not (wanted or len(node.outputs) == 1)):
             continue
         if index > 0 and (not wanted or (value in state.taps and _all_unpool(value))):
@@ -150,6 +155,32 @@ def _lower_plain(state: Lowering, node: ir.Node) -> None:
         each = apply_of(state, node, index)
         shape = stored_shape(shape_of(value))
         state.floats[value] = state.add(each, shape, dtype=dtype_of(value))
+
+
+_PACKED = ("GRU", "LSTM", "RNN")
+"""What is run once for all of its outputs."""
+
+
+def _wanted(value: ir.Value) -> bool:
+    """Tell whether anybody reads a value."""
+    return bool(value.name) and (value.is_graph_output() or bool(value.uses()))
+
+
+def _lower_packed(state: Lowering, node: ir.Node) -> None:
+    """Make one step of a node, and a part of what it makes of each output."""
+    outputs = [value for value in node.outputs if value.name]
+    sizes = [math.prod(shape_of(value)) for value in outputs]
+    name = f"{label(node)} as one"
+    step = replace(apply_of(state, node, 0), name=name, output=name, index=-1)
+    state.add(step, (sum(sizes), 1, 1))
+    first = 0
+    for value, size in zip(outputs, sizes, strict=True):
+        if _wanted(value):
+            given, part = str(value.name), f"{value.name} in a row"
+            state.add(Slice(part, (name,), part, (first, 0, 0), (1, 1, 1)), (size, 1, 1))
+            shape = stored_shape(shape_of(value))
+            state.floats[value] = state.add(Reshape(given, (part,), given), shape)
+        first += size
 
 
 def _real_maps(node: ir.Node) -> bool:
@@ -201,6 +232,7 @@ def apply_of(state: Lowering, node: ir.Node, index: int) -> Apply:
         places,
         index,
         exact=row.role in ("moves", "orders", "name"),
+        products=products_of(node),
     )
 
 

@@ -564,7 +564,8 @@ class Apply:
     Args:
         node: Its node, whose attributes, shapes and constant settings say how.
         places: Which of the node's inputs each of ``inputs`` is.
-        index: Which of the node's outputs it makes.
+        index: Which of the node's outputs it makes; -1: all, one after the other, each in ONNX's
+            order.
         exact: Whether it moves or compares samples, and rounds none.
         products: Multiply-adds.
     """

@@ -15,6 +15,7 @@ from tatami.graph.operators import (
     normalization,
     pooling,
     quantization,
+    recurrent,
     reduction,
 )
 from tatami.graph.operators.row import Operator, Role
@@ -31,6 +32,7 @@ FAMILIES = (
     normalization,
     pooling,
     quantization,
+    recurrent,
 )
 
 OPERATORS: Mapping[str, Operator] = {

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import onnx
-from onnx.defs import OpSchema
 
 from tatami.graph.operators import OPERATORS
 
@@ -85,7 +85,7 @@ def _definition(
         None where there is none, or where it depends on kinds that are not known.
     """
     try:
-        schema = onnx.defs.get_schema(node.op_type, version, "")
+        schema: Any = onnx.defs.get_schema(node.op_type, version, "")
     except onnx.defs.SchemaError:
         return None
     given = [kinds.get(name, onnx.TypeProto()) for name in node.input]
@@ -113,7 +113,7 @@ def _definition(
     return body
 
 
-def _fill_in(body: onnx.FunctionProto, node: onnx.NodeProto, schema: OpSchema) -> None:
+def _fill_in(body: onnx.FunctionProto, node: onnx.NodeProto, schema: Any) -> None:
     """Give the parts of a definition the attributes that they take from the node."""
     known = {name: each.default_value for name, each in schema.attributes.items()}
     known |= {each.name: each for each in node.attribute}

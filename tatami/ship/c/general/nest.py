@@ -147,7 +147,8 @@ def general_of(program: Program, step: Apply, scratch: str = "") -> General:
         sides = shape_of(value)
         kind = c_type(program.values[name])
         operands[index] = Operand(f"a{index}", kind, sides, strides_of(sides))
-    sides = shape_of(step.node.outputs[step.index])
+    whole = program.values[step.output].shape[:1]  # of all outputs together
+    sides = whole if step.index < 0 else shape_of(step.node.outputs[step.index])
     kind = c_type(program.values[step.output])
     return General(step, Operand("y", kind, sides, strides_of(sides)), operands, scratch)
 

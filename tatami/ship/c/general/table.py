@@ -14,6 +14,7 @@ from tatami.ship.c.general import (
     normalization,
     pooling,
     quantization,
+    recurrent,
     reduction,
 )
 from tatami.ship.c.general.loops import Loops
@@ -29,6 +30,7 @@ FAMILIES = (
     quantization,
     reduction,
     matrix,
+    recurrent,
 )
 
 LOOPS: Mapping[str, Loops] = {name: row for family in FAMILIES for name, row in family.ROWS.items()}
