@@ -1,4 +1,4 @@
-"""Networks of other people: which import and ship, how far they are from their own runtime, how fast.
+"""Networks of other people: which import and ship, how far from their own runtime, how fast.
 
     python benchmarks/networks.py [FILE OR FOLDER ...] [--quick] [--json OUT]
 
@@ -41,6 +41,8 @@ from tatami.ship.c.run.network import CompiledNetwork
 
 RUNS = 15
 FLAGS = ("-O3", "-march=native")
+NARROW = (np.int8, np.uint8, np.int16, np.int32)
+"""What a quantized value may be stored in."""
 Array = np.ndarray[Any, Any]
 
 
@@ -121,7 +123,7 @@ def own_runtime(path: Path) -> Callable[[list[Array]], list[Array]] | None:
                 if array.ndim == 4 and array.shape != tuple(detail["shape"]):
                     given = array.transpose(0, 2, 3, 1)
                 scale, zero = detail["quantization"]
-                if detail["dtype"] in (np.int8, np.uint8) and array.dtype == np.float32:
+                if detail["dtype"] in NARROW and array.dtype == np.float32:
                     limits = np.iinfo(detail["dtype"])
                     given = np.clip(np.round(given / scale) + zero, limits.min, limits.max)
                 net.set_tensor(
@@ -132,7 +134,7 @@ def own_runtime(path: Path) -> Callable[[list[Array]], list[Array]] | None:
             for detail in net.get_output_details():
                 array = net.get_tensor(detail["index"])
                 scale, zero = detail["quantization"]
-                if array.dtype in (np.int8, np.uint8) and scale:
+                if array.dtype.type in NARROW and scale:
                     array = (array.astype(np.float32) - zero) * np.float32(scale)
                 found.append(array.transpose(0, 3, 1, 2) if array.ndim == 4 else array)
             return found
@@ -175,13 +177,6 @@ def measure(path: Path, quick: bool) -> Row:
             for array, name in zip(sample, program.inputs, strict=True)
         ]
         expected = run(program, fitted) if is_quantized(network) else graph.run(network, sample)
-        try:
-            ask = own_runtime(path)
-            if ask is not None:
-                theirs = ask(sample)
-                row.runtime = max(difference(a, b) for a, b in zip(expected, theirs, strict=False))
-        except Exception as error:  # a runtime that refuses its own file is not our fault
-            print(f"    {path.name}: {type(error).__name__}: {str(error)[:120]}", file=sys.stderr)
         with CompiledNetwork(folder, options=FLAGS) as compiled:
             row.c = max(
                 difference(a, b) for a, b in zip(compiled.run(fitted), expected, strict=True)
@@ -193,6 +188,15 @@ def measure(path: Path, quick: bool) -> Row:
                     compiled.run(fitted)
                     times.append((compiled.cpu_seconds() or 0.0) - before)
                 row.milliseconds = 1e3 * statistics.median(times)
+        row.seconds = time.perf_counter() - start
+        print(json.dumps(asdict(row)), flush=True)  # should the runtime crash, this much is known
+        try:
+            ask = own_runtime(path)
+            if ask is not None:
+                theirs = ask(sample)
+                row.runtime = max(difference(a, b) for a, b in zip(expected, theirs, strict=False))
+        except Exception as error:  # a runtime that refuses its own file is not our fault
+            print(f"    {path.name}: {type(error).__name__}: {str(error)[:120]}", file=sys.stderr)
     row.seconds = time.perf_counter() - start
     return row
 

@@ -26,7 +26,8 @@ def _svdf(work: Work, operator: Operator) -> None:
     """
     x, name, builder = work.value(operator), work.name(operator), work.builder
     features, times = work.reals(operator, 1), work.reals(operator, 2)
-    bias, rank, fused = work.reals(operator, 3), integer(operator, 0), integer(operator, 1, "int8")
+    bias = _svdf_bias(work, operator)
+    rank, fused = integer(operator, 0), integer(operator, 1, "int8")
     given = builder.shape(x)
     if (
         features is None
@@ -43,6 +44,9 @@ def _svdf(work: Work, operator: Operator) -> None:
     state = work.state(operator.inputs[4], (filters, memory), "float32")
     column = builder.weight(f"{name}.features", features.T)
     new = builder.add("MatMul", f"{name}_features", [x, column], (1, filters))
+    kept_as = work.content.tensors[operator.inputs[4]]
+    if kept_as.is_bytes:  # the memory holds bytes
+        new = work.through_bytes(kept_as, new)
     new = builder.reshape(f"{name}_newest", new, (filters, 1))
     if memory > 1:
         kept = builder.slice(f"{name}_kept", state, 1, 1, memory)
@@ -58,6 +62,20 @@ def _svdf(work: Work, operator: Operator) -> None:
         offset = builder.constant(f"{name}.bias", bias.reshape(1, units))
         y = builder.elementwise("Add", f"{name}_biased", y, offset)
     work.finish(operator, y, fused)
+
+
+def _svdf_bias(work: Work, operator: Operator) -> Float32 | None:
+    """Read the bias; whole numbers are in steps of the memory times those of the time weights."""
+    bias = work.tensor(operator, 3)
+    if bias is None or bias.kind != "int32" or bias.data is None:
+        return work.reals(operator, 3)
+    memory, times = work.tensor(operator, 4), work.tensor(operator, 2)
+    scale = 1.0
+    for tensor in (memory, times):
+        if tensor is None or tensor.quantization is None or len(tensor.quantization.scale) != 1:
+            raise work.wrong(operator, "has a bias whose steps are not said")
+        scale *= float(tensor.quantization.scale[0])
+    return np.asarray(bias.data * scale, np.float32)
 
 
 def _sum(work: Work, name: str, x: str) -> str:
