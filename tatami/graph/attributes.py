@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tatami.errors import TatamiError
 from tatami.graph.network import shape_of
+from tatami.ops.narrow import FORMATS
 from tatami.ops.resize import ResizeTaps, resize_taps
 from tatami.ops.window import Axis, Window
 
@@ -74,6 +75,8 @@ def dequantized(node: ir.Node) -> tuple[NDArray[np.int64], NDArray[np.float32], 
     """
     stored, scale, zero = constant(node, 0), constant(node, 1), constant(node, 2)
     if stored is None or scale is None or integer(node, "block_size", 0):
+        return None
+    if stored.dtype.name in FORMATS:
         return None
     axis = integer(node, "axis", 1) % max(1, stored.ndim)
     wide = stored.astype(np.int64)

@@ -33,6 +33,23 @@ DTYPES = (
     ir.DataType.BOOL,
 )
 """What a value may be made of. Whole numbers of 64 bits say shapes and places."""
+NARROW = (
+    ir.DataType.FLOAT16,
+    ir.DataType.BFLOAT16,
+    ir.DataType.FLOAT8E4M3FN,
+    ir.DataType.FLOAT8E4M3FNUZ,
+    ir.DataType.FLOAT8E5M2,
+    ir.DataType.FLOAT8E5M2FNUZ,
+    ir.DataType.FLOAT8E8M0,
+    ir.DataType.FLOAT4E2M1,
+    ir.DataType.INT4,
+    ir.DataType.UINT4,
+    ir.DataType.INT2,
+    ir.DataType.UINT2,
+)
+"""What a value may be stored as, where nothing but these operators makes and reads it."""
+STORING = ("BitCast", "Cast", "CastLike", "DequantizeLinear", "QuantizeLinear")
+"""Operators that convert between kinds."""
 
 
 def check_operators(operators: Iterable[tuple[str, str]]) -> None:
@@ -92,7 +109,7 @@ def _check_constant(value: ir.Value) -> None:
         array = value.const_value.numpy()
     except (ValueError, TypeError) as error:
         raise TatamiError(f"weight '{value.name}' cannot be read: {error}", hint=AGAIN) from None
-    if value.const_value.dtype not in DTYPES:
+    if value.const_value.dtype not in DTYPES and not _only_stored(value):
         raise TatamiError(
             f"weight '{value.name}' is {value.const_value.dtype.name}, not FLOAT",
             hint="export the network in float32",
@@ -107,6 +124,15 @@ def _check_constant(value: ir.Value) -> None:
         )
 
 
+def _only_stored(value: ir.Value) -> bool:
+    """Tell whether a value is in a narrow format, and only converted to it and from it."""
+    maker = value.producer()
+    return value.dtype in NARROW and all(
+        node.op_type in STORING
+        for node in (*(use.node for use in value.uses()), *((maker,) if maker else ()))
+    )
+
+
 def _check_activation(value: ir.Value, contradiction: str | None) -> None:
     shape = value.shape
     if contradiction is not None and (shape is None or not shape.is_static()):
@@ -118,7 +144,7 @@ def _check_activation(value: ir.Value, contradiction: str | None) -> None:
             f"value '{value.name}' has no fixed shape ({shape})",
             hint="export the network for one input size and a batch of 1",
         )
-    if value.dtype not in DTYPES:
+    if value.dtype not in DTYPES and not _only_stored(value):
         kind = None if value.dtype is None else value.dtype.name
         raise TatamiError(
             f"value '{value.name}' is {kind}, not FLOAT", hint="export the network in float32"

@@ -25,19 +25,41 @@ OPSETS = range(13, 29)
 AGAIN = "export the network again"
 
 _KINDS = {
-    onnx.TensorProto.FLOAT: (4, "float_data"),
-    onnx.TensorProto.INT64: (8, "int64_data"),
-    onnx.TensorProto.INT32: (4, "int32_data"),
-    onnx.TensorProto.INT8: (1, "int32_data"),
-    onnx.TensorProto.UINT8: (1, "int32_data"),
-    onnx.TensorProto.INT16: (2, "int32_data"),
-    onnx.TensorProto.UINT16: (2, "int32_data"),
-    onnx.TensorProto.UINT32: (4, "uint64_data"),
-    onnx.TensorProto.UINT64: (8, "uint64_data"),
-    onnx.TensorProto.DOUBLE: (8, "double_data"),
-    onnx.TensorProto.BOOL: (1, "int32_data"),
+    onnx.TensorProto.FLOAT: (32, "float_data"),
+    onnx.TensorProto.INT64: (64, "int64_data"),
+    onnx.TensorProto.DOUBLE: (64, "double_data"),
+    onnx.TensorProto.UINT64: (64, "uint64_data"),
+    onnx.TensorProto.UINT32: (32, "uint64_data"),
+    onnx.TensorProto.INT32: (32, "int32_data"),
+    **dict.fromkeys(
+        (
+            onnx.TensorProto.INT16,
+            onnx.TensorProto.UINT16,
+            onnx.TensorProto.FLOAT16,
+            onnx.TensorProto.BFLOAT16,
+        ),
+        (16, "int32_data"),
+    ),
+    **dict.fromkeys(
+        (
+            onnx.TensorProto.INT8,
+            onnx.TensorProto.UINT8,
+            onnx.TensorProto.BOOL,
+            onnx.TensorProto.FLOAT8E4M3FN,
+            onnx.TensorProto.FLOAT8E4M3FNUZ,
+            onnx.TensorProto.FLOAT8E5M2,
+            onnx.TensorProto.FLOAT8E5M2FNUZ,
+            onnx.TensorProto.FLOAT8E8M0,
+        ),
+        (8, "int32_data"),
+    ),
+    **dict.fromkeys(
+        (onnx.TensorProto.INT4, onnx.TensorProto.UINT4, onnx.TensorProto.FLOAT4E2M1),
+        (4, "int32_data"),
+    ),
+    **dict.fromkeys((onnx.TensorProto.INT2, onnx.TensorProto.UINT2), (2, "int32_data")),
 }
-"""What a weight may be: bytes of a number, and the field that holds plain ones."""
+"""What a weight may be: bits of a number, and the field that holds plain ones."""
 
 _PLAIN = ("value_float", "value_floats", "value_int", "value_ints")
 
@@ -241,8 +263,11 @@ def _check_sizes(proto: onnx.ModelProto) -> None:
             count *= side
         kind = _KINDS.get(tensor.data_type)
         if kind is not None:
-            bytes_each, plain = kind
-            held = len(tensor.raw_data) // bytes_each or len(getattr(tensor, plain))
+            bits, plain = kind
+            packed = max(1, 8 // bits)  # numbers in a byte
+            held = len(tensor.raw_data) * 8 // bits or len(getattr(tensor, plain)) * packed
+            if count <= held < count + packed:  # the last byte may hold more
+                held = count
         else:
             known = dict(map(reversed, onnx.TensorProto.DataType.items()))
             raise TatamiError(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tatami.ops.narrow import FORMATS, WHOLE, narrowed, widened
 from tatami.types import Float32
 
 Array = NDArray[Any]
@@ -28,25 +29,36 @@ def beside(numbers: Array, x: Array, axis: int, block: int = 0) -> Array:
     return numbers.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
 
 
-def quantize(x: Float32, scale: Array, zero: Array) -> Array:
+def quantize(x: Float32, scale: Array, zero: Array, saturate: bool = True) -> Array:
     """Compute clamp(round half to even(x / scale) + zero), in the zero point's kind.
 
     Args:
         x: Any shape; a NaN is taken for 0.
         scale: Of a shape that fits x.
-        zero: As scale.
+        zero: As scale; where it is a real number of few bits, x / scale is stored as one.
+        saturate: What ops/narrow.py says of it.
     """
-    limits = np.iinfo(zero.dtype)
+    dtype = zero.dtype
+    if dtype.name in FORMATS:
+        return narrowed(np.asarray(x / scale, np.float32), dtype, saturate)
+    low, high = WHOLE[dtype.name] if dtype.name in WHOLE else _limits(dtype)
     steps = np.rint(x / scale)
-    steps = np.where(np.isnan(steps), np.float32(0), steps) + zero
-    return np.asarray(np.clip(steps, limits.min, limits.max), zero.dtype)
+    steps = np.where(np.isnan(steps), np.float32(0), steps) + widened(zero)
+    return np.asarray(np.clip(steps, low, high).astype(np.int32).astype(dtype))
+
+
+def _limits(dtype: np.dtype[Any]) -> tuple[int, int]:
+    limits = np.iinfo(dtype)
+    return int(limits.min), int(limits.max)
 
 
 def dequantize(x: Array, scale: Array, zero: Array | None) -> Float32:
-    """Compute (x - zero) * scale, the difference in whole numbers."""
-    wide = x.astype(np.int64)
+    """Compute (x - zero) * scale, the difference in whole numbers where x has them."""
+    wide = widened(x)
+    if wide.dtype != np.float32:
+        wide = wide.astype(np.int64)
     if zero is not None:
-        wide = wide - zero.astype(np.int64)
+        wide = wide - widened(zero).astype(wide.dtype)
     return np.asarray(wide.astype(np.float32) * scale, np.float32)
 
 

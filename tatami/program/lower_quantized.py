@@ -152,9 +152,13 @@ def _bytes_again(node: ir.Node) -> bool:
     int8 may, counted from -128, where nobody sees it but who makes real numbers of it again.
     """
     output = node.outputs[0]
+    readers = [use.node for use in output.uses()]
     return output.dtype == ir.DataType.UINT8 or (
         not output.is_graph_output()
-        and all(use.node.op_type == "DequantizeLinear" for use in output.uses())
+        and all(
+            node.op_type == "DequantizeLinear" and node.outputs[0].dtype == ir.DataType.FLOAT
+            for node in readers
+        )
     )
 
 
@@ -162,6 +166,8 @@ def _quantize(state: Lowering, node: ir.Node) -> bool:
     quantization = quantization_of(node)
     value = node.inputs[0]
     if quantization is None or value is None or not _bytes_again(node):
+        return False
+    if value.dtype != ir.DataType.FLOAT:
         return False
     if value in state.bytes:  # quantized once more: a table, or nothing
         source = state.bytes[value]
@@ -179,7 +185,7 @@ def _quantize(state: Lowering, node: ir.Node) -> bool:
 
 def _dequantize(state: Lowering, node: ir.Node) -> bool:
     value = node.inputs[0]
-    if value in state.bytes:
+    if value in state.bytes and node.outputs[0].dtype == ir.DataType.FLOAT:
         source = state.bytes[value]
         if quantization_of(node) != state.quantization(source):
             raise TatamiError(

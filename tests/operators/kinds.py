@@ -29,6 +29,9 @@ EXAMPLES: dict[str, list[Example]] = {
         Example([WHOLE], attributes=_to(TensorProto.UINT8)),
         Example([WHOLE > 0], attributes=_to(TensorProto.FLOAT)),
         Example([WHOLE.astype(np.uint8)], attributes=_to(TensorProto.INT32)),
+        Example([REAL], attributes=_to(TensorProto.FLOAT16)),
+        Example([REAL.astype(np.float16)], attributes=_to(TensorProto.FLOAT)),
+        Example([REAL.reshape(1, 2, 3, 1)], attributes=_to(TensorProto.FLOAT16)),
     ],
     "CastLike": [
         Example([REAL, WHOLE]),

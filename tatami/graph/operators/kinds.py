@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 from typing import Any
+from typing import cast as cast_type
 
 import numpy as np
 import onnx_ir as ir
 
-from tatami.graph.attributes import integer
+from tatami.graph.attributes import integer, text
 from tatami.graph.operators.row import Array, Inputs, Operator, value_at, wrong
+from tatami.ops.narrow import RoundMode, is_narrow, narrowed, widened
 
 
-def cast(x: Array, dtype: np.dtype[Any]) -> Array:
+def cast(
+    x: Array, dtype: np.dtype[Any], saturate: bool = True, rounding: RoundMode = "up"
+) -> Array:
     """Convert samples to another kind.
 
     Real numbers become whole ones by cutting towards zero. Where the whole ones end, which ONNX
     leaves open, the nearest is taken, and the least for a NaN: C has no other conversion that is
     the same on every machine.
+
+    Args:
+        x: The samples.
+        dtype: The kind.
+        saturate: What ops/narrow.py says of it.
+        rounding: What ops/narrow.py says of it.
     """
     if dtype == x.dtype:
         return x
+    x = widened(x)
+    if is_narrow(dtype):
+        return narrowed(x, dtype, saturate, rounding)
     if np.issubdtype(x.dtype, np.floating) and np.issubdtype(dtype, np.integer):
         limits = np.iinfo(dtype)
         low, high = x.dtype.type(limits.min), x.dtype.type(limits.max)
@@ -40,8 +53,20 @@ def target_of(node: ir.Node) -> np.dtype[Any]:
     return np.dtype(kind.numpy())
 
 
+def rounding_of(node: ir.Node) -> tuple[bool, RoundMode]:
+    """Read how a Cast treats what is too large for 8 bits, and how it rounds a scale."""
+    rounding = text(node, "round_mode", "up")
+    return bool(integer(node, "saturate", 1)), cast_type("RoundMode", rounding)
+
+
+def _check_rounding(node: ir.Node) -> None:
+    if text(node, "round_mode", "up") not in ("up", "down", "nearest"):
+        raise wrong(node, "rounds in an unknown way")
+
+
 def _cast(node: ir.Node, inputs: Inputs) -> Array:
-    return cast(inputs[0], target_of(node))
+    saturate, rounding = rounding_of(node)
+    return cast(inputs[0], target_of(node), saturate, rounding)
 
 
 def _cast_backward(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
@@ -61,6 +86,6 @@ def _check_bits(node: ir.Node) -> None:
 
 ROWS = (
     Operator("BitCast", lambda node, x: x[0].view(target_of(node)), check=_check_bits),
-    Operator("Cast", _cast, _cast_backward),
-    Operator("CastLike", _cast, _cast_backward),
+    Operator("Cast", _cast, _cast_backward, _check_rounding),
+    Operator("CastLike", _cast, _cast_backward, _check_rounding, settings=True),
 )

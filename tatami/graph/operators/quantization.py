@@ -7,8 +7,10 @@ import onnx_ir as ir
 
 from tatami.graph.attributes import constant, integer
 from tatami.graph.network import shape_of
+from tatami.graph.operators.kinds import cast
 from tatami.graph.operators.row import Array, Inputs, Operator, value_at, wrong
 from tatami.ops.affine import beside, dequantize, quantize, range_of
+from tatami.ops.narrow import is_narrow, widened
 
 
 def along(node: ir.Node, x: Array, numbers: Array) -> Array:
@@ -23,13 +25,18 @@ def _quantize_linear(node: ir.Node, inputs: Inputs) -> Array:
     zero = inputs[2] if len(inputs) > 2 and inputs[2] is not None else None
     if zero is None:
         zero = np.zeros(scale.shape, np.uint8 if kind is None else kind.numpy())
-    return quantize(x, along(node, x, scale), along(node, x, zero))
+    saturate = bool(integer(node, "saturate", 1))
+    return quantize(widened(x), along(node, x, widened(scale)), along(node, x, zero), saturate)
 
 
 def _dequantize_linear(node: ir.Node, inputs: Inputs) -> Array:
     x, scale = inputs[:2]
     zero = inputs[2] if len(inputs) > 2 and inputs[2] is not None else None
-    return dequantize(x, along(node, x, scale), None if zero is None else along(node, x, zero))
+    y = dequantize(
+        x, along(node, x, widened(scale)), None if zero is None else along(node, x, zero)
+    )
+    kind = node.outputs[0].dtype
+    return y if kind is None else cast(y, np.dtype(kind.numpy()))
 
 
 def _dynamic(node: ir.Node, inputs: Inputs) -> tuple[Array, ...]:
@@ -42,6 +49,12 @@ def _check_quantized(node: ir.Node) -> None:
     scale = constant(node, 1)
     if scale is not None and not (scale > 0).all():
         raise wrong(node, "has a scale that is not positive")
+    for index in (1, 2):
+        value = node.inputs[index] if index < len(node.inputs) else None
+        if value is None or value.dtype is None or constant(node, index) is not None:
+            continue
+        if is_narrow(np.dtype(value.dtype.numpy())):
+            raise wrong(node, f"computes its input {index} in a narrow format")
     sides, of_scale = shape_of(value_at(node, 0)), shape_of(value_at(node, 1))
     axis, block = integer(node, "axis", 1), integer(node, "block_size", 0)
     count = int(np.prod(of_scale, dtype=np.int64))

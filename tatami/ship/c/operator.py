@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from tatami.ops.narrow import FORMATS, WHOLE
 from tatami.ops.window import Window
 from tatami.program.steps import (
     Activation,
@@ -105,6 +106,7 @@ C_TYPES = {
     "uint64": "uint64_t",
     "int64": "int64_t",
     "bool": "uint8_t",
+    **{name: "uint16_t" if "16" in name else "uint8_t" for name in (*FORMATS, *WHOLE)},
 }
 """NumPy's names for kinds of samples, and C's."""
 

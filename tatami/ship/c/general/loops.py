@@ -29,13 +29,13 @@ class Loops:
         emit: Writes it as statements of C, on a0, a1, ... (its inputs) and y (its result), each a
             pointer of the right type.
         in_place: Whether y may be an input that has its samples in the same places.
-        kernels: Files of kernels/ that it calls, without ".c".
+        kernels: Files of kernels/ that it calls, without ".c"; of a node, where they differ.
         scratch: Bytes of the arena that it needs for itself, at ``General.scratch``.
         constants: Arrays that it reads beside values, by its own names for them.
     """
 
     emit: Emit
     in_place: bool = False
-    kernels: tuple[str, ...] = ()
+    kernels: tuple[str, ...] | Callable[[General], tuple[str, ...]] = ()
     scratch: Callable[[General], int] = _none
     constants: Callable[[General], Mapping[str, NDArray[Any]]] = _nothing

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from tatami.graph.attributes import integer
 from tatami.graph.network import shape_of
 from tatami.graph.operators.quantization import along
-from tatami.ship.c.general.kinds import DTYPES, bits_of
+from tatami.ops.narrow import FORMATS, WHOLE, widened
+from tatami.ship.c.general.kinds import bits_of, dtype_of, narrow_kernels, read, stored
 from tatami.ship.c.general.loops import Loops
 from tatami.ship.c.general.nest import General, Operand, each, loop, row_major
 from tatami.ship.c.operator import C_TYPES, number
@@ -26,7 +27,7 @@ def _settings(general: General) -> dict[str, NDArray[Any]]:
     for index, name in _NAMES.items():
         given = general.setting(index)
         if given is not None and given.size > 1:
-            found[name] = np.ascontiguousarray(along(general.node, x, given))
+            found[name] = np.ascontiguousarray(along(general.node, x, widened(given)))
     return found
 
 
@@ -56,7 +57,7 @@ def _numbers(general: General) -> tuple[list[Operand], list[str]]:
                 row_major(array.shape),
             )
         elif given is not None:
-            single = given.reshape(-1)[0]
+            single = widened(given).reshape(-1)[0]
             texts[index - 1] = number(float(single)) if index == 1 else str(int(single))
             continue
         elif index in general.operands:
@@ -78,32 +79,54 @@ def _numbers(general: General) -> tuple[list[Operand], list[str]]:
 
 def _quantize(general: General) -> str:
     """Write QuantizeLinear."""
-    kind = general.result.kind
-    limits = np.iinfo(DTYPES[kind])
+    kind, made = general.result.kind, dtype_of(general.node.outputs[0])
+    given = dtype_of(general.node.inputs[0])
     operands, (scale, zero) = _numbers(general)
+    saturate = bool(integer(general.node, "saturate", 1))
 
     def body(y: str, x: Sequence[str]) -> str:
+        if made in FORMATS:
+            step = f"const float step = {read(x[0], given)} / {scale.format(*x)};"
+            end = stored("step", "float", made, kind, saturate, "up")
+            return f"{step}\n\n{y} = ({kind}){end};"
+        low, high = _limits(made)
+        held = f"(int32_t)(step < {low} ? {low} : step > {high} ? {high} : step)"
+        if made in WHOLE:
+            held = f"({held} & {high - low})"
         return (
-            f"float step = nearbyintf({x[0]} / {scale.format(*x)});\n\n"
+            f"float step = nearbyintf({read(x[0], given)} / {scale.format(*x)});\n\n"
             "step = step == step ? step : 0.0f;\n"
-            f"step += {zero.format(*x)};\n"
-            f"{y} = ({kind})(step < {limits.min} ? {limits.min}"
-            f" : step > {limits.max} ? {limits.max} : step);"
+            f"step += {zero.format(*x)};\n{y} = ({kind}){held};"
         )
 
     return each(general.result, [general.operand(0), *operands], body)
 
 
+def _limits(dtype: str) -> tuple[int, int]:
+    if dtype in WHOLE:
+        return WHOLE[dtype]
+    limits = np.iinfo(np.dtype(dtype))
+    return int(limits.min), int(limits.max)
+
+
 def _dequantize(general: General) -> str:
     """Write DequantizeLinear."""
-    kind = general.operand(0).kind
-    wide = "int64_t" if bits_of(kind) > 16 else "int32_t"
+    kind, given = general.operand(0).kind, dtype_of(general.node.inputs[0])
     operands, (scale, zero) = _numbers(general)
-    return each(
-        general.result,
-        [general.operand(0), *operands],
-        lambda y, x: f"{y} = (float)(({wide}){x[0]} - {zero.format(*x)}) * {scale.format(*x)};",
-    )
+    made, result = dtype_of(general.node.outputs[0]), general.result.kind
+    wide = "int64_t" if bits_of(kind) > 16 else "int32_t"
+    if given in FORMATS:
+        wide = "float"
+
+    def body(y: str, x: Sequence[str]) -> str:
+        steps = f"({wide})({read(x[0], given)}) - {zero.format(*x)}"
+        real = f"(float)({steps}) * {scale.format(*x)}"
+        if made == "float32":
+            return f"{y} = {real};"
+        end = stored("real", "float", made, result, True, "up")
+        return f"const float real = {real};\n\n{y} = ({result}){end};"
+
+    return each(general.result, [general.operand(0), *operands], body)
 
 
 def _dynamic(general: General) -> str:
@@ -134,7 +157,7 @@ def _dynamic(general: General) -> str:
 
 
 ROWS: Mapping[str, Loops] = {
-    "DequantizeLinear": Loops(_dequantize, constants=_settings),
+    "DequantizeLinear": Loops(_dequantize, constants=_settings, kernels=narrow_kernels),
     "DynamicQuantizeLinear": Loops(_dynamic),
-    "QuantizeLinear": Loops(_quantize, constants=_settings),
+    "QuantizeLinear": Loops(_quantize, constants=_settings, kernels=narrow_kernels),
 }

@@ -38,8 +38,9 @@ def decide(program: Program, step: Apply, options: Options) -> Decision:
         for name, one in zip(step.inputs, general.operands.values(), strict=True)
         if program.values[name].bytes == program.values[step.output].bytes
     )
+    kernels = loops.kernels(general) if callable(loops.kernels) else loops.kernels
     return Decision(
-        loops.kernels, loops.scratch(general), loops.in_place and same, loops.constants(general)
+        kernels, loops.scratch(general), loops.in_place and same, loops.constants(general)
     )
 
 
