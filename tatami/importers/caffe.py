@@ -14,7 +14,6 @@ import numpy as np
 import onnx
 
 from tatami.errors import TatamiError
-from tatami.graph.check import MAX_ELEMENTS
 from tatami.importers.build import Arithmetic, Builder
 from tatami.importers.caffe_functions import FUNCTIONS
 from tatami.importers.caffe_layer import (
@@ -39,6 +38,8 @@ from tatami.importers.ssd_tail import AS_SSD, Detector
 from tatami.ops.window import Axis, Window
 from tatami.types import Float32, Size
 
+MAX_FILLED = 1 << 24
+"""Numbers that a filler makes, which the text alone asks for."""
 _OF_LAYER = (
     *("name", "type", "bottom", "top", "include", "exclude"),
     *("phase", "param", "loss_weight", "propagate_down"),  # these matter to training only
@@ -323,7 +324,7 @@ def _bilinear(said: Message, shape: tuple[int, ...]) -> Float32 | None:
     if filler.text("type", "constant") != "bilinear":
         return None
     side = shape[-1]
-    if shape[-2] != side or math.prod(shape) > MAX_ELEMENTS:
+    if shape[-2] != side or math.prod(shape) > MAX_FILLED:
         raise said.wrong(f"the filler 'bilinear' makes no weights {shape}", CORRECT)
     factor = (side + 1) // 2
     middle = (2 * factor - 1 - factor % 2) / (2 * factor)

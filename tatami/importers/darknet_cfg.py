@@ -12,6 +12,8 @@ from tatami.files import read_text
 
 MAX_BYTES = 1 << 20
 """The largest cfg that is read; that of YOLOv3 has 8 kB."""
+MAX_REAL = 3e38
+"""Of float32."""
 CORRECT = "correct the cfg file"
 
 
@@ -86,7 +88,9 @@ class Section:
 
     def _real(self, key: str, text: str) -> float:
         if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", text):
-            raise self.wrong(f"{key}: '{text}' is not a number", key)
+            raise self.wrong(f"{key}: '{text[:40]}' is not a number", key)
+        if not abs(float(text)) < MAX_REAL:
+            raise self.wrong(f"{key}: '{text[:40]}' is too large", key)
         return float(text)
 
 

@@ -161,7 +161,7 @@ def _step(name: str, argument: Any, machine: _Machine) -> None:
     elif name == "INST":
         raise _forbidden(_name(*argument.split(" ", 1)))
     elif name == "OBJ":
-        raise _forbidden(next(iter(_popped(stack))))
+        raise _forbidden(next(iter(_popped(stack)), None))
     elif name == "BUILD":
         stack.pop()  # attributes of a dictionary, as torch's _metadata: nothing that is a weight
         if not isinstance(stack[-1], dict):

@@ -583,6 +583,8 @@ CONV = "[convolutional]\nfilters=4\nsize=1\nactivation=linear\n"
         (f"{CONV}[route]\nlayers=1\n", "refers to layer 1", 9),
         (f"{CONV}[route]\nlayers=0.5\n", "whole numbers", 10),
         (f"{CONV}[route]\nlayers=0,x\n", "'x' is not a number", 10),
+        (f"{CONV}[route]\nlayers={'9' * 400}\n", "is too large", 10),
+        (f"{CONV}[route]\nlayers=1e99\n", "is too large", 10),
         (f"{CONV}[maxpool]\nsize=2\nstride=2\n[route]\nlayers=0,1\n", "joins", 12),
         (f"{CONV}[convolutional]\nfilters=5\n[shortcut]\nfrom=-2\n", "adds maps of", 12),
         ("[shortcut]\n", "names 0 layers", 5),

@@ -247,6 +247,12 @@ def test_every_instruction_that_calls_is_refused_by_name(pickled):
         read_pickle(io.BytesIO(pickled))
 
 
+def test_a_call_of_nothing_is_refused():
+    """OBJ with nothing above its mark."""
+    with pytest.raises(TatamiError, match="something that is not a function"):
+        read_pickle(io.BytesIO(b"(o."))
+
+
 def test_a_name_is_data():
     """It is not looked up: this module is not there."""
     assert read_pickle(io.BytesIO(b"cno.such\nthing\n.")) == Name("no.such", "thing")
