@@ -18,6 +18,7 @@ EXAMPLES = {
     "show": (
         "tatami data show DATA",
         "tatami data show DATA --split train --json",
+        "tatami data show DATA --fix --out REPAIRED",
     ),
     "formats": (
         "tatami data formats",
@@ -45,12 +46,28 @@ def show(
     draw: Annotated[
         Path | None, typer.Option(help="Write a contact sheet here, as sheet.png.")
     ] = None,
+    fix: Annotated[
+        bool,
+        typer.Option(
+            "--fix", help="List what can be repaired; with --out, write a repaired copy there."
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The new folder for --fix to write.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print classes, counts, sizes and everything wrong; exit with 2 if anything is."""
     from tatami.cli.output import bars, print_json, print_lines, print_table
     from tatami.pipeline.inspect import check_drawing, inspect
 
+    if out is not None and not fix:
+        raise TatamiError("writes a repaired copy", hint="give --fix with it", setting="out")
+    if fix:
+        if draw is not None:
+            raise TatamiError("--fix draws nothing", hint="leave it out", setting="draw")
+        _fix(data, out, split, format, skip, as_json)
+        return
     if draw is not None:
         check_drawing(draw)
     with bars() as progress:
@@ -71,6 +88,34 @@ def show(
         sys.stdout.flush()  # a full disk is reported in place of the verdict, not after it
         typer.echo(f"tatami: {verdict}", err=True)  # the list itself is what was asked for
         raise typer.Exit(2)
+
+
+def _fix(
+    data: Path,
+    out: Path | None,
+    split: str | None,
+    format: str | None,
+    skip: list[str] | None,
+    as_json: bool,
+) -> None:
+    from tatami.cli.output import bars, print_json, print_lines
+    from tatami.pipeline.fix import fix
+
+    with bars() as progress:
+        found = fix(data, out, split=split, format=format, skip=skip or (), progress=progress)
+    if as_json:
+        print_json(found.to_json())
+        return
+    print_lines(found.lines())
+    if out is None:
+        short = {"clip": "--clip", "background": "--background"}
+        kinds = " ".join(short.get(kind, f"--skip {kind}") for kind in found.kinds)
+        print_lines(
+            [
+                "nothing was written: give --out for a repaired copy, or use the set as it is with",
+                kinds,
+            ]
+        )
 
 
 def formats(as_json: AsJson = False) -> None:

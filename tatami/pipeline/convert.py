@@ -77,8 +77,8 @@ def convert(
         progress: Takes up how far it is.
 
     Raises:
-        TatamiError: For a set that is not sound or has no boxes, and for a folder that is not
-            empty.
+        TatamiError: For a set that is not sound or has no boxes, for a picture that cannot be read,
+            and for a folder that is not empty.
     """
     root = Path(data)
     task = task_of_data(root, format)
@@ -92,8 +92,10 @@ def convert(
     splits, skipped, notes = {}, Counter[str](), []
     for name in names:
         opened = task.open(root, split=name, format=format, skip=skip)
-        splits[name] = opened.data
+        splits[name], unreadable = task.readable(opened.data, skip, progress)
         skipped += opened.skipped
+        if unreadable:
+            skipped["unreadable-picture"] += unreadable
         notes += [note for note in opened.notes if note not in notes]
     if hold_out is not None:
         source = training_split(names) or names[0]

@@ -272,3 +272,20 @@ def test_a_set_is_converted_and_parted(root: Path, tmp_path: Path) -> None:
         "train": 3,
         "val": 1,
     }
+
+
+def test_fix_lists_repairs_and_writes_a_copy(root: Path, tmp_path: Path) -> None:
+    (root / "p2.txt").write_text("0 0.5 0.5 0.5 0.5\n0 0.5 0.5 0.5 0\n1 0.9 0.5 0.4 0.5\n")
+    code, text = run("show", root, "--fix")
+    assert code == 0
+    assert "p2.txt:2: degenerate-box" in text
+    assert "nothing was written" in text
+    assert "--skip degenerate-box" in text
+    assert "--clip" in text
+    assert run("show", root, "--skip", "degenerate-box", "--skip", "clip")[0] == 0
+    assert run("show", root, "--fix", "--out", tmp_path / "out")[0] == 0
+    assert run("show", tmp_path / "out")[0] == 0
+    with pytest.raises(TatamiError, match="nothing is wrong"):
+        run("show", tmp_path / "out", "--fix")
+    with pytest.raises(TatamiError, match="writes a repaired copy"):
+        run("show", root, "--out", tmp_path / "other")
