@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from tatami.graph import run
 from tatami.graph.read import network_of
 from tatami.importers.darknet import read_darknet
 from tatami.ops.norm import Epsilon
+from tatami.pipeline.fold import fold
+from tatami.pipeline.import_network import import_network
+from tatami.pipeline.quantize import quantize
 from tatami.rules.boxes import nms_per_class
 from tatami.rules.decoding import candidates
 from tatami.rules.detection import ForwardDetector
@@ -100,6 +104,31 @@ def test_darknets_logs_count_absent_classes_as_zero(shared_data: Path, name: str
     averages = [float(percent) for percent in re.findall(r", ap = ([\d.]+)%", log)]
     assert len(averages) in (20, 80)
     assert np.mean(averages) == pytest.approx(100 * float(printed), abs=0.006)
+
+
+@pytest.mark.slow
+def test_quantize_equalizes_yolo_fastest_by_itself(shared_data: Path, tmp_path: Path) -> None:
+    """A depthwise network, whose outputs are less noisy with it: it is used, and said."""
+    weights, data = shared_data / "weights/yolo-fastest-1.1", shared_data / "detect/voc100"
+    for folder in ("Annotations", "JPEGImages"):
+        (tmp_path / "set" / folder).mkdir(parents=True)
+    for label in sorted((data / "Annotations").iterdir())[:8]:
+        shutil.copy(label, tmp_path / "set/Annotations")
+        shutil.copy(data / "JPEGImages" / f"{label.stem}.jpg", tmp_path / "set/JPEGImages")
+    shutil.copy(weights / "coco.names", tmp_path / "set/labels.txt")
+    files = [weights / f"yolo-fastest-1.1.{kind}" for kind in ("cfg", "weights")]
+    imported = import_network(
+        *files,
+        out=tmp_path / "float.onnx",
+        names=weights / "coco.names",
+        epsilon="inside:1e-5",
+        resize="stretch",
+    )
+    folded = fold(imported.path, tmp_path / "folded.onnx")
+    found = quantize(folded.path, tmp_path / "set", tmp_path / "int8.onnx", pictures=4)
+    assert found.tried is not None
+    assert found.tried.equalized > found.tried.plain + 0.5
+    assert any(line.endswith("4 calibration pictures: used") for line in found.lines())
 
 
 def darknet_map(shared_data: Path, network: Path) -> Evaluation:
