@@ -68,7 +68,7 @@ def read_caffe(prototxt: Path, caffemodel: Path, size: Size | None) -> Imported:
     if given.shape[0] != 1:
         notes.append(f"the file's batch of {given.shape[0]} is taken as 1")
     try:
-        builder = Builder(size or Size(given.shape[3], given.shape[2]))
+        builder = _begun(given.shape, size)
     except TatamiError as error:
         raise given.place.wrong(error.reason, error.hint) from error
     network = Network(builder, caffemodel, read_caffemodel(caffemodel))
@@ -87,6 +87,22 @@ def read_caffe(prototxt: Path, caffemodel: Path, size: Size | None) -> Imported:
         notes.append(f"left out, as no layer of detections takes them: the anchors {names}")
     outputs = {blob: network.values[blob] for blob in network.unused}
     return Imported(_model(network.builder, outputs, whole), notes=tuple(notes))
+
+
+def _begun(shape: list[int], size: Size | None) -> Builder:
+    """Begin a network with an input of a shape, of one picture."""
+    sides = tuple(shape[1:])
+    own = Size(sides[2], sides[1]) if len(sides) == 3 else None
+    if own is None and size is not None:
+        raise TatamiError(
+            f"the input has the shape {shape}, which has no other size",
+            hint="leave the size out",
+            setting="size",
+        )
+    chosen = size or own or Size(1, 1)
+    if own is not None:
+        sides = (sides[0], chosen.height, chosen.width)
+    return Builder(chosen, inputs={Builder.images: ((1, *sides), onnx.TensorProto.FLOAT)})
 
 
 def _detector(network: Network, found: Detector, whole: Message, notes: list[str]) -> Imported:
@@ -153,7 +169,7 @@ class Input:
 
     Args:
         blob: Its name.
-        shape: (images, 3, height, width).
+        shape: (images, channels, height, width), or fewer sides.
         place: Where the file says it.
         rest: The layers after it.
     """
@@ -189,10 +205,10 @@ def _input(whole: Message, layers: list[Layer]) -> Input:
             "give the deploy prototxt, whose only input is the picture",
         )
     shape = shapes[0]
-    if len(shape) != 4 or min(shape) < 1 or shape[1] != 3:
+    if not 2 <= len(shape) <= 4 or min(shape) < 1:
         raise place.wrong(
-            f"the input has the shape {shape}, where (1, 3, height, width) is needed",
-            "give a network of color pictures",
+            f"the input has the shape {shape}, where (1, channels, height, width) is needed",
+            "give a network of pictures, or of vectors",
         )
     return Input(names[0], shape, place, rest)
 

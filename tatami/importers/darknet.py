@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import onnx
 
 from tatami.errors import TatamiError
 from tatami.importers.build import Builder
@@ -124,18 +125,24 @@ def read_darknet(cfg: Path, weights: Path, epsilon: Epsilon, size: Size | None =
         raise TatamiError(
             f"{len(layers)} layers", hint=f"give a cfg of 1 to {MAX_LAYERS} layers", file=cfg
         )
-    if net.integer("channels", 3) != 3:
-        raise net.wrong("has pictures of other than 3 channels", "channels")
+    channels = net.integer("channels", 3, 1, MAX_FILTERS)
     own = Size(net.integer("width", 416, 1, 16384), net.integer("height", 416, 1, 16384))
     numbers = Weights(weights)
     # First with ones for weights: a file of another network is told by its count, not by its sums.
-    shapes = Builder(size or own, keep_weights=False)
+    shapes = _begun(size or own, channels, keep_weights=False)
     counted = _build(layers, Network(shapes, Ones(numbers.transposed), epsilon))
     numbers.check(counted.weights.taken)
-    network = _build(layers, Network(Builder(size or own), numbers, epsilon))
+    network = _build(layers, Network(_begun(size or own, channels), numbers, epsilon))
     for section in (net, *layers):
         _note_unread(network, section)
     return _imported(network, size or own)
+
+
+def _begun(size: Size, channels: int, *, keep_weights: bool = True) -> Builder:
+    """Begin a network with a picture of so many channels."""
+    shape = (1, channels, size.height, size.width)
+    inputs = {Builder.images: (shape, onnx.TensorProto.FLOAT)}
+    return Builder(size, keep_weights=keep_weights, inputs=inputs)
 
 
 def _build(layers: Sequence[Section], network: Network) -> Network:
@@ -171,7 +178,8 @@ def _imported(network: Network, size: Size) -> Imported:
             outputs = {f"map{index}": value for index, value in enumerate(network.maps)}
         else:
             outputs = {"map": network.maps[0]}
-    pictures = InputSpec(size, "letterbox", "darknet", pad=127.5)
+    of_colors = network.builder.shape(Builder.images)[1] == 3
+    pictures = InputSpec(size, "letterbox", "darknet", pad=127.5) if of_colors else None
     return Imported(
         network.builder.model(outputs),
         decoding,

@@ -115,7 +115,10 @@ def _model(network: Network, blobs: dict[str, None], param: Path) -> onnx.ModelP
 
 
 def _input(layers: list[Layer], param: Path, size: Size | None) -> tuple[Layer, Builder]:
-    """Find the one Input, and begin a network with a picture of its size or of ``size``."""
+    """Find the one Input, and begin a network with a picture of its size or of ``size``.
+
+    Where it says no channels they are three; where it says a width alone, it is a vector.
+    """
     inputs = [layer for layer in layers if layer.type == "Input"]
     if len(inputs) != 1:
         raise TatamiError(
@@ -127,15 +130,22 @@ def _input(layers: list[Layer], param: Path, size: Size | None) -> tuple[Layer, 
     layer = inputs[0]
     layer.allow(0, 1, 2)
     width, height, channels = (layer.integer(identity, 0) for identity in range(3))
-    if len(layer.tops) != 1 or layer.bottoms or channels not in (0, 3):
+    if len(layer.tops) != 1 or layer.bottoms or min(width, height, channels) < 0:
         raise layer.wrong(
-            f"gives {len(layer.tops)} blobs of {channels} channels, where one of 3 is needed",
-            "give a network of color pictures",
+            f"gives {len(layer.tops)} blobs of {(channels, height, width)}, where one is needed",
+            "give a network with one input",
         )
-    if size is None and (width < 1 or height < 1):
+    vector = width > 0 and height == 0 and channels == 0
+    if vector and size is None:
+        shape: tuple[int, ...] = (1, width)
+        chosen = Size(1, 1)
+    elif size is None and (width < 1 or height < 1):
         raise layer.wrong("says no size of the picture", "give the size")
+    else:
+        chosen = size or Size(width, height)
+        shape = (1, channels or 3, chosen.height, chosen.width)
     try:
-        return layer, Builder(size or Size(width, height))
+        return layer, Builder(chosen, inputs={Builder.images: (shape, onnx.TensorProto.FLOAT)})
     except TatamiError as error:
         raise layer.wrong(error.reason, error.hint) from error
 

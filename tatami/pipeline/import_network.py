@@ -95,7 +95,8 @@ def _darknet(files: tuple[Path, ...], options: Options) -> Imported:
     _check("resize", options.resize, RESIZES)
     _check("filter", options.filter, FILTERS)
     imported = read_darknet(cfg, weights, Epsilon.parse(options.epsilon), options.size)
-    assert imported.input is not None
+    if imported.input is None:  # pictures of other than three channels
+        return imported
     as_darknet = options.filter == "darknet"
     pictures = replace(
         imported.input,

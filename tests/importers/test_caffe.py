@@ -769,7 +769,22 @@ def test_what_is_not_known_is_refused_with_its_line(text, says, imported, tmp_pa
     assert caught.value.line == (4 if text.count("\n") > 1 else 3)
 
 
-@pytest.mark.parametrize("shape", ["1, 3, 9", "1, 1, 9, 9", "1, 3, 0, 9", "1, 3, 99999, 99999"])
+@pytest.mark.parametrize(("shape", "axis"), [("1, 1, 9, 7", 3), ("1, 12, 5, 5", 2), ("4, 6", 1)])
+def test_an_input_of_any_channels_or_of_vectors(shape, axis, imported, run_model):
+    found = imported(layer("Softmax", f"softmax_param {{ axis: {axis} }}"), shape=shape)
+    images = reals(1, *map(int, shape.split(",")[1:]))
+    expected = torch.softmax(torch.from_numpy(images), axis).numpy()
+    np.testing.assert_allclose(run_model(found.model, images)["y"], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_size_is_one_of_pictures(imported, run_model):
+    found = imported(layer("ReLU"), shape="1, 1, 9, 7", size=Size(5, 4))
+    assert run_model(found.model, reals(1, 1, 4, 5))["y"].shape == (1, 1, 4, 5)
+    with pytest.raises(TatamiError, match="no other size"):
+        imported(layer("ReLU"), shape="1, 9", size=Size(5, 4))
+
+
+@pytest.mark.parametrize("shape", ["9", "1, 3, 2, 9, 9", "1, 3, 0, 9", "1, 3, 99999, 99999"])
 def test_an_input_that_is_no_picture_is_refused(shape, imported):
     with pytest.raises(TatamiError) as caught:
         imported(layer("ReLU"), shape=shape)

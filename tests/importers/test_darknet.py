@@ -541,6 +541,18 @@ def test_another_size_than_the_cfgs(imported):
     assert [side.dim_value for side in shape] == [1, 8, 16, 20]
 
 
+def test_pictures_of_one_channel(run_map, tmp_path):
+    (tmp_path / "net.cfg").write_text(
+        "[net]\nwidth=12\nheight=8\nchannels=1\n[maxpool]\nstride=2\n"
+    )
+    (tmp_path / "net.weights").write_bytes(weights_file())
+    found = read_darknet(tmp_path / "net.cfg", tmp_path / "net.weights", INSIDE)
+    assert found.input is None
+    images = reals(1, 1, HEIGHT, WIDTH)
+    expected = F.max_pool2d(torch.from_numpy(images), 2)
+    np.testing.assert_array_equal(run_map(found, images), expected.numpy())
+
+
 # What is refused: the text, from line 5 of the cfg on, what is said, and the line of the fault
 
 
@@ -691,7 +703,7 @@ def test_a_cfg_is_read_as_darknet_reads_it(tmp_path):
         (b"size=3\n[net]\n", "before any section", 1),
         (b"[net]\n", "0 layers", None),
         (b"[net]\n\xff\xfe\n", "not UTF-8 text", 2),
-        (b"[net]\nchannels=1\n[maxpool]\n", "other than 3 channels", 2),
+        (b"[net]\nchannels=0\n[maxpool]\n", "not a whole number from 1", 2),
         (b"[net]\nwidth=0\n[maxpool]\n", "width=0", 2),
         (b"[net]\nwidth=99999\n[maxpool]\n", "width=99999", 2),
         (b"[net]\n" + b"#" * (1 << 20), "more than", None),

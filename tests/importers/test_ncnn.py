@@ -511,6 +511,19 @@ def test_pooling_in_each_of_ncnns_ways(pooling, run_model, tmp_path_factory):
     np.testing.assert_allclose(found[0], expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("said", "shape"),
+    [("0=7 1=5 2=1", (1, 1, 5, 7)), ("0=7 1=5", (1, 3, 5, 7)), ("0=7", (1, 7))],
+)
+def test_an_input_of_any_channels_or_of_vectors(said, shape, run_model, tmp_path):
+    text = f"7767517\n2 2\nInput in 0 1 data {said}\nReLU y 1 1 data y\n"
+    (tmp_path / "net.param").write_text(text)
+    (tmp_path / "net.bin").write_bytes(b"")
+    found = read_ncnn(tmp_path / "net.param", tmp_path / "net.bin", None)
+    images = reals(*shape)
+    np.testing.assert_array_equal(run_model(found.model, images)["y"], np.maximum(images, 0))
+
+
 def test_a_size_in_place_of_the_files(imported, run_model):
     found = imported("Split s 1 2 data a b\nReLU y 1 1 a y", size=Size(6, 4))
     assert {name: v.shape for name, v in run_model(found.model, reals(1, 3, 4, 6)).items()} == {
@@ -713,7 +726,7 @@ def test_what_is_not_known_is_refused_with_its_line(line, says, imported, tmp_pa
         ("7767517\n2 1\nInput in 0 1 data 0=4 1=4\n", 2),
         ("7767517\n1 2\nInput in 0 1 data 0=4 1=4\n", 2),
         ("7767517\n1 1\nInput in 0 1 data\n", 3),
-        ("7767517\n1 1\nInput in 0 1 data 0=4 1=4 2=1\n", 3),
+        ("7767517\n1 1\nInput in 0 1 data 0=4 1=4 2=-1\n", 3),
         ("7767517\n1 1\nInput in 0 1 data 0=99999 1=99999\n", 3),
         ("7767517\n2 2\nInput a 0 1 a 0=4 1=4\nInput b 0 1 b 0=4 1=4\n", 4),
         ("7767517\n1 1\nInput in 0\n", 3),
