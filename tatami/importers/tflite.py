@@ -115,7 +115,7 @@ def _refuse(content: Content) -> None:
         raise TatamiError(
             f"the network uses {', '.join(unknown) or f'{POST_PROCESS} in its middle'}, which "
             "Tatami does not know",
-            hint=f"use only {', '.join(sorted(OPERATORS))}",
+            hint=f"it knows {len(OPERATORS)} of TFLite's: docs/importing.md lists them",
         )
 
 

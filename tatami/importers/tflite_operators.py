@@ -106,26 +106,28 @@ def _fully_connected(work: Work, operator: Operator) -> None:
     x = work.value(operator)
     given = work.shape(x)
     tensor = work.tensor(operator, 1)
-    if tensor is None or len(tensor.shape) != 2 or tensor.shape[1] != math.prod(given):
+    each = 0 if tensor is None or len(tensor.shape) != 2 else tensor.shape[1]
+    rows = math.prod(given) // each if each else 0
+    if not rows or rows * each != math.prod(given) or (rows > 1 and given[-1] != each):
         raise work.wrong(operator, f"has weights {tensor and tensor.shape} for {given}")
     if integer(operator, 1, "int8"):
         raise work.wrong(operator, "has its weights shuffled")
 
     def order(array: NDArray[Any]) -> NDArray[Any]:
         """Columns in the order in which ONNX lays out a map: channels first."""
-        if len(given) != 4:
+        if len(given) != 4 or rows > 1:
             return array
         return array.reshape(-1, *given).transpose(0, 1, 4, 2, 3).reshape(array.shape)
 
     name = work.name(operator)
-    if len(given) != 2:
-        x = work.builder.reshape(f"{name}_row", x, (1, math.prod(given)))
-    elif given[0] != 1:
-        raise work.wrong(operator, f"takes {given[0]} rows")
+    if rows > 1:
+        x = work.regrouped(f"{name}_rows", x, (rows, each))
+    elif len(given) != 2:
+        x = work.builder.reshape(f"{name}_row", x, (1, each))
     inputs, (outputs, _) = weights_of(work, operator, x, order)
     activation = integer(operator, 0, "int8")
     raw = work.raw_name(operator, activation)
-    y = work.builder.add("Gemm", raw, inputs, (1, outputs), {"transB": 1})
+    y = work.builder.add("Gemm", raw, inputs, (rows, outputs), {"transB": 1})
     if flag(operator, 2) and len(given) != 2:  # keep_num_dims
         y = work.regrouped(f"{raw}_kept", y, (*given[:-1], outputs))
     work.finish(operator, y, activation)

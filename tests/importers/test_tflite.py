@@ -49,7 +49,7 @@ class File:
     """A TFLite file in the making; the methods give indices of tensors."""
 
     def __init__(self, image=(1, 7, 9, 3), kind="float32", steps=None):
-        self.tensors, self.operators = [], []
+        self.tensors, self.operators, self.variables = [], [], set()
         self.rng = np.random.default_rng(0)
         self.image = self.tensor("image", image, kind, steps=steps)
 
@@ -96,6 +96,8 @@ class File:
                     6: ("int32", axis),
                 }
                 fields[4] = ("offset", self._table(b, parts))
+            if len(tensors) in self.variables:
+                fields[5] = ("bool", True)
             tensors.append(self._table(b, fields))
         codes = sorted({operator[0] for operator in self.operators})
         for code, inputs, made, options, custom in self.operators:

@@ -1,0 +1,264 @@
+"""TFLite's operators beyond convolutional networks, each beside LiteRT's own kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tatami import graph
+from tatami.errors import TatamiError
+from tatami.graph.read import network_of
+from tatami.graph.state import states_of
+from tatami.importers.tflite import read_tflite
+from tests.importers import test_tflite as base
+
+pytest.importorskip("ai_edge_litert", reason="LiteRT is not here")
+
+Array = np.ndarray[Any, Any]
+base.OPTIONS |= {
+    **{"SVDF": 6, "L2_NORMALIZATION": 12, "LOCAL_RESPONSE_NORMALIZATION": 13, "SPACE_TO_DEPTH": 19},
+    **{"GATHER": 23, "BATCH_TO_SPACE_ND": 24, "SPACE_TO_BATCH_ND": 25, "TRANSPOSE": 26},
+    **{"SUM": 27, "REDUCE_MAX": 27, "REDUCE_MIN": 27, "REDUCE_PROD": 27, "DIV": 29},
+    **{"STRIDED_SLICE": 32, "EXP": 33, "SPLIT": 35, "LOG_SOFTMAX": 36, "CAST": 37, "MAXIMUM": 39},
+    **{"MINIMUM": 39, "ARG_MAX": 40, "LESS": 41, "NEG": 42, "PADV2": 43, "GREATER": 44},
+    **{"SELECT": 47, "SLICE": 48, "TILE": 51, "EXPAND_DIMS": 52, "EQUAL": 53, "SHAPE": 55},
+    **{"POW": 56, "ARG_MIN": 57, "PACK": 59, "UNPACK": 64, "SQUARE": 66, "MIRROR_PAD": 77},
+    **{"ABS": 78, "SPLIT_V": 79, "REVERSE_V2": 81, "ADD_N": 82, "COS": 84, "HARD_SWISH": 91},
+    **{"DEPTH_TO_SPACE": 94, "SELECT_V2": 98, "BATCH_MATMUL": 101, "SQUARED_DIFFERENCE": 76},
+}
+MAP = (1, 4, 6, 8)
+File = base.File
+Make = Callable[[Any], "int | list[int]"]
+
+
+def one(code: str, shape: tuple[int, ...] = MAP, options: dict[int, Any] | None = None) -> Make:
+    """A function of the input alone."""
+    return lambda file: file.add(code, [0], shape, options or {})
+
+
+def by(
+    code: str,
+    shape: tuple[int, ...],
+    *constants: Any,
+    options: dict[int, Any] | None = None,
+    **made: Any,
+) -> Make:
+    """An operator with constants behind the input."""
+
+    def make(file: Any) -> int:
+        places = [file.constant(np.asarray(each)) for each in constants]
+        return int(file.add(code, [0, *places], shape, options or {}, **made))
+
+    return make
+
+
+def several(
+    code: str, shapes: list[tuple[int, ...]], inputs: list[Any], options: dict[int, Any]
+) -> Make:
+    """An operator of several outputs; 0 among the inputs is the network's own."""
+
+    def make(file: Any) -> list[int]:
+        places = [0 if one is None else file.constant(np.asarray(one)) for one in inputs]
+        outputs = [file.tensor(f"part{i}", shape) for i, shape in enumerate(shapes)]
+        file.operators.append((code, places, outputs, options, None))
+        return outputs
+
+    return make
+
+
+def numbers(*shape: int) -> Array:
+    return np.random.default_rng(3).normal(size=shape).astype(np.float32)
+
+
+def whole(*values: int) -> Array:
+    return np.asarray(values, np.int32)
+
+
+CASES: dict[str, tuple[tuple[int, ...], Make]] = {
+    **{code: (MAP, one(code)) for code in ("ABS", "COS", "EXP", "HARD_SWISH", "NEG", "SQUARE")},
+    **{code: (MAP, one(code)) for code in ("ELU", "FLOOR", "CEIL", "ROUND", "SIN", "TANH")},
+    "EXP of a line": ((2, 5), one("EXP", (2, 5))),
+    "TRANSPOSE of a map": (MAP, by("TRANSPOSE", (1, 8, 4, 6), whole(0, 3, 1, 2))),
+    "TRANSPOSE of a map, turned": (MAP, by("TRANSPOSE", (6, 1, 8, 4), whole(2, 0, 3, 1))),
+    "TRANSPOSE of a matrix": ((3, 5), by("TRANSPOSE", (5, 3), whole(1, 0))),
+    "TRANSPOSE of five axes": (
+        (1, 2, 3, 2, 2),
+        by("TRANSPOSE", (1, 2, 2, 3, 2), whole(0, 3, 1, 2, 4)),
+    ),
+    "PAD of channels": (MAP, by("PAD", (1, 5, 6, 11), whole(0, 0, 1, 0, 0, 0, 1, 2).reshape(4, 2))),
+    "PADV2": (
+        MAP,
+        by("PADV2", (1, 4, 8, 8), whole(0, 0, 0, 0, 1, 1, 0, 0).reshape(4, 2), np.float32(7)),
+    ),
+    "MIRROR_PAD": (
+        MAP,
+        by("MIRROR_PAD", (1, 6, 6, 8), whole(0, 0, 1, 1, 0, 0, 0, 0).reshape(4, 2), options={0: 0}),
+    ),
+    "PRELU": (MAP, by("PRELU", MAP, numbers(1, 1, 8))),
+    "MUL by channels": (MAP, by("MUL", MAP, numbers(8))),
+    "DIV": (MAP, by("DIV", MAP, np.abs(numbers(8)) + 1)),
+    "SUB with ReLU": (MAP, by("SUB", MAP, numbers(6, 8), options={0: 1})),
+    "MAXIMUM": (MAP, by("MAXIMUM", MAP, numbers(8))),
+    "MINIMUM of matrices": ((3, 4), by("MINIMUM", (3, 4), numbers(4))),
+    "SQUARED_DIFFERENCE": (MAP, by("SQUARED_DIFFERENCE", MAP, numbers(8))),
+    "SUM of channels": (MAP, by("SUM", (1, 4, 6), whole(3), options={0: False})),
+    "SUM of rows": (MAP, by("SUM", (1, 1, 6, 8), whole(1), options={0: True})),
+    "REDUCE_MAX": (MAP, by("REDUCE_MAX", (1, 8), whole(1, 2), options={0: False})),
+    "REDUCE_MIN of a line": ((2, 5), by("REDUCE_MIN", (2,), whole(1), options={0: False})),
+    "MEAN of channels": (MAP, by("MEAN", (1, 4, 6, 1), whole(3), options={0: True})),
+    "MEAN of all": (MAP, by("MEAN", (1,), whole(1, 2, 3), options={0: False})),
+    "ARG_MAX": (MAP, by("ARG_MAX", (1, 4, 6), whole(3), options={0: 2}, kind="int32")),
+    "ARG_MAX of a line": ((1, 9), by("ARG_MAX", (1,), whole(1), options={0: 4}, kind="int64")),
+    "SLICE": (MAP, by("SLICE", (1, 2, 6, 3), whole(0, 1, 0, 4), whole(1, 2, -1, 3))),
+    "STRIDED_SLICE": (
+        MAP,
+        by(
+            "STRIDED_SLICE",
+            (1, 2, 3, 8),
+            whole(0, 1, 0, 0),
+            whole(0, 4, 6, 0),
+            whole(1, 2, 2, 1),
+            options={0: 9, 1: 9},
+        ),
+    ),
+    "STRIDED_SLICE that shrinks": (
+        MAP,
+        by(
+            "STRIDED_SLICE",
+            (1, 6, 8),
+            whole(0, 2, 0, 0),
+            whole(1, 3, 6, 8),
+            whole(1, 1, 1, 1),
+            options={4: 2},
+        ),
+    ),
+    "GATHER": (MAP, by("GATHER", (1, 4, 6, 3), whole(7, 0, 3), options={0: 3, 1: 0})),
+    "GATHER of one": ((3, 5), by("GATHER", (5,), np.int32(2), options={0: 0, 1: 0})),
+    "TILE": (MAP, by("TILE", (1, 8, 6, 16), whole(1, 2, 1, 2))),
+    "EXPAND_DIMS": ((3, 5), by("EXPAND_DIMS", (3, 1, 5), whole(1))),
+    "EXPAND_DIMS to a map": ((1, 3, 5), by("EXPAND_DIMS", (1, 3, 5, 1), whole(3))),
+    "SPACE_TO_DEPTH": (MAP, one("SPACE_TO_DEPTH", (1, 2, 3, 32), {0: 2})),
+    "DEPTH_TO_SPACE": (MAP, one("DEPTH_TO_SPACE", (1, 8, 12, 2), {0: 2})),
+    "REVERSE_V2": (MAP, by("REVERSE_V2", MAP, whole(2))),
+    "L2_NORMALIZATION": (MAP, one("L2_NORMALIZATION", MAP, {0: 0})),
+    "LOG_SOFTMAX": (MAP, one("LOG_SOFTMAX")),
+    "LOCAL_RESPONSE_NORMALIZATION": (
+        MAP,
+        one("LOCAL_RESPONSE_NORMALIZATION", MAP, {0: 2, 1: 1.0, 2: 0.1, 3: 0.75}),
+    ),
+    "SPACE_TO_BATCH_ND": (
+        MAP,
+        by("SPACE_TO_BATCH_ND", (4, 3, 3, 8), whole(2, 2), whole(1, 1, 0, 0).reshape(2, 2)),
+    ),
+    "FULLY_CONNECTED of rows": (
+        (3, 5),
+        by("FULLY_CONNECTED", (3, 4), numbers(4, 5), numbers(4), options={0: 0}),
+    ),
+    "BATCH_MATMUL": (
+        (2, 3, 5),
+        by("BATCH_MATMUL", (2, 3, 4), numbers(2, 5, 4), options={0: False, 1: False}),
+    ),
+    "SPLIT": (MAP, several("SPLIT", [(1, 4, 6, 4)] * 2, [np.int32(3), None], {0: 2})),
+    "SPLIT_V": (
+        MAP,
+        several("SPLIT_V", [(1, 4, 6, 3), (1, 4, 6, 5)], [None, whole(3, 5), np.int32(3)], {0: 2}),
+    ),
+    "UNPACK": ((3, 5), several("UNPACK", [(5,)] * 3, [None], {0: 3, 1: 0})),
+}
+
+
+def content_of(name: str) -> tuple[bytes, Array]:
+    shape, make = CASES[name]
+    file = File(shape)
+    made = make(file)
+    outputs = made if isinstance(made, list) else [made]
+    return file.content(*outputs), base.image_of(file)
+
+
+def first(array: Array) -> Array:
+    return array.transpose(0, 3, 1, 2) if array.ndim == 4 else array
+
+
+NOT_REFERENCE = ("CEIL", "ELU", "ROUND", "LOCAL_RESPONSE_NORMALIZATION")
+"""Not among LiteRT's reference kernels, or, as the last, with a window that lacks a channel."""
+
+
+def answers(content: bytes, *images: Array, reference: bool = True) -> list[list[Array]]:
+    """All outputs of a file, call after call."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    usual = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    kernels = OpResolverType.BUILTIN_REF if reference else usual
+    net = Interpreter(model_content=content, experimental_op_resolver_type=kernels)
+    net.allocate_tensors()
+    found = []
+    for image in images:
+        net.set_tensor(net.get_input_details()[0]["index"], image)
+        net.invoke()
+        found.append([net.get_tensor(each["index"]) for each in net.get_output_details()])
+    return found
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_operator_is_as_in_litert(name: str, tmp_path: Path) -> None:
+    content, image = content_of(name)
+    (tmp_path / "net.tflite").write_bytes(content)
+    network = network_of(read_tflite(tmp_path / "net.tflite", None, None).model)
+    found = graph.run(network, [first(image)])
+    (expected,) = answers(content, image, reference=name not in NOT_REFERENCE)
+    assert len(found) == len(expected)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.shape == first(theirs).shape
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_allclose(ours, first(theirs), rtol=1e-5, atol=2e-5)
+
+
+def test_svdf_remembers(tmp_path: Path) -> None:
+    """Its memory is an input and an output: call after call as in LiteRT."""
+    file = File((1, 5))
+    file.image = 0
+    units, rank, memory = 3, 2, 4
+    places = [
+        file.constant(numbers(units * rank, 5)),
+        file.constant(numbers(units * rank, memory)),
+        file.constant(numbers(units)),
+    ]
+    state = file.tensor("memory", (1, units * rank * memory))
+    file.variables = {state}
+    output = file.add("SVDF", [0, *places, state], (1, units), {0: rank, 1: 1})
+    content = file.content(output)
+    (tmp_path / "net.tflite").write_bytes(content)
+    imported = read_tflite(tmp_path / "net.tflite", None, None)
+    network = network_of(imported.model)
+    assert states_of(network) == {"memory": "memory_next"}
+    images = [numbers(1, 5) * factor for factor in (1.0, -2.0, 0.5, 3.0, 1.0)]
+    images = [image.astype(np.float32) for image in images]
+    memory_now = np.zeros((units * rank, memory), np.float32)
+    for image, (expected,) in zip(images, answers(content, *images), strict=True):
+        found, memory_now = graph.run(network, [image, memory_now])
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("code", "constants", "shape", "match"),
+    [
+        ("TRANSPOSE", [whole(0, 0, 1, 2)], MAP, "orders axes as"),
+        ("SLICE", [whole(0, 3, 0, 0), whole(1, 4, 6, 8)], MAP, "cuts"),
+        ("GATHER", [whole(9)], MAP, "has not"),
+        ("TILE", [whole(1, 2)], MAP, "repeats"),
+        ("PAD", [whole(0, 0, 1)], MAP, "pads"),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    code: str, constants: list[Array], shape: tuple[int, ...], match: str, tmp_path: Path
+) -> None:
+    file = File(MAP)
+    places = [file.constant(each) for each in constants]
+    output = file.add(code, [0, *places], shape, {0: 3} if code == "GATHER" else {})
+    (tmp_path / "net.tflite").write_bytes(file.content(output))
+    with pytest.raises(TatamiError, match=match):
+        read_tflite(tmp_path / "net.tflite", None, None)
