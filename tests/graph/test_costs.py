@@ -27,6 +27,8 @@ from tatami.program.steps import parameters
 from tatami.shrink.calibrate import observe
 from tatami.shrink.fold import fold
 from tatami.shrink.quantize import quantize
+from tests.operators.example import Example
+from tests.operators.example import network_from as network_of_one
 
 Build = Callable[..., Network]
 IMAGE = (1, 3, 8, 6)
@@ -47,7 +49,7 @@ def whole(*numbers: int) -> np.ndarray:
 def test_every_operator_of_the_table_has_a_cost() -> None:
     assert set(KINDS) <= set(OPERATORS)
     assert set(PRODUCTS) == {operator for operator, kind in KINDS.items() if kind == "product"}
-    assert set(KINDS) - set(FUNCTIONS) <= set(ONE_NODE)
+    assert set(KINDS) - set(FUNCTIONS) <= {*ONE_NODE, *SEQUENCES}
 
 
 # operator: attributes, constants after the input, multiply-adds, parameters, samples written
@@ -149,6 +151,34 @@ def test_an_operator_by_itself(operator: str, tmp_path: Path) -> None:
     else:
         read = SAMPLES if operator == "DequantizeLinear" else 4 * SAMPLES
         assert (last.operators, last.activation_bytes) == ((operator,), read + 4 * written)
+
+
+STEPS, BATCH, SIZE, HIDDEN = 4, 2, 3, 5
+
+
+def recurrent(gates: int) -> Example:
+    """Make a layer whose every gate of every step adds up its inputs and what it remembers."""
+    weights = [ones(1, gates * HIDDEN, SIZE), ones(1, gates * HIDDEN, HIDDEN)]
+    return Example([(STEPS, BATCH, SIZE)], weights, {"hidden_size": HIDDEN})
+
+
+EACH_GATE = STEPS * BATCH * HIDDEN * (SIZE + HIDDEN)
+SEQUENCES = {
+    "Einsum": (Example([(2, 3), (3, 5)], (), {"equation": "ij,jk->k"}), 2 * 3 * 5),
+    "GRU": (recurrent(3), 3 * EACH_GATE),
+    "LSTM": (recurrent(4), 4 * EACH_GATE),
+    "MatMulInteger": (Example([np.ones((3, 4), np.uint8), np.ones((4, 2), np.uint8)]), 3 * 4 * 2),
+    "RNN": (recurrent(1), EACH_GATE),
+}
+
+
+@pytest.mark.parametrize("operator", sorted(SEQUENCES))
+def test_what_works_on_no_picture(operator: str) -> None:
+    example, products = SEQUENCES[operator]
+    network = network_of_one(operator, example)
+    assert total(costs(network)).multiply_adds == products
+    program = lower(network)
+    assert sum(map(program.multiply_adds, program.steps)) == products
 
 
 # Multiply-adds, counted one by one ---------------------------------------------------------------

@@ -17,6 +17,7 @@ from tatami.graph.operators import (
     quantization,
     recurrent,
     reduction,
+    signal,
 )
 from tatami.graph.operators.row import Operator, Role
 
@@ -33,6 +34,7 @@ FAMILIES = (
     pooling,
     quantization,
     recurrent,
+    signal,
 )
 
 OPERATORS: Mapping[str, Operator] = {

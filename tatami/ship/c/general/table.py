@@ -16,6 +16,7 @@ from tatami.ship.c.general import (
     quantization,
     recurrent,
     reduction,
+    signal,
 )
 from tatami.ship.c.general.loops import Loops
 
@@ -31,6 +32,7 @@ FAMILIES = (
     reduction,
     matrix,
     recurrent,
+    signal,
 )
 
 LOOPS: Mapping[str, Loops] = {name: row for family in FAMILIES for name, row in family.ROWS.items()}
