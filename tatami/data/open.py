@@ -22,7 +22,7 @@ from tatami.data.formats.table import (
     Labels,
 )
 from tatami.data.problems import LABELS_ALONE, REPAIRS, Problem, check_kinds, repairs_of
-from tatami.data.seen import files_seen, labels_seen
+from tatami.data.seen import RECORD_ENDINGS, RECORDS, files_seen, labels_seen
 from tatami.data.split_names import same_split
 from tatami.errors import TatamiError, choose_from
 from tatami.types import Dataset, LabeledMasks, LabeledPictures
@@ -286,12 +286,16 @@ def _format_of(root: Path, format: str | None, formats: Mapping[str, Format[Any]
         if there and format is None:
             seen = labels_seen(root)
             what = f"; {' and '.join(seen)} stand here" if seen else ""
+            if any(one.startswith(RECORDS) for one in seen):
+                raise _of_records(root, seen)
             formats_ = "; ".join(f"{name}: {reader.LOOKED_FOR}" for name, reader in asked.items())
             raise TatamiError(
                 f"not a labeled set that is recognized: it holds {there}{what}",
                 hint=f"looked for {formats_}",
                 file=root,
             )
+        if root.suffix.lower() in RECORD_ENDINGS:
+            raise _of_records(root, [RECORDS])
         looked = "; ".join(f"{name}: {reader.LOOKED_FOR}" for name, reader in asked.items())
         raise TatamiError(
             "not a labeled set that is recognized", hint=f"looked for {looked}", file=root
@@ -318,6 +322,8 @@ def _refuse_labels(root: Path, formats: Mapping[str, Format[Any]]) -> None:
                 setting="format",
             )
     seen = labels_seen(root)
+    if any(one.startswith(RECORDS) for one in seen):
+        raise _of_records(root, seen)
     if seen:
         raise TatamiError(
             f"{' and '.join(seen)} stand here: its folders are no classes",
@@ -334,6 +340,17 @@ def _refuse_labels(root: Path, formats: Mapping[str, Format[Any]]) -> None:
             file=root,
             setting="format",
         )
+
+
+def _of_records(root: Path, seen: Sequence[str]) -> TatamiError:
+    return TatamiError(
+        f"{' and '.join(seen)}: pictures and labels packed in one file, which is not read",
+        hint="unpack them with TensorFlow (tf.data.TFRecordDataset, tf.train.Example): each"
+        " image/encoded as a picture, and image/object/bbox with image/object/class/text as a line"
+        " of a .csv with the columns filename, class, xmin, ymin, xmax, ymax; or export the set"
+        " again as COCO, VOC or YOLO",
+        file=root,
+    )
 
 
 def repaired(problems: Sequence[Problem]) -> tuple[str, ...]:

@@ -13,7 +13,9 @@ from tatami.errors import TatamiError
 _LOOKED = 20
 """Files of each ending that are looked into."""
 _HEAD = 2**16
-_RECORDS = (".tfrecord", ".tfrecords", ".record")
+RECORD_ENDINGS = (".tfrecord", ".tfrecords", ".record")
+RECORDS = "TensorFlow's records"
+"""How labels_seen names such files."""
 
 
 def labels_seen(root: Path) -> list[str]:
@@ -23,7 +25,7 @@ def labels_seen(root: Path) -> list[str]:
     for path in files_in(root):
         ending = path.suffix.lower()
         counts[ending] += 1
-        if counts[ending] <= _LOOKED or ending in _RECORDS:
+        if counts[ending] <= _LOOKED or ending in RECORD_ENDINGS:
             form = _form(path, ending)
             if form is not None:
                 forms.setdefault(form, path)
@@ -57,7 +59,7 @@ def _form(path: Path, ending: str) -> str | None:
         if yolo.is_label(path):
             return "labels in YOLO's form"
         return "lines of five numbers and more" if _is_of_numbers(path) else None
-    return "TensorFlow's records" if ending in _RECORDS else None
+    return RECORDS if ending in RECORD_ENDINGS else None
 
 
 def _json_form(path: Path) -> str | None:

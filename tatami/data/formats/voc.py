@@ -5,8 +5,10 @@ them, and so are annotations beside their pictures, as labelImg and Roboflow lea
 of splits (train, valid, test), by the rules of formats/found.py.
 
 The challenge's development kit counts pixels from 1 and includes both ends, so a box's edges are
-(xmin - 1, ymin - 1, xmax, ymax). A box whose xmax does not exceed its xmin is a click and not a
-box, and is reported as degenerate. Without lists in ImageSets/Main there is one split, ``all``.
+(xmin - 1, ymin - 1, xmax, ymax). Where boxes of a set start at 0, it counts from 0: that is said,
+and with the repair "clip" its edges are (xmin, ymin, xmax, ymax). A box whose xmax does not exceed
+its xmin is a click and not a box, and is reported as degenerate. Without lists in
+ImageSets/Main there is one split, ``all``.
 
 Classes: the lines of ``labels.txt`` or ``classes.txt`` beside Annotations where there is one, else
 the names in all annotations of the set, sorted; so the numbers are the same in every split.
@@ -227,14 +229,7 @@ def classes(root: Path, every: Mapping[str, Part] | None = None) -> tuple[str, .
     folders = _folders(root) if every is None else None
     found: set[str] = set()
     refused: TatamiError | None = None
-    files: Iterable[Path] = files_in(root)
-    if every is not None:
-        files = [path for part in every.values() for path in part.labels]
-    elif folders is not None:
-        files = sorted(folders.labels.iterdir())
-    for path in files:
-        if not _is_xml(path):
-            continue
+    for path in _annotations(root, every, folders):
         try:
             annotation = parse(path)
         except TatamiError as error:
@@ -247,6 +242,38 @@ def classes(root: Path, every: Mapping[str, Part] | None = None) -> tuple[str, .
     if not found - {""} and refused is not None:
         raise refused
     return checked_names(sorted(found - {""}), root if folders is None else folders.labels)
+
+
+def _annotations(
+    root: Path, every: Mapping[str, Part] | None, folders: _Folders | None
+) -> Iterator[Path]:
+    """List the annotations of all splits."""
+    files: Iterable[Path] = files_in(root)
+    if every is not None:
+        files = [path for part in every.values() for path in part.labels]
+    elif folders is not None:
+        files = sorted(folders.labels.iterdir())
+    return (path for path in files if _is_xml(path))
+
+
+def _counts_from_zero(files: Iterable[Path]) -> bool:
+    """Tell whether a set counts pixels from 0: so many of its boxes, of all splits, start at 0."""
+    boxes = zeros = 0
+    for path in files:
+        try:
+            annotation = parse(path)
+        except TatamiError:
+            continue  # reported when its split is read
+        for thing in annotation.children:
+            box = thing.first("bndbox") if thing.name == "object" else None
+            try:
+                edges = None if box is None else [_value(box, side) for side in ("xmin", "ymin")]
+            except ValueError:
+                continue
+            if edges is not None:
+                boxes += 1
+                zeros += min(edges) == 0
+    return zeros > 0 and zeros >= _MANY * boxes
 
 
 def read(
@@ -280,6 +307,10 @@ def read(
         labeled, notes = _listed(folders, root, split, problems), []
     samples = []
     starts: list[bool] = []
+    first = 1
+    if "clip" in repairs:
+        files = _annotations(root, every if folders is None else None, folders)
+        first = 0 if _counts_from_zero(files) else 1
     for one in labeled:
         if one.label is None:
             sample = _without_label(one, root, repairs, problems)
@@ -303,11 +334,15 @@ def read(
             hint = "add the picture, or take it off the set"
             problems.append(Problem(kind, one.where or one.label, one.line, reason, hint))
             continue
-        sample = _sample(one.id, picture, annotation, names, one.label, problems, repairs, starts)
+        sample = _sample(
+            one.id, picture, annotation, names, one.label, problems, repairs, starts, first
+        )
         if sample is not None:
             samples.append(sample)
     zeros = sum(starts)
-    if zeros and zeros >= _MANY * len(starts):
+    if first == 0:
+        notes.append("the set counts pixels from 0, VOC from 1: its boxes are read from 0")
+    elif zeros and zeros >= _MANY * len(starts):
         said = (
             f"{zeros} of {len(starts)} boxes start at 0: the set counts pixels from 0, VOC from 1"
         )
@@ -521,6 +556,7 @@ def _sample(
     problems: list[Problem],
     repairs: Collection[str],
     starts: list[bool],
+    first: int,
 ) -> Sample | None:
     """Read one annotation.
 
@@ -533,6 +569,7 @@ def _sample(
         problems: Gets what is wrong.
         repairs: Keys of REPAIRS to carry out.
         starts: Gets for every box whether it starts at 0.
+        first: The number of the first pixel.
     """
     stated = annotation.first("size")
     try:
@@ -548,15 +585,20 @@ def _sample(
     rows = []
     things = [child for child in annotation.children if child.name == "object"]
     for at, thing in enumerate(things, 1):
-        row = _row(thing, f"box {at}", names, label, problems)
+        row = _row(thing, f"box {at}", names, label, problems, first)
         if row is not None:
             rows.append(row)
-    starts += [min(row.xyxy[:2]) == -1 for row in rows]
+    starts += [min(row.xyxy[:2]) == -first for row in rows]
     return Sample(identity, picture, size, checked_boxes(rows, size, label, problems, repairs))
 
 
 def _row(
-    thing: Element, title: str, names: tuple[str, ...], label: Path, problems: list[Problem]
+    thing: Element,
+    title: str,
+    names: tuple[str, ...],
+    label: Path,
+    problems: list[Problem],
+    first: int,
 ) -> Row | None:
     """Read one <object>; None, with its problem reported, for a faulty one."""
     try:
@@ -588,7 +630,7 @@ def _row(
     if xmax <= xmin or ymax <= ymin:
         problems.append(degenerate(title, xmax - xmin, ymax - ymin, label, box.line))
         return None
-    edges = (xmin - 1, ymin - 1, xmax, ymax)
+    edges = (xmin - first, ymin - first, xmax, ymax)
     return Row(edges, names.index(name), title, box.line, difficult=difficult == 1.0)
 
 

@@ -275,7 +275,7 @@ NO_CLASSES: dict[str, tuple[str, Files]] = {
         {"boxes.json": coco("a.jpg"), "pics/a.jpg": None},
     ),
     "VIA": (
-        r"labels in VIA's form \(via.json\) stand here",
+        "labels boxes, in the format via",
         {"via.json": '{"a": {"regions": [{"shape_attributes": {}}]}}', "pics/a.jpg": None},
     ),
     "CVAT's own": (
@@ -284,7 +284,7 @@ NO_CLASSES: dict[str, tuple[str, Files]] = {
         | {"mine/a.jpg": None},
     ),
     "corners in text, as DeepPCB's": (
-        r"lines of five numbers and more \(.*00041_not.00041000.txt\) stand here",
+        "labels boxes, in the format deeppcb",
         {"group00041/00041/00041000_test.jpg": None, "group00041/00041/00041000_temp.jpg": None}
         | {"group00041/00041_not/00041000.txt": "466 441 493 470 3\n454 300 493 396 4\n"}
         | {"group00041/whole.jpg": None}
@@ -410,10 +410,8 @@ def test_voc_counted_from_zero_is_said_and_clipped(tmp_path: Path, save_picture:
     with pytest.raises(TatamiError, match="or mend them by clip"):
         open_dataset(root)
     data, notes = only(root, ("clip",))
-    assert data.samples[0].boxes.xyxy.tolist() == [[0, 0, 12, 8], [4, 4, 20, 10]]
-    assert notes[1] == (
-        "mended 1 x box-outside-picture (cut boxes at the picture's edge that reach over it)"
-    )
+    assert data.samples[0].boxes.xyxy.tolist() == [[0, 0, 12, 8], [5, 5, 20, 10]]
+    assert notes == ("the set counts pixels from 0, VOC from 1: its boxes are read from 0",)
     assert inspect(root, skip=("clip",)).refused == []
     # Skipping leaves the box out, and a box that lies outside whole cannot be clipped.
     assert len(open_dataset(root, skip=("box-outside-picture",)).dataset.samples[0].boxes) == 1
@@ -431,6 +429,21 @@ def test_boxes_over_the_edge_are_clipped_in_every_format(
         "yolo": {"a.txt": "0 0.8 0.5 1.1 0.6\n", "classes.txt": "dog", "a.jpg": None},
         "labelme": {"a.json": labelme().replace("15", "20.5"), "a.jpg": None},
         "csv": {"a.csv": TABLE + "a.jpg,20,10,dog,5,2,21,8\n", "a.jpg": None},
+        "cvat": {
+            "a.xml": '<annotations><image name="a.jpg" width="20" height="10"><box label="dog" '
+            'xtl="5" ytl="2" xbr="21" ybr="8"/></image></annotations>',
+            "a.jpg": None,
+        },
+        "via": {
+            "v.json": '{"a": {"filename": "a.jpg", "regions": [{"shape_attributes": {"name": '
+            '"rect", "x": 5, "y": 2, "width": 16, "height": 6}, "region_attributes": {}}]}}',
+            "a.jpg": None,
+        },
+        "deeppcb": {
+            "test.txt": "p/a.jpg p_not/a.txt\n",
+            "p/a.jpg": None,
+            "p_not/a.txt": "5 2 21 8 1\n",
+        },
     }
     assert {*sets} == {*BOX_FORMATS}
     for name, files in sets.items():
