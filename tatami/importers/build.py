@@ -97,6 +97,10 @@ class Builder:
             attributes: By name.
             kind: ONNX's number of what the output is made of.
         """
+        if len(self._nodes) >= MAX_NODES:
+            raise TatamiError(
+                f"the network has more than {MAX_NODES} operators", hint="give a smaller network"
+            )
         value = self._free(name or operator)
         self._kinds[value] = kind
         node = helper.make_node(operator, list(inputs), [value], name=value)
@@ -509,9 +513,9 @@ class Builder:
         channels, height, width = self._map(name, x)
         if groups < 1 or channels % groups:
             raise _unfit(name, f"deals {channels} channels out of {groups} groups")
-        parts = (1, groups, channels // groups, height, width)
+        parts = (1, groups, channels // groups, height * width)
         value = self.reshape(f"{name}/groups", x, parts)
-        value = self.transpose(f"{name}/dealt", value, (0, 2, 1, 3, 4))
+        value = self.transpose(f"{name}/dealt", value, (0, 2, 1, 3))
         return self.reshape(name, value, (1, channels, height, width))
 
     def makers(self) -> dict[str, onnx.NodeProto]:

@@ -34,10 +34,28 @@ def every_operator(builder: Builder) -> dict[str, str]:
     wide = builder.concat("both", [wide, builder.pad("pad", wide, Window.square(1))])
     wide = builder.clip("clip", builder.sigmoid("sigmoid", wide), 0.25, 0.75)
     wide = builder.elementwise("Add", "sum", wide, builder.multiply("half", wide, 0.5))
+    wide = builder.shuffle("deal", builder.swish("swish", wide), 4)
+    slope = reals(16)
+    wide = builder.prelu("prelu", builder.function("Mish", "mish", wide), slope)
+    wide = builder.conv_transpose("back", wide, reals(16, 4, 3, 2), reals(8), Window(
+        Axis(3, 2, 1, 0), Axis(2, 2, 0, 1)
+    ), groups=2, more=(1, 0))  # fmt: skip
+    wide = builder.lrn("lrn", wide, 3, 0.1, 0.75, 1.0)
+    wide = builder.slice("part", wide, 3, 1, 30, 2)
+    wide = builder.number("Pow", "square", wide, 2.0)
+    wide = builder.number("Sub", "from", wide, 2.0, first=True)
+    wide = builder.pad_axes("edge", wide, (0, 0, 1, 0), (0, 0, 0, 2), "edge")
+    wide = builder.resize_nearest("near", wide, Size(13, 7))
+    mean = builder.reduce("ReduceMean", "mean", wide, [2, 3])
+    wide = builder.spread("Mul", "gated", wide, mean)
+    rows = builder.reduce("ReduceMax", "rows", wide, [1], keep=False)
+    rows = builder.matmul("rows", rows, reals(1, 13, 16))
+    rows = builder.spread("Add", "rows", rows, builder.constant("offset", reals(1, 1, 16)))
+    wide = builder.concat("two", [wide, wide])
     flat = builder.transpose("turn", builder.global_pool("all", wide, "average"), (0, 2, 3, 1))
     flat = builder.reshape("flat", flat, (1, 16))
     flat = builder.inner_product("dense", flat, reals(5, 16), reals(5))
-    return {"scores": builder.softmax("soft", flat, -1), "map": wide}
+    return {"scores": builder.softmax("soft", flat, -1), "map": wide, "lines": rows}
 
 
 def test_shapes_are_those_that_onnx_infers_and_that_running_it_gives(run_model):
@@ -116,3 +134,44 @@ def test_what_does_not_fit_is_refused(wrong):
 def test_a_picture_beyond_all_bounds_is_refused():
     with pytest.raises(TatamiError, match="beyond"):
         Builder(Size(10**5, 10**5))
+
+
+WIDE = Window.square(1, 1, 9)
+
+
+@pytest.mark.parametrize(
+    ("add", "says"),
+    [
+        (lambda b: b.slice("y", b.images, 1, 2, 2), "takes 2 to 2"),
+        (lambda b: b.slice("y", b.images, 0, 0, 1), "along axis 0"),
+        (lambda b: b.reduce("ReduceSum", "y", b.images, [0]), "reduces axes"),
+        (lambda b: b.matmul("y", b.images, reals(1, 3, 5, 2)), "has weights"),
+        (lambda b: b.lrn("y", b.images, 2, 1, 1, 1), "not odd"),
+        (lambda b: b.prelu("y", b.images, reals(2)), "has slopes"),
+        (lambda b: b.shuffle("y", b.images, 2), "out of 2 groups"),
+        (lambda b: b.pad_axes("y", b.images, (0, 0, 8, 0), (0,) * 4, "reflect"), "pads a value"),
+        (lambda b: b.spread("Add", "y", b.images, b.constant("c", reals(1, 2, 1, 1))), "combines"),
+        (
+            lambda b: b.conv_transpose(
+                "y", b.images, reals(3, 2, 1, 1), None, Window.square(1, 1, 9)
+            ),
+            "makes a map",
+        ),
+        (
+            lambda b: b.conv_transpose("y", b.images, reals(2, 2, 1, 1), None, Window.square(1)),
+            "for 3 channels",
+        ),
+    ],
+)
+def test_what_does_not_fit_the_further_operators_is_refused(add, says):
+    with pytest.raises(TatamiError, match=says):
+        add(Builder(Size(8, 8)))
+
+
+def test_a_network_of_endless_operators_is_refused(monkeypatch):
+    monkeypatch.setattr("tatami.importers.build.MAX_NODES", 10)
+    builder = Builder(Size(2, 2))
+    for _ in range(10):
+        builder.relu("y", builder.images)
+    with pytest.raises(TatamiError, match="more than 10 operators"):
+        builder.relu("y", builder.images)
