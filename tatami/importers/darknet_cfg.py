@@ -63,7 +63,7 @@ class Section:
     def integers(self, key: str) -> tuple[int, ...]:
         """Read whole numbers separated by commas; none where the key is absent."""
         numbers = self.reals(key)
-        if any(number != int(number) for number in numbers):
+        if any(not number.is_integer() for number in numbers):
             raise self.wrong(f"{key} is not made of whole numbers", key)
         return tuple(int(number) for number in numbers)
 

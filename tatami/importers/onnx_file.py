@@ -47,6 +47,10 @@ def read_onnx(file: Path, size: Size | None) -> Imported:
         raise TatamiError(error.reason, hint=error.hint, file=file) from error
 
 
+_REFUSALS = (version_converter.ConvertError, onnx.shape_inference.InferenceError)
+"""What ONNX raises for a network that it does not take; neither is an error of Python's."""
+
+
 def _drop_weights_from_inputs(model: onnx.ModelProto) -> None:
     weights = {tensor.name for tensor in model.graph.initializer}
     images = [value for value in model.graph.input if value.name not in weights]
@@ -65,7 +69,7 @@ def _converted(model: onnx.ModelProto) -> onnx.ModelProto:
     try:
         # The converter asks for weights among the inputs, as the old sets had them.
         return version_converter.convert_version(model, OPSET)
-    except (RuntimeError, ValueError) as error:
+    except (*_REFUSALS, RuntimeError, ValueError, TypeError) as error:
         raise TatamiError(
             f"operator set {max(versions, default=0)} cannot be brought to {OPSET}: "
             f"{str(error).splitlines()[0]}",
@@ -90,7 +94,7 @@ def _set_size(model: onnx.ModelProto, size: Size | None) -> None:
 
 def _computed(model: onnx.ModelProto) -> onnx.ModelProto:
     """Turn every value that no image changes into a constant."""
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    constants = {tensor.name: _array(tensor) for tensor in model.graph.initializer}
     while True:
         inferred = _inferred(model)
         shapes = {
@@ -113,6 +117,15 @@ def _computed(model: onnx.ModelProto) -> onnx.ModelProto:
         model.graph.initializer.extend(
             numpy_helper.from_array(array, name) for name, array in made.items()
         )
+
+
+def _array(tensor: onnx.TensorProto) -> NDArray[np.generic]:
+    try:
+        return numpy_helper.to_array(tensor)
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        raise TatamiError(
+            f"the weight {tensor.name[:80]!r} is damaged: {str(error).splitlines()[0]}", hint=AGAIN
+        ) from None
 
 
 def _inferred(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -139,6 +139,8 @@ def augment(
     task = task_of_data(root, format)
     split = split or usual_split(task.splits(root, format))
     opened = task.open(root, split=split, format=format, skip=skip).data
+    if "unreadable-picture" in skip:
+        opened, _ = task.readable(opened, skip)
     draw = partial(_on_canvas, partial(task.varied, opened), size)
     options = task.augmentation.with_settings(augment)
     names = [name for name in NAMES if name not in task.unvaried]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -54,7 +54,7 @@ def finite(key: str, name: str, value: object, count: int) -> tuple[float, ...]:
     if (
         not isinstance(value, list)
         or len(value) != count
-        or not all(type(one) in (int, float) and math.isfinite(one) for one in value)
+        or not all(type(one) in (int, float) and abs(one) <= sys.float_info.max for one in value)
     ):
         raise refuse(key, f"has a {name} that is not {count} finite number{'s' * (count > 1)}")
     return tuple(float(one) for one in value)

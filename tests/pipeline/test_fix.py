@@ -10,9 +10,11 @@ from PIL import Image
 
 from tatami.data.open import format_of, open_dataset
 from tatami.errors import TatamiError
+from tatami.pipeline.augment import augment
 from tatami.pipeline.convert import convert
 from tatami.pipeline.fix import fix
 from tatami.pipeline.inspect import inspect
+from tatami.types import Size
 
 
 def picture(path: Path, seed: int) -> None:
@@ -87,3 +89,11 @@ def test_converting_refuses_a_truncated_picture(root: Path, tmp_path: Path) -> N
     result = convert(root, tmp_path / "out", skip=[*kinds, "unreadable-picture"])
     assert result.skipped["unreadable-picture"] == 1
     assert result.splits == {"all": 5}
+
+
+def test_a_sheet_of_variations_leaves_out_what_cannot_be_read(root: Path) -> None:
+    kinds = ["clip", "background", "degenerate-box", "duplicate-box"]
+    with pytest.raises(TatamiError):
+        augment(root, skip=kinds, size=Size(40, 30))
+    sheet = augment(root, skip=[*kinds, "unreadable-picture"], size=Size(40, 30))
+    assert sheet.variations > 0

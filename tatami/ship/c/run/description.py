@@ -63,7 +63,7 @@ def describe(folder: Path, part: str = "") -> Description:
                 file=path,
             )
         return _checked(content)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ArithmeticError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise TatamiError("network.json is damaged", hint="ship again", file=path) from None
 
 
