@@ -23,7 +23,7 @@ import typer.main
 
 from tatami import __version__
 from tatami.cli.commands import COMMANDS, Command, Group
-from tatami.cli.mending import spelled_out
+from tatami.cli.mending import short_forms, spelled_out
 from tatami.cli.renamed import current
 from tatami.cli.volume import QUIET, VERBOSE, VOLUME, taken
 from tatami.errors import TatamiError, printable
@@ -72,6 +72,15 @@ def load(name: str, entry: Command | Group) -> Any:
     epilog = "\n\n".join(["Examples:", *examples])  # a blank line parts lines
     app.command(name, epilog=epilog)(getattr(module, entry.function))
     command = typer.main.get_command(app)
+    complete = command.shell_complete
+    options = {name for parameter in command.params for name in parameter.opts}
+
+    def with_short_forms(context: Any, typed: str) -> list[Any]:
+        found = complete(context, typed)
+        names = short_forms(typed, options)
+        return [*found, *(type(complete(context, "--help")[0])(name) for name in names)]
+
+    command.shell_complete = with_short_forms  # type: ignore[method-assign]
     for panel, names in getattr(module, "PANELS", {}).items():
         for parameter in command.params:
             if parameter.name in names:

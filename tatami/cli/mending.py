@@ -13,6 +13,13 @@ PLACES = ("--images", "--labels")
 """Options, given together, of every command that has ``--format``."""
 
 
+def short_forms(typed: str, options: Collection[str]) -> list[str]:
+    """List the short forms that begin as typed, of a command with these options."""
+    offered = [*(SHORT if "--skip" in options else ()), *(PLACES if "--format" in options else ())]
+    named = typed.startswith("-")
+    return [name for name in offered if named and name.startswith(typed) and name not in options]
+
+
 def spelled_out(arguments: Sequence[str], options: Collection[str]) -> list[str]:
     """Put ``--skip REPAIR`` and ``--format "images=DIR labels=DIR"`` in place of the short forms.
 

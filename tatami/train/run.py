@@ -202,7 +202,7 @@ def read_rows(file: Path) -> list[dict[str, float]]:
     if not file.exists():
         return []
     rows = []
-    for number, line in enumerate(file.read_text().splitlines(), start=1):
+    for number, line in enumerate(file.read_bytes().splitlines(), start=1):
         try:
             rows.append({str(key): float(value) for key, value in json.loads(line).items()})
         except (ValueError, TypeError, AttributeError) as error:

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tatami.cli.commands import Command
+from tatami.cli.main import load
 from tatami.cli.main import root as command
 from tatami.data.formats.table import FORMATS
 from tatami.data.pictures import read_picture
@@ -289,3 +291,13 @@ def test_fix_lists_repairs_and_writes_a_copy(root: Path, tmp_path: Path) -> None
         run("show", tmp_path / "out", "--fix")
     with pytest.raises(TatamiError, match="writes a repaired copy"):
         run("show", root, "--out", tmp_path / "other")
+
+
+@pytest.mark.parametrize(("typed", "offered"), [("--cl", {"--clip"}), ("--ima", {"--images"})])
+def test_short_forms_are_completed_where_sets_are_opened(typed: str, offered: set[str]) -> None:
+    show = load("show", Command("data", "show", ""))
+    context = show.make_context("show", ["set"], resilient_parsing=True)
+    assert {item.value for item in show.shell_complete(context, typed)} == offered
+    formats = load("formats", Command("data", "formats", ""))
+    context = formats.make_context("formats", [], resilient_parsing=True)
+    assert formats.shell_complete(context, typed) == []
