@@ -80,7 +80,7 @@ def load(name: str, entry: Command | Group) -> Any:
         names = short_forms(typed, options)
         return [*found, *(type(complete(context, "--help")[0])(name) for name in names)]
 
-    command.shell_complete = with_short_forms  # type: ignore[method-assign]
+    setattr(command, "shell_complete", with_short_forms)  # noqa: B010  (mypy: a method)
     for panel, names in getattr(module, "PANELS", {}).items():
         for parameter in command.params:
             if parameter.name in names:
