@@ -18,6 +18,7 @@ from typing import Literal
 
 from tatami.ops.conv import multiply_adds
 from tatami.ops.elementwise import FUNCTIONS
+from tatami.ops.reduce import REDUCTIONS
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,7 @@ Kind = Literal["product", "samples", "moves", "view", "storage"]
 KINDS: dict[str, Kind] = {
     **dict.fromkeys(FUNCTIONS, "samples"),
     **dict.fromkeys(("Add", "BatchNormalization", "Clip", "Div", "Mul", "Sub"), "samples"),
+    **dict.fromkeys(("Max", "Min", "PRelu", "Pow"), "samples"),
     **dict.fromkeys(("Conv", "ConvTranspose", "Gemm", "MatMul", "ReduceL2"), "product"),
     **dict.fromkeys(("Einsum", "GRU", "LSTM", "MatMulInteger", "RNN"), "product"),
     **dict.fromkeys(("DequantizeLinear", "QuantizeLinear"), "storage"),
@@ -167,7 +169,8 @@ def kind_of(operator: str) -> Kind:
 
 _SETTINGS = (
     *("Clip", "Dropout", "MaxUnpool", "Pad", "ReduceL2", "Reshape", "Resize", "Slice", "Squeeze"),
-    *("Unsqueeze", "QuantizeLinear", "DequantizeLinear"),
+    *("Unsqueeze", "QuantizeLinear", "DequantizeLinear", "CastLike", "CumProd", "CumSum"),
+    *(name for name in REDUCTIONS if name != "ReduceL2"),
 )
 """Their constants after the first input say how, and were not learnt."""
 

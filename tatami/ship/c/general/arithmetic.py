@@ -103,11 +103,11 @@ def _extreme(general: General) -> str:
     """Write the largest or smallest of any number of samples; a NaN stays one."""
     sign = ">" if general.node.op_type == "Max" else "<"
     kind = general.result.kind
-    nan = " || m != m" if is_real(kind) else ""
+    nan = " | (m != m)" if is_real(kind) else ""
 
     def body(y: str, x: Sequence[str]) -> str:
         lines = [f"{kind} m = {x[0]};", ""]
-        lines += [f"m = (m {sign} {one}{nan}) ? m : {one};" for one in x[1:]]
+        lines += [f"m = ((m {sign} {one}){nan}) ? m : {one};" for one in x[1:]]
         return "\n".join([*lines, f"{y} = m;"])
 
     return each(general.result, list(general.operands.values()), body)

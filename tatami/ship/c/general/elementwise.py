@@ -24,19 +24,19 @@ EXPRESSIONS: Mapping[str, str] = {
     "Cos": "cosf({x})",
     "Cosh": "coshf({x})",
     "Elu": "{x} > 0 ? {x} : {alpha} * expm1f({x})",
-    "Erf": "erff({x})",
+    "Erf": "net_erf({x})",
     "Exp": "net_exp({x})",
     "Floor": "floorf({x})",
     "Gelu": (
-        "0.5f * {x} * (1.0f + ({approximate} > 0.0f"
-        " ? tanhf(0.797884583f * ({x} + 0.044715f * {x} * {x} * {x}))"
-        " : erff({x} * 0.707106769f)))"
+        "{approximate} > 0.0f"
+        " ? {x} * net_sigmoid(1.59576917f * ({x} + 0.044715f * {x} * {x} * {x}))"
+        " : 0.5f * {x} * (1.0f + net_erf({x} * 0.707106769f))"
     ),
     "HardSigmoid": "fminf(fmaxf({x} * {alpha} + {beta}, 0.0f), 1.0f)",
     "HardSwish": "{x} * fminf(fmaxf({x} * 0.166666667f + 0.5f, 0.0f), 1.0f)",
     "LeakyRelu": "{x} < 0 ? {alpha} * {x} : {x}",
     "Log": "logf({x})",
-    "Mish": "{x} * tanhf(fmaxf({x}, 0.0f) + log1pf(net_exp(-fabsf({x}))))",
+    "Mish": "net_mish({x})",
     "Neg": "-{x}",
     "Reciprocal": "1.0f / {x}",
     "Relu": "{x} > 0 ? {x} : 0",
@@ -56,6 +56,9 @@ EXPRESSIONS: Mapping[str, str] = {
     "ThresholdedRelu": "{x} > {alpha} ? {x} : 0.0f",
 }
 """Of every function of ops/elementwise.py, {x} being its sample and the rest its parameters."""
+
+_KERNELS: Mapping[str, tuple[str, ...]] = {"Erf": ("erf",), "Gelu": ("erf",), "Mish": ("mish",)}
+"""What expressions call that not every program has."""
 
 _UNSIGNED: Mapping[str, str] = {"Abs": "{x}", "Relu": "{x}", "Sign": "{x} > 0"}
 """Of whole numbers that are never below 0, which a compiler would say."""
@@ -97,6 +100,9 @@ def _clip(general: General) -> str:
 
 
 ROWS: Mapping[str, Loops] = {
-    **{name: Loops(_function, in_place=True) for name in EXPRESSIONS},
+    **{
+        name: Loops(_function, in_place=True, kernels=_KERNELS.get(name, ()))
+        for name in EXPRESSIONS
+    },
     "Clip": Loops(_clip, in_place=True),
 }

@@ -1,10 +1,11 @@
 """Loops over lines of samples: what reductions and normalizations are written with.
 
 Some axes of a value are kept, the others make up a line that is folded: added up, or searched. How
-the loops lie follows from memory. Where a line's samples lie together it is folded by several
-numbers side by side, which a compiler makes a vector register and which lose less in rounding than
-one long sum. Where the samples of neighboring lines lie together, as channels do, all those lines
-are folded at once, each in a number of the scratch.
+the loops lie follows from memory. A line is folded by several numbers side by side, which a
+compiler makes a vector register where samples lie together, which wait less for one another where
+they do not, and which lose less in rounding than one long sum. Where the samples of neighboring
+lines lie together, as channels do, all those lines are folded at once, each in a number of the
+scratch.
 """
 
 from __future__ import annotations
@@ -168,12 +169,11 @@ class Lines:
         return f"{start}\n{loop(_pairs(self.inner[:-1]), blocks)}"
 
     def _fold_line(self, number: str, kind: str, fold: Fold, operand: int) -> str:
-        """Fold one line, by several numbers side by side where its samples lie together."""
+        """Fold one line, by several numbers side by side."""
         plain = f"{number} = {fold.join(number, fold.term(self.sample(operand)))};"
         last = self.inner[-1] if self.inner else None
-        together = last is not None and last.strides[operand] == 1
         width = next((w for w in WIDTHS if last is not None and last.side >= w), 0)
-        if last is None or not together or not width:
+        if last is None or not width:
             return loop(_pairs(self.inner), plain)
         r, whole = last.name, last.side // width * width
         sample = self.sample(operand, {r: f"{r} + lane"})

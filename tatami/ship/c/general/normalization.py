@@ -84,7 +84,7 @@ def _lp_normalization(general: General) -> Written:
     fold = summed(lambda x: f"fabsf({x})" if one else f"{x} * {x}")
     body = [
         lines.fold("sum", "float", fold),
-        lines.once(f"{total} = {total if one else f'sqrtf({total})'};"),
+        *([] if one else [lines.once(f"{total} = sqrtf({total});")]),
         lines.each(f"{lines.sample(1)} = {total} != 0.0f ? {lines.sample(0)} / {total} : 0.0f;"),
     ]
     return lines, {"sum": "float"}, "\n".join(body)

@@ -59,8 +59,9 @@ def smallest(kind: str) -> Fold:
 
 
 def _chosen(a: str, b: str, sign: str, kind: str) -> str:
-    nan = f" || {a} != {a}" if is_real(kind) else ""
-    return f"({a} {sign} {b}{nan}) ? {a} : {b}"
+    if not is_real(kind):
+        return f"{a} {sign} {b} ? {a} : {b}"
+    return f"(({a} {sign} {b}) | ({a} != {a})) ? {a} : {b}"  # without a branch: for vectors
 
 
 def _finished(general: General, number: str, count: int) -> str:
