@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import onnx
 
 from tatami.graph.operators import OPERATORS
+from tatami.graph.passes.unroll import LOOPS, MAX_NODES, renamed, unroll
 
 MAX_DEPTH = 8
 """Definitions within definitions; ONNX's own have two."""
-MAX_NODES = 200_000
-"""The most nodes that a network may have once it is written out."""
 
 
 def expand_functions(proto: onnx.ModelProto) -> None:
@@ -22,6 +21,8 @@ def expand_functions(proto: onnx.ModelProto) -> None:
     they mean is what their parts do. A node whose definition depends on kinds that are not known
     stays, and is refused by its name afterwards.
 
+    Loops and branches whose course is known are written out, too (unroll.py).
+
     Pre: none.  Post: no such node is left whose definition is known; ``proto`` is changed in place.
     """
     for node in proto.graph.node:
@@ -29,9 +30,10 @@ def expand_functions(proto: onnx.ModelProto) -> None:
         if node.op_type == "STFT" and all(each.name != "onesided" for each in node.attribute):
             node.attribute.append(onnx.helper.make_attribute("onesided", 1))
     for _ in range(MAX_DEPTH):
-        if not any(_defined(node) for node in proto.graph.node):
-            return
-        if not _expand_once(proto):
+        kinds: dict[str, onnx.TypeProto] = {}
+        if any(_defined(node) or node.op_type in LOOPS for node in proto.graph.node):
+            kinds = _kinds(proto)
+        if not (unroll(proto, kinds) or _expand_once(proto, kinds)):
             return
 
 
@@ -44,12 +46,11 @@ def _defined(node: onnx.NodeProto) -> bool:
     )
 
 
-def _expand_once(proto: onnx.ModelProto) -> bool:
+def _expand_once(proto: onnx.ModelProto, kinds: Mapping[str, onnx.TypeProto]) -> bool:
     """Write out every node once; say whether there was one."""
     version = max(
         (each.version for each in proto.opset_import if each.domain in ("", "ai.onnx")), default=0
     )
-    kinds = _kinds(proto)
     nodes: list[onnx.NodeProto] = []
     changed = False
     for number, node in enumerate(proto.graph.node):
@@ -157,23 +158,4 @@ def _written_out(
     def name(inner: str) -> str:
         return names.setdefault(inner, f"{prefix}/{inner}")
 
-    return [_renamed(part, name) for part in body.node]
-
-
-def _renamed(part: onnx.NodeProto, name: Callable[[str], str]) -> onnx.NodeProto:
-    """Copy a node, and the graphs within it, under other names of values."""
-    copy = onnx.NodeProto()
-    copy.CopyFrom(part)
-    copy.name = ""
-    copy.input[:] = [name(each) for each in part.input]
-    copy.output[:] = [name(each) for each in part.output]
-    for attribute in copy.attribute:
-        if not attribute.HasField("g"):
-            continue
-        graph = attribute.g
-        for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
-            value.name = name(value.name)
-        inner = [_renamed(each, name) for each in graph.node]
-        del graph.node[:]
-        graph.node.extend(inner)
-    return copy
+    return [renamed(part, name) for part in body.node]
