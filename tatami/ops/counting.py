@@ -150,7 +150,7 @@ KINDS: dict[str, Kind] = {
     **dict.fromkeys(("Add", "BatchNormalization", "Clip", "Div", "Mul", "Sub"), "samples"),
     **dict.fromkeys(("Max", "Min", "PRelu", "Pow"), "samples"),
     **dict.fromkeys(("Conv", "ConvTranspose", "Gemm", "MatMul", "ReduceL2"), "product"),
-    **dict.fromkeys(("Einsum", "GRU", "LSTM", "MatMulInteger", "RNN"), "product"),
+    **dict.fromkeys(("ConvInteger", "Einsum", "GRU", "LSTM", "MatMulInteger", "RNN"), "product"),
     **dict.fromkeys(("DequantizeLinear", "QuantizeLinear"), "storage"),
     **dict.fromkeys(("Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"), "view"),
 }
@@ -208,6 +208,7 @@ def _of_reduce_l2(node: Node) -> int:
 
 PRODUCTS: dict[str, Callable[[Node], int]] = {
     "Conv": _of_conv,
+    "ConvInteger": _of_conv,
     "ConvTranspose": _of_conv_transpose,
     "Einsum": _of_einsum,
     "GRU": _of_recurrent,

@@ -168,6 +168,10 @@ def recurrent(gates: int) -> Example:
 
 EACH_GATE = STEPS * BATCH * HIDDEN * (SIZE + HIDDEN)
 SEQUENCES = {
+    "ConvInteger": (
+        Example([np.ones((1, 2, 5, 4), np.uint8)], [np.ones((3, 2, 2, 2), np.uint8)]),
+        3 * 2 * 2 * 2 * 4 * 3,
+    ),
     "Einsum": (Example([(2, 3), (3, 5)], (), {"equation": "ij,jk->k"}), 2 * 3 * 5),
     "GRU": (recurrent(3), 3 * EACH_GATE),
     "LSTM": (recurrent(4), 4 * EACH_GATE),

@@ -16,6 +16,8 @@ def drawn(*shape: int, seed: int = 7) -> np.ndarray[Any, Any]:
 
 MAP, BATCH, LINE, LINES = (1, 4, 6, 5), (3, 4, 6, 5), (1, 4, 9), (2, 4, 9)
 VOLUME, VOLUMES = (1, 2, 4, 5, 3), (2, 4, 4, 5, 6)
+BYTES = np.random.default_rng(1).integers(0, 256, (1, 2, 5, 4)).astype(np.uint8)
+STEPS = np.random.default_rng(2).integers(0, 256, (3, 2, 3, 3)).astype(np.uint8)
 
 EXAMPLES: dict[str, list[Example]] = {
     "Conv": [
@@ -28,6 +30,10 @@ EXAMPLES: dict[str, list[Example]] = {
         Example([VOLUMES], [drawn(4, 2, 2, 2, 2), drawn(4)], {"group": 2, "strides": [1, 2, 2]}),
         Example([MAP, (6, 4, 2, 2)], [drawn(6)]),
         Example([BATCH, (4, 2, 3, 3), (4,)], (), {"group": 2, "pads": [1, 1, 1, 1]}),
+    ],
+    "ConvInteger": [
+        Example([BYTES], [STEPS, np.uint8(9), np.uint8(120)], {"pads": [1, 1, 1, 1]}),
+        Example([BYTES.repeat(2, axis=0)], [STEPS], {"strides": [2, 1]}),
     ],
     "ConvTranspose": [
         Example([MAP], [drawn(4, 6, 3, 3), drawn(6)], {"strides": [2, 2], "pads": [1, 0, 1, 1]}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx_ir as ir
 
 from tatami.graph.attributes import axes_of, constant, integer, integers, transposed_axes_of
@@ -27,6 +28,16 @@ def _conv_transpose(node: ir.Node, inputs: Inputs) -> Array:
     return convolve_transposed(inputs[0], inputs[1], _bias(inputs), window, output, groups)
 
 
+def _integer_conv(node: ir.Node, inputs: Inputs) -> Array:
+    """Convolve whole numbers less their zero points, of which a weight may have one an output."""
+    x, weight = (each.astype(np.int64) for each in inputs[:2])
+    if len(inputs) > 2 and inputs[2] is not None:
+        x = x - inputs[2].astype(np.int64)
+    if len(inputs) > 3 and inputs[3] is not None:
+        weight = weight - inputs[3].astype(np.int64).reshape(-1, *[1] * (weight.ndim - 1))
+    return convolve(x, weight, None, axes_of(node), integer(node, "group", 1)).astype(np.int32)
+
+
 def _check_conv(node: ir.Node) -> None:
     image, kernel = shape_of(value_at(node, 0)), shape_of(value_at(node, 1))
     if len(kernel) != len(image):
@@ -39,7 +50,8 @@ def _check_conv(node: ir.Node) -> None:
         )
     if integers(node, "kernel_shape", kernel[2:]) != kernel[2:]:
         raise wrong(node, f"says another kernel_shape than its weight of shape {kernel}")
-    _check_bias(node, kernel[0])
+    if node.op_type == "Conv":
+        _check_bias(node, kernel[0])
 
 
 def _check_bias(node: ir.Node, outputs: int) -> None:
@@ -84,6 +96,7 @@ def _conv_transpose_backward(
 
 ROWS = (
     Operator("Conv", _conv, _conv_backward, _check_conv, role="sum"),
+    Operator("ConvInteger", _integer_conv, None, _check_conv),
     Operator(
         "ConvTranspose",
         _conv_transpose,

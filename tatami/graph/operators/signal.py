@@ -6,7 +6,7 @@ import onnx_ir as ir
 
 from tatami.graph.attributes import constant, integer, text
 from tatami.graph.network import shape_of
-from tatami.graph.operators.row import Array, Inputs, Operator, value_at, weight_at, wrong
+from tatami.graph.operators.row import Array, Operator, value_at, weight_at, wrong
 from tatami.ops.grid_sample import grid_sample
 from tatami.ops.spectrum import dft, stft
 

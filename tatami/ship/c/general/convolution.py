@@ -11,7 +11,17 @@ from tatami.ship.c.general.window import Side, sides_of, tap_loop, under_window
 
 
 def _bias(general: General, channel: str) -> str:
+    if general.node.op_type == "ConvInteger":
+        return "0"
     return general.operand(2).at([channel]) if 2 in general.operands else "0"
+
+
+def _zero(general: General, index: int) -> str:
+    """Write what is taken off a factor of ConvInteger: one number, or one an output."""
+    if index not in general.operands:
+        return ""
+    zero = general.operand(index)
+    return f" - {zero.at(['c'] if zero.size > 1 else [0] * len(zero.sides))}"
 
 
 def _conv(general: General) -> str:
@@ -23,6 +33,10 @@ def _conv(general: General) -> str:
     source = "j" if groups == 1 else f"c / {weights.sides[0] // groups} * {channels} + j"
     sample = x.at(["n", source, *(side.sample for side in sides)])
     factor = weights.at(["c", "j", *(side.tap for side in sides)])
+    if general.node.op_type == "ConvInteger":
+        sample, factor = (
+            f"({one}{_zero(general, index)})" for one, index in ((sample, 2), (factor, 3))
+        )
     return under_window(
         general.result,
         sides,
@@ -79,5 +93,6 @@ def _covered(side: Side) -> bool:
 
 ROWS: Mapping[str, Loops] = {
     "Conv": Loops(_conv),
+    "ConvInteger": Loops(_conv),
     "ConvTranspose": Loops(_conv_transpose),
 }
