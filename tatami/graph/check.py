@@ -15,6 +15,7 @@ from tatami.errors import TatamiError
 from tatami.graph.network import shape_of
 from tatami.graph.operators import OPERATORS
 from tatami.graph.operators.row import AGAIN, wrong
+from tatami.graph.passes.widen_halves import STORING
 from tatami.types import Spec
 
 MAX_ELEMENTS = 2**28
@@ -48,8 +49,6 @@ NARROW = (
     ir.DataType.UINT2,
 )
 """What a value may be stored as, where nothing but these operators makes and reads it."""
-STORING = ("BitCast", "Cast", "CastLike", "DequantizeLinear", "QuantizeLinear")
-"""Operators that convert between kinds."""
 
 
 def check_operators(operators: Iterable[tuple[str, str]]) -> None:

@@ -15,6 +15,7 @@ from tatami.graph.metadata import from_metadata
 from tatami.graph.network import Network
 from tatami.graph.passes.expand_functions import expand_functions
 from tatami.graph.passes.lift_constants import lift_constants
+from tatami.graph.passes.widen_halves import widen_halves
 from tatami.graph.shapes import infer_shapes
 
 MAX_BYTES = 1 << 30
@@ -217,6 +218,7 @@ def network_of(proto: onnx.ModelProto) -> Network:
     if proto.graph.sparse_initializer:
         raise TatamiError("the network has sparse weights", hint="export it with dense weights")
     _check_sizes(proto)
+    widen_halves(proto)
     _renew_groups(proto)
     del proto.graph.value_info[:]  # shapes that the file claims: they are found anew
     try:
