@@ -400,7 +400,7 @@ def _spec_of(
     imported: Imported, names: Path | None, spec: Path | None, provenance: dict[str, str]
 ) -> DetectionSpec | None:
     """Join what the files say and what is given in their stead; None where something is missing."""
-    given = None if spec is None else _read_spec(spec)
+    given = None if spec is None else _read_spec(spec, imported)
     classes = imported.classes if given is None else given.classes
     if names is not None:
         listed = _read_names(names)
@@ -418,13 +418,21 @@ def _spec_of(
     return DetectionSpec(classes, pictures, decoding, provenance)
 
 
-def _read_spec(file: Path) -> DetectionSpec:
+def _read_spec(file: Path, imported: Imported) -> DetectionSpec:
+    """Read a spec; members that it leaves out are those of the files, where they say them."""
     if file.suffix.lower() == ".onnx":
         known = read(file).spec
         if known is None:
             raise TatamiError("no tatami metadata", hint="name a network of Tatami's", file=file)
         return detector_spec(known)
     content = parse_json(file.read_bytes(), file)
+    if isinstance(content, dict):
+        known_parts = {
+            "classes": None if imported.classes is None else list(imported.classes),
+            "input": None if imported.input is None else imported.input.to_json(),
+            "decoding": None if imported.decoding is None else imported.decoding.to_json(),
+        }
+        content = {key: value for key, value in known_parts.items() if value} | content
     try:
         return from_json(content, {})
     except TatamiError as error:
