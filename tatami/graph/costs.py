@@ -48,7 +48,7 @@ def _plain(nodes: Iterable[ir.Node]) -> list[Node]:
         Node(
             node.op_type,
             tuple(None if value is None else plain(value) for value in node.inputs),
-            tuple(plain(value) for value in node.outputs),
+            tuple(plain(value) for value in node.outputs if value.name),
             0 if integer(node, "transA", 0) else 1,
             label(node),
             letters_at(node).products if node.op_type == "Einsum" else 0,

@@ -115,6 +115,11 @@ def lower(network: Network) -> Program:
             continue
         output = node.outputs[0]
         if OPERATORS[node.op_type].role == "name":  # a second name for a value is no step
+            for value in node.outputs[1:]:
+                if value.uses() or value.is_graph_output():
+                    raise TatamiError(
+                        f"{place(node)} makes a mask", hint="export the network for inference"
+                    )
             source = node.inputs[0]
             if source is not None and source in state.bytes:
                 state.bytes[output] = state.bytes[source]

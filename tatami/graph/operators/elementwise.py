@@ -15,6 +15,7 @@ from tatami.graph.operators.row import (
     Role,
     same_backward,
     to_shape_of,
+    wrong,
 )
 from tatami.ops.activation import clip_backward
 from tatami.ops.elementwise import FUNCTIONS, Function
@@ -69,6 +70,19 @@ def _clip_backward(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[
     return (clip_backward(inputs[0], dy, least, most),)
 
 
+def _dropout(node: ir.Node, inputs: Inputs) -> Array | tuple[Array, Array]:
+    """Give the input; and where it is asked for, what is kept: all of it."""
+    x = np.asarray(inputs[0])
+    return x if len(node.outputs) == 1 else (x, np.ones(x.shape, np.bool_))
+
+
+def _check_dropout(node: ir.Node) -> None:
+    check_constants(node)
+    training, ratio = constant(node, 2), constant(node, 1)
+    if training is not None and training.any() and (ratio is None or ratio.any()):
+        raise wrong(node, "is in training mode", "export the network in inference mode")
+
+
 # Functions of one number: a row each of ops/elementwise.py ----------------------------------------
 
 
@@ -109,7 +123,13 @@ ROWS = (
     Operator("Clip", _clip, _clip_backward, role="joins", settings=True),
     Operator("Div", _divide, _divide_backward, role="steps"),
     Operator(
-        "Dropout", lambda node, x: np.asarray(x[0]), same_backward, role="name", settings=True
+        "Dropout",
+        _dropout,
+        same_backward,
+        _check_dropout,
+        role="name",
+        settings=True,
+        outputs=2,
     ),
     Operator("Identity", lambda node, x: np.asarray(x[0]), same_backward, role="name"),
     Operator("Mul", lambda node, x: np.multiply(x[0], x[1]), _multiply_backward, role="steps"),
