@@ -7,12 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 import onnx_ir as ir
 
-from tatami.graph.attributes import real, text
+from tatami.graph.attributes import constant, real, text
 from tatami.graph.operators.row import (
     Array,
     Inputs,
     Operator,
     Role,
+    check_constants,
     same_backward,
     to_shape_of,
     wrong,
