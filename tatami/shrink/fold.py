@@ -65,8 +65,9 @@ def fold(
     """Fold every normalization, and per-channel scale and bias, into the convolution before it.
 
     Each convolution takes up the whole chain of BatchNormalization and of Mul, Div, Add and Sub by
-    one constant per channel that follows it, in float64, rounded once to float32. The value that
-    the chain made keeps its name. A network with nothing to fold comes back equal, with no records.
+    one constant per channel that follows it, in float64, rounded once to float32; a constant that
+    differs within a channel ends the chain. The value that the chain made keeps its name. A network
+    with nothing to fold comes back equal, with no records.
 
     Args:
         network: The network, which is left as it is.
@@ -83,8 +84,7 @@ def fold(
         TatamiError: Where folding would be wrong; it names the nodes. That is a normalization that
             does not follow a convolution and a convolution whose output is also used elsewhere,
             both unless they become ``depthwise``, a normalization in training mode, a variance that
-            is negative beyond epsilon, a constant that differs within a channel, weights that leave
-            the range of float32.
+            is negative beyond epsilon, weights that leave the range of float32.
     """
     model = network.model.clone()
     drop_identity(model)  # so that a normalization is seen to follow its convolution
@@ -123,6 +123,8 @@ def _chain(conv: ir.Node) -> list[ir.Node]:
             break
         elif node.op_type == "Div" and node.inputs[0] is not value:
             break  # constant / x is no line
+        elif not _per_channel(node, value):
+            break  # it differs within a channel, and no convolution can hold it
         chain.append(node)
         value = node.outputs[0]
     return chain
@@ -132,6 +134,15 @@ def _other(node: ir.Node, value: ir.Value) -> Float64 | None:
     """Find the constant that an arithmetic node joins with ``value``; None where there is none."""
     array = constant(node, 1 if node.inputs[0] is value else 0)
     return None if array is None else array.astype(np.float64)
+
+
+def _per_channel(node: ir.Node, value: ir.Value) -> bool:
+    """Tell whether the constant that a node joins with a value is one number a channel, or one."""
+    array, sides = _other(node, value), shape_of(value)
+    assert array is not None
+    shape = (1,) * (len(sides) - array.ndim) + array.shape
+    column = (1, sides[1], *[1] * (len(sides) - 2)) if len(sides) > 1 else ()
+    return len(shape) == len(sides) and shape in (column, (1,) * len(sides))
 
 
 def _fold_chain(
@@ -161,7 +172,8 @@ def _fold_chain(
 
     bias = np.zeros(outputs) if given_bias is None else given_bias.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
-        new_weight = (weight.astype(np.float64) * line.scale[:, None, None, None]).astype("f4")
+        by_output = line.scale.reshape(-1, *[1] * (weight.ndim - 1))
+        new_weight = (weight.astype(np.float64) * by_output).astype("f4")
         new_bias = (bias * line.scale + line.shift).astype(np.float32)
     if not (np.isfinite(new_weight).all() and np.isfinite(new_bias).all()):
         raise _out_of_range(f"folding {_names(chain)} into {place(conv)}")
@@ -190,7 +202,8 @@ def _make_depthwise(graph: ir.Graph, node: ir.Node, epsilon: Epsilon | None, rea
         weight, bias = line.scale.astype(np.float32), line.shift.astype(np.float32)
     if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
         raise _out_of_range(f"{place(node)} as a convolution")
-    weights = {"weight": weight[:, None, None, None], "bias": bias}
+    taps = [1] * (len(shape_of(output)) - 1)
+    weights = {"weight": weight.reshape(-1, *taps), "bias": bias}
     _replace(graph, [node], weights, [ir.AttrInt64("group", len(weight))])
     return Folded(
         conv=str(output.name),
@@ -257,13 +270,6 @@ def _arithmetic(node: ir.Node, value: ir.Value, channels: int) -> _Line:
     """Write x * k, x / k, x + k, x - k or k - x as a line, k one number per channel."""
     array = _other(node, value)
     assert array is not None
-    shape = (1,) * (4 - array.ndim) + array.shape
-    if len(shape) != 4 or shape not in ((1, channels, 1, 1), (1, 1, 1, 1)):
-        raise TatamiError(
-            f"{place(node)} has a constant of shape {array.shape}: not one number per channel "
-            f"({channels}, 1, 1), so no convolution can hold it",
-            hint="fold by hand what can be folded, or keep this network unfolded",
-        )
     k = np.broadcast_to(array.reshape(-1), (channels,))
     one, zero = np.ones(channels), np.zeros(channels)
     if node.op_type == "Mul":

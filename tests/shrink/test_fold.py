@@ -426,17 +426,41 @@ def test_statistics_of_another_length(network_of):
 
 
 @pytest.mark.parametrize("shape", [(6,), (6, 6), (4, 6, 6), (1, 1, 6, 6), (4, 1, 6)])
-def test_a_constant_that_is_not_per_channel(network_of, shape):
+def test_a_constant_that_is_not_per_channel_ends_the_chain(network_of, shape):
     """(6,) runs along the columns, not along the channels."""
-    nodes = [node("Conv", ["images", "w"], ["c"]), node("Mul", ["c", "k"], ["map"])]
-    network = network_of(nodes, {"w": W["w"], "k": np.ones(shape, np.float32)})
-    refused(network, "Mul 'map'", str(shape), "one number per channel")
+    nodes = [
+        node("Conv", ["images", "w"], ["c"]),
+        node("Mul", ["c", "two"], ["d"]),
+        node("Mul", ["d", "k"], ["map"]),
+    ]
+    constants = {"two": np.float32(2), "k": np.full(shape, 3, np.float32)}
+    network = network_of(nodes, {"w": W["w"], **constants})
+    folded, (record,) = fold(network)
+    assert record.nodes == ("Mul 'd'",)
+    assert [each.op_type for each in folded.graph] == ["Conv", "Mul"]
+    images = np.random.default_rng(0).normal(size=(1, 3, 8, 8)).astype(np.float32)
+    np.testing.assert_allclose(
+        graph.run(folded, images)[0], graph.run(network, images)[0], rtol=1e-5, atol=1e-5
+    )
 
 
 def test_four_columns_are_not_four_channels(network_of):
     nodes = [node("Conv", ["images", "w"], ["c"]), node("Add", ["c", "k"], ["map"])]
     network = network_of(nodes, {"w": W["w"], "k": np.arange(4, dtype=np.float32)}, (1, 3, 6, 6))
-    refused(network, "Add 'map'", "(4,)")
+    assert fold(network)[1] == []
+
+
+def test_a_convolution_of_a_line(network_of):
+    """Of one axis, as of two."""
+    weights = {**W, "w": np.ones((4, 3, 2), np.float32)}
+    nodes = [node("Conv", ["images", "w"], ["c"]), *BLOCK[1:]]
+    network = network_of(nodes, weights, (1, 3, 9))
+    folded, records = fold(network)
+    assert len(records) == 1
+    images = np.random.default_rng(0).normal(size=(1, 3, 9)).astype(np.float32)
+    np.testing.assert_allclose(
+        graph.run(folded, images)[0], graph.run(network, images)[0], rtol=1e-4, atol=1e-4
+    )
 
 
 def test_division_by_zero_and_division_of_a_constant(network_of):
