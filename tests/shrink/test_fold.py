@@ -452,8 +452,12 @@ def test_four_columns_are_not_four_channels(network_of):
 
 def test_a_convolution_of_a_line(network_of):
     """Of one axis, as of two."""
-    weights = {**W, "w": np.ones((4, 3, 2), np.float32)}
-    nodes = [node("Conv", ["images", "w"], ["c"]), *BLOCK[1:]]
+    weights = {**W, "w": np.ones((4, 3, 2), np.float32), "last": np.array([3])}
+    nodes = [
+        node("Conv", ["images", "w"], ["c"]),
+        normalize("c", "n", epsilon=1e-5),
+        node("Unsqueeze", ["n", "last"], ["map"]),
+    ]
     network = network_of(nodes, weights, (1, 3, 9))
     folded, records = fold(network)
     assert len(records) == 1
