@@ -253,6 +253,12 @@ def activation_of(node: ir.Node) -> Activation | None:
     match node.op_type:
         case "LeakyRelu":
             return Leaky(real(node, "alpha", 0.01))
+        case "Max" | "Min":
+            bound = constant(node, 1)
+            same = shape_of(node.outputs[0]) == shape_of(first_input(node))
+            if len(node.inputs) == 2 and same and bound is not None and bound.size == 1:
+                one = float(bound.reshape(()))
+                return Clamp(one, math.inf) if node.op_type == "Max" else Clamp(-math.inf, one)
         case "PRelu":
             slope = constant(node, 1)
             if slope is not None and (slope == slope.flat[0]).all():

@@ -15,6 +15,7 @@ FLOATS = np.linspace(-3, 3, 12, dtype=np.float32).reshape(2, 6)
 def _extremes() -> list[Example]:
     return [
         Example([MAP, MAP], smooth=False),
+        Example([MAP], [np.float32(0.3)], smooth=False),
         Example([VOLUME, (3, 1, 2, 1)], [np.float32(0.2)], smooth=False),
         Example([SIGNED, SIGNED[::-1].copy()]),
         Example([UNSIGNED, UNSIGNED[::-1].copy()]),
