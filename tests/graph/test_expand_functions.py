@@ -127,3 +127,43 @@ def test_a_scan_that_does_not_fit_its_body_is_refused() -> None:
     node = helper.make_node("Scan", ["x"], ["last"], body=sums(), num_scan_inputs=1)
     with pytest.raises(TatamiError, match="uses Scan"):
         network_of(model_of([node], {"last": 1}, {}))
+
+
+def test_the_arithmetic_of_shapes_is_done_beforehand() -> None:
+    nodes = [
+        helper.make_node("Shape", ["x"], ["sides"]),
+        helper.make_node("Gather", ["sides", "first"], ["rows"], axis=0),
+        helper.make_node("Mul", ["rows", "two"], ["twice"]),
+        helper.make_node("Concat", ["two", "one", "rows"], ["wanted"], axis=0),
+        helper.make_node("Reshape", ["x", "wanted"], ["turned"]),
+        helper.make_node("Size", ["x"], ["count"]),
+        helper.make_node("Range", ["zero", "count", "step"], ["numbers"]),
+        helper.make_node("Cast", ["numbers"], ["reals"], to=FLOAT),
+        helper.make_node("Reshape", ["reals", "wanted"], ["places"]),
+        helper.make_node("ConstantOfShape", ["twice"], ["nothing"]),
+        helper.make_node("Add", ["turned", "places"], ["y"]),
+        helper.make_node("Add", ["x", "nothing_at_all"], ["z"]),
+        helper.make_node("ReduceSum", ["nothing"], ["nothing_at_all"]),
+    ]
+    nodes[-2], nodes[-1] = nodes[-1], nodes[-2]
+    weights = {
+        "first": np.array([0]),
+        "two": np.array([2]),
+        "one": np.array([1]),
+        "zero": np.int64(0),
+        "step": np.int64(1),
+    }
+    model = model_of(nodes, {"y": 3, "z": 2}, weights)
+    is_as_the_runtime(model)
+    network = network_of(model)
+    assert [node.op_type for node in network.graph] == ["Reshape", "Add", "Add"]
+
+
+def test_a_constant_too_large_to_be_made_is_refused() -> None:
+    nodes = [
+        helper.make_node("ConstantOfShape", ["sides"], ["huge"]),
+        helper.make_node("ReduceSum", ["huge"], ["sum"], keepdims=0),
+        helper.make_node("Add", ["x", "sum"], ["y"]),
+    ]
+    with pytest.raises(TatamiError):
+        network_of(model_of(nodes, {"y": 2}, {"sides": np.array([1 << 20, 1 << 20])}))

@@ -8,6 +8,7 @@ from typing import Any
 import onnx
 
 from tatami.graph.operators import OPERATORS
+from tatami.graph.passes.fold_shapes import fold_shapes
 from tatami.graph.passes.unroll import LOOPS, MAX_NODES, renamed, unroll
 
 MAX_DEPTH = 8
@@ -30,6 +31,7 @@ def expand_functions(proto: onnx.ModelProto) -> None:
         if node.op_type == "STFT" and all(each.name != "onesided" for each in node.attribute):
             node.attribute.append(onnx.helper.make_attribute("onesided", 1))
     for _ in range(MAX_DEPTH):
+        fold_shapes(proto)
         kinds: dict[str, onnx.TypeProto] = {}
         if any(_defined(node) or node.op_type in LOOPS for node in proto.graph.node):
             kinds = _kinds(proto)
