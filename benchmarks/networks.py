@@ -38,8 +38,11 @@ from tatami.program.interpret import run
 from tatami.program.lower import lower
 from tatami.ship.c.emit import emit
 from tatami.ship.c.run.network import CompiledNetwork
+from tatami.types import Size
 
 RUNS = 15
+SIZES = {"ppocr-cls.onnx": Size(192, 48), "fastestdet.param": Size(352, 352)}
+"""Of files that leave their input's sides open."""
 FLAGS = ("-O3", "-march=native")
 NARROW = (np.int8, np.uint8, np.int16, np.int32)
 """What a quantized value may be stored in."""
@@ -150,7 +153,9 @@ def measure(path: Path, quick: bool) -> Row:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         try:
-            imported = import_network(*sources_of(path), task="none", out=folder / "net.onnx")
+            imported = import_network(
+                *sources_of(path), task="none", out=folder / "net.onnx", size=SIZES.get(path.name)
+            )
             network = graph.read(imported.path)
             row.imports = "yes"
             program = lower(network)

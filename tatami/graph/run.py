@@ -127,4 +127,7 @@ def _forward(graph: ir.Graph, given: Sequence[Array], forget: bool = False) -> d
                     waiting[value] -= 1
                     if waiting[value] <= 0 and not value.is_graph_output():
                         computed.pop(value, None)
+    for value in graph.outputs:  # one that no input changes, as the anchors of a detector
+        if value not in computed and value.const_value is not None:
+            computed[value] = value.const_value.numpy()
     return {str(value.name): result for value, result in computed.items()}

@@ -261,6 +261,12 @@ def _output_name(state: Lowering, value: ir.Value) -> str:
         source, name = state.bytes[value], str(value.name)
         return state.add(Dequantize(name, (source,), name), state.values[source].shape)
     found = state.floats.get(value) or state.bytes.get(value)
+    if found is None and value.const_value is not None:  # anchors, which no input changes
+        array, name = value.const_value.numpy(), str(value.name)
+        shape = stored_shape(array.shape)
+        state.values[name] = Value(shape, dtype=array.dtype.name)
+        state.constants[name] = array.reshape(shape)
+        return name
     if found is None:
         raise TatamiError(
             f"the output '{value.name}' depends on no input", hint="export the network again"

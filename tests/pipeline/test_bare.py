@@ -150,3 +150,20 @@ def test_a_folder_of_pictures(tmp_path: Path) -> None:
     ((found,),) = samples_of(network, folder, 8)
     assert found.shape == (1, 3, 4, 6)
     np.testing.assert_allclose(found[0, :, 2, 3], [1, 0, 0.2], atol=1e-6)
+
+
+@needs_cc
+def test_an_output_that_no_input_changes_ships(tmp_path: Path) -> None:
+    """As the anchors that some detectors give beside their boxes."""
+    path = keywords(tmp_path / "keywords.onnx")
+    model = onnx.load(path)
+    anchors = np.arange(6, dtype=np.float32).reshape(1, 2, 3)
+    model.graph.initializer.append(numpy_helper.from_array(anchors, "anchors"))
+    model.graph.output.append(
+        helper.make_tensor_value_info("anchors", TensorProto.FLOAT, (1, 2, 3))
+    )
+    onnx.save(model, path)
+    (_, found) = graph.run(graph.read(path), np.ones((1, 24), np.float32))
+    np.testing.assert_array_equal(found, anchors)
+    ship(path, tmp_path / "c")
+    assert prove([path, tmp_path / "c"], pictures=2).passed

@@ -170,6 +170,10 @@ def description(
     program: Program, layout: Layout, name: str, options: Options, rows: Sequence[Row]
 ) -> str:
     """Write network.json: what Tatami needs to open the folder again."""
+    made = dict.fromkeys((*program.inputs, *(step.output for step in program.steps)))
+    fixed = [
+        output for output in program.outputs if output not in made
+    ]  # they lie with the weights
     return _json(
         _begin(program.spec, name, options, {})
         | {
@@ -179,8 +183,8 @@ def description(
             "inputs": list(program.inputs),
             "outputs": list(program.outputs),
             "values": [
-                _value(value, program.values[value], layout.offsets[value])
-                for value in (*program.inputs, *(step.output for step in program.steps))
+                _value(value, program.values[value], layout.offsets.get(value, -1))
+                for value in (*made, *fixed)
             ],
             "steps": [
                 {
