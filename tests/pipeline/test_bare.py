@@ -120,6 +120,11 @@ def test_several_inputs_by_name(tmp_path: Path) -> None:
     np.testing.assert_array_equal(drawn[0][0], samples_of(network, "random", 1)[0][0])
 
 
+def _named(path: Path, **arrays: Any) -> None:
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+
+
 @pytest.mark.parametrize(
     ("write", "match"),
     [
@@ -130,7 +135,7 @@ def test_several_inputs_by_name(tmp_path: Path) -> None:
             lambda folder: np.save(folder / "x.npy", np.array([{}]), allow_pickle=True),
             "not an array",
         ),
-        (lambda folder: np.savez((folder / "x.npy").open("wb"), b=np.ones(24)), "inputs are line"),
+        (lambda folder: _named(folder / "x.npy", b=np.ones(24)), "inputs are line"),
     ],
 )
 def test_what_does_not_fit_is_refused(tmp_path: Path, write: Any, match: str) -> None:
