@@ -115,8 +115,8 @@ def _check_constant(value: ir.Value) -> None:
         )
     if array.dtype != np.float32:
         return
-    # Minus infinity is how a Pad in front of a max pool is written.
-    if np.isnan(array).any() or (array.ndim > 0 and np.isinf(array).any()):
+    # Minus infinity is how a Pad in front of a max pool, and a mask of attention, is written.
+    if np.isnan(array).any() or (array.ndim > 0 and np.isposinf(array).any()):
         raise TatamiError(
             f"weight '{value.name}' holds a NaN or an infinity",
             hint="train again with a lower learning rate, or take an earlier checkpoint",

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from tatami.graph.passes.unroll import numbers_of
+
 Array = NDArray[Any]
 
 MAX_ROUNDS = 12
@@ -24,7 +26,17 @@ BEGIN = ("ConstantOfShape", "Range", "Shape", "Size")
 _FOLDED = frozenset(
     (
         *(*BEGIN, "Abs", "Add", "And", "Cast", "CastLike", "Ceil", "Concat", "Constant", "Div"),
-        *("Equal", "Expand", "Floor", "Gather", "Greater", "GreaterOrEqual", "Identity", "Less"),
+        *(
+            "Equal",
+            "Expand",
+            "Flatten",
+            "Floor",
+            "Gather",
+            "Greater",
+            "GreaterOrEqual",
+            "Identity",
+            "Less",
+        ),
         *("LessOrEqual", "Max", "Min", "Mod", "Mul", "Neg", "Not", "Or", "Pow", "Reciprocal"),
         *("ReduceProd", "ReduceSum", "Reshape", "Slice", "Sqrt", "Squeeze", "Sub", "Transpose"),
         *("Trilu", "Unsqueeze", "Where"),
@@ -74,10 +86,9 @@ def _round(proto: onnx.ModelProto) -> set[str]:
     )
     sides = _sides(proto)
     known = {
-        tensor.name: numpy_helper.to_array(tensor)
+        tensor.name: array
         for tensor in graph.initializer
-        if tensor.data_location != onnx.TensorProto.EXTERNAL
-        and np.prod(tensor.dims, dtype=np.float64) <= MAX_GIVEN
+        if (array := numbers_of(tensor, MAX_GIVEN)) is not None
     }
     fixed = {value.name for value in graph.output}
     kept, made = [], {}

@@ -87,10 +87,9 @@ def unroll(proto: onnx.ModelProto, kinds: Mapping[str, onnx.TypeProto]) -> bool:
 def _constants(proto: onnx.ModelProto) -> dict[str, NDArray[Any]]:
     """Read the single numbers that are constants."""
     found = {
-        tensor.name: numpy_helper.to_array(tensor)
+        tensor.name: array
         for tensor in proto.graph.initializer
-        if np.prod(tensor.dims, dtype=np.int64) == 1
-        and tensor.data_location != onnx.TensorProto.EXTERNAL
+        if (array := numbers_of(tensor, 1)) is not None
     }
     found |= {
         node.output[0]: value
@@ -100,14 +99,29 @@ def _constants(proto: onnx.ModelProto) -> dict[str, NDArray[Any]]:
     return found
 
 
+def numbers_of(tensor: onnx.TensorProto, most: int) -> NDArray[Any] | None:
+    """Read a constant of at most so many numbers.
+
+    Returns:
+        None for a larger one, for one that lies in another file, and for one that is damaged, which
+        the checks that follow say.
+    """
+    size = np.prod(tensor.dims, dtype=np.float64)
+    if size > most or tensor.data_location == onnx.TensorProto.EXTERNAL:
+        return None
+    try:
+        return numpy_helper.to_array(tensor)
+    except (TypeError, ValueError):
+        return None
+
+
 def _constant_of(node: onnx.NodeProto) -> NDArray[Any] | None:
     """Read a Constant of one number."""
     if node.op_type != "Constant" or len(node.attribute) != 1:
         return None
     value = helper.get_attribute_value(node.attribute[0])
     if isinstance(value, onnx.TensorProto):
-        small = np.prod(value.dims, dtype=np.int64) == 1
-        return numpy_helper.to_array(value) if small else None
+        return numbers_of(value, 1)
     return np.asarray(value) if isinstance(value, int | float) else None
 
 
@@ -222,7 +236,7 @@ def _loop(work: _Work, node: onnx.NodeProto, prefix: str) -> bool:
 def _stays_true(body: onnx.GraphProto) -> bool:
     """Tell whether a loop's body says in every turn that it goes on."""
     makers = {output: node for node in body.node for output in node.output}
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in body.initializer}
+    constants = {tensor.name: numbers_of(tensor, 1) for tensor in body.initializer}
     name = body.output[0].name
     while name in makers and makers[name].op_type == "Identity":
         name = makers[name].input[0]
