@@ -170,6 +170,7 @@ def kind_of(operator: str) -> Kind:
 _SETTINGS = (
     *("Clip", "Dropout", "MaxUnpool", "Pad", "ReduceL2", "Reshape", "Resize", "Slice", "Squeeze"),
     *("Unsqueeze", "QuantizeLinear", "DequantizeLinear", "CastLike", "CumProd", "CumSum"),
+    *("Expand", "Gather", "GatherElements", "GatherND", "Split", "Tile"),
     *(name for name in REDUCTIONS if name != "ReduceL2"),
 )
 """Their constants after the first input say how, and were not learnt."""

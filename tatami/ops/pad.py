@@ -9,7 +9,7 @@ import numpy as np
 
 from tatami.types import Float32
 
-PadMode = Literal["constant", "edge", "reflect"]
+PadMode = Literal["constant", "edge", "reflect", "wrap"]
 
 
 def pad(x: Float32, widths: Sequence[tuple[int, int]], mode: PadMode, value: float) -> Float32:
@@ -17,10 +17,17 @@ def pad(x: Float32, widths: Sequence[tuple[int, int]], mode: PadMode, value: flo
 
     Args:
         x: Of any rank.
-        widths: (before, after) of each axis.
+        widths: (before, after) of each axis; negative ones crop.
         mode: What stands in the padding.
         value: It, where the mode is constant.
     """
+    outside = [(max(0, before), max(0, after)) for before, after in widths]
     if mode == "constant":
-        return np.pad(x, widths, constant_values=value)
-    return np.pad(x, widths, mode=mode)
+        y = np.pad(x, outside, constant_values=value)
+    else:
+        y = np.pad(x, outside, mode=mode)
+    if outside == list(widths):
+        return y
+    ends = [y.shape[axis] + min(0, after) for axis, (_, after) in enumerate(widths)]
+    kept = [slice(max(0, -before), end) for (before, _), end in zip(widths, ends, strict=True)]
+    return y[tuple(kept)]

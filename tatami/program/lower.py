@@ -439,7 +439,7 @@ def _pad(state: Lowering, node: ir.Node) -> Step:
         output_name(node),
         pad_of(node),
         mode,
-        0.0 if value is None else float(value),
+        0.0 if value is None else float(value.reshape(-1)[0]),
     )
 
 

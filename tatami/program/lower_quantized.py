@@ -639,7 +639,7 @@ def _pad(state: Lowering, node: ir.Node) -> bool:
     result = Result(node, lambda _: False)
     mode = cast(Literal["constant", "edge", "reflect"], text(node, "mode", "constant"))
     value = constant(node, 2)
-    filled = 0.0 if value is None else float(value)
+    filled = 0.0 if value is None else float(value.reshape(-1)[0])
     steps = filled / given.scale if math.isfinite(filled) else math.inf
     if result.open and steps != 0:  # a real number between two steps stays itself
         return False

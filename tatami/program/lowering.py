@@ -23,6 +23,7 @@ from tatami.graph.attributes import (
     place,
     real,
     slices_of,
+    text,
     weight,
     window_of,
 )
@@ -345,6 +346,8 @@ def pad_of(node: ir.Node) -> tuple[tuple[int, int], tuple[int, int], tuple[int, 
     value = node.inputs[0]
     assert value is not None
     widths = pad_widths(node)
+    if text(node, "mode", "constant") == "wrap" or min(min(width) for width in widths) < 0:
+        raise NotAMap(f"{place(node)} wraps around or crops", hint="pad by zeros, or an edge")
     batch = batch_axes(value)
     if batch and widths[0] != (0, 0):
         raise NotAMap(f"{place(node)} pads the batch", hint="pad rows and columns only")

@@ -34,7 +34,12 @@ from tatami.ops.space_to_depth import depth_to_space, space_to_depth
 def _pad(node: ir.Node, inputs: Inputs) -> Array:
     value = inputs[2] if len(inputs) > 2 else None
     mode = cast("PadMode", text(node, "mode", "constant"))
-    return pad(inputs[0], pad_widths(node), mode, 0.0 if value is None else float(value))
+    return pad(
+        inputs[0],
+        pad_widths(node),
+        mode,
+        0.0 if value is None else np.asarray(value).reshape(-1)[0],
+    )
 
 
 def _reshape(node: ir.Node, inputs: Inputs) -> Array:
@@ -68,7 +73,7 @@ def _resize(node: ir.Node, inputs: Inputs) -> Array:
 
 
 def _check_pad(node: ir.Node) -> None:
-    if text(node, "mode", "constant") not in ("constant", "edge", "reflect"):
+    if text(node, "mode", "constant") not in ("constant", "edge", "reflect", "wrap"):
         raise wrong(node, f"has the mode {text(node, 'mode', '')}")
     for index in range(1, len(node.inputs)):
         if node.inputs[index] is not None:
@@ -78,8 +83,6 @@ def _check_pad(node: ir.Node) -> None:
     chosen = np.arange(rank) if axes is None else axes
     if pads.shape != (2 * len(chosen),) or not all(-rank <= axis < rank for axis in chosen):
         raise wrong(node, f"has pads that do not fit {rank} axes")
-    if any(min(width) < 0 for width in pad_widths(node)):
-        raise wrong(node, "crops (a negative pad)")
 
 
 def _check_slice(node: ir.Node) -> None:
@@ -137,7 +140,10 @@ def _pad_backward(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[A
     for axis, (before, after) in enumerate(pad_widths(node)):
         length = x.shape[axis]
         if mode == "constant":
-            dx = np.take(dx, range(before, before + length), axis=axis)
+            places = np.arange(before, before + length)
+            inside = (places >= 0) & (places < dx.shape[axis])  # a negative pad has cut the rest
+            zeros = np.expand_dims(inside, tuple(a for a in range(dx.ndim) if a != axis))
+            dx = np.take(dx, np.clip(places, 0, dx.shape[axis] - 1), axis=axis) * zeros
         elif before or after:
             places = np.arange(length)
             source = np.pad(places, (before, after), mode=cast("Any", mode))
