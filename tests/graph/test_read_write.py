@@ -290,11 +290,6 @@ NORMALIZE = helper.make_node(
         ),
         ([helper.make_node("Relu", ["nowhere"], ["map"])], {}, ["refuses", "nowhere"]),
         (
-            [helper.make_node("Pad", ["images", "p"], ["map"])],
-            {"p": np.array([0] * 6 + [-1, 0])},
-            ["crops"],
-        ),
-        (
             [helper.make_node("Reshape", ["images", "p"], ["map"])],
             {"p": np.array([5, -1])},
             ["'map'", "fits"],
