@@ -59,6 +59,7 @@ def show(
 ) -> None:
     """Print classes, counts, sizes and everything wrong; exit with 2 if anything is."""
     from tatami.cli.output import bars, print_json, print_lines, print_table
+    from tatami.data.problems import REPAIRS
     from tatami.pipeline.inspect import check_drawing, inspect
 
     if out is not None and not fix:
@@ -84,7 +85,10 @@ def show(
     refused = len(found.refused)
     if refused:
         text = "1 problem" if refused == 1 else f"{refused} problems"
-        verdict = TatamiError(text, hint="fix the set, or accept kinds with --skip", file=data)
+        kinds = {one.kind for one in found.refused}
+        mends = [f"--{name}" for name, (kind, _) in REPAIRS.items() if kind in kinds]
+        ways = ", ".join(["fix the set", *(f"mend it with {one}" for one in mends)])
+        verdict = TatamiError(text, hint=f"{ways}, or accept kinds with --skip", file=data)
         sys.stdout.flush()  # a full disk is reported in place of the verdict, not after it
         typer.echo(f"tatami: {verdict}", err=True)  # the list itself is what was asked for
         raise typer.Exit(2)

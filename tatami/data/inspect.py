@@ -13,7 +13,7 @@ import numpy as np
 
 from tatami.data.fingerprint import file_digest
 from tatami.data.formats.table import CLASS_FORMATS, BoxFormat
-from tatami.data.open import box_reader, chosen_split, format_of, labeled_format_of
+from tatami.data.open import beside, box_reader, chosen_split, format_of, labeled_format_of
 from tatami.data.pictures import read_picture
 from tatami.data.problems import MaskReading, Problem, Reading
 from tatami.errors import TatamiError
@@ -73,7 +73,7 @@ def inspect(
     asked = every if split is None else (chosen_split(root, split, every),)
     problems: list[Problem] = []
     datasets: dict[str, Dataset] = {}
-    notes: list[str] = []
+    notes = list(beside(root, format))
     read = partial(_mended, reader, repairs)
     for wanted, reading in readings(read, root, asked, problems):
         notes += reading.notes

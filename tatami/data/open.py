@@ -110,7 +110,7 @@ def open_dataset(
     skipped = _accepted(reading.problems, skip)
     if not len(reading.dataset):
         raise _empty(root, reading.dataset.split, "no labeled picture")
-    notes = (*reading.notes, *repaired(reading.problems))
+    notes = (*beside(root, format), *reading.notes, *repaired(reading.problems))
     return Opened(reading.dataset, skipped, notes)
 
 
@@ -246,6 +246,16 @@ def format_of(root: Path, format: str | None = None) -> str:
             no format, or more than one, recognizes.
     """
     return "apart" if Apart.parse(format) else _format_of(root, format, BOX_FORMATS)
+
+
+def beside(root: Path, format: str | None = None) -> tuple[str, ...]:
+    """Say which of two forms of labels is read, where a table of boxes stands beside others."""
+    if format is not None:
+        return ()
+    found = [name for name, reader in BOX_FORMATS.items() if reader.recognizes(root)]
+    left = [name for name in found if name in DERIVED and len(found) > 1]
+    read = ", ".join(name for name in found if name not in left)
+    return tuple(f"labels stand here as {read} and as {name}: {read} is read" for name in left)
 
 
 def labeled_format_of(root: Path, format: str | None = None) -> str:

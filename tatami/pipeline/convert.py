@@ -14,6 +14,12 @@ from tatami.errors import TatamiError
 from tatami.tasks.table import task_of_data
 from tatami.types.progress import Progress, quiet
 
+BOXES_ONLY = (
+    "boxes and their classes are written; outlines and key points, where the set has any, are left"
+    " out"
+)
+"""What a copy never has."""
+
 
 @dataclass(frozen=True)
 class ConvertResult:
@@ -51,7 +57,7 @@ class ConvertResult:
         splits = ", ".join(f"{name} {count}" for name, count in self.splits.items())
         skipped = [f"skipped {count} {kind}" for kind, count in self.skipped.items()]
         written = f"{self.path}: {self.format}, pictures: {splits}; {self.boxes} boxes"
-        return [*self.notes, *skipped, written]
+        return [*self.notes, *skipped, BOXES_ONLY, written]
 
 
 def convert(

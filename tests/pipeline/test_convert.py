@@ -46,6 +46,7 @@ def test_what_is_written_opens_as_the_same_set(form: str, root: Path, tmp_path: 
     result = convert(root, out, to=form)
     assert result.splits == {"train": 9, "valid": 3}
     assert result.notes == ()
+    assert any("outlines and key points" in line for line in result.lines())
     assert format_of(out) == form
     names = {"yolo": ("train", "val")}.get(form, ("train", "valid"))
     assert {*splits(out)} == {*names}

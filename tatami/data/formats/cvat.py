@@ -8,9 +8,8 @@ the labels of all shapes, sorted.
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
@@ -28,14 +27,13 @@ from tatami.errors import TatamiError
 LOOKED_FOR = "CVAT's .xml of <annotations> with <image>"
 
 _MAX_BYTES = 256 * 2**20
-_SNIFFED = 20
 _SHAPES = ("box", "polygon", "ellipse")
 _FLAT = ("points", "polyline", "mask", "cuboid", "skeleton")
 
 
 def recognizes(root: Path) -> bool:
     """Tell whether a folder holds CVAT's files, or a file is one."""
-    return bool(_files(root))
+    return next(_files(root), None) is not None
 
 
 def is_file(path: Path) -> bool:
@@ -86,11 +84,12 @@ def read(root: Path, split: str, repairs: Collection[str] = ()) -> Reading:
     return read_entries(root, split, entries, problems, repairs, classes=order, notes=notes)
 
 
-def _files(root: Path) -> list[Path]:
+def _files(root: Path) -> Iterator[Path]:
     if root.is_file():
-        return [root] if root.suffix.lower() == ".xml" and is_file(root) else []
+        yield from [root] if root.suffix.lower() == ".xml" and is_file(root) else []
+        return
     seen = (path for path in files_in(root) if path.suffix.lower() == ".xml")
-    return [path for path in itertools.islice(seen, _SNIFFED) if is_file(path)]
+    yield from (path for path in seen if is_file(path))
 
 
 def _read(file: Path, classes: list[str], problems: list[Problem], left: list[str]) -> list[Entry]:

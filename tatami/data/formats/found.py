@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tatami.data.labels import is_picture_name
 from tatami.data.split_names import SPLITS, split_named
+from tatami.errors import printable
 
 PICTURE_FOLDERS = ("jpegimages", "images", "image", "imgs", "img", "pictures", "photos", "pics")
 """Usual names of folders with pictures, in lower case."""
@@ -37,10 +38,12 @@ class Part:
     Args:
         pictures: Every picture, sorted.
         labels: Every label file, sorted.
+        moved: Of the labels those that lie in another split's folder.
     """
 
     pictures: list[Path] = field(default_factory=list)
     labels: list[Path] = field(default_factory=list)
+    moved: list[Path] = field(default_factory=list)
 
 
 def files_in(root: Path) -> Iterator[Path]:
@@ -95,7 +98,39 @@ def parts(root: Path, suffix: str, is_label: Collection[Path] | None = None) -> 
             part.pictures = [path for path in rest.pictures if path.stem in stems]
     if rest.labels:
         named[REST] = rest
+    _move(named)
     return {name: part for name, part in named.items() if part.labels} or {"all": Part()}
+
+
+def _move(named: dict[str, Part]) -> None:
+    """Give labels that lie in the wrong split's folder to the split of their picture.
+
+    A label without a picture in its split belongs to the only picture of that stem, where that one
+    has no label: NEU-DET has such a pair.
+    """
+    homes: dict[str, list[str]] = {}
+    for split, part in named.items():
+        for picture in part.pictures:
+            homes.setdefault(picture.stem, []).append(split)
+    labeled = {split: {path.stem for path in part.labels} for split, part in named.items()}
+    for part in named.values():
+        own = {path.stem for path in part.pictures}
+        for label in [path for path in part.labels if path.stem not in own]:
+            home = homes.get(label.stem, [])
+            if len(home) == 1 and label.stem not in labeled[home[0]]:
+                part.labels.remove(label)
+                labeled[home[0]].add(label.stem)
+                named[home[0]].labels.append(label)
+                named[home[0]].moved.append(label)
+
+
+def moved(root: Path, part: Part) -> tuple[str, ...]:
+    """Say which labels of a split lie in another split's folder."""
+    return tuple(
+        f"{printable(path.relative_to(root))} lies in another split's folder than its picture:"
+        " it belongs to the picture"
+        for path in part.moved
+    )
 
 
 def unlabeled(root: Path, splits: Collection[str]) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 import json
 import math
 import re
@@ -29,7 +28,6 @@ from tatami.files import parse_json
 LOOKED_FOR = "VIA's .json or .csv of regions"
 
 _MAX_BYTES = 256 * 2**20
-_SNIFFED = 20
 _NAMES = ("class", "label", "name", "type", "category", "object")
 _FLAT = ("point", "polyline", "line")
 
@@ -39,7 +37,7 @@ _Region = tuple[str, int, dict[str, object], dict[str, object], int | None]
 
 def recognizes(root: Path) -> bool:
     """Tell whether a folder holds VIA's files, or a file is one."""
-    return bool(_files(root))
+    return next(_files(root), None) is not None
 
 
 def is_file(path: Path) -> bool:
@@ -86,11 +84,12 @@ def read(root: Path, split: str, repairs: Collection[str] = ()) -> Reading:
     return read_entries(root, split, entries, problems, repairs, notes=notes)
 
 
-def _files(root: Path) -> list[Path]:
+def _files(root: Path) -> Iterator[Path]:
     if root.is_file():
-        return [root] if root.suffix.lower() in (".json", ".csv") and is_file(root) else []
+        yield from [root] if root.suffix.lower() in (".json", ".csv") and is_file(root) else []
+        return
     seen = (path for path in files_in(root) if path.suffix.lower() in (".json", ".csv"))
-    return [path for path in itertools.islice(seen, _SNIFFED) if is_file(path)]
+    yield from (path for path in seen if is_file(path))
 
 
 def _read(file: Path, problems: list[Problem], left: list[str]) -> list[Entry]:

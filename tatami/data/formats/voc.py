@@ -32,6 +32,7 @@ from tatami.data.formats.found import (
     Part,
     files_in,
     matched,
+    moved,
     parts,
     unlabeled,
 )
@@ -302,7 +303,7 @@ def read(
             _Labeled(identity, label, pictures)
             for identity, label, pictures in matched(root, every[split])
         ]
-        notes = list(unlabeled(root, every))
+        notes = [*unlabeled(root, every), *moved(root, every[split])]
     else:
         labeled, notes = _listed(folders, root, split, problems), []
     samples = []

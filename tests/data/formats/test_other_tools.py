@@ -119,6 +119,26 @@ def test_via(tmp_path: Path, form: str) -> None:
     assert opened.notes == ("1 regions without an area are left out: point",)
 
 
+@pytest.mark.parametrize("form", ["cvat", "via"])
+def test_every_file_of_a_folder_is_read(tmp_path: Path, form: str) -> None:
+    count = 45
+    for at in range(count):
+        name = f"{at:02}.png"
+        picture(tmp_path / "images" / name, at)
+        if form == "cvat":
+            box = '<box label="dog" xtl="1" ytl="2" xbr="20" ybr="30"></box>'
+            image = f'<image id="{at}" name="{name}" width="64" height="48">{box}</image>'
+            (tmp_path / f"{at:02}.xml").write_text(f"<annotations>{image}</annotations>")
+        else:
+            shape = {"name": "rect", "x": 1, "y": 2, "width": 19, "height": 28}
+            region = {"shape_attributes": shape, "region_attributes": {"class": "dog"}}
+            content = {name: {"filename": name, "size": 1, "regions": [region]}}
+            (tmp_path / f"{at:02}.json").write_text(json.dumps(content))
+    assert format_of(tmp_path) == form
+    dataset = open_dataset(tmp_path).dataset
+    assert [len(sample.boxes) for sample in dataset.samples] == [1] * count
+
+
 def test_via_with_several_attributes_and_no_class_is_refused(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     shape = {"name": "rect", "x": 3, "y": 4, "width": 20, "height": 10}
