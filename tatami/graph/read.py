@@ -15,6 +15,8 @@ from tatami.graph.metadata import from_metadata
 from tatami.graph.network import Network
 from tatami.graph.passes.expand_functions import expand_functions
 from tatami.graph.passes.lift_constants import lift_constants
+from tatami.graph.passes.qoperators_to_qdq import qoperators_to_qdq
+from tatami.graph.passes.upgrade import FIRST, upgrade
 from tatami.graph.passes.widen_halves import widen_halves
 from tatami.graph.shapes import infer_shapes
 
@@ -101,6 +103,8 @@ def load(path: Path) -> onnx.ModelProto:
 
 
 def _check_kinds(proto: onnx.ModelProto) -> None:
+    upgrade(proto)
+    qoperators_to_qdq(proto)
     expand_functions(proto)
     check_operators((node.domain, node.op_type) for node in proto.graph.node)
     _check_opset(proto)
@@ -160,7 +164,7 @@ def _check_opset(proto: onnx.ModelProto) -> None:
     if version not in OPSETS:
         raise TatamiError(
             f"the network uses ONNX operator set {version}",
-            hint=f"export it with operator set {OPSETS.start} to {OPSETS.stop - 1}, best 18",
+            hint=f"export it with operator set {FIRST} to {OPSETS.stop - 1}, best 18",
         )
 
 

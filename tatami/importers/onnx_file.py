@@ -16,6 +16,8 @@ from onnx import numpy_helper, version_converter
 from onnx.reference import ReferenceEvaluator
 
 from tatami.errors import TatamiError
+from tatami.graph.passes.qoperators_to_qdq import qoperators_to_qdq
+from tatami.graph.passes.upgrade import upgrade
 from tatami.graph.read import OPSETS, load
 from tatami.importers.build import OPSET
 from tatami.importers.imported import Imported
@@ -40,6 +42,8 @@ def read_onnx(file: Path, size: Size | None) -> Imported:
     model = load(file)
     try:
         _drop_weights_from_inputs(model)
+        upgrade(model)
+        qoperators_to_qdq(model)
         model = _converted(model)
         _set_size(model, size)
         return Imported(_computed(model))
@@ -78,18 +82,43 @@ def _converted(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _set_size(model: onnx.ModelProto, size: Size | None) -> None:
-    if len(model.graph.input) != 1:
-        return  # graph.read refuses it, with the names
-    sides = model.graph.input[0].type.tensor_type.shape.dim
-    if len(sides) != 4:
-        return
-    sides[0].dim_value = 1
-    if size is not None:
-        sides[2].dim_value, sides[3].dim_value = size.height, size.width
-        for output in model.graph.output:  # they have other sizes now
-            for side in output.type.tensor_type.shape.dim:
-                side.Clear()
+    """Bind an open batch to 1, and that of pictures; set the size of the first input."""
+    for value in model.graph.input:
+        sides = value.type.tensor_type.shape.dim
+        if not sides:
+            continue
+        batch = sides[0].dim_value if sides[0].HasField("dim_value") else 0
+        if len(sides) == 4 and batch > 1:
+            _refuse_batch(model, batch)
+        if not batch or len(sides) == 4:
+            sides[0].dim_value = 1
+        if size is not None and len(sides) == 4 and value is model.graph.input[0]:
+            sides[2].dim_value, sides[3].dim_value = size.height, size.width
+        if not all(side.HasField("dim_value") for side in sides):
+            said = ", ".join(
+                str(side.dim_value) if side.HasField("dim_value") else "?" for side in sides
+            )
+            raise TatamiError(
+                f"the input '{value.name}' leaves its sides open: ({said})",
+                hint="say which size, as 352x288",
+                setting="size",
+            )
+    for output in model.graph.output:  # they have other sizes now
+        output.type.tensor_type.ClearField("shape")
     del model.graph.value_info[:]
+
+
+def _refuse_batch(model: onnx.ModelProto, batch: int) -> None:
+    """Raise TatamiError where a constant of the network speaks of its batch."""
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        shape = weights.get(node.input[1]) if node.op_type == "Reshape" else None
+        if shape is not None and (target := _array(shape)).size and int(target.flat[0]) == batch:
+            raise TatamiError(
+                f"Reshape '{node.output[0]}' speaks of a batch of {batch}: with one picture it "
+                "would mix samples",
+                hint="export the network with a batch of 1",
+            )
 
 
 def _computed(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -151,6 +151,8 @@ class Lowering:
                 f"{place(node)} reads '{value.name}', which nothing makes", hint="export it again"
             )
         shape = constant_shape(node, array)
+        if array.size not in (1, math.prod(shape)):
+            raise NotAMap(f"{place(node)} reads a constant of {array.shape}", hint="fold it first")
         name = str(value.name)
         if name in self.values and self.values[name].shape != shape:
             name = f"{name} as {shape}"
