@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from tatami.errors import TatamiError
 from tatami.graph.network import shape_of
 from tatami.ops.narrow import FORMATS
-from tatami.ops.resize import ResizeTaps, resize_taps
+from tatami.ops.resize import AxisTaps, Resampling, ResizeTaps, axis_taps, resize_taps
 from tatami.ops.window import Axis, Window
 
 
@@ -257,6 +258,75 @@ def resize_taps_of(node: ir.Node) -> tuple[ResizeTaps, ResizeTaps]:
                 hint="export nearest or linear resizing",
             ) from None
     return found[0], found[1]
+
+
+def resize_axes_of(node: ir.Node) -> dict[int, AxisTaps]:
+    """Compute the taps of a Resize along every axis that it changes.
+
+    Raises:
+        TatamiError: For a way that ONNX does not know, or sides that the network computes.
+    """
+    image = node.inputs[0]
+    assert image is not None
+    before, after = shape_of(image), shape_of(node.outputs[0])
+    rank = len(before)
+    axes = [axis % rank for axis in integers(node, "axes", tuple(range(rank)))]
+    scales = _resize_scales(node, axes)
+    coordinates = text(node, "coordinate_transformation_mode", "half_pixel")
+    part = constant(node, 1)
+    crops = coordinates == "tf_crop_and_resize"
+    if crops and (part is None or part.size != 2 * len(axes)):
+        raise TatamiError(
+            f"{place(node)} takes a part of its input that is not a constant",
+            hint="give it the part that it takes as a constant",
+        )
+    found = {}
+    for position, (axis, scale) in enumerate(zip(axes, scales, strict=True)):
+        start, end = (
+            (float(part[position]), float(part[position + len(axes)]))
+            if crops and part is not None
+            else (0.0, 1.0)
+        )
+        how = Resampling(
+            text(node, "mode", "nearest"),
+            coordinates,
+            text(node, "nearest_mode", "round_prefer_floor"),
+            real(node, "cubic_coeff_a", -0.75),
+            bool(integer(node, "antialias", 0)),
+            bool(integer(node, "exclude_outside", 0)),
+            start,
+            end,
+        )
+        if before[axis] == after[axis] and scale == 1 and (start, end) == (0, 1):
+            continue
+        try:
+            found[axis] = axis_taps(before[axis], after[axis], scale, how)
+        except ValueError as error:
+            raise TatamiError(
+                f"{place(node)} resizes by {error}, which Tatami does not know",
+                hint="export nearest, linear or cubic resizing",
+            ) from None
+    return found
+
+
+def _resize_scales(node: ir.Node, axes: Sequence[int]) -> list[float]:
+    """Give the factor of each axis, as the node says it."""
+    image = node.inputs[0]
+    assert image is not None
+    before, after = shape_of(image), shape_of(node.outputs[0])
+    scales, sizes = constant(node, 2), constant(node, 3)
+    if scales is not None and scales.size == len(axes):
+        return [float(scale) for scale in scales]
+    if sizes is None or sizes.size != len(axes):
+        raise TatamiError(
+            f"{place(node)} has neither factors nor sizes that are constants, one an axis",
+            hint="export it with the sizes that it makes",
+        )
+    keep = text(node, "keep_aspect_ratio_policy", "stretch")
+    if keep == "stretch":
+        return [after[axis] / before[axis] for axis in axes]
+    factors = [int(size) / before[axis] for axis, size in zip(axes, sizes, strict=True)]
+    return [min(factors) if keep == "not_larger" else max(factors)] * len(axes)
 
 
 def pad_widths(node: ir.Node) -> list[tuple[int, int]]:

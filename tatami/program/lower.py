@@ -236,7 +236,8 @@ def apply_of(state: Lowering, node: ir.Node, index: int) -> Apply:
         node,
         places,
         index,
-        exact=row.role in ("moves", "orders", "name"),
+        exact=row.role in ("moves", "orders", "name")
+        and not (node.op_type == "Resize" and text(node, "mode", "nearest") != "nearest"),
         products=products_of(node),
     )
 

@@ -657,13 +657,17 @@ def _pad(state: Lowering, node: ir.Node) -> bool:
 def _resize(state: Lowering, node: ir.Node) -> bool:
     if text(node, "mode", "nearest") != "nearest" and Result(node, lambda _: False).open:
         return False  # means of bytes, that nothing says to round
+    try:
+        both = resize_taps_of(node)
+    except TatamiError:  # of other axes, or by other means
+        return False
     rows, columns = (
         Sampling(
             taps.first,
             taps.second,
             np.floor(taps.weight.astype(np.float64) * 2**WEIGHT_BITS + 0.5).astype(np.int32),
         )
-        for taps in resize_taps_of(node)
+        for taps in both
     )
     return _same_scale(
         state, node, lambda source, name: Resize(label(node), (source,), name, rows, columns)

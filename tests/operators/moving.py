@@ -15,6 +15,34 @@ def whole(*numbers: int) -> np.ndarray:
 
 
 EXAMPLES: dict[str, list[Example]] = {
+    "Resize": [
+        Example([MAP], [None, np.array([1, 1, 2, 2], np.float32)]),
+        Example([MAP], [None, None, whole(1, 3, 7, 5)], {"mode": "linear"}),
+        Example(
+            [MAP],
+            [None, np.array([1, 1, 1.5, 0.5], np.float32)],
+            {"mode": "cubic", "coordinate_transformation_mode": "align_corners"},
+        ),
+        Example([MAP], [None, None, whole(1, 3, 8, 9)], {"mode": "cubic", "exclude_outside": 1}),
+        Example(
+            [(2, 3, 5)],
+            [None, np.array([1, 1, 2.5], np.float32)],
+            {"mode": "nearest", "coordinate_transformation_mode": "asymmetric"},
+        ),
+        Example(
+            [(2, 2, 3, 4, 5)],
+            [None, None, whole(2, 2, 5, 4, 9)],
+            {"mode": "linear", "coordinate_transformation_mode": "half_pixel"},
+        ),
+        Example(
+            [(1, 1, 4, 6)],
+            [np.array([0, 0, 0.2, 0.3, 1, 1, 0.7, 1.0], np.float32), None, whole(1, 1, 3, 3)],
+            {"mode": "linear", "coordinate_transformation_mode": "tf_crop_and_resize"},
+        ),
+        Example([MAP], [None, None, whole(9, 8)], {"axes": [3, 2], "mode": "cubic"}, opset=19),
+        Example([(6, 4)], [None, np.array([0.5, 2], np.float32)], {"nearest_mode": "ceil"}),
+        Example([WHOLE.astype(np.int32)], [None, None, whole(2, 3, 9)]),
+    ],
     "Concat": [
         Example([MAP, (1, 2, 4, 6)], [], {"axis": 1}),
         Example([MAP, MAP], [], {"axis": -1}),

@@ -7,11 +7,14 @@ from typing import Any, cast
 import numpy as np
 import onnx_ir as ir
 
+from tatami.errors import TatamiError
 from tatami.graph.attributes import (
     constant,
     integer,
     integers,
     pad_widths,
+    real,
+    resize_axes_of,
     resize_taps_of,
     slices_of,
     text,
@@ -27,7 +30,7 @@ from tatami.graph.operators.row import (
     wrong,
 )
 from tatami.ops.pad import PadMode, pad
-from tatami.ops.resize import resize, resize_backward
+from tatami.ops.resize import ResizeTaps, resize, resize_axes, resize_axes_backward, resize_backward
 from tatami.ops.space_to_depth import depth_to_space, space_to_depth
 
 
@@ -69,7 +72,18 @@ def _to_known_shape(node: ir.Node, inputs: Inputs) -> Array:
 
 
 def _resize(node: ir.Node, inputs: Inputs) -> Array:
-    return resize(inputs[0], *resize_taps_of(node))
+    two = _rows_and_columns(node)
+    if two is not None:
+        return resize(inputs[0], *two)
+    return resize_axes(inputs[0], resize_axes_of(node), real(node, "extrapolation_value", 0.0))
+
+
+def _rows_and_columns(node: ir.Node) -> tuple[ResizeTaps, ResizeTaps] | None:
+    """Give the taps of a Resize of rows and columns by two samples each; None for any other."""
+    try:
+        return resize_taps_of(node)
+    except TatamiError:
+        return None
 
 
 def _check_pad(node: ir.Node) -> None:
@@ -112,7 +126,8 @@ def _check_reshape(node: ir.Node) -> None:
 
 
 def _check_resize(node: ir.Node) -> None:
-    resize_taps_of(node)
+    if _rows_and_columns(node) is None:
+        resize_axes_of(node)
 
 
 def _check_space_to_depth(node: ir.Node) -> None:
@@ -158,8 +173,10 @@ def _transpose_backward(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> t
 
 
 def _resize_backward(node: ir.Node, inputs: Inputs, y: Array, dy: Array) -> tuple[Array, ...]:
-    rows, columns = resize_taps_of(node)
-    return (resize_backward(dy, inputs[0].shape, rows, columns),)
+    two = _rows_and_columns(node)
+    if two is not None:
+        return (resize_backward(dy, inputs[0].shape, *two),)
+    return (resize_axes_backward(dy, inputs[0].shape, resize_axes_of(node)),)
 
 
 ROWS = (

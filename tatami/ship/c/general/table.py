@@ -18,6 +18,7 @@ from tatami.ship.c.general import (
     quantization,
     recurrent,
     reduction,
+    resize,
     signal,
 )
 from tatami.ship.c.general.loops import Loops
@@ -36,6 +37,7 @@ FAMILIES = (
     matrix,
     moving,
     recurrent,
+    resize,
     signal,
 )
 
