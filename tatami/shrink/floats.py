@@ -23,9 +23,11 @@ from tatami.program.steps import (
     AveragePool,
     Conv,
     ConvTranspose,
+    Dequantize,
     L2Norm,
     MaxPool,
     Program,
+    Quantize,
     Resize,
     Softmax,
     Step,
@@ -60,7 +62,7 @@ class Float:
 def floats_of(quantized: Network, kept: Collection[str] = ()) -> list[Float]:
     """List the nodes with arithmetic that stay float, in order.
 
-    Moving samples is no arithmetic.
+    Moving samples is no arithmetic, but moving bytes as floats is named, too.
 
     Args:
         quantized: A quantized network.
@@ -100,8 +102,15 @@ def _is_float(program: Program, step: Step) -> bool:
             return means and program.values[step.output].quantization is None
         case Apply():
             real = program.values[step.output].dtype == "float32"
-            return real and not step.exact
+            return real and (not step.exact or _was_bytes(program, step))
     return False
+
+
+def _was_bytes(program: Program, step: Step) -> bool:
+    """Tell whether a step reads what was bytes, and moves it as floats to become bytes again."""
+    made = {one.output for one in program.steps if isinstance(one, Dequantize)}
+    read = {name for one in program.steps if isinstance(one, Quantize) for name in one.inputs}
+    return bool(made & set(step.inputs)) and step.output in read
 
 
 def _nodes(last: ir.Node, name: str) -> Iterator[ir.Node]:
