@@ -30,7 +30,7 @@ def section(title: str) -> str:
         ("ncnn", ncnn._LAYERS),
         ("TFLite", tflite_operators.OPERATORS),
         # those that have a short name besides
-        ("darknet", set(darknet.LAYERS) - {"conv", "max", "avg", "conn", "soft"}),
+        ("darknet", set(darknet.LAYERS) - {"conv", "max", "avg", "local_avg", "conn", "soft"}),
     ],
 )
 def test_every_layer_that_is_read_is_listed(title: str, known: Iterable[str]) -> None:
