@@ -427,6 +427,8 @@ def _slice(state: Lowering, node: ir.Node) -> Step:
 
 
 def _space_to_depth(state: Lowering, node: ir.Node) -> Step:
+    if text(node, "mode", "DCR") != "DCR":
+        raise NotAMap(f"{place(node)} has channels in front", hint="use the mode DCR")
     block = integer(node, "blocksize", 1)
     return SpaceToDepth(label(node), (state.float_input(node, 0),), output_name(node), block)
 

@@ -628,6 +628,8 @@ def _transpose(state: Lowering, node: ir.Node) -> bool:
 
 
 def _space_to_depth(state: Lowering, node: ir.Node) -> bool:
+    if text(node, "mode", "DCR") != "DCR":
+        return False
     block = integer(node, "blocksize", 1)
     return _same_scale(
         state, node, lambda source, name: SpaceToDepth(label(node), (source,), name, block)

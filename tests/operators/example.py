@@ -34,6 +34,7 @@ class Example:
         tolerance: The largest difference to ONNX Runtime and to C, beside 1e-5 of the value.
         smooth: Whether a difference of nearby results is a derivative: no corner, no step.
         opset: The operator set that the network is written in.
+        made: The shape of the first output where only the file can say it.
     """
 
     inputs: Sequence[Any]
@@ -45,6 +46,7 @@ class Example:
     tolerance: float = 1e-5
     smooth: bool = True
     opset: int = 21
+    made: Sequence[int] = ()
 
 
 def given(example: Example, seed: int = 0) -> list[np.ndarray[Any, Any]]:
@@ -84,6 +86,9 @@ def model_of(operator: str, example: Example) -> onnx.ModelProto:
         [onnx.ValueInfoProto(name=name) for name in node.output],
         [numpy_helper.from_array(each[1], each[0]) for each in weights if each is not None],
     )
+    if example.made:
+        kind = helper.np_dtype_to_tensor_dtype(arrays[0].dtype)
+        graph.output[0].CopyFrom(helper.make_tensor_value_info("y0", kind, example.made))
     model = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", example.opset)], ir_version=11
     )

@@ -130,7 +130,29 @@ def _check_resize(node: ir.Node) -> None:
         resize_axes_of(node)
 
 
+def _space_to_depth(node: ir.Node, inputs: Inputs) -> Array:
+    x, block = inputs[0], integer(node, "blocksize", 1)
+    if text(node, "mode", "DCR") == "DCR":
+        return space_to_depth(x, block)
+    n, c, h, w = x.shape
+    apart = x.reshape(n, c, h // block, block, w // block, block).transpose(0, 1, 3, 5, 2, 4)
+    return np.asarray(apart.reshape(n, c * block**2, h // block, w // block))
+
+
+def _space_to_depth_backward(
+    node: ir.Node, inputs: Inputs, y: Array, dy: Array
+) -> tuple[Array, ...]:
+    block = integer(node, "blocksize", 1)
+    if text(node, "mode", "DCR") == "DCR":
+        return (depth_to_space(dy, block),)
+    n, c, h, w = inputs[0].shape
+    apart = dy.reshape(n, c, block, block, h // block, w // block).transpose(0, 1, 4, 2, 5, 3)
+    return (apart.reshape(n, c, h, w),)
+
+
 def _check_space_to_depth(node: ir.Node) -> None:
+    if text(node, "mode", "DCR") not in ("DCR", "CRD"):
+        raise wrong(node, f"has the mode {text(node, 'mode', 'DCR')}")
     shape, block = shape_of(value_at(node, 0)), integer(node, "blocksize", 1)
     if len(shape) != 4 or block < 1 or shape[2] % block or shape[3] % block:
         raise wrong(node, f"takes blocks of {block}x{block} of a value of shape {shape}")
@@ -200,8 +222,8 @@ ROWS = (
     ),
     Operator(
         "SpaceToDepth",
-        lambda node, x: space_to_depth(x[0], integer(node, "blocksize", 1)),
-        lambda node, x, y, dy: (depth_to_space(dy, integer(node, "blocksize", 1)),),
+        _space_to_depth,
+        _space_to_depth_backward,
         _check_space_to_depth,
         role="moves",
     ),

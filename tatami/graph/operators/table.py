@@ -18,6 +18,7 @@ from tatami.graph.operators import (
     quantization,
     recurrent,
     reduction,
+    selection,
     signal,
 )
 from tatami.graph.operators.row import Operator, Role
@@ -36,6 +37,7 @@ FAMILIES = (
     pooling,
     quantization,
     recurrent,
+    selection,
     signal,
 )
 

@@ -19,6 +19,7 @@ from tatami.ship.c.general import (
     recurrent,
     reduction,
     resize,
+    selection,
     signal,
 )
 from tatami.ship.c.general.loops import Loops
@@ -38,6 +39,7 @@ FAMILIES = (
     moving,
     recurrent,
     resize,
+    selection,
     signal,
 )
 
