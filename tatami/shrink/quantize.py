@@ -278,7 +278,8 @@ def input_scale(spec: InputSpec) -> tuple[np.float32, int] | None:
 class _Work:
     """A graph in which values get their pairs of QuantizeLinear and DequantizeLinear.
 
-    ``scales`` has the scale of every value that a DequantizeLinear of a pair makes.
+    ``scales`` has the scale of every value that a DequantizeLinear of a pair makes, ``paired`` the
+    values behind which a pair stands.
 
     Args:
         graph: The graph, which is changed.
@@ -293,6 +294,7 @@ class _Work:
         self.ranges = ranges
         self.pictures = pictures
         self.scales: dict[ir.Value, np.float32] = {}
+        self.paired: set[ir.Value] = set()
 
     @property
     def known(self) -> Collection[str]:
@@ -308,10 +310,11 @@ class _Work:
 
     def quantize(self, value: ir.Value) -> None:
         """Put a pair behind a value, unless it stands behind one; all who read it read the pair."""
-        if value not in self.scales:
+        if value not in self.scales and value not in self.paired:
             self._add_pair(value)
 
     def _add_pair(self, value: ir.Value) -> None:
+        self.paired.add(value)
         name = str(value.name)
         scale, zero = self.scale_of(value)
         constants = [

@@ -178,6 +178,17 @@ def test_a_value_inside_that_another_reads_is_rounded_too():
     assert output_sqnr(network, simulated, images) > 25
 
 
+def test_a_moved_value_that_begins_a_function_is_rounded_once():
+    network = between(
+        node("MaxPool", ["a"], ["p"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        node("Sigmoid", ["p"], ["s"]),
+        node("Mul", ["p", "s"], ["y"]),
+    )
+    simulated, images = quantized(network)
+    assert kinds(lower(simulated)) == ["QuantizedConv", "MaxPool", "Table", "QuantizedConv"]
+    assert output_sqnr(network, simulated, images) > 30
+
+
 def test_arithmetic_that_only_leads_to_an_output_is_not_rounded():
     network = between(
         node("Identity", ["a"], ["y"]),
