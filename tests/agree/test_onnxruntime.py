@@ -287,13 +287,6 @@ def test_every_operator_of_the_table_agrees(network_of, name):
     agrees(network, 4 * normal(2, 4, 9, 10))
 
 
-def test_every_operator_of_the_table_is_tried():
-    from tatami.graph.operators import OPERATORS
-
-    tried = {one.op_type for nodes, _ in CASES.values() for one in nodes}
-    assert tried == set(OPERATORS)
-
-
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_convolution_agrees_for_any_window(network_of, data):
