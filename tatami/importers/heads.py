@@ -1,8 +1,8 @@
 """The raw maps behind a detector's outputs: a file that joins them is cut where they are made.
 
-Exporters of SSDs flatten the map of every head, (1, A * k, rows, columns) to (1, rows * columns * A, k),
-join those of all feature maps and take softmax; those of YOLO and of detectors without anchors
-write the whole decoding into the file. Tatami's decoding reads the maps themselves.
+Exporters of SSDs flatten the map of every head, (1, A * k, rows, columns) to (1, rows * columns *
+A, k), join those of all feature maps and take softmax; those of YOLO and of detectors without
+anchors write the whole decoding into the file. Tatami's decoding reads the maps themselves.
 """
 
 from __future__ import annotations

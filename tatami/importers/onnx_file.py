@@ -42,10 +42,10 @@ def read_onnx(file: Path, size: Size | None) -> Imported:
     model = load(file)
     try:
         _drop_weights_from_inputs(model)
+        _set_size(model, size)
         upgrade(model)
         qoperators_to_qdq(model)
         model = _converted(model)
-        _set_size(model, size)
         return Imported(_computed(model))
     except TatamiError as error:
         raise TatamiError(error.reason, hint=error.hint, file=file) from error
@@ -129,7 +129,8 @@ def _computed(model: onnx.ModelProto) -> onnx.ModelProto:
         shapes = {
             value.name: [side.dim_value for side in value.type.tensor_type.shape.dim]
             for value in (*inferred.graph.value_info, *inferred.graph.input)
-            if all(side.HasField("dim_value") for side in value.type.tensor_type.shape.dim)
+            if value.type.tensor_type.HasField("shape")
+            and all(side.HasField("dim_value") for side in value.type.tensor_type.shape.dim)
         }
         made = {}
         left = []

@@ -234,10 +234,11 @@ def page() -> str:
         "# Operators",
         "",
         f"ONNX {onnx.__version__} has {total.total()} node tests. "
-        f"**{total['NumPy'] + total['C']} pass in NumPy and {total['C']} in the C that is shipped.**",
+        f"**{total['NumPy'] + total['C']} pass in NumPy and {total['C']} in the C that"
+        " is shipped.**",
         "The rest is refused by name, before anything runs or is written; the list below says why.",
-        "`tests/agree/test_onnx_nodes.py` runs them all and holds this page to the result; run as",
-        "a program, it writes the page. An operator with a row of its own is in **bold**; one",
+        "`tests/agree/test_onnx_nodes.py` runs them all and holds this page to the result; run",
+        "as a program, it writes the page. An operator with a row of its own is in **bold**; one",
         "without is read as what ONNX says it is made of, where all of that has rows.",
         "",
         "| operator | in 8 bits | derivative | tests | NumPy | C |",

@@ -72,6 +72,7 @@ class _Work:
             self.shapes = {
                 value.name: [side.dim_value for side in value.type.tensor_type.shape.dim]
                 for value in (*found.value_info, *found.input, *found.output)
+                if value.type.tensor_type.HasField("shape")
             }
         return len(self.shapes[name]) if name in self.shapes else None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -119,9 +120,9 @@ def factors(before: Sequence[int], after: Sequence[int]) -> list[int] | None:
         {math.prod(sides[axis:]) for sides in (before, after) for axis in range(len(sides) + 1)},
         reverse=True,
     )
-    if any(big % small for big, small in zip(ends, ends[1:], strict=False)):
+    if any(big % small for big, small in pairwise(ends)):
         return None
-    return [big // small for big, small in zip(ends, ends[1:], strict=False)]
+    return [big // small for big, small in pairwise(ends)]
 
 
 def regrouped(operand: Operand, sides: Sequence[int]) -> Operand:
