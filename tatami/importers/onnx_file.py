@@ -141,6 +141,13 @@ def _computed(model: onnx.ModelProto) -> onnx.ModelProto:
             else:
                 constants[node.output[0]] = made[node.output[0]] = result
         if not made:
+            for output in inferred.graph.output:  # one that no input changes has no node to say it
+                known = constants.get(output.name)
+                if known is not None and not output.type.tensor_type.HasField("shape"):
+                    shape = output.type.tensor_type.shape
+                    shape.SetInParent()
+                    for side in known.shape:
+                        shape.dim.add().dim_value = side
             return inferred
         del model.graph.node[:]
         model.graph.node.extend(left)
