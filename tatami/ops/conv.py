@@ -50,7 +50,7 @@ def convolve(
         )
     places = outputs(axes, x.shape[2:])
     kernels = weight.reshape(groups, o // groups, -1)
-    y = np.empty((n, o, *places), np.result_type(x, weight))
+    y = np.empty((n, o) + places, np.result_type(x, weight))  # noqa: RUF005
     for picture in range(n):  # one at a time: the columns of one map are memory enough
         columns = im2col(x[picture : picture + 1], axes)
         columns = columns.reshape(groups, kernels.shape[2], math.prod(places))

@@ -47,7 +47,8 @@ def convolve_transposed(
     per_group = weight.shape[1]
     samples = x.reshape(n, groups, c // groups, math.prod(sides))
     kernels = weight.reshape(groups, c // groups, per_group, -1)
-    whole = np.zeros((n, groups * per_group, *_reached(axes, sides, output)), x.dtype)
+    reached = _reached(axes, sides, output)
+    whole = np.zeros((n, groups * per_group) + reached, x.dtype)  # noqa: RUF005
     bare = _bare(axes)
     for tap, view in enumerate(shifted(whole, bare, *sides)):
         spread = np.matmul(kernels[..., tap].transpose(0, 2, 1), samples)
@@ -61,12 +62,12 @@ def _bare(axes: Sequence[Axis]) -> tuple[Axis, ...]:
     return tuple(Axis(axis.kernel, axis.stride, dilation=axis.dilation) for axis in axes)
 
 
-def _reached(axes: Sequence[Axis], sides: Sequence[int], output: Sequence[int]) -> list[int]:
+def _reached(axes: Sequence[Axis], sides: Sequence[int], output: Sequence[int]) -> tuple[int, ...]:
     """Say how far kernels are spread, and what is asked for, before margins are cut off."""
-    return [
+    return tuple(
         max((length - 1) * axis.stride + axis.span, axis.before + wanted)
         for axis, length, wanted in zip(axes, sides, output, strict=True)
-    ]
+    )
 
 
 def convolve_transposed_backward(
@@ -90,12 +91,14 @@ def convolve_transposed_backward(
     axes = tuple(window)
     sides, output = x.shape[2:], dy.shape[2:]
     # What the forward sum wrote into, lost margins and all; they have no gradient.
-    whole = np.zeros((*dy.shape[:2], *_reached(axes, sides, output)), dy.dtype)
+    whole = np.zeros(dy.shape[:2] + _reached(axes, sides, output), dy.dtype)
     whole[inner(axes, output)] = dy
-    spread = [
-        (length - 1) * axis.stride + axis.span for axis, length in zip(axes, sides, strict=True)
+    part: list[slice] = [slice(None), slice(None)]
+    part += [
+        slice((length - 1) * axis.stride + axis.span)
+        for axis, length in zip(axes, sides, strict=True)
     ]
-    reached = whole[(slice(None), slice(None), *map(slice, spread))]
+    reached = whole[tuple(part)]
     bare = _bare(axes)
     dx = convolve(reached, weight, None, bare, groups)
     dweight = convolve_backward_weight(reached, x, bare, groups)

@@ -87,8 +87,10 @@ def col2im(columns: NDArray[Real], shape: Sequence[int], window: Axes) -> NDArra
     axes, sides = tuple(window), tuple(shape[2:])
     places = outputs(axes, sides)
     seen = columns.reshape(*shape[:2], math.prod(axis.kernel for axis in axes), *places)
-    whole = [axis.before + length + axis.after for axis, length in zip(axes, sides, strict=True)]
-    padded = np.zeros((*shape[:2], *whole), columns.dtype)
+    whole: tuple[int, ...] = tuple(
+        axis.before + length + axis.after for axis, length in zip(axes, sides, strict=True)
+    )
+    padded = np.zeros(tuple(shape[:2]) + whole, columns.dtype)
     for number, view in enumerate(shifted(padded, axes, *places)):
         view += seen[:, :, number]
     return padded[inner(axes, sides)]

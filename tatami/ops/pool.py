@@ -23,9 +23,9 @@ def max_pool(x: NDArray[Real], window: Axes) -> NDArray[Real]:
     Padding is minus infinity, so it never wins: (n, c, h, w) -> (n, c, out_h, out_w).
     """
     axes = tuple(window)
-    places = outputs(axes, x.shape[2:])
+    places: tuple[int, ...] = outputs(axes, x.shape[2:])
     lowest = _lowest(x.dtype)
-    y = np.full((*x.shape[:2], *places), lowest, x.dtype)
+    y = np.full(x.shape[:2] + places, lowest, x.dtype)
     for tap in shifted(pad_map(x, axes, lowest), axes, *places):
         np.maximum(y, tap, out=y)
     return y
@@ -180,8 +180,8 @@ def average_pool(x: NDArray[Real], window: Axes, count_padding: bool = False) ->
             count_include_pad).
     """
     axes = tuple(window)
-    places = outputs(axes, x.shape[2:])
-    total = np.zeros((*x.shape[:2], *places), x.dtype)
+    places: tuple[int, ...] = outputs(axes, x.shape[2:])
+    total = np.zeros(x.shape[:2] + places, x.dtype)
     for tap in shifted(pad_map(x, axes, 0.0), axes, *places):
         total += tap
     count = samples_under(axes, x.shape[2:], count_padding)
@@ -198,8 +198,8 @@ def lp_pool(x: NDArray[Real], window: Axes, p: int) -> NDArray[Real]:
         p: The norm's power.
     """
     axes = tuple(window)
-    places = outputs(axes, x.shape[2:])
-    total = np.zeros((*x.shape[:2], *places), x.dtype)
+    places: tuple[int, ...] = outputs(axes, x.shape[2:])
+    total = np.zeros(x.shape[:2] + places, x.dtype)
     for tap in shifted(pad_map(np.abs(x) ** p, axes, 0.0), axes, *places):
         total += tap
     return np.asarray(total ** x.dtype.type(1 / p), x.dtype)
@@ -223,8 +223,10 @@ def average_pool_backward(
     # A place wholly in the padding has no samples, and none to give its share to.
     count = np.maximum(samples_under(axes, sides, count_padding), 1)
     share = np.asarray(dy / count, dy.dtype)
-    whole = [axis.before + length + axis.after for axis, length in zip(axes, sides, strict=True)]
-    padded = np.zeros((*shape[:2], *whole), dy.dtype)
+    whole: tuple[int, ...] = tuple(
+        axis.before + length + axis.after for axis, length in zip(axes, sides, strict=True)
+    )
+    padded = np.zeros(tuple(shape[:2]) + whole, dy.dtype)
     for tap in shifted(padded, axes, *dy.shape[2:]):
         tap += share
     return padded[inner(axes, sides)]

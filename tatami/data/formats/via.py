@@ -223,6 +223,6 @@ def _edges(kind: str, shape: dict[str, object]) -> Edges:
 
 
 def _number(value: object) -> float:
-    if type(value) not in (int, float) or not abs(value) < 1e9:  # type: ignore[arg-type,operator]
+    if type(value) not in (int, float) or not abs(value) < 1e9:  # type: ignore[arg-type]
         raise ValueError("a number is left out, or is none")
     return float(value)  # type: ignore[arg-type]
