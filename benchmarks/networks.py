@@ -1,32 +1,39 @@
 """Networks of other people: which import and ship, how far from their own runtime, how fast.
 
-    python benchmarks/networks.py [FILE OR FOLDER ...] [--quick] [--json OUT]
+    EMX=emx-onnx-cgen ONNX2C=onnx2c python benchmarks/networks.py [FILE OR FOLDER ...]
+                                                      [--quick] [--json OUT] [--page OUT]
 
 Without a file, those of TATAMI_DATA (networks, weights/mlperf-tiny). A row says whether the file
 imports and ships, the worst difference of NumPy to the file's own runtime (ONNX Runtime or LiteRT,
 on random input, over the largest value of each output) and of the compiled C to NumPy, the arena,
 and the processor's milliseconds of a run of the C (-O3 -march=native, one thread, the median of
-runs). Where EMX (a command that compiles: emx-onnx-cgen) or ONNX2C are installed, their C is
-compiled with the same flags and run in turns with ours. --quick leaves the timing out.
+turns). Where EMX and ONNX2C name the commands of emx-onnx-cgen and onnx2c, their C is compiled with
+the same flags, and again with -ffast-math, which ours is never; the programs take turns on one core
+(generators.py), and a column says Tatami's time over the faster of the two: below 1 Tatami is
+faster. They are given the file itself where it is ONNX, else, and where they refuse it, what Tatami
+made of it. --quick leaves the timing out; --page writes the tables as a page of the documentation.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import generators
 import numpy as np
+import onnx
+from generators import Ends, Racer, Refused
 
 from tatami import graph
 from tatami.errors import TatamiError
@@ -36,16 +43,18 @@ from tatami.pipeline.import_network import import_network
 from tatami.program.forward import is_quantized
 from tatami.program.interpret import run
 from tatami.program.lower import lower
+from tatami.program.steps import Program
 from tatami.ship.c.emit import emit
-from tatami.ship.c.run.network import CompiledNetwork
+from tatami.ship.c.run.network import CompiledNetwork, native
 from tatami.types import Size
 
-RUNS = 15
 SIZES = {"ppocr-cls.onnx": Size(192, 48), "fastestdet.param": Size(352, 352)}
 """Of files that leave their input's sides open."""
 FLAGS = ("-O3", "-march=native")
 NARROW = (np.int8, np.uint8, np.int16, np.int32)
 """What a quantized value may be stored in."""
+OTHER = 0.02
+"""From which difference on numbers are others; int8 networks run in float differ by less."""
 Array = np.ndarray[Any, Any]
 
 
@@ -61,6 +70,12 @@ class Row:
     arena: int | None = None
     milliseconds: float | None = None
     seconds: float = 0.0
+    ratios: dict[str, float] = field(default_factory=dict)
+    """Our time over a generator's."""
+    apart: dict[str, float] = field(default_factory=dict)
+    """The difference of a generator's numbers to ours."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """What a generator, or the compiler of its C, said instead."""
 
 
 def files_of(paths: list[Path]) -> list[Path]:
@@ -167,6 +182,8 @@ def measure(path: Path, quick: bool) -> Row:
             else:
                 row.imports = error.reason
             row.seconds = time.perf_counter() - start
+            if path.suffix == ".onnx" and not quick:
+                _peers_alone(row, path, folder)
             return row
         for file, content in shipped.files.items():
             (folder / file).write_bytes(content)
@@ -186,13 +203,8 @@ def measure(path: Path, quick: bool) -> Row:
             row.c = max(
                 difference(a, b) for a, b in zip(compiled.run(fitted), expected, strict=True)
             )
-            if not quick:
-                times = []
-                for _ in range(RUNS):
-                    before = compiled.cpu_seconds() or 0.0
-                    compiled.run(fitted)
-                    times.append((compiled.cpu_seconds() or 0.0) - before)
-                row.milliseconds = 1e3 * statistics.median(times)
+        if not quick:
+            _race(row, path, folder, program, fitted, expected)
         row.seconds = time.perf_counter() - start
         print(json.dumps(asdict(row)), flush=True)  # should the runtime crash, this much is known
         try:
@@ -206,28 +218,138 @@ def measure(path: Path, quick: bool) -> Row:
     return row
 
 
+def _race(
+    row: Row,
+    path: Path,
+    folder: Path,
+    program: Program,
+    sample: list[Array],
+    expected: list[Array],
+) -> None:
+    """Let our C and that of the generators that are installed take turns."""
+    values = [program.values[name] for name in program.inputs]
+    own = Ends(
+        [
+            np.ascontiguousarray(native(array, value).transpose(1, 2, 0))
+            for array, value in zip(sample, values, strict=True)
+        ],
+        [program.values[name].bytes for name in program.outputs],
+    )
+    weights = next(folder / f"net_weights.{kind}" for kind in "cS"
+                   if (folder / f"net_weights.{kind}").exists())  # fmt: skip
+    made = {
+        "tatami": generators.program(
+            folder, "race", "net.h", own, "net_forward", others=["net.c", weights.name]
+        )
+    }
+    ends = {"tatami": own}
+    imported = folder / "net.onnx"
+    networks = [path, imported] if path.suffix == ".onnx" else [imported]
+    for name in generators.installed():
+        refusals = []
+        for at, network in enumerate(networks):
+            try:
+                its = _ends_of(network, sample, expected)
+                new = generators.programs(name, network, folder / f"{name}{at}", its)
+                with Racer(next(iter(new.values())), its) as racer:
+                    racer.seconds(1)
+                    outputs = racer.outputs()
+                row.apart[name] = max(
+                    difference(np.frombuffer(one, kind), ours)
+                    for one, kind, ours in zip(outputs, _kinds_of(network), expected, strict=True)
+                )
+            except Refused as refused:
+                refusals.append(str(refused))
+                continue
+            made |= new
+            ends |= dict.fromkeys(new, its)
+            break
+        else:
+            row.refused[name] = refusals[0]
+    with contextlib.ExitStack() as stack:
+        racers = {
+            name: stack.enter_context(Racer(program, ends[name])) for name, program in made.items()
+        }
+        seconds = generators.race(racers)
+    row.milliseconds = 1e3 * seconds["tatami"]
+    for name in row.apart:
+        theirs = min(time for key, time in seconds.items() if key.split("-")[0] == name)
+        row.ratios[name] = seconds["tatami"] / theirs
+
+
+def _peers_alone(row: Row, path: Path, folder: Path) -> None:
+    """Ask the generators that are installed for a network that Tatami does not take."""
+    for name in generators.installed():
+        try:
+            generators.generate(name, path, folder / name)
+        except Refused as refused:
+            row.refused[name] = str(refused)
+
+
+def _ends_of(network: Path, sample: list[Array], expected: list[Array]) -> Ends:
+    """Say what a file's inputs and outputs are in other people's C: ONNX's types and order."""
+    model = onnx.load(network, load_external_data=False)
+    weights = {one.name for one in model.graph.initializer}
+    kinds = [
+        onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        for value in model.graph.input
+        if value.name not in weights
+    ]
+    if len(kinds) != len(sample) or len(_kinds_of(network)) != len(expected):
+        raise Refused("its inputs or outputs are others than Tatami's")
+    return Ends(
+        [array.astype(kind) for array, kind in zip(sample, kinds, strict=True)],
+        [
+            array.size * kind.itemsize
+            for array, kind in zip(expected, _kinds_of(network), strict=True)
+        ],
+    )
+
+
+def _kinds_of(network: Path) -> list[np.dtype[Any]]:
+    """Name the types of a file's outputs."""
+    model = onnx.load(network, load_external_data=False)
+    return [
+        onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        for value in model.graph.output
+    ]
+
+
 def table(rows: list[Row]) -> str:
     """Lay the rows out as Markdown, refusals below."""
+
+    def ratio(row: Row, name: str) -> str:
+        if name not in row.ratios:
+            return "refuses" if name in row.refused else ""
+        # Numbers that are others than ours are no comparison, and said to be so.
+        other = "" if row.apart[name] < OTHER else " (other numbers)"
+        return f"{row.ratios[name]:.2f}{other}"
 
     def number(value: float | None) -> str:
         return "" if value is None else "0" if value == 0 else f"{value:.1e}"
 
     lines = [
-        "| network | imports | ships | to its runtime | C to NumPy | arena | ms |",
-        "|---|---|---|---|---|---|---|",
+        "| network | imports | ships | to its runtime | C to NumPy | arena | ms | emx | onnx2c |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         lines.append(
             f"| {row.name} | {'yes' if row.imports == 'yes' else 'no'} | "
             f"{'yes' if row.ships == 'yes' else 'no'} | {number(row.runtime)} | {number(row.c)} | "
             f"{'' if row.arena is None else f'{row.arena:,}'} | "
-            f"{'' if row.milliseconds is None else f'{row.milliseconds:.2f}'} |"
+            f"{'' if row.milliseconds is None else f'{row.milliseconds:.3g}'} | "
+            f"{ratio(row, 'emx')} | {ratio(row, 'onnx2c')} |"
         )
     lines.append("")
     for row in rows:
         if row.ships != "yes":
             reason = row.ships or row.imports
-            lines.append(f"- {row.name}: {reason}")
+            taken = [
+                name for name in generators.installed()
+                if row.name.endswith(".onnx") and name not in row.refused
+            ]  # fmt: skip
+            also = f" ({' and '.join(taken)} take it)" if taken else ""
+            lines.append(f"- {row.name}: {reason}{also}")
     done = sum(row.ships == "yes" for row in rows)
     lines += ["", f"{done} of {len(rows)} ship."]
     return "\n".join(lines)
