@@ -1,1 +1,1 @@
-"""The RTL back end: an engine in Verilog that is told by descriptors, and what lowers, proves and sizes it."""
+"""The RTL back end: an engine in Verilog that descriptors drive, and what lowers and proves it."""
