@@ -40,6 +40,9 @@ EXAMPLES: dict[str, list[Example]] = {
         Example([(2, 3, 9, 7)], [drawn(7, 5)]),
         Example([(1, 4, 6, 8), (1, 4, 8, 6)]),
         Example([(2, 1, 3, 5), (4, 5, 3)]),
+        Example([(1, 3, 19, 20), (1, 3, 20, 35)]),  # by the tile of convolutions, as are the next
+        Example([(2, 3, 9, 21), (21, 47)]),
+        Example([(2, 1, 5, 33), (3, 33, 40)]),
         Example([(3, 5), (5,)]),
         Example([(5,), (2, 5, 3)]),
         Example([np.arange(12).reshape(3, 4), np.arange(8).reshape(4, 2)]),

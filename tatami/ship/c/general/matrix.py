@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from tatami.graph.attributes import integer, real
 from tatami.graph.operators.matrix import letters_at
 from tatami.ship.c.general.loops import Loops
 from tatami.ship.c.general.nest import General, Operand, indented, loop, place
-from tatami.ship.c.operator import number
+from tatami.ship.c.operator import number, structure
+from tatami.ship.c.operators.conv import FLOAT_KERNELS
 
 UNROLLED = 4
 """Products that are added up before a sum is written again."""
+PRODUCT = (*FLOAT_KERNELS, "float32/product")
+WORTH = 4096
+"""From how many products on a matrix is packed for the tile of convolutions."""
 
 
 def product(
@@ -55,6 +59,81 @@ def product(
     return loop([axes[at] for at in order[:-1]], "\n".join(lines))
 
 
+@dataclass(frozen=True)
+class Factors:
+    """Hold a product of matrices for every index of the axes in front.
+
+    Args:
+        front: Those axes.
+        a: The first factor, (front, rows, length).
+        b: The second, (front, length, columns).
+        result: (front, rows, columns).
+    """
+
+    front: tuple[int, ...]
+    a: Operand
+    b: Operand
+    result: Operand
+
+    @property
+    def rows(self) -> int:
+        """Count the rows of a matrix of the result."""
+        return self.result.sides[-2]
+
+    @property
+    def columns(self) -> int:
+        """Count its columns."""
+        return self.result.sides[-1]
+
+    @property
+    def length(self) -> int:
+        """Count the products of a sum."""
+        return self.a.sides[-1]
+
+    def is_worth(self) -> bool:
+        """Tell whether b is packed: for real numbers, and more rows than packing takes."""
+        work = self.rows * self.length * self.columns
+        return self.result.real and self.a.real and self.rows >= UNROLLED and work >= WORTH
+
+    def merged(self) -> Factors:
+        """Take axes in front as rows where b is the same for all of them."""
+        if not self.front or self.front[-1] == 1 or self.b.strides[-3] != 0:
+            return self
+        if any(one.strides[-3] != one.strides[-2] * self.rows for one in (self.a, self.result)):
+            return self
+        rows = self.front[-1] * self.rows
+
+        def without(one: Operand, side: int) -> Operand:
+            sides = (*one.sides[:-3], side, one.sides[-1])
+            return replace(one, sides=sides, strides=(*one.strides[:-3], *one.strides[-2:]))
+
+        a, result = without(self.a, rows), without(self.result, rows)
+        return Factors(self.front[:-1], a, without(self.b, self.length), result).merged()
+
+    def scratch(self) -> int:
+        """Count the bytes of what is packed."""
+        packed = -(-self.columns // 16) * 16 * self.length
+        return 4 * (packed + (0 if self.a.strides[-1] == 1 else self.rows * self.length))
+
+    def emit(self, scratch: str) -> str:
+        """Write the calls of kernels/float32/product.c."""
+        steps = [one.strides[-2:] for one in (self.a, self.b, self.result)]
+        fields = structure(
+            "net_product",
+            [
+                {"rows": self.rows, "length": self.length, "columns": self.columns},
+                {"a_row": steps[0][0], "a_step": steps[0][1]},
+                {"b_step": steps[1][0], "b_column": steps[1][1]},
+                {"y_row": steps[2][0], "y_column": steps[2][1]},
+            ],
+        )
+        axes = [(f"i{at}", side) for at, side in enumerate(self.front)]
+        at = [*(name for name, _ in axes), 0, 0]
+        ends = [f"&{one.at(at)}" for one in (self.a, self.b, self.result)]
+        call = f"net_multiply({fields},\n    {ends[0]}, {ends[1]}, (float *){scratch}, {ends[2]});"
+        return loop(axes, call)
+
+
 def _as_matrix(one: Operand, row: bool) -> Operand:
     """Give an operand of one axis another of one index."""
     if len(one.sides) > 1:
@@ -64,8 +143,8 @@ def _as_matrix(one: Operand, row: bool) -> Operand:
     return replace(one, sides=sides, strides=strides)
 
 
-def _matmul(general: General) -> str:
-    """Write a product of matrices for every index of the axes in front."""
+def _matrices(general: General) -> Factors:
+    """See MatMul's factors and its result as matrices; an axis that it adds has one index."""
     a, b = _as_matrix(general.operand(0), True), _as_matrix(general.operand(1), False)
     result = general.result
     front = max(len(a.sides), len(b.sides)) - 2
@@ -77,8 +156,17 @@ def _matmul(general: General) -> str:
         sides.append(1)
         strides.append(0)
     whole = replace(result, sides=tuple(sides), strides=tuple(strides))
-    names = [f"i{at}" for at in range(front)] + ["m", "n"]
-    a, b = a.spread(front + 2), b.spread(front + 2)
+    return Factors(tuple(sides[:front]), a.spread(front + 2), b.spread(front + 2), whole)
+
+
+def _matmul(general: General) -> str:
+    """Write a product of matrices for every index of the axes in front."""
+    matrices = _matrices(general).merged()
+    if matrices.is_worth():
+        return matrices.emit(general.scratch)
+    matrices = _matrices(general)
+    a, b = matrices.a, matrices.b
+    names = [f"i{at}" for at in range(len(matrices.front))] + ["m", "n"]
     zeros = [_zero(general, 2, "m"), _zero(general, 3, "n")]
 
     def factors(k: str) -> tuple[str, str]:
@@ -87,7 +175,17 @@ def _matmul(general: General) -> str:
             return f"({first}{zeros[0]})", f"({second}{zeros[1]})"
         return first, second
 
-    return product(whole, list(zip(names, sides, strict=True)), factors, a.sides[-1])
+    axes = list(zip(names, matrices.result.sides, strict=True))
+    return product(matrices.result, axes, factors, a.sides[-1])
+
+
+def _matmul_kernels(general: General) -> tuple[str, ...]:
+    return PRODUCT if _matrices(general).merged().is_worth() else ()
+
+
+def _matmul_scratch(general: General) -> int:
+    matrices = _matrices(general).merged()
+    return matrices.scratch() if matrices.is_worth() else 0
 
 
 def _zero(general: General, index: int, name: str) -> str:
@@ -187,6 +285,6 @@ ROWS: Mapping[str, Loops] = {
     "Det": Loops(_det),
     "Einsum": Loops(_einsum),
     "Gemm": Loops(_gemm),
-    "MatMul": Loops(_matmul),
+    "MatMul": Loops(_matmul, kernels=_matmul_kernels, scratch=_matmul_scratch),
     "MatMulInteger": Loops(_matmul),
 }
