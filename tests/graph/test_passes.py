@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from onnx import helper
 
 from tatami import graph
@@ -40,6 +41,26 @@ def test_lift_constants_also_takes_weights_out_of_the_inputs(model_of):
     lift_constants(model)
     assert [one.op_type for one in model.graph] == ["Mul"]
     assert model.graph.initializers["k"].const_value.numpy().tolist() == [2.0]
+
+
+def test_a_weight_that_layers_share_has_one_name(network_of):
+    """torch's exporter writes equal weights once, and gives each other layer an Identity."""
+    network = network_of(
+        [
+            node("Identity", ["w"], ["second"]),
+            node("Identity", ["second"], ["third"]),
+            node("Conv", ["images", "w"], ["a"], pads=[1, 1, 1, 1]),
+            node("Conv", ["a", "third"], ["map"], pads=[1, 1, 1, 1]),
+        ],
+        {"w": WEIGHT[:3]},
+    )
+    assert [one.op_type for one in network.graph] == ["Conv", "Conv"]
+    (found,) = graph.run(network, IMAGES)
+    w = torch.from_numpy(WEIGHT[:3])
+    expected = torch.from_numpy(IMAGES)
+    for _ in range(2):
+        expected = torch.nn.functional.conv2d(expected, w, padding=1)
+    assert np.abs(found - expected.numpy()).max() < 1e-4
 
 
 def test_the_exporters_zero_bias_is_computed_and_then_dropped(model_of):
