@@ -3,6 +3,10 @@
 Each generator's C becomes a program of its own (peers/race.c) that runs the network as often as it
 is asked to. The programs take turns on one core, so that whatever else the machine does meets all
 alike; a time is the median of all turns, the thread's processor time.
+
+EMX_ONNX_CGEN and ONNX2C name the commands, where they are not found by the names emx-onnx-cgen and
+onnx2c. https://github.com/emmtrix/emx-onnx-cgen comes by pip; https://github.com/kraiskil/onnx2c is
+built with cmake (its submodule of ONNX, a protobuf compiler).
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ import os
 import re
 import resource
 import shlex
+import shutil
 import statistics
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -21,9 +26,8 @@ from typing import IO, Any, Self
 
 import numpy as np
 
-PLAIN = ("-O3", "-march=native")
-FAST = (*PLAIN, "-ffast-math")
-"""What onnx2c's own page advises for its C."""
+FLAGS = ("-O3", "-march=native")
+"""Of the compiler, for every generator's C alike."""
 RACE = Path(__file__).parent / "peers" / "race.c"
 TURN = 0.02
 """Seconds that a turn takes at least; as many runs as that needs."""
@@ -65,7 +69,7 @@ class Racer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            preexec_fn=_large_stack,
+            preexec_fn=_set_up,
         )
         self.runs = 1
 
@@ -107,10 +111,11 @@ class Racer:
         self._process.communicate()
 
 
-def _large_stack() -> None:
-    """Let a program have its values on the stack, as emx-onnx-cgen and onnx2c may."""
+def _set_up() -> None:
+    """Keep a program on one core; let it have its values on the stack, as other people's C may."""
     _, hard = resource.getrlimit(resource.RLIMIT_STACK)
     resource.setrlimit(resource.RLIMIT_STACK, (hard, hard))
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
 def race(racers: Mapping[str, Racer]) -> dict[str, float]:
@@ -142,7 +147,6 @@ def program(
     call: str,
     begin: str = "1",
     others: Sequence[str] = (),
-    flags: Sequence[str] = PLAIN,
 ) -> Path:
     """Compile a network's C to a program.
 
@@ -154,7 +158,6 @@ def program(
         call: The function of one run: it takes the inputs, then the outputs.
         begin: C that is true where the network is ready.
         others: Further sources.
-        flags: For the compiler.
 
     Raises:
         Refused: Where the compiler does not take it.
@@ -178,8 +181,8 @@ def program(
     made = folder / name
     _run(
         [
-            *shlex.split(os.environ.get("CC") or "cc"),
-            *flags,
+            *compiler(),
+            *FLAGS,
             "-w",
             f'-DRACE_SOURCE="{source}"',
             f"-I{folder}",
@@ -193,6 +196,21 @@ def program(
         COMPILE,
     )
     return made
+
+
+def compiler() -> list[str]:
+    """Give the command of the compiler."""
+    return shlex.split(os.environ.get("CC") or "cc")
+
+
+def objects(folder: Path, sources: Sequence[str]) -> tuple[list[str], int]:
+    """Compile sources; give the objects' names, and the bytes of their code and constants."""
+    made = [str(Path(source).with_suffix(".o")) for source in sources]
+    for source, name in zip(sources, made, strict=True):
+        _run([*compiler(), *FLAGS, "-w", "-c", source, "-o", name], folder, COMPILE)
+    sizes = subprocess.run(["size", *made], cwd=folder, check=True, capture_output=True, text=True)
+    columns = [line.split() for line in sizes.stdout.splitlines()[1:]]
+    return made, sum(int(text) + int(data) for text, data, *_ in columns)
 
 
 def _run(command: Sequence[str], folder: Path, seconds: int, out: Path | None = None) -> None:
@@ -214,27 +232,34 @@ def _run(command: Sequence[str], folder: Path, seconds: int, out: Path | None = 
 # Generators --------------------------------------------------------------------------------------
 
 
-def emx(network: Path, folder: Path) -> tuple[str, str, str]:
+def emx(command: Sequence[str], network: Path, folder: Path) -> tuple[str, str, str]:
     """Let emx-onnx-cgen write C; give the file, its function and what must be true before."""
-    command = [*shlex.split(os.environ["EMX"]), "compile", str(network), str(folder / "model.c")]
-    _run(command, folder, GENERATE)
+    _run([*command, "compile", str(network), str(folder / "model.c")], folder, GENERATE)
     return "model.c", "model", 'model_load("model.bin")'
 
 
-def onnx2c(network: Path, folder: Path) -> tuple[str, str, str]:
+def onnx2c(command: Sequence[str], network: Path, folder: Path) -> tuple[str, str, str]:
     """Let onnx2c write C."""
-    source = folder / "model.c"
-    _run([*shlex.split(os.environ["ONNX2C"]), str(network)], folder, GENERATE, source)
+    _run([*command, str(network)], folder, GENERATE, folder / "model.c")
     return "model.c", "entry", "1"
 
 
-GENERATORS = {"emx": ("EMX", emx), "onnx2c": ("ONNX2C", onnx2c)}
-"""By column: what names the command, and how it is used."""
+GENERATORS = {
+    "emx-onnx-cgen": ("EMX_ONNX_CGEN", emx),
+    "onnx2c": ("ONNX2C", onnx2c),
+}
+"""By command: what names it otherwise, and how it is used."""
+
+
+def command_of(name: str) -> list[str]:
+    """Give the command of a generator; none where it is not installed."""
+    given = os.environ.get(GENERATORS[name][0]) or shutil.which(name)
+    return shlex.split(given) if given else []
 
 
 def installed() -> list[str]:
-    """Name the generators whose commands the environment names."""
-    return [name for name, (variable, _) in GENERATORS.items() if os.environ.get(variable)]
+    """Name the generators that are installed."""
+    return [name for name in GENERATORS if command_of(name)]
 
 
 def generate(name: str, network: Path, folder: Path) -> tuple[str, str, str]:
@@ -244,17 +269,14 @@ def generate(name: str, network: Path, folder: Path) -> tuple[str, str, str]:
         Refused: Where it does not take the network.
     """
     folder.mkdir()
-    return GENERATORS[name][1](network, folder)
+    return GENERATORS[name][1](command_of(name), network, folder)
 
 
-def programs(name: str, network: Path, folder: Path, ends: Ends) -> dict[str, Path]:
-    """Make the programs of a generator in a new folder, one for each set of flags.
+def other_program(name: str, network: Path, folder: Path, ends: Ends) -> Path:
+    """Make the program of a generator in a new folder.
 
     Raises:
         Refused: Where it, or the compiler, does not take the network.
     """
     source, function, begin = generate(name, network, folder)
-    return {
-        key: program(folder, key, source, ends, function, begin, flags=flags)
-        for key, flags in ((name, PLAIN), (f"{name}-fast", FAST))
-    }
+    return program(folder, name, source, ends, function, begin)
