@@ -94,7 +94,7 @@ class Row:
     refused: dict[str, str] = field(default_factory=dict)
     """What a generator, or the compiler of its C, said instead."""
     second: list[str] = field(default_factory=list)
-    """The generators that refused the file and took what Tatami made of it."""
+    """The generators that do not read the file and take what Tatami made of it."""
 
 
 def files_of(paths: list[Path]) -> list[Path]:
@@ -280,8 +280,9 @@ def _race(
                 refusals.append(str(refused))
                 continue
             made[name] = other, its
-            if network != networks[0]:
+            if network == imported:
                 row.second.append(name)
+            if refusals:
                 row.refused[name] = refusals[0]
             break
         else:
@@ -423,7 +424,7 @@ def summary(rows: list[Row]) -> str:
 PAGE = """# Networks of other people
 
 Which files import and ship, how far they are from their own runtime, and how fast their C is.
-`benchmarks/networks.py` measured this page and wrote it; its rows lie in `benchmarks/networks.json`.
+`benchmarks/networks.py` measured and wrote this page; its rows lie in `benchmarks/networks.json`.
 
 {when}
 
@@ -434,9 +435,10 @@ Which files import and ship, how far they are from their own runtime, and how fa
 - *arena*: bytes of working memory. *flash*: bytes of code and constants as compiled here, with the
   kernels for every kind of this processor.
 - *ms*: milliseconds of a run of the C, one thread.
-- *{names}*: Tatami's time over theirs; below 1 Tatami is faster. `*`: they refuse the file itself and
-  take what `tatami import` made of it. *refuses*: they, or the compiler of their C, take neither.
-  Where a quantized network's numbers differ by more than {other:.0%}, that is said.
+- *{names}*: Tatami's time over theirs; below 1 Tatami is faster.
+  `*`: they do not read the file itself and take what `tatami import` made of it. *refuses*: they,
+  or the compiler of their C, take neither. Where their numbers differ from ours by more than
+  {other:.0%}, that is said.
 
 {summary}
 
