@@ -161,6 +161,13 @@ def prove(
     bare = [is_bare(path) for path in paths]
     check_all_bare(paths, bare)
     if all(bare):
+        if data is not None:
+            raise TatamiError(
+                "no tatami metadata: labeled pictures say nothing about a network without a task",
+                hint="give arrays or pictures as its inputs, or import it again with its task",
+                file=paths[0],
+                setting="data",
+            )
         count = pictures or DRAWN
         return _prove_bare(paths, inputs, count, progress, variants=variants, on=on, trust=trust)
     if inputs is not None:
