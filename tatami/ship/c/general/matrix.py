@@ -128,7 +128,7 @@ class Factors:
             ],
         )
         axes = [(f"i{at}", side) for at, side in enumerate(self.front)]
-        at = [*(name for name, _ in axes), 0, 0]
+        at: list[str | int] = [*(name for name, _ in axes), 0, 0]
         ends = [f"&{one.at(at)}" for one in (self.a, self.b, self.result)]
         call = f"net_multiply({fields},\n    {ends[0]}, {ends[1]}, (float *){scratch}, {ends[2]});"
         return loop(axes, call)
