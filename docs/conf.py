@@ -28,7 +28,7 @@ CONTENTS = {
     "Start": ("quickstart", "guide/*", "glossary"),
     "Reference": (
         *("api", "operators", "importing", "class-sets", "mask-sets", "results", "tree"),
-        *("picture-rule", "segmentation-rule", "integer-arithmetic", "winograd"),
+        *("picture-rule", "sound-rule", "segmentation-rule", "integer-arithmetic", "winograd"),
     ),
     "Add": ("add/README", "add/*"),
     "Learn": ("lessons/README*", "lessons/*"),
