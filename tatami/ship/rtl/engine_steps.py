@@ -1,0 +1,448 @@
+"""What a step of a program is on the engine: one layer or a few, and their rows of constants.
+
+One function a kind of step. Each gives what the engine does, without addresses in DDR and without
+strips; lower.py puts these together. What the engine cannot do is refused by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tatami.errors import TatamiError
+from tatami.program.steps import (
+    MaxPool,
+    Program,
+    QuantizedAdd,
+    QuantizedAveragePool,
+    QuantizedConv,
+    QuantizedExtreme,
+    Requantize,
+    Resize,
+    SpaceToDepth,
+    Step,
+    ToFloat,
+    Value,
+)
+from tatami.ship.rtl.core import PRODUCTS, Core
+from tatami.ship.rtl.place import Place, Walk, ceil_div
+
+Int64 = NDArray[np.int64]
+IDENTITY = (1 << 30, 30)
+"""A multiplier and a shift that leave a sum of 0 to 255 as it is."""
+
+
+@dataclass(frozen=True, eq=False)
+class Channels:
+    """Say what becomes of each channel's sum, (channels,) each.
+
+    Args:
+        start: What a sum begins with.
+        multiplier: Where it is 0 or more.
+        negative: Where it is below.
+        shift: Of both.
+    """
+
+    start: Int64
+    multiplier: Int64
+    negative: Int64
+    shift: Int64
+
+    @staticmethod
+    def plain(count: int, start: int = 0, factor: tuple[int, int] = IDENTITY) -> Channels:
+        """Say the same of each channel."""
+        one = np.ones(count, np.int64)
+        multiplier, shift = factor
+        return Channels(start * one, multiplier * one, multiplier * one, shift * one)
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """Say what the engine does for a step, wherever its maps lie.
+
+    Args:
+        name: Of the step.
+        operator: Its kind.
+        inputs: The values that it reads.
+        output: The value that it makes, or a part of.
+        walk: How its window walks over the first input.
+        fields: Further fields of the layer.
+        channels: What becomes of the sums.
+        rows: Makes the rows of weights of a tile, (rows, LANES, 36), of the tile's first channel;
+            None: it has none.
+        tile_rows: How many these are.
+        products: Multiply-adds that are asked for.
+        bound: The largest sum in size.
+        scale: Of sums that leave as they are, a channel; None: bytes leave.
+        part: Where the first channel that is made lies among the output's, a multiple of 4.
+    """
+
+    name: str
+    operator: str
+    inputs: tuple[str, ...]
+    output: str
+    walk: Walk
+    fields: Mapping[str, int]
+    channels: Channels
+    rows: Callable[[Core, Place, int], NDArray[np.int8]] | None = None
+    tile_rows: Callable[[Core, Place], int] = field(default=lambda core, place: 0)
+    products: int = 0
+    bound: int = 255
+    scale: NDArray[np.float32] | None = None
+    part: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many channels it makes."""
+        return len(self.channels.start)
+
+    def split(self) -> tuple[int, int]:
+        """Say which rows of the input a place of the window needs: stride and span of a place."""
+        pooled = self.fields.get("pool", 0)
+        span = (self.walk.pieces[0] - 1) * self.walk.piece[0] + (1 if self.walk.depth else 3)
+        if self.walk.pieces[0] == 1 and not self.walk.depth:
+            span = self.walk.kernel[0]
+        return self.walk.stride[0], span + pooled
+
+
+def refused(step: Step, why: str, need: str) -> TatamiError:
+    """Say what the engine cannot do, and what it would take."""
+    return TatamiError(
+        f"the engine cannot do {type(step).__name__} '{step.name}': {why}",
+        hint=f"it would need {need}",
+    )
+
+
+def work_of(program: Program, step: Step) -> list[Work]:
+    """Say what the engine does for a step.
+
+    Raises:
+        TatamiError: For a step that it cannot do, by name, with what it would need.
+    """
+    made = _WORK.get(type(step).__name__)
+    if made is None:
+        raise refused(step, "there is no such operator", f"a mode for {type(step).__name__}")
+    for name in (*step.inputs, step.output):
+        value = program.values[name]
+        raw = name == step.output and isinstance(getattr(step, "result", None), ToFloat)
+        if value.quantization is None and not raw:
+            raise refused(step, f"'{name}' is {value.dtype}", "a network in 8 bits: quantize it")
+        if max(value.shape[1:]) > 4095 or value.shape[0] > 16384:
+            raise refused(step, f"a map of {value.shape}", "wider counters")
+    return made(program, step)
+
+
+def _zero(program: Program, name: str) -> int:
+    found = program.values[name].quantization
+    assert found is not None
+    return found.zero_point
+
+
+def _value(program: Program, name: str) -> Value:
+    return program.values[name]
+
+
+# Convolutions -------------------------------------------------------------------------------------
+
+
+def _conv(program: Program, step: QuantizedConv) -> list[Work]:
+    zero = _zero(program, step.inputs[0])
+    channels, height, width = _value(program, step.inputs[0]).shape
+    outputs = len(step.weights)
+    rows, columns = step.window.rows, step.window.columns
+    places = rows.output(height), columns.output(width)
+    pool = step.pool is not None
+    if pool and (rows.stride, columns.stride) != (1, 1):
+        raise refused(step, "a pool is fused to a stride", "the pool as a step of its own")
+    if step.groups not in (1, channels) or (step.groups == channels > 1 and outputs != channels):
+        raise refused(step, f"{step.groups} groups", "weights in groups")
+    by_channel = step.groups > 1
+    start = step.bias.astype(np.int64) - zero * step.weights.reshape(outputs, -1).astype(
+        np.int64
+    ).sum(1)
+    size = np.abs(step.weights.astype(np.int64)).reshape(outputs, -1).sum(1)
+    result = step.result
+    fields = {"fill": zero, "high": 255}
+    if isinstance(result, Requantize):
+        made = Channels(
+            start,
+            result.multiplier.astype(np.int64),
+            result.negative_multiplier.astype(np.int64),
+            result.shift.astype(np.int64),
+        )
+        fields |= {"zero": result.zero_point, "low": result.low, "high": result.high}
+    else:
+        made, fields = Channels.plain(outputs, 0), {**fields, "raw": 1}
+        made = Channels(start, made.multiplier, made.negative, made.shift)
+    kernel = rows.kernel, columns.kernel
+    dilation = rows.dilation, columns.dilation
+    # Taps that lie multiples of 3 apart are as many windows of one pixel each, read by depth.
+    apart = all(d % 3 == 0 or k == 1 for d, k in zip(dilation, kernel, strict=True))
+    depth = apart and not by_channel
+    weights = step.weights
+    if not depth and max(dilation) > 1:
+        weights = _dilated(weights, dilation)
+    spread = weights.shape[2], weights.shape[3]
+    pieces = kernel if depth else (ceil_div(spread[0], 3), ceil_div(spread[1], 3))
+    piece = (
+        tuple(3 if k == 1 else d for d, k in zip(dilation, kernel, strict=True))
+        if depth
+        else (3, 3)
+    )
+    if max(piece) > 255 or pieces[0] * piece[0] > 255 or pieces[1] * piece[1] > 255:
+        raise refused(step, f"a window of {spread[0]} x {spread[1]}", "wider counters")
+    walk = Walk(
+        spread, (2, 2) if pool else (rows.stride, columns.stride), (rows.before, columns.before),
+        (places[0] // 2, places[1] // 2) if pool else places,
+        depth, pieces, (piece[0], piece[1]),
+    )  # fmt: skip
+    if by_channel:
+        return [
+            _by_channel(step, walk, {**fields, "pool": int(pool)}, made, weights,
+                        program.multiply_adds(step), _bound(start, size))
+        ]  # fmt: skip
+
+    def steps_of(place: Place) -> int:
+        return ceil_div(place.words, 9) if depth else place.words
+
+    def rows_of(core: Core, place: Place, first: int) -> NDArray[np.int8]:
+        return _weight_rows(core, place, weights, first, depth)
+
+    return [
+        Work(
+            step.name, "QuantizedConv", step.inputs, step.output, walk,
+            {**fields, "pool": int(pool)}, made, rows_of,
+            lambda core, place: pieces[0] * pieces[1] * steps_of(place),
+            program.multiply_adds(step), _bound(start, size),
+            result.scale if isinstance(result, ToFloat) else None,
+        )
+    ]  # fmt: skip
+
+
+def _bound(start: Int64, size: Int64) -> int:
+    return int((np.abs(start) + 255 * size).max(initial=255))
+
+
+def _dilated(weights: NDArray[np.int8], dilation: tuple[int, int]) -> NDArray[np.int8]:
+    """Put zeros between the taps of a kernel."""
+    o, c, h, w = weights.shape
+    spread = np.zeros((o, c, (h - 1) * dilation[0] + 1, (w - 1) * dilation[1] + 1), np.int8)
+    spread[:, :, :: dilation[0], :: dilation[1]] = weights
+    return spread
+
+
+def _weight_rows(
+    core: Core, place: Place, weights: NDArray[np.int8], first: int, depth: bool
+) -> NDArray[np.int8]:
+    """Lay the weights of a tile as the engine reads them: (pieces * steps, LANES, 36)."""
+    mine = weights[first : first + core.lanes]
+    o, _, kernel_rows, kernel_columns = mine.shape
+    words = ceil_div(place.words, 9) * 9 if depth else place.words
+    wide = np.zeros((core.lanes, words * 4, kernel_rows, kernel_columns), np.int8)
+    wide[:o, list(place.lies)] = mine
+    if depth:  # a row: nine groups of four channels of one tap
+        turned = wide.reshape(core.lanes, words // 9, PRODUCTS, kernel_rows * kernel_columns)
+        return np.ascontiguousarray(turned.transpose(3, 1, 0, 2)).reshape(-1, core.lanes, PRODUCTS)
+    down, across = ceil_div(kernel_rows, 3), ceil_div(kernel_columns, 3)
+    full = np.zeros((core.lanes, words * 4, down * 3, across * 3), np.int8)
+    full[:, :, :kernel_rows, :kernel_columns] = wide
+    apart = full.reshape(core.lanes, words, 4, down, 3, across, 3)
+    turned = apart.transpose(3, 5, 1, 0, 4, 6, 2)  # piece, group, lane, tap, channel
+    return np.ascontiguousarray(turned).reshape(-1, core.lanes, PRODUCTS)
+
+
+def _by_channel(
+    step: Step,
+    walk: Walk,
+    fields: Mapping[str, int],
+    channels: Channels,
+    weights: NDArray[np.int8],
+    products: int,
+    bound: int,
+) -> Work:
+    """Make work where each channel is of the channel of its number: a group of four a step."""
+    down, across = walk.pieces
+
+    def rows_of(core: Core, place: Place, first: int) -> NDArray[np.int8]:
+        wide = np.zeros((place.words * 4, *weights.shape[2:]), np.int8)
+        wide[list(place.lies)] = weights[:, 0]
+        mine = wide[first : first + core.lanes]
+        words = ceil_div(len(mine), 4)
+        full = np.zeros((words * 4, down * 3, across * 3), np.int8)
+        full[: len(mine), : mine.shape[1], : mine.shape[2]] = mine
+        taps = full.reshape(words, 4, down, 3, across, 3).transpose(2, 4, 0, 1, 3, 5)
+        made = np.zeros((down, across, words, core.lanes, 9, 4), np.int8)
+        for word in range(words):
+            for channel in range(4):
+                lane = word * 4 + channel
+                made[:, :, word, lane, :, channel] = taps[:, :, word, channel].reshape(
+                    down, across, 9
+                )
+        return made.reshape(-1, core.lanes, PRODUCTS)
+
+    return Work(
+        step.name, type(step).__name__, step.inputs, step.output, walk,
+        {**fields, "by_tile": 1}, channels, rows_of,
+        lambda core, place: down * across * core.lanes // 4, products, bound,
+    )  # fmt: skip
+
+
+# Words --------------------------------------------------------------------------------------------
+
+
+_WORDS = {"by_word": 1, "by_tile": 1, "high": 255, "factor": 1}
+
+
+def _max_pool(program: Program, step: MaxPool) -> list[Work]:
+    shape, made = _value(program, step.inputs[0]).shape, _value(program, step.output).shape
+    rows, columns = step.window.rows, step.window.columns
+    if max(rows.dilation, columns.dilation) > 1:
+        raise refused(step, "its window has gaps", "a dilated pool")
+    walk = Walk(
+        (rows.kernel, columns.kernel), (rows.stride, columns.stride), (rows.before, columns.before),
+        (made[1], made[2]), pieces=(ceil_div(rows.kernel, 3), ceil_div(columns.kernel, 3)),
+    )  # fmt: skip
+    fields = {**_WORDS, "keep_largest": 1}
+    return [
+        Work(step.name, "MaxPool", step.inputs, step.output, walk, fields, Channels.plain(shape[0]))
+    ]
+
+
+def _same_shapes(program: Program, step: Step) -> None:
+    shapes = {_value(program, name).shape for name in step.inputs}
+    if len(shapes) > 1:
+        raise refused(step, "one of its values is repeated", "a source that stands still")
+
+
+def _one_to_one(shape: tuple[int, int, int]) -> Walk:
+    return Walk((1, 1), (1, 1), (0, 0), (shape[1], shape[2]))
+
+
+def _add(program: Program, step: QuantizedAdd) -> list[Work]:
+    _same_shapes(program, step)
+    shape = _value(program, step.output).shape
+    zeros = [_zero(program, name) for name in step.inputs]
+    ma, mb = step.multipliers
+    start = -(zeros[0] * ma + zeros[1] * mb)
+    fields = {
+        **_WORDS, "two": 1, "factor": ma, "second_factor": mb,
+        "zero": _zero(program, step.output), "low": step.low, "high": step.high,
+    }  # fmt: skip
+    bound = abs(start) + 255 * (abs(ma) + abs(mb))
+    channels = Channels.plain(shape[0], start, (1, step.shift))
+    return [
+        Work(
+            step.name, "QuantizedAdd", step.inputs, step.output, _one_to_one(shape), fields,
+            channels, bound=bound,
+        )
+    ]  # fmt: skip
+
+
+def _extreme(program: Program, step: QuantizedExtreme) -> list[Work]:
+    _same_shapes(program, step)
+    if step.operation != "maximum":
+        raise refused(step, "the smaller of two", "a comparison the other way")
+    shape = _value(program, step.output).shape
+    fields = {**_WORDS, "two": 1, "second_factor": 1, "keep_largest": 1}
+    return [
+        Work(step.name, "QuantizedExtreme", step.inputs, step.output, _one_to_one(shape), fields,
+             Channels.plain(shape[0]))
+    ]  # fmt: skip
+
+
+def _resize(program: Program, step: Resize) -> list[Work]:
+    shape, made = _value(program, step.inputs[0]).shape, _value(program, step.output).shape
+    factors = []
+    for sampling, length, result in (
+        (step.rows, shape[1], made[1]),
+        (step.columns, shape[2], made[2]),
+    ):
+        factor = result // length if result % length == 0 else 0
+        plain = factor and not np.any(sampling.weight)
+        if (
+            not plain
+            or not np.array_equal(sampling.first, np.arange(result) // factor)
+            or factor > 256
+        ):
+            raise refused(step, "it is no nearest one by a whole factor", "weights between samples")
+        factors.append(factor)
+    walk = Walk((1, 1), (1, 1), (0, 0), (made[1], made[2]), repeat=(factors[0], factors[1]))
+    return [
+        Work(step.name, "Resize", step.inputs, step.output, walk, _WORDS, Channels.plain(shape[0]))
+    ]
+
+
+def _space_to_depth(program: Program, step: SpaceToDepth) -> list[Work]:
+    shape, made = _value(program, step.inputs[0]).shape, _value(program, step.output).shape
+    block = step.block
+    return [
+        Work(
+            step.name, "SpaceToDepth", step.inputs, step.output,
+            Walk((1, 1), (block, block), (-dy, -dx), (made[1], made[2])), _WORDS,
+            Channels.plain(shape[0]),
+        )
+        for dy in range(block)
+        for dx in range(block)
+    ]  # fmt: skip
+
+
+def copy_of(program: Program, source: str, output: str, part: int) -> Work:
+    """Copy a map to a part of another, as a concatenation does where it cannot be made there."""
+    shape = _value(program, source).shape
+    return Work(
+        output, "Concat", (source,), output, _one_to_one(shape), _WORDS, Channels.plain(shape[0]),
+        part=part,
+    )  # fmt: skip
+
+
+def _average_pool(program: Program, step: QuantizedAveragePool) -> list[Work]:
+    shape, made = _value(program, step.inputs[0]).shape, _value(program, step.output).shape
+    rows, columns = step.window.rows, step.window.columns
+    padded = any(axis.before or axis.after for axis in step.window)
+    counts = np.flatnonzero(step.multiplier)
+    if padded and not (step.count_padding and len(counts) == 1):
+        raise refused(step, "its means are of different counts", "a multiplier a place")
+    if max(rows.dilation, columns.dilation) > 1:
+        raise refused(step, "its window has gaps", "a dilated pool")
+    kernel = rows.kernel, columns.kernel
+    zero = _zero(program, step.inputs[0])
+    pieces = ceil_div(kernel[0], 3), ceil_div(kernel[1], 3)
+    if max(pieces) > 85:
+        raise refused(step, f"a window of {kernel[0]} x {kernel[1]}", "wider counters")
+    whole = kernel == shape[1:]  # then what lies beyond the window lies beyond the map
+    multiplier = int(step.multiplier[kernel[0] * kernel[1]])
+    walk = Walk(kernel, (rows.stride, columns.stride), (rows.before, columns.before),
+                (made[1], made[2]), pieces=pieces)  # fmt: skip
+    ones = 9 * pieces[0] * pieces[1] if whole else kernel[0] * kernel[1]
+    channels = Channels.plain(shape[0], -zero * ones, (multiplier, step.shift))
+    fields = {"fill": zero, "zero": _zero(program, step.output), "high": 255}
+    size = (3, 3) if whole else kernel
+    weights = np.ones((shape[0], 1, *size), np.int8)
+    work = _by_channel(step, walk, fields, channels, weights, 0, 255 * 2 * ones)
+    if not whole:
+        return [work]
+    one = _by_channel(
+        step, Walk((3, 3), walk.stride, walk.before, walk.places), fields, channels, weights, 0,
+        255 * 2 * ones,
+    )  # fmt: skip
+    return [
+        Work(work.name, work.operator, work.inputs, work.output, walk,
+             {**work.fields, "same": 1}, channels, one.rows, one.tile_rows, 0, work.bound)
+    ]  # fmt: skip
+
+
+_WORK: Mapping[str, Callable[[Program, Any], list[Work]]] = {
+    "QuantizedConv": _conv,
+    "MaxPool": _max_pool,
+    "QuantizedAdd": _add,
+    "QuantizedExtreme": _extreme,
+    "Resize": _resize,
+    "SpaceToDepth": _space_to_depth,
+    "QuantizedAveragePool": _average_pool,
+}
+"""What the engine does of each kind of step. Concat is addresses, as far as it can be."""
+OPERATORS = (*_WORK, "Concat")

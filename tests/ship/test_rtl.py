@@ -1,0 +1,122 @@
+"""The engine as RTL: random descriptors against NumPy, and the cycles that the model says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from tatami.errors import TatamiError
+from tatami.program import interpret
+from tatami.program.steps import Program
+from tatami.ship.rtl.commands import LAYER
+from tatami.ship.rtl.core import MODULES, TOP, Core, core_of, core_with
+from tatami.ship.rtl.engine import Engine
+from tatami.ship.rtl.lower import Lowered, lower
+from tatami.ship.rtl.model import frame_time
+from tatami.ship.rtl.simulate import QUICK, Bench, Counters, has_verilator, verilator
+from tests.ship.rtl_random import KINDS, random_program
+
+pytestmark = pytest.mark.skipif(not has_verilator(), reason="needs Verilator and a C++ compiler")
+SMALL = core_with({"lanes": 4, "map": 8192, "ring": 11})
+"""The engine that the tests share: it is built once, and kept."""
+SHAPES = (
+    "LANES=4", "LANES=16,RQ=8,RQ_REGISTERS=5", "LANES=32,PIXELS=2,ACC=25,PACK=0",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    with Bench(SMALL, level=QUICK) as made:
+        yield made
+
+
+@pytest.mark.parametrize("parameters", SHAPES)
+def test_the_verilog_is_clean(parameters: str) -> None:
+    tool = verilator()
+    chosen = [f"-G{name}={value}" for name, value in core_of(parameters).verilog.items() if value]
+    ran = subprocess.run(
+        [
+            tool.command, "--lint-only", "-Wall", "--language", "1364-2005", "--top-module", TOP,
+            "-y", MODULES, *chosen, MODULES / f"{TOP}.v",
+        ],
+        capture_output=True, text=True, env={"VERILATOR_ROOT": str(tool.root)},
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert "%Warning" not in ran.stderr
+
+
+def test_the_fields_of_a_layer_are_the_same_in_verilog() -> None:
+    """Each name stands there with the lowest bit that the command has it at."""
+    text = (MODULES / f"{TOP}.v").read_text()
+    found = {}
+    for name, where in re.findall(r"(\w+) = d\[([^\]]+)\]", text):
+        found[name] = eval(where.split("+:")[0])
+    assert found == {name: word * 32 + lowest for name, (word, lowest, _) in LAYER.items()}
+
+
+def counted(program: Program, lowered: Lowered) -> Counters:
+    """What the model says that the counters will say."""
+    made = frame_time(lowered)
+    return Counters(
+        made.cycles, made.run, made.weights, made.maps, made.out,
+        made.constants, made.read, made.written, made.words,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_random_descriptors(bench: Bench, kind: str) -> None:
+    """Every byte is NumPy's and every cycle the model's; with stalls every byte is, too."""
+    compared = refused = 0
+    for seed in range(100):
+        program, inputs = random_program(seed, kind)
+        try:
+            lowered = lower(program, SMALL, observe=True)
+        except TatamiError as error:
+            if "lie in different ways" not in error.reason:
+                raise
+            refused += 1
+            continue
+        engine = Engine(lowered, bench)
+        expected = interpret.values(program, inputs)
+        found, counters = engine.values(inputs)
+        assert counters == counted(program, lowered), seed
+        stalled, _ = engine.values(inputs, stall=300, seed=seed) if seed % 5 == 0 else (found, None)
+        for step in program.steps:
+            for values in (found, stalled):
+                np.testing.assert_array_equal(values[step.output], expected[step.output], str(seed))
+            compared += 1
+    assert compared > 100
+    assert refused < 10
+
+
+def test_a_wrong_weight_is_seen(bench: Bench) -> None:
+    """The comparison above would pass for a bench that answers what it is asked to."""
+    program, inputs = random_program(1, "conv")
+    lowered = lower(program, SMALL, observe=True)
+    engine = Engine(lowered, bench)
+    first, _ = engine.values(inputs)
+    wrong = bytearray(lowered.constants)
+    wrong[SMALL.row :] = bytes(len(wrong) - SMALL.row)
+    bench.write(lowered.constants_at, bytes(wrong))
+    second, _ = engine.values(inputs)
+    assert any(not np.array_equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [("LANES=5", "LANES=5"), ("LANE=4", "LANE=4"), ("RQ=x", "RQ=x"), ("BUS=8,LANES=4", "BUS=8")],
+)
+def test_no_such_engine(text: str, wrong: str) -> None:
+    with pytest.raises(TatamiError, match=wrong):
+        core_of(text)
+
+
+def test_parameters_are_written_as_they_are_read() -> None:
+    for text in SHAPES:
+        assert core_of(str(core_of(text))) == core_of(text)
+    assert core_of("").products == 576
+    assert Core(lanes=32, bus=8).products == 1152
