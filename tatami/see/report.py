@@ -2,7 +2,8 @@
 
 Its input is plain data, so that whoever has numbers can fill it in; a part left empty is left out.
 Names from a user's files are escaped, and the page forbids itself scripts and any outside address:
-what is chosen and enlarged on it are buttons of forms, which the style alone obeys.
+what is chosen on it are buttons of forms, which the style alone obeys, and what is enlarged is a
+popover, which browsers open and close by themselves.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ from tatami.types import VOID, Boxes, Detections, Mask, Picture, Size
 
 PICTURE_SIZE = Size(640, 640)  # as a picture is embedded: large enough for a look from near
 TEXT_HEIGHT = 1 / 24  # of a drawing's width: readable at two pairs a row, some 260 pixels each
+_OWN = "@own"
+"""In an attribute: the name of a picture, until the page is whole and its pictures are numbered."""
 DRAWING_SIZE = Size(800, 800)  # the same of what a network sees: maps side by side
 JPEG_QUALITY = 85
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -265,7 +268,7 @@ def render(report: Report) -> str:
     )
     lead = f'<p class="lead">{_escaped(report.lead)}</p>' if report.lead else ""
     style = resources.files("tatami.see").joinpath("report.css").read_text("utf-8")
-    return f"""<!DOCTYPE html>
+    return _numbered(f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -290,7 +293,17 @@ def render(report: Report) -> str:
 <footer>Made by tatami {_escaped(__version__)}; this one file needs nothing else.</footer>
 </body>
 </html>
-"""
+""")
+
+
+def _numbered(page: str) -> str:
+    """Give each picture a name of its own on the page, by which its button finds it."""
+    first, *parts = page.split(f'id="{_OWN}"')
+    named = (
+        f'id="{name}"' + part.replace(f'popovertarget="{_OWN}"', f'popovertarget="{name}"')
+        for name, part in ((f"picture-{number}", part) for number, part in enumerate(parts, 1))
+    )
+    return first + "".join(named)
 
 
 def _stages(stages: Sequence[Stage], measure: str = "mAP@0.5") -> str:
@@ -499,10 +512,12 @@ def _embedded(drawn: Picture, escaped_caption: str) -> str:
     Image.fromarray(drawn).save(out, "JPEG", quality=JPEG_QUALITY, subsampling=0, optimize=True)
     height, width = drawn.shape[:2]
     data = base64.b64encode(out.getvalue()).decode()
-    return (  # a click ticks the hidden box, and the style shows what is ticked over the whole page
-        f'<label class="enlarge"><input type="checkbox" aria-label="enlarge {escaped_caption}">'
+    return (  # a click opens the picture as a popover; another one, on itself, or Escape closes it
+        f'<div class="enlarge"><div popover id="{_OWN}">'
+        f'<button popovertarget="{_OWN}" popovertargetaction="hide" tabindex="-1">'
         f'<img alt="{escaped_caption}" width="{width}" height="{height}" '
-        f'src="data:image/jpeg;base64,{data}"></label>'
+        f'src="data:image/jpeg;base64,{data}"></button></div>'
+        f'<button popovertarget="{_OWN}" aria-label="enlarge {escaped_caption}"></button></div>'
     )
 
 

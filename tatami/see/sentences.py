@@ -14,7 +14,7 @@ BACKGROUND = "background"
 
 SEEN = (
     "What the network makes of one picture: in the map of a channel, light is where it answers "
-    "most; click on a picture to enlarge it, and again to go back."
+    "most; click on a picture to enlarge it; another click or Escape goes back."
 )
 PROVENANCE = "With these data, this recipe and these versions the training can be run again."
 

@@ -350,10 +350,16 @@ def test_one_kind_of_mistake_needs_no_choice() -> None:
 def test_a_click_enlarges_every_picture_without_a_script() -> None:
     page = render(SAMPLE)
     parsed = Page(page)
-    boxes = [one for one in parsed.named("input") if one["type"] == "checkbox"]
-    assert len(boxes) == len(parsed.named("img")) == 3
-    assert all(one["aria-label"] for one in boxes)
-    assert ".enlarge input:checked + img { position: fixed" in page
+    buttons, pictures = parsed.named("button"), parsed.named("img")
+    assert len(buttons) == 2 * len(pictures) == 6
+    # A popover, which a button opens, and which the picture itself and Escape close.
+    popovers = [one["id"] for one in parsed.named("div") if "popover" in one]
+    assert len(set(popovers)) == 3
+    for which, popover in zip(range(0, 6, 2), popovers, strict=True):
+        closing, opening = buttons[which : which + 2]
+        assert closing["popovertarget"] == opening["popovertarget"] == popover
+        assert closing["popovertargetaction"] == "hide"
+        assert opening["aria-label"]
 
 
 def test_confusions_of_boxes_have_a_background() -> None:
