@@ -32,8 +32,8 @@ EXPRESSIONS: Mapping[str, str] = {
         " ? {x} * net_sigmoid(1.59576917f * ({x} + 0.044715f * {x} * {x} * {x}))"
         " : 0.5f * {x} * (1.0f + net_erf({x} * 0.707106769f))"
     ),
-    "HardSigmoid": "fminf(fmaxf({x} * {alpha} + {beta}, 0.0f), 1.0f)",
-    "HardSwish": "{x} * fminf(fmaxf({x} * 0.166666667f + 0.5f, 0.0f), 1.0f)",
+    "HardSigmoid": "net_unit({x} * {alpha} + {beta})",
+    "HardSwish": "{x} * net_unit({x} * 0.166666667f + 0.5f)",
     "LeakyRelu": "{x} < 0 ? {alpha} * {x} : {x}",
     "Log": "logf({x})",
     "Mish": "net_mish({x})",
@@ -52,7 +52,7 @@ EXPRESSIONS: Mapping[str, str] = {
     "Sqrt": "sqrtf({x})",
     "Swish": "{x} * net_sigmoid({alpha} * {x})",
     "Tan": "tanf({x})",
-    "Tanh": "tanhf({x})",
+    "Tanh": "net_tanh({x})",
     "ThresholdedRelu": "{x} > {alpha} ? {x} : 0.0f",
 }
 """Of every function of ops/elementwise.py, {x} being its sample and the rest its parameters."""

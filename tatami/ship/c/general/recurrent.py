@@ -71,14 +71,14 @@ def _function(one: Activation, x: str) -> str:
     if one.name == "Affine":
         return f"{given['alpha']} * {x} + {given['beta']}"
     if one.name == "ScaledTanh":
-        return f"{given['alpha']} * tanhf({given['beta']} * {x})"
+        return f"{given['alpha']} * net_tanh({given['beta']} * {x})"
     return EXPRESSIONS[one.name].format(x=x, **given)
 
 
 def _clipped(cell: Cell, x: str) -> str:
     if cell.clip <= 0:
         return x
-    return f"fminf(fmaxf({x}, {number(-cell.clip)}), {number(cell.clip)})"
+    return f"net_within({x}, {number(-cell.clip)}, {number(cell.clip)})"
 
 
 def _products(target: str, vector: str, weights: Operand, d: int, first: int, count: int) -> str:

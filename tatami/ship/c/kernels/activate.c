@@ -15,33 +15,46 @@ typedef struct {
     float low, high; /* NET_CLAMP */
 } net_activation;
 
-/* in and out may be the same samples. */
-static void net_activate(net_activation activation, const float *in, int count, float *out)
+static void net_activate_samples(net_activation activation, int count, float *x)
 {
     const float alpha = activation.alpha, low = activation.low, high = activation.high;
     int i;
 
     switch (activation.kind) {
     case NET_LINEAR:
-        if (in != out) memcpy(out, in, (size_t)count * sizeof *out);
         break;
     case NET_LEAKY:
-        for (i = 0; i < count; i++) out[i] = in[i] < 0.0f ? alpha * in[i] : in[i];
+        for (i = 0; i < count; i++) x[i] = x[i] < 0.0f ? alpha * x[i] : x[i];
         break;
     case NET_CLAMP:
         for (i = 0; i < count; i++) {
-            const float raised = in[i] < low ? low : in[i];
-            out[i] = raised > high ? high : raised;
+            const float raised = x[i] < low ? low : x[i];
+            x[i] = raised > high ? high : raised;
         }
         break;
     case NET_SIGMOID:
-        for (i = 0; i < count; i++) out[i] = net_sigmoid(in[i]);
+        for (i = 0; i < count; i++) x[i] = net_sigmoid(x[i]);
         break;
     case NET_EXP:
-        for (i = 0; i < count; i++) out[i] = net_exp(in[i]);
+        for (i = 0; i < count; i++) x[i] = net_exp(x[i]);
         break;
     case NET_TANH:
-        for (i = 0; i < count; i++) out[i] = tanhf(in[i]);
+        for (i = 0; i < count; i++) x[i] = net_tanh(x[i]);
         break;
+    }
+}
+
+/* in and out may be the same samples. Vectors want to know whether they are: so all is done in
+ * place, in parts that stay in the nearest cache. */
+static void net_activate(net_activation activation, const float *in, int count, float *out)
+{
+    enum { PART = 1024 };
+    int first;
+
+    for (first = 0; first < count; first += PART) {
+        const int part = count - first < PART ? count - first : PART;
+
+        if (in != out) memcpy(out + first, in + first, (size_t)part * sizeof *out);
+        net_activate_samples(activation, part, out + first);
     }
 }

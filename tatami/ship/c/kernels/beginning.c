@@ -19,10 +19,14 @@
 /* Kernels serve many networks: not every function of theirs is of use in each. */
 #pragma GCC diagnostic ignored "-Wunused-function"
 #endif
-/* A product and a sum are two roundings, on every machine. With -std=c99, GCC knows. */
+/* A product and a sum are two roundings, on every machine. With -std=c99, GCC knows. That nobody
+ * waits for traps changes no number, but lets it make vectors of loops that compare. */
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
-#elif defined(__GNUC__) && !defined(__STRICT_ANSI__)
+#elif defined(__GNUC__) && defined(__OPTIMIZE__)
+#pragma GCC optimize("no-trapping-math")
+#endif
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__STRICT_ANSI__)
 #pragma GCC optimize("fp-contract=off")
 #endif
 #if defined(__FAST_MATH__)
