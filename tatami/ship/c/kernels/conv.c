@@ -27,6 +27,7 @@ enum { NET_TILE_PIXELS = 14, NET_TILE_PANELS = 2 };
 #else
 enum { NET_TILE_PIXELS = 8, NET_TILE_PANELS = 1 };
 #endif
+enum { NET_FEW_PANELS = 2 }; /* of a dense layer that is too small for threads */
 /* Sums of a panel: two rows of pixels for the pool, and what net_store may read beyond. */
 enum { NET_PANEL_SUMS = 16 * (2 * NET_TILE_PIXELS + 8) };
 
@@ -155,6 +156,23 @@ static void net_conv_block(const net_conv_layer *l, const net_conv_kernels *kern
 
 static int net_least(int a, int b) { return a < b ? a : b; }
 
+/* Of a band, or an input that is its own, of so many columns. */
+static net_taps net_taps_of(const net_conv_layer *l, int columns)
+{
+    const int together = l->dilation_columns == 1; /* a kernel row is one run */
+    const int run_bytes = (together ? l->kernel_columns : 1) * l->bytes;
+    net_taps t;
+
+    t.rows = l->kernel_rows;
+    t.runs = together ? 1 : l->kernel_columns;
+    t.dwords = (run_bytes + 3) / 4;
+    t.row_step = (ptrdiff_t)l->dilation_rows * columns * l->bytes;
+    t.run_step = l->dilation_columns * l->bytes;
+    t.pixel_step = l->stride_columns * l->bytes;
+    t.panel_step = (ptrdiff_t)t.rows * t.runs * t.dwords * 64;
+    return t;
+}
+
 /* All units of work are numbered: groups, in them bands, in them blocks of panels. */
 static void net_conv_part(const void *context, int part, int parts)
 {
@@ -172,18 +190,9 @@ static void net_conv_part(const void *context, int part, int parts)
     const int columns = banded ? (l->out_columns - 1) * l->stride_columns +
                                      (l->kernel_columns - 1) * l->dilation_columns + 1
                                : l->columns;
-    const int together = l->dilation_columns == 1; /* a kernel row is one run */
-    const int run_bytes = (together ? l->kernel_columns : 1) * l->bytes;
-    net_taps t;
+    const net_taps t = net_taps_of(l, columns);
     int unit;
 
-    t.rows = l->kernel_rows;
-    t.runs = together ? 1 : l->kernel_columns;
-    t.dwords = (run_bytes + 3) / 4;
-    t.row_step = (ptrdiff_t)l->dilation_rows * columns * l->bytes;
-    t.run_step = l->dilation_columns * l->bytes;
-    t.pixel_step = l->stride_columns * l->bytes;
-    t.panel_step = (ptrdiff_t)t.rows * t.runs * t.dwords * 64;
     for (unit = from; unit < to; unit++) {
         const int group = unit / (bands * blocks);
         const int first = unit / blocks % bands * band_rows;
@@ -198,10 +207,34 @@ static void net_conv_part(const void *context, int part, int parts)
     }
 }
 
+/* The only pixel of the only group, where the input is its own band: a dense layer. In a small
+ * network it takes less time than to find out how to cut up the work. */
+static void net_conv_pixel(const net_conv_job *job)
+{
+    const net_conv_layer *l = job->layer;
+    const net_conv_kernels *kernels = job->kernels;
+    const net_taps t = net_taps_of(l, l->columns);
+    const uint8_t *bias = kernels->is_signed ? l->bias_signed : l->bias, *weights = l->weights;
+    uint32_t sums[NET_TILE_PANELS * NET_PANEL_SUMS];
+    char *out = job->out;
+    int channel, left;
+
+    for (channel = 0; channel < l->outputs; channel += 16, bias += 64, weights += t.panel_step) {
+        left = l->outputs - channel;
+        kernels->tile(&t, job->in, 1, weights, 1, bias, sums);
+        kernels->store(&l->results, channel, net_least(left, 16), sums, 1, 0,
+                       out + channel * l->results.size, l->outputs);
+    }
+}
+
 static void net_conv(const net_conv_layer *layer, const net_conv_kernels *kernels, const void *in,
                      void *scratch, void *out)
 {
     const net_conv_job job = {layer, kernels, in, scratch, out};
 
-    net_parallel(net_conv_part, &job);
+    if (layer->outputs <= 16 * NET_FEW_PANELS && layer->out_rows * layer->out_columns == 1 &&
+        layer->groups == 1 && layer->band_rows == 0 && layer->pool == 1)
+        net_conv_pixel(&job);
+    else
+        net_parallel(net_conv_part, &job);
 }

@@ -27,6 +27,9 @@ from tatami.ship.c.operators.band import band_bytes, band_rows, needed_columns, 
 PANEL = 16
 """Outputs whose weights lie together, and whose sums a tile computes at once."""
 
+SMALL = 1024
+"""Products of a dense layer that is written out, up to which that takes less time than a tile."""
+DENSE_KERNELS = ("activate", "float32/dense")
 FLOAT_KERNELS = (
     *("activate", "results", "conv", "float32/store", "float32/conv_portable"),
     *("float32/conv_avx512", "float32/conv_avx2", "float32/variants"),
@@ -47,6 +50,8 @@ def decide(program: Program, step: Conv | QuantizedConv, options: Options) -> De
     constants: dict[str, NDArray[Any]] = {"weights": packed(step)}
     if isinstance(step, Conv):
         constants["bias"] = in_panels(step.bias, groups)
+        if is_small_dense(program, step):
+            return Decision(DENSE_KERNELS, constants=constants)
         blocks = winograd.blocks_of(program, step, options)
         if blocks is not None:
             constants["weights"] = winograd.transformed(step)
@@ -69,6 +74,13 @@ def emit(program: Program, step: Conv | QuantizedConv, places: Places, options: 
     if depthwise.is_depthwise(step):
         return depthwise.emit(program, step, places, options)
     channels, rows, columns = program.values[step.inputs[0]].shape
+    if isinstance(step, Conv) and is_small_dense(program, step):
+        constants = places.constants
+        return (
+            f"net_dense({channels * rows * columns}, {len(step.weights)}, {constants['weights']},"
+            f" {constants['bias']},\n        {activation(step.activation)},\n"
+            f"        {places.values[step.inputs[0]]}, {places.values[step.output]});"
+        )
     y, x = step.window.rows, step.window.columns
     out_rows, out_columns = y.output(rows), x.output(columns)
     if is_one_row(step):
@@ -171,6 +183,17 @@ def is_one_row(step: Conv | QuantizedConv) -> bool:
     axes = (step.window.rows, step.window.columns)
     alone = all(a.kernel == a.stride == 1 and not a.before and not a.after for a in axes)
     return alone and step.groups == 1 and step.pool is None
+
+
+def is_small_dense(program: Program, step: Conv) -> bool:
+    """Say whether each output sees the whole input, and there is little of both."""
+    axes = (step.window.rows, step.window.columns)
+    sides = program.values[step.inputs[0]].shape[1:]
+    whole = all(
+        axis.kernel == side and axis.dilation == 1 and not axis.before and not axis.after
+        for axis, side in zip(axes, sides, strict=True)
+    )
+    return whole and step.groups == 1 and step.pool is None and step.weights.size <= SMALL
 
 
 def _sample(step: Conv | QuantizedConv) -> int:
