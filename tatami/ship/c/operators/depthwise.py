@@ -1,7 +1,7 @@
 """Depthwise convolution in C, in either kind: the files depthwise*.c of kernels/.
 
-A convolution with as many groups as channels and outputs. The quantized rows exist for AVX2,
-AVX-512 VNNI and NEON beside portable C; all give the same bits.
+A convolution with as many groups as channels and outputs. The quantized rows exist for AVX2
+and AVX-512 VNNI beside portable C, and give the same bits; those of floats for AVX2 and AVX-512.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ def decide(program: Program, step: Conv | QuantizedConv, options: Options) -> De
     taps = np.ascontiguousarray(step.weights.reshape(len(step.weights), -1).T)
     if isinstance(step, Conv):
         return Decision(
-            ("activate", "float32/depthwise"),
+            (
+                *("activate", "float32/depthwise_portable", "float32/depthwise_avx512"),
+                *("float32/depthwise_avx2", "float32/depthwise"),
+            ),
             scratch=scratch,
             constants={"weights": taps, "bias": step.bias},
         )
