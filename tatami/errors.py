@@ -47,6 +47,10 @@ def choose_from(name: str, known: Iterable[str], lead: str) -> str:
     return f"{lead} {', '.join(names)}"
 
 
+MAX_REASON = 1200
+"""Letters of a reason that are printed; of a longer one, both ends."""
+
+
 class TatamiError(Exception):
     """Bad input or an impossible request, with what to do about it.
 
@@ -92,8 +96,11 @@ class TatamiError(Exception):
             where += f"{self.line}:"
         if self.setting is not None:
             where += f" {name_of(self.setting)}:"
-        # One line, whatever a parser's message held.
-        text = " ".join(f"{self.reason} ({self.hint})".split())
+        # One line that can be read, whatever a parser's message or a file's name held.
+        reason = " ".join(self.reason.split())
+        if len(reason) > MAX_REASON:
+            reason = f"{reason[: MAX_REASON // 2]} ... {reason[-MAX_REASON // 2 :]}"
+        text = f"{reason} ({' '.join(self.hint.split())})"
         return f"{where} {printable(text)}".strip()
 
     def at(self, file: Path | str) -> TatamiError:

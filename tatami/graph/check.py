@@ -12,14 +12,13 @@ import numpy as np
 import onnx_ir as ir
 
 from tatami.errors import TatamiError
+from tatami.graph.form import MAX_ELEMENTS
 from tatami.graph.network import shape_of
 from tatami.graph.operators import OPERATORS
 from tatami.graph.operators.row import AGAIN, wrong
 from tatami.graph.passes.widen_halves import STORING
 from tatami.types import Spec
 
-MAX_ELEMENTS = 2**28
-"""No value may have more elements (1 GiB of float32): the bound before memory is taken."""
 DTYPES = (
     ir.DataType.FLOAT,
     ir.DataType.DOUBLE,
@@ -83,7 +82,11 @@ def check_graph(graph: ir.Graph, contradiction: str | None = None) -> None:
         if row.outputs and any(value.name for value in node.outputs[row.outputs :]):
             raise wrong(node, "makes several outputs", "export the network in inference mode")
         if row.check is not None:
-            row.check(node)
+            try:
+                row.check(node)
+            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+                # Numbers of a damaged file that NumPy refuses before the row has a word for them.
+                raise wrong(node, f"is damaged: {error}") from error
         for value in node.outputs:
             if value.name:
                 _check_activation(value, contradiction)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from tatami.errors import TatamiError
 from tatami.types import Spec
 
 
@@ -32,6 +33,14 @@ class Network:
 
 
 def shape_of(value: ir.Value) -> tuple[int, ...]:
-    """Give a value's static shape; graph.read has made sure that it has one."""
-    assert value.shape is not None, f"{value.name} has no shape"
+    """Give a value's static shape; graph.read has made sure that it has one.
+
+    Raises:
+        TatamiError: Where it has none, while graph.read makes sure.
+    """
+    if value.shape is None or not value.shape.is_static():
+        raise TatamiError(
+            f"value '{value.name}' has no fixed shape ({value.shape})",
+            hint="export the network for one input size and a batch of 1",
+        )
     return tuple(int(side) for side in value.shape.numpy())

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import onnx
+import onnx.inliner
 import onnx_ir as ir
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx.external_data_helper import load_external_data_for_model
 
 from tatami.errors import TatamiError
 from tatami.graph.check import check_graph, check_operators, check_spec
+from tatami.graph.form import check_form
 from tatami.graph.metadata import from_metadata
 from tatami.graph.network import Network
 from tatami.graph.passes.expand_functions import expand_functions
@@ -18,7 +20,7 @@ from tatami.graph.passes.lift_constants import lift_constants
 from tatami.graph.passes.qoperators_to_qdq import qoperators_to_qdq
 from tatami.graph.passes.upgrade import FIRST, upgrade
 from tatami.graph.passes.widen_halves import widen_halves
-from tatami.graph.shapes import infer_shapes
+from tatami.graph.shapes import REFUSALS, first_line, infer_shapes
 
 MAX_BYTES = 1 << 30
 """The largest file, and the largest sum of external data, that is read."""
@@ -129,31 +131,13 @@ def _parse(path: Path) -> onnx.ModelProto:
         raise TatamiError("the file is not an ONNX file", hint="give a network in ONNX format")
     if not proto.HasField("graph") or not proto.opset_import:
         raise TatamiError("the file is cut short or damaged", hint="copy or export it again")
-    _check_text(proto)
+    check_form(proto)
+    if proto.functions:
+        try:
+            proto = onnx.inliner.inline_local_functions(proto)
+        except REFUSALS as error:
+            raise TatamiError(f"ONNX refuses a function: {first_line(error)}", hint=AGAIN) from None
     return proto
-
-
-def _check_text(proto: onnx.ModelProto) -> None:
-    """Check that names are UTF-8; protobuf gives others as bytes, on which later code fails."""
-    graph = proto.graph
-    texts: list[str | bytes] = [value.name for value in (*graph.input, *graph.output)]
-    texts += [tensor.name for tensor in graph.initializer]
-    texts += [text for entry in proto.metadata_props for text in (entry.key, entry.value)]
-    texts += [opset.domain for opset in proto.opset_import]
-    for node in graph.node:
-        texts += [node.op_type, node.domain, node.name, *node.input, *node.output]
-        texts += [attribute.name for attribute in node.attribute]
-    try:
-        for text in texts:
-            if isinstance(text, bytes):
-                text.decode()
-        for node in graph.node:
-            for attribute in node.attribute:
-                attribute.s.decode()
-    except UnicodeDecodeError:
-        raise TatamiError(
-            "the file holds a name that is not UTF-8: it is damaged", hint="copy or export it again"
-        ) from None
 
 
 def _check_opset(proto: onnx.ModelProto) -> None:
@@ -176,6 +160,8 @@ def _load_external_data(proto: onnx.ModelProto, folder: Path) -> None:
             continue
         entries = {entry.key: entry.value for entry in tensor.external_data}
         location = entries.get("location", "")
+        if "\0" in location:
+            raise TatamiError(f"weight '{tensor.name}' has a bad place in its file", hint=AGAIN)
         source = (folder / location).resolve()
         if not location or not source.is_relative_to(folder.resolve()):
             raise TatamiError(
@@ -188,7 +174,7 @@ def _load_external_data(proto: onnx.ModelProto, folder: Path) -> None:
                 hint="copy it beside the ONNX file",
             )
         offset, length = entries.get("offset", "0"), entries.get("length", "")
-        if not offset.isdecimal() or not (length.isdecimal() or not length):
+        if not _is_number(offset) or not (_is_number(length) or not length):
             raise TatamiError(f"weight '{tensor.name}' has a bad place in its file", hint=AGAIN)
         held = source.stat().st_size
         needed = int(length) if length else held - int(offset)
@@ -205,8 +191,12 @@ def _load_external_data(proto: onnx.ModelProto, folder: Path) -> None:
     if total:
         try:
             load_external_data_for_model(proto, str(folder))
-        except (onnx.checker.ValidationError, ValueError) as error:
-            raise TatamiError(f"external data: {_first_line(error)}", hint=AGAIN) from None
+        except (onnx.checker.ValidationError, ValueError, OSError) as error:
+            raise TatamiError(f"external data: {first_line(error)}", hint=AGAIN) from None
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and text.isascii() and len(text) < 20
 
 
 def network_of(proto: onnx.ModelProto) -> Network:
@@ -227,11 +217,11 @@ def network_of(proto: onnx.ModelProto) -> Network:
     del proto.graph.value_info[:]  # shapes that the file claims: they are found anew
     try:
         onnx.checker.check_model(proto)
-        proto, contradiction = infer_shapes(proto)
+        contradiction = infer_shapes(proto)
         entries = {entry.key: entry.value for entry in proto.metadata_props}
         model = ir.from_proto(proto)
-    except (onnx.checker.ValidationError, ValueError, ir.serde.SerdeError) as error:
-        raise TatamiError(f"ONNX refuses the network: {_first_line(error)}", hint=AGAIN) from None
+    except (*REFUSALS, ir.serde.SerdeError) as error:
+        raise TatamiError(f"ONNX refuses the network: {first_line(error)}", hint=AGAIN) from None
     lift_constants(model)
     check_graph(model.graph, contradiction)
     spec = from_metadata(entries)
@@ -285,7 +275,3 @@ def _check_sizes(proto: onnx.ModelProto) -> None:
                 f"weight '{tensor.name}' of shape {tuple(tensor.dims)} holds {held} numbers",
                 hint=AGAIN,
             )
-
-
-def _first_line(error: Exception) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from onnx import checker, helper, numpy_helper, shape_inference
 
 from tatami.errors import TatamiError
-from tatami.graph.check import MAX_ELEMENTS
+from tatami.graph.form import MAX_ELEMENTS
 from tatami.ops.window import Window
 from tatami.types import Float32, Size
 

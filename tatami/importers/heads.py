@@ -14,6 +14,7 @@ import onnx
 from onnx import helper
 
 from tatami.errors import TatamiError
+from tatami.graph.shapes import known_shapes
 from tatami.types import AnchorGrid, Decoding
 
 _MOVES = ("Softmax", "Sigmoid", "Reshape", "Flatten", "Transpose", "Identity", "Squeeze")
@@ -125,10 +126,9 @@ def _heads(name: str, makers: dict[str, onnx.NodeProto]) -> list[str]:
 
 def shapes_of(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     """Infer the shape of every value of a model, by name."""
-    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     return {
-        value.name: tuple(side.dim_value for side in value.type.tensor_type.shape.dim)
-        for value in (*inferred.value_info, *inferred.output, *inferred.input)
+        name: tuple(side.dim_value for side in kind.tensor_type.shape.dim)
+        for name, kind in known_shapes(model).items()
     }
 
 

@@ -7,6 +7,8 @@ one size.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +18,20 @@ from onnx import numpy_helper, version_converter
 from onnx.reference import ReferenceEvaluator
 
 from tatami.errors import TatamiError
+from tatami.graph.form import check_sizes
+from tatami.graph.passes.fold_shapes import read_by
 from tatami.graph.passes.qoperators_to_qdq import qoperators_to_qdq
 from tatami.graph.passes.upgrade import upgrade
 from tatami.graph.read import OPSETS, load
+from tatami.graph.shapes import REFUSALS, first_line, known_shapes, sides_of
 from tatami.importers.build import OPSET
 from tatami.importers.imported import Imported
 from tatami.types import Size
 
 MAX_NUMBERS = 1 << 20
 """A constant that is computed here may have so many: shapes, and anchors of an SSD."""
+_SMALLER = ("Compress", "NonZero", "Unique")
+"""What makes no more of constants than is given, though how much only the numbers say."""
 AGAIN = "export the network again, with a newer exporter"
 
 
@@ -51,16 +58,12 @@ def read_onnx(file: Path, size: Size | None) -> Imported:
         raise TatamiError(error.reason, hint=error.hint, file=file) from error
 
 
-_REFUSALS = (version_converter.ConvertError, onnx.shape_inference.InferenceError)
-"""What ONNX raises for a network that it does not take; neither is an error of Python's."""
-
-
 def _drop_weights_from_inputs(model: onnx.ModelProto) -> None:
     weights = {tensor.name for tensor in model.graph.initializer}
     images = [value for value in model.graph.input if value.name not in weights]
     del model.graph.input[:]
     model.graph.input.extend(images)
-    used = {name for node in model.graph.node for name in node.input}
+    used = {name for node in model.graph.node for name in read_by(node)}
     kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
@@ -70,13 +73,14 @@ def _converted(model: onnx.ModelProto) -> onnx.ModelProto:
     versions = [opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx")]
     if max(versions, default=0) in OPSETS:
         return model
+    check_sizes(model)
     try:
         # The converter asks for weights among the inputs, as the old sets had them.
         return version_converter.convert_version(model, OPSET)
-    except (*_REFUSALS, RuntimeError, ValueError, TypeError) as error:
+    except (version_converter.ConvertError, *REFUSALS) as error:
         raise TatamiError(
             f"operator set {max(versions, default=0)} cannot be brought to {OPSET}: "
-            f"{str(error).splitlines()[0]}",
+            f"{first_line(error)}",
             hint=AGAIN,
         ) from None
 
@@ -112,7 +116,8 @@ def _refuse_batch(model: onnx.ModelProto, batch: int) -> None:
     """Raise TatamiError where a constant of the network speaks of its batch."""
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     for node in model.graph.node:
-        shape = weights.get(node.input[1]) if node.op_type == "Reshape" else None
+        reshapes = node.op_type == "Reshape" and len(node.input) > 1
+        shape = weights.get(node.input[1]) if reshapes else None
         if shape is not None and (target := _array(shape)).size and int(target.flat[0]) == batch:
             raise TatamiError(
                 f"Reshape '{node.output[0]}' speaks of a batch of {batch}: with one picture it "
@@ -125,12 +130,9 @@ def _computed(model: onnx.ModelProto) -> onnx.ModelProto:
     """Turn every value that no image changes into a constant."""
     constants = {tensor.name: _array(tensor) for tensor in model.graph.initializer}
     while True:
-        inferred = _inferred(model)
+        kinds = known_shapes(model)
         shapes = {
-            value.name: [side.dim_value for side in value.type.tensor_type.shape.dim]
-            for value in (*inferred.graph.value_info, *inferred.graph.input)
-            if value.type.tensor_type.HasField("shape")
-            and all(side.HasField("dim_value") for side in value.type.tensor_type.shape.dim)
+            name: sides for name, kind in kinds.items() if (sides := sides_of(kind)) is not None
         }
         made = {}
         left = []
@@ -141,14 +143,16 @@ def _computed(model: onnx.ModelProto) -> onnx.ModelProto:
             else:
                 constants[node.output[0]] = made[node.output[0]] = result
         if not made:
-            for output in inferred.graph.output:  # one that no input changes has no node to say it
+            for output in model.graph.output:
+                if output.name in kinds:
+                    output.type.CopyFrom(kinds[output.name])
                 known = constants.get(output.name)
                 if known is not None and not output.type.tensor_type.HasField("shape"):
-                    shape = output.type.tensor_type.shape
+                    shape = output.type.tensor_type.shape  # one that no input changes
                     shape.SetInParent()
                     for side in known.shape:
                         shape.dim.add().dim_value = side
-            return inferred
+            return model
         del model.graph.node[:]
         model.graph.node.extend(left)
         model.graph.initializer.extend(
@@ -159,34 +163,33 @@ def _computed(model: onnx.ModelProto) -> onnx.ModelProto:
 def _array(tensor: onnx.TensorProto) -> NDArray[np.generic]:
     try:
         return numpy_helper.to_array(tensor)
-    except (ValueError, TypeError, KeyError, OSError) as error:
+    except (onnx.checker.ValidationError, ValueError, TypeError, KeyError, OSError) as error:
         raise TatamiError(
-            f"the weight {tensor.name[:80]!r} is damaged: {str(error).splitlines()[0]}", hint=AGAIN
+            f"the weight {tensor.name[:80]!r} is damaged: {first_line(error)}", hint=AGAIN
         ) from None
-
-
-def _inferred(model: onnx.ModelProto) -> onnx.ModelProto:
-    try:
-        return onnx.shape_inference.infer_shapes(model, data_prop=True)
-    except (onnx.shape_inference.InferenceError, RuntimeError) as error:
-        raise TatamiError(f"ONNX refuses the network: {error}", hint=AGAIN) from None
 
 
 def _compute(
     node: onnx.NodeProto,
     constants: dict[str, NDArray[np.generic]],
-    shapes: dict[str, list[int]],
+    shapes: Mapping[str, tuple[int, ...]],
 ) -> NDArray[np.generic] | None:
     """Compute what a node gives, where no image changes it."""
     if len(node.output) != 1 or node.op_type in ("DequantizeLinear", "QuantizeLinear"):
         return None
-    if node.op_type == "Shape" and node.input[0] in shapes and not node.attribute:
-        return np.asarray(shapes[node.input[0]], np.int64)
+    if any(attribute.HasField("g") for attribute in node.attribute):
+        return None  # its graph may read what changes: graph/passes/unroll.py
+    asked = shapes.get(node.input[0]) if node.op_type == "Shape" and node.input else None
+    if asked is not None and not node.attribute:
+        return np.asarray(asked, np.int64)
     given = {name: constants[name] for name in node.input if name in constants}
     if len(given) != len({name for name in node.input if name}):
         return None
     if any(array.size > MAX_NUMBERS for array in given.values()):
         return None
+    known = shapes.get(node.output[0])
+    if math.prod(known) > MAX_NUMBERS if known is not None else node.op_type not in _SMALLER:
+        return None  # no memory is taken before it is known how much
     try:
         results = ReferenceEvaluator(node).run(None, given)
     except Exception as error:

@@ -18,7 +18,7 @@ import onnx
 from numpy.typing import NDArray
 
 from tatami.errors import TatamiError
-from tatami.graph.check import MAX_ELEMENTS
+from tatami.graph.form import MAX_ELEMENTS
 from tatami.importers.build import Attribute, Builder, Shape
 from tatami.importers.tflite_schema import FUSED, Content, Operator, Tensor
 from tatami.types import Float32, Float64, Size
@@ -419,7 +419,12 @@ def rounded(stored: NDArray[Any], scale: Float32, zero_point: NDArray[np.int64])
 
 
 def weights_of(
-    work: Work, operator: Operator, x: str, order: Callable[[NDArray[Any]], NDArray[Any]]
+    work: Work,
+    operator: Operator,
+    x: str,
+    order: Callable[[NDArray[Any]], NDArray[Any]],
+    *,
+    transposed: bool = False,
 ) -> tuple[list[str], Shape]:
     """Give the inputs of a convolution or a product: x, weights, bias; and the weights' shape.
 
@@ -431,6 +436,8 @@ def weights_of(
         operator: The layer.
         x: Its first input.
         order: From the file's axes to ONNX's, outputs first.
+        transposed: Whether they are of a transposed convolution, whose inputs come first in ONNX.
+            The shape that is given back has the outputs first all the same.
     """
     name = work.name(operator)
     source, weights = work.tensor(operator, 0), work.tensor(operator, 1)
@@ -444,7 +451,8 @@ def weights_of(
             raise work.wrong(operator, f"has a bias of shape {bias.shape}")
         if chosen is not None:
             reals, bias = reals[chosen], None if bias is None else bias[chosen]
-        inputs = [x, work.builder.weight(f"{name}.weight", reals)]
+        placed = reals.swapaxes(0, 1) if transposed else reals
+        inputs = [x, work.builder.weight(f"{name}.weight", placed)]
         if bias is not None:
             inputs.append(work.builder.weight(f"{name}.bias", bias))
         return inputs, reals.shape
@@ -468,11 +476,12 @@ def weights_of(
     bias_scale = (np.float64(source.quantization.scale[0]) * (scales if one else new)).astype(
         np.float32
     )
+    placed_bytes = np.ascontiguousarray(q.swapaxes(0, 1)) if transposed else q
     limit = 2**31 - 1
     biases = np.clip(np.rint(steps), -limit, limit).astype(np.int32)
     inputs = [
         x,
-        work.dequantized(f"{name}.weight", q, scales),
+        work.dequantized(f"{name}.weight", placed_bytes, scales, int(transposed)),
         work.dequantized(f"{name}.bias", biases, bias_scale),
     ]
     return inputs, q.shape

@@ -12,8 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tatami.graph.check import MAX_ELEMENTS
-from tatami.importers import tflite_functions, tflite_moves, tflite_recurrent
+from tatami.graph.form import MAX_ELEMENTS
+from tatami.importers import (
+    tflite_convolutions,
+    tflite_functions,
+    tflite_moves,
+    tflite_recurrent,
+)
 from tatami.importers.build import Attribute, Shape
 from tatami.importers.tflite_network import Work, weights_of
 from tatami.importers.tflite_options import flag, integer
@@ -276,6 +281,7 @@ def _dequantize(work: Work, operator: Operator) -> None:
 
 
 OPERATORS: Mapping[str, Callable[[Work, Operator], None]] = {
+    **tflite_convolutions.OPERATORS,
     **tflite_functions.OPERATORS,
     **tflite_moves.OPERATORS,
     **tflite_recurrent.OPERATORS,

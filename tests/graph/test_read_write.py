@@ -226,7 +226,7 @@ NORMALIZE = helper.make_node(
         (
             NODES,
             {"w": np.zeros((14, 3, 99, 16), np.float32)},
-            ["'a'", "does not fit in 32 samples"],
+            ["'a'", "(1, 14, -3, 4)", "the input is too small"],
         ),
         (NODES, {}, ["refuses", "w"]),
         (

@@ -7,9 +7,11 @@ from typing import Any
 
 import onnx
 
+from tatami.errors import TatamiError
 from tatami.graph.operators import OPERATORS
 from tatami.graph.passes.fold_shapes import fold_shapes
 from tatami.graph.passes.unroll import LOOPS, MAX_NODES, renamed, unroll
+from tatami.graph.shapes import known_shapes, stated_shapes
 
 MAX_DEPTH = 8
 """Definitions within definitions; ONNX's own have two."""
@@ -70,17 +72,10 @@ def _expand_once(proto: onnx.ModelProto, kinds: Mapping[str, onnx.TypeProto]) ->
 
 def _kinds(proto: onnx.ModelProto) -> dict[str, onnx.TypeProto]:
     """Say of what kind every value is, as far as it can be known."""
-    kinds: dict[str, onnx.TypeProto] = {}
-    for tensor in proto.graph.initializer:
-        kinds[tensor.name] = onnx.helper.make_tensor_type_proto(tensor.data_type, tensor.dims)
     try:
-        graph = onnx.shape_inference.infer_shapes(proto, data_prop=True).graph
-    except (onnx.shape_inference.InferenceError, ValueError):
-        graph = proto.graph
-    for value in (*graph.input, *graph.value_info, *graph.output):
-        if value.HasField("type"):
-            kinds[value.name] = value.type
-    return kinds
+        return known_shapes(proto)
+    except TatamiError:
+        return stated_shapes(proto.graph)
 
 
 def _definition(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from tatami.errors import TatamiError
 from tatami.graph.passes.unroll import numbers_of
+from tatami.graph.shapes import known_shapes, sides_of
 
 Array = NDArray[Any]
 
@@ -60,20 +63,20 @@ def fold_shapes(proto: onnx.ModelProto) -> None:
         if not made:
             break
         added |= made
-    used = {name for node in proto.graph.node for name in _read(node)}
+    used = {name for node in proto.graph.node for name in read_by(node)}
     kept = [each for each in proto.graph.initializer if each.name not in added - used]
     if len(kept) < len(proto.graph.initializer):
         del proto.graph.initializer[:]
         proto.graph.initializer.extend(kept)
 
 
-def _read(node: onnx.NodeProto) -> set[str]:
+def read_by(node: onnx.NodeProto) -> set[str]:
     """Name what a node reads, the graphs within it included."""
     found = set(node.input)
     for attribute in node.attribute:
         if attribute.HasField("g"):
             for inner in attribute.g.node:
-                found |= _read(inner)
+                found |= read_by(inner)
             found |= {value.name for value in attribute.g.output}
     return found
 
@@ -84,17 +87,19 @@ def _round(proto: onnx.ModelProto) -> set[str]:
     version = max(
         (each.version for each in proto.opset_import if each.domain in ("", "ai.onnx")), default=0
     )
-    sides = _sides(proto)
     known = {
         tensor.name: array
         for tensor in graph.initializer
         if (array := numbers_of(tensor, MAX_GIVEN)) is not None
     }
     fixed = {value.name for value in graph.output}
+    if not any(_may_be_known(node, known, fixed) for node in graph.node):
+        return set()
+    sides = _sides(proto)
     kept, made = [], {}
     for node in graph.node:
         array = None
-        if len(node.output) == 1 and node.output[0] not in fixed and node.op_type in _FOLDED:
+        if _may_be_known(node, known, fixed):
             array = _computed(node, known, sides, version)
         if array is None:
             kept.append(node)
@@ -110,17 +115,29 @@ def _round(proto: onnx.ModelProto) -> set[str]:
     return set(made)
 
 
+def _may_be_known(node: onnx.NodeProto, known: Mapping[str, Array], fixed: Collection[str]) -> bool:
+    """Tell whether what a node makes is not an output, and follows from constants and shapes."""
+    return (
+        node.op_type in _FOLDED
+        and len(node.output) == 1
+        and node.output[0] not in fixed
+        and (
+            node.op_type in ("Shape", "Size", "CastLike")
+            or all(name in known for name in node.input if name)
+        )
+    )
+
+
 def _sides(proto: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     """Find the values whose shape is known."""
     found = {tensor.name: tuple(tensor.dims) for tensor in proto.graph.initializer}
     try:
-        graph = onnx.shape_inference.infer_shapes(proto, data_prop=True).graph
-    except (onnx.shape_inference.InferenceError, ValueError):
+        kinds = known_shapes(proto)
+    except TatamiError:
         return found
-    for value in (*graph.input, *graph.value_info, *graph.output):
-        tensor = value.type.tensor_type
-        if tensor.HasField("shape") and all(d.HasField("dim_value") for d in tensor.shape.dim):
-            found[value.name] = tuple(d.dim_value for d in tensor.shape.dim)
+    for name, kind in kinds.items():
+        if (sides := sides_of(kind)) is not None:
+            found[name] = sides
     return found
 
 
@@ -144,7 +161,8 @@ def _computed(
         return None
     if any(array is None for name, array in zip(node.input, inputs, strict=True) if name):
         return None
-    if _too_large(node.op_type, inputs):
+    size = math.prod(sides[node.output[0]]) if node.output[0] in sides else None
+    if _too_large(node.op_type, inputs) if size is None else size > MAX_MADE:
         return None
     feeds = {name: array for name, array in zip(node.input, inputs, strict=True) if name}
     try:
@@ -161,7 +179,7 @@ def _too_large(operator: str, inputs: list[Array | None]) -> bool:
     given = [array for array in inputs if array is not None]
     if operator in ("ConstantOfShape", "Expand") and given:
         return not 0 <= float(np.prod(given[-1], dtype=np.float64)) <= MAX_MADE
-    if operator == "Range" and len(given) == 3:
+    if operator == "Range" and len(given) == 3 and all(array.size for array in given):
         first, last, step = (float(array.reshape(-1)[0]) for array in given)
         return not step or abs(last - first) / abs(step) > MAX_MADE
-    return False
+    return math.prod(max(1, array.size) for array in given) > MAX_MADE

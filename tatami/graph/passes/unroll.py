@@ -69,7 +69,7 @@ def unroll(proto: onnx.ModelProto, kinds: Mapping[str, onnx.TypeProto]) -> bool:
         kept = len(work.nodes)
         try:
             written = write(work, node, f"{node.op_type} {number} {next(iter(node.output), '')}")
-        except (IndexError, KeyError, ValueError):  # it does not fit its own body
+        except (IndexError, KeyError, TypeError, ValueError):  # it does not fit its own body
             written = False
         if written:
             changed = True
@@ -252,6 +252,8 @@ def _scan(work: _Work, node: onnx.NodeProto, prefix: str) -> bool:
     given = _attributes(node)
     body: onnx.GraphProto = given["body"]
     count = given["num_scan_inputs"]
+    if not 0 < count <= len(node.input):
+        return False
     kept = len(node.input) - count
     scanned = list(node.input[kept:])
     lengths = set()

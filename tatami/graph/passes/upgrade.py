@@ -19,6 +19,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from tatami.errors import TatamiError
+from tatami.graph.shapes import known_shapes
 
 FIRST, LAST = 7, 13
 """The sets that are brought to the last of them."""
@@ -68,11 +69,10 @@ class _Work:
             model = helper.make_model(
                 self.graph, opset_imports=[helper.make_opsetid("", self.version)], ir_version=7
             )
-            found = onnx.shape_inference.infer_shapes(model).graph
             self.shapes = {
-                value.name: [side.dim_value for side in value.type.tensor_type.shape.dim]
-                for value in (*found.value_info, *found.input, *found.output)
-                if value.type.tensor_type.HasField("shape")
+                name: [side.dim_value for side in kind.tensor_type.shape.dim]
+                for name, kind in known_shapes(model).items()
+                if kind.tensor_type.HasField("shape")
             }
         return len(self.shapes[name]) if name in self.shapes else None
 
