@@ -52,6 +52,35 @@ def grid_sample(x: Array, grid: Array, mode: str, padding: str, align_corners: b
     return np.moveaxis(y, -1, 1)
 
 
+def affine_grid(theta: Array, sides: tuple[int, ...], align_corners: bool) -> Array:
+    """Make the grid of an affine map, which ``grid_sample`` takes. ONNX AffineGrid.
+
+    Args:
+        theta: (n, 2, 3), or (n, 3, 4): takes a place of the result, across first, and a 1.
+        sides: Of the result, (h, w) or (d, h, w).
+        align_corners: Whether -1 and 1 are the middles of the first and last sample, or their outer
+            edges.
+
+    Returns:
+        (n, h, w, 2) or (n, d, h, w, 3).
+
+    Source:
+        M. Jaderberg et al., "Spatial Transformer Networks", NeurIPS 2015, equation 1.
+    """
+    places = np.meshgrid(
+        *(affine_places(side, align_corners).astype(theta.dtype) for side in sides), indexing="ij"
+    )
+    whole = np.stack([*reversed(places), np.ones(sides, theta.dtype)], axis=-1)
+    return np.asarray(np.einsum("...k,njk->n...j", whole, theta), theta.dtype)
+
+
+def affine_places(side: int, align_corners: bool) -> NDArray[np.float64]:
+    """Say where the samples of an axis lie, its ends at -1 and 1."""
+    if align_corners:
+        return np.linspace(-1.0, 1.0, side)
+    return (2 * np.arange(side) + 1) / side - 1
+
+
 def taps_of(
     grid: Array, length: int, mode: str, padding: str, align_corners: bool
 ) -> list[tuple[Array, Array]]:

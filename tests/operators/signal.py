@@ -10,6 +10,10 @@ MAP, GRID, SMALL = (1, 3, 5, 4), (1, 3, 6, 2), (2, 2, 3, 4)
 WHOLE = np.int64(8)
 
 EXAMPLES: dict[str, list[Example]] = {
+    "AffineGrid": [
+        Example([(2, 2, 3)], [np.array([2, 3, 5, 4])], opset=20),
+        Example([(1, 3, 4)], [np.array([1, 3, 2, 5, 3])], {"align_corners": 1}, opset=20),
+    ],
     "DFT": [
         Example([(1, 8, 1)], opset=20),
         Example([(2, 8, 3, 1)], [None, np.int64(1)], {"onesided": 1}, opset=20),

@@ -7,7 +7,7 @@ import onnx_ir as ir
 from tatami.graph.attributes import constant, integer, text
 from tatami.graph.network import shape_of
 from tatami.graph.operators.row import Array, Operator, value_at, weight_at, wrong
-from tatami.ops.grid_sample import grid_sample
+from tatami.ops.grid_sample import affine_grid, grid_sample
 from tatami.ops.spectrum import dft, stft
 
 
@@ -80,7 +80,28 @@ def _check_grid(node: ir.Node) -> None:
         raise wrong(node, f"has a grid of {grid} for a map of {x}")
 
 
+def affine_of(node: ir.Node) -> tuple[tuple[int, ...], bool]:
+    """Read the sides that an AffineGrid makes a grid of, and whether its ends are samples."""
+    sides = tuple(int(side) for side in weight_at(node, 1)[2:])
+    return sides, bool(integer(node, "align_corners", 0))
+
+
+def _check_affine(node: ir.Node) -> None:
+    sides, _ = affine_of(node)
+    theta, rank = shape_of(value_at(node, 0)), len(sides)
+    grid = (theta[0], *sides, rank)
+    if rank not in (2, 3) or theta[1:] != (rank, rank + 1) or shape_of(node.outputs[0]) != grid:
+        raise wrong(node, f"makes a grid of {sides} by a matrix of {theta}")
+
+
 ROWS = (
+    Operator(
+        "AffineGrid",
+        lambda node, x: affine_grid(x[0], *affine_of(node)),
+        None,
+        _check_affine,
+        settings=True,
+    ),
     Operator("DFT", lambda node, x: dft(x[0], *dft_of(node)), None, _check_dft, settings=True),
     Operator(
         "GridSample",

@@ -18,6 +18,7 @@ from tatami.graph.operators import (
     quantization,
     recurrent,
     reduction,
+    regions,
     selection,
     signal,
 )
@@ -37,6 +38,7 @@ FAMILIES = (
     pooling,
     quantization,
     recurrent,
+    regions,
     selection,
     signal,
 )

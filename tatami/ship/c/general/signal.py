@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tatami.graph.operators.signal import dft_of, sampling_of, stft_of
+from tatami.graph.operators.signal import affine_of, dft_of, sampling_of, stft_of
+from tatami.ops.grid_sample import affine_places
 from tatami.ops.spectrum import dft_matrix, stft_matrix
 from tatami.ship.c.general.loops import Loops
 from tatami.ship.c.general.matrix import product
@@ -68,6 +69,32 @@ def _stft(general: General) -> str:
     return product(y, axes, factors, frame * parts)
 
 
+def _affine_constants(general: General) -> dict[str, NDArray[Any]]:
+    """Give where the samples of each axis lie, one axis behind the other."""
+    sides, aligned = affine_of(general.node)
+    return {
+        "places": np.concatenate([affine_places(side, aligned) for side in sides]).astype(
+            np.float32
+        )
+    }
+
+
+def _affine_grid(general: General) -> str:
+    theta, y = general.operand(0), general.result
+    sides, _ = affine_of(general.node)
+    assert general.constants is not None
+    table, rank = general.constants["places"], len(sides)
+    names = [f"o{axis}" for axis in range(rank)]
+    starts = [sum(sides[:axis]) for axis in range(rank)]
+    terms = [
+        f"{theta.at(['n', 'j', rank - 1 - axis])} * {table}[{starts[axis]} + {names[axis]}]"
+        for axis in reversed(range(rank))
+    ]
+    total = " + ".join([*terms, theta.at(["n", "j", rank])])
+    walked = [("n", y.sides[0]), *zip(names, sides, strict=True), ("j", rank)]
+    return loop(walked, f"{y.at(['n', *names, 'j'])} = {total};")
+
+
 _TAPS = {"nearest": 1, "linear": 2, "cubic": 4}
 
 
@@ -96,6 +123,7 @@ def _grid_sample(general: General) -> str:
 
 
 ROWS: Mapping[str, Loops] = {
+    "AffineGrid": Loops(_affine_grid, constants=_affine_constants),
     "DFT": Loops(_dft, constants=_dft_constants),
     "GridSample": Loops(_grid_sample, kernels=("grid",)),
     "STFT": Loops(_stft, constants=_stft_constants),

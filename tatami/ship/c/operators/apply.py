@@ -46,7 +46,8 @@ def decide(program: Program, step: Apply, options: Options) -> Decision:
 
 def emit(program: Program, step: Apply, places: Places, options: Options) -> str:
     """Write the loops, in a block of their own."""
-    general = replace(general_of(program, step), scratch=places.scratch, constants=places.constants)
+    tables = {key: f"({place})" for key, place in places.constants.items()}  # they are indexed
+    general = replace(general_of(program, step), scratch=places.scratch, constants=tables)
     lines = [
         f"const {one.kind} *const {one.name} = {places.values[name]};"
         for one, name in zip(general.operands.values(), step.inputs, strict=True)
