@@ -1,4 +1,4 @@
-"""Proofs of what waits: FIFOs and bursts never over- or underrun, and order is kept.
+"""Proofs of what waits: FIFOs, bursts and the ring never over- or underrun, and order is kept.
 
 A proof's statements are put into the module that they are about, and hold by induction: in every
 state that follows the statements, not only in those that some steps from a reset reach. Of a mutant
@@ -43,6 +43,8 @@ CLAIMS = {
     "axi_read_port": Claim({"BUS": 4}, steps=20),
     "axi_write_port": Claim({"BUS": 4, "BURST": 4, "DEPTH": 2}, ("axi_blocks", "axi_fifo"), 14),
     "axi_registers": Claim({"COUNTERS": 1}, steps=6),
+    "ring": Claim({"LANES": 1, "BUS": 18, "DEPTH": 1}, steps=8),
+    "sequencer": Claim({"FIFO": 2}, ("walk", "thirds", "mod9"), 12),
 }
 
 
@@ -111,6 +113,16 @@ MUTANTS = {
         ("if (!busy) base_low", "base_low"),
         ("wdata[0] && !busy && !wdata[1]", "wdata[0] && !wdata[1]"),
         ("if (rready) rvalid", "rvalid"),
+    ],
+    "ring": [
+        ("w_ready = !held[DEPTH]", "w_ready = 1'b1"),
+        ("written <= filled;", "written <= filled + 1'b1;"),
+        ("take && beat == B[BD-1:0]", "take"),
+        ("rows[filled[DEPTH-1:0]] <= w_data", "rows[written[DEPTH-1:0]] <= w_data"),
+    ],
+    "sequencer": [
+        ("room} >= {24'd0, results}", "room} != 32'd0"),
+        ("+ {31'd0, popped}", "+ {31'd0, result_left}"),
     ],
 }
 
