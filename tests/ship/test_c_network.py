@@ -1,11 +1,15 @@
 """Emitted C against the NumPy run of the same graph: float32, so within rounding."""
 
+import contextlib
+
 import numpy as np
+import onnx
 import pytest
 
 from tatami.errors import TatamiError
-from tatami.graph import run, values
+from tatami.graph import read, run, values
 from tatami.program.lower import lower
+from tatami.ship.c.emit import emit
 from tatami.ship.c.operator import Options
 from tatami.ship.c.run.network import CompiledNetwork
 from tatami.ship.c.tasks.detection import CompiledDetector
@@ -167,3 +171,30 @@ def test_more_threads_than_shipped_for_are_refused(tmp_path, small_detector, shi
     refused = pytest.raises(TatamiError, match="scratch memory for 2 threads")
     with CompiledNetwork(folder, threads=3) as compiled, refused:
         _ = compiled.kernels
+
+
+LONG = """<ir_version: 9, opset_import: ["" : 20]>
+g (float[1, 16, 32, 32] x) => (float[1, 16, 32, 32] y) {
+  a = HardSwish(x)
+  b = Gelu(a)
+  c = Tanh(b)
+  y = Sub(c, x)
+}"""
+
+
+def test_long_loops_give_the_same_bits_whatever_they_are_compiled_for(tmp_path):
+    onnx.save(onnx.parser.parse_model(LONG), tmp_path / "n.onnx")
+    network = read(tmp_path / "n.onnx")
+    program = lower(network)
+    source = emit(program, "net").files
+    assert b"NET_IN_VARIANTS(net_steps" in source["net.c"]
+    for file, content in source.items():
+        (tmp_path / file).write_bytes(content)
+    x = np.random.default_rng(0).normal(0, 3, (16, 32, 32)).astype(np.float32)
+    (expected,) = run(network, [x[None]])
+    found = []
+    for variant in ("portable", "avx2", "avx512"):
+        with contextlib.suppress(TatamiError), CompiledNetwork(tmp_path, variant=variant) as one:
+            found.append(one.run([x])[0])
+            assert_close(found[-1], expected[0])
+    assert {each.tobytes() for each in found} == {found[0].tobytes()}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tatami.errors import TatamiError
-from tatami.program.steps import Convolution, Program, Step, parameters
+from tatami.program.steps import Apply, Convolution, Program, Step, parameters
 from tatami.ship.backend import Plan, PlannedNetwork, Programs, Row, Shipped
 from tatami.ship.c.files import (
     DESCRIPTION,
@@ -41,6 +41,9 @@ from tatami.ship.c.text import (
 
 ARRAY_LIMIT = 2 * 2**20
 """Bytes of weights up to which ``auto`` writes them as C arrays; see docs/decisions."""
+
+MANY = 2**14
+"""Samples of results from which loops are worth being compiled for every instruction set."""
 
 _FIRST = ("variant", "threads", "exponential")
 """Kernels that every program has."""
@@ -313,16 +316,33 @@ def _run(network: NetworkInC, addresses: Addresses) -> str:
         "    NET_BARRIER();",
     ]
     lines = [renamed(line, name) for line in lines]
+    steps: list[str] = []
     for index, step in enumerate(program.steps):
         call = operators.emit(program, step, addresses.of_step(index), network.options)
         value = addresses.values[step.output]
         after = f"NET_BARRIER();\n    NET_TRACE({index}, {value}, {_bytes(program, step.output)});"
-        lines += [
+        steps += [
             f"    /* {index}. {_comment(program, step)} */",
             "    " + renamed(call, name),
             "    " + renamed(after, name),
         ]
-    return "\n".join([*lines, "}", ""])
+    apart = ""
+    if _has_long_loops(program):
+        apart, steps = _compiled_for_each(steps, name)
+    return apart + "\n".join([*lines, *steps, "}", ""])
+
+
+def _has_long_loops(program: Program) -> bool:
+    """Say whether steps that are loops of their own, and no calls of kernels, are much of it."""
+    outputs = [program.values[step.output] for step in program.steps if isinstance(step, Apply)]
+    return sum(count(value.shape) for value in outputs) >= MANY
+
+
+def _compiled_for_each(steps: list[str], name: str) -> tuple[str, list[str]]:
+    """Put steps into a function that is compiled for every instruction set, and call that."""
+    begin = renamed("NET_ALWAYS_INLINE void net_steps_body(void)\n{\n", name)
+    end = renamed("\n}\n\nNET_IN_VARIANTS(net_steps, (void), ())\n\n", name)
+    return begin + "\n".join(steps) + end, [renamed("    net_steps();", name)]
 
 
 def _forward(network: NetworkInC, addresses: Addresses) -> str:

@@ -15,7 +15,7 @@ typedef struct {
     float low, high; /* NET_CLAMP */
 } net_activation;
 
-static void net_activate_samples(net_activation activation, int count, float *x)
+NET_ALWAYS_INLINE void net_activate_samples(net_activation activation, int count, float *x)
 {
     const float alpha = activation.alpha, low = activation.low, high = activation.high;
     int i;
@@ -46,7 +46,8 @@ static void net_activate_samples(net_activation activation, int count, float *x)
 
 /* in and out may be the same samples. Vectors want to know whether they are: so all is done in
  * place, in parts that stay in the nearest cache. */
-static void net_activate(net_activation activation, const float *in, int count, float *out)
+NET_ALWAYS_INLINE void net_activate_body(net_activation activation, const float *in, int count,
+                                         float *out)
 {
     enum { PART = 1024 };
     int first;
@@ -58,3 +59,7 @@ static void net_activate(net_activation activation, const float *in, int count, 
         net_activate_samples(activation, part, out + first);
     }
 }
+
+NET_IN_VARIANTS(net_activate,
+                (net_activation activation, const float *in, int count, float *out),
+                (activation, in, count, out))

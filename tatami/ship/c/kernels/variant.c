@@ -102,3 +102,31 @@ const char *net_kernels(const char *name)
     }
     return NULL;
 }
+
+/* Loops that compilers make vectors of, compiled once more for every instruction set that makes them
+ * faster: `name`_body, always inline, is what they do; the numbers are the same. */
+#if NET_X86
+#if defined(__clang__)
+#define NET_WIDE512 "avx512f,avx512bw,avx512dq,avx512vl"
+#else
+#define NET_WIDE512 "avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512"
+#endif
+#define NET_IN_VARIANTS(name, parameters, arguments) \
+    __attribute__((target("avx2"))) static void name##_avx2 parameters { name##_body arguments; } \
+    __attribute__((target(NET_WIDE512))) static void name##_avx512 parameters \
+    { \
+        name##_body arguments; \
+    } \
+    static void name parameters \
+    { \
+        if (net_variant == NET_AVX512 || net_variant == NET_AVX512VNNI) \
+            name##_avx512 arguments; \
+        else if (net_variant == NET_AVX2) \
+            name##_avx2 arguments; \
+        else \
+            name##_body arguments; \
+    }
+#else
+#define NET_IN_VARIANTS(name, parameters, arguments) \
+    static void name parameters { name##_body arguments; }
+#endif

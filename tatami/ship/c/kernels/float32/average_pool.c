@@ -1,6 +1,7 @@
 /* The mean under each place of the window; with `count_padding` the zeros around the map count, too.
  * in: [rows][columns][channels].  out: [out_rows][out_columns][channels]. */
-static void net_average_pool(const net_window *s, int count_padding, const float *in, float *out)
+NET_ALWAYS_INLINE void net_average_pool_body(const net_window *s, int count_padding,
+                                             const float *in, float *out)
 {
     const int channels = s->channels;
     int y, x, u, v, c;
@@ -29,3 +30,7 @@ static void net_average_pool(const net_window *s, int count_padding, const float
         }
     }
 }
+
+NET_IN_VARIANTS(net_average_pool,
+                (const net_window *s, int count_padding, const float *in, float *out),
+                (s, count_padding, in, out))

@@ -6,7 +6,7 @@ typedef struct {
 } net_max_pool_step;
 
 /* Every output row whose number is `part` modulo `parts`. */
-static void net_max_pool_part(const void *context, int part, int parts)
+NET_ALWAYS_INLINE void net_max_pool_part_body(const void *context, int part, int parts)
 {
     const net_max_pool_step *step = context;
     const net_window *s = step->window;
@@ -34,6 +34,10 @@ static void net_max_pool_part(const void *context, int part, int parts)
         }
     }
 }
+
+NET_IN_VARIANTS(net_max_pool_part,
+                (const void *context, int part, int parts),
+                (context, part, parts))
 
 /* in: [rows][columns][channels].  out: [out_rows][out_columns][channels]. */
 static void net_max_pool(const net_window *window, const float *in, float *out)

@@ -10,7 +10,7 @@ typedef struct {
 } net_sampling;
 
 /* in: [rows][columns][channels].  out: [out_rows][out_columns][channels]. */
-static void net_resize(const net_sampling *s, const float *in, float *out)
+NET_ALWAYS_INLINE void net_resize_body(const net_sampling *s, const float *in, float *out)
 {
     const int channels = s->channels, pitch = s->columns * s->channels;
     int y, x, c;
@@ -31,3 +31,5 @@ static void net_resize(const net_sampling *s, const float *in, float *out)
         }
     }
 }
+
+NET_IN_VARIANTS(net_resize, (const net_sampling *s, const float *in, float *out), (s, in, out))

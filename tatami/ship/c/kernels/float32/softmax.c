@@ -4,7 +4,7 @@
 enum { NET_SOFTMAX_LINES = 8, NET_SOFTMAX_SIDE = 16 };
 
 /* Lines of `length` samples that lie together. */
-static void net_softmax_lines(int lines, int length, float *out)
+NET_ALWAYS_INLINE void net_softmax_lines(int lines, int length, float *out)
 {
     float sums[NET_SOFTMAX_LINES];
     int line, k, j;
@@ -35,7 +35,7 @@ static void net_softmax_lines(int lines, int length, float *out)
 }
 
 /* Lines that lie side by side, a sample `step` from the next. */
-static void net_softmax_columns(int columns, int length, int step, float *out)
+NET_ALWAYS_INLINE void net_softmax_columns(int columns, int length, int step, float *out)
 {
     float largest[NET_SOFTMAX_SIDE], sums[NET_SOFTMAX_SIDE];
     float *x;
@@ -57,7 +57,8 @@ static void net_softmax_columns(int columns, int length, int step, float *out)
 }
 
 /* Along the middle axis of [outer][length][inner]. in and out may be the same samples. */
-static void net_softmax(int outer, int length, int inner, const float *in, float *out)
+NET_ALWAYS_INLINE void net_softmax_body(int outer, int length, int inner, const float *in,
+                                        float *out)
 {
     int line, i;
 
@@ -73,3 +74,7 @@ static void net_softmax(int outer, int length, int inner, const float *in, float
             net_softmax_columns(inner - i < NET_SOFTMAX_SIDE ? inner - i : NET_SOFTMAX_SIDE, length,
                                 inner, out + i);
 }
+
+NET_IN_VARIANTS(net_softmax,
+                (int outer, int length, int inner, const float *in, float *out),
+                (outer, length, inner, in, out))

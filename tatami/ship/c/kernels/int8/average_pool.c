@@ -1,9 +1,10 @@
 /* The mean of bytes: clamp(zero_point + ((sum of (x - in_zero_point) * multiplier[n] + 2^(shift - 1))
  * >> shift)), n being how many samples count. docs/integer-arithmetic.md, section 5.
  * in: [rows][columns][channels].  out: [out_rows][out_columns][channels].  sums: [channels]. */
-static void net_average_pool_u8(const net_window *s, int count_padding, const int32_t *multiplier,
-                                int shift, int in_zero_point, int zero_point, int32_t *sums,
-                                const uint8_t *in, uint8_t *out)
+NET_ALWAYS_INLINE void net_average_pool_u8_body(const net_window *s, int count_padding,
+                                                const int32_t *multiplier, int shift,
+                                                int in_zero_point, int zero_point, int32_t *sums,
+                                                const uint8_t *in, uint8_t *out)
 {
     const int channels = s->channels;
     const int64_t half = (int64_t)1 << (shift - 1);
@@ -35,3 +36,8 @@ static void net_average_pool_u8(const net_window *s, int count_padding, const in
         }
     }
 }
+
+NET_IN_VARIANTS(net_average_pool_u8,
+                (const net_window *s, int count_padding, const int32_t *multiplier, int shift,
+                 int in_zero_point, int zero_point, int32_t *sums, const uint8_t *in, uint8_t *out),
+                (s, count_padding, multiplier, shift, in_zero_point, zero_point, sums, in, out))

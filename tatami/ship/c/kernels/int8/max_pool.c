@@ -7,7 +7,7 @@ typedef struct {
 } net_max_pool_u8_step;
 
 /* Every output row whose number is `part` modulo `parts`. */
-static void net_max_pool_u8_part(const void *context, int part, int parts)
+NET_ALWAYS_INLINE void net_max_pool_u8_part_body(const void *context, int part, int parts)
 {
     const net_max_pool_u8_step *step = context;
     const net_window *s = step->window;
@@ -35,6 +35,10 @@ static void net_max_pool_u8_part(const void *context, int part, int parts)
         }
     }
 }
+
+NET_IN_VARIANTS(net_max_pool_u8_part,
+                (const void *context, int part, int parts),
+                (context, part, parts))
 
 /* in: [rows][columns][channels].  out: [out_rows][out_columns][channels]. */
 static void net_max_pool_u8(const net_window *window, const uint8_t *in, uint8_t *out)

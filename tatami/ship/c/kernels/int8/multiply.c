@@ -2,13 +2,13 @@
  * half of 64 bits shifted right by shift - 33, and (that + 1) >> 1 is the result: but for one
  * multiplication to 64 bits all of it is 32 bits wide. A smaller shift is held between -256 and 256
  * before it becomes 32 bits. */
-static int64_t net_pair_hold(int64_t y, int64_t low, int64_t high)
+NET_ALWAYS_INLINE int64_t net_pair_hold(int64_t y, int64_t low, int64_t high)
 {
     return y < low ? low : y > high ? high : y;
 }
 
-static void net_multiply_line(const net_pair_layer *layer, const uint8_t *a, int i,
-                              const uint8_t *b, int j, int count, uint8_t *out)
+NET_ALWAYS_INLINE void net_multiply_line_body(const net_pair_layer *layer, const uint8_t *a, int i,
+                                              const uint8_t *b, int j, int count, uint8_t *out)
 {
     const int32_t m = layer->a_multiplier;
     const int32_t za = layer->a_zero_point, zb = layer->b_zero_point;
@@ -28,3 +28,8 @@ static void net_multiply_line(const net_pair_layer *layer, const uint8_t *a, int
             low, high));
     }
 }
+
+NET_IN_VARIANTS(net_multiply_line,
+                (const net_pair_layer *layer, const uint8_t *a, int i, const uint8_t *b, int j,
+                 int count, uint8_t *out),
+                (layer, a, i, b, j, count, out))

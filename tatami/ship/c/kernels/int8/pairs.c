@@ -28,26 +28,32 @@ static void net_pairs_u8(net_pair_line *line, const net_pair_layer *layer, const
                  b + y * s->b_row + x * s->b_column, s->b_channel, s->channels, out);
 }
 
-/* A line with the steps i and j, 0 or 1, of which at least one is 1, unless there is one sample. */
+/* A line with the steps i and j, 0 or 1, of which at least one is 1, unless there is one sample. What
+ * is computed lies apart at first: vectors need not know whether out is one of the two. */
 #define NET_PAIR_LINES(expression) \
     do { \
+        uint8_t part[512]; \
         int c; \
-        if (i == 1 && j == 1) { \
-            for (c = 0; c < count; c++) { \
-                const int32_t p = a[c], q = b[c]; \
-                out[c] = (uint8_t)(expression); \
+        for (; count > 0; count -= 512, a += 512 * i, b += 512 * j, out += 512) { \
+            const int here = count < 512 ? count : 512; \
+            if (i == 1 && j == 1) { \
+                for (c = 0; c < here; c++) { \
+                    const int32_t p = a[c], q = b[c]; \
+                    part[c] = (uint8_t)(expression); \
+                } \
+            } else if (i == 1) { \
+                const int32_t q = b[0]; \
+                for (c = 0; c < here; c++) { \
+                    const int32_t p = a[c]; \
+                    part[c] = (uint8_t)(expression); \
+                } \
+            } else { \
+                const int32_t p = a[0]; \
+                for (c = 0; c < here; c++) { \
+                    const int32_t q = b[c * j]; \
+                    part[c] = (uint8_t)(expression); \
+                } \
             } \
-        } else if (i == 1) { \
-            const int32_t q = b[0]; \
-            for (c = 0; c < count; c++) { \
-                const int32_t p = a[c]; \
-                out[c] = (uint8_t)(expression); \
-            } \
-        } else { \
-            const int32_t p = a[0]; \
-            for (c = 0; c < count; c++) { \
-                const int32_t q = b[c * j]; \
-                out[c] = (uint8_t)(expression); \
-            } \
+            memcpy(out, part, (size_t)here); \
         } \
     } while (0)

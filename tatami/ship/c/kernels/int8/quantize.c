@@ -1,6 +1,7 @@
 /* From float32 to bytes, round(x / scale) + zero_point with halves to even, and back: as ONNX has
  * them. docs/integer-arithmetic.md, section 9. A NaN becomes the zero point. */
-static void net_quantize(float scale, int zero_point, const float *in, int count, uint8_t *out)
+NET_ALWAYS_INLINE void net_quantize_body(float scale, int zero_point, const float *in, int count,
+                                         uint8_t *out)
 {
     const float low = (float)-zero_point, high = (float)(255 - zero_point);
     int i;
@@ -18,9 +19,18 @@ static void net_quantize(float scale, int zero_point, const float *in, int count
     }
 }
 
-static void net_dequantize(float scale, int zero_point, const uint8_t *in, int count, float *out)
+NET_IN_VARIANTS(net_quantize,
+                (float scale, int zero_point, const float *in, int count, uint8_t *out),
+                (scale, zero_point, in, count, out))
+
+NET_ALWAYS_INLINE void net_dequantize_body(float scale, int zero_point, const uint8_t *in,
+                                           int count, float *out)
 {
     int i;
 
     for (i = 0; i < count; i++) out[i] = (float)(in[i] - zero_point) * scale;
 }
+
+NET_IN_VARIANTS(net_dequantize,
+                (float scale, int zero_point, const uint8_t *in, int count, float *out),
+                (scale, zero_point, in, count, out))

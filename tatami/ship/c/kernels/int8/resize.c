@@ -8,7 +8,8 @@ typedef struct {
 } net_sampling_u8;
 
 /* in: [rows][columns][channels].  out: [out_rows][out_columns][channels]. */
-static void net_resize_u8(const net_sampling_u8 *s, const uint8_t *in, uint8_t *out)
+NET_ALWAYS_INLINE void net_resize_u8_body(const net_sampling_u8 *s, const uint8_t *in,
+                                          uint8_t *out)
 {
     const int channels = s->channels, pitch = s->columns * s->channels;
     int y, x, c;
@@ -29,3 +30,7 @@ static void net_resize_u8(const net_sampling_u8 *s, const uint8_t *in, uint8_t *
         }
     }
 }
+
+NET_IN_VARIANTS(net_resize_u8,
+                (const net_sampling_u8 *s, const uint8_t *in, uint8_t *out),
+                (s, in, out))
