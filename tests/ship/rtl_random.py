@@ -250,7 +250,7 @@ KINDS: dict[str, Callable[[Draft, str], str | None]] = {
     "resize": Draft.resize,
     "reorg": Draft.reorg,
     "average": Draft.average,
-    # "table": Draft.table,
+    "table": Draft.table,
 }
 """What each kind of step adds to a draft."""
 

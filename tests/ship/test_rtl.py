@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(not has_verilator(), reason="needs Verilator and
 SMALL = core_with({"lanes": 4, "map": 8192, "ring": 11})
 """The engine that the tests share: it is built once, and kept."""
 SHAPES = (
-    "LANES=4", "LANES=16,RQ=8,RQ_REGISTERS=5", "LANES=32,PIXELS=2,ACC=25,PACK=0",
+    "LANES=4", "LANES=8,PIXELS=2,RQ=8,RQ_REGISTERS=5,ACC=25,PACK=0",
 )  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def counted(program: Program, lowered: Lowered) -> Counters:
 def test_random_descriptors(bench: Bench, kind: str) -> None:
     """Every byte is NumPy's and every cycle the model's; with stalls every byte is, too."""
     compared = refused = 0
-    for seed in range(100):
+    for seed in range(40):
         program, inputs = random_program(seed, kind)
         try:
             lowered = lower(program, SMALL, observe=True)
@@ -85,11 +85,15 @@ def test_random_descriptors(bench: Bench, kind: str) -> None:
         found, counters = engine.values(inputs)
         assert counters == counted(program, lowered), seed
         stalled, _ = engine.values(inputs, stall=300, seed=seed) if seed % 5 == 0 else (found, None)
+        if seed % 5 == 1:  # where nothing is looked at, tables go with what is before them
+            engine = Engine(lower(program, SMALL), bench)
+            last, _ = engine.values(inputs)
+            np.testing.assert_array_equal(last[program.outputs[0]], expected[program.outputs[0]])
         for step in program.steps:
             for values in (found, stalled):
                 np.testing.assert_array_equal(values[step.output], expected[step.output], str(seed))
             compared += 1
-    assert compared > 100
+    assert compared > 40
     assert refused < 10
 
 

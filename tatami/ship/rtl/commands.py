@@ -6,10 +6,11 @@ the two. Addresses of the map memory are words of a bank, those of DDR bytes fro
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-END, RUN_LAYER, LOAD, CONSTANTS, MAPS_IN, MAPS_OUT = 0, 1, 2, 16, 17, 18
+END, RUN_LAYER, LOAD, TABLE, CONSTANTS, MAPS_IN, MAPS_OUT = 0, 1, 2, 3, 16, 17, 18
 """Operation codes; those from 16 on are the wrapper's, which turns streams into bursts."""
 AFTER_LAYER, AFTER_LOAD, AFTER_OUT = 1 << 16, 1 << 17, 1 << 18
 """Flags of a header: wait until the layer engine is idle, the loader is, all maps are written."""
@@ -21,6 +22,7 @@ LAYER: Mapping[str, tuple[int, int, int]] = {
     "depth": (0, 0, 1), "by_word": (0, 1, 1), "keep_largest": (0, 2, 1), "two": (0, 3, 1),
     "pool": (0, 4, 1), "raw": (0, 5, 1), "to_map": (0, 6, 1), "to_stream": (0, 7, 1),
     "keep": (0, 8, 1), "by_tile": (0, 9, 1), "same": (0, 10, 1),
+    "through_table": (0, 11, 1),
     "rows": (1, 0, 16), "columns": (1, 16, 16),
     "out_rows": (2, 0, 16), "out_columns": (2, 16, 16),
     "base": (3, 0, 16), "second": (4, 0, 16),
@@ -123,6 +125,17 @@ class Load:
 
 
 @dataclass(frozen=True)
+class Lookup:
+    """Say what the table of the next layers is: 256 bytes."""
+
+    content: bytes
+
+    def words(self) -> list[int]:
+        """Write the command."""
+        return [TABLE | 64 << 8, *struct.unpack("<64I", self.content)]
+
+
+@dataclass(frozen=True)
 class Constants:
     """Say which bytes of DDR are the next constants."""
 
@@ -166,4 +179,4 @@ class End:
         return [END | self.flags]
 
 
-Command = Layer | Load | Constants | Transfer | End
+Command = Layer | Load | Lookup | Constants | Transfer | End

@@ -1,9 +1,8 @@
-"""The simulated engine as something that runs a program: maps in, values and counters out."""
+"""The simulated engine as something that runs a frame: maps in, values and counters out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from tatami.ops import fixed_point
 from tatami.program import interpret
-from tatami.program.steps import Concat, Program
+from tatami.ship.rtl.frame import Frame, frame_of
 from tatami.ship.rtl.lower import Lowered
 from tatami.ship.rtl.simulate import Bench, Counters
 
@@ -19,18 +18,18 @@ Array = NDArray[Any]
 
 
 class Engine:
-    """One lowered program in the DDR of a simulator.
+    """One frame in the DDR of a simulator.
 
     Args:
-        lowered: The program.
+        network: The lowered program, or what a shipped folder has of it.
         bench: The simulator of its core.
     """
 
-    def __init__(self, lowered: Lowered, bench: Bench) -> None:
-        self.lowered = lowered
+    def __init__(self, network: Lowered | Frame, bench: Bench) -> None:
+        self.frame = network if isinstance(network, Frame) else frame_of(network)
         self.bench = bench
-        bench.write(lowered.constants_at, lowered.constants)
-        bench.write(lowered.program_at, np.asarray(lowered.words, "<u4").tobytes())
+        bench.write(self.frame.constants_at, self.frame.constants)
+        bench.write(self.frame.commands_at, self.frame.commands)
 
     def made(
         self, inputs: Sequence[Array], *, stall: int = 0, seed: int = 1
@@ -38,7 +37,7 @@ class Engine:
         """Run a frame on the engine alone.
 
         Args:
-            inputs: As for ``values``.
+            inputs: One array (channels, rows, columns) an input.
             stall: How many of 1,000 beats of each stream wait, at random.
             seed: Of the stalls.
 
@@ -46,36 +45,35 @@ class Engine:
             What has left the engine, by name: bytes, and float32 where sums leave; and what the
             engine has counted.
         """
-        lowered, program = self.lowered, self.lowered.program
-        given = dict(zip(program.inputs, inputs, strict=True))
-        for name, planes in lowered.inputs.items():
-            stored = interpret.quantize(given[name], program.values[name].quantization)
-            self.bench.write(planes.address, planes.pack(stored))
-        counters = self.bench.go(lowered.program_at, stall=stall, seed=seed)
-        left = {
-            name: {
-                part.part: part.unpack(self.bench.read(part.address, part.size)) for part in parts
-            }
-            for name, parts in lowered.streams.items()
-        }
+        frame = self.frame
+        given = dict(zip(frame.taken, inputs, strict=True))
+        for name, planes in frame.inputs.items():
+            given[name] = interpret.quantize(given[name], frame.values[name].quantization)
+            self.bench.write(planes.address, planes.pack(given[name]))
+        counters = self.bench.go(frame.commands_at, stall=stall, seed=seed)
+        left = {name: self._left(name) for name in frame.streams}
         found: dict[str, Array] = dict(given)
-        for step in program.steps:
-            parts = left.get(step.output, {})
-            if isinstance(step, Concat):
-                maps = [
-                    parts.get(place, found.get(name))
-                    for place, name in zip(lowered.joins[step.output], step.inputs, strict=True)
-                ]
+        for name in frame.values:
+            parts = left.get(name, {})
+            if name in frame.joins:  # a part that was copied, else what it was copied from
+                maps = [parts.get(at, found.get(one)) for at, one in frame.joins[name]]
             else:
                 maps = list(parts.values())
             whole = [each for each in maps if each is not None]
-            if not whole or len(whole) < len(maps):
-                continue
-            found[step.output] = np.concatenate(whole)
-            scale = lowered.scales.get(step.output)
-            if scale is not None:
-                found[step.output] = fixed_point.to_float(found[step.output][None], scale)[0]
+            if whole and len(whole) == len(maps):
+                found[name] = np.concatenate(whole)
         return {name: array for name, array in found.items() if name not in given}, counters
+
+    def _left(self, name: str) -> dict[int, Array]:
+        """Read the parts of a value, by where they lie in it."""
+        parts = {
+            part.part: part.unpack(self.bench.read(part.address, part.size))
+            for part in self.frame.streams[name]
+        }
+        scale = self.frame.scales.get(name)
+        if scale is None:
+            return parts
+        return {at: fixed_point.to_float(sums[None], scale)[0] for at, sums in parts.items()}
 
     def values(
         self, inputs: Sequence[Array], *, stall: int = 0, seed: int = 1
@@ -91,23 +89,11 @@ class Engine:
             Every value that left the engine or came after it, by name; and the counters.
         """
         found, counters = self.made(inputs, stall=stall, seed=seed)
-        return found | self.tail(
-            found | dict(zip(self.program.inputs, inputs, strict=True))
-        ), counters
+        given = dict(zip(self.frame.taken, inputs, strict=True))
+        return found | self._after(given | found), counters
 
-    @property
-    def program(self) -> Program:
-        """The whole program."""
-        return self.lowered.program
-
-    def tail(self, found: Mapping[str, Array]) -> dict[str, Array]:
+    def _after(self, found: Mapping[str, Array]) -> dict[str, Array]:
         """Do the steps after the engine's."""
-        steps = self.lowered.tail
-        if not steps:
-            return {}
-        made = {step.output for step in steps}
-        wanted = {name for step in steps for name in step.inputs if name not in made}
-        names = tuple(name for name in found if name in wanted)
-        part = replace(self.program, steps=steps, inputs=names, outputs=tuple(made))
-        values = interpret.values(part, [found[name] for name in names])
-        return {name: values[name] for name in values if name in made}
+        program = self.frame.after(found)
+        values = interpret.values(program, [found[name] for name in program.inputs])
+        return {name: values[name] for name in program.outputs}

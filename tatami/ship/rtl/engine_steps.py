@@ -25,6 +25,7 @@ from tatami.program.steps import (
     Resize,
     SpaceToDepth,
     Step,
+    Table,
     ToFloat,
     Value,
 )
@@ -78,6 +79,7 @@ class Work:
         products: Multiply-adds that are asked for.
         bound: The largest sum in size.
         scale: Of sums that leave as they are, a channel; None: bytes leave.
+        table: What bytes become before they are written.
         part: Where the first channel that is made lies among the output's, a multiple of 4.
     """
 
@@ -93,6 +95,7 @@ class Work:
     products: int = 0
     bound: int = 255
     scale: NDArray[np.float32] | None = None
+    table: bytes | None = None
     part: int = 0
 
     @property
@@ -435,6 +438,19 @@ def _average_pool(program: Program, step: QuantizedAveragePool) -> list[Work]:
     ]  # fmt: skip
 
 
+def _table(program: Program, step: Table) -> list[Work]:
+    if step.table.ndim == 2 and (step.table != step.table[0]).any():
+        raise refused(step, "it has a table a channel", "a table a channel")
+    shape = _value(program, step.output).shape
+    content = np.ascontiguousarray(step.table.reshape(-1, 256)[0]).tobytes()
+    return [
+        Work(
+            step.name, "Table", step.inputs, step.output, _one_to_one(shape),
+            {**_WORDS, "through_table": 1}, Channels.plain(shape[0]), table=content,
+        )
+    ]  # fmt: skip
+
+
 _WORK: Mapping[str, Callable[[Program, Any], list[Work]]] = {
     "QuantizedConv": _conv,
     "MaxPool": _max_pool,
@@ -443,6 +459,7 @@ _WORK: Mapping[str, Callable[[Program, Any], list[Work]]] = {
     "Resize": _resize,
     "SpaceToDepth": _space_to_depth,
     "QuantizedAveragePool": _average_pool,
+    "Table": _table,
 }
 """What the engine does of each kind of step. Concat is addresses, as far as it can be."""
 OPERATORS = (*_WORK, "Concat")

@@ -7,6 +7,7 @@ it joins is made where it lies.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -37,6 +38,7 @@ from tatami.ship.rtl.commands import (
     End,
     Layer,
     Load,
+    Lookup,
     Transfer,
 )
 from tatami.ship.rtl.core import Core, sized
@@ -318,6 +320,27 @@ def works_of(program: Program, steps: Iterable[Step], copied: set[tuple[str, int
     return works
 
 
+def _fused(program: Program, works: Sequence[Work]) -> list[Work]:
+    """Let the bytes that only a table reads go through it before they are written."""
+    readers = Counter(name for step in program.steps for name in step.inputs)
+    readers.update(program.outputs)
+    made = {work.output for work in works if work.table is None and work.operator != "Concat"}
+    by_source = {
+        work.inputs[0]: work
+        for work in works
+        if work.operator == "Table" and work.inputs[0] in made and readers[work.inputs[0]] == 1
+    }
+    fused = []
+    for work in works:
+        after = by_source.get(work.output)
+        if after is not None:
+            fields = {**work.fields, "through_table": 1}
+            work = replace(work, output=after.output, fields=fields, table=after.table)
+        if by_source.get(work.inputs[0]) is not work:
+            fused.append(work)
+    return fused
+
+
 # The whole ----------------------------------------------------------------------------------------
 
 
@@ -336,6 +359,8 @@ def lower(program: Program, core: Core, *, observe: bool = False) -> Lowered:
     steps, tail = divided(program)
     homes, copied = _homes(program, steps)
     works = works_of(program, steps, copied, homes)
+    if not observe:
+        works = _fused(program, works)
     used = [name for name in program.inputs if any(name in work.inputs for work in works)]
     wanted = _wanted(program, steps, tail)
     places, words = _place_all(program, works, homes, used)
@@ -349,6 +374,7 @@ def lower(program: Program, core: Core, *, observe: bool = False) -> Lowered:
     runs: list[Run] = []
     inputs: dict[str, Planes] = {}
     streams: dict[str, list[Planes]] = {}
+    table: bytes | None = None
     address = 0
     for name in used:
         inputs[name] = planes = _input_planes(program.values[name], homes[name], core, address)
@@ -368,6 +394,9 @@ def lower(program: Program, core: Core, *, observe: bool = False) -> Lowered:
             commands.append(Transfer(MAPS_OUT, out.address, out.plane, out.count, out.plane))
         target = None if work.scale is not None else places[work.output]
         layer = layer_of(core, work, places, target, stream=leaves)
+        if work.table is not None and work.table != table:
+            commands.append(Lookup(work.table))
+            table = work.table
         content = constants_of(core, work, source)
         constants.append(content)
         runs.append(Run(work, layer, source, len(content) // core.row))

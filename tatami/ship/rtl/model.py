@@ -12,7 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tatami.ship.rtl.commands import AFTER_LAYER, AFTER_LOAD, Constants, End, Layer, Load, Transfer
+from tatami.ship.rtl.commands import (
+    AFTER_LAYER,
+    AFTER_LOAD,
+    Constants,
+    End,
+    Layer,
+    Load,
+    Lookup,
+    Transfer,
+)
 from tatami.ship.rtl.core import Core
 from tatami.ship.rtl.lower import Lowered, Run
 from tatami.ship.rtl.place import ceil_div
@@ -198,6 +207,9 @@ def frame_time(lowered: Lowered) -> FrameTime:
                 written += command.total
                 layer_written += command.total
             continue
+        if isinstance(command, Lookup):
+            word = max(word + 1, layer_idle) + 66
+            continue
         arrive = word + len(command.words())
         flags = command.flags
         clear_layer = layer_idle if flags & AFTER_LAYER or not isinstance(command, Load) else 0
@@ -336,14 +348,14 @@ class _Layer:
             self.out += cycle - last
             last = cycle
             raw = self.run.layer["raw"]
-            self.outlet.take(last + EMIT + (0 if raw else self.core.rq_registers), results)
+            self.outlet.take(last + EMIT + (0 if raw else self.core.rq_registers + 1), results)
         self.emitted, self.results = last, results
         self.now = last + 1
 
     @property
     def idle(self) -> int:
         """Give the cycle in which the next command may go."""
-        after = 0 if self.run.layer["raw"] else self.core.rq_registers
+        after = 0 if self.run.layer["raw"] else self.core.rq_registers + 1
         return self.emitted + EMIT + after + self.results + 1
 
 

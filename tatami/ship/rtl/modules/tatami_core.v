@@ -1,9 +1,10 @@
 // Tatami's engine: LANES output channels x PIXELS pixels x 36 products (3 x 3 taps of four channels, or
 // 36 channels of one tap) a cycle. Commands say what; constants, maps in and maps out are streams.
 //
-//     constants -> ring ------------------.        .-> parameters -.
-//     maps in -> loader -> maps -> window -> array -> results -> writer -> maps
-//     commands -> sequencer ---^                           '----> outlet -> maps out
+//     constants -> ring -> parameters ----+----------.
+//                       '-------------------v          v
+//     maps in -> loader -> maps -> window -> array -> results -> table -> writer -> maps
+//     commands -> sequencer ---^                                     '-> outlet -> maps out
 //
 // docs/integer-arithmetic.md is what it computes.
 `default_nettype none
@@ -44,10 +45,12 @@ module tatami_core #(
     // -- commands ---------------------------------------------------------------------------------------------
     wire [WORDS*32-1:0] payload;
     wire layer_start, load_start, layer_idle, load_idle, empty, begins, waits_for_load;
-    wire sequencer_idle;
+    wire sequencer_idle, table_write;
+    wire [5:0] table_word;
     commands #(.WORDS(WORDS)) command (.clk(clk), .rst(rst), .c_valid(c_valid), .c_ready(c_ready),
         .c_data(c_data), .layer_idle(layer_idle), .load_idle(load_idle), .empty(empty),
-        .payload(payload), .layer_start(layer_start), .load_start(load_start), .done(done),
+        .payload(payload), .layer_start(layer_start), .load_start(load_start),
+        .table_write(table_write), .table_word(table_word), .done(done),
         .begins(begins), .waits_for_load(waits_for_load));
     reg [WORDS*32-1:0] d;                  // the layer
     reg begin_layer;
@@ -59,7 +62,8 @@ module tatami_core #(
 
     // -- a layer's fields; commands.py has the same ------------------------------------------------------------
     wire depth = d[0], by_word = d[1], keep_largest = d[2], two = d[3], pool = d[4], raw = d[5],
-         to_map = d[6], to_stream = d[7], keep = d[8], by_tile = d[9], same = d[10];
+         to_map = d[6], to_stream = d[7], keep = d[8], by_tile = d[9], same = d[10],
+         through_table = d[11];
     wire [15:0] rows = d[1*32 +: 16], columns = d[1*32+16 +: 16];
     wire [15:0] out_rows = d[2*32 +: 16], out_columns = d[2*32+16 +: 16];
     wire [AD-1:0] base = d[3*32 +: AD], second = d[4*32 +: AD];
@@ -167,12 +171,16 @@ module tatami_core #(
 
     // -- results ------------------------------------------------------------------------------------------------
     wire [RQ*32-1:0] sums;
-    wire [RQ*8-1:0] bytes;
+    wire bytes_first;                      // before the table
+    wire [RQ*8-1:0] bytes_before, bytes;
     results #(.LANES(LANES), .PIXELS(PIXELS), .RQ(RQ), .RQ_REGISTERS(RQ_REGISTERS), .ACC(ACC)) leaving (
         .clk(clk), .rst(rst), .pool(pool), .raw(raw), .zero(zero), .low(low), .high(high),
         .take_9(take_9), .sums_9(sums_9), .tile_9(tile_9), .words_9(words_9), .pixels_9(pixels_9),
         .tile_r(tile_r), .word_r(word_r), .factors_r(factors_r), .sums_valid(sums_valid), .sums(sums),
-        .bytes_valid(bytes_valid), .bytes(bytes));
+        .bytes_valid(bytes_first), .bytes(bytes_before));
+    table_of_bytes #(.RQ(RQ)) function_of (.clk(clk), .rst(rst), .write(table_write),
+        .write_word(table_word), .write_data(c_data), .through(through_table),
+        .in_valid(bytes_first), .in(bytes_before), .out_valid(bytes_valid), .out(bytes));
     writer #(.LANES(LANES), .RQ(RQ), .AD(AD)) back (.clk(clk), .start(begin_layer), .to_map(to_map),
         .full_words(STEPS[7:0]), .always_full(to_stream), .groups_written(out_words),
         .last_row(out_rows - 16'd1), .last_column(out_columns - 16'd1), .base(out_base),
