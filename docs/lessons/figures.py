@@ -439,6 +439,69 @@ def average_precision() -> str:
     return d.svg()
 
 
+def banks() -> str:
+    """Draw which bank holds each pixel, and that a window meets each bank once."""
+    rows, columns = 6, 9
+    numbers = np.array([[3 * (y % 3) + x % 3 for x in range(columns)] for y in range(rows)], float)
+    d = Drawing(620, 250, "nine banks of memory, by row and column mod 3")
+    fills = block(0, 0, 3, 3, LIGHT[BLUE]) | block(2, 4, 3, 3, LIGHT[ORANGE])
+    d.grid(20, 40, numbers, fills=fills, name="the bank of each pixel")
+    d.rect(20, 40, 96, 96, edge=BLUE, wide=3)
+    d.rect(20 + 4 * 32, 40 + 2 * 32, 96, 96, edge=ORANGE, wide=3)
+    for index in range(9):
+        x, y = 350 + index % 3 * 88, 48 + index // 3 * 62
+        d.rect(x, y, 76, 48, PALE)
+        d.text(x + 38, y + 30, f"bank {index}", 13)
+    d.text(476, 245, "a word of each, every cycle", 13)
+    return d.svg()
+
+
+def engine() -> str:
+    """Draw the engine and its wrapper."""
+    d = Drawing(900, 470, "the engine: memory, streams, banks, array and requantizers")
+
+    def box(x: float, y: float, w: float, h: float, name: str, more: str, fill: str) -> None:
+        d.rect(x, y, w, h, fill)
+        d.text(x + w / 2, y + h / 2 + (-3 if more else 5), name, 13, bold=True)
+        if more:
+            d.text(x + w / 2, y + h / 2 + 14, more, 10.5)
+
+    d.rect(118, 14, 772, 446, edge=GREY, dash="6 4")
+    d.text(880, 450, "tatami_axi", 12, "end", GREY)
+    d.rect(392, 84, 488, 348, edge=GREY, dash="6 4")
+    d.text(870, 424, "tatami_core", 12, "end", GREY)
+    box(10, 84, 78, 348, "DDR", "memory", PALE)
+    box(10, 24, 78, 44, "processor", "", PALE)
+    box(140, 24, 130, 44, "registers", "AXI-Lite", LIGHT[RED])
+    box(140, 100, 96, 190, "read port", "AXI4, bursts", LIGHT[GREEN])
+    box(140, 350, 96, 64, "write port", "AXI4, bursts", LIGHT[GREEN])
+    box(270, 100, 100, 44, "program", "", LIGHT[GREEN])
+    box(270, 170, 100, 44, "constants", "FIFO", LIGHT[GREEN])
+    box(270, 240, 100, 44, "maps in", "FIFO", LIGHT[GREEN])
+    box(410, 100, 130, 44, "commands", "a layer each", LIGHT[RED])
+    box(580, 100, 130, 44, "sequencer", "loops", LIGHT[RED])
+    box(410, 170, 130, 44, "ring", "rows of weights", LIGHT[BLUE])
+    box(410, 240, 130, 64, "maps", "nine banks", LIGHT[BLUE])
+    box(580, 250, 90, 44, "window", "3 x 3 or 1 x 9", LIGHT[BLUE])
+    box(710, 170, 160, 124, "array", "lanes x 36 products", LIGHT[ORANGE])
+    box(710, 330, 160, 44, "requantizers", "pool, round, clamp", LIGHT[ORANGE])
+    box(470, 330, 110, 44, "writer", "", LIGHT[BLUE])
+    box(410, 384, 90, 36, "outlet", "", LIGHT[BLUE])
+    for start, end in (
+        ((88, 46), (140, 46)), ((205, 68), (205, 100)), ((88, 195), (140, 195)),
+        ((236, 122), (270, 122)), ((236, 192), (270, 192)), ((236, 262), (270, 262)),
+        ((370, 122), (410, 122)), ((370, 192), (410, 192)), ((370, 262), (410, 262)),
+        ((540, 122), (580, 122)), ((540, 272), (580, 272)), ((670, 272), (710, 272)),
+        ((540, 192), (710, 192)), ((645, 144), (645, 250)), ((790, 294), (790, 330)),
+        ((710, 352), (580, 352)), ((525, 330), (525, 304)), ((410, 402), (236, 402)),
+        ((140, 382), (88, 382)),
+    ):  # fmt: skip
+        d.arrow(start, end)
+    d.line([(790, 374), (790, 402), (508, 402)])
+    d.arrow((520, 402), (500, 402))
+    return d.svg()
+
+
 FIGURES: dict[str, Callable[[], str]] = {
     "convolution": convolution,
     "padding-stride": padding_stride,
@@ -454,6 +517,8 @@ FIGURES: dict[str, Callable[[], str]] = {
     "iou": overlap,
     "nms": suppression,
     "average-precision": average_precision,
+    "banks": banks,
+    "engine": engine,
 }
 
 

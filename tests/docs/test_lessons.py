@@ -24,8 +24,8 @@ def test_outputs_are_compared():
     assert not execute.same_output("a\n...\nd\n", "a\nb\nc\n")
 
 
-def test_there_are_twelve_lessons():
-    assert [page.name[:2] for page in PAGES] == [f"{n:02}" for n in range(1, 13)]
+def test_there_are_thirteen_lessons():
+    assert [page.name[:2] for page in PAGES] == [f"{n:02}" for n in range(1, 14)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -194,6 +194,8 @@ def test_the_registers(detector: Network) -> None:
                 np.testing.assert_array_equal(value, right[name])
 
         aside = lowered.end + 4096 & ~4095
+        bench.write(aside, bytes(4))  # END
+        assert begin(aside, 4) == DONE
         assert begin(lowered.program_at, 0) == DONE | PROGRAM
         bench.write(aside, struct.pack("<II", 0x21 | 1 << 8, 0))
         assert begin(aside, 8) & ~1 == DONE | WORD

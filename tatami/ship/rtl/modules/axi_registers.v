@@ -1,4 +1,4 @@
-// The registers, as AXI-Lite has them: words of 32 bits. docs/rtl-registers.md is the map.
+// The registers, as AXI-Lite has them: words of 32 bits. docs/rtl.md has the map.
 `default_nettype none
 module axi_registers #(
     parameter [31:0] VERSION = 32'd0,
