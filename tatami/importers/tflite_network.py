@@ -312,8 +312,8 @@ class Work:
         if self.states:
             names = ", ".join(self.states)
             found.append(
-                f"{names} live from call to call: each is an input, zeros at first, and its next "
-                "value is an output (NAME_next)"
+                f"{names} live from call to call, zeros at first: memory of the shipped program; "
+                "in the ONNX file an input each, and an output NAME_next"
             )
         maps = [index for index in outputs if len(self.builder.shape(self.values[index])) == 4]
         if maps:

@@ -7,9 +7,10 @@ compared all the same: on arrays of its inputs' shapes, from files or drawn at r
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import onnx_ir as ir
@@ -18,6 +19,7 @@ from tatami import graph
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 from tatami.graph.network import Network, shape_of
+from tatami.graph.state import given_to, made_by, states_of, whole_calls
 from tatami.ops.fixed_point import dequantize
 from tatami.pipeline.ledger import (
     Array,
@@ -43,8 +45,12 @@ DRAWN = 8
 """How often, where nothing says it."""
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 
+K = TypeVar("K", str, int)
+
 Sample = list[Array]
-"""What a network is given for one run: an array for each of its inputs."""
+"""What a network is given for one call: an array for each of its inputs."""
+Calls = Sequence[Sample]
+"""What it is given for calls one after another."""
 
 
 def is_bare(path: Path) -> bool:
@@ -71,12 +77,13 @@ def samples_of(network: Network, inputs: str | Path | None, count: int) -> list[
             axis; else one sample), a .npz file of such arrays by the inputs' names, a folder of
             .npy files or of pictures (stretched to the input's size, pixels / 255), or "random".
             None: random.
-        count: How many, at most; so many are drawn.
+        count: How many, at most; so many are drawn. Where something lives from call to call, they
+            are calls one after another.
 
     Raises:
         TatamiError: For a file that does not fit the network.
     """
-    values = list(network.graph.inputs)
+    values = given_to(network)
     if inputs is None or str(inputs) == RANDOM:
         rng = np.random.default_rng(0)
         return [[_drawn(value, rng) for value in values] for _ in range(count)]
@@ -112,7 +119,7 @@ def _drawn(value: ir.Value, rng: np.random.Generator) -> Array:
 
 def _read(network: Network, file: Path) -> list[Sample]:
     """Read the samples of a .npy or .npz file."""
-    values = list(network.graph.inputs)
+    values = given_to(network)
     try:
         loaded = np.load(file, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
@@ -172,25 +179,30 @@ def _picture(values: Sequence[ir.Value], file: Path) -> Array:
 class BareForm:
     """A form of a network without a task: its arrays are lines, (1, samples), whatever their axes.
 
+    Where something lives from call to call, what it is given are calls one after another, and the
+    lines of its values are joined.
+
     Args:
         name: What the ledger calls it.
-        forward: A sample to its outputs.
-        values: A sample to every activation in float32, by name.
-        integers: For a network of integers, a sample to every value in its own type, by name.
+        forward: Calls to the outputs.
+        values: Calls to every activation in float32, by name.
+        integers: For a network of integers, calls to every value in its own type, by name.
         rounded: The names of values that come of float arithmetic.
         equalized: Whether its channels have other factors than those of what it was made of.
         compiled: Whether a back end made it.
         size: Bytes of what it is.
+        remembers: Whether something lives from call to call.
     """
 
     name: str
-    forward: Callable[[Sample], list[Array]]
-    values: Callable[[Sample], Mapping[str, Array]] | None
-    integers: Callable[[Sample], Mapping[str, Array]] | None
+    forward: Callable[[Calls], list[Array]]
+    values: Callable[[Calls], Mapping[str, Array]] | None
+    integers: Callable[[Calls], Mapping[str, Array]] | None
     rounded: frozenset[str] | None
     equalized: bool
     compiled: bool
     size: int
+    remembers: bool = False
 
 
 def open_bare(
@@ -218,13 +230,14 @@ def open_bare(
         kind = [backend.name.upper(), path.resolve().stem, target or "", variant or ""]
         return _form(
             " ".join(word for word in kind if word),
-            network.run,
-            network.values,
+            network.run_calls,
+            network.values_of_calls,
             network.known,
             (network.inputs, network.outputs),
             None,
             compiled=True,
             size=running.size,
+            remembers=network.remembers,
         )
     onnx = graph.read(path)
     name, size = path.stem, path.stat().st_size
@@ -232,60 +245,78 @@ def open_bare(
         program = lower(onnx)
         return _form(
             name,
-            lambda sample: interpret.run(program, sample),
-            lambda sample: interpret.values(program, sample),
+            lambda calls: interpret.run_calls(program, calls),
+            lambda calls: interpret.values_of_calls(program, calls),
             program.values,
             (program.inputs, program.outputs),
             program.rounded(),
             compiled=False,
             size=size,
+            remembers=bool(program.states),
         )
+    places = [place for place, value in enumerate(onnx.graph.outputs) if value in made_by(onnx)]
+
+    def values(calls: Calls) -> dict[str, Array]:
+        return _joined(graph.values(onnx, each) for each in whole_calls(onnx, calls))
+
+    def forward(calls: Calls) -> list[Array]:
+        runs = (graph.run(onnx, each) for each in whole_calls(onnx, calls))
+        return list(_joined({at: each[at] for at in places} for each in runs).values())
+
     return BareForm(
-        name,
-        lambda sample: [_line(each) for each in graph.run(onnx, sample)],
-        lambda sample: {key: _line(each) for key, each in graph.values(onnx, sample).items()},
-        None,
-        None,
-        equalized=False,
-        compiled=False,
-        size=size,
-    )
+        name, forward, values, None, None, equalized=False, compiled=False, size=size,
+        remembers=bool(states_of(onnx)),
+    )  # fmt: skip
 
 
 def _form(
     name: str,
-    run: Callable[[Sample], Sequence[Array]],
-    values: Callable[[Sample], Mapping[str, Array]],
+    run: Callable[[Calls], Sequence[Sequence[Array]]],
+    values: Callable[[Calls], Sequence[Mapping[str, Array]]],
     known: Mapping[str, Value],
     ends: tuple[Sequence[str], Sequence[str]],
     rounded: frozenset[str] | None,
     *,
     compiled: bool,
     size: int,
+    remembers: bool,
 ) -> BareForm:
     """Make a form of what runs a lowered network on (channels, rows, columns)."""
     inputs, outputs = ends
 
-    def fitted(sample: Sample) -> Sample:
-        pairs = zip(sample, inputs, strict=True)
-        return [array.reshape(known[value].shape) for array, value in pairs]
+    def fitted(calls: Calls) -> list[Sample]:
+        return [
+            [array.reshape(known[value].shape) for array, value in zip(each, inputs, strict=True)]
+            for each in calls
+        ]
 
-    def forward(sample: Sample) -> list[Array]:
-        found = zip(run(fitted(sample)), outputs, strict=True)
-        return [_line(_real(each, known[value])) for each, value in found]
+    def forward(calls: Calls) -> list[Array]:
+        made = [dict(enumerate(each)) for each in run(fitted(calls))]
+        return list(_joined(made, dict(enumerate(known[value] for value in outputs))).values())
 
-    def integers(sample: Sample) -> dict[str, Array]:
-        return {key: _line(each) for key, each in values(fitted(sample)).items()}
+    def integers(calls: Calls) -> dict[str, Array]:
+        return _joined(values(fitted(calls)))
 
-    def reals(sample: Sample) -> dict[str, Array]:
-        found = values(fitted(sample)).items()
-        return {key: _line(_real(each, known[key])) for key, each in found}
+    def reals(calls: Calls) -> dict[str, Array]:
+        return _joined(values(fitted(calls)), known)
 
     quantized = any(value.quantized for value in known.values())
     return BareForm(
         name, forward, reals, integers if quantized else None, rounded,
-        equalized=False, compiled=compiled, size=size,
+        equalized=False, compiled=compiled, size=size, remembers=remembers,
     )  # fmt: skip
+
+
+def _joined(
+    calls: Iterable[Mapping[K, Array]], known: Mapping[K, Value] | None = None
+) -> dict[K, Array]:
+    """Join the values of calls as lines; where it is said what they are, as real numbers."""
+    parts: dict[K, list[Array]] = {}
+    for each in calls:
+        for key, array in each.items():
+            real = array if known is None else _real(array, known[key])
+            parts.setdefault(key, []).append(_line(real))
+    return {key: np.concatenate(lines, axis=1) for key, lines in parts.items()}
 
 
 def _line(array: Array) -> Array:
@@ -309,16 +340,19 @@ def ledger_of(
 
     Args:
         forms: In order.
-        samples: What each is given.
+        samples: What each is given, one call after another.
         progress: Takes up how far it is.
     """
     rows = []
+    streams: list[Calls] = [[sample] for sample in samples]
+    if any(form.remembers for form in forms):
+        streams = [samples]
     for place, form in tracked(list(enumerate(forms)), "Comparing", progress):
         start = time.process_time()
-        for sample in samples:
-            form.forward(sample)
+        for calls in streams:
+            form.forward(calls)
         milliseconds = 1e3 * (time.process_time() - start) / len(samples)
-        row = _row(form, _reference(form, forms[:place]), samples)
+        row = _row(form, _reference(form, forms[:place]), streams)
         rows.append(
             Row(row.stage, row.reference, row.worst, row.unit, row.bound, row.layer,
                 size=form.size, milliseconds=None if form.compiled else milliseconds)
@@ -335,7 +369,7 @@ def _reference(form: BareForm, before: Sequence[BareForm]) -> BareForm | None:
     return candidates[-1] if candidates else None
 
 
-def _row(form: BareForm, reference: BareForm | None, samples: Sequence[Sample]) -> Row:
+def _row(form: BareForm, reference: BareForm | None, samples: Sequence[Calls]) -> Row:
     if reference is None:
         return Row(form.name)
     if form.integers is None:

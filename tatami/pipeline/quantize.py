@@ -16,12 +16,21 @@ from tatami import graph
 from tatami.errors import TatamiError
 from tatami.graph.attributes import label
 from tatami.graph.network import Network
+from tatami.graph.state import states_of, whole_calls
 from tatami.pipeline.artifact import Source, onnx_of, path_of, read_parts, read_run, spec_of
 from tatami.pipeline.bare import is_bare, samples_of
 from tatami.pipeline.run_data import folded_of, is_one_network, learned_from
 from tatami.program.forward import numpy_forward
 from tatami.see.html import result_html
-from tatami.shrink.calibrate import METHODS, Method, observe
+from tatami.shrink.calibrate import (
+    METHODS,
+    Method,
+    Observation,
+    Range,
+    choose_range,
+    merge,
+    observe,
+)
 from tatami.shrink.equalize import equalize as equalize_network
 from tatami.shrink.equalize import may_help
 from tatami.shrink.floats import Float, floats_of
@@ -263,7 +272,7 @@ def _quantize_bare(
 ) -> QuantizeResult:
     """Quantize a network without a task, calibrated on arrays."""
     network = graph.read(path)
-    samples: list[Any] = list(samples_of(network, inputs, count))
+    samples: list[Any] = whole_calls(network, samples_of(network, inputs, count))
     target = _beside(path) if out is None else Path(out)
     parts = [Part("", network, path)]
     done = work.quantize(parts, [samples], [target], equalize, progress)
@@ -375,6 +384,8 @@ class _Work:
                 )
         joined = self.structure
         shared = None if joined is None else joined.shared(sources, observed, self.method)
+        if joined is None:
+            shared = _shared_by_calls(sources[0], observed[0], self.method)
         results = []
         for place, (part, source) in enumerate(zip(parts, sources, strict=True)):
             with _naming(part.file):
@@ -402,6 +413,18 @@ class _Work:
             return next((at for at, known in enumerate(names) if layer in known), len(names))
 
         return [layer for layer in self.kept if owner(layer) == place]
+
+
+def _shared_by_calls(
+    network: Network, observed: Mapping[str, Observation], method: Method
+) -> dict[str, Range]:
+    """Choose a range for what lives from call to call: the same where it is made and found."""
+    found = {}
+    for pair in states_of(network).items():
+        known = [observed[name] for name in pair if name in observed]
+        if known:
+            found.update(dict.fromkeys(pair, choose_range(merge(known), method)))
+    return found
 
 
 def _tried(

@@ -116,6 +116,7 @@ class ShipResult:
         return {
             **named,
             "arena": network.memory,
+            **({"state": network.state} if network.state else {}),
             "lower_bound": network.lower_bound,
             "weights": network.weights,
             **self._file_sizes(),
@@ -181,6 +182,7 @@ class ShipResult:
             f"arena {network.memory:,} bytes, {network.memory / max(1, alive):.2f} x the {alive:,} "
             "of the tensors alive at once;",
             f"no plan can go below {alive:,}, or with scratch {network.lower_bound:,}",
+            *([f"{network.state:,} bytes of it live from call to call"] if network.state else []),
             f"weights {network.weights:,} bytes, source {self._file_sizes()['code_files']:,} bytes",
         ]
 

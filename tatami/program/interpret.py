@@ -70,27 +70,45 @@ from tatami.types import Float32
 Array = NDArray[Any]
 
 
-def run(program: Program, inputs: Sequence[Array]) -> list[Array]:
+Memory = dict[str, Array]
+"""What lives from call to call, by the name that a call finds it under."""
+
+
+def memory_of(program: Program) -> Memory:
+    """Give what the first call finds: zeros."""
+    return {
+        name: np.full(program.values[name].shape, program.zero(name), program.values[name].dtype)
+        for name in program.states
+    }
+
+
+def run(program: Program, inputs: Sequence[Array], memory: Memory | None = None) -> list[Array]:
     """Run one picture through a program.
 
     Args:
         program: The program.
         inputs: One array an input, as for ``values``.
+        memory: As for ``values``.
 
     Returns:
         The outputs; each array is (channels, rows, columns) of its value.
     """
-    computed = values(program, inputs)
-    return [computed[name] for name in program.outputs]
+    computed = values(program, inputs, memory)
+    fixed = program.constants
+    return [computed[name] if name in computed else fixed[name] for name in program.outputs]
 
 
-def values(program: Program, inputs: Sequence[Array]) -> dict[str, Array]:
+def values(
+    program: Program, inputs: Sequence[Array], memory: Memory | None = None
+) -> dict[str, Array]:
     """Run one picture and keep every value.
 
     Args:
         program: The program.
         inputs: One array an input, of its value's shape. One that the program takes as bytes may be
             given in float32, and is quantized first.
+        memory: What lives from call to call: what this call finds, and, when it returns, what the
+            next one does. None: it is as for a first call, and is forgotten.
 
     Returns:
         Every value by name, in order, inputs first: float32 or uint8, (channels, rows, columns).
@@ -115,7 +133,8 @@ def values(program: Program, inputs: Sequence[Array]) -> dict[str, Array]:
             computed[name] = np.asarray(array, value.dtype)
         else:
             computed[name] = quantize(array, value.quantization)
-    known = computed | dict(program.constants)
+    found = memory_of(program) if memory is None else memory
+    known = computed | dict(program.constants) | found
     for step in program.steps:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # as torch: inf, nan
             if isinstance(step, Apply):
@@ -125,7 +144,20 @@ def values(program: Program, inputs: Sequence[Array]) -> dict[str, Array]:
         known[step.output] = computed[step.output] = result.reshape(
             program.values[step.output].shape
         )
+    found |= {name: known[made].copy() for name, made in program.states.items()}
     return computed
+
+
+def run_calls(program: Program, calls: Sequence[Sequence[Array]]) -> list[list[Array]]:
+    """Run calls one after another, the first of which finds zeros; give the outputs of each."""
+    memory = memory_of(program)
+    return [run(program, inputs, memory) for inputs in calls]
+
+
+def values_of_calls(program: Program, calls: Sequence[Sequence[Array]]) -> list[dict[str, Array]]:
+    """Run calls one after another, the first of which finds zeros; give every value of each."""
+    memory = memory_of(program)
+    return [values(program, inputs, memory) for inputs in calls]
 
 
 def _applied(step: Apply, given: list[Array]) -> Array:

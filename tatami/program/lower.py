@@ -35,6 +35,7 @@ from tatami.graph.costs import products_of
 from tatami.graph.functions import functions_of
 from tatami.graph.network import Network, shape_of
 from tatami.graph.operators import OPERATORS
+from tatami.graph.state import states_of
 from tatami.ops.window import Axis, Window
 from tatami.program.lower_quantized import lower_quantized, pool_window
 from tatami.program.lower_samples import lower_samples
@@ -103,13 +104,15 @@ def lower(network: Network) -> Program:
     graph = network.graph
     if network.spec is not None:
         _refuse(graph)
+    states = states_of(network)
     state = Lowering(functions={part.nodes[0]: part for part in functions_of(graph)})
     inputs = []
     for value in graph.inputs:
         name = str(value.name)
         state.floats[value] = name
         state.values[name] = Value(stored_shape(shape_of(value)), dtype=dtype_of(value))
-        inputs.append(name)
+        if name not in states:
+            inputs.append(name)
     for node in graph:
         if node in state.done or lower_samples(state, node) or lower_quantized(state, node):
             continue
@@ -129,10 +132,13 @@ def lower(network: Network) -> Program:
         _lower_plain(state, node)
     if not state.steps:
         raise TatamiError("the network has no layers", hint="export the network again")
-    outputs = tuple(_output_name(state, value) for value in graph.outputs)
+    ends = {str(value.name): _output_name(state, value) for value in graph.outputs}
+    becoming = {name: ends[made] for name, made in states.items()}
+    outputs = tuple(name for end, name in ends.items() if end not in states.values())
     program = Program(
-        tuple(state.steps), state.values, tuple(inputs), outputs, network.spec, state.constants
-    )
+        tuple(state.steps), state.values, tuple(inputs), outputs, network.spec, state.constants,
+        becoming,
+    )  # fmt: skip
     return _tidy(_fuse(_whole_maps(program)))
 
 
@@ -517,7 +523,11 @@ _LOWER: Mapping[str, Callable[[Lowering, ir.Node], Step]] = {
 
 def _readers(program: Program) -> Counter[str]:
     """Count the readers of each value; being an output counts."""
-    return Counter([*program.outputs, *(name for step in program.steps for name in step.inputs)])
+    return Counter([
+        *program.outputs,
+        *program.states.values(),
+        *(name for step in program.steps for name in step.inputs),
+    ])  # fmt: skip
 
 
 def _whole_maps(program: Program) -> Program:
@@ -594,28 +604,59 @@ def _halves(window: Window, shape: Shape) -> bool:
 def _tidy(program: Program) -> Program:
     """Leave out values that no step makes any more.
 
-    The input is bytes where its only reader quantizes it.
+    An input, or what lives from call to call, is bytes where its only reader quantizes it.
     """
     steps = list(program.steps)
     values = dict(program.values)
-    inputs = list(program.inputs)
+    states = dict(program.states)
     readers = _readers(program)
-    for index, name in enumerate(inputs):
+    ends = {*program.outputs, *states.values()}
+    for name in (*program.inputs, *states):
         first = next((step for step in steps if name in step.inputs), None)
-        quantized = isinstance(first, Quantize) and first.output not in program.outputs
+        quantized = isinstance(first, Quantize) and first.output not in ends
         if isinstance(first, Quantize) and quantized and readers[name] == 1:
             steps.remove(first)
             values[name] = values[first.output]
             steps = [_renamed(step, first.output, name) for step in steps]
-            inputs[index] = name
-    used = {*inputs, *(step.output for step in steps), *program.outputs}
-    used |= {name for step in steps for name in step.inputs}
+            if name in states:
+                states[name] = _as_bytes(steps, values, states[name], values[name], readers)
+    for name, made in states.items():
+        if made in states and made != name:  # copied before the other is written
+            states[name] = f"{name} kept"
+            values[states[name]] = values[made]
+            steps.append(Reshape(states[name], (made,), states[name]))
+    used = {*program.inputs, *states, *states.values(), *program.outputs}
+    used |= {name for step in steps for name in (*step.inputs, step.output)}
     return replace(
         program,
         steps=tuple(steps),
+        states=states,
         values={name: value for name, value in values.items() if name in used},
         constants={name: a for name, a in program.constants.items() if name in used},
     )
+
+
+def _as_bytes(
+    steps: list[Step], values: dict[str, Value], made: str, wanted: Value, readers: Counter[str]
+) -> str:
+    """Give what a state becomes in the bytes that it is kept in.
+
+    Args:
+        steps: Of the program; a step more, or one less, where need be.
+        values: Of the program; one more, where need be.
+        made: What the state becomes, in float32.
+        wanted: What it is kept as.
+        readers: How many each value had.
+    """
+    maker = next((step for step in steps if step.output == made), None)
+    if isinstance(maker, Dequantize) and values[maker.inputs[0]] == wanted:
+        if readers[made] == 1:
+            steps.remove(maker)
+        return maker.inputs[0]
+    name = f"{made} in bytes"
+    steps.append(Quantize(name, (made,), name))
+    values[name] = wanted
+    return name
 
 
 def _renamed(step: Step, old: str, new: str) -> Step:

@@ -644,6 +644,9 @@ class Program:
             picture and box rules.
         constants: Values that no input changes and that steps read as they read others, of the
             shape of their value. They lie with the weights, not in the arena.
+        states: What lives from call to call: the value that a call finds, and the value that the
+            next one finds, of the same kind, by name. At first, and after a reset, it is zero. No
+            input and no output is among them, and no found value is what another becomes.
     """
 
     steps: tuple[Step, ...]
@@ -652,15 +655,19 @@ class Program:
     outputs: tuple[str, ...]
     spec: Spec | None = None
     constants: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    states: Mapping[str, str] = field(default_factory=dict)
 
     def lifetimes(self) -> dict[str, Lifetime]:
-        """Find when each value is alive, in the order in which they are born, without constants."""
+        """Find when each value is alive, in the order in which they are born.
+
+        Constants, and what lives from call to call, are not among them.
+        """
         born = dict.fromkeys(self.inputs, -1)
         born |= {step.output: index for index, step in enumerate(self.steps)}
         died = dict(born)
         for index, step in enumerate(self.steps):
             died |= {name: index for name in step.inputs if name in born}
-        died |= dict.fromkeys(self.outputs, len(self.steps))
+        died |= dict.fromkeys((*self.outputs, *self.states.values()), len(self.steps))
         return {name: Lifetime(born[name], died[name]) for name in born}
 
     def rounded(self) -> frozenset[str]:
@@ -669,15 +676,24 @@ class Program:
         Moving floats, and converting them from integers and to them, is exact.
         """
         found: set[str] = set()
-        for step in self.steps:
-            arithmetic = (
-                isinstance(step, _FLOAT_ARITHMETIC)
-                or (isinstance(step, Resize) and self.values[step.output].quantization is None)
-                or (isinstance(step, Apply) and not step.exact)
-            )
-            if arithmetic or any(name in found for name in step.inputs):
-                found.add(step.output)
+        before = -1
+        while len(found) > before:  # more than once where what a call makes is found by the next
+            before = len(found)
+            found |= {name for name, made in self.states.items() if made in found}
+            for step in self.steps:
+                arithmetic = (
+                    isinstance(step, _FLOAT_ARITHMETIC)
+                    or (isinstance(step, Resize) and self.values[step.output].quantization is None)
+                    or (isinstance(step, Apply) and not step.exact)
+                )
+                if arithmetic or any(name in found for name in step.inputs):
+                    found.add(step.output)
         return frozenset(found)
+
+    def zero(self, name: str) -> int:
+        """Give what each sample of a value holds where it stands for 0."""
+        quantization = self.values[name].quantization
+        return 0 if quantization is None else quantization.zero_point
 
     def multiply_adds(self, step: Step) -> int:
         """Count multiply-adds: those of products; other steps count 0."""

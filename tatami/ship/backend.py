@@ -80,6 +80,11 @@ class PlannedNetwork:
     lower_bound: int
     weights: int
 
+    @property
+    def state(self) -> int:
+        """Bytes of its memory that live from call to call."""
+        return sum(self.program.values[name].bytes for name in self.program.states)
+
 
 @dataclass(frozen=True)
 class Plan(Generic[N, O_]):
@@ -229,9 +234,27 @@ class RunningNetwork(ABC):
     def values(self, inputs: Sequence[Array]) -> dict[str, Array]:
         """Compute the output of every step, by the name that it has in ONNX, in order."""
 
+    def run_calls(self, calls: Sequence[Sequence[Array]]) -> list[list[Array]]:
+        """Compute the outputs of calls one after another, the first of which finds zeros.
+
+        Args:
+            calls: Inputs of each, as for ``run``. Only where something lives from call to call
+                does it matter which were before.
+        """
+        return [self.run(inputs) for inputs in calls]
+
+    def values_of_calls(self, calls: Sequence[Sequence[Array]]) -> list[dict[str, Array]]:
+        """Compute the output of every step of calls one after another, as ``run_calls`` does."""
+        return [self.values(inputs) for inputs in calls]
+
     @abstractmethod
     def close(self) -> None:
         """End what runs."""
+
+    @property
+    def remembers(self) -> bool:
+        """Say whether something lives from call to call."""
+        return False
 
     @property
     def quantized(self) -> bool:
@@ -292,6 +315,8 @@ class Backend(ABC, Generic[N, O_]):
     """What it is called in BACKENDS, and what a task's attribute for it is called: "c"."""
     what: ClassVar[str]
     """A line for people."""
+    only_integers: ClassVar[bool] = False
+    """Whether it ships networks in 8 bits alone."""
 
     def added_by(self, task: object | None) -> Any:
         """Give what a task adds: its attribute of the back end's name, None where it adds nothing.

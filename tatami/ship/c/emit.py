@@ -9,6 +9,7 @@ from typing import Any
 from tatami.errors import TatamiError
 from tatami.program.steps import Apply, Convolution, Program, Step, parameters
 from tatami.ship.backend import Plan, PlannedNetwork, Programs, Row, Shipped
+from tatami.ship.c import states
 from tatami.ship.c.files import (
     DESCRIPTION,
     PROOF,
@@ -216,6 +217,7 @@ def _header(network: NetworkInC) -> str:
         macros = [*task.macros(program, program.spec), arena]
         functions = filled(task.header().rstrip(), forward=_signature(network))
     lines = "\n".join(macro.line() for macro in macros)
+    functions += states.declared(program)
     head = filled(text("head.h"), constants=lines, functions=functions)
     return banner() + renamed(head, network.name)
 
@@ -315,6 +317,7 @@ def _run(network: NetworkInC, addresses: Addresses) -> str:
         "    if (net_variant == NET_UNKNOWN) net_kernels(NULL);",
         "    NET_BARRIER();",
     ]
+    lines += states.begun(program)
     lines = [renamed(line, name) for line in lines]
     steps: list[str] = []
     for index, step in enumerate(program.steps):
@@ -329,7 +332,9 @@ def _run(network: NetworkInC, addresses: Addresses) -> str:
     apart = ""
     if _has_long_loops(program):
         apart, steps = _compiled_for_each(steps, name)
-    return apart + "\n".join([*lines, *steps, "}", ""])
+    lines += [*steps, *(renamed(line, name) for line in states.kept(program, addresses.values))]
+    reset = renamed(states.defined(program, addresses.values), name)
+    return reset + apart + "\n".join([*lines, "}", ""])
 
 
 def _has_long_loops(program: Program) -> bool:

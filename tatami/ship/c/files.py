@@ -15,6 +15,7 @@ from tatami.program.steps import Program, Value
 from tatami.ship.backend import Row
 from tatami.ship.c.layout import Constant, Layout, constant_type
 from tatami.ship.c.operator import Options, c_type, count
+from tatami.ship.c.states import PROVED
 from tatami.ship.c.targets import TARGETS, Target, target_of
 from tatami.ship.c.text import banner, filled, number_lines, renamed, text
 from tatami.types import Spec
@@ -103,6 +104,8 @@ def proof(program: Program, name: str, own: Answering | None = None) -> str:
         cases = (
             f"    case 'P': return prepare();\n    case '{own.letter}': return {own.function}();"
         )
+    if program.states:
+        cases = "\n".join(part for part in (cases, PROVED) if part)
     whole = filled(text(PROOF), ends="\n".join(lines), task=answers, cases=cases)
     return renamed(whole, name)
 
@@ -182,6 +185,7 @@ def description(
             "weights": layout.constant_bytes,
             "inputs": list(program.inputs),
             "outputs": list(program.outputs),
+            **({"states": list(program.states)} if program.states else {}),
             "values": [
                 _value(value, program.values[value], layout.offsets.get(value, -1))
                 for value in (*made, *fixed)

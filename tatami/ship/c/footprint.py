@@ -123,6 +123,7 @@ def _planned(network: NetworkInC) -> FootprintInC:
         values = max(values, sum(alive.values()))
         ram = sum(alive.values()) + decision.scratch
         layers.append(Cost(step.name, type(step).__name__, ram, constants))
+    values += network.state
     return FootprintInC(network.memory, network.weights, False, values, tuple(layers))
 
 

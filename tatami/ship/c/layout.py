@@ -37,7 +37,8 @@ class Layout:
 
     Args:
         decisions: What each step needs.
-        plan: Of the arena.
+        plan: Of the arena; what lives from call to call lies at its end, and shares no bytes.
+        state: Bytes of what lives from call to call.
         offsets: Bytes in the arena, by name of the value.
         scratch: Bytes in the arena, by index of the step.
         constants: Those of all steps, in their order.
@@ -48,6 +49,7 @@ class Layout:
 
     decisions: tuple[Decision, ...]
     plan: Plan
+    state: int
     offsets: Mapping[str, int]
     scratch: Mapping[int, int]
     constants: tuple[Constant, ...]
@@ -67,6 +69,9 @@ def lay_out(program: Program, options: Options = DEFAULT) -> Layout:
     buffer_of, buffers = _buffers(program, decisions)
     planned = plan(buffers, alignment)
     assert not overlaps(buffers, planned.offsets), "the memory plan is wrong"
+    state_offsets, size = _after(program, planned.size, alignment)
+    state = size - planned.size
+    arena = Plan(planned.offsets, size, planned.lower_bound + state)
     constants: list[Constant] = []
     end = 0
 
@@ -86,8 +91,9 @@ def lay_out(program: Program, options: Options = DEFAULT) -> Layout:
     }
     return Layout(
         decisions,
-        planned,
-        {name: planned.offsets[buffer] for name, buffer in buffer_of.items()},
+        arena,
+        state,
+        {name: planned.offsets[buffer] for name, buffer in buffer_of.items()} | state_offsets,
         {
             index: planned.offsets[_scratch_name(index)]
             for index, decision in enumerate(decisions)
@@ -130,6 +136,16 @@ def _buffers(
         if decision.scratch:
             buffers.append(Buffer(_scratch_name(index), decision.scratch, index, index))
     return buffer_of, buffers
+
+
+def _after(program: Program, size: int, alignment: int) -> tuple[dict[str, int], int]:
+    """Place what lives from call to call behind an arena of a size; give the new size, too."""
+    end = -(-size // alignment) * alignment if program.states else size
+    offsets = {}
+    for name in program.states:
+        offsets[name] = end
+        end += -(-program.values[name].bytes // alignment) * alignment
+    return offsets, end
 
 
 def _scratch_name(index: int) -> str:

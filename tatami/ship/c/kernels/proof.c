@@ -2,6 +2,7 @@
  * machine out. Without arguments from standard input to standard output, else from one file to
  * another. A request is a letter and what follows it:
  * 'K' NAME line end: use those kernels, "" being the best; a line: the name in use, or "-".
+ * 'R', where something lives from call to call: begin anew, without an answer.
  * 'F' inputs: the outputs.  'T' inputs (where net.c is compiled with -DNET_TRACE=net_trace): the
  * output of every step.  Where the network takes pictures, 'P' width height pixels: the prepared
  * picture; and what proof_detect.c and its kin say. */

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from tatami.errors import TatamiError
@@ -46,6 +47,10 @@ class Board:
                 file=self.folder,
             )
         return answer
+
+    def ask_each(self, requests: Sequence[bytes], size: int) -> bytes:
+        """Send all requests to one start of the board, as ``Channel`` says."""
+        return self.ask(b"".join(requests), size * len(requests))
 
     def _started(self, requests: bytes) -> bytes:
         (self.place / "requests.bin").write_bytes(requests)

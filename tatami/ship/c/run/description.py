@@ -29,6 +29,7 @@ class Description:
         inputs: Names of the inputs.
         outputs: Names of the outputs.
         steps: The value that each step makes, in order.
+        states: Names of what lives from call to call.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Description:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     steps: tuple[str, ...]
+    states: tuple[str, ...] = ()
 
 
 def describe(folder: Path, part: str = "") -> Description:
@@ -80,6 +82,7 @@ def _checked(content: Mapping[str, Any]) -> Description:
         inputs=tuple(map(str, content["inputs"])),
         outputs=tuple(map(str, content["outputs"])),
         steps=tuple(str(step["output"]) for step in content["steps"]),
+        states=tuple(map(str, content.get("states", ()))),
     )
     name = about.name
     if not isinstance(name, str) or not name.replace("_", "a").isalnum() or not name.isascii():

@@ -87,6 +87,11 @@ class CompiledNetwork(RunningNetwork):
         return self.description.outputs
 
     @property
+    def remembers(self) -> bool:
+        """Say whether something lives from call to call."""
+        return bool(self.description.states)
+
+    @property
     def kernels(self) -> str:
         """Name the kernels in use."""
         self._proof()
@@ -115,15 +120,33 @@ class CompiledNetwork(RunningNetwork):
         Returns:
             (channels, rows, columns) each, float32 or uint8.
         """
-        values = [self.description.values[name] for name in self.description.outputs]
-        answer = self.ask(b"F" + self._packed(inputs), sum(value.bytes for value in values))
-        return unpacked(answer, values)
+        return self.run_calls([inputs])[0]
 
     def values(self, inputs: Sequence[Array]) -> dict[str, Array]:
         """Compute the output of every step for one picture, by the name that it has in ONNX."""
-        values = [self.description.values[name] for name in self.description.steps]
-        answer = self.ask(b"T" + self._packed(inputs), sum(value.bytes for value in values))
-        return dict(zip(self.description.steps, unpacked(answer, values), strict=True))
+        return self.values_of_calls([inputs])[0]
+
+    def run_calls(self, calls: Sequence[Sequence[Array]]) -> list[list[Array]]:
+        """Compute the outputs of calls one after another, the first of which finds zeros."""
+        return self._answers(b"F", calls, self.description.outputs)
+
+    def values_of_calls(self, calls: Sequence[Sequence[Array]]) -> list[dict[str, Array]]:
+        """Compute the output of every step of calls one after another."""
+        steps = self.description.steps
+        found = self._answers(b"T", calls, steps)
+        return [dict(zip(steps, arrays, strict=True)) for arrays in found]
+
+    def _answers(
+        self, letter: bytes, calls: Sequence[Sequence[Array]], names: Sequence[str]
+    ) -> list[list[Array]]:
+        """Ask for values of calls one after another, from the beginning."""
+        values = [self.description.values[name] for name in names]
+        size = sum(value.bytes for value in values)
+        requests = [letter + self._packed(inputs) for inputs in calls]
+        if self.description.states:
+            requests[0] = b"R" + requests[0]
+        answer = self._proof().ask_each(requests, size)
+        return [unpacked(answer[at * size :][:size], values) for at in range(len(calls))]
 
     def ask(self, request: bytes, size: int) -> bytes:
         """Send proof.c a request, or none, and give the next ``size`` bytes of its answer."""

@@ -23,6 +23,10 @@ class Channel(Protocol):
         """Send a request, and give the next ``size`` bytes of the answer."""
         ...
 
+    def ask_each(self, requests: Sequence[bytes], size: int) -> bytes:
+        """Send requests to one run of the program, each answered by ``size`` bytes; give all."""
+        ...
+
 
 class Process:
     """A program that takes requests on its standard input and answers on its standard output.
@@ -61,6 +65,10 @@ class Process:
         if len(data) != size:
             raise self._dead()
         return data
+
+    def ask_each(self, requests: Sequence[bytes], size: int) -> bytes:
+        """Send one request after another, as ``Channel`` says."""
+        return b"".join(self.ask(request, size) for request in requests)
 
     def send(self, data: bytes) -> None:
         """Send bytes."""
