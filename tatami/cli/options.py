@@ -54,6 +54,10 @@ Tta = Annotated[
         help="Average segmentation over flips and 90-degree rotations (test-time augmentation).",
     ),
 ]
+Rtl = Annotated[
+    str,
+    typer.Option(help="The engine in Verilog: its parameters, as LANES=16 or LANES=16,PIXELS=2."),
+]
 Trust = Annotated[
     bool,
     typer.Option(

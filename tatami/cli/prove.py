@@ -11,8 +11,8 @@ from tatami.cli import options
 
 EXAMPLES = {
     "prove": (
-        "tatami prove RUN",
         "tatami prove RUN --variants --on aarch64",
+        "tatami prove RUN --rtl LANES=16 --pictures 4",
         "tatami prove folded.onnx int8.onnx c --data DATA --split test",
     ),
 }
@@ -43,6 +43,7 @@ def prove(
             help="Run shipped folders on this machine too, emulated, as aarch64; may be repeated."
         ),
     ] = None,
+    rtl: options.Rtl = "",
     trust: options.Trust = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -62,6 +63,7 @@ def prove(
             inputs=inputs,
             variants=variants,
             on=on or (),
+            rtl=rtl,
             trust=trust,
             progress=progress,
         )

@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
+from tatami.cli import options
 from tatami.cli.options import AsJson
 
 EXAMPLES = {
     "ship": (
         "tatami ship RUN",
         "tatami ship RUN --target cortex-m7 --ram 512K --flash 2M",
-        "tatami ship folded.onnx --out c",
+        "tatami ship RUN --to rtl --rtl LANES=16",
     ),
 }
 """What --help ends with, for each command of this file."""
@@ -30,7 +31,9 @@ def ship(
             "--out", "-o", help="The folder to write; RUN/c and RUN/c-int8 if left out of a run."
         ),
     ] = None,
-    to: Annotated[str, typer.Option(help="What for: c, C99 that needs no runtime.")] = "c",
+    to: Annotated[
+        str, typer.Option(help="What for: c, C99 that needs no runtime, or rtl, Verilog.")
+    ] = "c",
     target: Annotated[
         str,
         typer.Option(help="The machine, as cortex-m7, of `tatami list targets`."),
@@ -50,6 +53,7 @@ def ship(
     weights: Annotated[
         str, typer.Option(help="auto, array (a C array) or binary (included by the assembler).")
     ] = "auto",
+    rtl: options.Rtl = "",
     no_build: Annotated[bool, typer.Option("--no-build", help="Do not compile it.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -69,6 +73,7 @@ def ship(
             flash=flash,
             name=name,
             weights=weights,
+            rtl=rtl,
             build=not no_build,
         )
     except TooLargeError as error:

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from tatami.cli.options import AsJson
+from tatami.cli.options import AsJson, Rtl
 
 EXAMPLES = {
     "summary": (
         "tatami summary yolov2-tiny",
         "tatami summary resnet18 --size 160x160 --width 0.25",
-        "tatami summary RUN/network-folded.onnx --csv layers.csv",
+        "tatami summary RUN --rtl LANES=16",
     ),
 }
 """What --help ends with, for each command of this file."""
@@ -46,18 +46,37 @@ def summary(
     table: Annotated[
         Path | None, typer.Option("--csv", help="Write the layers here as a table.")
     ] = None,
+    rtl: Rtl = "",
     as_json: AsJson = False,
 ) -> None:
     """Count multiply-adds, parameters and bytes of every layer.
 
     One multiply-add is two operations. A normalization or activation belongs to the layer before.
-    Bytes are those of the weights as stored, and of the maps that a layer reads and writes.
+    Bytes are those of the weights as stored, and of the maps that a layer reads and writes. With
+    --rtl: the cycles and DDR bytes of every layer on that engine, as its counters will say.
     """
     from tatami.cli.output import print_json, print_lines, print_table
     from tatami.pipeline.summary import summary as count
     from tatami.types import Size
 
     wanted = None if size is None else Size.parse(size)
+    if rtl:
+        from tatami.errors import TatamiError
+        from tatami.pipeline.engine import engine_summary
+
+        for setting, given in (("classes", classes), ("anchors", anchors), ("table", table)):
+            if given is not None:
+                raise TatamiError(
+                    "an engine has no use for it", hint="leave it out", setting=setting
+                )
+        engine = engine_summary(network, rtl, size=wanted, width=width)
+        if as_json:
+            print_json(engine.to_json())
+            return
+        for layers in engine.tables():
+            print_table(layers)
+        print_lines(engine.lines())
+        return
     found = count(network, size=wanted, width=width, classes=classes, anchors=anchors)
     if table is not None:
         found.save(table)

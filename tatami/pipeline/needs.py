@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,10 +17,12 @@ from tatami import graph
 from tatami.graph.network import Network, shape_of
 from tatami.models.table import model_named
 from tatami.program.lower import lower
+from tatami.program.steps import Program
 from tatami.ship.table import backend_named
 from tatami.shrink.calibrate import BINS, Observation
 from tatami.shrink.fold import fold
 from tatami.shrink.quantize import quantize
+from tatami.tasks.base import Task
 from tatami.tasks.table import task_named
 from tatami.train.run import NETWORK
 from tatami.types import Size
@@ -63,6 +66,38 @@ def needs(name: str, size: Size | None = None, width: float = 1.0) -> Needs:
     from tatami.pipeline.summary import summary
 
     counted = summary(name, size=size, width=width)
+    task, programs = lowered_model(name, size, width)
+    backend = backend_named("c")
+    options = backend.options(target=TARGET, weights="binary")
+    plan = backend.plan(programs, "network", options, task)
+    needed = {need.name: need.amount for need in
+              backend.footprint(plan, backend.emit(plan)).needs}  # fmt: skip
+    return Needs(
+        sum(part.learned or part.total.parameters for part in counted.parts),
+        counted.multiply_adds,
+        sum(one.memory for one in plan.networks.values()),
+        sum(one.weights for one in plan.networks.values()),
+        needed["RAM"],
+        needed["flash"],
+    )
+
+
+def lowered_model(
+    name: str, size: Size | None = None, width: float = 1.0
+) -> tuple[Task[Any, Any, Any], dict[str, Program]]:
+    """Lower a network that is not trained yet, in 8 bits.
+
+    Args:
+        name: Of a network in MODELS.
+        size: Of its input; None: the paper's.
+        width: Multiplies every layer's channels.
+
+    Returns:
+        Its task, and its programs by part.
+
+    Raises:
+        TatamiError: For a name that there is not, and a size or width that the network refuses.
+    """
     model = model_named(name)
     task = task_named(model.task)
     spec = model.spec([f"class {index}" for index in range(model.classes)], size)
@@ -83,19 +118,7 @@ def needs(name: str, size: Size | None = None, width: float = 1.0) -> Needs:
             )
             for part, network, seen in zip(parts, folded, observed, strict=True)
         }
-    backend = backend_named("c")
-    options = backend.options(target=TARGET, weights="binary")
-    plan = backend.plan(programs, "network", options, task)
-    needed = {need.name: need.amount for need in
-              backend.footprint(plan, backend.emit(plan)).needs}  # fmt: skip
-    return Needs(
-        sum(part.learned or part.total.parameters for part in counted.parts),
-        counted.multiply_adds,
-        sum(one.memory for one in plan.networks.values()),
-        sum(one.weights for one in plan.networks.values()),
-        needed["RAM"],
-        needed["flash"],
-    )
+    return task, programs
 
 
 def _same_for_all(network: Network) -> dict[str, Observation]:

@@ -39,7 +39,7 @@ from tatami.pipeline.ledger import (
     compare_quantized,
 )
 from tatami.pipeline.run_data import measured_on
-from tatami.pipeline.stages import open_stage, shipped_stage, stages_of
+from tatami.pipeline.stages import open_stage, shipped_stage, simulated_stage, stages_of
 from tatami.ship.backend import Backend, Running
 from tatami.ship.table import BACKENDS, backend_of
 from tatami.tasks.base import Task, image
@@ -123,6 +123,7 @@ def prove(
     inputs: str | Path | None = None,
     variants: bool = False,
     on: Sequence[str] = (),
+    rtl: str = "",
     trust: bool = False,
     progress: Progress = quiet,
 ) -> Proof:
@@ -140,6 +141,8 @@ def prove(
             pictures, or "random", which is usual.
         variants: Whether to prove each kind of kernels that this processor has.
         on: Machines to run shipped folders on too, emulated, as "aarch64".
+        rtl: The parameters of an engine in Verilog, as "LANES=16": the network in 8 bits is
+            simulated on it, too.
         trust: Whether to run shipped folders that this installation did not write.
         progress: Takes up how far it is.
 
@@ -161,6 +164,12 @@ def prove(
     bare = [is_bare(path) for path in paths]
     check_all_bare(paths, bare)
     if all(bare):
+        if rtl:
+            raise TatamiError(
+                "a network without a task is proved on the engine as a shipped folder",
+                hint="ship it as RTL, and name the folder",
+                setting="rtl",
+            )
         if data is not None:
             raise TatamiError(
                 "no tatami metadata: labeled pictures say nothing about a network without a task",
@@ -187,6 +196,8 @@ def prove(
     stages = [open_stage(path, trust=trust) for path in paths]
     opened_at = zip(paths, stages, strict=True)
     folders = [_Folder.at(path, stage, trust) for path, stage in opened_at if stage.compiled]
+    if rtl:
+        stages.append(simulated_stage(paths, rtl))
     if variants:
         stages += [stage for folder in folders if not folder.parted for stage in _variants(folder)]
     task = stages[0].task

@@ -28,6 +28,8 @@ from tatami.types.table import Table, numbers, words
 
 COSTLY = 5
 """Layers that a refusal names."""
+USUAL = {"target": "any", "threads": 1, "weights": "auto", "rtl": ""}
+"""How what a back end may be told usually is."""
 PREFIXES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
 
@@ -177,7 +179,13 @@ class ShipResult:
             last = list(self.plan.networks)[-1]
             return [f"the {last}'s are of one region; at most {self.regions} a picture"]
         network = self.plan.networks[""]
-        alive = self.footprint.to_json()["values"]
+        needs = self.footprint.to_json()
+        alive = needs["values"]
+        if "map_memory" in needs:
+            return [
+                f"map memory {network.memory:,} bytes, {alive:,} of them alive at once; Verilog "
+                f"{self._file_sizes()['code_files']:,} bytes"
+            ]
         return [
             f"arena {network.memory:,} bytes, {network.memory / max(1, alive):.2f} x the {alive:,} "
             "of the tensors alive at once;",
@@ -195,9 +203,11 @@ class ShipResult:
 
     def _file_sizes(self) -> dict[str, int]:
         files, name = self.shipped.files, self.shipped.name
+        weights = (f"{name}_we", "frame-constants")
+        code = [f for f in files if f in (f"{name}.c", f"{name}.h") or f.endswith(".v")]
         return {
-            "weights_files": sum(len(c) for f, c in files.items() if f.startswith(f"{name}_we")),
-            "code_files": len(files[f"{name}.c"]) + len(files[f"{name}.h"]),
+            "weights_files": sum(len(c) for f, c in files.items() if f.startswith(weights)),
+            "code_files": sum(len(files[file]) for file in code),
         }
 
     def _repr_html_(self) -> str:
@@ -216,6 +226,7 @@ def ship(
     flash: str | int | None = None,
     name: str | None = None,
     weights: str = "auto",
+    rtl: str = "",
     build: bool = True,
 ) -> ShipResult:
     """Write a network as a program that goes from pixels to answers, and build its example.
@@ -225,14 +236,16 @@ def ship(
             or a folded ONNX file, for a detector in two stages its first one or their folder.
         out: The folder to write. One that was shipped before is replaced. None: of a run folder
             both its folded network, to RUN/c, and that in 8 bits, to RUN/c-int8; of a file that
-            lies in a run folder the one of the two that it is.
-        to: The back end: "c", C99 that needs no runtime.
+            lies in a run folder the one of the two that it is. A back end of integers alone takes
+            of a run folder the network in 8 bits, to RUN/rtl.
+        to: The back end: "c", C99 that needs no runtime, or "rtl", Verilog.
         target: The machine: what it lacks is left out.
         threads: The most threads that it may be compiled for.
         ram: Refuse a program that needs more, as "512K" or in bytes.
         flash: Refuse weights and code that need more, as "2M" or in bytes.
         name: Begins every name in C; None: it is made of the file's name.
         weights: "auto", "array" (a C array) or "binary" (included by the assembler).
+        rtl: For Verilog: the engine's parameters, as "LANES=16,PIXELS=2".
         build: Whether to compile the example, where it runs on this machine.
 
     Raises:
@@ -245,7 +258,9 @@ def ship(
         if of_run is None:
             raise TatamiError("no folder given to write to", hint="name one", setting="out")
         usual = of_run / to, of_run / f"{to}-int8"
-        if (path / SETTINGS).is_file():
+        if backend.only_integers:
+            out = usual[0]
+        elif (path / SETTINGS).is_file():
             return _ship_run(
                 path,
                 usual,
@@ -258,11 +273,15 @@ def ship(
                 weights=weights,
                 build=build,
             )
-        out = usual[is_quantized(graph.read(onnx_of(path)))]
+        else:
+            out = usual[is_quantized(graph.read(onnx_of(path)))]
     folder = Path(out)
-    if (path / SETTINGS).is_file() and is_one_network(read_run(path)):
+    if (path / SETTINGS).is_file() and backend.only_integers:
+        path = integers_of(path)
+    elif (path / SETTINGS).is_file() and is_one_network(read_run(path)):
         path = folded_of(path)
-    options = backend.options(target=target, threads=threads, weights=weights)
+    settings = {"target": target, "threads": threads, "weights": weights, "rtl": rtl}
+    options = backend.options(**{k: v for k, v in settings.items() if v != USUAL[k]})
     limits = {"RAM": parse_bytes(ram, "ram"), "flash": parse_bytes(flash, "flash")}
     _check_replaceable(folder, backend)
     file = onnx_of(path)
@@ -276,6 +295,14 @@ def ship(
     shipped = backend.emit(plan)
     footprint = backend.footprint(plan, shipped)
     over = footprint.exceeded(limits)
+    known = {need.name for need in footprint.needs}
+    for name_of_limit, limit in limits.items():
+        if limit is not None and name_of_limit not in known:
+            raise TatamiError(
+                f"{backend.what} needs no {name_of_limit}",
+                hint=f"it needs {' and '.join(sorted(known))}",
+                setting=name_of_limit.lower(),
+            )
     if over is not None:
         quantized = any(_quantized(program) for program in programs.values())
         raise TooLargeError(over, limits[over.name] or 0, path, quantized=quantized)
@@ -318,6 +345,22 @@ def _ship_run(run: Path, folders: tuple[Path, Path], **options: Any) -> ShipResu
 
 
 def _parts(file: Path) -> tuple[Task[Any, Any, Any] | None, tuple[Part, ...], int | None]:
+def integers_of(run: Path) -> Path:
+    """Find a run's network in 8 bits.
+
+    Raises:
+        TatamiError: Where there is none.
+    """
+    file = run / INTEGERS
+    if not file.is_file():
+        raise TatamiError(
+            "there is no network in 8 bits, and the engine runs no other",
+            hint="quantize it first",
+            file=run,
+        )
+    return file
+
+
     """Read the networks of a file: one of another program is bare, and has no task.
 
     Returns:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tatami import graph
+from tatami.errors import TatamiError
 from tatami.graph.network import Network
 from tatami.ops.fixed_point import dequantize
 from tatami.pipeline.artifact import load_model, read_parts, run_shipped, spec_of
@@ -19,6 +20,8 @@ from tatami.program.forward import is_quantized, numpy_forward
 from tatami.program.lower import lower
 from tatami.program.steps import Program, Value
 from tatami.ship.backend import Running, RunningNetwork
+from tatami.ship.rtl.core import core_of
+from tatami.ship.rtl.run import running, simulated
 from tatami.ship.table import backend_of
 from tatami.tasks.table import task_of
 from tatami.train.run import SETTINGS, WEIGHTS
@@ -147,6 +150,33 @@ def shipped_stage(spec: Spec, running: Running, name: str) -> Stage:
         for part, network in running.networks.items()
     ]
     return _whole(name, stages, running.size)
+
+
+def simulated_stage(paths: Sequence[Path], parameters: str) -> Stage:
+    """Simulate the last network in 8 bits among some paths on an engine in Verilog.
+
+    Args:
+        paths: ONNX files, and others.
+        parameters: Of the engine, as "LANES=16".
+
+    Raises:
+        TatamiError: Where none is in 8 bits, and for one that the engine cannot do.
+    """
+    core = core_of(parameters)
+    files = [path for path in paths if path.suffix == ".onnx" and is_quantized(graph.read(path))]
+    if not files:
+        raise TatamiError(
+            "there is no network in 8 bits, and the engine runs no other",
+            hint="quantize it first",
+            file=paths[0],
+            setting="rtl",
+        )
+    parts = read_parts(files[-1])
+    spec = spec_of(parts[0].network, files[-1])
+    if len(parts) > 1:
+        raise TatamiError("the engine runs one network", hint="prove it in C", setting="rtl")
+    network = simulated(lower(parts[0].network), core)
+    return shipped_stage(spec, running(spec, network, task_of(spec)), f"RTL {network.kernels}")
 
 
 def _shipped_part(spec: Spec, running: Running, network: RunningNetwork, name: str) -> Stage:

@@ -9,8 +9,9 @@ from typing import Any
 from tatami.errors import TatamiError
 from tatami.ship.backend import Backend
 from tatami.ship.c.backend import C
+from tatami.ship.rtl.backend import Rtl
 
-BACKENDS: Mapping[str, Backend[Any, Any]] = {"c": C()}
+BACKENDS: Mapping[str, Backend[Any, Any]] = {"c": C(), "rtl": Rtl()}
 """What can be shipped to, by name."""
 
 

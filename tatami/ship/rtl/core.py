@@ -63,6 +63,7 @@ class Core:
                 raise TatamiError(
                     f"no engine has {name.upper()}={getattr(self, name)}",
                     hint=f"{name.upper()} is {what}",
+                    setting="rtl",
                 )
 
     @property
@@ -112,6 +113,7 @@ def core_of(text: str) -> Core:
                 f"no parameter of the engine is '{part}'",
                 hint="write LANES=16; there are "
                 + ", ".join(sorted(each.upper() for each in known)),
+                setting="rtl",
             )
         given[name.strip().lower()] = int(value)
     return core_with(given)

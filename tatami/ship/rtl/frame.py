@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -48,7 +48,7 @@ class Frame:
         scales: What the sums of a value that leaves so stand for, a channel each, by name.
         joins: Of each concatenation that is only addresses, by its output's name: the place and
             the name of each input.
-        values: What every value is, by name.
+        values: What every value is, by name, in the order in which they are made.
         taken: The network's inputs, in order.
         given: The network's outputs, in order.
         tail: The steps that the processor does afterwards.
@@ -107,20 +107,22 @@ def frame_of(lowered: Lowered) -> Frame:
         for step in program.steps
         if isinstance(step, Concat) and step.output in lowered.joins
     }
+    names = (*program.inputs, *(step.output for step in program.steps))
+    values = {name: program.values[name] for name in names}
     return Frame(
         lowered.core, np.asarray(lowered.words, "<u4").tobytes(), lowered.constants,
         lowered.program_at, lowered.constants_at, lowered.end, lowered.inputs, lowered.streams,
-        lowered.scales, joins, program.values, program.inputs, program.outputs, lowered.tail,
+        lowered.scales, joins, values, program.inputs, program.outputs, lowered.tail,
     )  # fmt: skip
 
 
-def frame_from(content: Mapping[str, Any], read: Callable[[str], bytes], stem: str) -> Frame:
+def frame_from(content: Mapping[str, Any], commands: bytes, constants: bytes) -> Frame:
     """Read a frame again.
 
     Args:
         content: What ``to_json`` gave.
-        read: Gives the bytes of a file.
-        stem: Begins the names of its files.
+        commands: Of the frame.
+        constants: Of the frame.
 
     Raises:
         ValueError: For what is no frame; so does any other error of Python's say.
@@ -128,7 +130,7 @@ def frame_from(content: Mapping[str, Any], read: Callable[[str], bytes], stem: s
     core = Core(**{name.lower(): int(value) for name, value in content["parameters"].items()})
     values = {str(name): _value(each) for name, each in content["values"].items()}
     frame = Frame(
-        core, read(f"{stem}-commands.bin"), read(f"{stem}-constants.bin"),
+        core, commands, constants,
         int(content["commands"]["address"]), int(content["constants"]["address"]),
         int(content["end"]),
         {str(name): _planes(each) for name, each in content["inputs"].items()},

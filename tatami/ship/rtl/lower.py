@@ -151,6 +151,8 @@ class Lowered:
         constants_at: Where the constants lie.
         end: Bytes of DDR that are used.
         map_words: Words of a bank that the maps take.
+        least_words: The same of what is alive at once, at most.
+        places: Where each value lies in the map memory.
     """
 
     core: Core
@@ -166,6 +168,8 @@ class Lowered:
     constants_at: int
     end: int
     map_words: int
+    least_words: int
+    places: Mapping[str, Place]
 
     @property
     def words(self) -> list[int]:
@@ -356,6 +360,11 @@ def lower(program: Program, core: Core, *, observe: bool = False) -> Lowered:
         TatamiError: For a step that the engine cannot do, by name, and for a network that does not
             fit the engine.
     """
+    if program.states:
+        raise TatamiError(
+            f"'{next(iter(program.states))}' lives from call to call",
+            hint="the engine would need an address that a frame leaves for the next one",
+        )
     steps, tail = divided(program)
     homes, copied = _homes(program, steps)
     works = works_of(program, steps, copied, homes)
@@ -363,7 +372,7 @@ def lower(program: Program, core: Core, *, observe: bool = False) -> Lowered:
         works = _fused(program, works)
     used = [name for name in program.inputs if any(name in work.inputs for work in works)]
     wanted = _wanted(program, steps, tail)
-    places, words = _place_all(program, works, homes, used)
+    places, words, least = _place_all(program, works, homes, used)
     rows = max(work.tile_rows(core, places[work.inputs[0]]) for work in works) + 1
     bits = max(work.bound for work in works).bit_length() + 1
     core = _fitting(sized(core, map_words=words, ring_rows=rows, acc=bits), words, rows, bits)
@@ -409,7 +418,7 @@ def lower(program: Program, core: Core, *, observe: bool = False) -> Lowered:
     return Lowered(
         core, program, tuple(commands), stream_bytes, tuple(runs), inputs,
         {name: tuple(parts) for name, parts in streams.items()}, _joins(steps, homes),
-        tuple(tail), program_at, constants_at, end, words,
+        tuple(tail), program_at, constants_at, end, words, least, places,
     )  # fmt: skip
 
 
@@ -434,6 +443,7 @@ def _fitting(core: Core, words: int, rows: int, bits: int) -> Core:
             raise TatamiError(
                 f"the network needs {need:,} of the engine's {what}; it has {have:,}",
                 hint="give it more, or leave the parameter out",
+                setting="rtl",
             )
     return core
 
@@ -463,7 +473,7 @@ def _wanted(program: Program, steps: Sequence[Step], tail: Sequence[Step]) -> se
 
 def _place_all(
     program: Program, works: Sequence[Work], homes: Mapping[str, Home], inputs: Sequence[str]
-) -> tuple[dict[str, Place], int]:
+) -> tuple[dict[str, Place], int, int]:
     """Plan the map memory by lifetime, and place every value."""
     born: dict[str, int] = {}
     died: dict[str, int] = {}
@@ -500,7 +510,7 @@ def _place_all(
         for name, home in homes.items()
         if home.buffer in planned.offsets
     }  # fmt: skip
-    return places, planned.size
+    return places, planned.size, planned.lower_bound
 
 
 def _input_planes(value: Value, home: Home, core: Core, address: int) -> Planes:

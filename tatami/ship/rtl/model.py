@@ -136,6 +136,20 @@ class FrameTime:
         """Bytes a second that the memory must give on average."""
         return self.bytes * self.rate(clock)
 
+    def lines(self, clock: float) -> list[str]:
+        """Say in words what a frame takes.
+
+        Args:
+            clock: In Hz.
+        """
+        asked = self.core.products
+        return [
+            f"{self.cycles:,} cycles a frame on {asked:,} multipliers, of them {self.maps:,} for "
+            f"the picture to come in; else {100 * self.utilization:.2f} % of the products are used",
+            f"{self.rate(clock):.1f} frames a second at {clock / 1e6:g} MHz, "
+            f"{self.bytes:,} bytes of DDR a frame, {self.bandwidth(clock) / 1e6:,.0f} MB a second",
+        ]
+
     def to_json(self) -> dict[str, Any]:
         """Give all as plain values."""
         return {

@@ -90,12 +90,13 @@ def cache() -> Path:
     return (given if given.is_absolute() else Path.home() / ".cache") / "tatami" / "rtl"
 
 
-def build(core: Core, *, level: str = FAST) -> Path:
+def build(core: Core, *, level: str = FAST, modules: Path = MODULES) -> Path:
     """Build a core's simulator, or find the one that was built before of the same sources.
 
     Args:
         core: Its parameters, none of them open.
         level: How much the compiler tries: FAST or QUICK.
+        modules: Where the Verilog lies; only files of the names that Tatami has are read.
 
     Returns:
         The program.
@@ -104,16 +105,22 @@ def build(core: Core, *, level: str = FAST) -> Path:
         TatamiError: Where Verilator or a compiler is missing or fails.
     """
     tool, compiler = verilator(), _compiler()
-    modules = sorted(MODULES.glob("*.v"))
+    sources = [modules / file.name for file in sorted(MODULES.glob("*.v"))]
+    for file in sources:
+        if not file.is_file():
+            raise TatamiError("a module of the engine is missing", hint="ship again", file=file)
     digest = hashlib.sha256(repr((core, level, str(tool.command), compiler)).encode())
-    for file in (*modules, BENCH):
+    for file in (*sources, BENCH):
         digest.update(file.read_bytes())
     folder = cache()
     program = folder / f"bench-{digest.hexdigest()[:24]}"
     if program.is_file():
         return program
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock, tempfile.TemporaryDirectory(dir=folder) as place:
+    with (
+        program.with_suffix(".lock").open("w") as lock,
+        tempfile.TemporaryDirectory(dir=folder) as place,
+    ):
         fcntl.flock(lock, fcntl.LOCK_EX)  # of processes that need the same, one builds it
         if program.is_file():
             return program
@@ -123,17 +130,16 @@ def build(core: Core, *, level: str = FAST) -> Path:
             [
                 str(tool.command), "--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast",
                 "--no-assert", "-Wno-fatal", "-Wno-lint", "--language", "1364-2005",
-                "--top-module", TOP, "--Mdir", str(made), "-y", str(MODULES), *chosen,
-                str(MODULES / f"{TOP}.v"),
+                "--top-module", TOP, "--Mdir", str(made), *chosen, *map(str, sources),
             ],
             {"VERILATOR_ROOT": str(tool.root)},
         )  # fmt: skip
         include = tool.root / "include"
-        sources = [*made.glob("V*.cpp"), BENCH, include / "verilated.cpp"]
-        sources += [include / "verilated_threads.cpp"]
+        compiled = [*made.glob("V*.cpp"), BENCH, include / "verilated.cpp"]
+        compiled += [include / "verilated_threads.cpp"]
         native = ["-march=native"] if level == FAST else []
         whole = made / "whole.cpp"
-        whole.write_text("".join(f'#include "{source}"\n' for source in sources))
+        whole.write_text("".join(f'#include "{source}"\n' for source in compiled))
         _run(
             [
                 compiler, "-std=c++17", level, *native, "-w", "-pthread",
@@ -194,12 +200,15 @@ class Bench:
     Args:
         core: Its parameters.
         level: How it was or is compiled.
+        modules: Where the Verilog lies.
     """
 
-    def __init__(self, core: Core, *, level: str = FAST) -> None:
+    def __init__(self, core: Core, *, level: str = FAST, modules: Path = MODULES) -> None:
         self.core = core
         self._process = subprocess.Popen(
-            [str(build(core, level=level))], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [str(build(core, level=level, modules=modules))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
 
     def write(self, address: int, content: bytes) -> None:
