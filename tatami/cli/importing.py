@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from tatami.cli.options import AsJson
+from tatami.errors import TatamiError
 
 Output = Annotated[
     Path | None,
@@ -38,6 +40,24 @@ Sides = Annotated[
     str | None, typer.Option("--size", help="Another input size than the file's, as 352x288.")
 ]
 
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--shape",
+        metavar="NAME=SIDES",
+        help="The shape of an input whose sides the file leaves open, its batch first, as "
+        "audio=1x512; may be repeated.",
+    ),
+]
+Fixed = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fix",
+        metavar="NAME=NUMBER",
+        help="An input that is always this number, as sr=16000; may be repeated.",
+    ),
+]
+
 EXAMPLES = {
     "darknet": (
         "tatami import darknet yolov2-tiny.cfg yolov2-tiny.weights --names voc.names",
@@ -58,6 +78,7 @@ EXAMPLES = {
     "onnx": (
         "tatami import onnx exported.onnx --out net.onnx",
         "tatami import onnx exported.onnx --task classify --pixels imagenet --out net.onnx",
+        "tatami import onnx vad.onnx --shape input=1x512 --fix sr=16000 --out net.onnx",
     ),
     "torch": (
         "tatami import torch net.pth --into resnet18 --out net.onnx",
@@ -135,13 +156,14 @@ def tflite(
         Path | None, typer.Option(help="The classes, a name a line, ??? for none.")
     ] = None,
     size: Sides = None,
+    shape: Shapes = None,
     task: Task = None,
     pixels: Pixels = None,
     spec: Spec = None,
     as_json: AsJson = False,
 ) -> None:
     """Import a TFLite file, in float32 or in 8 bits."""
-    _import("tflite", [file], out, names, spec, size, as_json, task, pixels)
+    _import("tflite", [file], out, names, spec, size, as_json, task, pixels, shape=_shapes(shape))
 
 
 def onnx(
@@ -149,6 +171,8 @@ def onnx(
     out: Output = None,
     names: Names = None,
     size: Sides = None,
+    shape: Shapes = None,
+    fix: Fixed = None,
     task: Task = None,
     pixels: Pixels = None,
     spec: Spec = None,
@@ -158,7 +182,8 @@ def onnx(
 
     Its operators are brought up to date, its shapes are fixed.
     """
-    _import("onnx", [file], out, names, spec, size, as_json, task, pixels)
+    said = {"shape": _shapes(shape), "fix": _fixed(fix)}
+    _import("onnx", [file], out, names, spec, size, as_json, task, pixels, **said)
 
 
 def torch(
@@ -185,6 +210,32 @@ def torch(
     It is read without running anything of it.
     """
     _import("torch", [state], out, names, spec, size, as_json, task, pixels, into=into, table=table)
+
+
+def _shapes(given: list[str] | None) -> dict[str, tuple[int, ...]]:
+    """Read NAME=SIDES."""
+    found = {}
+    for text in given or ():
+        name, _, sides = text.rpartition("=")
+        numbers = sides.split("x")
+        if not name or not all(one.isdecimal() and one.isascii() for one in numbers):
+            raise TatamiError(f"'{text}' is no NAME=SIDES", hint="as audio=1x512", setting="shape")
+        found[name] = tuple(int(one) for one in numbers)
+    return found
+
+
+def _fixed(given: list[str] | None) -> dict[str, float]:
+    """Read NAME=NUMBER."""
+    found = {}
+    for text in given or ():
+        name, _, said = text.rpartition("=")
+        try:
+            found[name] = float(said)
+        except ValueError:
+            name = ""
+        if not name or not math.isfinite(found[name]):
+            raise TatamiError(f"'{text}' is no NAME=NUMBER", hint="as sr=16000", setting="fix")
+    return found
 
 
 def _import(

@@ -131,6 +131,7 @@ def _parse(path: Path) -> onnx.ModelProto:
         raise TatamiError("the file is not an ONNX file", hint="give a network in ONNX format")
     if not proto.HasField("graph") or not proto.opset_import:
         raise TatamiError("the file is cut short or damaged", hint="copy or export it again")
+    _open_sides(proto.graph)
     check_form(proto)
     if proto.functions:
         try:
@@ -138,6 +139,14 @@ def _parse(path: Path) -> onnx.ModelProto:
         except REFUSALS as error:
             raise TatamiError(f"ONNX refuses a function: {first_line(error)}", hint=AGAIN) from None
     return proto
+
+
+def _open_sides(graph: onnx.GraphProto) -> None:
+    """Leave a side open that the file says to be -1, as Paddle's exporter does for an open one."""
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for side in value.type.tensor_type.shape.dim:
+            if side.dim_value == -1:
+                side.ClearField("dim_value")
 
 
 def _check_opset(proto: onnx.ModelProto) -> None:

@@ -19,14 +19,16 @@ from onnx.reference import ReferenceEvaluator
 
 from tatami.errors import TatamiError
 from tatami.graph.form import check_sizes
+from tatami.graph.passes.expand_functions import expand_functions
 from tatami.graph.passes.fold_shapes import read_by
 from tatami.graph.passes.qoperators_to_qdq import qoperators_to_qdq
+from tatami.graph.passes.unroll import LOOPS
 from tatami.graph.passes.upgrade import upgrade
 from tatami.graph.read import OPSETS, load
 from tatami.graph.shapes import REFUSALS, first_line, known_shapes, sides_of
 from tatami.importers.build import OPSET
 from tatami.importers.imported import Imported
-from tatami.types import Size
+from tatami.importers.onnx_inputs import Given, bind_inputs, check_branches
 
 MAX_NUMBERS = 1 << 20
 """A constant that is computed here may have so many: shapes, and anchors of an SSD."""
@@ -35,27 +37,33 @@ _SMALLER = ("Compress", "NonZero", "Unique")
 AGAIN = "export the network again, with a newer exporter"
 
 
-def read_onnx(file: Path, size: Size | None) -> Imported:
-    """Import an ONNX file of another program; the first input gets a batch of one.
+def read_onnx(file: Path, given: Given | None = None) -> Imported:
+    """Import an ONNX file of another program; every input gets one shape, and a batch of one.
 
     Args:
         file: The file.
-        size: In place of the file's input size.
+        given: What is said of its inputs.
 
     Raises:
-        TatamiError: Naming the file, for what is not ONNX, and for what ONNX's own converter does
-            not bring to today's operators.
+        TatamiError: Naming the file, for what is not ONNX, for sides that stay open, and for what
+            ONNX's own converter does not bring to today's operators.
     """
     model = load(file)
     try:
         _drop_weights_from_inputs(model)
-        _set_size(model, size)
+        bind_inputs(model, given or Given())
         upgrade(model)
         qoperators_to_qdq(model)
-        model = _converted(model)
-        return Imported(_computed(model))
+        model = _computed(_converted(model))
+        if any(node.op_type in LOOPS for node in model.graph.node):
+            expand_functions(model)
+            check_branches(model)
+            model = _computed(model)
+        return Imported(model)
     except TatamiError as error:
-        raise TatamiError(error.reason, hint=error.hint, file=file) from error
+        raise TatamiError(
+            error.reason, hint=error.hint, file=file, setting=error.setting
+        ) from error
 
 
 def _drop_weights_from_inputs(model: onnx.ModelProto) -> None:
@@ -83,47 +91,6 @@ def _converted(model: onnx.ModelProto) -> onnx.ModelProto:
             f"{first_line(error)}",
             hint=AGAIN,
         ) from None
-
-
-def _set_size(model: onnx.ModelProto, size: Size | None) -> None:
-    """Bind an open batch to 1, and that of pictures; set the size of the first input."""
-    for value in model.graph.input:
-        sides = value.type.tensor_type.shape.dim
-        if not sides:
-            continue
-        batch = sides[0].dim_value if sides[0].HasField("dim_value") else 0
-        if len(sides) == 4 and batch > 1:
-            _refuse_batch(model, batch)
-        if not batch or len(sides) == 4:
-            sides[0].dim_value = 1
-        if size is not None and len(sides) == 4 and value is model.graph.input[0]:
-            sides[2].dim_value, sides[3].dim_value = size.height, size.width
-        if not all(side.HasField("dim_value") for side in sides):
-            said = ", ".join(
-                str(side.dim_value) if side.HasField("dim_value") else "?" for side in sides
-            )
-            raise TatamiError(
-                f"the input '{value.name}' leaves its sides open: ({said})",
-                hint="say which size, as 352x288",
-                setting="size",
-            )
-    for output in model.graph.output:  # they have other sizes now
-        output.type.tensor_type.ClearField("shape")
-    del model.graph.value_info[:]
-
-
-def _refuse_batch(model: onnx.ModelProto, batch: int) -> None:
-    """Raise TatamiError where a constant of the network speaks of its batch."""
-    weights = {tensor.name: tensor for tensor in model.graph.initializer}
-    for node in model.graph.node:
-        reshapes = node.op_type == "Reshape" and len(node.input) > 1
-        shape = weights.get(node.input[1]) if reshapes else None
-        if shape is not None and (target := _array(shape)).size and int(target.flat[0]) == batch:
-            raise TatamiError(
-                f"Reshape '{node.output[0]}' speaks of a batch of {batch}: with one picture it "
-                "would mix samples",
-                hint="export the network with a batch of 1",
-            )
 
 
 def _computed(model: onnx.ModelProto) -> onnx.ModelProto:

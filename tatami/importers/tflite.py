@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import prod
 from pathlib import Path
 
 from tatami.errors import TatamiError
 from tatami.files import read_text
+from tatami.graph.form import MAX_ELEMENTS
 from tatami.graph.state import say_states
 from tatami.importers.imported import Imported
 from tatami.importers.tflite_network import AGAIN, Work
@@ -24,7 +27,12 @@ NO_CLASS = "???"
 """How a list of labels names a place that no class has."""
 
 
-def read_tflite(file: Path, labels: Path | None, size: Size | None) -> Imported:
+def read_tflite(
+    file: Path,
+    labels: Path | None,
+    size: Size | None,
+    shape: Mapping[str, Sequence[int]] | None = None,
+) -> Imported:
     """Import a TFLite file.
 
     Args:
@@ -32,6 +40,7 @@ def read_tflite(file: Path, labels: Path | None, size: Size | None) -> Imported:
         labels: A text file, a name a line; for an SSD the background may stand first.
         size: Another input size than the file's, for a fully convolutional network; an SSD keeps
             its anchors in pixels.
+        shape: Other shapes of inputs, by name, channels last.
 
     Raises:
         TatamiError: Naming the file, for what is no TFLite file or is damaged, for an operator, a
@@ -45,17 +54,26 @@ def read_tflite(file: Path, labels: Path | None, size: Size | None) -> Imported:
             raise TatamiError(
                 f"the file has {length} bytes, more than {MAX_BYTES}", hint="give a smaller network"
             )
-        return _imported(content_of(file.read_bytes()), names, size)
+        return _imported(content_of(file.read_bytes()), names, size, shape or {})
     except TatamiError as error:
-        raise TatamiError(error.reason, hint=error.hint, file=file) from error
+        raise TatamiError(
+            error.reason, hint=error.hint, file=file, setting=error.setting
+        ) from error
 
 
-def _imported(content: Content, names: Sequence[str] | None, size: Size | None) -> Imported:
+def _imported(
+    content: Content,
+    names: Sequence[str] | None,
+    size: Size | None,
+    shape: Mapping[str, Sequence[int]],
+) -> Imported:
+    content = _shaped(content, shape)
     own = _input_size(content)
     ssd = ssd_of(content, own) if content.operators else None
     _refuse(content)
     kept = [] if ssd is None else _kept(ssd, names)
-    work = Work(content, own if size is None else size, own)
+    resized = bool(shape) or (size is not None and size != own)
+    work = Work(content, own if size is None else size, own, resized)
     outputs = list(content.outputs)
     if ssd is not None:
         outputs = [index for head in ssd.heads for index in (head.boxes, head.scores)]
@@ -81,6 +99,28 @@ def _imported(content: Content, names: Sequence[str] | None, size: Size | None) 
         classes = tuple(_without_background(ssd, names)[index] for index in kept)
     decoding = _decoding(ssd, work)
     return Imported(model, decoding, classes, pictures, (*notes, *_ssd_notes(ssd, kept)))
+
+
+def _shaped(content: Content, shape: Mapping[str, Sequence[int]]) -> Content:
+    """Give inputs other shapes."""
+    names = {content.tensors[index].name: index for index in content.inputs}
+    tensors = list(content.tensors)
+    for name, sides in shape.items():
+        if name not in names:
+            raise TatamiError(
+                f"the network has no input '{name}'",
+                hint=f"its inputs are {', '.join(names)}",
+                setting="shape",
+            )
+        own = tensors[names[name]].shape
+        if len(sides) != len(own) or min(sides, default=1) < 1 or prod(sides) > MAX_ELEMENTS:
+            raise TatamiError(
+                f"the input '{name}' of shape {own} cannot have the shape {tuple(sides)}",
+                hint="say as many sides",
+                setting="shape",
+            )
+        tensors[names[name]] = replace(tensors[names[name]], shape=tuple(sides))
+    return replace(content, tensors=tuple(tensors))
 
 
 def _input_size(content: Content) -> Size:

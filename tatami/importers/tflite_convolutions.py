@@ -86,7 +86,7 @@ def _transpose_conv(work: Work, operator: Operator) -> None:
         raise work.wrong(operator, "has no input")
     _, weights, x, *bias = operator.inputs
     target = None
-    if work.is_constant(operator, 0) and work.size == work.own:
+    if work.is_constant(operator, 0) and not work.resized:
         asked = work.integers_of(operator, 0)
         if len(asked) != 4:
             raise work.wrong(operator, f"makes {asked}")
@@ -104,7 +104,7 @@ def _transpose_conv(work: Work, operator: Operator) -> None:
 def _said(work: Work, operator: Operator) -> tuple[int, int] | None:
     """Give the rows and columns that the file says of a result; None where they may be others."""
     said = work.content.tensors[operator.outputs[0]].shape
-    return (said[1], said[2]) if len(said) == 4 and work.size == work.own else None
+    return (said[1], said[2]) if len(said) == 4 and not work.resized else None
 
 
 def _settings(work: Work, operator: Operator, count: int) -> list[int]:

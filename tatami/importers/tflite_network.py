@@ -37,12 +37,14 @@ class Work:
         content: What the file holds.
         size: Of the input.
         own: The file's own size of the input.
+        resized: Whether an input has another shape than the file says: then so have other values.
     """
 
-    def __init__(self, content: Content, size: Size, own: Size) -> None:
+    def __init__(self, content: Content, size: Size, own: Size, resized: bool) -> None:
         self.content = content
         self.size = size
         self.own = own
+        self.resized = resized
         self.names = _input_names(content)
         self.whole: dict[int, NDArray[np.int64]] = {}
         self.passed: set[int] = set()
@@ -203,7 +205,7 @@ class Work:
         found, said = self.shape(value), tensor.shape
         if index in self.channels:
             found, said = found[:-1], said[:-1]
-        if self.size == self.own and said and found != said:
+        if not self.resized and said and found != said:
             raise self.wrong(operator, f"makes {found}, where the file says {said}")
         self.values[index] = self._typed(tensor, value)
 

@@ -207,7 +207,7 @@ def _resize(work: Work, operator: Operator) -> None:
         raise work.wrong(operator, f"resizes to {sides}")
     tensor = work.tensor(operator, 0)
     assert tensor is not None
-    if work.size != work.own and len(tensor.shape) == 4:
+    if work.resized and len(tensor.shape) == 4:
         sides = [
             _scaled(work, operator, side, before, now)
             for side, before, now in zip(sides, tensor.shape[1:3], (rows, columns), strict=True)
@@ -269,7 +269,7 @@ def _quantize(work: Work, operator: Operator) -> None:
 
 
 def _dequantize(work: Work, operator: Operator) -> None:
-    """Pass a value on: it exists in float32, and so does a constant, which may be float16."""
+    """Pass a value on: it exists in float32, also a constant that is float16 or sparse."""
     if work.is_constant(operator, 0):
         array = work.reals(operator, 0)
         assert array is not None
@@ -289,6 +289,7 @@ OPERATORS: Mapping[str, Callable[[Work, Operator], None]] = {
     "CONCATENATION": _concatenation,
     "CONV_2D": _conv,
     "DEPTHWISE_CONV_2D": _depthwise,
+    "DENSIFY": _dequantize,
     "DEQUANTIZE": _dequantize,
     "FULLY_CONNECTED": _fully_connected,
     "LEAKY_RELU": _leaky_relu,

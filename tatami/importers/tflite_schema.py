@@ -6,19 +6,24 @@ table, whose fields the importer asks for where it uses them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tatami.errors import TatamiError
+from tatami.graph.form import MAX_ELEMENTS
 from tatami.importers.flatbuffer import Table, root
+from tatami.importers.tflite_sparse import dense
 from tatami.types import Float32
 
 MAX_ENTRIES = 20_000
 """The largest number of tensors, operators or buffers that is read."""
 MAX_INPUTS = 1000
+MAX_DEPTH = 4
+"""Branches within branches."""
 MAX_RANK = 8
 
 TYPES = {
@@ -129,6 +134,10 @@ class Operator:
     custom: NDArray[np.uint8]
 
 
+_NONE = np.zeros(0, np.uint8)
+_AGAIN = "convert the network again"
+
+
 @dataclass(frozen=True, eq=False)
 class Content:
     """What a file holds.
@@ -150,8 +159,8 @@ def content_of(data: bytes) -> Content:
     """Read what a file holds.
 
     Raises:
-        TatamiError: For what is no TFLite file, or is damaged, or has branches. A second graph may
-            only set variables to zero, once, before the first call.
+        TatamiError: For what is no TFLite file, or is damaged, or has loops. A graph that is called
+            once may only set variables to zero, before the first call.
     """
     model = root(data, b"TFL3")
     version = model.integer(0, "uint32")
@@ -164,18 +173,96 @@ def content_of(data: bytes) -> Content:
         raise TatamiError("the file holds no graph", hint="copy the file again")
     codes = [_code(table) for table in model.tables(1, MAX_ENTRIES)]
     buffers = model.tables(4, MAX_ENTRIES)
-    tensors = tuple(_tensor(table, buffers) for table in graphs[0].tables(0, MAX_ENTRIES))
-    count = len(tensors)
-    operators = tuple(_operator(table, codes, count) for table in graphs[0].tables(3, MAX_ENTRIES))
-    once = sum(operator.kind == "CALL_ONCE" for operator in operators)
-    if len(graphs) != 1 + once:
+    whole = _Whole(graphs, codes, buffers)
+    inputs, outputs = whole.add(0, None)
+    if len(whole.used) != len(graphs):
         raise TatamiError(
-            f"the file holds {len(graphs)} graphs", hint="convert a network without branches"
+            f"the file holds {len(graphs)} graphs", hint="convert a network without loops"
         )
-    operators = tuple(operator for operator in operators if operator.kind != "CALL_ONCE")
-    inputs, outputs = (_indices(graphs[0], field, count) for field in (1, 2))
+    tensors, operators = tuple(whole.tensors), tuple(whole.operators)
     _check_order(tensors, operators, inputs, outputs)
     return Content(tensors, operators, inputs, outputs)
+
+
+class _Whole:
+    """The graphs of a file as one: a branch is computed in any case, and chosen from behind.
+
+    Args:
+        graphs: Of the file.
+        codes: Names of operators.
+        buffers: Of constants.
+    """
+
+    def __init__(self, graphs: list[Table], codes: list[str], buffers: list[Table]) -> None:
+        self.graphs = graphs
+        self.codes = codes
+        self.buffers = buffers
+        self.tensors: list[Tensor] = []
+        self.operators: list[Operator] = []
+        self.used: set[int] = set()
+
+    def add(
+        self, number: int, given: tuple[int, ...] | None, depth: int = 0
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Add a graph's tensors and operators.
+
+        Args:
+            number: Of the graph.
+            given: What its inputs are among the tensors so far; None: tensors of its own.
+            depth: How many branches are around it.
+
+        Returns:
+            What its inputs and outputs are among all tensors.
+        """
+        if not 0 <= number < len(self.graphs) or depth > MAX_DEPTH:
+            raise TatamiError("a branch has no graph: damaged", hint="copy the file again")
+        graph = self.graphs[number]
+        self.used.add(number)
+        own = [_tensor(table, self.buffers) for table in graph.tables(0, MAX_ENTRIES)]
+        places = [len(self.tensors) + index for index in range(len(own))]
+        self.tensors += own
+        inputs, outputs = (_indices(graph, field, len(own)) for field in (1, 2))
+        if given is not None:
+            if len(given) != len(inputs) or min((*inputs, *outputs, *given, 0)) < 0:
+                raise TatamiError("a branch has other inputs than it is given", hint=_AGAIN)
+            for inner, outer in zip(inputs, given, strict=True):
+                places[inner] = outer
+        placed = (*places, -1)  # the last for what is left out
+        for table in graph.tables(3, MAX_ENTRIES):
+            operator = _operator(table, self.codes, len(own))
+            operator = replace(
+                operator,
+                inputs=tuple(placed[index] for index in operator.inputs),
+                outputs=tuple(placed[index] for index in operator.outputs),
+            )
+            if len(self.tensors) > MAX_ENTRIES or len(self.operators) > MAX_ENTRIES:
+                raise TatamiError("the file has too many tensors", hint="give a smaller network")
+            if operator.kind == "CALL_ONCE":
+                self.used.add(
+                    0 if operator.options is None else operator.options.integer(0, "int32")
+                )
+            elif operator.kind == "IF":
+                self._branch(operator, depth)
+            else:
+                self.operators.append(operator)
+        return tuple(placed[index] for index in inputs), tuple(placed[index] for index in outputs)
+
+    def _branch(self, operator: Operator, depth: int) -> None:
+        """Add both branches, and what chooses between what they make."""
+        options = operator.options
+        if options is None or not operator.inputs:
+            raise TatamiError("a branch has no graph: damaged", hint="copy the file again")
+        condition, *given = operator.inputs
+        then, other = (
+            self.add(options.integer(field, "int32"), tuple(given), depth + 1)[1]
+            for field in (0, 1)
+        )
+        if not len(then) == len(other) == len(operator.outputs):
+            raise TatamiError("branches make different outputs", hint=_AGAIN)
+        for yes, no, made in zip(then, other, operator.outputs, strict=True):
+            if self.tensors[yes].shape != self.tensors[no].shape:
+                raise TatamiError("branches make outputs of different shapes", hint=_AGAIN)
+            self.operators.append(Operator("SELECT_V2", (condition, yes, no), (made,), None, _NONE))
 
 
 def _code(table: Table) -> str:
@@ -191,9 +278,9 @@ def _tensor(table: Table, buffers: list[Table]) -> Tensor:
     shape = tuple(int(side) for side in table.numbers(0, "int32")[: MAX_RANK + 1])
     number = table.integer(1, "int8")
     kind = TYPES.get(number, f"type {number}")
-    if len(shape) > MAX_RANK or min(shape, default=1) < 0 or table.table(6) is not None:
+    if len(shape) > MAX_RANK or min(shape, default=1) < 0:
         raise TatamiError(
-            f"tensor '{name}' has the shape {shape}, or is sparse", hint="convert the network again"
+            f"tensor '{name}' has the shape {shape}", hint="convert the network again"
         )
     buffer = table.integer(2, "uint32")
     if buffer >= len(buffers):
@@ -203,7 +290,19 @@ def _tensor(table: Table, buffers: list[Table]) -> Tensor:
         raise TatamiError(
             f"tensor '{name}' lies behind the flatbuffer", hint="give a network below 2 GB"
         )
-    data = _constant(name, stored, shape, kind) if len(stored) else None
+    sparse = table.table(6)
+    if sparse is not None and len(stored) and kind in _NUMBERS:
+        if math.prod(shape) > MAX_ELEMENTS:
+            raise TatamiError(
+                f"tensor '{name}' has the shape {shape}", hint="give a smaller network"
+            )
+        dtype = np.dtype(kind)
+        held = _constant(name, stored, (len(stored) // dtype.itemsize,), kind)
+        data = None if held is None else dense(name, sparse, held, shape)
+    else:
+        data = _constant(name, stored, shape, kind) if len(stored) else None
+    if data is None and buffer and 0 in shape and kind in _NUMBERS:
+        data = np.zeros(shape, kind)  # a shape of no axes, say
     bytes_ = kind in ("uint8", "int8") or (kind == "int16" and data is not None)
     steps = _steps(name, table.table(4), shape, kind) if bytes_ else None
     return Tensor(name, shape, kind, steps, data, table.flag(5))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from tatami.importers.heads import cut_at_heads
 from tatami.importers.imported import Imported
 from tatami.importers.ncnn import read_ncnn
 from tatami.importers.onnx_file import read_onnx
+from tatami.importers.onnx_inputs import Given
 from tatami.importers.tails import as_classifier, as_segmenter
 from tatami.importers.tflite import read_tflite
 from tatami.importers.torch_state import load_state, read_state, read_table
@@ -73,6 +74,8 @@ class Options:
         filter: For darknet, how it is interpolated: "darknet", or "triangle" as Tatami does.
         into: For a torch state, the ONNX file of the network whose weights it holds.
         table: For a torch state, a file of names that differ.
+        shape: Of inputs by name, where the file leaves sides open, the batch included.
+        fix: Inputs that are always one number, by name.
     """
 
     size: Size | None = None
@@ -82,6 +85,8 @@ class Options:
     filter: str = "darknet"
     into: Path | None = None
     table: Path | None = None
+    shape: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    fix: Mapping[str, float] = field(default_factory=dict)
 
 
 def _darknet(files: tuple[Path, ...], options: Options) -> Imported:
@@ -118,11 +123,11 @@ def _ncnn(files: tuple[Path, ...], options: Options) -> Imported:
 
 
 def _tflite(files: tuple[Path, ...], options: Options) -> Imported:
-    return read_tflite(files[0], options.names, options.size)
+    return read_tflite(files[0], options.names, options.size, options.shape)
 
 
 def _onnx(files: tuple[Path, ...], options: Options) -> Imported:
-    return read_onnx(files[0], options.size)
+    return read_onnx(files[0], Given(options.size, options.shape, options.fix))
 
 
 def _torch(files: tuple[Path, ...], options: Options) -> Imported:
@@ -133,7 +138,7 @@ def _torch(files: tuple[Path, ...], options: Options) -> Imported:
             hint="name the ONNX file of the network",
             setting="into",
         )
-    imported = read_onnx(options.into, options.size)
+    imported = read_onnx(options.into, Given(options.size, options.shape, options.fix))
     tensors = read_state(state)
     names = {} if options.table is None else read_table(options.table)
     try:
@@ -247,6 +252,8 @@ def import_network(
     filter: str = "darknet",
     into: str | Path | None = None,
     table: str | Path | None = None,
+    shape: Mapping[str, Sequence[int]] | None = None,
+    fix: Mapping[str, float] | None = None,
 ) -> ImportedNetwork:
     """Import a network of another program as an ONNX file.
 
@@ -269,6 +276,9 @@ def import_network(
         filter: For darknet, how pictures are interpolated: "darknet", or "triangle" as Tatami does.
         into: For a torch state, the ONNX file of the network whose weights it holds.
         table: For a torch state, a file of names that differ.
+        shape: Of inputs by name, for sides that an ONNX or TFLite file leaves open and that no
+            picture has, the batch included.
+        fix: Inputs of an ONNX file that are always one number, by name, as a sample rate.
 
     Raises:
         TatamiError: For a file that is damaged or not understood, and an operator that is not
@@ -277,7 +287,10 @@ def import_network(
     if task is not None:
         _check("task", task, TASKS)
     sources = tuple(map(Path, files))
-    options = Options(size, _path(names), epsilon, resize, filter, _path(into), _path(table))
+    into, table = _path(into), _path(table)
+    options = Options(
+        size, _path(names), epsilon, resize, filter, into, table, shape or {}, fix or {}
+    )
     asked = PROGRAMS[program] if program in PROGRAMS else _recognized(sources, program)
     imported = asked.read(sources, options)
     read_from = (*sources, *([options.into] if options.into is not None else []))

@@ -32,6 +32,7 @@ KINDS = {
     "int32": 2,
     "uint8": 3,
     "int64": 4,
+    "bool": 6,
     "int16": 7,
     "int8": 9,
     "uint32": 15,
@@ -50,6 +51,7 @@ class File:
 
     def __init__(self, image=(1, 7, 9, 3), kind="float32", steps=None):
         self.tensors, self.operators, self.variables = [], [], set()
+        self.sparse, self.branches = {}, []
         self.rng = np.random.default_rng(0)
         self.image = self.tensor("image", image, kind, steps=steps)
 
@@ -73,9 +75,30 @@ class File:
         return output
 
     def content(self, *outputs) -> bytes:
+        """branches: further graphs, a File with its inputs and outputs each."""
         b = flatbuffers.Builder(0)
-        empty = self._table(b, {})
-        buffers, tensors, operators = [empty], [], []
+        buffers = [self._table(b, {})]
+        graphs = [(self, [self.image], outputs), *self.branches]
+        codes = sorted({operator[0] for file, _, _ in graphs for operator in file.operators})
+        nets = [file._graph(b, buffers, codes, inputs, made) for file, inputs, made in graphs]
+        tables = []
+        for code in codes:
+            number = BUILTIN.index(code) if code in BUILTIN else BUILTIN.index("CUSTOM")
+            fields = {0: ("int8", min(number, 127)), 2: ("int32", 1), 3: ("int32", number)}
+            if code not in BUILTIN:
+                fields[1] = ("offset", b.CreateString(code))
+            tables.append(self._table(b, fields))
+        model = {
+            0: ("uint32", 3),
+            1: ("offset", self._vector(b, tables)),
+            2: ("offset", self._vector(b, nets)),
+            4: ("offset", self._vector(b, buffers)),
+        }
+        b.Finish(self._table(b, model), file_identifier=b"TFL3")
+        return bytes(b.Output())
+
+    def _graph(self, b, buffers, codes, inputs, outputs):
+        tensors, operators = [], []
         for name, shape, kind, data, steps, axis in self.tensors:
             number = 0
             if data is not None:
@@ -98,12 +121,13 @@ class File:
                 fields[4] = ("offset", self._table(b, parts))
             if len(tensors) in self.variables:
                 fields[5] = ("bool", True)
+            if len(tensors) in self.sparse:
+                fields[6] = ("offset", self._sparsity(b, *self.sparse[len(tensors)]))
             tensors.append(self._table(b, fields))
-        codes = sorted({operator[0] for operator in self.operators})
-        for code, inputs, made, options, custom in self.operators:
+        for code, read, made, options, custom in self.operators:
             fields = {
                 0: ("uint32", codes.index(code)),
-                1: ("offset", b.CreateNumpyVector(np.array(inputs, np.int32))),
+                1: ("offset", b.CreateNumpyVector(np.array(read, np.int32))),
                 2: ("offset", b.CreateNumpyVector(np.array(made, np.int32))),
                 3: ("uint8", OPTIONS.get(code, 0)),
             }
@@ -113,28 +137,33 @@ class File:
                 raw = np.frombuffer(bytes(flexbuffers.Dumps(custom)), np.uint8)
                 fields[5] = ("offset", b.CreateNumpyVector(raw))
             operators.append(self._table(b, fields))
-        tables = []
-        for code in codes:
-            number = BUILTIN.index(code) if code in BUILTIN else BUILTIN.index("CUSTOM")
-            fields = {0: ("int8", min(number, 127)), 2: ("int32", 1), 3: ("int32", number)}
-            if code not in BUILTIN:
-                fields[1] = ("offset", b.CreateString(code))
-            tables.append(self._table(b, fields))
         net = {
             0: ("offset", self._vector(b, tensors)),
-            1: ("offset", b.CreateNumpyVector(np.array([self.image], np.int32))),
+            1: ("offset", b.CreateNumpyVector(np.array(inputs, np.int32))),
             2: ("offset", b.CreateNumpyVector(np.array(outputs, np.int32))),
             3: ("offset", self._vector(b, operators)),
         }
-        subgraphs = self._vector(b, [self._table(b, net)])
-        model = {
-            0: ("uint32", 3),
-            1: ("offset", self._vector(b, tables)),
-            2: ("offset", subgraphs),
-            4: ("offset", self._vector(b, buffers)),
+        return self._table(b, net)
+
+    def _sparsity(self, b, order, blocked, levels):
+        """levels: a length each, or what segments and indices there are."""
+        tables = []
+        for level in levels:
+            if isinstance(level, int):
+                tables.append(self._table(b, {0: ("int8", 0), 1: ("int32", level)}))
+                continue
+            fields = {0: ("int8", 1)}
+            for field, numbers in zip((2, 4), level, strict=True):
+                vector = b.CreateNumpyVector(np.array(numbers, np.uint8))
+                fields[field] = ("uint8", 3)
+                fields[field + 1] = ("offset", self._table(b, {0: ("offset", vector)}))
+            tables.append(self._table(b, fields))
+        parts = {
+            0: ("offset", b.CreateNumpyVector(np.array(order, np.int32))),
+            1: ("offset", b.CreateNumpyVector(np.array(blocked, np.int32))),
+            2: ("offset", self._vector(b, tables)),
         }
-        b.Finish(self._table(b, model), file_identifier=b"TFL3")
-        return bytes(b.Output())
+        return self._table(b, parts)
 
     @staticmethod
     def _options(b, options):

@@ -28,7 +28,14 @@ base.OPTIONS |= {
     **{"SELECT": 47, "SLICE": 48, "TILE": 51, "EXPAND_DIMS": 52, "EQUAL": 53, "SHAPE": 55},
     **{"POW": 56, "ARG_MIN": 57, "PACK": 59, "UNPACK": 64, "SQUARE": 66, "MIRROR_PAD": 77},
     **{"ABS": 78, "SPLIT_V": 79, "REVERSE_V2": 81, "ADD_N": 82, "COS": 84, "HARD_SWISH": 91},
-    **{"DEPTH_TO_SPACE": 94, "SELECT_V2": 98, "BATCH_MATMUL": 101, "SQUARED_DIFFERENCE": 76},
+    **{
+        "IF": 92,
+        "DENSIFY": 99,
+        "DEPTH_TO_SPACE": 94,
+        "SELECT_V2": 98,
+        "BATCH_MATMUL": 101,
+        "SQUARED_DIFFERENCE": 76,
+    },
 }
 MAP = (1, 4, 6, 8)
 File = base.File
@@ -262,3 +269,82 @@ def test_what_does_not_fit_is_refused(
     (tmp_path / "net.tflite").write_bytes(file.content(output))
     with pytest.raises(TatamiError, match=match):
         read_tflite(tmp_path / "net.tflite", None, None)
+
+
+def test_a_branch_is_chosen_as_in_litert(tmp_path: Path) -> None:
+    """Both branches are computed; a constant that is handed in is one within."""
+    file = File((1, 5))
+    weight = file.constant(numbers(4, 5))
+    total = file.add("SUM", [0, file.constant(whole(0, 1))], (), {0: False})
+    above = file.add("GREATER", [total, file.constant(np.float32(0))], (), {}, kind="bool")
+    for factor in (2.0, -3.0):
+        branch = File((1, 5))
+        inner = branch.tensor("weight", (4, 5))
+        made = branch.add("FULLY_CONNECTED", [0, inner, -1], (1, 4), {})
+        made = branch.add("MUL", [made, branch.constant(np.float32(factor))], (1, 4), {})
+        file.branches.append((branch, [0, inner], [made]))
+    output = file.add("IF", [above, 0, weight], (1, 4), {0: 1, 1: 2})
+    content = file.content(output)
+    (tmp_path / "net.tflite").write_bytes(content)
+    network = network_of(read_tflite(tmp_path / "net.tflite", None, None).model)
+    images = [numbers(1, 5), -numbers(1, 5)]
+    found = [graph.run(network, [image])[0] for image in images]
+    for ours, (theirs,) in zip(found, answers(content, *images), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+def sparse_file(held: Array, shape: tuple[int, ...], *how: Any) -> tuple[Any, int]:
+    """A dense layer whose weights lack their zeros."""
+    file = File((1, shape[1]))
+    weights = file.tensor("weights", shape, data=held)
+    file.sparse[weights] = how
+    dense = file.add("DENSIFY", [weights], shape, {})
+    return file, int(file.add("FULLY_CONNECTED", [0, dense, -1], (1, shape[0]), {}))
+
+
+SPARSE: dict[str, tuple[Array, tuple[int, ...], list[int], list[int], list[Any]]] = {
+    "rows": (numbers(5), (3, 4), [0, 1], [], [3, ([0, 2, 2, 5], [1, 3, 0, 2, 3])]),
+    "columns": (numbers(3), (3, 4), [1, 0], [], [4, ([0, 1, 1, 3, 3], [2, 0, 1])]),
+    "blocks": (numbers(8), (4, 4), [0, 1, 2], [0], [1, ([0, 2], [3, 0]), 4]),
+    "blocks of two axes": (
+        numbers(12),
+        (4, 6),
+        [0, 1, 2, 3],
+        [0, 1],
+        [2, ([0, 1, 2], [1, 0]), 2, 3],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SPARSE)
+def test_weights_without_their_zeros_are_as_in_litert(name: str, tmp_path: Path) -> None:
+    held, shape, *how = SPARSE[name]
+    file, output = sparse_file(held, shape, *how)
+    content, image = file.content(output), numbers(1, shape[1])
+    (tmp_path / "net.tflite").write_bytes(content)
+    network = network_of(read_tflite(tmp_path / "net.tflite", None, None).model)
+    (found,) = graph.run(network, [image])
+    ((expected,),) = answers(content, image)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    assert np.count_nonzero(found)
+
+
+@pytest.mark.parametrize(
+    "levels", [[3, ([0, 2, 2, 9], [1, 3, 0, 2, 3])], [3, ([0, 2, 2, 5], [1, 3, 0, 2, 4])], [2, 4]]
+)
+def test_a_sparse_tensor_that_does_not_fit_is_refused(levels: list[Any], tmp_path: Path) -> None:
+    file, output = sparse_file(numbers(5), (3, 4), [0, 1], [], levels)
+    (tmp_path / "net.tflite").write_bytes(file.content(output))
+    with pytest.raises(TatamiError, match="sparse"):
+        read_tflite(tmp_path / "net.tflite", None, None)
+
+
+def test_an_input_has_another_shape(tmp_path: Path) -> None:
+    file = File((1, 4))
+    content = file.content(file.add("EXP", [0], (1, 4), {}))
+    (tmp_path / "net.tflite").write_bytes(content)
+    model = read_tflite(tmp_path / "net.tflite", None, None, {"image": (1, 9)}).model
+    (found,) = graph.run(network_of(model), [numbers(1, 9)])
+    np.testing.assert_allclose(found, np.exp(numbers(1, 9)), rtol=1e-5)
+    with pytest.raises(TatamiError, match="no input 'sound'"):
+        read_tflite(tmp_path / "net.tflite", None, None, {"sound": (1, 9)})

@@ -1,4 +1,4 @@
-"""Loops and branches whose course is known are written out: Scan, Loop and If."""
+"""Loops whose course is known are written out, and branches: Scan, Loop and If."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def unroll(proto: onnx.ModelProto, kinds: Mapping[str, onnx.TypeProto]) -> bool:
     """Replace loops by their turns, and branches by the one that is taken, where that is known.
 
     A Scan turns as often as its inputs are long; a Loop must have a constant count and a condition
-    that stays true, an If a constant condition. All others stay, and are refused by name.
+    that stays true. Of an If with a constant condition one branch is left; of another both are
+    computed, where they make the same shapes. All others stay, and are refused by name.
 
     Args:
         proto: The model, of operator set 13 or later, which is changed.
@@ -197,9 +198,29 @@ def _finish(work: _Work, node: onnx.NodeProto, made: list[str]) -> None:
 def _if(work: _Work, node: onnx.NodeProto, prefix: str) -> bool:
     condition = work.constants.get(node.input[0])
     if condition is None:
-        return False
+        return _both(work, node, prefix)
     branch = _attributes(node)["then_branch" if bool(condition.reshape(())) else "else_branch"]
     _finish(work, node, _turn(work, branch, {}, prefix))
+    return True
+
+
+def _both(work: _Work, node: onnx.NodeProto, prefix: str) -> bool:
+    """Compute both branches, and choose: where both make values of the same shapes.
+
+    ONNX's inference knows a branch's shape only where the other has the same.
+    """
+    for output in node.output:
+        kind = work.kinds.get(output, onnx.TypeProto()).tensor_type
+        if not kind.HasField("shape") or not all(d.HasField("dim_value") for d in kind.shape.dim):
+            return False
+    condition = f"{prefix}/condition"
+    work.add("Reshape", [node.input[0], work.whole([], f"{prefix}/no axes")], condition)
+    given = _attributes(node)
+    then, other = (
+        _turn(work, given[f"{name}_branch"], {}, f"{prefix}/{name}") for name in ("then", "else")
+    )
+    for yes, no, output in zip(then, other, node.output, strict=True):
+        work.add("Where", [condition, yes, no], output)
     return True
 
 
