@@ -126,9 +126,6 @@ def work_of(program: Program, step: Step) -> list[Work]:
     Raises:
         TatamiError: For a step that it cannot do, by name, with what it would need.
     """
-    made = _WORK.get(type(step).__name__)
-    if made is None:
-        raise refused(step, "there is no such operator", f"a mode for {type(step).__name__}")
     for name in (*step.inputs, step.output):
         value = program.values[name]
         raw = name == step.output and isinstance(getattr(step, "result", None), ToFloat)
@@ -136,6 +133,9 @@ def work_of(program: Program, step: Step) -> list[Work]:
             raise refused(step, f"'{name}' is {value.dtype}", "a network in 8 bits: quantize it")
         if max(value.shape[1:]) > 4095 or value.shape[0] > 16384:
             raise refused(step, f"a map of {value.shape}", "wider counters")
+    made = _WORK.get(type(step).__name__)
+    if made is None:
+        raise refused(step, "there is no such operator", f"a mode for {type(step).__name__}")
     return made(program, step)
 
 

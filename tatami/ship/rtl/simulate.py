@@ -13,6 +13,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
+import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -210,6 +211,7 @@ class Bench:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
+        self._ending = weakref.finalize(self, _end, self._process)
 
     def write(self, address: int, content: bytes) -> None:
         """Put bytes into DDR."""
@@ -259,13 +261,7 @@ class Bench:
 
     def close(self) -> None:
         """End the process."""
-        with suppress(OSError, ValueError):
-            if self._process.stdin is not None:
-                self._process.stdin.close()
-        self._process.kill()
-        self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        self._ending()
 
     def __enter__(self) -> Self:
         return self
@@ -281,3 +277,13 @@ class Bench:
 
 def _ended() -> TatamiError:
     return TatamiError("the simulator has ended", hint="report it, with the network")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a simulator, whatever it does."""
+    process.kill()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with suppress(OSError, ValueError):
+                stream.close()
+    process.wait()

@@ -1,0 +1,90 @@
+"""The engine in Verilog as a person meets it: shipped, proved, evaluated, counted; and refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tatami.ship.rtl.simulate import has_verilator
+
+pytestmark = pytest.mark.skipif(not has_verilator(), reason="needs Verilator and a C++ compiler")
+ENGINE = "LANES=4,MAP=8192,RING=11,ACC=32"
+"""That of tests/ship/test_rtl.py, whose simulator is built once."""
+
+
+@pytest.fixture
+def integers(command, square_finder, squares_set, tmp_path, capsys):
+    """The finder of squares in 8 bits."""
+    file = tmp_path / "int8.onnx"
+    assert command("fold", square_finder, "-o", tmp_path / "folded.onnx") == 0
+    quantize = ("quantize", tmp_path / "folded.onnx", "--data", squares_set, "-o", file)
+    assert command(*quantize) == 0
+    capsys.readouterr()
+    return file
+
+
+def test_from_a_file_to_a_proved_engine(command, integers, squares_set, tmp_path, capsys):
+    folder = tmp_path / "rtl"
+    assert command("ship", integers, "--to", "rtl", "--rtl", ENGINE, "-o", folder, "--json") == 0
+    shipped = json.loads(capsys.readouterr().out)
+    assert {"tatami_core.v", "rtl.json", "frame-commands.bin"} <= {f.name for f in folder.iterdir()}
+    assert f".LANES({4})" in (folder / "README.md").read_text()
+
+    assert command("summary", integers, "--rtl", ENGINE, "--json") == 0
+    counted = json.loads(capsys.readouterr().out)
+    assert counted["cycles"] == shipped["cycles"]
+    assert counted["multiply_adds"] == 7 * 3 * 32 * 32 * 6
+    assert sum(one["cycles"] for one in counted["layers"]) < counted["cycles"]
+    assert command("summary", integers, "--rtl", ENGINE) == 0
+    assert f"{counted['cycles']:,} cycles a frame on 144 multipliers" in capsys.readouterr().out
+
+    stages = (integers, folder)
+    proving = ("prove", *stages, "--rtl", ENGINE, "--data", squares_set, "--json")
+    assert command(*proving) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [row["stage"] for row in rows] == [
+        "int8", "RTL", "RTL boxes", "RTL 4x1", "RTL 4x1 boxes",
+    ]  # fmt: skip
+    assert [row["worst"] for row in rows[1:]] == [0, 0, 0, 0]
+    assert rows[1]["mean_ap"] == rows[0]["mean_ap"] == 1
+
+    assert command("evaluate", folder, "--data", squares_set, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["map_voc10"] == 1
+
+
+def test_a_wrong_weight_is_found(command, integers, squares_set, tmp_path, capsys):
+    folder = tmp_path / "rtl"
+    assert command("ship", integers, "--to", "rtl", "--rtl", ENGINE, "-o", folder) == 0
+    constants = folder / "frame-constants.bin"
+    content = bytearray(constants.read_bytes())
+    content[len(content) // 2] ^= 1
+    constants.write_bytes(content)
+    capsys.readouterr()
+    proving = ("prove", integers, folder, "--data", squares_set, "--pictures", "1")
+    assert command(*proving) == 2
+    assert "is not as it was shipped" in capsys.readouterr().err
+    assert command(*proving, "--trust") == 1
+    assert "NOT proved" in capsys.readouterr().out
+
+
+def test_what_the_engine_cannot_do_is_said(
+    command, integers, square_finder, squares_set, tmp_path, capsys
+):
+    folder: Path = tmp_path / "rtl"
+    cases = [
+        (("ship", square_finder, "--to", "rtl", "-o", folder), "a network in 8 bits: quantize it"),
+        (("ship", integers, "--to", "rtl", "--rtl", "LANES=5", "-o", folder),
+         "--rtl: no engine has LANES=5 (LANES is 4, 8, 16, 32 or 64)"),
+        (("ship", integers, "--to", "rtl", "--rtl", "MAP=100", "-o", folder), "words of a bank"),
+        (("ship", integers, "--to", "rtl", "--threads", "2", "-o", folder), "--threads"),
+        (("ship", integers, "--to", "rtl", "--ram", "1M", "-o", folder), "--ram"),
+        (("ship", integers, "--rtl", "LANES=4", "-o", folder), "--rtl: C has no such setting"),
+        (("summary", integers, "--rtl", "LANES=4", "--width", "2"), "--width"),
+        (("prove", square_finder, "--rtl", "LANES=4", "--data", squares_set), "--rtl: "),
+    ]  # fmt: skip
+    for arguments, named in cases:
+        assert command(*arguments) == 2, arguments
+        error = capsys.readouterr().err
+        assert named in error
+        assert error.count("\n") == 1
+    assert not folder.exists()
