@@ -27,8 +27,9 @@ highlight_language = "none"
 CONTENTS = {
     "Start": ("quickstart", "guide/*", "glossary"),
     "Reference": (
-        *("api", "operators", "importing", "class-sets", "mask-sets", "results", "tree"),
-        *("picture-rule", "sound-rule", "segmentation-rule", "integer-arithmetic", "winograd"),
+        *("api", "operators", "importing", "darknet-to-c", "rtl", "class-sets", "mask-sets"),
+        *("results", "tree", "picture-rule", "sound-rule", "segmentation-rule", "box-rule"),
+        *("metrics-rule", "integer-arithmetic", "winograd"),
     ),
     "Add": ("add/README", "add/*"),
     "Learn": ("lessons/README*", "lessons/*"),

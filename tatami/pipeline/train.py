@@ -411,7 +411,21 @@ def train_in(
                 if tensorboard:
                     events = stack.enter_context(EventFile(folder / EVENTS))
         hand = stack.enter_context(Interruption(team))
+        stack.enter_context(_deterministic())
         _carry_out(run, data, watched, folder, team, hand, events, progress)
+
+
+@contextlib.contextmanager
+def _deterministic() -> Iterator[None]:
+    """Let torch take algorithms of one result alone, and whatever it took before when this ends."""
+    import torch
+
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 def _carry_out(
@@ -433,7 +447,6 @@ def _carry_out(
     task = task_of(run.spec)
     structure = task.structure(run.spec)
     torch.set_num_threads(run.threads)
-    torch.use_deterministic_algorithms(True)
     torch.manual_seed(run.recipe.seed)
     model, average = new_model(run).to(run.device), new_model(run).to(run.device)
     task.prepare_model(model, run)

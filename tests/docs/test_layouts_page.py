@@ -20,7 +20,21 @@ XML = (
     "<annotation><object><name>cat</name><bndbox><xmin>2</xmin><ymin>2</ymin><xmax>9</xmax>"
     "<ymax>8</ymax></bndbox></object></annotation>"
 )
+CVAT = (
+    '<annotations><version>1.1</version><image id="0" name="a.jpg" width="20" height="10">'
+    '<box label="cat" xtl="1" ytl="1" xbr="8" ybr="7"/></image></annotations>'
+)
+VIA_REGION = {
+    "shape_attributes": {"name": "rect", "x": 1, "y": 1, "width": 7, "height": 6},
+    "region_attributes": {"name": "cat"},
+}
+VIA = {"a.jpg9": {"filename": "a.jpg", "size": 9, "regions": [VIA_REGION], "file_attributes": {}}}
 TEXTS = {
+    "annotations.xml": CVAT,
+    "via_project.json": json.dumps({"_via_img_metadata": VIA}),
+    "trainval.txt": "",
+    "test.txt": "group1/1/a.jpg group1/1_not/a.txt\n",
+    "group1/1_not/a.txt": "1 1 8 7 1\n",
     "data.yaml": "train: images/train\nnames: [cat]\n",
     "classes.txt": "cat\n",
     "labels.txt": "background\ncat\n",
@@ -48,6 +62,9 @@ def trees() -> list[tuple[str, str, list[str]]]:
 def written(root: Path, name: str, names: list[str]) -> None:
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)
+    if name in TEXTS:
+        path.write_text(TEXTS[name])
+        return
     pictures = [Path(one).name for one in names if one.endswith(".jpg")]
     if path.suffix == ".jpg":
         pixels = np.random.default_rng(len(name)).integers(0, 256, (10, 20, 3), np.uint8)
@@ -74,7 +91,7 @@ def written(root: Path, name: str, names: list[str]) -> None:
     elif name.startswith("ImageSets"):
         path.write_text("a\n")
     else:
-        path.write_text(TEXTS.get(name, "0 0.5 0.5 0.5 0.5\n"))
+        path.write_text("0 0.5 0.5 0.5 0.5\n")
 
 
 @pytest.mark.parametrize(("heading", "names"), [tree[1:] for tree in trees()], ids=str)

@@ -316,16 +316,6 @@ CASES: dict[str, Case] = {
 }
 
 
-@pytest.fixture
-def any_algorithm():
-    """Torch's own unpooling, which a training in this process may have forbidden."""
-    before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(False)
-    yield
-    torch.use_deterministic_algorithms(before)
-
-
-@pytest.mark.usefixtures("any_algorithm")
 @pytest.mark.parametrize("name", CASES)
 def test_an_operator_is_as_in_autograd(name, network_of):
     nodes, weights, function = CASES[name]
