@@ -34,6 +34,13 @@ MAX_NUMBERS = 1 << 20
 """A constant that is computed here may have so many: shapes, and anchors of an SSD."""
 _SMALLER = ("Compress", "NonZero", "Unique")
 """What makes no more of constants than is given, though how much only the numbers say."""
+MAX_MADE = 1 << 27
+"""All constants that are computed together may have so many."""
+_LEFT = (
+    *("Bernoulli", "DequantizeLinear", "Multinomial", "QuantizeLinear", "RandomNormal"),
+    *("RandomNormalLike", "RandomUniform", "RandomUniformLike"),
+)
+"""What is not computed: pairs that say how a weight is stored, and what is another each time."""
 AGAIN = "export the network again, with a newer exporter"
 
 
@@ -71,8 +78,16 @@ def _drop_weights_from_inputs(model: onnx.ModelProto) -> None:
     images = [value for value in model.graph.input if value.name not in weights]
     del model.graph.input[:]
     model.graph.input.extend(images)
+    _drop_unused(model)
+
+
+def _drop_unused(model: onnx.ModelProto) -> None:
+    """Drop the weights that nothing reads."""
     used = {name for node in model.graph.node for name in read_by(node)}
+    used |= {output.name for output in model.graph.output}
     kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
+    if len(kept) == len(model.graph.initializer):
+        return
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
 
@@ -96,19 +111,25 @@ def _converted(model: onnx.ModelProto) -> onnx.ModelProto:
 def _computed(model: onnx.ModelProto) -> onnx.ModelProto:
     """Turn every value that no image changes into a constant."""
     constants = {tensor.name: _array(tensor) for tensor in model.graph.initializer}
+    room = MAX_MADE
     while True:
         kinds = known_shapes(model)
         shapes = {
             name: sides for name, kind in kinds.items() if (sides := sides_of(kind)) is not None
         }
-        made = {}
+        used = {name for node in model.graph.node for name in read_by(node)}
+        used |= {output.name for output in model.graph.output}
+        made: dict[str, NDArray[np.generic]] = {}
         left = []
         for node in model.graph.node:
-            result = _compute(node, constants, shapes)
-            if result is None:
+            results = _compute(node, constants, shapes) if room > 0 else None
+            if results is None:
                 left.append(node)
-            else:
-                constants[node.output[0]] = made[node.output[0]] = result
+                continue
+            room -= sum(array.size for array in results)
+            found = dict(zip(node.output, results, strict=False))
+            made |= {name: array for name, array in found.items() if name in used}
+            constants |= made
         if not made:
             for output in model.graph.output:
                 if output.name in kinds:
@@ -119,6 +140,7 @@ def _computed(model: onnx.ModelProto) -> onnx.ModelProto:
                     shape.SetInParent()
                     for side in known.shape:
                         shape.dim.add().dim_value = side
+            _drop_unused(model)
             return model
         del model.graph.node[:]
         model.graph.node.extend(left)
@@ -140,23 +162,26 @@ def _compute(
     node: onnx.NodeProto,
     constants: dict[str, NDArray[np.generic]],
     shapes: Mapping[str, tuple[int, ...]],
-) -> NDArray[np.generic] | None:
-    """Compute what a node gives, where no image changes it."""
-    if len(node.output) != 1 or node.op_type in ("DequantizeLinear", "QuantizeLinear"):
+) -> list[NDArray[np.generic]] | None:
+    """Compute what a node gives, where no image changes it.
+
+    A constant may have as many numbers as one that it is made of: weights are standardized so.
+    """
+    if node.op_type in _LEFT:
         return None
     if any(attribute.HasField("g") for attribute in node.attribute):
         return None  # its graph may read what changes: graph/passes/unroll.py
     asked = shapes.get(node.input[0]) if node.op_type == "Shape" and node.input else None
     if asked is not None and not node.attribute:
-        return np.asarray(asked, np.int64)
+        return [np.asarray(asked, np.int64)]
     given = {name: constants[name] for name in node.input if name in constants}
     if len(given) != len({name for name in node.input if name}):
         return None
-    if any(array.size > MAX_NUMBERS for array in given.values()):
-        return None
-    known = shapes.get(node.output[0])
-    if math.prod(known) > MAX_NUMBERS if known is not None else node.op_type not in _SMALLER:
-        return None  # no memory is taken before it is known how much
+    limit = max([MAX_NUMBERS, *(array.size for array in given.values())])
+    for name in filter(None, node.output):
+        known = shapes.get(name)
+        if math.prod(known) > limit if known is not None else node.op_type not in _SMALLER:
+            return None  # no memory is taken before it is known how much
     try:
         results = ReferenceEvaluator(node).run(None, given)
     except Exception as error:
@@ -164,5 +189,5 @@ def _compute(
             f"{node.op_type} '{node.output[0]}' of constants cannot be computed: {error}",
             hint=AGAIN,
         ) from None
-    (result,) = (np.asarray(one) for one in results)
-    return result if result.size <= MAX_NUMBERS else None
+    arrays = [np.asarray(one) for one in results]
+    return arrays if all(array.size <= limit for array in arrays) else None

@@ -141,3 +141,36 @@ def test_what_the_command_line_says_of_inputs() -> None:
     for bad in ("x", "x=", "=1", "x=nan", "x=1x2"):
         with pytest.raises(TatamiError):
             _fixed([bad])
+
+
+def test_weights_that_are_standardized_are_computed_once(tmp_path: Path) -> None:
+    """torch writes a standardized weight as a normalization that is in training."""
+    rng = np.random.default_rng(0)
+    weights = {
+        "w": rng.normal(size=(8, 3, 200, 300)).astype(np.float32),  # more than shapes have numbers
+        "flat": np.array([1, 8, -1]),
+        "scale": np.full(8, 0.3, np.float32),
+        "none": np.zeros(8, np.float32),
+        "one": np.ones(8, np.float32),
+        "whole": np.array([8, 3, 200, 300]),
+    }
+    nodes = [
+        helper.make_node("Reshape", ["w", "flat"], ["rows"]),
+        helper.make_node(
+            "BatchNormalization",
+            ["rows", "scale", "none", "none", "one"],
+            ["normal", "mean", "variance"],
+            training_mode=1,
+        ),
+        helper.make_node("Reshape", ["normal", "whole"], ["standard"]),
+        helper.make_node("Conv", ["x", "standard"], ["y"]),
+    ]
+    file = file_of(tmp_path, nodes, {"x": (FLOAT, [1, 3, 200, 300])}, weights)
+    network = network_of(read_onnx(file).model)
+    assert [node.op_type for node in network.graph] == ["Conv"]
+    assert set(network.graph.initializers) == {"standard"}
+    x = rng.normal(size=(1, 3, 200, 300)).astype(np.float32)
+    rows = weights["w"].reshape(8, -1).astype(np.float64)
+    normal = (rows - rows.mean(1, keepdims=True)) / np.sqrt(rows.var(1, keepdims=True) + 1e-5)
+    expected = 0.3 * normal @ x.reshape(-1)
+    np.testing.assert_allclose(graph.run(network, [x])[0].reshape(-1), expected, rtol=1e-4, atol=1e-2)
