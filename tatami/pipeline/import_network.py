@@ -20,6 +20,7 @@ from tatami.importers.caffe import read_caffe
 from tatami.importers.darknet import read_darknet
 from tatami.importers.heads import cut_at_heads
 from tatami.importers.imported import Imported
+from tatami.importers.layouts import recognized
 from tatami.importers.ncnn import read_ncnn
 from tatami.importers.onnx_file import read_onnx
 from tatami.importers.onnx_inputs import Given
@@ -293,6 +294,8 @@ def import_network(
     )
     asked = PROGRAMS[program] if program in PROGRAMS else _recognized(sources, program)
     imported = asked.read(sources, options)
+    if task in (None, "detect") and spec is None:
+        imported = _as_detector(imported, asked_for=task is not None, named=names is not None)
     read_from = (*sources, *([options.into] if options.into is not None else []))
     target = Path(out) if out is not None else sources[0].with_suffix(".onnx")
     if target.resolve() in [source.resolve() for source in read_from]:
@@ -326,6 +329,16 @@ def import_network(
     )
     missing = tuple(what for what, found in known if not found)
     return ImportedNetwork(target, network, _at_size(use, network), missing, imported.notes)
+
+
+def _as_detector(imported: Imported, *, asked_for: bool, named: bool) -> Imported:
+    """Make a detector of what is one by its heads, where that is asked for, or all is known."""
+    found = None if imported.decoding is not None else recognized(imported)
+    if found is None:
+        return imported
+    if asked_for or named or found.named:
+        return found.detector
+    return replace(imported, notes=(*imported.notes, found.said))
 
 
 def _recognized(files: tuple[Path, ...], program: str | None) -> Program:

@@ -77,7 +77,7 @@ def onnx_file() -> tuple[Files, Damaged]:
     from tests.importers import hostile_onnx
 
     sound = {name: one.SerializeToString() for name, one in hostile_onnx.sound().items()}
-    large = ("classifier", "integers", "old", "transformer", "written_out")
+    large = ("classifier", "detector", "integers", "old", "transformer", "written_out")
 
     def damaged(rng: random.Random) -> Files:
         content = sound[rng.choice(large if rng.random() < 0.6 else sorted(sound))]

@@ -212,10 +212,28 @@ def written_out() -> onnx.ModelProto:
     return network(nodes, [value("x", 1, 4)], ends, weights, functions=(inner, swish))
 
 
+def detector() -> onnx.ModelProto:
+    """Two scales, their boxes in bins and scores side by side, and the names of the classes."""
+    nodes = [N("Conv", ["images", "a.w"], ["a"], strides=[4, 4])]
+    nodes += [N("Relu", ["a"], ["a.r"]), N("Conv", ["a.r", "b.w"], ["b"], strides=[2, 2])]
+    nodes.append(N("Relu", ["b"], ["b.r"]))
+    weights = {"a.w": reals(4, 3, 4, 4), "b.w": reals(4, 4, 2, 2)}
+    for scale in "ab":
+        for end, channels in (("box", 16), ("score", 3)):
+            weights[f"{scale}.{end}.w"] = reals(channels, 4, 1, 1)
+            nodes.append(N("Conv", [f"{scale}.r", f"{scale}.{end}.w"], [f"{scale}.{end}"]))
+        nodes.append(N("Concat", [f"{scale}.box", f"{scale}.score"], [f"{scale}.out"], axis=1))
+    ends = [value("a.out", 1, 19, 4, 8), value("b.out", 1, 19, 2, 4)]
+    model = network(nodes, [value("images", 1, 3, 16, 32)], ends, weights)
+    helper.set_model_props(model, {"names": "{0: 'cat', 1: 'dog', 2: 'owl'}"})
+    return model
+
+
 def sound() -> dict[str, onnx.ModelProto]:
     """The networks; those of single operators come from tests/operators."""
     found = {
         "classifier": classifier(),
+        "detector": detector(),
         "integers": integers(),
         "old": old(),
         "transformer": transformer(),
