@@ -173,4 +173,6 @@ def test_weights_that_are_standardized_are_computed_once(tmp_path: Path) -> None
     rows = weights["w"].reshape(8, -1).astype(np.float64)
     normal = (rows - rows.mean(1, keepdims=True)) / np.sqrt(rows.var(1, keepdims=True) + 1e-5)
     expected = 0.3 * normal @ x.reshape(-1)
-    np.testing.assert_allclose(graph.run(network, [x])[0].reshape(-1), expected, rtol=1e-4, atol=1e-2)
+    np.testing.assert_allclose(
+        graph.run(network, [x])[0].reshape(-1), expected, rtol=1e-4, atol=1e-2
+    )
