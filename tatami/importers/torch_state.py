@@ -186,6 +186,24 @@ def _own_names(names: Sequence[str], known: Collection[str], wanted: set[str]) -
     return {name: new + name.removeprefix(old) for name in names}
 
 
+def without_prefix(names: Sequence[str], is_known: Callable[[str], bool]) -> dict[str, str]:
+    """Give each name of a state without a prefix that all have, as "module." of a wrapped network.
+
+    Args:
+        names: Of the state.
+        is_known: Whether the network has a weight of a name.
+
+    Returns:
+        The names without the prefix, by the whole ones. Of all prefixes (none among them) it is the
+        one by which most names are known; of several, the shortest.
+    """
+    trained = [name for name in names if not name.endswith("num_batches_tracked")]
+    prefix = max(
+        _prefixes(trained), key=lambda one: sum(is_known(name[len(one) :]) for name in trained)
+    )
+    return {name: name.removeprefix(prefix) for name in names}
+
+
 def _prefixes(names: Sequence[str]) -> list[str]:
     """List the beginnings, whole words with their dots, that all names have: "" first."""
     found = [""]

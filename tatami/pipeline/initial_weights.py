@@ -12,7 +12,7 @@ from tatami.errors import TatamiError
 from tatami.graph.attributes import integer, real, weight
 from tatami.graph.network import Network
 from tatami.graph.read import read
-from tatami.importers.torch_state import is_state, read_state
+from tatami.importers.torch_state import is_state, read_state, without_prefix
 from tatami.tasks.training import new_model
 from tatami.types.progress import Progress, quiet
 
@@ -89,7 +89,9 @@ def initial_weights(
         progress(f"begins from {file} up to layer {last}; the rest is new", 0, 0)
         return to_bytes(start)
     rename = getattr(model, "current_name", str)
-    tensors = {rename(name): tensor for name, tensor in tensors.items()}
+    known = model.state_dict()
+    own = without_prefix(list(tensors), lambda name: rename(name) in known)
+    tensors = {rename(own[name]): tensor for name, tensor in tensors.items()}
     if (part := getattr(model, "part", None)) is not None:
         tensors = dict(as_part(model, part, tensors))
     head = head_of(model, new_model(run, more=1))

@@ -230,8 +230,9 @@ def test_a_training_begins_from_the_weights_of_torch(
     assert learnt == {"layer2", "layer3", "layer4", "fc"}
 
 
-def test_an_older_densenet_is_a_beginning(data: Path, tmp_path: Path) -> None:
-    """Its published file says norm.1 where the network now says norm1."""
+@pytest.mark.parametrize("prefix", ["", "module.", "net.model."])
+def test_an_older_densenet_is_a_beginning(prefix: str, data: Path, tmp_path: Path) -> None:
+    """Its published file says norm.1 where the network now says norm1; wrapped, all begin alike."""
     import safetensors.torch
     import torch
 
@@ -242,7 +243,8 @@ def test_an_older_densenet_is_a_beginning(data: Path, tmp_path: Path) -> None:
     state = row.build(row.spec(COLORS), width=0.1).state_dict()
     old = {re.sub(r"(r\d+\.(?:norm|conv))([12]\.)", r"\1.\2", name): state[name] for name in state}
     assert "features.denseblock1.denselayer1.norm.1.weight" in old
-    torch.save({"state_dict": old}, tmp_path / "old.pth")
+    wrapped = {f"{prefix}{name}": tensor for name, tensor in old.items()}
+    torch.save({"state_dict": wrapped}, tmp_path / "old.pth")
     threads = torch.get_num_threads()
     recipe, remarks = Recipe(size=Size(32, 32)), []
     asked = Asked("densenet121", 0.1, recipe, None, (), Source(data), threads, "cpu")
