@@ -16,10 +16,12 @@ from tatami.program import interpret
 from tatami.program.steps import (
     Clamp,
     Conv,
+    ConvTranspose,
     Leaky,
     Program,
     Quantization,
     QuantizedConv,
+    QuantizedConvTranspose,
     Requantize,
     ToFloat,
     Value,
@@ -102,11 +104,54 @@ def convolution(rng, index, values, quantized):
     return QuantizedConv(result, (source,), result, weights, bias, window, groups, result_of, pool)
 
 
+def transposed(rng, index, values, quantized):
+    """A transposed convolution, most of them ones that go by phases."""
+    groups, each = int(rng.choice([1, 1, 2])), int(rng.choice([1, 4, 8, 17, 40]))
+    channels, outputs = groups * int(rng.choice([1, 3, 4, 8, 33])), groups * each
+    strides = [int(one) for one in rng.integers(1, 4, 2)]
+    if rng.random() < 0.5:
+        axes = [Axis(stride, stride) for stride in strides]
+    else:
+        kernels = [stride + int(rng.integers(0, 3)) for stride in strides]
+        axes = [
+            Axis(kernel, stride, *(int(one) for one in rng.integers(0, min(3, kernel), 2)))
+            for kernel, stride in zip(kernels, strides, strict=True)
+        ]
+    shape = (channels, int(rng.integers(2, 8)), int(rng.integers(2, 20)))
+    sides = [
+        max(1, (side - 1) * one.stride + one.kernel - one.before - one.after)
+        for side, one in zip(shape[1:], axes, strict=True)
+    ]
+    source, result = f"x{index}", f"y{index}"
+    ends, out = (result, (source,), result), (outputs, *sides)
+    kernel = (channels, each, axes[0].kernel, axes[1].kernel)
+    window = Window(*axes)
+    if not quantized:
+        values |= {source: Value(shape), result: Value(out)}
+        activation = [None, Leaky(0.1), Clamp(0.0, 6.0)][int(rng.integers(3))]
+        weights = rng.normal(size=kernel).astype(np.float32)
+        bias = rng.normal(size=outputs).astype(np.float32)
+        return ConvTranspose(*ends, weights, bias, window, groups, activation)
+    values[source] = Value(shape, Quantization(0.02, int(rng.choice([0, 255, 128, 7]))))
+    values[result] = Value(out, Quantization(0.05, 10))
+    weights = rng.integers(-127, 128, kernel).astype(np.int8)
+    bias = rng.integers(-(2**15), 2**15, outputs).astype(np.int32)
+    multiplier = rng.integers(2**30, 2**31, outputs, dtype=np.int64)
+    scales = (multiplier.astype(np.int32), (multiplier // 10).astype(np.int32))
+    shift = rng.integers(37, 43, outputs).astype(np.int32)
+    return QuantizedConvTranspose(
+        *ends, weights, bias, window, groups, Requantize(*scales, shift, 10)
+    )
+
+
 def random_program(seed: int, quantized: bool, layers: int = LAYERS):
     """Convolutions side by side, each of its own input, and the inputs."""
     rng = np.random.default_rng(seed)
     values: dict[str, Value] = {}
-    steps = tuple(convolution(rng, index, values, quantized) for index in range(layers))
+    steps = tuple(
+        (transposed if index % 4 == 1 else convolution)(rng, index, values, quantized)
+        for index in range(layers)
+    )
     inputs = [
         rng.integers(0, 256, values[f"x{index}"].shape).astype(np.uint8)
         if quantized
@@ -143,6 +188,8 @@ def hold(program, inputs, folder, **how):
                 np.testing.assert_array_equal(got, right, f"{variant} {step}")
             else:
                 depth = step.weights[0].size
+                if isinstance(step, ConvTranspose):
+                    depth = step.weights[:, 0].size
                 largest = np.abs(step.weights).max() * 5 * depth  # of a sum of |products|
                 assert np.abs(got - right).max() <= 2**-23 * largest, f"{variant} {step}"
     return held

@@ -56,6 +56,7 @@ typedef struct {
     int groups;
     int bytes, rows, columns;             /* input of one group: bytes of a pixel */
     int outputs, out_rows, out_columns;   /* output of one group, before the pool */
+    ptrdiff_t step, line;                 /* samples from a result to the next one's, down a row */
     int kernel_rows, kernel_columns;
     int stride_rows, stride_columns;
     int dilation_rows, dilation_columns;
@@ -122,8 +123,7 @@ static void net_conv_block(const net_conv_layer *l, const net_conv_kernels *kern
     const int width = l->out_columns / l->pool;
     const int tiles = (width + most - 1) / most; /* as even as can be */
     const ptrdiff_t down = l->stride_rows * (t->row_step / l->dilation_rows);
-    const ptrdiff_t step = l->groups * l->outputs;
-    const ptrdiff_t size = l->results.size;
+    const ptrdiff_t step = l->step, size = l->results.size;
     const int channel = (group * all_panels + panel) * 16;
     const uint8_t *weights = l->weights + (group * all_panels + panel) * t->panel_step;
     const uint8_t *bias = kernels->is_signed ? l->bias_signed : l->bias;
@@ -138,7 +138,7 @@ static void net_conv_block(const net_conv_layer *l, const net_conv_kernels *kern
             const int seen = pixels * l->pool;
             const uint8_t *in = line + x * l->pool * t->pixel_step;
             char *to = (char *)out +
-                       (((ptrdiff_t)y / l->pool * width + x) * step + group * l->outputs) * size;
+                       (y / l->pool * l->line + x * step + group * l->outputs) * size;
 
             kernels->tile(t, in, seen, weights, panels, bias + 4 * channel, sums);
             if (l->pool == 2)

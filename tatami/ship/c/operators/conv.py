@@ -5,6 +5,7 @@ A depthwise one has kernels of its own: depthwise.py.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -41,15 +42,28 @@ INT8_KERNELS = (
 )
 
 
+@dataclass(frozen=True)
+class Spread:
+    """Say where results lie that are not side by side, in samples.
+
+    Args:
+        first: Before the first.
+        pixel: From a pixel to the next.
+        line: From a row to the next.
+    """
+
+    first: int
+    pixel: int
+    line: int
+
+
 def decide(program: Program, step: Conv | QuantizedConv, options: Options) -> Decision:
     """Ask for a band of scratch a thread, and weights in panels of sixteen outputs."""
     if depthwise.is_depthwise(step):
         return depthwise.decide(program, step, options)
-    scratch = _band(program, step, options)[1] * options.threads
-    groups = step.groups
-    constants: dict[str, NDArray[Any]] = {"weights": packed(step)}
+    scratch = scratch_of(program, step, options)
+    constants = constants_of(program, step)
     if isinstance(step, Conv):
-        constants["bias"] = in_panels(step.bias, groups)
         if is_small_dense(program, step):
             return Decision(DENSE_KERNELS, constants=constants)
         blocks = winograd.blocks_of(program, step, options)
@@ -58,6 +72,23 @@ def decide(program: Program, step: Conv | QuantizedConv, options: Options) -> De
             kernels = (*FLOAT_KERNELS, "float32/winograd")
             return Decision(kernels, blocks.share * options.threads, constants=constants)
         return Decision(FLOAT_KERNELS, scratch, constants=constants)
+    return Decision(INT8_KERNELS, scratch, constants=constants)
+
+
+def scratch_of(
+    program: Program, step: Conv | QuantizedConv, options: Options, *, spread: bool = False
+) -> int:
+    """Count the bytes of all threads' bands."""
+    return _band(program, step, options, spread=spread)[1] * options.threads
+
+
+def constants_of(program: Program, step: Conv | QuantizedConv) -> dict[str, NDArray[Any]]:
+    """Lay weights, bias and what becomes of sums as kernels/conv.c reads them."""
+    groups = step.groups
+    constants: dict[str, NDArray[Any]] = {"weights": packed(step)}
+    if isinstance(step, Conv):
+        constants["bias"] = in_panels(step.bias, groups)
+        return constants
     zero_point = quantization_of(program.values[step.inputs[0]]).zero_point
     total = step.weights.reshape(len(step.weights), -1).sum(axis=1, dtype=np.int64)
     start = step.bias - zero_point * total
@@ -66,7 +97,7 @@ def decide(program: Program, step: Conv | QuantizedConv, options: Options) -> De
     for name, numbers in result_constants(step.result).items():
         # What fills a panel up is never stored, but must be a shift that vectors take.
         constants[name] = in_panels(numbers, groups, 33 if name == "shift" else 0)
-    return Decision(INT8_KERNELS, scratch, constants=constants)
+    return constants
 
 
 def emit(program: Program, step: Conv | QuantizedConv, places: Places, options: Options) -> str:
@@ -81,13 +112,39 @@ def emit(program: Program, step: Conv | QuantizedConv, places: Places, options: 
             f" {constants['bias']},\n        {activation(step.activation)},\n"
             f"        {places.values[step.inputs[0]]}, {places.values[step.output]});"
         )
+    return call(program, step, places, options)
+
+
+def call(
+    program: Program,
+    step: Conv | QuantizedConv,
+    places: Places,
+    options: Options,
+    spread: Spread | None = None,
+) -> str:
+    """Write the call of the kernel for a layer that is neither depthwise nor small.
+
+    Args:
+        program: Where its values are.
+        step: The layer; its window says how many results there are.
+        places: Of its values, scratch and constants.
+        options: As of ``emit``.
+        spread: Where results lie that are not side by side.
+    """
+    channels, rows, columns = program.values[step.inputs[0]].shape
     y, x = step.window.rows, step.window.columns
     out_rows, out_columns = y.output(rows), x.output(columns)
-    if is_one_row(step):
+    pool = 1 if step.pool is None else 2
+    pixel, line = len(step.weights), out_columns // pool * len(step.weights)
+    if spread is not None:
+        pixel, line = spread.pixel, spread.line
+    elif is_one_row(step):
         rows, columns = 1, rows * columns
         out_rows, out_columns = 1, columns
-    lines, bytes_each = _band(program, step, options)
-    blocks = winograd.blocks_of(program, step, options) if isinstance(step, Conv) else None
+    lines, bytes_each = _band(program, step, options, spread=spread is not None)
+    blocks = None
+    if isinstance(step, Conv) and spread is None:
+        blocks = winograd.blocks_of(program, step, options)
     if blocks is not None:
         lines, bytes_each = blocks.rows, blocks.band
     kind = "float" if isinstance(step, Conv) else "int8"
@@ -108,12 +165,13 @@ def emit(program: Program, step: Conv | QuantizedConv, places: Places, options: 
             "out_rows": out_rows,
             "out_columns": out_columns,
         },
+        {"step": pixel, "line": line},
         {"kernel_rows": y.kernel, "kernel_columns": x.kernel},
         {"stride_rows": y.stride, "stride_columns": x.stride},
         {"dilation_rows": y.dilation, "dilation_columns": x.dilation},
         {"top": y.before, "left": x.before},
         {"band_rows": lines, "band_bytes": bytes_each},
-        {"pool": 1 if step.pool is None else 2, "padding": _padding(program, step)},
+        {"pool": pool, "padding": _padding(program, step)},
         {"weights": f"(const uint8_t *){constants['weights']}"},
         {
             "bias": constants["bias"],
@@ -123,6 +181,8 @@ def emit(program: Program, step: Conv | QuantizedConv, places: Places, options: 
     ]
     ends = f"{places.values[step.inputs[0]]},\n        {places.scratch or 'NULL'}"
     ends += f", {places.values[step.output]}"
+    if spread is not None:
+        ends += f" + {spread.first}"
     if blocks is not None:
         conv = ",\n            ".join(
             ", ".join(f".{name} = {value}" for name, value in row.items()) for row in fields
@@ -208,14 +268,18 @@ def _padding(program: Program, step: Conv | QuantizedConv) -> int:
     return quantization_of(program.values[step.inputs[0]]).zero_point
 
 
-def _band(program: Program, step: Conv | QuantizedConv, options: Options) -> tuple[int, int]:
+def _band(
+    program: Program, step: Conv | QuantizedConv, options: Options, *, spread: bool = False
+) -> tuple[int, int]:
     """Count a band's output rows and its bytes; (0, 0) where the input is its own band."""
     channels = program.values[step.inputs[0]].shape[0]
     pixel = channels // step.groups * _sample(step)
     run = pixel * (step.window.columns.kernel if step.window.columns.dilation == 1 else 1)
     if step.groups == 1 and run % 4 == 0 and not needs_band(program, step):
         return 0, 0
-    if is_one_row(step):  # its channels do not fill dwords: the map is copied as one line
+    if (
+        is_one_row(step) and not spread
+    ):  # its channels do not fill dwords: the map is copied as one line
         _, rows, columns = program.values[step.inputs[0]].shape
         return 1, -(-(rows * columns * pixel + 64) // 64) * 64
     row = needed_columns(program, step) * pixel
