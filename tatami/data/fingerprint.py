@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from tatami.errors import TatamiError
-from tatami.types import Dataset, LabeledMasks, LabeledPictures
+from tatami.types import Dataset, LabeledMasks, LabeledPictures, LabeledSounds
 
 
 def fingerprint(dataset: Dataset) -> str:
@@ -53,6 +53,24 @@ def labeled_fingerprint(pictures: LabeledPictures) -> str:
         picture = pictures.read(index)
         whole.update(json.dumps(picture.shape).encode())
         whole.update(picture.tobytes())
+    return whole.hexdigest()
+
+
+def sound_fingerprint(sounds: LabeledSounds) -> str:
+    """Hash a set with one class a sound: names, ids, rate, labels and every sample.
+
+    Returns:
+        SHA-256, 64 hex digits.
+
+    Raises:
+        TatamiError: For a sound that cannot be read.
+    """
+    whole = hashlib.sha256(json.dumps([sounds.classes, sounds.ids, sounds.rate]).encode())
+    whole.update(sounds.labels.astype("<i8").tobytes())
+    for index in range(len(sounds)):
+        samples = sounds.read(index)
+        whole.update(json.dumps(len(samples)).encode())
+        whole.update(samples.astype("<i2").tobytes())
     return whole.hexdigest()
 
 

@@ -17,6 +17,7 @@ from tatami.data.formats.table import (
     DERIVED,
     FORMATS,
     MASK_FORMATS,
+    SOUND_FORMATS,
     BoxFormat,
     Format,
     Labels,
@@ -25,7 +26,7 @@ from tatami.data.problems import LABELS_ALONE, REPAIRS, Problem, check_kinds, re
 from tatami.data.seen import RECORD_ENDINGS, RECORDS, files_seen, labels_seen
 from tatami.data.split_names import same_split
 from tatami.errors import TatamiError, choose_from
-from tatami.types import Dataset, LabeledMasks, LabeledPictures
+from tatami.types import Dataset, LabeledMasks, LabeledPictures, LabeledSounds
 
 NO_CLASS = frozenset({*PICTURE_FOLDERS, *LABEL_FOLDERS})
 """Names of folders, in lower case, that hold pictures or labels of all classes."""
@@ -72,6 +73,21 @@ class OpenedMasks:
     """
 
     masks: LabeledMasks
+    skipped: Counter[str]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OpenedSounds:
+    """One split of a set with one class a sound, in order.
+
+    Args:
+        sounds: The split.
+        skipped: How many problems of each accepted kind were left out of it.
+        notes: What was understood otherwise than may be expected.
+    """
+
+    sounds: LabeledSounds
     skipped: Counter[str]
     notes: tuple[str, ...] = ()
 
@@ -168,8 +184,35 @@ def open_masks(
     return OpenedMasks(reading.masks, skipped, reading.notes)
 
 
+def open_sounds(
+    root: Path,
+    *,
+    split: str | None = None,
+    format: str | None = None,
+    skip: Collection[str] = (),
+) -> OpenedSounds:
+    """Open one split of a set with one class a sound.
+
+    Args:
+        root: The folder of the set.
+        split: Which split; None where the set has only one.
+        format: A key of SOUND_FORMATS; None: whichever recognizes the set.
+        skip: Kinds of problems to accept. Each leaves out its sound.
+
+    Raises:
+        TatamiError: As for ``open_dataset``.
+    """
+    check_kinds(skip)
+    reader = SOUND_FORMATS[sound_format_of(root, format)]
+    reading = reader.read(root, chosen_split(root, split, reader.splits(root)))
+    skipped = _accepted(reading.problems, skip)
+    if not len(reading.sounds):
+        raise _empty(root, reading.sounds.split, "no sound with a class")
+    return OpenedSounds(reading.sounds, skipped, reading.notes)
+
+
 def kind_of(root: Path, format: str | None = None) -> Labels:
-    """Tell what a set labels: boxes, classes, or masks.
+    """Tell what a set labels: boxes, classes, masks or sounds.
 
     Args:
         root: The folder or file of the set.
@@ -218,6 +261,15 @@ def mask_splits(root: Path, format: str | None = None) -> tuple[str, ...]:
         TatamiError: For a set that is not recognized.
     """
     return MASK_FORMATS[mask_format_of(root, format)].splits(root)
+
+
+def sound_splits(root: Path, format: str | None = None) -> tuple[str, ...]:
+    """Name the splits of a set with one class a sound.
+
+    Raises:
+        TatamiError: For a set that is not recognized.
+    """
+    return SOUND_FORMATS[sound_format_of(root, format)].splits(root)
 
 
 def box_reader(root: Path, format: str | None = None) -> BoxFormat:
@@ -274,6 +326,15 @@ def mask_format_of(root: Path, format: str | None = None) -> str:
         TatamiError: As for ``format_of``.
     """
     return _format_of(root, format, MASK_FORMATS)
+
+
+def sound_format_of(root: Path, format: str | None = None) -> str:
+    """Find the format of a set with one class a sound, a key of SOUND_FORMATS.
+
+    Raises:
+        TatamiError: As for ``format_of``.
+    """
+    return _format_of(root, format, SOUND_FORMATS)
 
 
 def _format_of(root: Path, format: str | None, formats: Mapping[str, Format[Any]]) -> str:

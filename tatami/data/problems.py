@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tatami.errors import TatamiError, choose_from, printable
-from tatami.types import Dataset, LabeledMasks, LabeledPictures
+from tatami.types import Dataset, LabeledMasks, LabeledPictures, LabeledSounds
 
 KINDS: dict[str, str] = {
     # findings that leave out one box
@@ -29,6 +29,10 @@ KINDS: dict[str, str] = {
     "size-mismatch": "a label that states another size than its picture has",
     "unknown-value": "a mask with a value or a color that no class has",
     "duplicate-picture": "the same picture in two splits, or twice in one",
+    # findings that leave out one sound
+    "unreadable-sound": "a sound that cannot be read, is cut short, is empty, or is too large",
+    "other-rate": "a sound of another number of samples a second than most of its set",
+    "duplicate-sound": "the same sound in two splits, or twice in one",
     # findings that touch no picture of the split
     "orphan-label": "a label whose picture is not there",
     "missing-split": "a split that the set names but does not hold",
@@ -133,6 +137,21 @@ class MaskReading:
     """
 
     masks: LabeledMasks
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SoundReading:
+    """One split with one class a sound as its format reads it.
+
+    Args:
+        sounds: The part that is in order.
+        problems: What is wrong.
+        notes: What was understood otherwise than a reader of the files may expect.
+    """
+
+    sounds: LabeledSounds
     problems: tuple[Problem, ...]
     notes: tuple[str, ...] = ()
 

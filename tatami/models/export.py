@@ -57,13 +57,13 @@ def to_network(module: nn.Module, spec: Spec) -> Network:
     """Give the network that export_onnx writes.
 
     Args:
-        module: Takes images (1, 3, height, width) of the spec's size.
+        module: Takes the spec's input, (1, planes, rows, columns).
         spec: What the network is for.
 
     Raises:
         TatamiError: As export_onnx does.
     """
-    model = to_model(module, spec.input.size, spec.output_names)
+    model = to_model(module, spec.input.size, spec.output_names, channels=spec.input.shape[0])
     check_spec(model.graph, spec)
     return Network(model, spec)
 

@@ -23,6 +23,8 @@ from tatami.types import (
     RegionDecoding,
     SegmentationSpec,
     Size,
+    SoundInput,
+    SoundSpec,
     Spec,
     TwoStageSpec,
 )
@@ -33,6 +35,7 @@ if TYPE_CHECKING:  # each needs torch, and is imported when a row first asks for
     import tatami.models.alexnet
     import tatami.models.deeplabv3plus
     import tatami.models.densenet
+    import tatami.models.ds_cnn
     import tatami.models.dssd
     import tatami.models.fast_rcnn
     import tatami.models.faster_rcnn
@@ -156,7 +159,7 @@ class Model(ABC, Generic[S]):
 
     def parts(self, module: nn.Module, spec: S) -> tuple[Part, ...]:
         """List the networks that a module's files hold, in the order in which they run."""
-        return (Part("", module, 3, spec.input.size),)
+        return (Part("", module, spec.input.shape[0], spec.input.size),)
 
     def regions(self, spec: S) -> int | None:
         """Say how often the last part runs for a picture, at most; None where it runs once."""
@@ -307,6 +310,37 @@ class ClassifierModel(Model[ClassificationSpec]):
 
 
 @dataclass(frozen=True)
+class RecognizerModel(Model[SoundSpec]):
+    """Describe a recognizer of sounds; its size is features and frames."""
+
+    make: Callable[[], Callable[..., Classifier]]
+    classes: int = 12
+
+    task = "recognize"
+    noun = "recognizer"
+    spec_type = SoundSpec
+
+    def spec(
+        self,
+        classes: Sequence[str],
+        size: Size | None = None,
+        anchors: Sequence[tuple[float, float]] | None = None,
+        min_scale: float | None = None,
+    ) -> SoundSpec:
+        """Plan a network; see ``Model.spec``."""
+        self.check_boxes(anchors, min_scale)
+        size = size or self.size
+        bands = max(size.width, 40)
+        mfcc = size.width if size.width < bands else 0
+        sound = SoundInput(frames=size.height, bands=bands, coefficients=mfcc)
+        return SoundSpec(tuple(classes), sound)
+
+    def build(self, spec: SoundSpec, width: float = 1.0) -> Classifier:
+        """Make a network; see ``Model.build``."""
+        return self.make()(len(spec.classes), width=width)
+
+
+@dataclass(frozen=True)
 class SegmenterModel(Model[SegmentationSpec]):
     """Describe a segmenter."""
 
@@ -431,6 +465,10 @@ def _deeplab(make: Callable[[], Callable[..., Segmenter]]) -> SegmenterModel:
     return _segmenter(make, Size(512, 512), _DEEPLAB, 21, 16)
 
 
+def _ds_cnn(make: Callable[[], type[Classifier]]) -> RecognizerModel:
+    return RecognizerModel(make, Size(10, 49), "Zhang et al. 2017, Hello Edge")
+
+
 MODELS: dict[str, Model[Any]] = {
     "yolov1": _yolov1(lambda: models.yolov1.YoloV1),
     "yolov1-fast": _yolov1(lambda: models.yolov1.FastYoloV1),
@@ -511,6 +549,9 @@ MODELS: dict[str, Model[Any]] = {
             models.deeplabv3plus.DeepLabV3Plus, backbone=models.mobilenet_v1.MobileNetV1
         )
     ),
+    "ds-cnn": _ds_cnn(lambda: models.ds_cnn.DsCnn),
+    "ds-cnn-medium": _ds_cnn(lambda: models.ds_cnn.DsCnnMedium),
+    "ds-cnn-large": _ds_cnn(lambda: models.ds_cnn.DsCnnLarge),
 }
 """Every network by its name."""
 

@@ -106,17 +106,22 @@ class Artifact:
     def predict(
         self, picture: str | Path | Picture | Image.Image, *, min_score: float | None = None
     ) -> Prediction:
-        """Find what is in a picture.
+        """Find what is in a picture, or in a sound.
 
         Args:
-            picture: A file, a PIL image, or an array (height, width, 3) of uint8 in RGB.
+            picture: A file, a PIL image, or an array (height, width, 3) of uint8 in RGB; for a
+                network that hears, a file or an array (n,) of int16.
             min_score: For detection, boxes below it are left out; None: the network's own
                 threshold.
 
         Raises:
             TatamiError: For a picture that cannot be read.
         """
-        found = self.task.answer(self.predictor, as_picture(picture), min_score)
+        if isinstance(picture, str | Path):
+            seen = self.task.read(Path(picture))
+        else:
+            seen = as_picture(picture) if self.spec.sees_pictures else np.asarray(picture)
+        found = self.task.answer(self.predictor, seen, min_score)
         return Prediction(found.drawn, found.content, found.line, found.mask)
 
 

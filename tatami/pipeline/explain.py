@@ -34,7 +34,7 @@ from tatami.see.features import draw_filters, draw_heat, draw_maps, titled, valu
 from tatami.see.report import PICTURE_SIZE, Drawing
 from tatami.tasks.inside import Inside, look_inside
 from tatami.tasks.table import task_of
-from tatami.types import Float32, Picture, Size
+from tatami.types import Float32, InputSpec, Picture, Size
 from tatami.types.table import Column, Table, words
 
 RESULT = "features.json"
@@ -275,7 +275,8 @@ def explain(
         )
         for name, value in chosen
     )
-    bgr = opened.spec is not None and opened.spec.input.channels == "bgr"
+    rule = None if opened.spec is None else opened.spec.input
+    bgr = isinstance(rule, InputSpec) and rule.channels == "bgr"
     drawn_filters = tuple(
         Filters(
             name,

@@ -397,7 +397,7 @@ def compare_pictures(stage: Stage, pictures: Iterable[Picture], expected: Iterab
         elif found.tobytes() != image.tobytes():  # equal numbers of other bits do not pass either
             apart = np.abs(found.astype(np.float64) - image.astype(np.float64)).max()
             worst = _worse(worst, float(apart) or float("inf"))
-    return Row(f"{stage.name} picture rule", "NumPy", worst, "", 0.0)
+    return Row(f"{stage.name} {stage.task.rule}", "NumPy", worst, "", 0.0)
 
 
 def compare_answers(stage: Stage, rule: Any, pictures: Sequence[Picture]) -> Row:

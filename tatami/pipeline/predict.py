@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tatami.data.labels import is_picture_name
 from tatami.data.masks import usual_colors
-from tatami.data.pictures import SUFFIXES, read_picture
+from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError, printable
 from tatami.files import folder_written_atomically, write_atomically
 from tatami.pipeline.artifact import Artifact, Source, open_artifact
@@ -163,7 +164,7 @@ def predict(
     network = open_artifact(artifact, trust=trust)
     task = network.task
     predictor = task.adapted(network.predictor, tiling, tta)
-    paths = listed([pictures] if isinstance(pictures, str | Path) else pictures)
+    paths = listed([pictures] if isinstance(pictures, str | Path) else pictures, task.is_input)
     folder = None if out is None else Path(out)
     if folder is not None:
         lists = {each.answers_file: _drawn_before for each in TASKS}
@@ -174,7 +175,7 @@ def predict(
         for one in walk(
             lambda picture: task.answer(predictor, picture, min_score),
             paths,
-            read_picture,
+            task.read,
             unreadable,
             file=paths[0],
             skip=skip,
@@ -217,8 +218,14 @@ def predict(
     return told
 
 
-def listed(inputs: Sequence[str | Path]) -> list[Path]:
+def listed(
+    inputs: Sequence[str | Path], is_input: Callable[[Path], bool] = is_picture_name
+) -> list[Path]:
     """Name the pictures given, and those directly in the folders given, each once, in order.
+
+    Args:
+        inputs: Files and folders.
+        is_input: Tells which files of a folder are meant, by their names.
 
     Raises:
         TatamiError: For a path that is not there, and for a folder without pictures.
@@ -226,7 +233,7 @@ def listed(inputs: Sequence[str | Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in map(Path, inputs):
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+            inside = sorted(filter(is_input, path.iterdir()))
             if not inside:
                 raise TatamiError(
                     "no picture in this folder", hint="name the folder that holds them", file=path

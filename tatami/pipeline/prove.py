@@ -42,7 +42,7 @@ from tatami.pipeline.run_data import measured_on
 from tatami.pipeline.stages import open_stage, shipped_stage, simulated_stage, stages_of
 from tatami.ship.backend import Backend, Running
 from tatami.ship.table import BACKENDS, backend_of
-from tatami.tasks.base import Task, image
+from tatami.tasks.base import Task
 from tatami.tasks.structure import Structure
 from tatami.types import Float32, Picture, Spec
 from tatami.types.progress import Progress, quiet
@@ -331,7 +331,9 @@ def _compare(stage: Stage, reference: Stage | None, pictures: Sequence[Picture])
     if stage.parts:
         rounded = stage.integers is not None and reference.integers is None
         return Row(stage.name, reference.name, loss=QUANTIZATION_LOSS if rounded else None)
-    return _compare_maps(stage, reference, [image(each, stage.spec.input) for each in pictures])
+    return _compare_maps(
+        stage, reference, [stage.task.image(each, stage.spec) for each in pictures]
+    )
 
 
 def _compare_parts(stage: Stage, reference: Stage, pictures: Sequence[Picture]) -> list[Row]:
@@ -370,7 +372,7 @@ def _compare_rules(stage: Stage, pictures: Sequence[Picture]) -> list[Row]:
         return []
     rows = []
     if stage.prepare is not None and stage.taken is not None:
-        expected = [stage.taken(image(each, stage.spec.input)[0]) for each in pictures]
+        expected = [stage.taken(stage.task.image(each, stage.spec)[0]) for each in pictures]
         rows.append(compare_pictures(stage, pictures, expected))
     forwards = [part.forward for part in stage.parts or (stage,)]
     rule = _structure(stage).predictor(stage.spec, forwards)

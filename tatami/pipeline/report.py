@@ -126,13 +126,15 @@ def build_page(
     place = task.exemplar(data, evaluated.places)
     picture, caption = task.picture(data, place), task.identity(data, place)
     measured = [row for row in proof.rows if row.figure is not None]
-    drawings, drawings_note = _look_inside(paths, caption, picture)
+    drawings, drawings_note = list[Drawing](), ""
+    if last.spec.sees_pictures:
+        drawings, drawings_note = _look_inside(paths, caption, picture)
     anchored = task.anchored(last.spec)
     if anchored is not None:
         drawings.append(anchors_seen(anchored, data, data.samples[place]))
     page = Report(
         title=f"{run.model} on {Path(run.data.root).name}",
-        lead=f"Trained on {run.data.split}, measured on {data.split}: {len(data)} pictures."
+        lead=f"Trained on {run.data.split}, measured on {data.split}: {len(data)} {task.units}."
         + (f" {NOTHING_ELSE}" if _learned_all(run) else ""),
         summary={
             "pictures a second": f"{evaluated.pictures_per_second or 0.0:.1f}",

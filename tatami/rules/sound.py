@@ -15,11 +15,9 @@ from numpy.typing import NDArray
 
 from tatami.errors import TatamiError
 from tatami.ops.integer_fourier import cosines, headroom, transform
-from tatami.types import Float32, Int64
+from tatami.types import Float32, Int64, Samples
 from tatami.types.sound import SoundInput
 
-Samples = NDArray[np.int16]
-"""Sound: int16 (n,), one channel."""
 Features = NDArray[np.int16]
 """Features of frames: int16 (frames, features)."""
 WINDOW_BITS = 15

@@ -198,7 +198,8 @@ def _refuse(graph: ir.Graph, keep_float: Collection[str]) -> None:
 
 def _pictures(spec: Spec | None) -> InputSpec | None:
     """Tell how pictures become the network's input; None where that is no picture."""
-    return spec.input if spec is not None and spec.sees_pictures else None
+    found = None if spec is None or not spec.sees_pictures else spec.input
+    return found if isinstance(found, InputSpec) else None
 
 
 # Ranges and the nodes that state them ------------------------------------------------------------

@@ -20,24 +20,25 @@ import numpy as np
 from tatami.data.augment import Augmentation
 from tatami.data.formats.table import FORMATS, Labels
 from tatami.data.hold_out import HoldOut, held_places
+from tatami.data.labels import is_picture_name
+from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 from tatami.models.table import Model
-from tatami.rules.picture import prepare
 from tatami.see.class_activation import Target
 from tatami.see.report import Report
 from tatami.tasks.inside import Inside
 from tatami.tasks.inspected import Inspected
-from tatami.tasks.structure import OneNetwork, Structure
+from tatami.tasks.structure import OneNetwork, Structure, prepared
 from tatami.types import (
     Boxes,
     Detections,
     DetectionSpec,
     Float32,
     Forward,
-    InputSpec,
     Int64,
     Mask,
     Picture,
+    Seen,
     Size,
     Spec,
 )
@@ -200,6 +201,10 @@ class Task(ABC, Generic[D, P, R]):
     """What the sets that it reads label: a key of data/formats/table.py's FORMATS."""
     doing: ClassVar[str]
     """What progress calls a walk over pictures: "Detecting"."""
+    units: ClassVar[str] = "pictures"
+    """What it looks at."""
+    rule: ClassVar[str] = "picture rule"
+    """What makes a network's input of what it looks at."""
     finds: ClassVar[str]
     """What it makes of pixels: "boxes"."""
     unvaried: ClassVar[tuple[str, ...]] = ()
@@ -309,12 +314,24 @@ class Task(ABC, Generic[D, P, R]):
         """Give the pictures at these places (n,), in that order, as a split."""
 
     @abstractmethod
-    def picture(self, data: D, place: int) -> Picture:
-        """Read the picture at a place: (height, width, 3)."""
+    def picture(self, data: D, place: int) -> Seen:
+        """Read the picture at a place: (height, width, 3); of a set of sounds, the sound (n,)."""
 
     @abstractmethod
     def identity(self, data: D, place: int) -> str:
         """Name the picture at a place."""
+
+    def is_input(self, file: Path) -> bool:
+        """Tell whether a file's name is that of what the task looks at: usually a picture's."""
+        return is_picture_name(file)
+
+    def read(self, file: Path) -> Seen:
+        """Read a file of what the task looks at: usually a picture.
+
+        Raises:
+            TatamiError: For a file that cannot be read.
+        """
+        return read_picture(file)
 
     def inspect(
         self,
@@ -416,6 +433,18 @@ class Task(ABC, Generic[D, P, R]):
             answer: The size of the first raw map, where it is known.
         """
 
+    def image(self, picture: Seen, spec: Any) -> Float32:
+        """Make a network's input of what it looks at, by the written rule: usually of a picture.
+
+        Args:
+            picture: What ``picture`` gives.
+            spec: The network's.
+
+        Returns:
+            (1, planes, rows, columns).
+        """
+        return prepared(picture, spec.input)
+
     def adapted(self, predictor: P, tiling: int | None, tta: bool) -> P:
         """Let a predictor look at pictures in tiles, or in every turn.
 
@@ -433,11 +462,11 @@ class Task(ABC, Generic[D, P, R]):
         return predictor
 
     @abstractmethod
-    def look(self, predictor: P, picture: Picture) -> Any:
+    def look(self, predictor: P, picture: Seen) -> Any:
         """Let a predictor look at a picture (height, width, 3), and give what it finds."""
 
     @abstractmethod
-    def answer(self, predictor: P, picture: Picture, score: float | None = None) -> Answer:
+    def answer(self, predictor: P, picture: Seen, score: float | None = None) -> Answer:
         """Show what a predictor finds in a picture (height, width, 3).
 
         Args:
@@ -448,7 +477,7 @@ class Task(ABC, Generic[D, P, R]):
 
     def structure(self, spec: Any) -> Structure:
         """Say how the networks of a predictor with this spec belong together: usually it is one."""
-        return OneNetwork(self.predictor)
+        return OneNetwork(self.predictor, self.image)
 
     def heading(self, spec: Any, score: float | None = None) -> dict[str, Any]:
         """Give what JSON says above the answers for pictures: the classes, and what they need.
@@ -594,11 +623,5 @@ class Task(ABC, Generic[D, P, R]):
         """
 
     @abstractmethod
-    def compare(self, predictor: P, reference: P, pictures: Sequence[Picture]) -> Difference:
+    def compare(self, predictor: P, reference: P, pictures: Sequence[Seen]) -> Difference:
         """Compare the answers of a predictor with those of its reference."""
-
-
-def image(picture: Picture, spec: InputSpec) -> Float32:
-    """Make a network's input (1, 3, H, W) of a picture (height, width, 3), by the written rule."""
-    planes, _ = prepare(picture, spec)
-    return np.ascontiguousarray(planes[None])

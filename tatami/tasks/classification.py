@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +16,6 @@ from tatami.data.inspect import inspect_labeled
 from tatami.data.open import labeled_splits, open_labeled
 from tatami.errors import TatamiError
 from tatami.evaluate.classification import Classification as Figures
-from tatami.evaluate.classification import evaluate
 from tatami.models.table import Model
 from tatami.rules.classification import ForwardClassifier
 from tatami.see.class_activation import Target, target_in_scores
@@ -28,8 +26,9 @@ from tatami.tasks.base import Answer, Difference, Evaluated, Merit, Opened, Task
 from tatami.tasks.classification_report import classification_page
 from tatami.tasks.inside import Inside
 from tatami.tasks.inspected import Inspected, InspectedClasses
+from tatami.tasks.scores import compare_scores, evaluate_scores
 from tatami.tasks.settings import number, read_settings
-from tatami.tasks.walk import class_order, figure, timed, walk
+from tatami.tasks.walk import figure, timed
 from tatami.types import (
     Boxes,
     ClassificationSpec,
@@ -243,27 +242,14 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
         stage: str = "",
     ) -> Evaluated[Figures]:
         """Run a predictor over a split and measure its classes."""
-        to_data = class_order(predictor.spec.classes, data.classes)
-        places, rows, seconds = [], [], 0.0
-        unreadable: list[int] = []
-        for one in walk(
+        return evaluate_scores(
             predictor.classify,
-            range(len(data)),
-            data.read,
-            unreadable,
-            file=data.root,
+            predictor.spec.classes,
+            data,
             skip=skip,
-            stage=stage or self.doing,
             progress=progress,
-        ):
-            row = np.empty_like(one.found)
-            row[to_data] = one.found
-            rows.append(row)
-            places.append(one.item)
-            seconds += one.seconds
-        chosen = np.array(places, np.int64)
-        result = evaluate(data.labels[chosen], np.stack(rows), data.classes)
-        return Evaluated(result, rows, chosen, len(unreadable), seconds)
+            stage=stage or self.doing,
+        )
 
     def figure(self, result: Figures) -> float:
         """Give the top-1 accuracy."""
@@ -301,12 +287,7 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
         self, predictor: Classifier, reference: Classifier, pictures: Sequence[Picture]
     ) -> Difference:
         """Compare the classes of a predictor with those of its reference."""
-        worst = 0.0
-        for picture in pictures:
-            expected = reference.classify(picture).astype(np.float64)
-            apart = float(np.abs(predictor.classify(picture) - expected).max())
-            worst = apart if math.isnan(apart) else max(worst, apart)
-        return Difference("scores", worst, "", 0.0)
+        return compare_scores(predictor.classify, reference.classify, pictures)
 
 
 CLASSIFICATION = Classification()

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -222,7 +222,7 @@ class Detection(Task[Dataset, Detector, Evaluation]):
 
         usual = Augmentation(**run.augmentation)
         closing = replace(usual, mosaic=0.0)
-        load, resize = PictureCache(read_picture), run.spec.input.resize
+        load, resize = PictureCache(read_picture), cast(DetectionSpec, run.spec).input.resize
 
         def draw(
             index: int, size: Size, closing_now: bool, rng: np.random.Generator

@@ -66,15 +66,15 @@ def look_inside(network: Network, picture: Picture, parts: Sequence[Part] = ()) 
         TatamiError: For a network whose input is not a picture of three planes.
     """
     shape = shape_of(network.graph.inputs[0])
-    if len(shape) != 4 or shape[1] != 3:
+    spec = network.spec
+    rule = None if spec is None else spec.input
+    if len(shape) != 4 or shape[1] != 3 or not isinstance(rule, InputSpec | None):
         raise TatamiError(
             f"the network takes arrays of shape {shape}, and a picture has three planes",
             hint="take a network of color pictures",
         )
     batch, _, rows, columns = shape
-    spec = network.spec
-    description = InputSpec(Size(columns, rows), "stretch") if spec is None else spec.input
-    planes, place = prepare(picture, description)  # (3, H, W)
+    planes, place = prepare(picture, rule or InputSpec(Size(columns, rows), "stretch"))  # (3, H, W)
     images = np.repeat(planes[None], batch, axis=0)
     computed = {
         name: array[: max(1, len(array) // batch)]

@@ -15,7 +15,7 @@ from tatami.program.steps import Program
 from tatami.rules.picture import prepare
 from tatami.shrink.calibrate import Method, Observation, Range
 from tatami.train.run import NETWORK
-from tatami.types import Float32, Float64, Forward, Picture, Size
+from tatami.types import Float32, Float64, Forward, InputSpec, Picture, Size
 
 if TYPE_CHECKING:
     from torch import nn
@@ -193,10 +193,11 @@ class OneNetwork(Structure):
 
     Args:
         rules: Puts the task's rules around a function, as ``Task.predictor``.
+        image: Makes the network's input of what it looks at, as ``Task.image``.
     """
 
-    def __init__(self, rules: Rules) -> None:
-        self.rules = rules
+    def __init__(self, rules: Rules, image: Callable[[Any, Any], Float32]) -> None:
+        self.rules, self.image = rules, image
 
     def names(self, spec: Any) -> tuple[str, ...]:
         """Name the only part: it has no name."""
@@ -234,8 +235,8 @@ class OneNetwork(Structure):
     def inputs(
         self, spec: Any, forwards: Sequence[Forward], pictures: Sequence[Picture], most: int
     ) -> tuple[list[Float32], ...]:
-        """Prepare the pictures by the written rule: (1, 3, height, width) each."""
-        return (prepared(spec, pictures),)
+        """Prepare what is looked at by the written rule: (1, planes, rows, columns) each."""
+        return ([self.image(picture, spec) for picture in pictures],)
 
     def folded(self, parts: Sequence[Part]) -> tuple[Part, ...]:
         """Leave the network as it is."""
@@ -255,6 +256,6 @@ class OneNetwork(Structure):
         return tuple(programs)
 
 
-def prepared(spec: Any, pictures: Sequence[Picture]) -> list[Float32]:
-    """Make a network's inputs (1, 3, height, width) of pictures, by the written rule."""
-    return [np.ascontiguousarray(prepare(picture, spec.input)[0][None]) for picture in pictures]
+def prepared(picture: Picture, spec: InputSpec) -> Float32:
+    """Make a network's input (1, 3, height, width) of a picture, by the written rule."""
+    return np.ascontiguousarray(prepare(picture, spec)[0][None])

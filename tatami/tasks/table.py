@@ -10,10 +10,11 @@ from tatami.errors import TatamiError
 from tatami.tasks.base import Task
 from tatami.tasks.classification import CLASSIFICATION
 from tatami.tasks.detection import DETECTION
+from tatami.tasks.recognition import RECOGNITION
 from tatami.tasks.segmentation import SEGMENTATION
 from tatami.types import Spec
 
-TASKS: tuple[Task[Any, Any, Any], ...] = (DETECTION, CLASSIFICATION, SEGMENTATION)
+TASKS: tuple[Task[Any, Any, Any], ...] = (DETECTION, CLASSIFICATION, SEGMENTATION, RECOGNITION)
 """Every task."""
 
 

@@ -170,7 +170,11 @@ class TwoStages(Structure):
         detector = self.predictor(spec, forwards)
         found = (detector.regions_of(picture).sample(most) for picture in pictures)
         regions = [some for some in found if some is not None]
-        return (regions,) if warps(spec) else (prepared(spec, pictures), regions)
+        return (
+            (regions,)
+            if warps(spec)
+            else ([prepared(each, spec.input) for each in pictures], regions)
+        )
 
     def folded(self, parts: Sequence[Part]) -> tuple[Part, ...]:
         """Fold both networks: training writes them with their normalization.

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from tatami.errors import TatamiError
-from tatami.types import Int64, Mask, Picture
+from tatami.types import Int64, Mask, Picture, Seen
 from tatami.types.progress import Progress, quiet, tracked
 
 T = TypeVar("T")
@@ -45,9 +45,9 @@ class Looked(Generic[T, Found]):
 
 
 def walk(
-    look: Callable[[Picture], Found],
+    look: Callable[[Seen], Found],
     items: Sequence[T],
-    read: Callable[[T], Picture],
+    read: Callable[[T], Seen],
     unreadable: list[T],
     *,
     file: Path,
@@ -58,7 +58,7 @@ def walk(
     """Look at every item's picture, one after another, and take the time.
 
     Args:
-        look: What is run on a picture (height, width, 3).
+        look: What is run on a picture (height, width, 3), or on a sound (n,).
         items: What has a picture each.
         read: Reads an item's picture.
         unreadable: Takes up the items that cannot be read, where ``skip`` allows them.

@@ -10,14 +10,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from tatami.errors import TatamiError
 from tatami.train.distributed import Team
 from tatami.train.recipe import Recipe
-from tatami.types import InputSpec, Int64, Picture, Size
+from tatami.types import InputSpec, Int64, Size
+from tatami.types.inputs import Input
 
-Draw = Callable[[int, Size, bool, np.random.Generator], tuple[Picture, Any]]
+Draw = Callable[[int, Size, bool, np.random.Generator], tuple[NDArray[Any], Any]]
 """(index of an example, canvas size, closing, random numbers) -> an augmented canvas, and what it
 teaches."""
 
@@ -25,6 +27,24 @@ teaches."""
 def stacked(targets: Sequence[Any]) -> Tensor:
     """Put the targets of a batch, numbers or arrays of one shape, into one tensor of int64."""
     return torch.from_numpy(np.array(targets, np.int64))
+
+
+def normalized(canvases: Sequence[NDArray[Any]], rule: Any) -> Tensor:
+    """Make images of a batch's canvases, as rules/picture.py's ``normalize`` does.
+
+    Args:
+        canvases: Pictures (H, W, 3) of one size.
+        rule: How a picture becomes an input.
+
+    Returns:
+        (n, 3, H, W) float32, channels last in memory.
+    """
+    pictures: InputSpec = rule
+    images = torch.from_numpy(np.stack(canvases))  # (n, H, W, 3), RGB
+    if pictures.channels == "bgr":
+        images = images.flip(-1)  # first, for mean[0] then belongs to blue
+    mean, scale = torch.tensor(pictures.mean), torch.tensor(pictures.scale)
+    return ((images.to(torch.float32) - mean) * scale).permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -35,11 +55,13 @@ class Examples:
         count: How many examples an epoch has.
         draw: Draws one of them.
         together: Makes a batch's targets of those of its pictures.
+        images: Makes a batch's images of its canvases, by the rule of the network's input.
     """
 
     count: int
     draw: Draw
     together: Callable[[Sequence[Any]], Sequence[Any] | Tensor] = list
+    images: Callable[[Sequence[NDArray[Any]], Any], Tensor] = normalized
 
 
 @dataclass(frozen=True)
@@ -47,7 +69,7 @@ class Batch:
     """What a step learns from.
 
     Args:
-        images: (n, 3, H, W) float32, normalized, channels last in memory.
+        images: (n, planes, H, W) float32, normalized.
         targets: What they teach: n values, or a tensor (n, ...).
     """
 
@@ -60,7 +82,7 @@ class Batches:
 
     Args:
         examples: What is learned from.
-        spec: How a picture becomes an input.
+        spec: How an input is made.
         recipe: The recipe.
         team: The processes that share the batches.
         cell: Where input sizes vary, their sides are multiples of it, in pixels.
@@ -70,7 +92,7 @@ class Batches:
     """
 
     def __init__(
-        self, examples: Examples, spec: InputSpec, recipe: Recipe, team: Team, cell: int = 32
+        self, examples: Examples, spec: Input, recipe: Recipe, team: Team, cell: int = 32
     ) -> None:
         check_shares(recipe.batch, team.world)
         self.examples, self.spec, self.recipe, self.team = examples, spec, recipe, team
@@ -84,13 +106,9 @@ class Batches:
         first = step * self.recipe.batch
         places = range(first + self.team.rank, first + self.recipe.batch, self.team.world)
         drawn = [self._picture(place, size, self._closing(step)) for place in places]
-        images = torch.from_numpy(np.stack([picture for picture, _ in drawn]))  # (n, H, W, 3), RGB
-        if self.spec.channels == "bgr":
-            images = images.flip(-1)  # first, for mean[0] then belongs to blue
-        mean, scale = torch.tensor(self.spec.mean), torch.tensor(self.spec.scale)
-        normalized = (images.to(torch.float32) - mean) * scale  # as tatami.rules.picture.normalize
+        images = self.examples.images([canvas for canvas, _ in drawn], self.spec)
         targets = self.examples.together([target for _, target in drawn])
-        return Batch(normalized.permute(0, 3, 1, 2), targets)
+        return Batch(images, targets)
 
     def from_step(self, start: int) -> Iterator[tuple[int, Batch]]:
         """Yield the batches from a step to the end, drawn a few ahead by two threads."""
@@ -119,7 +137,7 @@ class Batches:
         sides = (size.width, size.height)
         return Size(*(max(cell, cell * round(side * factor / cell)) for side in sides))
 
-    def _picture(self, place: int, size: Size, closing: bool) -> tuple[Picture, Any]:
+    def _picture(self, place: int, size: Size, closing: bool) -> tuple[NDArray[Any], Any]:
         """Draw the picture at a place of the endless row of shuffled epochs."""
         epoch, rank = divmod(place, self.examples.count)
         index = int(_epoch_order(self.recipe.seed, epoch, self.examples.count)[rank])

@@ -11,16 +11,20 @@ from tatami.types.arrays import (
     Picture,
     RawMaps,
     Real,
+    Samples,
+    Seen,
 )
-from tatami.types.datasets import Dataset, LabeledMasks, LabeledPictures, Sample
+from tatami.types.datasets import Dataset, LabeledMasks, LabeledPictures, LabeledSounds, Sample
 from tatami.types.decoding import AnchorGrid, Decoding, RegionDecoding
 from tatami.types.geometry import Boxes, Detections, Size
-from tatami.types.predictors import Classifier, Detector, Segmenter
+from tatami.types.predictors import Classifier, Detector, Recognizer, Segmenter
+from tatami.types.sound import SoundInput
 from tatami.types.specs import (
     ClassificationSpec,
     DetectionSpec,
     InputSpec,
     SegmentationSpec,
+    SoundSpec,
     Spec,
     TwoStageSpec,
     detector_spec,
@@ -45,15 +49,21 @@ __all__ = [
     "Int64",
     "LabeledMasks",
     "LabeledPictures",
+    "LabeledSounds",
     "Mask",
     "Picture",
     "RawMaps",
     "Real",
+    "Recognizer",
     "RegionDecoding",
     "Sample",
+    "Samples",
+    "Seen",
     "SegmentationSpec",
     "Segmenter",
     "Size",
+    "SoundInput",
+    "SoundSpec",
     "Spec",
     "TwoStageSpec",
     "detector_spec",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,10 @@ Real = TypeVar("Real", np.float32, np.float64)
 """The numbers an operation works in: float32 as networks do, float64 to check a gradient."""
 Picture = NDArray[np.uint8]
 """A picture: uint8, shape (height, width, 3), RGB, upright."""
+Samples = NDArray[np.int16]
+"""Sound: int16, shape (n,), one channel."""
+Seen = NDArray[Any]
+"""What a network of any task looks at: a Picture, or Samples."""
 Mask = NDArray[np.uint8]
 """A class for every pixel of a picture: uint8, shape (height, width); VOID where none is stated."""
 VOID = 255

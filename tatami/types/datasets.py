@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from tatami.types.arrays import Int64, Mask, Picture
+from tatami.types.arrays import Int64, Mask, Picture, Samples
 from tatami.types.geometry import Boxes, Size
 
 
@@ -115,6 +115,49 @@ class LabeledPictures:
             tuple(self.ids[place] for place in places),
             self.labels[places],
             lambda index: self.read(places[index]),
+        )
+
+
+@dataclass(frozen=True)
+class LabeledSounds:
+    """One split of a set with one class a sound.
+
+    Args:
+        root: The folder of the set.
+        split: The split's name.
+        classes: The names of the classes.
+        ids: A name for each sound, unique within the split.
+        labels: (n,) int64, index into ``classes``.
+        rate: Samples a second, of every sound.
+        read: Gives the sound at a place, (samples,). It raises TatamiError for one that cannot be
+            read.
+    """
+
+    root: Path
+    split: str
+    classes: tuple[str, ...]
+    ids: tuple[str, ...]
+    labels: Int64
+    rate: int
+    read: Callable[[int], Samples]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def select(self, which: Int64, split: str | None = None) -> LabeledSounds:
+        """Give the sounds at these places, in that order.
+
+        Args:
+            which: Places (m,).
+            split: The name of the new split; None: the same name.
+        """
+        places = [int(place) for place in which]
+        return replace(
+            self,
+            split=self.split if split is None else split,
+            ids=tuple(self.ids[place] for place in places),
+            labels=self.labels[places],
+            read=lambda index: self.read(places[index]),
         )
 
 

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from tatami.types.arrays import Float32, Mask, Picture
+from tatami.types.arrays import Float32, Mask, Picture, Samples
 from tatami.types.geometry import Detections
-from tatami.types.specs import ClassificationSpec, DetectionSpec, SegmentationSpec, TwoStageSpec
+from tatami.types.specs import (
+    ClassificationSpec,
+    DetectionSpec,
+    SegmentationSpec,
+    SoundSpec,
+    TwoStageSpec,
+)
 
 
 class Detector(Protocol):
@@ -53,4 +59,17 @@ class Segmenter(Protocol):
 
     def segment(self, picture: Picture) -> Mask:
         """Give the class of each of the picture's own pixels, (height, width)."""
+        ...
+
+
+class Recognizer(Protocol):
+    """Anything that names a sound: a run folder, an ONNX file, a compiled C program."""
+
+    @property
+    def spec(self) -> SoundSpec:
+        """What the network is for."""
+        ...
+
+    def recognize(self, samples: Samples) -> Float32:
+        """Give the probability of each class, (classes,), by softmax."""
         ...

@@ -8,6 +8,8 @@ from typing import Any
 
 from tatami.errors import TatamiError
 from tatami.types import strict
+from tatami.types.geometry import Size
+from tatami.types.inputs import Input
 
 MAX_RATE = 192_000
 MAX_WINDOW = 4096
@@ -34,7 +36,7 @@ class Gain:
 
 
 @dataclass(frozen=True)
-class SoundInput:
+class SoundInput(Input):
     """How sound becomes a network's input of (frames, features).
 
     value = (feature - mean) * scale in float32; a feature is 256 times a binary logarithm.
@@ -89,6 +91,16 @@ class SoundInput:
             )
 
     @property
+    def size(self) -> Size:  # type: ignore[override]  # it follows from the other members
+        """Features across and frames down."""
+        return Size(self.features, self.frames)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """One plane of frames down and features across."""
+        return 1, self.frames, self.features
+
+    @property
     def transform(self) -> int:
         """Samples of the Fourier transform: the first power of two that holds a window."""
         return 1 << (self.window - 1).bit_length()
@@ -102,6 +114,12 @@ class SoundInput:
     def samples(self) -> int:
         """Samples that the network looks at."""
         return self.window + (self.frames - 1) * self.step
+
+    def resized(self, size: Size) -> SoundInput:
+        """Refuse another size: it is given by the frames and their features."""
+        raise TatamiError(
+            "the size of a sound input is its frames and features", hint="train it for others"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Give its members as plain values."""

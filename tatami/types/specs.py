@@ -16,13 +16,15 @@ from tatami.errors import TatamiError
 from tatami.types import strict
 from tatami.types.decoding import AnchorGrid, Decoding, RegionDecoding
 from tatami.types.geometry import Size
+from tatami.types.inputs import Input
+from tatami.types.sound import SoundInput
 
 AGAIN = "export the network again"
 Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class InputSpec:
+class InputSpec(Input):
     """How a picture becomes a network's input: parameters of the rule in docs/picture-rule.md.
 
     value = (pixel - mean[c]) * scale[c] in float32, planes in the order of ``channels``.
@@ -44,6 +46,15 @@ class InputSpec:
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     scale: tuple[float, float, float] = (1 / 255, 1 / 255, 1 / 255)
     pad: float = 128
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Three planes of the size."""
+        return 3, self.size.height, self.size.width
+
+    def resized(self, size: Size) -> InputSpec:
+        """Give the same rule for another size."""
+        return replace(self, size=size)
 
     def to_json(self) -> dict[str, Any]:
         """Give its members as plain values."""
@@ -81,7 +92,7 @@ class Spec(ABC):
 
     Args:
         classes: Their names.
-        input: How a picture becomes its input.
+        input: How its input is made.
     """
 
     task: ClassVar[str]
@@ -90,7 +101,7 @@ class Spec(ABC):
     """The entries of a file's metadata that say it, beside the task."""
 
     classes: tuple[str, ...]
-    input: InputSpec
+    input: Input
 
     if TYPE_CHECKING:
 
@@ -135,7 +146,7 @@ class Spec(ABC):
             after: (rows, columns) of every output at the new one.
         """
         return self.changed(
-            input=replace(self.input, size=size),
+            input=self.input.resized(size),
             provenance={**self.provenance, "resized": f"{self.input.size} to {size}"},
         )
 
@@ -150,10 +161,10 @@ class Spec(ABC):
             image: The shape of the network's input.
             outputs: The shapes of its outputs.
         """
-        size = self.input.size
-        if len(image) != 4 or image[1:] != (3, size.height, size.width):
+        if len(image) != 4 or image[1:] != self.input.shape:
             raise TatamiError(
-                f"the metadata says an input of {size}, the network takes {image}", hint=AGAIN
+                f"the metadata says an input of {self.input.size}, the network takes {image}",
+                hint=AGAIN,
             )
         self.check_outputs(outputs)
 
@@ -167,6 +178,13 @@ def _common(content: Mapping[str, Any]) -> tuple[tuple[str, ...], InputSpec]:
 
 def _provenance(content: Mapping[str, Any]) -> Mapping[str, str]:
     return strict.texts("tatami.provenance", content["provenance"])
+
+
+def _check_logits(shapes: Sequence[Shape], classes: int) -> None:
+    if list(shapes) != [(1, classes)]:
+        raise TatamiError(
+            f"the metadata names {classes} classes, the network makes {_said(shapes)}", hint=AGAIN
+        )
 
 
 def _said(shapes: Sequence[Shape]) -> str:
@@ -186,6 +204,8 @@ class DetectionSpec(Spec):
 
     task: ClassVar[str] = "detect"
     keys: ClassVar[tuple[str, ...]] = ("classes", "input", "decoding", "provenance")
+
+    input: InputSpec
 
     decoding: Decoding
     provenance: Mapping[str, str] = field(default_factory=dict)
@@ -239,6 +259,8 @@ class ClassificationSpec(Spec):
     task: ClassVar[str] = "classify"
     keys: ClassVar[tuple[str, ...]] = ("classes", "input", "provenance")
 
+    input: InputSpec
+
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -248,12 +270,46 @@ class ClassificationSpec(Spec):
 
     def check_outputs(self, shapes: Sequence[Shape]) -> None:
         """Raise TatamiError unless the one output is a logit a class."""
-        if list(shapes) != [(1, len(self.classes))]:
-            raise TatamiError(
-                f"the metadata names {len(self.classes)} classes, the network makes "
-                f"{_said(shapes)}",
-                hint=AGAIN,
-            )
+        _check_logits(shapes, len(self.classes))
+
+
+@dataclass(frozen=True)
+class SoundSpec(Spec):
+    """A network whose one output is a logit for each class of a sound: (n, classes).
+
+    Args:
+        classes: Their names.
+        input: How sound becomes its input.
+        provenance: What it was made by, and of what.
+    """
+
+    task: ClassVar[str] = "recognize"
+    keys: ClassVar[tuple[str, ...]] = ("classes", "sound", "provenance")
+
+    input: SoundInput
+
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give a plain value for each of ``keys``."""
+        values = super().to_json()
+        values["sound"] = values.pop("input")
+        return values
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Read the plain values of ``keys`` back. Raises TatamiError."""
+        names = strict.names("tatami.classes", content["classes"])
+        return cls(names, SoundInput.from_json(content["sound"]), _provenance(content))
+
+    @property
+    def sees_pictures(self) -> bool:
+        """Say no: it hears."""
+        return False
+
+    def check_outputs(self, shapes: Sequence[Shape]) -> None:
+        """Raise TatamiError unless the one output is a logit a class."""
+        _check_logits(shapes, len(self.classes))
 
 
 @dataclass(frozen=True)
@@ -270,6 +326,8 @@ class SegmentationSpec(Spec):
 
     task: ClassVar[str] = "segment"
     keys: ClassVar[tuple[str, ...]] = ("classes", "input", "provenance")
+
+    input: InputSpec
 
     provenance: Mapping[str, str] = field(default_factory=dict)
 
@@ -313,6 +371,8 @@ class TwoStageSpec(Spec):
     keys: ClassVar[tuple[str, ...]] = (
         *("classes", "input", "proposals", "decoding", "part", "provenance"),
     )
+
+    input: InputSpec
 
     proposals: Decoding | None
     decoding: RegionDecoding
@@ -425,7 +485,8 @@ def _check_maps(shapes: Sequence[Shape], decoding: Decoding, classes: int, size:
 
 
 SPECS: dict[str, type[Spec]] = {
-    spec.task: spec for spec in (DetectionSpec, ClassificationSpec, SegmentationSpec, TwoStageSpec)
+    spec.task: spec
+    for spec in (DetectionSpec, ClassificationSpec, SegmentationSpec, TwoStageSpec, SoundSpec)
 }
 """What a network can be for, by what its file calls it."""
 
@@ -439,7 +500,6 @@ def detector_spec(spec: Spec) -> DetectionSpec:
             "the network is half of a detector in two stages",
             hint="give the folder that holds its network.onnx and its head.onnx",
         )
-    what = "classifier" if isinstance(spec, ClassificationSpec) else "segmenter"
     raise TatamiError(
-        f"the network is a {what}: it finds no boxes", hint="give a detector's network"
+        f"the network is for '{spec.task}': it finds no boxes", hint="give a detector's network"
     )

@@ -13,6 +13,7 @@ import torch
 
 import tests.contract.test_classifiers as classifiers
 import tests.contract.test_models as detectors
+import tests.contract.test_recognizers as recognizers
 import tests.contract.test_segmenters as segmenters
 import tests.contract.test_two_stage as two_stage
 from tatami.errors import TatamiError
@@ -25,6 +26,7 @@ from tatami.models.table import (
     ClassifierModel,
     DetectorModel,
     Model,
+    RecognizerModel,
     SegmenterModel,
     TwoStageModel,
 )
@@ -38,6 +40,7 @@ SUITES: dict[type[Model[Any]], tuple[Any, str]] = {
     TwoStageModel: (two_stage, "faster-rcnn-mobilenet-v1"),
     ClassifierModel: (classifiers, "mobilenet-v1"),
     SegmenterModel: (segmenters, "fcn-8s-bn"),
+    RecognizerModel: (recognizers, "ds-cnn"),
 }
 """The suite of each kind of row, and a row that needs no word of its own there."""
 NAMES = names()
@@ -67,7 +70,7 @@ def test_the_table_needs_no_torch() -> None:
 def test_every_name_is_listed_once_its_task_s_together() -> None:
     assert sorted(table.names()) == sorted(MODELS)
     tasks = [MODELS[name].task for name in table.names()]
-    assert tasks == sorted(tasks, key=("detect", "classify", "segment").index)
+    assert tasks == sorted(tasks, key=("detect", "classify", "segment", "recognize").index)
     assert table.names("segment") == tuple(n for n in table.names() if MODELS[n].task == "segment")
     with pytest.raises(TatamiError, match="no model 'perceptron'") as found:
         table.model_named("perceptron")

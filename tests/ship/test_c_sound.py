@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tatami.rules.sound import features_of
-from tatami.ship.c.tasks.sound import sound_rule
+from tatami.ship.c.tasks.sound import sound_macros, sound_rule
 from tatami.types.sound import Gain, SoundInput
 
 RULES = {
@@ -48,7 +48,7 @@ def compiled(sound, main, folder):
     head = "#include <stdint.h>\n#include <stdio.h>\n#include <string.h>\n"
     (folder / "sound.c").write_text(
         head + "void net_reset(void);\nint net_listen(const int16_t *samples, int count);\n"
-        + sound_rule(sound) + main
+        + "".join(f"{macro.line()}\n" for macro in sound_macros(sound)) + sound_rule(sound) + main
     )  # fmt: skip
     flags = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
     flags.append("-fsanitize=address,undefined")

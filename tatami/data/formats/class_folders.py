@@ -7,6 +7,7 @@ splits are train, trainval, val, valid, validation and test, in any case.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,38 +22,47 @@ from tatami.types import LabeledPictures
 LOOKED_FOR = "SPLIT/CLASS/*.png"
 ALWAYS = ("train", "trainval", "val", "test")
 """Folders of these names are splits whatever lies in them."""
+FilesIn = Callable[[Path], list[Path]]
+"""Lists the files directly in a folder that have a class: pictures, or sounds."""
 NESTED = 6
 """Folders of a set without classes that a note names at most."""
 
 
 def recognizes(root: Path) -> bool:
     """Tell whether a folder holds folders of pictures, one a class."""
-    return any(pictures_in(folder) for _, folder in _folders(root))
+    return any(pictures_in(folder) for _, folder in class_folders(root))
 
 
 def splits(root: Path) -> tuple[str, ...]:
     """Name those of the known splits that are there, in any case, or ``all``."""
-    return tuple(sorted(_split_folders(root))) or ("all",)
+    return tuple(sorted(split_folders(root))) or ("all",)
 
 
 def names(root: Path) -> tuple[str, ...]:
     """Name the folders that count as classes and hold pictures."""
-    return tuple(sorted({folder.name for _, folder in _folders(root) if pictures_in(folder)}))
+    return tuple(sorted({folder.name for _, folder in class_folders(root) if pictures_in(folder)}))
 
 
-def _split_folders(root: Path) -> dict[str, Path]:
-    """Find the folders that are named as splits and hold folders: train, valid, test, ..."""
+def split_folders(root: Path, files_in: FilesIn = pictures_in) -> dict[str, Path]:
+    """Find the folders that are named as splits and hold folders: train, valid, test, ...
+
+    Args:
+        root: The set's folder.
+        files_in: Lists the files of a folder that have a class.
+    """
     found: dict[str, Path] = {}
     for folder in sorted(root.iterdir()) if root.is_dir() else []:
         name = folder.name.lower()
-        if folder.is_dir() and name in SPLITS and (folder.name in ALWAYS or _may_be_split(folder)):
+        if not folder.is_dir() or name not in SPLITS:
+            continue
+        if folder.name in ALWAYS or _may_be_split(folder, files_in):
             found.setdefault(name, folder)
     return found
 
 
-def _may_be_split(folder: Path) -> bool:
-    """Tell a split from a class of that name ("valid"), which holds pictures and no folders."""
-    return not pictures_in(folder) or any(path.is_dir() for path in folder.iterdir())
+def _may_be_split(folder: Path, files_in: FilesIn) -> bool:
+    """Tell a split from a class of that name ("valid"), which holds files and no folders."""
+    return not files_in(folder) or any(path.is_dir() for path in folder.iterdir())
 
 
 def classes(root: Path) -> tuple[str, ...]:
@@ -63,7 +73,7 @@ def classes(root: Path) -> tuple[str, ...]:
     """
     if (root / "classes.txt").is_file():
         return read_class_names(root / "classes.txt")
-    return checked_names(sorted({folder.name for _, folder in _folders(root)}), root)
+    return checked_names(sorted({folder.name for _, folder in class_folders(root)}), root)
 
 
 def read(root: Path, split: str) -> LabeledReading:
@@ -73,7 +83,7 @@ def read(root: Path, split: str) -> LabeledReading:
         TatamiError: Where there are no classes.
     """
     names = classes(root)
-    there = _split_folders(root)
+    there = split_folders(root)
     number = {name: label for label, name in enumerate(names)}
     problems: list[Problem] = []
     paths: list[Path] = []
@@ -82,7 +92,7 @@ def read(root: Path, split: str) -> LabeledReading:
     for stray in pictures_in(base):
         reason = "the picture lies in no class's folder"
         problems.append(Problem("missing-label", stray, None, reason, "move it into one"))
-    for where, folder in _folders(root):
+    for where, folder in class_folders(root):
         if where != split:
             continue
         if folder.name not in number:
@@ -125,11 +135,16 @@ def _holds_pictures(folder: Path) -> bool:
     return bool(pictures_in(folder)) or any(pictures_in(path) for path in inner)
 
 
-def _folders(root: Path) -> list[tuple[str, Path]]:
-    """List every split's name with a class's folder, in order; hidden ones are none."""
+def class_folders(root: Path, files_in: FilesIn = pictures_in) -> list[tuple[str, Path]]:
+    """List every split's name with a class's folder, in order; hidden ones are none.
+
+    Args:
+        root: The set's folder.
+        files_in: Lists the files of a folder that have a class.
+    """
     if not root.is_dir():
         return []
-    there = _split_folders(root)
+    there = split_folders(root, files_in)
     return [
         (split, folder)
         for split in sorted(there) or ["all"]

@@ -23,9 +23,10 @@ from tatami.data.formats import (
     via,
     voc,
     voc_masks,
+    wav,
     yolo,
 )
-from tatami.data.problems import LabeledReading, MaskReading, Problem, Reading
+from tatami.data.problems import LabeledReading, MaskReading, Problem, Reading, SoundReading
 
 R_co = TypeVar("R_co", covariant=True)
 """What a format reads a split as."""
@@ -97,13 +98,17 @@ MASK_FORMATS: dict[str, Format[MaskReading]] = {
 }
 """Formats of a class for every pixel."""
 
-Labels = Literal["boxes", "masks", "classes"]
+SOUND_FORMATS: dict[str, Format[SoundReading]] = {"wav": wav}
+"""Formats of one class a sound."""
+
+Labels = Literal["boxes", "masks", "classes", "sounds"]
 """What a set labels."""
 
 FORMATS: dict[Labels, Mapping[str, Format[Any]]] = {
     "boxes": BOX_FORMATS,
     "masks": MASK_FORMATS,
     "classes": CLASS_FORMATS,
+    "sounds": SOUND_FORMATS,
 }
 """Every format, by what it labels, in the order in which a set is tried for them: VOC's photos lie
 in a folder, too."""

@@ -28,7 +28,6 @@ from tatami.ship.c.operator import DEFAULT, Options, c_type, count
 from tatami.ship.c.operators import table as operators
 from tatami.ship.c.targets import TARGETS, Target, target_of
 from tatami.ship.c.tasks.base import Macro, StructureInC, TaskInC
-from tatami.ship.c.tasks.picture import picture_files
 from tatami.ship.c.text import (
     banner,
     beginning,
@@ -277,13 +276,13 @@ def _source(network: NetworkInC) -> str:
         if classes:
             names = f"{name}_class_names[{name.upper()}_CLASSES]"
             parts.append(f"const char *const {names} = {{\n    {classes},\n}};\n")
-        picture = task.picture_rules(program, spec, addresses.values)
+        made = task.input_rules(program, spec, addresses.values)
         rules = task.rules(program, spec, addresses.values)
-        parts.append(renamed(f"{picture}\n{rules}", name) + "\n")
+        parts.append(renamed(f"{made}\n{rules}", name) + "\n")
     parts += [kernel(f"{each}.c", name) for each in kernels]
     parts += [_run(network, addresses), renamed(_forward(network, addresses), name)]
     if task is not None and spec is not None:
-        parts += [kernel(file, name) for file in picture_files(spec.input)]
+        parts += [kernel(file, name) for file in task.input_files(spec)]
         parts += [renamed(each, name) for each in task.source(spec)]
     return "\n".join(parts)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -72,11 +72,13 @@ class Answering:
         letter: Begins the request.
         function: Answers it: a function without arguments that gives 1, or 0 for a bad request.
         source: Its C.
+        reads: The C before it, which reads what the network looks at: 'P' answers ``prepare()``.
     """
 
     letter: str
     function: str
     source: str
+    reads: str = field(default_factory=lambda: text("proof_picture.c"))
 
 
 def proof(program: Program, name: str, own: Answering | None = None) -> str:
@@ -100,7 +102,7 @@ def proof(program: Program, name: str, own: Answering | None = None) -> str:
     lines.append(f"static void run(void) {{ net_forward({', '.join([*ends, *results])}); }}")
     answers, cases = "", ""
     if own is not None:
-        answers = text("proof_picture.c") + "\n" + own.source
+        answers = f"{own.reads}\n{own.source}"
         cases = (
             f"    case 'P': return prepare();\n    case '{own.letter}': return {own.function}();"
         )

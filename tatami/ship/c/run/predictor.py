@@ -17,7 +17,7 @@ from tatami.rules.regions import Propose
 from tatami.ship.backend import Array
 from tatami.ship.c.run.network import HOST, CompiledNetwork, unpacked
 from tatami.ship.c.run.process import Process
-from tatami.types import Float32, Picture, RawMaps, Spec
+from tatami.types import Float32, Picture, RawMaps, Seen, Spec
 
 S = TypeVar("S", bound=Spec)
 
@@ -100,11 +100,11 @@ class Compiled(ABC, Generic[S]):
         return self.network.description.values[self.network.description.inputs[0]]
 
     @property
-    def own_rule(self) -> Callable[[Picture], Array] | None:
+    def own_rule(self) -> Callable[[Seen], Array] | None:
         """Give the picture rule of the program, where it can be asked for it."""
         return self.prepare
 
-    def prepare(self, picture: Picture) -> Array:
+    def prepare(self, picture: Seen) -> Array:
         """Compute the C picture rule alone.
 
         Args:

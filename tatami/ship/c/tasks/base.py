@@ -21,7 +21,7 @@ from tatami.ship.backend import Plan, Programs
 from tatami.ship.c.files import Answering
 from tatami.ship.c.operator import Options, c_type
 from tatami.ship.c.run.predictor import Compiled, Machine
-from tatami.ship.c.tasks.picture import picture_macros
+from tatami.ship.c.tasks.picture import picture_files, picture_macros
 from tatami.ship.c.text import defines, text
 from tatami.types import InputSpec, Spec
 
@@ -80,7 +80,7 @@ class TaskInC(ABC, Generic[S]):
             TatamiError: For an input of an illegal size, for more inputs or outputs than the task
                 has, and for outputs in bytes.
         """
-        check_input(spec.input)
+        self.check_input(spec)
         maps = self.maps(spec)
         if len(program.inputs) != 1 or len(program.outputs) != maps:
             raise TatamiError(
@@ -94,6 +94,14 @@ class TaskInC(ABC, Generic[S]):
                 " precision",
                 hint="leave the graph's output in float32, as Tatami's quantization does",
             )
+
+    def check_input(self, spec: S) -> None:
+        """Check the size of the network's input.
+
+        Raises:
+            TatamiError: For one that the rule in C cannot fill.
+        """
+        check_input(pictures_of(spec))
 
     # What it writes ------------------------------------------------------------------------------
 
@@ -115,7 +123,7 @@ class TaskInC(ABC, Generic[S]):
 
     def kernels(self, spec: S) -> tuple[str, ...]:
         """Name files of kernels/ that its rules call, without ".c", beside those of the steps."""
-        return ("int8/quantize",) if spec.input.filter == "darknet" else ()
+        return ("int8/quantize",) if pictures_of(spec).filter == "darknet" else ()
 
     def rules(self, program: Program, spec: S, values: Mapping[str, str]) -> str:
         """Write macros and tables that its files read.
@@ -127,15 +135,19 @@ class TaskInC(ABC, Generic[S]):
         """
         return f"#define NET_LOGITS ((const float *)({values[program.outputs[0]]}))\n"
 
-    def picture_rules(self, program: Program, spec: S, values: Mapping[str, str]) -> str:
-        """Write the macros of the picture rule."""
+    def input_rules(self, program: Program, spec: S, values: Mapping[str, str]) -> str:
+        """Write the macros of the rule by which the input is made: usually the picture rule."""
         image = program.inputs[0]
-        macros = picture_macros(spec.input, program.values[image])
+        macros = picture_macros(pictures_of(spec), program.values[image])
         return defines(macros | {"IMAGES": f"({values[image]})"})
+
+    def input_files(self, spec: S) -> tuple[str, ...]:
+        """Name the files of kernels/ that make the input."""
+        return picture_files(pictures_of(spec))
 
     @abstractmethod
     def source(self, spec: S) -> tuple[str, ...]:
-        """Give the texts that follow the picture rule: decoding, and the task's function."""
+        """Give the texts that follow the rule of the input: decoding, and the task's function."""
 
     @abstractmethod
     def example(self) -> str:
@@ -188,6 +200,12 @@ class StructureInC(ABC):
         Raises:
             TatamiError: Where it is damaged, or cannot be run.
         """
+
+
+def pictures_of(spec: Spec) -> InputSpec:
+    """Give the picture rule of a network that looks at pictures."""
+    assert isinstance(spec.input, InputSpec)
+    return spec.input
 
 
 LARGEST_SIDE = Macro("MAX_SIDE", MAX_SIDE, "of a picture, in pixels")

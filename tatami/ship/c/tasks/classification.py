@@ -54,7 +54,7 @@ class ClassificationInC(TaskInC[ClassificationSpec]):
 
     def source(self, spec: ClassificationSpec) -> tuple[str, ...]:
         """Give softmax and the function."""
-        return (text("classify.c"),)
+        return text("probabilities.c"), text("classify.c")
 
     def example(self) -> str:
         """Give a program that prints the likeliest classes."""

@@ -7,12 +7,25 @@ from numpy.typing import NDArray
 
 from tatami.ops.integer_fourier import TWIDDLE, cosines, headroom
 from tatami.rules.sound import bands, cosine_table, logarithms, window
+from tatami.ship.c.tasks.base import Macro
 from tatami.ship.c.text import defines, filled, number_lines, text
 from tatami.types.sound import SoundInput
 
 
+def sound_macros(sound: SoundInput) -> list[Macro]:
+    """List what a caller of the sound rule may want to know."""
+    return [
+        Macro("RATE", sound.rate, "samples a second"),
+        Macro("STEP", sound.step, "samples from frame to frame"),
+        Macro("WINDOW", sound.window, "samples of a frame"),
+        Macro("FRAMES", sound.frames, "that the network looks at"),
+        Macro("FEATURES", sound.features, "numbers of a frame"),
+        Macro("SAMPLES", sound.samples, "that the network looks at"),
+    ]
+
+
 def sound_rule(sound: SoundInput) -> str:
-    """Write the sound rule with its parameters, under kernels' own names.
+    """Write the sound rule with its tables, under kernels' own names, below sound_macros.
 
     Raises:
         TatamiError: For a band in which no place of the spectrum lies.
@@ -21,13 +34,8 @@ def sound_rule(sound: SoundInput) -> str:
     lengths = [len(weights) for _, weights in filters]
     gain = sound.gain
     macros = {
-        "RATE": sound.rate,
-        "WINDOW": sound.window,
-        "STEP": sound.step,
-        "FRAMES": sound.frames,
         "BANDS": sound.bands,
         "COEFFICIENTS": sound.coefficients,
-        "FEATURES": sound.features,
         "TRANSFORM": sound.transform,
         "HEADROOM": headroom(sound.transform),
         "GAIN": int(gain is not None),
