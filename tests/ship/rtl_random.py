@@ -116,9 +116,11 @@ class Draft:
         bias = self.rng.integers(-(2**16), 2**16, outputs) * self.one_of(0, 1, 2**10)
         result = self.requantize(outputs, size * 127 * 60)
         pool = None
-        if stride == (1, 1) and min(rows, columns) > 1 and not raw and self.rng.random() < 0.4:
+        if min(rows, columns) > 1 and not raw and self.rng.random() < 0.4:
             pool = Window.square(2, 2)
-            rows, columns = rows // 2, columns // 2
+            if self.rng.random() < 0.2:
+                pool = Window(self.axis(rows, 3, 2), self.axis(columns, 3, 2))
+            rows, columns = pool.rows.output(rows), pool.columns.output(columns)
         shape = (outputs, rows, columns)
         made = self.value(shape)
         if raw:

@@ -7,13 +7,14 @@ strips; lower.py puts these together. What the engine cannot do is refused by na
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tatami.errors import TatamiError
+from tatami.ops.window import Window
 from tatami.program.steps import (
     MaxPool,
     Program,
@@ -22,6 +23,7 @@ from tatami.program.steps import (
     QuantizedConv,
     QuantizedExtreme,
     Requantize,
+    Reshape,
     Resize,
     SpaceToDepth,
     Step,
@@ -149,6 +151,33 @@ def _value(program: Program, name: str) -> Value:
     return program.values[name]
 
 
+def unfused(program: Program) -> Program:
+    """Make steps of their own of the pools that the engine does not do on sums."""
+    if all(_on_sums(step) for step in program.steps if isinstance(step, QuantizedConv)):
+        return program
+    steps: list[Step] = []
+    values = dict(program.values)
+    for step in program.steps:
+        if not isinstance(step, QuantizedConv) or _on_sums(step):
+            steps.append(step)
+            continue
+        assert step.pool is not None
+        _, height, width = values[step.inputs[0]].shape
+        window = step.window
+        shape = len(step.weights), window.rows.output(height), window.columns.output(width)
+        name = f"{step.output} before its pool"
+        values[name] = replace(values[step.output], shape=shape)
+        steps.append(replace(step, output=name, pool=None))
+        steps.append(MaxPool(f"{step.name} pool", (name,), step.output, step.pool))
+    return replace(program, steps=tuple(steps), values=values)
+
+
+def _on_sums(step: QuantizedConv) -> bool:
+    """Whether it has no pool, or one of 2 x 2 places that lie beside each other."""
+    strides = step.window.rows.stride, step.window.columns.stride
+    return step.pool is None or (step.pool == Window.square(2, 2) and strides == (1, 1))
+
+
 # Convolutions -------------------------------------------------------------------------------------
 
 
@@ -159,8 +188,7 @@ def _conv(program: Program, step: QuantizedConv) -> list[Work]:
     rows, columns = step.window.rows, step.window.columns
     places = rows.output(height), columns.output(width)
     pool = step.pool is not None
-    if pool and (rows.stride, columns.stride) != (1, 1):
-        raise refused(step, "a pool is fused to a stride", "the pool as a step of its own")
+    assert not pool or _on_sums(step)
     if step.groups not in (1, channels) or (step.groups == channels > 1 and outputs != channels):
         raise refused(step, f"{step.groups} groups", "weights in groups")
     by_channel = step.groups > 1
@@ -393,6 +421,18 @@ def _space_to_depth(program: Program, step: SpaceToDepth) -> list[Work]:
     ]  # fmt: skip
 
 
+def _reshape(program: Program, step: Reshape) -> list[Work]:
+    shape = _value(program, step.output).shape
+    if shape != _value(program, step.inputs[0]).shape:
+        raise refused(step, "channels become places, or places channels", "addresses of samples")
+    return [
+        Work(
+            step.name, "Reshape", step.inputs, step.output, _one_to_one(shape), _WORDS,
+            Channels.plain(shape[0]),
+        )
+    ]  # fmt: skip
+
+
 def copy_of(program: Program, source: str, output: str, part: int) -> Work:
     """Copy a map to a part of another, as a concatenation does where it cannot be made there."""
     shape = _value(program, source).shape
@@ -456,6 +496,7 @@ _WORK: Mapping[str, Callable[[Program, Any], list[Work]]] = {
     "MaxPool": _max_pool,
     "QuantizedAdd": _add,
     "QuantizedExtreme": _extreme,
+    "Reshape": _reshape,
     "Resize": _resize,
     "SpaceToDepth": _space_to_depth,
     "QuantizedAveragePool": _average_pool,

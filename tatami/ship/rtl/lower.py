@@ -42,7 +42,7 @@ from tatami.ship.rtl.commands import (
     Transfer,
 )
 from tatami.ship.rtl.core import Core, sized
-from tatami.ship.rtl.engine_steps import Work, copy_of, refused, work_of
+from tatami.ship.rtl.engine_steps import Work, copy_of, refused, unfused, work_of
 from tatami.ship.rtl.place import Place, ceil_div, target_fields
 
 Array = NDArray[Any]
@@ -365,6 +365,7 @@ def lower(program: Program, core: Core, *, observe: bool = False) -> Lowered:
             f"'{next(iter(program.states))}' lives from call to call",
             hint="the engine would need an address that a frame leaves for the next one",
         )
+    program = unfused(program)
     steps, tail = divided(program)
     homes, copied = _homes(program, steps)
     works = works_of(program, steps, copied, homes)
