@@ -110,6 +110,7 @@ CASES: dict[str, tuple[tuple[int, ...], Make]] = {
     "DIV": (MAP, by("DIV", MAP, np.abs(numbers(8)) + 1)),
     "SUB with ReLU": (MAP, by("SUB", MAP, numbers(6, 8), options={0: 1})),
     "MAXIMUM": (MAP, by("MAXIMUM", MAP, numbers(8))),
+    "MINIMUM with no bound": (MAP, by("MINIMUM", MAP, np.float32(np.inf))),
     "MINIMUM of matrices": ((3, 4), by("MINIMUM", (3, 4), numbers(4))),
     "SQUARED_DIFFERENCE": (MAP, by("SQUARED_DIFFERENCE", MAP, numbers(8))),
     "SUM of channels": (MAP, by("SUM", (1, 4, 6), whole(3), options={0: False})),
