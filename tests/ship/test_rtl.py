@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(not has_verilator(), reason="needs Verilator and
 SMALL = core_with({"lanes": 4, "map": 8192, "ring": 11})
 """The engine that the tests share: it is built once, and kept."""
 SHAPES = (
-    "LANES=4", "LANES=8,PIXELS=2,RQ=8,RQ_REGISTERS=5,ACC=25,PACK=0",
+    "LANES=4", "LANES=8,PIXELS=2,RQ=8,RQ_REGISTERS=5,ACC=25,PACK=18",
 )  # fmt: skip
 
 

@@ -30,7 +30,8 @@ class Core:
             network takes.
         ring: Base 2 logarithm of the rows of weights that are held; 0: as many as it takes.
         fifo: The same of the results that may wait to leave.
-        pack: 1: two products in one DSP block.
+        pack: Two products in a multiplier: 1 in one of 25 by 18 bits, 18 in one of 18 by 18; 0:
+            each has its own.
     """
 
     lanes: int = 16
@@ -57,7 +58,7 @@ class Core:
             ("ring", self.ring == 0 or 3 <= self.ring <= 14, "3 to 14"),
             ("fifo", 4 <= self.fifo <= 12 and 2**self.fifo >= self.lanes // self.rq * self.pixels,
              "4 to 12"),
-            ("pack", self.pack in (0, 1), "0 or 1"),
+            ("pack", self.pack in (0, 1, 18), "0, 1 or 18"),
         ):  # fmt: skip
             if not known:
                 raise TatamiError(

@@ -31,9 +31,9 @@ module array #(
     wire [LANES*36*16-1:0] product;
     generate for (l = 0; l < LANES; l = l + 2) begin : lanes
         for (t = 0; t < 36; t = t + 1) begin : product_of
-            pair #(.PACKED(PACK)) two (.clk(clk), .x(taps_4[t*8 +: 8]),
-                .a(weights_4[(l*36+t)*8 +: 8]), .b(weights_4[((l+1)*36+t)*8 +: 8]),
-                .xa(product[(l*36+t)*16 +: 16]), .xb(product[((l+1)*36+t)*16 +: 16]));
+            packed_product #(.MODE(PACK == 1 ? 25 : PACK)) two (.clk(clk), .x(taps_4[t*8 +: 8]),
+                .w0(weights_4[(l*36+t)*8 +: 8]), .w1(weights_4[((l+1)*36+t)*8 +: 8]),
+                .p0(product[(l*36+t)*16 +: 16]), .p1(product[((l+1)*36+t)*16 +: 16]));
         end
     end endgenerate
     // -- sums ------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ module tatami_core #(
     parameter MAP = 4096,                  // words of 4 bytes in each of nine banks, at most 65,536
     parameter RING = 9,                    // log2 of the rows of constants
     parameter FIFO = 6,                    // log2 of the results that may wait to leave
-    parameter PACK = 1                     // two products a DSP block
+    parameter PACK = 1                     // two products a multiplier: 1 of 25 x 18 bits, 18 of 18 x 18; 0: one
 ) (
     input  wire             clk,
     input  wire             rst,
