@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tatami.program.lower import lower as program_of
 from tatami.program.steps import Program
 from tatami.ship.rtl.core import Core
 from tatami.ship.rtl.fit import DEVICES, SHARE, XC7, Needs, fit, needs
+from tatami.ship.rtl.lower import lower
 from tatami.ship.rtl.model import frame_time
 from tatami.types import Size
 
@@ -55,11 +57,20 @@ def test_the_fastest_that_fits(program: Callable[[Size], Program]) -> None:
     assert fit("kria-k26", small).core.products > found.core.products
 
 
-def test_what_binds(program: Callable[[Size], Program]) -> None:
+def test_strips_where_the_maps_do_not_fit(program: Callable[[Size], Program]) -> None:
+    large = program(Size(640, 480))
+    found = fit("zynq-7020", large)
+    assert lower(large, replace(found.core, map=0)).map_words > found.core.map
+    assert found.needs.blocks <= 280
+
+
+def test_what_binds(program: Callable[[Size], Program], monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TatamiError, match="no device is called 'zynq'") as unknown:
         fit("zynq", program(Size(64, 32)))
     assert "kria-k26" in unknown.value.hint
     with pytest.raises(TatamiError, match=r"multipliers: LANES=4.*LFE5U-85F has 156"):
         fit("ecp5-85", program(Size(64, 32)))
-    with pytest.raises(TatamiError, match=r"memory blocks: .* words a bank .* room for"):
-        fit("zynq-7020", program(Size(640, 480)))
+    tiny = replace(DEVICES["zynq-7020"], blocks=40)
+    monkeypatch.setitem(DEVICES, "tiny", tiny)
+    with pytest.raises(TatamiError, match=r"memory blocks: .* words a bank .* room for 0"):
+        fit("tiny", program(Size(64, 32)))

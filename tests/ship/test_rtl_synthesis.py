@@ -17,7 +17,7 @@ from tatami.program import interpret
 from tatami.program.lower import lower as program_of
 from tatami.ship.rtl.core import Core, core_with
 from tatami.ship.rtl.engine import Engine
-from tatami.ship.rtl.fit import ECP5, XC7, XCUP, Family, needs
+from tatami.ship.rtl.fit import DEVICES, ECP5, XC7, XCUP, Family, needs
 from tatami.ship.rtl.lower import lower
 from tatami.ship.rtl.simulate import Bench
 from tatami.ship.rtl.yosys import MODULES, has_yosys, run
@@ -96,6 +96,16 @@ def test_the_whole_is_as_counted(family: Family, tmp_path: Path) -> None:
         luts = sum(found.get(f"LUT{n}", 0) for n in range(1, 7))
         luts += 4 * (found.get("RAM32M", 0) + found.get("RAM64M", 0)) + found.get("SRL16E", 0)
         assert abs(luts - wanted.luts) < 0.1 * wanted.luts
+
+
+@pytest.mark.slow
+def test_the_engine_of_a_zynq_7020(tmp_path: Path) -> None:
+    """What fit chooses for YOLOv2-tiny at 352x288: 20.96 frames a second at 150 MHz."""
+    core = core_with({"lanes": 8, "acc": 28, "map": 11_264, "ring": 9})
+    found = cells(XC7, "tatami_axi", core.verilog, tmp_path)
+    device, wanted = DEVICES["zynq-7020"], needs(core, XC7)
+    assert total(found, MULTIPLIERS) == wanted.multipliers <= device.multipliers == 220
+    assert total(found, BLOCKS) == wanted.blocks <= device.blocks == 280
 
 
 def netlist(core: Core, folder: Path) -> None:

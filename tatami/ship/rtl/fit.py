@@ -6,7 +6,6 @@ one, LUTs within a tenth. They are what the engine with its wrapper takes, nothi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +15,7 @@ from tatami.ship.rtl.core import Core, core_with
 from tatami.ship.rtl.lower import Lowered, lower
 from tatami.ship.rtl.model import FrameTime, frame_time
 from tatami.ship.rtl.place import ceil_div
+from tatami.ship.rtl.strips import lower_in_strips
 
 AHEAD = 7
 """Base 2 logarithm of the beats that each stream of the wrapper may be ahead."""
@@ -72,7 +72,7 @@ class Device:
     source: str
 
 
-DEVICES: Mapping[str, Device] = {
+DEVICES: dict[str, Device] = {
     "zynq-7020": Device("XC7Z020", XC7, 220, 280, 53_200, "AMD DS190, table 1"),
     "zu3eg": Device("XCZU3EG", XCUP, 360, 432, 70_560, "AMD DS891, table 3"),
     "artix-200t": Device("XC7A200T", XC7, 740, 730, 134_600, "AMD DS180, table 4"),
@@ -242,7 +242,7 @@ def _lowered(device: Device, program: Program, core: Core) -> Lowered:
         if rest <= 0:
             raise _Binds(f"memory blocks: LANES={core.lanes}, PIXELS={core.pixels} takes {least}")
         try:
-            whole = lower(program, replace(core, map=rest))
+            whole = lower_in_strips(program, replace(core, map=rest))
         except TatamiError as error:
             raise _Binds(
                 f"memory blocks: LANES={core.lanes}, PIXELS={core.pixels} takes {least}"
