@@ -21,6 +21,7 @@ class Imported:
         classes: The names of the classes; None where the file does not say.
         input: How pictures become the input; None where the file does not say.
         notes: What a user should know, a line each.
+        operators: How many the file has; None where that says nothing.
     """
 
     model: onnx.ModelProto
@@ -28,3 +29,4 @@ class Imported:
     classes: tuple[str, ...] | None = None
     input: InputSpec | None = None
     notes: tuple[str, ...] = ()
+    operators: int | None = None

@@ -29,6 +29,7 @@ from tatami.graph.shapes import REFUSALS, first_line, known_shapes, sides_of
 from tatami.importers.build import OPSET
 from tatami.importers.imported import Imported
 from tatami.importers.onnx_inputs import Given, bind_inputs, check_branches
+from tatami.importers.onnx_states import pair_states
 
 MAX_NUMBERS = 1 << 20
 """A constant that is computed here may have so many: shapes, and anchors of an SSD."""
@@ -56,6 +57,7 @@ def read_onnx(file: Path, given: Given | None = None) -> Imported:
             ONNX's own converter does not bring to today's operators.
     """
     model = load(file)
+    operators, version = len(model.graph.node), _version(model)
     try:
         _drop_weights_from_inputs(model)
         bind_inputs(model, given or Given())
@@ -66,11 +68,20 @@ def read_onnx(file: Path, given: Given | None = None) -> Imported:
             expand_functions(model)
             check_branches(model)
             model = _computed(model)
-        return Imported(model)
+        notes = pair_states(model)
+        if version not in OPSETS:
+            notes = (*notes, f"operator set {version} was brought to {_version(model)}")
+        return Imported(model, notes=notes, operators=operators)
     except TatamiError as error:
         raise TatamiError(
             error.reason, hint=error.hint, file=file, setting=error.setting
         ) from error
+
+
+def _version(model: onnx.ModelProto) -> int:
+    """Give the operator set of a model."""
+    sets = [each.version for each in model.opset_import if each.domain in ("", "ai.onnx")]
+    return max(sets, default=0)
 
 
 def _drop_weights_from_inputs(model: onnx.ModelProto) -> None:
@@ -93,8 +104,7 @@ def _drop_unused(model: onnx.ModelProto) -> None:
 
 
 def _converted(model: onnx.ModelProto) -> onnx.ModelProto:
-    versions = [opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx")]
-    if max(versions, default=0) in OPSETS:
+    if _version(model) in OPSETS:
         return model
     check_sizes(model)
     try:
@@ -102,8 +112,7 @@ def _converted(model: onnx.ModelProto) -> onnx.ModelProto:
         return version_converter.convert_version(model, OPSET)
     except (version_converter.ConvertError, *REFUSALS) as error:
         raise TatamiError(
-            f"operator set {max(versions, default=0)} cannot be brought to {OPSET}: "
-            f"{first_line(error)}",
+            f"operator set {_version(model)} cannot be brought to {OPSET}: {first_line(error)}",
             hint=AGAIN,
         ) from None
 

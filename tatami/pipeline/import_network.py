@@ -9,12 +9,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import onnx_ir as ir
+
 from tatami import __version__
 from tatami.errors import TatamiError
 from tatami.files import parse_json, read_text
 from tatami.graph.metadata import from_json
 from tatami.graph.network import Network, shape_of
 from tatami.graph.read import network_of, read
+from tatami.graph.state import given_to, made_by, states_of
 from tatami.graph.write import write
 from tatami.importers.caffe import read_caffe
 from tatami.importers.darknet import read_darknet
@@ -184,6 +187,7 @@ class ImportedNetwork:
         use: Its classes, input and decoding; None where they are not known.
         missing: What of those is not known.
         notes: Remarks of the importer, a line each.
+        before: How many operators the file has; None where that says nothing.
     """
 
     path: Path
@@ -191,6 +195,7 @@ class ImportedNetwork:
     use: Spec | None
     missing: tuple[str, ...]
     notes: tuple[str, ...]
+    before: int | None = None
 
     @property
     def operators(self) -> int:
@@ -200,12 +205,18 @@ class ImportedNetwork:
     @property
     def parameters(self) -> int:
         """How many numbers that are no integers it holds."""
+        return self._count(lambda kind: kind.is_floating_point())
+
+    @property
+    def bytes_(self) -> int:
+        """How many numbers of 8 bits it holds."""
+        return self._count(lambda kind: kind in (ir.DataType.INT8, ir.DataType.UINT8))
+
+    def _count(self, counts: Callable[[ir.DataType], bool]) -> int:
         return sum(
             math.prod(value.shape.numpy())
             for value in self.network.graph.initializers.values()
-            if value.shape is not None
-            and value.dtype is not None
-            and value.dtype.is_floating_point()
+            if value.shape is not None and value.dtype is not None and counts(value.dtype)
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -216,6 +227,10 @@ class ImportedNetwork:
             "input": str(shape_of(self.network.graph.inputs[0])),
             "operators": self.operators,
             "parameters": self.parameters,
+            "bytes": self.bytes_,
+            "inputs": _ends(given_to(self.network)),
+            "outputs": _ends(made_by(self.network)),
+            "states": sorted(states_of(self.network)),
             "classes": None if self.use is None else len(self.use.classes),
             "task": None if self.use is None else self.use.task,
             "decoding": None if decoding is None else decoding.kind,
@@ -224,19 +239,61 @@ class ImportedNetwork:
 
     def lines(self) -> list[str]:
         """Say what was imported, and what is not known of it."""
-        shape = shape_of(self.network.graph.inputs[0])
-        found = [f"{self.operators} operators, {self.parameters:,} numbers, input {shape}"]
+        numbers = f"{self.parameters:,} numbers"
+        if self.bytes_:
+            numbers += f" and {self.bytes_:,} of 8 bits"
+        found = [f"{self.operators} operators, {numbers}"]
+        if self.before is not None and self.before > self.operators:
+            found[0] += f"; the file has {self.before}: what no input changes is computed"
+        found.append(f"takes {_listed(given_to(self.network))}")
+        found.append(f"gives {_listed(made_by(self.network))}")
+        states = states_of(self.network)
+        if states:
+            named = ", ".join(list(states)[:_LISTED]) + (", ..." if len(states) > _LISTED else "")
+            found.append(f"keeps from call to call {len(states)} values: {named}")
         if self.use is None:
+            shape = shape_of(self.network.graph.inputs[0])
+            picture = len(shape) == 4 and shape[1] in (1, 3)
+            unknown = ", ".join(self.missing) if picture else "what its numbers mean"
             found.append(
-                f"not known: {', '.join(self.missing)}. It runs and ships as a network; to detect "
-                "with it, import it again with a spec (docs/importing.md)"
+                f"not known: {unknown}. It runs, ships, is quantized and proved as a network; for "
+                "a task, import it again with one, or with a spec (docs/importing.md)"
             )
         else:
             decoding = getattr(self.use, "decoding", None)
             kind = "" if decoding is None else f", {decoding.kind}"
             verb = {"classify": "tells", "segment": "segments"}.get(self.use.task, "detects")
             found.append(f"{verb} {len(self.use.classes)} classes{kind}")
+            if isinstance(self.use.input, InputSpec):
+                found.append(_pictures(self.use.input))
         return [*found, *(f"note: {note}" for note in self.notes), f"wrote {self.path}"]
+
+
+_LISTED = 6
+"""Inputs and outputs that are named."""
+
+
+def _ends(values: Sequence[ir.Value]) -> dict[str, list[int]]:
+    return {str(value.name): list(shape_of(value)) for value in values}
+
+
+def _listed(values: Sequence[ir.Value]) -> str:
+    """Say what goes in or comes out: names, shapes and, where they are not real, kinds."""
+    found = []
+    for value in values[:_LISTED]:
+        kind = "" if value.dtype in (None, ir.DataType.FLOAT) else f" {value.dtype.name.lower()}"
+        found.append(f"{value.name} {shape_of(value)}{kind}")
+    more = f" and {len(values) - _LISTED} more" if len(values) > _LISTED else ""
+    return ", ".join(found) + more
+
+
+def _pictures(rule: InputSpec) -> str:
+    """Say how a picture becomes the input."""
+    mean = ", ".join(f"{each:g}" for each in rule.mean)
+    scale = ", ".join(f"{each:.6g}" for each in rule.scale)
+    return (
+        f"pictures: {rule.resize} to {rule.size}, {rule.channels}, (pixel - ({mean})) x ({scale})"
+    )
 
 
 def import_network(
@@ -328,7 +385,9 @@ def import_network(
         ("how its maps become boxes", imported.decoding),
     )
     missing = tuple(what for what, found in known if not found)
-    return ImportedNetwork(target, network, _at_size(use, network), missing, imported.notes)
+    return ImportedNetwork(
+        target, network, _at_size(use, network), missing, imported.notes, imported.operators
+    )
 
 
 def _as_detector(imported: Imported, *, asked_for: bool, named: bool) -> Imported:
@@ -419,7 +478,7 @@ def _at_size(use: Spec | None, network: Network) -> Spec | None:
     shape = shape_of(network.graph.inputs[0])
     if use is None or len(shape) != 4:
         return use
-    return use.changed(input=replace(use.input, size=Size(shape[3], shape[2])))
+    return use.changed(input=use.input.resized(Size(shape[3], shape[2])))
 
 
 def _spec_of(
