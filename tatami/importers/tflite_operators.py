@@ -113,7 +113,7 @@ def _fully_connected(work: Work, operator: Operator) -> None:
     tensor = work.tensor(operator, 1)
     each = 0 if tensor is None or len(tensor.shape) != 2 else tensor.shape[1]
     rows = math.prod(given) // each if each else 0
-    if not rows or rows * each != math.prod(given) or (rows > 1 and given[-1] != each):
+    if not rows or rows * each != math.prod(given):
         raise work.wrong(operator, f"has weights {tensor and tensor.shape} for {given}")
     if integer(operator, 1, "int8"):
         raise work.wrong(operator, "has its weights shuffled")
@@ -134,7 +134,10 @@ def _fully_connected(work: Work, operator: Operator) -> None:
     raw = work.raw_name(operator, activation)
     y = work.builder.add("Gemm", raw, inputs, (rows, outputs), {"transB": 1})
     if flag(operator, 2) and len(given) != 2:  # keep_num_dims
-        y = work.regrouped(f"{raw}_kept", y, (*given[:-1], outputs))
+        kept = next(count for count in range(len(given)) if math.prod(given[count:]) <= each)
+        if math.prod(given[kept:]) != each:
+            raise work.wrong(operator, f"has weights of {each} for {given}")
+        y = work.regrouped(f"{raw}_kept", y, (*given[:kept], outputs))
     work.finish(operator, y, activation)
 
 

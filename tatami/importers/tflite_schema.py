@@ -303,7 +303,7 @@ def _tensor(table: Table, buffers: list[Table]) -> Tensor:
         data = _constant(name, stored, shape, kind) if len(stored) else None
     if data is None and buffer and 0 in shape and kind in _NUMBERS:
         data = np.zeros(shape, kind)  # a shape of no axes, say
-    bytes_ = kind in ("uint8", "int8") or (kind == "int16" and data is not None)
+    bytes_ = kind in ("uint8", "int8") or (kind in ("int16", "int64") and data is not None)
     steps = _steps(name, table.table(4), shape, kind) if bytes_ else None
     return Tensor(name, shape, kind, steps, data, table.flag(5))
 

@@ -85,6 +85,13 @@ def whole(*values: int) -> Array:
     return np.asarray(values, np.int32)
 
 
+def dense_behind_reshape(file: Any) -> int:
+    """Of heads to one axis, as attention ends."""
+    rows = file.add("RESHAPE", [0, file.constant(whole(2, 3, 8))], (2, 3, 8), {})
+    weights = [file.constant(numbers(5, 8)), file.constant(numbers(5))]
+    return int(file.add("FULLY_CONNECTED", [rows, *weights], (2, 3, 5), {2: True}))
+
+
 CASES: dict[str, tuple[tuple[int, ...], Make]] = {
     **{code: (MAP, one(code)) for code in ("ABS", "COS", "EXP", "HARD_SWISH", "NEG", "SQUARE")},
     **{code: (MAP, one(code)) for code in ("ELU", "FLOOR", "CEIL", "ROUND", "SIN", "TANH")},
@@ -145,6 +152,11 @@ CASES: dict[str, tuple[tuple[int, ...], Make]] = {
         ),
     ),
     "GATHER": (MAP, by("GATHER", (1, 4, 6, 3), whole(7, 0, 3), options={0: 3, 1: 0})),
+    "FULLY_CONNECTED of two axes": (
+        (1, 3, 2, 4),
+        by("FULLY_CONNECTED", (3, 5), numbers(5, 8), numbers(5), options={2: False}),
+    ),
+    "FULLY_CONNECTED behind a RESHAPE": ((2, 3, 2, 4), dense_behind_reshape),
     "GATHER of one": ((3, 5), by("GATHER", (5,), np.int32(2), options={0: 0, 1: 0})),
     "TILE": (MAP, by("TILE", (1, 8, 6, 16), whole(1, 2, 1, 2))),
     "EXPAND_DIMS": ((3, 5), by("EXPAND_DIMS", (3, 1, 5), whole(1))),
@@ -349,3 +361,23 @@ def test_an_input_has_another_shape(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, np.exp(numbers(1, 9)), rtol=1e-5)
     with pytest.raises(TatamiError, match="no input 'sound'"):
         read_tflite(tmp_path / "net.tflite", None, None, {"sound": (1, 9)})
+
+
+def test_a_bias_of_64_bits_has_a_scale(tmp_path: Path) -> None:
+    """As layers have it whose values are 16 bits."""
+    file = File((1, 5))
+    stored = file.tensor("stored", (1, 5), "int16", steps=(1e-4, 0))
+    file.operators.append(("QUANTIZE", [0], [stored], {}, None))
+    weights = file.constant(
+        np.arange(15, dtype=np.int8).reshape(3, 5), (np.full(3, 0.01), np.zeros(3))
+    )
+    bias = file.constant(np.array([10**6, -(10**6), 0]), (np.full(3, 1e-6), np.zeros(3)))
+    made = file.add(
+        "FULLY_CONNECTED", [stored, weights, bias], (1, 3), {}, kind="int16", steps=(1e-3, 0)
+    )
+    output = file.add("DEQUANTIZE", [made], (1, 3), {})
+    content, image = file.content(output), numbers(1, 5)
+    (tmp_path / "net.tflite").write_bytes(content)
+    network = network_of(read_tflite(tmp_path / "net.tflite", None, None).model)
+    ((expected,),) = answers(content, image)
+    np.testing.assert_allclose(graph.run(network, [image])[0], expected, atol=2e-3)
