@@ -64,6 +64,7 @@ PARTS: list[tuple[str, dict[str, int], dict[str, tuple[int, int]]]] = [
         {"xc7": (0, 72), "xcup": (0, 72), "ecp5": (0, 72)},
     ),
     ("maps", {"MAP": 2048, "AD": 11}, {"xc7": (0, 36), "xcup": (0, 36), "ecp5": (0, 36)}),
+    ("packed_product", {"MODE": 18}, {"xc7": (1, 0), "xcup": (1, 0), "ecp5": (1, 0)}),
     ("requantize", {"A": 26}, {"xc7": (4, 0), "xcup": (2, 0), "ecp5": (4, 0)}),
     ("words", {"ACC": 24}, {"xc7": (4, 0), "xcup": (4, 0), "ecp5": (8, 0)}),
     ("axi_fifo", {"W": 64, "DEPTH": 7}, {"xc7": (0, 2), "xcup": (0, 2), "ecp5": (0, 2)}),

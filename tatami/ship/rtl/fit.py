@@ -32,7 +32,7 @@ class Family:
     Args:
         name: As yosys has it: synth_xilinx -family, or synth_ecp5.
         wide: The widest factor, its sign included, of a multiplier whose other one has 18 bits.
-        pack: Whether two products of bytes go into one multiplier.
+        pack: The engine's PACK that puts two products of bytes into one multiplier.
         luts: LUTs of an engine: those that are always there, and those for each of its products
             in a cycle; a line through two engines that yosys synthesized, of 144 and 288 products.
             None: they were not counted.
@@ -46,7 +46,7 @@ class Family:
 
 XC7 = Family("xc7", 25, 1, (7_080, 36.4))
 XCUP = Family("xcup", 27, 1, (7_080, 36.4))
-ECP5 = Family("ecp5", 18, 0, None)
+ECP5 = Family("ecp5", 18, 18, None)
 BLOCK = 36, 512
 """Bits and words of half a block RAM of Xilinx, and of a block of an ECP5: 18 kbit."""
 
@@ -105,7 +105,7 @@ def needs(core: Core, family: Family) -> Needs:
         family: Of the device.
     """
     pairs = core.products // 2 if core.pack else core.products
-    across = ceil_div(25, family.wide) if core.pack else 1  # multipliers of a product
+    across = ceil_div(25, family.wide) if core.pack == 1 else 1  # multipliers of a product
     requantizer = 2 * ceil_div(core.acc, family.wide)
     words = 4 * core.pixels * ceil_div(23, family.wide)
     columns = core.row // core.bus
