@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,14 +31,18 @@ class EngineSummary:
     Args:
         network: What was asked for.
         time: What the counters of a frame will say.
+        ahead: The same where the picture of the next frame comes in meanwhile; None: it has no
+            time to.
     """
 
     network: str
     time: FrameTime
+    ahead: FrameTime | None
 
     def to_json(self) -> dict[str, Any]:
         """Give all as plain values."""
-        return {"network": self.network, **self.time.to_json()}
+        ahead = None if self.ahead is None else self.ahead.to_json()
+        return {"network": self.network, **self.time.to_json(), "ahead": ahead}
 
     def tables(self) -> list[Table]:
         """Lay out a row a layer."""
@@ -64,7 +69,14 @@ class EngineSummary:
 
     def lines(self) -> list[str]:
         """Say the sums in words."""
-        return [f"engine {self.time.core}", *self.time.lines(CLOCK)]
+        lines = [f"engine {self.time.core}", *self.time.lines(CLOCK)]
+        if self.ahead is not None:
+            used = self.ahead.products / self.ahead.core.products / self.ahead.cycles
+            lines.append(
+                f"{self.ahead.cycles:,} cycles where the next picture comes in meanwhile, of whose "
+                f"products {100 * used:.2f} % are used: {self.ahead.rate(CLOCK):.1f} a second"
+            )
+        return lines
 
     def _repr_html_(self) -> str:
         """Show the table and lines in a notebook."""
@@ -88,7 +100,11 @@ def engine_summary(
     """
     core = core_of(rtl)
     program = _program(network, size, width)
-    return EngineSummary(str(network), frame_time(lower(program, core)))
+    lowered = lower(program, core)
+    ahead = None
+    with contextlib.suppress(TatamiError):  # a small network, whose picture is most of its time
+        ahead = frame_time(lower(program, lowered.core, ahead=True))
+    return EngineSummary(str(network), frame_time(lowered), ahead)
 
 
 def _program(network: Source, size: Size | None, width: float | None) -> Program:

@@ -54,7 +54,11 @@ class Plan:
     lower_bound: int
 
 
-def plan(buffers: Sequence[Buffer], alignment: int = ALIGNMENT) -> Plan:
+def plan(
+    buffers: Sequence[Buffer],
+    alignment: int = ALIGNMENT,
+    fixed: Mapping[str, int] | None = None,
+) -> Plan:
     """Plan an arena by greedy best fit: each buffer goes into the smallest gap that takes it.
 
     Sizes count rounded up to ``alignment`` bytes, in the lower bound too. Which order is best
@@ -65,7 +69,9 @@ def plan(buffers: Sequence[Buffer], alignment: int = ALIGNMENT) -> Plan:
     Args:
         buffers: What lies in the arena.
         alignment: Of every offset, in bytes.
+        fixed: Where some of them must lie, by name.
     """
+    fixed = fixed or {}
     rounded = [Buffer(b.name, _aligned(b.size, alignment), b.first, b.last) for b in buffers]
     bound = _lower_bound(rounded)
     orders = (
@@ -73,19 +79,21 @@ def plan(buffers: Sequence[Buffer], alignment: int = ALIGNMENT) -> Plan:
         sorted(rounded, key=lambda b: (b.first - b.last, -b.size)),
         sorted(rounded, key=lambda b: (b.first, -b.size)),
     )
-    plans = [_place(order) for order in orders]
+    plans = [_place(order, fixed) for order in orders]
     for order in orders:
         if min(size for _, size in plans) > bound:
-            plans += _promoted(order, bound)
+            plans += _promoted(order, bound, fixed)
     offsets, size = min(plans, key=lambda placed: placed[1])
     return Plan(offsets, size, bound)
 
 
-def _promoted(order: Sequence[Buffer], bound: int) -> Iterator[tuple[dict[str, int], int]]:
+def _promoted(
+    order: Sequence[Buffer], bound: int, fixed: Mapping[str, int]
+) -> Iterator[tuple[dict[str, int], int]]:
     """Move the highest buffer of an order up, first, half way, or by one, and yield the plans."""
     current = list(order)
     for attempt in range(min(ATTEMPTS, ATTEMPTS**3 // len(current) ** 2 + 1)):
-        offsets, size = _place(current)
+        offsets, size = _place(current, fixed)
         yield offsets, size
         if size == bound:
             return
@@ -106,11 +114,15 @@ def overlaps(buffers: Sequence[Buffer], offsets: Mapping[str, int]) -> list[tupl
     ]
 
 
-def _place(order: Sequence[Buffer]) -> tuple[dict[str, int], int]:
+def _place(
+    order: Sequence[Buffer], fixed: Mapping[str, int] | None = None
+) -> tuple[dict[str, int], int]:
     """Place buffers in this order; give their offsets and the size of the arena."""
-    offsets: dict[str, int] = {}
-    placed: list[Buffer] = []
+    offsets = dict(fixed or {})
+    placed = [buffer for buffer in order if buffer.name in offsets]
     for buffer in order:
+        if buffer.name in offsets:
+            continue
         taken = sorted(
             (offsets[other.name], offsets[other.name] + other.size)
             for other in placed

@@ -112,3 +112,12 @@ def usual(buffers):
         sorted(rounded, key=lambda b: (b.first, -b.size)),
     )
     return min(memory._place(order)[1] for order in orders) / plan(buffers).lower_bound
+
+
+def test_what_must_lie_somewhere_does():
+    buffers = [Buffer("in", 64, -1, 0), Buffer("again", 64, 2, 3), Buffer("a", 192, 0, 1),
+               Buffer("b", 64, 1, 3)]  # fmt: skip
+    made = plan(buffers, alignment=1, fixed={"in": 0, "again": 0})
+    assert (made.offsets["in"], made.offsets["again"]) == (0, 0)
+    assert not overlaps(buffers, made.offsets)
+    assert made.size == 320

@@ -167,15 +167,16 @@ class Draft:
         )
         return made
 
-    def conv_like(self, source: str) -> str:
-        """A 1 x 1 convolution with as many channels, to have two maps of a shape."""
-        channels = self.values[source].shape[0]
-        made = self.value(self.values[source].shape)
-        weights = self.rng.integers(-127, 128, (channels, channels, 1, 1)).astype(np.int8)
-        result = self.requantize(channels, channels * 127 * 60)
+    def conv_like(self, source: str, outputs: int | None = None) -> str:
+        """A 1 x 1 convolution, with as many channels where nothing is said: two maps of a shape."""
+        channels, rows, columns = self.values[source].shape
+        outputs = outputs or channels
+        made = self.value((outputs, rows, columns))
+        weights = self.rng.integers(-127, 128, (outputs, channels, 1, 1)).astype(np.int8)
+        result = self.requantize(outputs, channels * 127 * 60)
         self.steps.append(
             QuantizedConv(
-                self.name(), (source,), made, weights, np.zeros(channels, np.int32),
+                self.name(), (source,), made, weights, np.zeros(outputs, np.int32),
                 Window.square(1), 1, result,
             )
         )  # fmt: skip

@@ -18,7 +18,7 @@ from tatami.ship.rtl.engine import Engine
 from tatami.ship.rtl.lower import Lowered, lower
 from tatami.ship.rtl.model import frame_time
 from tatami.ship.rtl.simulate import QUICK, Bench, Counters, has_verilator, verilator
-from tests.ship.rtl_random import KINDS, random_program
+from tests.ship.rtl_random import KINDS, Draft, random_program
 
 pytestmark = pytest.mark.skipif(not has_verilator(), reason="needs Verilator and a C++ compiler")
 SMALL = core_with({"lanes": 4, "map": 8192, "ring": 11})
@@ -95,6 +95,36 @@ def test_random_descriptors(bench: Bench, kind: str) -> None:
             compared += 1
     assert compared > 40
     assert refused < 10
+
+
+def test_the_next_picture_comes_in_meanwhile(bench: Bench) -> None:
+    """Frame after frame: the picture that a frame loads is the next one's."""
+    draft = Draft(np.random.default_rng(3))
+    first = draft.value((3, 12, 15))
+    now = draft.max_pool(first)
+    for _ in range(3):
+        assert now is not None
+        now = draft.conv_like(now, outputs=24)
+    assert now is not None
+    program = Program(tuple(draft.steps), draft.values, (first,), (now,))
+    lowered = lower(program, SMALL, ahead=True)
+    together = lower(program, SMALL)
+    pictures = [draft.rng.integers(0, 256, (3, 12, 15)).astype(np.uint8) for _ in range(3)]
+    engine = Engine(lowered, bench)
+    ((_, planes),) = lowered.inputs.items()
+    bench.write(planes.address, planes.pack(pictures[0]))
+    bench.go(lowered.first_at)
+    for index, picture in enumerate(pictures):
+        following = pictures[(index + 1) % len(pictures)]
+        bench.write(planes.address, planes.pack(following))
+        counters = bench.go(lowered.program_at)
+        assert counters == counted(program, lowered)
+        (out,) = lowered.streams[now]
+        found = out.unpack(bench.read(out.address, out.size))
+        np.testing.assert_array_equal(found, interpret.values(program, [picture])[now])
+    assert counters.maps == 0 < frame_time(together).maps
+    values, _ = engine.values([pictures[0]])
+    np.testing.assert_array_equal(values[now], interpret.values(program, [pictures[0]])[now])
 
 
 def test_a_wrong_weight_is_seen(bench: Bench) -> None:

@@ -29,7 +29,7 @@ class Engine:
         self.frame = network if isinstance(network, Frame) else frame_of(network)
         self.bench = bench
         bench.write(self.frame.constants_at, self.frame.constants)
-        bench.write(self.frame.commands_at, self.frame.commands)
+        bench.write(self.frame.commands_at, self.frame.commands + self.frame.first)
 
     def made(
         self, inputs: Sequence[Array], *, stall: int = 0, seed: int = 1
@@ -50,6 +50,8 @@ class Engine:
         for name, planes in frame.inputs.items():
             given[name] = interpret.quantize(given[name], frame.values[name].quantization)
             self.bench.write(planes.address, planes.pack(given[name]))
+        if frame.first:  # as the frame before would have done
+            self.bench.go(frame.first_at, stall=stall, seed=seed)
         counters = self.bench.go(frame.commands_at, stall=stall, seed=seed)
         left = {name: self._left(name) for name in frame.streams}
         found: dict[str, Array] = dict(given)

@@ -52,6 +52,7 @@ class Frame:
         taken: The network's inputs, in order.
         given: The network's outputs, in order.
         tail: The steps that the processor does afterwards.
+        first: Words of the program before the first frame, where a frame loads the next picture.
     """
 
     core: Core
@@ -68,6 +69,12 @@ class Frame:
     taken: tuple[str, ...]
     given: tuple[str, ...]
     tail: tuple[Step, ...]
+    first: bytes = b""
+
+    @property
+    def first_at(self) -> int:
+        """Where the words of ``first`` lie in DDR: after the commands."""
+        return self.commands_at + len(self.commands)
 
     def after(self, found: Mapping[str, Any]) -> Program:
         """Make a program of the steps after the engine's, of what is there before them."""
@@ -113,6 +120,7 @@ def frame_of(lowered: Lowered) -> Frame:
         lowered.core, np.asarray(lowered.words, "<u4").tobytes(), lowered.constants,
         lowered.program_at, lowered.constants_at, lowered.end, lowered.inputs, lowered.streams,
         lowered.scales, joins, values, program.inputs, program.outputs, lowered.tail,
+        np.asarray([word for one in lowered.first for word in one.words()], "<u4").tobytes(),
     )  # fmt: skip
 
 

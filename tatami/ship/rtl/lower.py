@@ -153,6 +153,8 @@ class Lowered:
         map_words: Words of a bank that the maps take.
         least_words: The same of what is alive at once, at most.
         places: Where each value lies in the map memory.
+        first: Where a frame loads the picture of the next one: the program before the first frame,
+            which loads its own.
     """
 
     core: Core
@@ -170,11 +172,17 @@ class Lowered:
     map_words: int
     least_words: int
     places: Mapping[str, Place]
+    first: tuple[Command, ...] = ()
 
     @property
     def words(self) -> list[int]:
         """The commands as words."""
         return [word for command in self.commands for word in command.words()]
+
+    @property
+    def first_at(self) -> int:
+        """Where the words of ``first`` lie in DDR."""
+        return self.program_at + 4 * len(self.words)
 
     @property
     def scales(self) -> dict[str, NDArray[np.float32]]:
@@ -348,17 +356,18 @@ def _fused(program: Program, works: Sequence[Work]) -> list[Work]:
 # The whole ----------------------------------------------------------------------------------------
 
 
-def lower(program: Program, core: Core, *, observe: bool = False) -> Lowered:
+def lower(program: Program, core: Core, *, observe: bool = False, ahead: bool = False) -> Lowered:
     """Lower a program to what the engine is told.
 
     Args:
         program: The program, quantized.
         core: The engine; what it leaves open is chosen.
         observe: Whether every value comes to lie in DDR, too, so that it can be compared.
+        ahead: Whether the picture of the next frame comes in while the last layers are computed.
 
     Raises:
-        TatamiError: For a step that the engine cannot do, by name, and for a network that does not
-            fit the engine.
+        TatamiError: For a step that the engine cannot do, by name, for a network that does not fit
+            the engine, and for one in which the next picture has no time to come in.
     """
     if program.states:
         raise TatamiError(
@@ -373,7 +382,8 @@ def lower(program: Program, core: Core, *, observe: bool = False) -> Lowered:
         works = _fused(program, works)
     used = [name for name in program.inputs if any(name in work.inputs for work in works)]
     wanted = _wanted(program, steps, tail)
-    places, words, least = _place_all(program, works, homes, used)
+    again = _again(program, core, works, used) if ahead else None
+    places, words, least = _place_all(program, works, homes, used, again)
     rows = max(work.tile_rows(core, places[work.inputs[0]]) for work in works) + 1
     bits = max(work.bound for work in works).bit_length() + 1
     core = _fitting(sized(core, map_words=words, ring_rows=rows, acc=bits), words, rows, bits)
@@ -385,12 +395,18 @@ def lower(program: Program, core: Core, *, observe: bool = False) -> Lowered:
     inputs: dict[str, Planes] = {}
     streams: dict[str, list[Planes]] = {}
     table: bytes | None = None
+    loads: list[Command] = []
     address = 0
     for name in used:
         inputs[name] = planes = _input_planes(program.values[name], homes[name], core, address)
         address = _aligned(address + planes.size)
-        commands += _load(core, planes, places[name])
-    for work, leaves in zip(works, stream, strict=True):
+        loads += _load(core, planes, places[name], AFTER_LAYER if ahead else 0)
+    if again is None:
+        commands += loads
+    for index, (work, leaves) in enumerate(zip(works, stream, strict=True)):
+        if index == again:
+            commands += loads
+        waits = AFTER_LAYER | (0 if again is not None and index >= again else AFTER_LOAD)
         source = places[work.inputs[0]]
         out = None
         if leaves or work.scale is not None:
@@ -403,7 +419,7 @@ def lower(program: Program, core: Core, *, observe: bool = False) -> Lowered:
             streams.setdefault(work.output, []).append(out)
             commands.append(Transfer(MAPS_OUT, out.address, out.plane, out.count, out.plane))
         target = None if work.scale is not None else places[work.output]
-        layer = layer_of(core, work, places, target, stream=leaves)
+        layer = layer_of(core, work, places, target, stream=leaves, flags=waits)
         if work.table is not None and work.table != table:
             commands.append(Lookup(work.table))
             table = work.table
@@ -414,12 +430,13 @@ def lower(program: Program, core: Core, *, observe: bool = False) -> Lowered:
     stream_bytes = b"".join(constants)
     constants_at, address = address, _aligned(address + len(stream_bytes))
     commands = [Constants(constants_at, len(stream_bytes)), *commands, End()]
+    first = (*loads, End()) if ahead else ()
     program_at = address
-    end = address + 4 * sum(len(command.words()) for command in commands)
+    end = address + 4 * sum(len(command.words()) for command in (*commands, *first))
     return Lowered(
         core, program, tuple(commands), stream_bytes, tuple(runs), inputs,
         {name: tuple(parts) for name, parts in streams.items()}, _joins(steps, homes),
-        tuple(tail), program_at, constants_at, end, words, least, places,
+        tuple(tail), program_at, constants_at, end, words, least, places, first,
     )  # fmt: skip
 
 
@@ -473,9 +490,16 @@ def _wanted(program: Program, steps: Sequence[Step], tail: Sequence[Step]) -> se
 
 
 def _place_all(
-    program: Program, works: Sequence[Work], homes: Mapping[str, Home], inputs: Sequence[str]
+    program: Program,
+    works: Sequence[Work],
+    homes: Mapping[str, Home],
+    inputs: Sequence[str],
+    again: int | None,
 ) -> tuple[dict[str, Place], int, int]:
-    """Plan the map memory by lifetime, and place every value."""
+    """Plan the map memory by lifetime, and place every value.
+
+    From the work ``again`` on the input's place is free for the next picture, which lies there.
+    """
     born: dict[str, int] = {}
     died: dict[str, int] = {}
     groups: dict[str, int] = {}
@@ -502,7 +526,13 @@ def _place_all(
         _, rows, columns = program.values[name].shape
         size = ceil_div(rows, 3) * ceil_div(columns, 3) * width
         buffers.append(Buffer(name, size, born[name], died[name]))
-    planned = plan(buffers, alignment=1)
+    fixed: dict[str, int] = {}
+    if again is not None:
+        (name,) = inputs
+        mine = next(buffer for buffer in buffers if buffer.name == homes[name].buffer)
+        buffers.append(replace(mine, name=f"{mine.name} of the next", first=again, last=len(works)))
+        fixed = {mine.name: 0, f"{mine.name} of the next": 0}
+    planned = plan(buffers, alignment=1, fixed=fixed)
     places = {
         name: Place(
             program.values[name].shape, planned.offsets[home.buffer], groups[home.buffer],
@@ -514,19 +544,37 @@ def _place_all(
     return places, planned.size, planned.lower_bound
 
 
+def _again(program: Program, core: Core, works: Sequence[Work], inputs: Sequence[str]) -> int:
+    """Find the latest work from which on there is time for the next picture to come in.
+
+    Raises:
+        TatamiError: Where there is none.
+    """
+    used = [index for index, work in enumerate(works) if {*work.inputs} & {*inputs}]
+    channels, rows, columns = program.values[inputs[0]].shape
+    asked = rows * columns * ceil_div(channels, 4) * 5 // 4  # a word may wait for a result
+    for index in range(len(works) - 1, used[-1], -1):
+        if sum(work.products for work in works[index:]) // core.products >= asked:
+            return index
+    raise TatamiError(
+        "the next picture has no time to come in while this one is computed",
+        hint="load it before its frame",
+    )
+
+
 def _input_planes(value: Value, home: Home, core: Core, address: int) -> Planes:
     channels = 4 if value.shape[0] <= 4 else core.lanes
     return Planes(address, value.shape, home.lies, channels)
 
 
-def _load(core: Core, planes: Planes, place: Place) -> list[Command]:
+def _load(core: Core, planes: Planes, place: Place, flags: int = 0) -> list[Command]:
     """Bring a map in."""
     per_pixel = planes.channels // 4
     return [
         Transfer(MAPS_IN, planes.address, ceil_div(planes.size, core.bus) * core.bus),
         Load(
             place.corner(0, 0), place.pitch, place.groups, place.rows, place.shape[2],
-            planes.count, per_pixel, 0, place.first % 9, place.words,
+            planes.count, per_pixel, 0, place.first % 9, place.words, flags,
         ),
     ]  # fmt: skip
 
