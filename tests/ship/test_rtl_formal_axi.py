@@ -40,6 +40,7 @@ CLAIMS = {
     "axi_blocks": Claim({"BUS": 4, "BURST": 4}, steps=8),
     "axi_fifo": Claim({"W": 2, "DEPTH": 2}),
     "axi_reader": Claim({"BUS": 4, "BURST": 4, "DEPTH": 2}, ("axi_blocks", "axi_fifo")),
+    "axi_program": Claim({"BUS": 8}),
     "axi_read_port": Claim({"BUS": 4}, steps=20),
     "axi_write_port": Claim({"BUS": 4, "BURST": 4, "DEPTH": 2}, ("axi_blocks", "axi_fifo"), 14),
     "axi_registers": Claim({"COUNTERS": 1}, steps=6),
@@ -93,6 +94,14 @@ MUTANTS = {
     "axi_reader": [
         ("room_wide >= beats_wide", "room_wide != 0"),
         ("(taken ? beats_wide : {UP{1'b0}})", "{{(UP-1){1'b0}}, push}"),
+    ],
+    "axi_program": [
+        # a wrapper's word to the core; a word twice; words of a transfer changed over; no bounds
+        ("(state == HEAD && !ours)", "state == HEAD"),
+        ("place == LAST[WD-1:0] ? {WD{1'b0}} : place + 1'b1", "{WD{1'b0}}"),
+        ("left == 8'd2 : left == 8'd4) t_address", "left == 8'd1 : left == 8'd4) t_address"),
+        ("t_bytes != 32'd0 && ", ""),
+        ("(t_ready & kind) != 3'b000", "t_ready != 3'b000"),
     ],
     "axi_read_port": [
         ("!under_way[D] && ", ""),
