@@ -162,7 +162,11 @@ def _code(
         line = [*command, "-std=c99", "-O2", *target.options, "-c", *sources]
         built = subprocess.run(line, cwd=folder, capture_output=True, check=False)
         if built.returncode != 0:
-            return None
+            said = built.stderr.decode(errors="replace").splitlines()
+            raise TatamiError(
+                f"{target.name}'s compiler refuses the program: {' '.join(said[:1])}",
+                hint="report it with the network: what is written should compile everywhere",
+            )
         objects = [Path(source).with_suffix(".o").name for source in sources]
         printed = subprocess.run(
             [size, *objects], cwd=folder, capture_output=True, text=True, check=False

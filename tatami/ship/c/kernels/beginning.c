@@ -37,7 +37,10 @@
 #define NET_ALIGNED __attribute__((aligned(@alignment@)))
 /* Memory of the arena changes its type between two steps: nothing moves across. */
 #define NET_BARRIER() __asm__ volatile("" ::: "memory")
+/* For a function that is compiled once more for every instruction set that calls it. */
+#define NET_ALWAYS_INLINE __attribute__((always_inline)) static inline
 #else
+#define NET_ALWAYS_INLINE static
 #define NET_ALIGNED
 #define NET_BARRIER() ((void)0)
 #endif

@@ -23,13 +23,6 @@
 #define NET_ARM_DSP 0
 #endif
 
-/* For a function that is compiled once more for every instruction set that calls it. */
-#if defined(__GNUC__)
-#define NET_ALWAYS_INLINE __attribute__((always_inline)) static inline
-#else
-#define NET_ALWAYS_INLINE static
-#endif
-
 enum {
     NET_UNKNOWN,
     NET_PORTABLE,
