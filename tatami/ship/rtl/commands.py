@@ -1,7 +1,41 @@
 """What the engine is told: commands of 32-bit words, field by field.
 
-``LAYER`` is the one list of a layer's fields; tatami_core.v has the same bits, and a test compares
-the two. Addresses of the map memory are words of a bank, those of DDR bytes from the frame's base.
+**Streams.** tatami_core.v has four, each with valid and ready, of ``BUS`` bytes a beat but the
+first:
+
+- ``c``: commands, a word a beat. A header has the operation in bits 7 to 0, the number of words
+  that follow in bits 15 to 8 and the flags. Commands are done in order; while the engines work
+  the next one is taken in already.
+- ``w``: constants, rows of ``LANES`` x 36 bytes in the order in which layers use them, tile by
+  tile. A tile is ``LANES`` output channels. Its first row has 16 bytes a lane: what its sums
+  begin with, m for sums of 0 or more, m for others, the shift, 32 bits each. Then, where it has
+  weights, a row a step: 36 bytes a lane, tap by tap (row by row), of each four channels; by depth
+  36 channels of one tap. The steps of a window larger than 3 x 3 go piece by piece.
+- ``m``: maps in. A load has planes of a few channels, each in the order of reading, pixel by
+  pixel; it begins with a beat, and what is over of its last beat is nothing.
+- ``o``: what leaves, in the order in which it is made: a plane of ``LANES`` channels for each
+  tile, bytes, or sums of 32 bits.
+
+**Maps.** The map memory has nine banks of words of four channels (place.py, maps.v). A layer's
+window begins at row ``first_y`` and column ``first_x`` of its map, which may lie outside;
+``base`` is the address of the thirds that they are in, ``first_ym`` and ``first_xm`` are both mod
+3, and ``first_g9`` the map's first group of four channels mod 9. ``pitch`` is from one third of
+rows to the next, ``groups`` from one third of columns to the next. A step of the window is so
+many samples (``stride_y``), so many thirds in addresses (``stride_row``) and the rest mod 3
+(``stride_ym``); it is made after ``repeat_y`` + 1 places. ``out_*`` say the same of the map that
+is written. ``second`` and ``second_g9`` are from the first to the second map of two.
+
+**Kinds of layers.** Weights on windows of four channels; ``depth``: on nine groups of one pixel;
+``by_tile``: each tile of the output sees only the groups of its own channels (depthwise);
+``by_word``: no weights, but the largest byte under the kernel (``kernel_rows``,
+``kernel_columns``) times ``factor``, of ``two`` maps added up, or, with ``keep_largest``, the
+largest kept. ``same``: one row of weights for every piece. ``pool``: of 2 x 2 places the largest
+sum leaves. ``raw``: sums leave as they are. ``keep``: the ring keeps this layer's constants for
+the next one (strips). ``through_table``: bytes go through the table.
+
+``LAYER`` is the one list of a layer's fields; tatami_core.v has the same bits, and a test
+compares the two. Addresses of the map memory are words of a bank, those of DDR bytes from the
+frame's base.
 """
 
 from __future__ import annotations

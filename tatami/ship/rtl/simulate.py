@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -25,9 +26,10 @@ from tatami.errors import TatamiError
 from tatami.ship.rtl.core import MODULES, TOP, Core
 
 BENCH = Path(__file__).parent / "bench.cpp"
+COMMENT = re.compile(rb"//[^\n]*")
+"""Of Verilog and C++: what it says changes no simulator."""
 LIMIT = 2**31 - 1
 """Cycles after which a program is taken to hang."""
-_LONG = 2**30
 FAST, QUICK = "-O2", "-O1"
 """How the model is compiled: for many cycles, or to be compiled soon."""
 
@@ -112,7 +114,7 @@ def build(core: Core, *, level: str = FAST, modules: Path = MODULES) -> Path:
             raise TatamiError("a module of the engine is missing", hint="ship again", file=file)
     digest = hashlib.sha256(repr((core, level, str(tool.command), compiler)).encode())
     for file in (*sources, BENCH):
-        digest.update(file.read_bytes())
+        digest.update(COMMENT.sub(b"", file.read_bytes()))
     folder = cache()
     program = folder / f"bench-{digest.hexdigest()[:24]}"
     if program.is_file():

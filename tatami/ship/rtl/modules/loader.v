@@ -1,5 +1,6 @@
 // Maps from outside into the map memory, a word a cycle: planes of `per_pixel` words a pixel, each in
-// the order of reading.
+// the order of reading. A word is offered to the map memory a cycle after its beat is there, and stays
+// until its bank is free.
 `default_nettype none
 module loader #(
     parameter BUS = 8,

@@ -1,5 +1,6 @@
 // What leaves the core: a FIFO of results (RQ bytes, or RQ sums of 4 bytes), cut or joined to beats. The
-// sequencer counts its free entries, so `push` never finds it full.
+// sequencer counts its free entries, so `push` never finds it full. A result is offered three cycles
+// after it is pushed, if it fills a beat and none is before it.
 `default_nettype none
 module outlet #(
     parameter RQ = 4,

@@ -1,5 +1,6 @@
 // The parameters of the last eight tiles, by the lowest bits of the tile's number: a tile's row of them
 // comes through the ring before its weights. Eight, as the results of a few tiles may be on their way.
+// Written a cycle later, read in the same.
 `default_nettype none
 module parameters #(
     parameter LANES = 16,

@@ -6,7 +6,10 @@
 //     maps in -> loader -> maps -> window -> array -> results -> table -> writer -> maps
 //     commands -> sequencer ---^                                     '-> outlet -> maps out
 //
-// docs/integer-arithmetic.md is what it computes.
+// docs/integer-arithmetic.md is what it computes; commands.py says what each stream brings and what each
+// field of a command means. A step of the array is a cycle. After the last step of a window the sums are
+// whole in cycle 9 (stages are numbered in the names), the requantizers take the first of them in cycle
+// 11, and its byte is in the map memory RQ_REGISTERS + 3 cycles later.
 `default_nettype none
 module tatami_core #(
     parameter LANES = 16,                  // output channels at once: a multiple of RQ and of BUS

@@ -1,5 +1,5 @@
 // Where results go: RQ bytes at a time, in the order tile, pixel, word; RQ / 4 words of neighboring
-// groups, which lie in neighboring banks.
+// groups, which lie in neighboring banks. A word is in its bank two cycles after its bytes came.
 `default_nettype none
 module writer #(
     parameter LANES = 16,
