@@ -27,7 +27,7 @@ PARTS = ("blocks", "fifo", "program", "read_port", "reader", "registers", "write
 WRAPPERS: tuple[dict[str, int], ...] = (
     {},
     {"LANES": 4, "BUS": 4},
-    {"LANES": 32, "BUS": 32, "PIXELS": 2, "RQ": 8, "ADDRESS": 40},
+    {"LANES": 8, "BUS": 8, "PIXELS": 2, "RQ": 8, "ADDRESS": 40},
 )
 DONE, READ, WRITE, WORD, PROGRAM = 2, 0x10, 0x20, 0x40, 0x80
 """Bits of the status: over; and what went wrong."""
@@ -63,7 +63,7 @@ def test_no_latch_and_one_clock() -> None:
     ran = run(
         [
             f"read_verilog {MODULES}/*.v",
-            "hierarchy -check -top tatami_axi",
+            "hierarchy -check -top tatami_axi -chparam LANES 4 -chparam BUS 4",
             *("proc", "check -assert", "flatten", "opt_clean"),
             "select -assert-none t:$dlatch t:$adlatch t:$dlatchsr t:$sr t:$adff t:$dffsr",
             "select -assert-none t:$dff w:aclk %co1:+$dff[CLK] %d",  # a clock that is not aclk
