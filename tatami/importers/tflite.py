@@ -83,8 +83,13 @@ def _imported(
             work.channels[head.scores] = score_channels(count, ssd.classes, kept)
     work.start()
     for operator in _needed(content, outputs):
-        if not _known_from_shapes(work, operator):
+        if _known_from_shapes(work, operator):
+            continue
+        try:
             OPERATORS[operator.kind](work, operator)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            # Numbers of a damaged file that fit no array, before an operator has a word for them.
+            raise work.wrong(operator, f"is damaged: {error}") from error
     ends = _outputs(work, outputs, ssd)
     states = {state: f"{state}_next" for state in work.states}
     ends |= {states[state]: value for state, value in work.next_states().items()}
