@@ -6,9 +6,13 @@
 #include "net.h"
 #include "tatami_rtl.h"
 
-/* Looks at the status before a frame counts as lost; with UIO a hundredth of a second each. */
+/* Looks at the status before a frame counts as lost: with UIO a hundredth of a second each. */
 #ifndef NET_RTL_TRIES
+#if TATAMI_RTL_UIO
+#define NET_RTL_TRIES 1000
+#else
 #define NET_RTL_TRIES 100000000
+#endif
 #endif
 #define NET_RTL_MEMORY @size@ /* bytes of memory that both must see */
 

@@ -98,24 +98,26 @@ void tatami_rtl_close(tatami_rtl *engine)
     engine->device = engine->device_memory = -1;
 }
 
-/* UIO: writing 1 lets the next interrupt through, reading waits for it. */
-static void let_interrupt(tatami_rtl *engine)
+/* UIO: writing 1 lets the next interrupt through, reading waits for it. A device that cannot do
+ * that is looked at every hundredth of a second. */
+static void let_interrupt(const tatami_rtl *engine)
 {
     const uint32_t one = 1;
+    const ssize_t written = write(engine->device, &one, sizeof one);
 
-    if (engine->device >= 0 && write(engine->device, &one, sizeof one) < 0) engine->device = -1;
+    (void)written;
 }
 
-static void await_interrupt(tatami_rtl *engine)
+static void await_interrupt(const tatami_rtl *engine)
 {
     struct pollfd wanted;
     uint32_t count;
 
     wanted.fd = engine->device;
     wanted.events = POLLIN;
-    if (engine->device >= 0 && poll(&wanted, 1, 10) == 1 &&
-        read(engine->device, &count, sizeof count) < 0)
-        engine->device = -1;
+    wanted.revents = 0;
+    if (poll(&wanted, 1, 10) == 1 && read(engine->device, &count, sizeof count) < 0)
+        poll(NULL, 0, 10);
 }
 #else
 #define let_interrupt(engine) ((void)(engine))
