@@ -12,6 +12,7 @@ from PIL import Image
 
 from tatami.data.formats.table import FORMATS
 from tatami.data.open import kind_of
+from tatami.data.sounds import write_sound
 from tatami.tasks.table import task_of_data
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "guide" / "01-data.md"
@@ -69,6 +70,8 @@ def written(root: Path, name: str, names: list[str]) -> None:
     if path.suffix == ".jpg":
         pixels = np.random.default_rng(len(name)).integers(0, 256, (10, 20, 3), np.uint8)
         Image.fromarray(pixels).save(path)
+    elif path.suffix == ".wav":
+        write_sound(path, np.arange(len(name), dtype=np.int16), 8000)
     elif path.suffix == ".png":
         mask = np.zeros((10, 20, 3), np.uint8)
         mask[2:5] = (9, 9, 9) if "labelmap.txt" in names else (128, 0, 0)
@@ -108,7 +111,7 @@ def test_a_tree_of_the_page_opens(heading: str, names: list[str], tmp_path: Path
         assert kind == heading.lower()
     splits = task.splits(tmp_path, None)
     assert sum(len(task.open(tmp_path, split=split, format=None).data) for split in splits) == len(
-        [name for name in names if name.endswith(".jpg")]
+        [name for name in names if name.endswith((".jpg", ".wav"))]
     )
 
 
