@@ -126,7 +126,7 @@ class Builder:
         """Add a constant, float32 or the int64 of a shape."""
         if not self._keep_weights:
             return self._free(name)
-        # As graph/check.py: minus infinity masks, and one number may be a bound that nothing reaches.
+        # As graph/check.py: minus infinity masks, and one number may be a bound without effect.
         endless = array.dtype.kind == "f" and array.size > 1 and np.isposinf(array).any()
         if endless or (array.dtype.kind == "f" and np.isnan(array).any()):
             raise TatamiError(

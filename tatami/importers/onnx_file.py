@@ -35,8 +35,10 @@ MAX_NUMBERS = 1 << 20
 """A constant that is computed here may have so many: shapes, and anchors of an SSD."""
 _SMALLER = ("Compress", "NonZero", "Unique")
 """What makes no more of constants than is given, though how much only the numbers say."""
-MAX_MADE = 1 << 27
-"""All constants that are computed together may have so many."""
+MAX_MADE = 1 << 28
+"""All constants that are computed together may have so many (1 GiB), small ones aside."""
+SMALL = 1 << 12
+"""A constant of so many is computed in any case: shapes."""
 _LEFT = (
     *("Bernoulli", "DequantizeLinear", "Multinomial", "QuantizeLinear", "RandomNormal"),
     *("RandomNormalLike", "RandomUniform", "RandomUniformLike"),
@@ -131,11 +133,11 @@ def _computed(model: onnx.ModelProto) -> onnx.ModelProto:
         made: dict[str, NDArray[np.generic]] = {}
         left = []
         for node in model.graph.node:
-            results = _compute(node, constants, shapes) if room > 0 else None
+            results = _compute(node, constants, shapes, room)
             if results is None:
                 left.append(node)
                 continue
-            room -= sum(array.size for array in results)
+            room -= sum(array.size for array in results if array.size > SMALL)
             found = dict(zip(node.output, results, strict=False))
             made |= {name: array for name, array in found.items() if name in used}
             constants |= made
@@ -171,10 +173,17 @@ def _compute(
     node: onnx.NodeProto,
     constants: dict[str, NDArray[np.generic]],
     shapes: Mapping[str, tuple[int, ...]],
+    room: int,
 ) -> list[NDArray[np.generic]] | None:
     """Compute what a node gives, where no image changes it.
 
     A constant may have as many numbers as one that it is made of: weights are standardized so.
+
+    Args:
+        node: The node.
+        constants: What is known.
+        shapes: Of values.
+        room: How many numbers may be made that are not few.
     """
     if node.op_type in _LEFT:
         return None
@@ -187,6 +196,7 @@ def _compute(
     if len(given) != len({name for name in node.input if name}):
         return None
     limit = max([MAX_NUMBERS, *(array.size for array in given.values())])
+    limit = max(SMALL, min(limit, room))
     for name in filter(None, node.output):
         known = shapes.get(name)
         if math.prod(known) > limit if known is not None else node.op_type not in _SMALLER:
