@@ -10,14 +10,26 @@ import numpy as np
 import pytest
 
 from tatami.errors import TatamiError
+from tatami.ops.window import Window
+from tatami.pipeline.needs import lowered_model
 from tatami.program import interpret
-from tatami.program.steps import Program
+from tatami.program.steps import (
+    MaxPool,
+    Program,
+    Quantization,
+    QuantizedConv,
+    QuantizedExtreme,
+    QuantizedMultiply,
+    Step,
+    Value,
+)
 from tatami.ship.rtl.commands import LAYER
 from tatami.ship.rtl.core import MODULES, TOP, Core, core_of, core_with
 from tatami.ship.rtl.engine import Engine
 from tatami.ship.rtl.lower import Lowered, lower
 from tatami.ship.rtl.model import frame_time
 from tatami.ship.rtl.simulate import QUICK, Bench, Counters, has_verilator, verilator
+from tatami.types import Size
 from tests.ship.rtl_random import KINDS, Draft, random_program
 
 pytestmark = pytest.mark.skipif(not has_verilator(), reason="needs Verilator and a C++ compiler")
@@ -97,6 +109,62 @@ def test_random_descriptors(bench: Bench, kind: str) -> None:
     assert refused < 10
 
 
+WIDE = {
+    "long rows": ((4, 4, 2000), 2, (3, 1, 1)),
+    "a large window": ((2, 40, 40), 3, (31, 3, 10)),
+    "many channels": ((4000, 1, 1), 8, (1, 1, 0)),
+    "many outputs": ((8, 1, 1), 4000, (1, 1, 0)),
+    "wide strides": ((3, 61, 61), 2, (3, 29, 1)),
+}
+
+
+@pytest.mark.parametrize("case", WIDE)
+def test_large_ones(bench: Bench, case: str) -> None:
+    shape, outputs, (kernel, stride, pad) = WIDE[case]
+    rng = np.random.default_rng(0)
+    draft = Draft(rng)
+    source = draft.value(shape)
+    window = Window.square(kernel, stride, pad)
+    made = draft.value(
+        (outputs, window.rows.output(shape[1]), window.columns.output(shape[2]))
+        if shape[1] > 1
+        else (outputs, 1, 1)
+    )
+    weights = rng.integers(-127, 128, (outputs, shape[0], kernel, kernel)).astype(np.int8)
+    result = draft.requantize(outputs, shape[0] * kernel**2 * 127 * 60)
+    draft.steps.append(
+        QuantizedConv("large", (source,), made, weights, np.zeros(outputs, np.int32), window, 1,
+                      result)
+    )  # fmt: skip
+    program = Program(tuple(draft.steps), draft.values, (source,), (made,))
+    picture = rng.integers(0, 256, shape).astype(np.uint8)
+    lowered = lower(program, SMALL)
+    found, counters = Engine(lowered, bench).values([picture])
+    np.testing.assert_array_equal(found[made], interpret.values(program, [picture])[made])
+    assert counters == counted(program, lowered)
+
+
+def one_step(shape: tuple[int, int, int], step: Step) -> Program:
+    """A program of one step on bytes."""
+    value = Value(shape, Quantization(1.0, 0))
+    return Program((step,), {"x": value, "y": value}, ("x",), ("y",))
+
+
+@pytest.mark.parametrize(
+    ("step", "why"),
+    [
+        (MaxPool("p", ("x",), "y", Window.square(300, 1)), "MaxPool 'p': a window of 300 x 300"),
+        (MaxPool("p", ("x",), "y", Window.square(2, 1, 0, 2)), "its window has gaps"),
+        (QuantizedExtreme("e", ("x", "x"), "y", "minimum"), "the smaller of two"),
+        (QuantizedMultiply("m", ("x", "x"), "y", 1, 1), "QuantizedMultiply 'm': there is no such"),
+    ],
+)
+def test_what_it_cannot_do_is_refused_by_name(step: Step, why: str) -> None:
+    with pytest.raises(TatamiError, match=re.escape(why)) as refused:
+        lower(one_step((1, 300, 300), step), SMALL)
+    assert "it would need" in str(refused.value)
+
+
 def test_the_next_picture_comes_in_meanwhile(bench: Bench) -> None:
     """Frame after frame: the picture that a frame loads is the next one's."""
     draft = Draft(np.random.default_rng(3))
@@ -154,3 +222,24 @@ def test_parameters_are_written_as_they_are_read() -> None:
         assert core_of(str(core_of(text))) == core_of(text)
     assert core_of("").products == 576
     assert Core(lanes=32, bus=8).products == 1152
+
+
+@pytest.mark.slow
+def test_a_whole_frame() -> None:
+    """YOLOv2-tiny at 352x288, random weights: simulated on 576 multipliers; counted on more."""
+    _, programs = lowered_model("yolov2-tiny", Size(352, 288))
+    (program,) = programs.values()
+    for parameters, used in (("LANES=16,PIXELS=2", 0.97), ("LANES=32,PIXELS=2", 0.94)):
+        time = frame_time(lower(program, core_of(parameters), ahead=True))
+        assert time.products > used * time.core.products * time.cycles
+    lowered = lower(program, core_of("LANES=16"), ahead=True)
+    time = frame_time(lowered)
+    assert time.products > 0.98 * time.core.products * time.cycles
+    assert time.bytes < 1.02 * (405_504 + 15_867_885 + 4 * 125 * 99)
+    picture = np.random.default_rng(0).integers(0, 256, (3, 288, 352)).astype(np.uint8)
+    with Bench(lowered.core) as bench:
+        found, counters = Engine(lowered, bench).values([picture])
+    assert counters == counted(program, lowered)
+    expected = interpret.values(program, [picture])
+    for name, values in found.items():
+        np.testing.assert_array_equal(values, expected[name])

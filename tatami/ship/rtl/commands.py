@@ -79,8 +79,10 @@ LAYER: Mapping[str, tuple[int, int, int]] = {
 }  # fmt: skip
 """Where each field of a layer stands in its payload."""
 
-SIGNED = {"base", "second", "first_y", "first_x", "factor", "second_factor"}
+SIGNED = {"first_y", "first_x", "factor", "second_factor"}
 """Fields that may be below 0, held as the lowest bits."""
+TURNED = {"base", "second"}
+"""Addresses that may lie outside: they count in a circle."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Layer:
         for name, value in self.values.items():
             word, lowest, bits = LAYER[name]
             least, most = (-(1 << (bits - 1)), 1 << bits) if name in SIGNED else (0, 1 << bits)
-            if not least <= value < most:
+            if name not in TURNED and not least <= value < most:
                 raise ValueError(f"{name} is {value}, and has {bits} bits")
             payload[word] |= (value & ((1 << bits) - 1)) << lowest
         return [RUN_LAYER | PAYLOAD << 8 | self.flags, *payload]

@@ -135,6 +135,9 @@ def work_of(program: Program, step: Step) -> list[Work]:
             raise refused(step, f"'{name}' is {value.dtype}", "a network in 8 bits: quantize it")
         if max(value.shape[1:]) > 4095 or value.shape[0] > 16384:
             raise refused(step, f"a map of {value.shape}", "wider counters")
+    window = getattr(step, "window", None)
+    if window is not None and max(window.rows.stride, window.columns.stride) > 255:
+        raise refused(step, "a stride beyond 255", "wider counters")
     made = _WORK.get(type(step).__name__)
     if made is None:
         raise refused(step, "there is no such operator", f"a mode for {type(step).__name__}")
@@ -333,6 +336,8 @@ def _max_pool(program: Program, step: MaxPool) -> list[Work]:
     rows, columns = step.window.rows, step.window.columns
     if max(rows.dilation, columns.dilation) > 1:
         raise refused(step, "its window has gaps", "a dilated pool")
+    if max(rows.kernel, columns.kernel) > 252:
+        raise refused(step, f"a window of {rows.kernel} x {columns.kernel}", "wider counters")
     walk = Walk(
         (rows.kernel, columns.kernel), (rows.stride, columns.stride), (rows.before, columns.before),
         (made[1], made[2]), pieces=(ceil_div(rows.kernel, 3), ceil_div(columns.kernel, 3)),

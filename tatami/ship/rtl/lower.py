@@ -230,6 +230,8 @@ def divided(program: Program) -> tuple[list[Step], list[Step]]:
         tail.append(step)
         reasons[step.output] = error
     if not engine:
+        if reasons:
+            raise next(iter(reasons.values()))
         raise TatamiError(
             "there is nothing that the engine could do",
             hint="it runs networks in 8 bits: quantize it",
