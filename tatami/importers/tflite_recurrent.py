@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from tatami.importers.build import Attribute
-from tatami.importers.tflite_network import Work
+from tatami.importers.tflite_network import Work, rounded
 from tatami.importers.tflite_options import flag, integer, real
-from tatami.importers.tflite_schema import Operator
-from tatami.types import Float32
+from tatami.importers.tflite_schema import FUSED, Operator
+from tatami.types import Float32, Float64
 
 
 def _svdf(work: Work, operator: Operator) -> None:
@@ -26,7 +26,6 @@ def _svdf(work: Work, operator: Operator) -> None:
     """
     x, name, builder = work.value(operator), work.name(operator), work.builder
     features, times = work.reals(operator, 1), work.reals(operator, 2)
-    bias = _svdf_bias(work, operator)
     rank, fused = integer(operator, 0), integer(operator, 1, "int8")
     given = builder.shape(x)
     if (
@@ -42,47 +41,100 @@ def _svdf(work: Work, operator: Operator) -> None:
         raise work.wrong(operator, f"has weights that do not fit {given}")
     filters, memory = times.shape
     state = work.state(operator.inputs[4], (filters, memory), "float32")
-    column = builder.weight(f"{name}.features", features.T)
-    new = builder.add("MatMul", f"{name}_features", [x, column], (1, filters))
     kept_as = work.content.tensors[operator.inputs[4]]
-    if kept_as.is_bytes:  # the memory holds bytes
-        new = work.through_bytes(kept_as, new)
+    in_bytes = kept_as.kind in ("int8", "uint8")
+    column, _ = _svdf_weights(work, operator, 1, features)
+    new = builder.add("MatMul", f"{name}_features", [x, column], (1, filters))
+    if in_bytes:
+        state, new = work.through_bytes(kept_as, state), work.through_bytes(kept_as, new)
     new = builder.reshape(f"{name}_newest", new, (filters, 1))
     if memory > 1:
         kept = builder.slice(f"{name}_kept", state, 1, 1, memory)
         new = builder.concat(f"{name}_memory", [kept, new], 1)
+        if in_bytes:
+            new = work.through_bytes(kept_as, new)
     work.next_state(operator.inputs[4], new)
-    weights = builder.constant(f"{name}.times", times)
-    sums = builder.elementwise("Mul", f"{name}_weighted", new, weights)
-    sums = _sum(work, f"{name}_times", sums)
+    # Each unit weighs the times of its own filters: a convolution over one place, in groups.
     units = filters // rank
-    sums = _sum(work, f"{name}_ranks", builder.reshape(f"{name}_parts", sums, (units, rank)))
-    y = builder.reshape(work.raw_name(operator, fused), sums, (1, units))
+    taps, steps = _svdf_weights(work, operator, 2, times.reshape(units, rank, 1, memory))
+    inputs = [builder.reshape(f"{name}_map", new, (1, filters, 1, memory)), taps]
+    bias = _svdf_bias(work, operator, units, steps if in_bytes else None)
     if bias is not None:
-        offset = builder.constant(f"{name}.bias", bias.reshape(1, units))
-        y = builder.elementwise("Add", f"{name}_biased", y, offset)
+        inputs.append(bias)
+    y = builder.add("Conv", f"{name}_times", inputs, (1, units, 1, 1), {"group": units})
+    made = work.content.tensors[operator.outputs[0]]
+    if FUSED[fused : fused + 1] == ("RELU",):  # where the bytes are made, all in one step
+        y, fused = builder.relu(f"{name}_positive", y), 0
+    if made.is_bytes and not fused:
+        y = work.through_bytes(made, y)
+    y = builder.reshape(work.raw_name(operator, fused), y, (1, units))
     work.finish(operator, y, fused)
 
 
-def _svdf_bias(work: Work, operator: Operator) -> Float32 | None:
-    """Read the bias; whole numbers are in steps of the memory times those of the time weights."""
-    bias = work.tensor(operator, 3)
-    if bias is None or bias.kind != "int32" or bias.data is None:
-        return work.reals(operator, 3)
+def _svdf_weights(
+    work: Work, operator: Operator, index: int, reals: Float32
+) -> tuple[str, Float64 | None]:
+    """Add weights as the file keeps them: real numbers, or symmetric bytes.
+
+    Args:
+        work: The network in the making.
+        operator: The layer.
+        index: Of its input: 1, which is turned, or 2.
+        reals: The same as real numbers, the outputs first.
+
+    Returns:
+        The weights, and the scale of each output; None of real numbers.
+    """
+    tensor, name = work.tensor(operator, index), f"{work.name(operator)}.weight_{index}"
+    steps = None if tensor is None else tensor.quantization
+    turned = index == 1
+    if (
+        tensor is None
+        or tensor.kind not in ("int8", "uint8")
+        or tensor.data is None
+        or steps is None
+        or steps.scale.size != 1
+    ):
+        return work.builder.weight(name, reals.T if turned else reals), None
+    integers = rounded(tensor.data.reshape(reals.shape), steps.scale, steps.zero_point)
+    work.rounded.append(integers)
+    stored = np.ascontiguousarray(integers.weights.T) if turned else integers.weights
+    scales = np.broadcast_to(integers.scale, (len(reals),)).astype(np.float64)
+    return work.dequantized(name, stored, integers.scale, int(turned)), scales
+
+
+def _svdf_bias(work: Work, operator: Operator, units: int, scales: Float64 | None) -> str | None:
+    """Add the bias; whole numbers are in steps of the memory times those of the time weights.
+
+    Args:
+        work: The network in the making.
+        operator: The layer.
+        units: How many it has.
+        scales: Of the time weights as they are now, where they and the memory are bytes.
+    """
+    bias, name = work.tensor(operator, 3), f"{work.name(operator)}.bias"
+    if bias is None:
+        return None
+    if bias.kind != "int32" or bias.data is None:
+        reals = work.reals(operator, 3)
+        if reals is None or reals.shape != (units,):
+            raise work.wrong(operator, f"has a bias of shape {bias.shape}")
+        return work.builder.weight(name, reals)
+    scale = np.float64(1)
     memory, times = work.tensor(operator, 4), work.tensor(operator, 2)
-    scale = 1.0
     for tensor in (memory, times):
         if tensor is None or tensor.quantization is None or len(tensor.quantization.scale) != 1:
             raise work.wrong(operator, "has a bias whose steps are not said")
-        scale *= float(tensor.quantization.scale[0])
-    return np.asarray(bias.data * scale, np.float32)
-
-
-def _sum(work: Work, name: str, x: str) -> str:
-    """Sum along the last of two axes, which stays."""
-    axes = work.builder.weight(f"{name}.axes", np.asarray([1], np.int64))
-    shape = (work.builder.shape(x)[0], 1)
-    return work.builder.add("ReduceSum", name, [x, axes], shape, {"keepdims": 1})
+        scale = scale * np.float64(tensor.quantization.scale[0])
+    if bias.data.shape != (units,):
+        raise work.wrong(operator, f"has a bias of shape {bias.data.shape}")
+    if scales is None or memory is None or memory.quantization is None:
+        return work.builder.weight(name, np.asarray(bias.data * scale, np.float32))
+    now = np.float64(memory.quantization.scale[0]) * scales
+    limit = 2**31 - 1
+    steps = np.clip(np.rint(bias.data * (scale / now)), -limit, limit).astype(np.int32)
+    one = bool((now == now[0]).all())
+    return work.dequantized(name, steps, (now[:1] if one else now).astype(np.float32))
 
 
 _GATES = (0, 3, 1, 2)
