@@ -294,7 +294,6 @@ def ship(
         raise error if error.setting else error.at(path) from error
     shipped = backend.emit(plan)
     footprint = backend.footprint(plan, shipped)
-    over = footprint.exceeded(limits)
     known = {need.name for need in footprint.needs}
     for name_of_limit, limit in limits.items():
         if limit is not None and name_of_limit not in known:
@@ -303,6 +302,7 @@ def ship(
                 hint=f"it needs {' and '.join(sorted(known))}",
                 setting=name_of_limit.lower(),
             )
+    over = footprint.exceeded(limits)
     if over is not None:
         quantized = any(_quantized(program) for program in programs.values())
         raise TooLargeError(over, limits[over.name] or 0, path, quantized=quantized)
@@ -344,7 +344,6 @@ def _ship_run(run: Path, folders: tuple[Path, Path], **options: Any) -> ShipResu
     return replace(done[0], also=also, left_out=tuple(left_out))
 
 
-def _parts(file: Path) -> tuple[Task[Any, Any, Any] | None, tuple[Part, ...], int | None]:
 def integers_of(run: Path) -> Path:
     """Find a run's network in 8 bits.
 
@@ -361,6 +360,7 @@ def integers_of(run: Path) -> Path:
     return file
 
 
+def _parts(file: Path) -> tuple[Task[Any, Any, Any] | None, tuple[Part, ...], int | None]:
     """Read the networks of a file: one of another program is bare, and has no task.
 
     Returns:
