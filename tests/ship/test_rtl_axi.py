@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tatami.errors import TatamiError
 from tatami.graph import Network
 from tatami.program import interpret
 from tatami.program.lower import lower as program_of
@@ -121,7 +125,10 @@ def wrapped() -> Iterator[None]:
 
 
 def lowered_for(network: Network, core: Core) -> Lowered:
-    return lower(program_of(network), core, observe=True)
+    """Lower a network, its program across the end of a page, where a burst must be cut."""
+    lowered = lower(program_of(network), core, observe=True)
+    at = (lowered.end // 4096 + 2) * 4096 - 64 - core.bus
+    return replace(lowered, program_at=at, end=at + 4 * len(lowered.words))
 
 
 def picture(lowered: Lowered) -> np.ndarray[Any, Any]:
@@ -162,6 +169,39 @@ def test_wide_buses(detector: Network, pixels: int) -> None:
     same_with_any_stall(
         lowered_for(detector, core_with({"lanes": 16, "bus": 16, "pixels": pixels}))
     )
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("wrapped")
+@pytest.mark.parametrize(
+    ("module", "old", "new", "said"),
+    [
+        ("axi_blocks", "{4'b0, capped} > page_beats", "1'b0", "a burst crosses 4 KiB"),
+        ("axi_write_port", "wlast = left == 9'd1", "wlast = left == 9'd2", "wlast is not at"),
+        ("axi_read_port", "!asking || arready", "1'b1", "an address changed while it waited"),
+    ],
+)
+def test_the_bench_minds_the_rules(
+    detector: Network,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    module: str,
+    old: str,
+    new: str,
+    said: str,
+) -> None:
+    lowered = lowered_for(detector, SMALL)
+    for file in MODULES.glob("*.v"):
+        shutil.copy(file, tmp_path)
+    text = (tmp_path / f"{module}.v").read_text("utf-8")
+    assert old in text
+    (tmp_path / f"{module}.v").write_text(text.replace(old, new), "utf-8")
+    with (
+        Wrapped(lowered.core, level=QUICK, modules=tmp_path) as bench,
+        pytest.raises(TatamiError, match="the simulator has ended"),
+    ):
+        Engine(lowered, bench).made([picture(lowered)], stall=500)
+    assert said in capfd.readouterr().err
 
 
 @pytest.mark.usefixtures("wrapped")
