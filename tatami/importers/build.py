@@ -110,6 +110,25 @@ class Builder:
         self._nodes.append(node)
         return value
 
+    def add_several(
+        self,
+        operator: str,
+        name: str,
+        inputs: Sequence[str],
+        outputs: Sequence[tuple[Shape, int]],
+        attributes: Mapping[str, Attribute] | None = None,
+    ) -> list[str]:
+        """Add an operator of several outputs, each with its shape and kind; give their values."""
+        first = self.add(operator, name, inputs, outputs[0][0], attributes, outputs[0][1])
+        node, values = self._nodes[-1], [first]
+        for shape, kind in outputs[1:]:
+            value = self._free(name)
+            self._kinds[value] = kind
+            self._hold(value, shape)
+            node.output.append(value)
+            values.append(value)
+        return values
+
     def input(self, name: str, shape: Shape, kind: int) -> str:
         """Add an input beside those that there are."""
         value = self._free(name)

@@ -21,7 +21,7 @@ from tatami.types import AnchorGrid, Decoding, InputSpec, Size
 MAX_BYTES = 1 << 30
 MAX_LABELS = 1 << 20
 
-SEVERAL = ("ASSIGN_VARIABLE", "MaxPoolingWithArgmax2D", "SPLIT", "SPLIT_V", "UNPACK")
+SEVERAL = (*("ASSIGN_VARIABLE", "MaxPoolingWithArgmax2D", "SPLIT", "SPLIT_V", "TOPK_V2", "UNPACK"),)
 """Operators whose outputs are not one."""
 NO_CLASS = "???"
 """How a list of labels names a place that no class has."""

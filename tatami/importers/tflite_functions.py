@@ -81,7 +81,7 @@ _COMPARISONS = {
 }
 
 
-def _together(work: Work, operator: Operator, indices: Sequence[int]) -> list[str]:
+def together(work: Work, operator: Operator, indices: Sequence[int]) -> list[str]:
     """Give inputs with as many axes each, ones in front in the file's order."""
     ranks = []
     for index in indices:
@@ -110,7 +110,7 @@ def _broadcast(work: Work, operator: Operator, values: Sequence[str]) -> tuple[i
 
 
 def _pair(work: Work, operator: Operator) -> None:
-    values = _together(work, operator, (0, 1))
+    values = together(work, operator, (0, 1))
     shape = _broadcast(work, operator, values)
     field = _FUSED_FIELD.get(operator.kind)
     fused = 0 if field is None else integer(operator, field, "int8")
@@ -120,14 +120,14 @@ def _pair(work: Work, operator: Operator) -> None:
 
 
 def _squared_difference(work: Work, operator: Operator) -> None:
-    values = _together(work, operator, (0, 1))
+    values = together(work, operator, (0, 1))
     name = work.name(operator)
     y = work.builder.add("Sub", f"{name}_off", values, _broadcast(work, operator, values))
     work.finish(operator, work.builder.elementwise("Mul", name, y, y))
 
 
 def _compare(work: Work, operator: Operator) -> None:
-    values = _together(work, operator, (0, 1))
+    values = together(work, operator, (0, 1))
     shape, name = _broadcast(work, operator, values), work.name(operator)
     if operator.kind == "NOT_EQUAL":
         y = work.builder.add("Equal", f"{name}_equal", values, shape, kind=KINDS["bool"])
@@ -146,7 +146,7 @@ def _not(work: Work, operator: Operator) -> None:
 
 
 def _select(work: Work, operator: Operator) -> None:
-    values = _together(work, operator, (0, 1, 2))
+    values = together(work, operator, (0, 1, 2))
     shape, kind = _broadcast(work, operator, values), work.builder.kind(values[1])
     work.finish(operator, work.builder.add("Where", work.name(operator), values, shape, kind=kind))
 

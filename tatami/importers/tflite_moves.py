@@ -216,12 +216,13 @@ def _expand_dims(work: Work, operator: Operator) -> None:
     work.finish(operator, work.regrouped(work.name(operator), x, target))
 
 
-def _gather(work: Work, operator: Operator) -> None:
+def gather_known(work: Work, operator: Operator) -> None:
+    """GATHER of places that are known."""
     x = work.operand(operator, 0)
     shape = work.shape(x)
     axis, batches = integer(operator, 0), integer(operator, 1)
-    if batches or not work.is_constant(operator, 1):
-        raise work.wrong(operator, "takes places that are computed, or by picture")
+    if batches:
+        raise work.wrong(operator, "takes places by picture")
     tensor = work.tensor(operator, 1)
     assert tensor is not None
     assert tensor.data is not None
@@ -370,7 +371,6 @@ OPERATORS: Mapping[str, Callable[[Work, Operator], None]] = {
     "CAST": _cast,
     "DEPTH_TO_SPACE": _blocks,
     "EXPAND_DIMS": _expand_dims,
-    "GATHER": _gather,
     "MIRROR_PAD": _pad,
     "PACK": _pack,
     "PAD": _pad,

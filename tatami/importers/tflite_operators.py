@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tatami.graph.form import MAX_ELEMENTS
 from tatami.importers import (
+    tflite_choices,
     tflite_convolutions,
     tflite_functions,
     tflite_moves,
@@ -284,6 +285,7 @@ def _dequantize(work: Work, operator: Operator) -> None:
 
 
 OPERATORS: Mapping[str, Callable[[Work, Operator], None]] = {
+    **tflite_choices.OPERATORS,
     **tflite_convolutions.OPERATORS,
     **tflite_functions.OPERATORS,
     **tflite_moves.OPERATORS,

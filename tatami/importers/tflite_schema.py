@@ -338,7 +338,8 @@ def _steps(
         zero = np.zeros(len(scale), np.int64)
     fits = len(scale) == 1 or (0 <= axis < len(shape) and len(scale) == shape[axis])
     # So that no product of two scales leaves float32.
-    sound = fits and bool(((scale >= 1e-15) & (scale <= 1e15)).all())
+    least = 0.0 if kind == "int64" else 1e-15  # of a bias, whose scale is a product already
+    sound = fits and bool(((scale >= least) & (scale <= 1e15)).all())
     limits = np.iinfo(kind)
     held = bool(((zero >= limits.min) & (zero <= limits.max)).all())
     if not sound or not held or len(zero) not in (1, len(scale)):

@@ -189,7 +189,7 @@ class File:
                     b.PrependBoolSlot(field, value, not value)
                 case _:
                     write = getattr(b, f"Prepend{kind.capitalize()}Slot")
-                    write(field, value, value + 1)
+                    write(field, value, value - 1 if value > 0 else value + 1)
         return b.EndObject()
 
     @staticmethod

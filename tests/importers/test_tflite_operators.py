@@ -28,6 +28,8 @@ base.OPTIONS |= {
     **{"SELECT": 47, "SLICE": 48, "TILE": 51, "EXPAND_DIMS": 52, "EQUAL": 53, "SHAPE": 55},
     **{"POW": 56, "ARG_MIN": 57, "PACK": 59, "UNPACK": 64, "SQUARE": 66, "MIRROR_PAD": 77},
     **{"ABS": 78, "SPLIT_V": 79, "REVERSE_V2": 81, "ADD_N": 82, "COS": 84, "HARD_SWISH": 91},
+    **{"CUMSUM": 102, "FILL": 68, "FLOOR_DIV": 65, "FLOOR_MOD": 72, "GATHER_ND": 83},
+    **{"ONE_HOT": 61, "REDUCE_ALL": 27, "REDUCE_ANY": 27, "TOPK_V2": 34, "ZEROS_LIKE": 67},
     **{
         "IF": 92,
         "DENSIFY": 99,
@@ -64,13 +66,18 @@ def by(
 
 
 def several(
-    code: str, shapes: list[tuple[int, ...]], inputs: list[Any], options: dict[int, Any]
+    code: str,
+    shapes: list[tuple[int, ...]],
+    inputs: list[Any],
+    options: dict[int, Any],
+    kinds: tuple[str, ...] = (),
 ) -> Make:
     """An operator of several outputs; 0 among the inputs is the network's own."""
 
     def make(file: Any) -> list[int]:
         places = [0 if one is None else file.constant(np.asarray(one)) for one in inputs]
-        outputs = [file.tensor(f"part{i}", shape) for i, shape in enumerate(shapes)]
+        made = zip(shapes, kinds or ("float32",) * len(shapes), strict=True)
+        outputs = [file.tensor(f"part{i}", *each) for i, each in enumerate(made)]
         file.operators.append((code, places, outputs, options, None))
         return outputs
 
@@ -83,6 +90,25 @@ def numbers(*shape: int) -> Array:
 
 def whole(*values: int) -> Array:
     return np.asarray(values, np.int32)
+
+
+def places_of(file: Any, code: str, *constants: Any, shape: Any, options: dict[int, Any]) -> int:
+    """An operator whose first input is whole numbers 0 to 3, computed; or its second, by None."""
+    scaled = file.add("MUL", [0, file.constant(np.float32(1.3))], MAP, {})
+    held = file.add("MAXIMUM", [scaled, file.constant(np.float32(0))], MAP, {})
+    held = file.add("MINIMUM", [held, file.constant(np.float32(3))], MAP, {})
+    whole_ = file.add("CAST", [held], MAP, {0: 0, 1: 2}, kind="int32")
+    places = [whole_ if one is None else file.constant(np.asarray(one)) for one in constants]
+    return int(file.add(code, places, shape, options))
+
+
+def truths(code: str, shape: tuple[int, ...], keep: bool) -> Make:
+    def make(file: Any) -> int:
+        above = file.add("GREATER", [0, file.constant(np.float32(1))], MAP, {}, kind="bool")
+        axes = file.constant(whole(1, 3))
+        return int(file.add(code, [above, axes], shape, {0: keep}, kind="bool"))
+
+    return make
 
 
 def dense_behind_reshape(file: Any) -> int:
@@ -157,6 +183,57 @@ CASES: dict[str, tuple[tuple[int, ...], Make]] = {
         by("FULLY_CONNECTED", (3, 5), numbers(5, 8), numbers(5), options={2: False}),
     ),
     "FULLY_CONNECTED behind a RESHAPE": ((2, 3, 2, 4), dense_behind_reshape),
+    "TOPK_V2": (
+        MAP,
+        several("TOPK_V2", [(1, 4, 6, 3)] * 2, [None, np.int32(3)], {}, ("float32", "int32")),
+    ),
+    "TOPK_V2 of a line": (
+        (2, 9),
+        several("TOPK_V2", [(2, 2)] * 2, [None, np.int32(2)], {}, ("float32", "int32")),
+    ),
+    "CUMSUM": (MAP, by("CUMSUM", MAP, np.int32(1), options={0: True, 1: False})),
+    "CUMSUM back": ((3, 5), by("CUMSUM", (3, 5), np.int32(-1), options={0: False, 1: True})),
+    "FLOOR_DIV": (MAP, by("FLOOR_DIV", MAP, np.float32(0.4))),
+    "FLOOR_MOD": (MAP, by("FLOOR_MOD", MAP, np.array([0.7, -0.7] * 4, np.float32))),
+    "GATHER_ND": ((4, 5), by("GATHER_ND", (2, 5), whole(3, 1).reshape(2, 1))),
+    "GATHER_ND of a map": (MAP, by("GATHER_ND", (2, 8), whole(0, 1, 2, 0, 3, 5).reshape(2, 3))),
+    "GATHER of computed places": (
+        MAP,
+        lambda file: places_of(
+            file, "GATHER", numbers(4, 3), None, shape=(*MAP, 3), options={0: 0, 1: 0}
+        ),
+    ),
+    "ONE_HOT": (
+        MAP,
+        lambda file: places_of(
+            file,
+            "ONE_HOT",
+            None,
+            np.int32(4),
+            np.float32(1),
+            np.float32(-1),
+            shape=(*MAP, 4),
+            options={0: -1},
+        ),
+    ),
+    "REDUCE_ANY": (MAP, truths("REDUCE_ANY", (1, 6), False)),
+    "REDUCE_ALL, kept": (MAP, truths("REDUCE_ALL", (1, 1, 6, 1), True)),
+    "ZEROS_LIKE": (
+        MAP,
+        lambda file: file.add("ADD", [0, file.add("ZEROS_LIKE", [0], MAP, {})], MAP, {}),
+    ),
+    "FILL": (
+        MAP,
+        lambda file: file.add(
+            "MUL",
+            [
+                0,
+                file.add("FILL", [file.constant(whole(8)), file.constant(np.float32(3))], (8,), {}),
+            ],
+            MAP,
+            {},
+        ),
+    ),
     "GATHER of one": ((3, 5), by("GATHER", (5,), np.int32(2), options={0: 0, 1: 0})),
     "TILE": (MAP, by("TILE", (1, 8, 6, 16), whole(1, 2, 1, 2))),
     "EXPAND_DIMS": ((3, 5), by("EXPAND_DIMS", (3, 1, 5), whole(1))),
