@@ -157,7 +157,7 @@ def _pool(work: Work, operator: Operator) -> None:
 
 
 def _concatenation(work: Work, operator: Operator) -> None:
-    values = [work.value(operator, index) for index in range(len(operator.inputs))]
+    values = [work.operand(operator, index) for index in range(len(operator.inputs))]
     if not values:
         raise work.wrong(operator, "joins nothing")
     rank = len(work.shape(values[0]))

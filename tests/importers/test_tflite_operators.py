@@ -183,6 +183,10 @@ CASES: dict[str, tuple[tuple[int, ...], Make]] = {
         by("FULLY_CONNECTED", (3, 5), numbers(5, 8), numbers(5), options={2: False}),
     ),
     "FULLY_CONNECTED behind a RESHAPE": ((2, 3, 2, 4), dense_behind_reshape),
+    "CONCATENATION with a constant": (
+        (1, 3, 5),
+        by("CONCATENATION", (1, 4, 5), numbers(1, 1, 5), options={0: 1}),
+    ),
     "TOPK_V2": (
         MAP,
         several("TOPK_V2", [(1, 4, 6, 3)] * 2, [None, np.int32(3)], {}, ("float32", "int32")),
