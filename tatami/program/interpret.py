@@ -345,6 +345,9 @@ def _activated(x: Float32, activation: Activation | None) -> Float32:
             return clip(x, low, high)
         case Function("sigmoid"):
             return exponential.sigmoid(x)
+        case Function("silu"):
+            product: Float32 = x * exponential.sigmoid(x)
+            return product
         case Function("exp"):
             return exponential.exp(x)
         case Function("tanh"):

@@ -567,7 +567,10 @@ def _over_whole_map(step: Conv | QuantizedConv, source: str, shape: Shape) -> St
 
 
 def _fuse(program: Program) -> Program:
-    """Put activations, then pools, into the step before them, where nothing else reads between."""
+    """Put activations, then pools, into the step before them, where nothing else reads between.
+
+    x * sigmoid(x) becomes one step, too.
+    """
     readers = _readers(program)
     steps: list[Step] = []
     for step in program.steps:
@@ -576,12 +579,25 @@ def _fuse(program: Program) -> Program:
         if (
             follows
             and isinstance(step, Activate)
-            and not isinstance(step.activation, Function)
             and isinstance(last, Conv | ConvTranspose | Arithmetic)
             and last.activation is None
             and not (isinstance(last, Conv) and last.pool is not None)
         ):
             steps[-1] = replace(last, output=step.output, activation=step.activation)
+        elif last is not None and _is_silu(last, step) and readers[last.output] == 1:
+            steps.pop()
+            before = steps[-1] if steps else None
+            silu = Function("silu")
+            if (
+                isinstance(before, Conv | ConvTranspose | Arithmetic)
+                and last.inputs == (before.output,)
+                and readers[before.output] == 2  # these two
+                and before.activation is None
+                and not (isinstance(before, Conv) and before.pool is not None)
+            ):
+                steps[-1] = replace(before, output=step.output, activation=silu)
+            else:
+                steps.append(Activate(step.name, last.inputs, step.output, silu))
         elif (
             follows
             and isinstance(step, MaxPool)
@@ -594,6 +610,17 @@ def _fuse(program: Program) -> Program:
         else:
             steps.append(step)
     return replace(program, steps=tuple(steps))
+
+
+def _is_silu(first: Step, second: Step) -> bool:
+    """Tell whether two steps are x * sigmoid(x)."""
+    return (
+        isinstance(first, Activate)
+        and first.activation == Function("sigmoid")
+        and isinstance(second, Arithmetic)
+        and second.operation == "multiply"
+        and sorted(second.inputs) == sorted((*first.inputs, first.output))
+    )
 
 
 def _halves(window: Window, shape: Shape) -> bool:

@@ -104,9 +104,9 @@ class Clamp:
 
 @dataclass(frozen=True)
 class Function:
-    """A function of one number that is no piece of a line."""
+    """A function of one number that is no piece of a line; silu is x * sigmoid(x)."""
 
-    name: Literal["sigmoid", "exp", "tanh"]
+    name: Literal["sigmoid", "silu", "exp", "tanh"]
 
 
 Activation = Leaky | Clamp | Function

@@ -5,6 +5,7 @@ typedef enum {
     NET_LEAKY,
     NET_CLAMP,
     NET_SIGMOID,
+    NET_SILU,
     NET_EXP,
     NET_TANH
 } net_activation_kind;
@@ -34,6 +35,9 @@ NET_ALWAYS_INLINE void net_activate_samples(net_activation activation, int count
         break;
     case NET_SIGMOID:
         for (i = 0; i < count; i++) x[i] = net_sigmoid(x[i]);
+        break;
+    case NET_SILU:
+        for (i = 0; i < count; i++) x[i] = x[i] * net_sigmoid(x[i]);
         break;
     case NET_EXP:
         for (i = 0; i < count; i++) x[i] = net_exp(x[i]);

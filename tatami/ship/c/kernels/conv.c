@@ -113,6 +113,13 @@ static void net_fill_band(const net_conv_layer *l, const uint8_t *in, int first,
     memset(band, 0, 4); /* the last dword may end here */
 }
 
+/* Functions, which stores do not know, before them. */
+static void net_conv_function(const net_conv_layer *l, int count, void *sums)
+{
+    if (l->results.activation.kind > NET_CLAMP)
+        net_activate(l->results.activation, sums, count, sums);
+}
+
 /* Output rows first ... end - 1 of panels `panel` ... panel + panels - 1 of a group. */
 static void net_conv_block(const net_conv_layer *l, const net_conv_kernels *kernels,
                            const net_taps *t, const uint8_t *band, int first, int end, int group,
@@ -147,6 +154,8 @@ static void net_conv_block(const net_conv_layer *l, const net_conv_kernels *kern
             for (q = 0; q < panels; q++) {
                 const int before = (panel + q) * 16;
                 const int count = l->outputs - before < 16 ? l->outputs - before : 16;
+
+                net_conv_function(l, 16 * seen * l->pool, sums + q * NET_PANEL_SUMS);
                 kernels->store(&l->results, channel + 16 * q, count, sums + q * NET_PANEL_SUMS,
                                pixels, l->pool == 2 ? seen : 0, to + before * size, step);
             }
@@ -222,6 +231,7 @@ static void net_conv_pixel(const net_conv_job *job)
     for (channel = 0; channel < l->outputs; channel += 16, bias += 64, weights += t.panel_step) {
         left = l->outputs - channel;
         kernels->tile(&t, job->in, 1, weights, 1, bias, sums);
+        net_conv_function(l, 16, sums);
         kernels->store(&l->results, channel, net_least(left, 16), sums, 1, 0,
                        out + channel * l->results.size, l->outputs);
     }

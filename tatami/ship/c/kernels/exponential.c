@@ -9,7 +9,8 @@ NET_ALWAYS_INLINE float net_exp(float x)
     const float whole = shifted - 12582912.0f;
     const float r = (held - whole * 0.693359375f) - whole * -0.000212194442f;
     float p = 0.00138145988f, low, high;
-    int32_t n, half, low_bits, high_bits;
+    int32_t n, half;
+    uint32_t low_bits, high_bits;
 
     p = p * r + 0.00836871658f;
     p = p * r + 0.041668389f;
@@ -18,9 +19,9 @@ NET_ALWAYS_INLINE float net_exp(float x)
     p = (p * (r * r) + r) + 1.0f;
     memcpy(&n, &shifted, sizeof n);
     n -= 0x4B400000;      /* the bits of 1.5 * 2^23 */
-    half = (n + 256) / 2 - 128; /* two factors, for 2^n may be no normal number */
-    low_bits = (half + 127) * 0x800000;
-    high_bits = (n - half + 127) * 0x800000;
+    half = (int32_t)((uint32_t)(n + 256) >> 1) - 128; /* two factors: 2^n may be no normal number */
+    low_bits = (uint32_t)(half + 127) << 23;
+    high_bits = (uint32_t)(n - half + 127) << 23;
     memcpy(&low, &low_bits, sizeof low);
     memcpy(&high, &high_bits, sizeof high);
     return x == x ? (p * low) * high : x;

@@ -183,6 +183,7 @@ static void net_winograd_tiles(const net_winograd_layer *l, const net_conv_kerne
 #endif
             default: net_winograd_output_portable(m, bias, y); break;
             }
+            net_conv_function(s, 64, y);
             if (pooled) { /* rows 2 i and 2 i + 1: y[2][2][16] is as the store wants it */
                 float *to = out + ((ptrdiff_t)(row / 2) * (s->out_columns / 2) + column / 2) *
                                       s->outputs + channel;
