@@ -187,7 +187,7 @@ def test_long_loops_give_the_same_bits_whatever_they_are_compiled_for(tmp_path):
     network = read(tmp_path / "n.onnx")
     program = lower(network)
     source = emit(program, "net").files
-    assert b"NET_IN_VARIANTS(net_steps" in source["net.c"]
+    assert source["net.c"].count(b"NET_IN_VARIANTS(net_step") == 3
     for file, content in source.items():
         (tmp_path / file).write_bytes(content)
     x = np.random.default_rng(0).normal(0, 3, (16, 32, 32)).astype(np.float32)
@@ -198,3 +198,23 @@ def test_long_loops_give_the_same_bits_whatever_they_are_compiled_for(tmp_path):
             found.append(one.run([x])[0])
             assert_close(found[-1], expected[0])
     assert {each.tobytes() for each in found} == {found[0].tobytes()}
+
+
+def test_functions_are_part_of_the_convolution_before_them(network_around, ship_to):
+    def body(b, x):
+        x = b.conv(x, 3, 20, (3, 3), 1, pads=[1, 1, 1, 1], strides=[2, 2])
+        x = b.node("Mul", x, b.node("Sigmoid", x))
+        x = b.conv(x, 20, 24, (3, 3), 1, pads=[1, 1, 1, 1])  # by minimal filtering
+        x = b.node("Mul", b.node("Sigmoid", x), x)
+        x = b.conv(x, 24, 24, (3, 3), 24, pads=[1, 1, 1, 1])
+        x = b.node("Sigmoid", x)
+        x = b.conv(x, 24, 17, (1, 1), 1)
+        x = b.node("MaxPool", b.node("Tanh", x), kernel_shape=[2, 2], strides=[2, 2])
+        return x, 17, (6, 4)
+
+    network = network_around(Size(16, 24), body)
+    steps = lower(network).steps
+    assert [step.activation and step.activation.name for step in steps] == [
+        *("silu", "silu", "sigmoid", "tanh"), None,
+    ]  # fmt: skip
+    check(network, ship_to(network))

@@ -22,6 +22,7 @@ from tatami.ship.c.files import (
     part_file,
     proof,
 )
+from tatami.ship.c.general import elementwise
 from tatami.ship.c.layout import Addresses, Layout, lay_out
 from tatami.ship.c.names import check_name
 from tatami.ship.c.operator import DEFAULT, Options, c_type, count
@@ -42,8 +43,8 @@ from tatami.ship.c.text import (
 ARRAY_LIMIT = 2 * 2**20
 """Bytes of weights up to which ``auto`` writes them as C arrays; see docs/decisions."""
 
-MANY = 2**14
-"""Samples of results from which loops are worth being compiled for every instruction set."""
+MANY = 2**10
+"""Samples from which a loop is worth being compiled for every instruction set."""
 
 _FIRST = ("variant", "threads", "exponential")
 """Kernels that every program has."""
@@ -319,8 +320,14 @@ def _run(network: NetworkInC, addresses: Addresses) -> str:
     lines += states.begun(program)
     lines = [renamed(line, name) for line in lines]
     steps: list[str] = []
+    apart: list[str] = []
     for index, step in enumerate(program.steps):
         call = operators.emit(program, step, addresses.of_step(index), network.options)
+        if _is_long_loop(program, step):
+            begin = f"NET_ALWAYS_INLINE void net_step{index}_body(void)\n{{\n    "
+            end = f"\n}}\n\nNET_IN_VARIANTS(net_step{index}, (void), ())\n"
+            apart.append(renamed(begin + call + end, name))
+            call = f"net_step{index}();"
         value = addresses.values[step.output]
         after = f"NET_BARRIER();\n    NET_TRACE({index}, {value}, {_bytes(program, step.output)});"
         steps += [
@@ -328,25 +335,16 @@ def _run(network: NetworkInC, addresses: Addresses) -> str:
             "    " + renamed(call, name),
             "    " + renamed(after, name),
         ]
-    apart = ""
-    if _has_long_loops(program):
-        apart, steps = _compiled_for_each(steps, name)
     lines += [*steps, *(renamed(line, name) for line in states.kept(program, addresses.values))]
     reset = renamed(states.defined(program, addresses.values), name)
-    return reset + apart + "\n".join([*lines, "}", ""])
+    return "\n".join([reset, *apart, *lines, "}", ""])
 
 
-def _has_long_loops(program: Program) -> bool:
-    """Say whether steps that are loops of their own, and no calls of kernels, are much of it."""
-    outputs = [program.values[step.output] for step in program.steps if isinstance(step, Apply)]
-    return sum(count(value.shape) for value in outputs) >= MANY
-
-
-def _compiled_for_each(steps: list[str], name: str) -> tuple[str, list[str]]:
-    """Put steps into a function that is compiled for every instruction set, and call that."""
-    begin = renamed("NET_ALWAYS_INLINE void net_steps_body(void)\n{\n", name)
-    end = renamed("\n}\n\nNET_IN_VARIANTS(net_steps, (void), ())\n\n", name)
-    return begin + "\n".join(steps) + end, [renamed("    net_steps();", name)]
+def _is_long_loop(program: Program, step: Step) -> bool:
+    """Say whether a step is a loop of its own over samples, no call of a kernel, and a long one."""
+    if not isinstance(step, Apply) or step.node.op_type not in elementwise.ROWS:
+        return False
+    return count(program.values[step.output].shape) >= MANY
 
 
 def _forward(network: NetworkInC, addresses: Addresses) -> str:
