@@ -21,7 +21,7 @@ _NEXT = (
 """What the next value of something is called, the surest first."""
 _TURNED = (
     (r"(^|_)in(_|$)", r"\1out\2"), (r"(^|[._])past", r"\1present"), (r"(^|_)prev", r"\1next"),
-    (r"(^|_)old(_|$)", r"\1new\2"),
+    (r"(^|_)old(_|$)", r"\1new\2"), (r"(^|_)initial", r"\1final"), (r"^([hc]_?)0$", r"\1n"),
 )  # fmt: skip
 """Parts of a name that say which of the two it is."""
 

@@ -46,6 +46,7 @@ def streaming(path: Path, found: str, made: str, width: int = 4, kind: int = 1) 
     ("found", "made"),
     [
         ("h", "hn"), ("state", "stateN"), ("state_in", "state_out"), ("in_cache", "out_cache"),
+        ("h0", "hn"),
         ("past_key.0", "present_key.0"), ("prev_h", "next_h"), ("cache", "new_cache"),
     ],
 )  # fmt: skip
