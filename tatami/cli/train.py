@@ -26,12 +26,19 @@ PANELS = {
     "Network": ("size", "width", "anchors", "min_scale", "nms", "initial", "partial",
                 "freeze"),
     "Training": ("epochs", "batch", "learning_rate", "layer_rate", "multi_scale", "alternating",
-                 "label_smoothing", "class_weights", "closing_epochs", "patience", "seed"),
+                 "label_smoothing", "class_weights", "hearing", "closing_epochs", "patience",
+                 "seed"),
     "Augmentation": ("augment",),
     "Run": ("out", "resume", "checkpoint_seconds", "evaluate_every", "tensorboard"),
     "Machine": ("device", "threads", "precision"),
 }  # fmt: skip
 """Where --help shows which option."""
+OF_TASK = ("anchors", "min_scale", "nms", "label_smoothing", "class_weights")
+OF_RECIPE = (
+    *("size", "epochs", "batch", "learning_rate", "multi_scale", "layer_rate", "seed"),
+    *("closing_epochs", "precision", "checkpoint_seconds", "evaluate_every", "patience"),
+)
+"""Options that go on as they are: to the task's settings, and to the recipe."""
 
 
 def train(
@@ -100,6 +107,10 @@ def train(
         list[str] | None,
         typer.Option(help="As flip=0 for digits, mosaic=0, scale=0.8,1.25; may be repeated."),
     ] = None,
+    hearing: Annotated[
+        list[str] | None,
+        typer.Option(help="For sounds: window=40, step=20 (ms), gain=1, masks=2; may be repeated."),
+    ] = None,
     closing_epochs: Annotated[
         int, typer.Option(help="Last epochs, without mosaic and multi-scale.")
     ] = 5,
@@ -148,15 +159,9 @@ def train(
     elif model is None or data is None:
         raise TatamiError("no model or no data", hint="tatami train yolov2-tiny --data FOLDER")
     else:
-        of_task = ("anchors", "min_scale", "nms", "label_smoothing", "class_weights")
-        asked = {name: typed[name] for name in of_task}
-        settings = settings_for(model, {**asked, "alternating": alternating or None})
-        of_recipe = (
-            *("size", "epochs", "batch", "learning_rate", "multi_scale", "layer_rate", "seed"),
-            *("closing_epochs", "precision", "checkpoint_seconds", "evaluate_every"),
-            "patience",
-        )
-        values = {name: typed[name] for name in of_recipe if typed[name] is not None}
+        asked = {name: typed[name] for name in OF_TASK}
+        settings = settings_for(model, {**asked, "alternating": alternating or None}, hearing or ())
+        values = {name: typed[name] for name in OF_RECIPE if typed[name] is not None}
         with bars() as progress:
             result = pipeline.train(
                 model,

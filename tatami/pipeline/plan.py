@@ -16,6 +16,7 @@ from tatami.errors import TatamiError, printable
 from tatami.models.table import model_named
 from tatami.pipeline.validation import is_part, parted, rule_for
 from tatami.tasks.base import Task
+from tatami.tasks.recognition import RecognitionSettings, heard
 from tatami.tasks.settings import names_of
 from tatami.tasks.table import TASKS, task_named, task_of
 from tatami.tasks.training import new_model
@@ -84,12 +85,13 @@ class Asked:
     device: str = "cpu"
 
 
-def settings_for(model: str, asked: Mapping[str, object]) -> Any:
+def settings_for(model: str, asked: Mapping[str, object], hearing: Sequence[str] = ()) -> Any:
     """Give the settings of a network's task by their names.
 
     Args:
         model: The network's name.
         asked: The settings; those that are None keep their defaults.
+        hearing: More of them, for sounds, as typed: ``window=40``.
 
     Returns:
         An instance of the task's dataclass of settings.
@@ -99,6 +101,10 @@ def settings_for(model: str, asked: Mapping[str, object]) -> Any:
     """
     kind = task_named(model_named(model).task).settings
     given = {name: value for name, value in asked.items() if value is not None}
+    if hearing:
+        if kind is not RecognitionSettings:
+            raise TatamiError("it is for sounds", hint="leave it out", setting="hearing")
+        given |= heard(hearing)
     for name in given:
         if name not in names_of(kind):
             owners = [f"{task.noun}s" for task in TASKS if name in names_of(task.settings)]

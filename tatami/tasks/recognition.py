@@ -59,8 +59,10 @@ if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
     from tatami.train.recipe import Recipe
     from tatami.train.run import Run
 
-LOUDEST = Gain()
-"""The gain of a network that takes loudness off."""
+HEARING = ("window", "step", "gain", "masks")
+"""Settings that a user types together."""
+GAIN = Gain()
+"""How a network takes loudness off that does."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,33 @@ class RecognitionSettings:
             value = getattr(self, name)
             if not number(value) or not low <= value <= high:
                 raise TatamiError(
-                    f"{value} is out of range", hint=f"give {low} to {high}", setting=name
+                    f"{name} {value} is out of range",
+                    hint=f"give {low} to {high}",
+                    setting="hearing" if name in HEARING else name,
                 )
+
+
+def heard(texts: Sequence[str]) -> dict[str, Any]:
+    """Read settings as typed: ``window=40``, ``gain=1``.
+
+    Raises:
+        TatamiError: For a name that there is not, and for what is no number.
+    """
+    usual = RecognitionSettings()
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            found[name] = type(getattr(usual, name))(float(value))
+        except (ValueError, OverflowError, AttributeError):
+            found.pop(name, None)
+        if name not in HEARING or name not in found:
+            raise TatamiError(
+                f"'{text}' is not understood",
+                hint=f"give NAME=NUMBER with one of {', '.join(HEARING)}",
+                setting="hearing",
+            )
+    return found
 
 
 class Recognition(Task[LabeledSounds, Recognizer, Figures]):
@@ -222,7 +249,7 @@ class Recognition(Task[LabeledSounds, Recognizer, Figures]):
             window=round(data.rate * settings.window / 1000),
             step=round(data.rate * settings.step / 1000),
             high=data.rate // 2,
-            gain=LOUDEST if settings.gain else None,
+            gain=GAIN if settings.gain else None,
         )
         total, squares, count = 0.0, 0.0, 0
         for place in tracked(range(len(data)), "Listening", progress):

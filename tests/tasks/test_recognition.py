@@ -11,7 +11,9 @@ import tatami
 from tatami.data.sounds import read_sound, write_sound
 from tatami.errors import TatamiError
 from tatami.pipeline.inspect import inspect
+from tatami.pipeline.plan import settings_for
 from tatami.rules.sound import Listener, normalize
+from tatami.tasks.recognition import GAIN, RecognitionSettings
 from tatami.train.recipe import Recipe
 from tatami.types import Size
 
@@ -136,3 +138,26 @@ def test_data_show(words):
     identity, picture, _ = shown.cells()[0]()
     assert identity == "down/0.wav"
     assert picture.ndim == 3
+
+
+def test_settings_as_typed():
+    found = settings_for("ds-cnn", {"label_smoothing": 0.1}, ["window=30", "gain=1", "masks=2"])
+    assert found == RecognitionSettings(0.1, window=30.0, gain=True, masks=2)
+    for texts, said in (
+        (["pitch=1"], "'pitch=1' is not understood"),
+        (["window=wide"], "'window=wide' is not understood"),
+        (["masks=11"], "masks 11 is out of range"),
+    ):
+        with pytest.raises(TatamiError, match=said) as error:
+            settings_for("ds-cnn", {}, texts)
+        assert error.value.setting == "hearing"
+    with pytest.raises(TatamiError, match="it is for sounds"):
+        settings_for("lenet5", {}, ["window=30"])
+
+
+def test_loudness_is_taken_off_and_parts_are_hidden(words, tmp_path):
+    settings = RecognitionSettings(gain=True, masks=1)
+    recipe = Recipe(epochs=2, batch=12, size=Size(40, 20), precision="float32", seed=1)
+    tatami.train("ds-cnn", words, tmp_path / "run", recipe=recipe, settings=settings, width=0.25)
+    spec = tatami.open(tmp_path / "run").spec
+    assert (spec.input.gain, spec.input.coefficients, spec.input.bands) == (GAIN, 0, 40)
