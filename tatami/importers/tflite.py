@@ -189,6 +189,9 @@ def _outputs(work: Work, outputs: Sequence[int], ssd: Ssd | None) -> dict[str, s
         names = [work.content.tensors[index].name or f"output_{index}" for index in outputs]
     if len(set(names)) < len(names):
         raise TatamiError("two outputs of the network have one name", hint=AGAIN)
+    for index, name in zip(outputs, names, strict=True):
+        if index not in work.values:
+            raise TatamiError(f"the output '{name}' is changed by no input", hint=AGAIN)
     return dict(zip(names, (work.values[index] for index in outputs), strict=True))
 
 

@@ -158,6 +158,7 @@ class Work:
         tensor = self.tensor(operator, index)
         assert tensor is not None
         whole = tensor.kind in ("int32", "int64", "bool") and tensor.quantization is None
+        whole = whole and operator.inputs[index] not in self.constants
         array: NDArray[Any] | None = tensor.data if whole else self.reals(operator, index)
         assert array is not None
         self.hold(array.size)

@@ -57,6 +57,11 @@ def _memory() -> object:
     return file.content(file.add("SVDF", [0, *places, state], (1, 3), {0: 2, 1: 1}))
 
 
+def _sparse(name: str) -> object:
+    file, output = more.sparse_file(*more.SPARSE[name])
+    return file.content(output)
+
+
 def sound() -> dict[str, Sound]:
     """The files, by what they are."""
     made: dict[str, Callable[[], object]] = {
@@ -65,7 +70,9 @@ def sound() -> dict[str, Sound]:
         "unsigned": plain.unsigned_layers,
         "chain": plain.quantized_chain,
         "memory": _memory,
+        "branched": more.branched,
     }
+    made |= {f"sparse {name}": lambda name=name: _sparse(name) for name in more.SPARSE}  # type: ignore[misc]
     made |= {name: lambda name=name: more.content_of(name) for name in more.CASES}  # type: ignore[misc]
     return {name: _caught(make) for name, make in made.items()}
 

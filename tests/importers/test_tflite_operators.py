@@ -365,8 +365,8 @@ def test_what_does_not_fit_is_refused(
         read_tflite(tmp_path / "net.tflite", None, None)
 
 
-def test_a_branch_is_chosen_as_in_litert(tmp_path: Path) -> None:
-    """Both branches are computed; a constant that is handed in is one within."""
+def branched() -> bytes:
+    """A file that goes one of two ways; a constant that is handed in is one within."""
     file = File((1, 5))
     weight = file.constant(numbers(4, 5))
     total = file.add("SUM", [0, file.constant(whole(0, 1))], (), {0: False})
@@ -377,8 +377,12 @@ def test_a_branch_is_chosen_as_in_litert(tmp_path: Path) -> None:
         made = branch.add("FULLY_CONNECTED", [0, inner, -1], (1, 4), {})
         made = branch.add("MUL", [made, branch.constant(np.float32(factor))], (1, 4), {})
         file.branches.append((branch, [0, inner], [made]))
-    output = file.add("IF", [above, 0, weight], (1, 4), {0: 1, 1: 2})
-    content = file.content(output)
+    content: bytes = file.content(file.add("IF", [above, 0, weight], (1, 4), {0: 1, 1: 2}))
+    return content
+
+
+def test_a_branch_is_chosen_as_in_litert(tmp_path: Path) -> None:
+    content = branched()
     (tmp_path / "net.tflite").write_bytes(content)
     network = network_of(read_tflite(tmp_path / "net.tflite", None, None).model)
     images = [numbers(1, 5), -numbers(1, 5)]
