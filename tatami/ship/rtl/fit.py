@@ -36,17 +36,19 @@ class Family:
         luts: LUTs of an engine: those that are always there, and those for each of its products
             in a cycle; a line through two engines that yosys synthesized, of 144 and 288 products.
             None: they were not counted.
+        table: Blocks of the table of bytes behind a requantizer, where it is not made of LUTs.
     """
 
     name: str
     wide: int
     pack: int
     luts: tuple[int, float] | None
+    table: int = 0
 
 
 XC7 = Family("xc7", 25, 1, (7_080, 36.4))
 XCUP = Family("xcup", 27, 1, (7_080, 36.4))
-ECP5 = Family("ecp5", 18, 18, None)
+ECP5 = Family("ecp5", 18, 18, None, 2)
 BLOCK = 36, 512
 """Bits and words of half a block RAM of Xilinx, and of a block of an ECP5: 18 kbit."""
 
@@ -115,7 +117,7 @@ def needs(core: Core, family: Family) -> Needs:
     fixed, each = family.luts or (0, 0.0)
     return Needs(
         pairs * across + core.rq * requantizer + words,
-        ring + maps + streams,
+        ring + maps + streams + core.rq * family.table,
         fixed + round(each * core.products),
     )
 
