@@ -16,6 +16,7 @@ from tatami.program.steps import (
     QuantizedAdd,
     QuantizedAveragePool,
     QuantizedConv,
+    QuantizedConvTranspose,
     QuantizedExtreme,
     Requantize,
     Resize,
@@ -139,6 +140,32 @@ class Draft:
     def depthwise(self, source: str) -> str | None:
         return self.conv(source, by_channel=True)
 
+    def conv_transpose(self, source: str) -> str | None:
+        channels, height, width = self.values[source].shape
+        if channels * height * width > 2000:
+            return None
+        kernel = self.one_of(2, 3, 4, self.number(1, 6)), self.one_of(2, 2, 3, self.number(1, 6))
+        strides = self.one_of(2, 2, self.number(1, 4)), self.one_of(2, 2, self.number(1, 4))
+        outputs = self.number(1, 20)
+        axes, sides = [], []
+        for length, k, stride in zip((height, width), kernel, strides, strict=True):
+            before, after = self.number(0, k - 1), self.number(0, k - 1)
+            side = (length - 1) * stride + k - before - after + self.number(0, stride - 1)
+            if side < 1:
+                return None
+            axes.append(Axis(k, stride, before, after))
+            sides.append(side)
+        weights = self.rng.integers(-127, 128, (channels, outputs, *kernel)).astype(np.int8)
+        made = self.value((outputs, sides[0], sides[1]))
+        result = self.requantize(outputs, channels * 127 * 60)
+        bias = self.rng.integers(-(2**16), 2**16, outputs).astype(np.int32)
+        self.steps.append(
+            QuantizedConvTranspose(
+                self.name(), (source,), made, weights, bias, Window(*axes), 1, result
+            )
+        )
+        return made
+
     def max_pool(self, source: str) -> str | None:
         channels, height, width = self.values[source].shape
         kind = self.one_of(22, 21, 32, 31, 0)
@@ -246,6 +273,7 @@ class Draft:
 KINDS: dict[str, Callable[[Draft, str], str | None]] = {
     "conv": Draft.conv,
     "depthwise": Draft.depthwise,
+    "transposed": Draft.conv_transpose,
     "max pool": Draft.max_pool,
     "add": Draft.add,
     "larger": Draft.larger,

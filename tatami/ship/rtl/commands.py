@@ -72,10 +72,11 @@ LAYER: Mapping[str, tuple[int, int, int]] = {
     "stride_row": (12, 0, 16), "stride_column": (12, 16, 16),
     "first_y": (13, 0, 16), "first_x": (13, 16, 16),
     "first_ym": (14, 0, 2), "first_xm": (14, 2, 2), "out_ym": (14, 4, 2), "out_xm": (14, 6, 2),
-    "out_g9": (14, 8, 4),
+    "out_g9": (14, 8, 4), "out_step_ym": (14, 12, 2), "out_step_xm": (14, 14, 2),
     "out_base": (15, 0, 16), "out_pitch": (16, 0, 16), "out_groups": (16, 16, 16),
     "fill": (17, 0, 8), "zero": (17, 8, 8), "low": (17, 16, 8), "high": (17, 24, 8),
     "factor": (18, 0, 23), "second_factor": (19, 0, 23),
+    "out_step_row": (20, 0, 16), "out_step_column": (20, 16, 16),
 }  # fmt: skip
 """Where each field of a layer stands in its payload."""
 

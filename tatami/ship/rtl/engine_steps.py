@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tatami.errors import TatamiError
-from tatami.ops.window import Window
+from tatami.ops.window import Axis, Window
 from tatami.program.steps import (
     MaxPool,
     Program,
     QuantizedAdd,
     QuantizedAveragePool,
     QuantizedConv,
+    QuantizedConvTranspose,
     QuantizedExtreme,
     Requantize,
     Reshape,
@@ -83,6 +84,8 @@ class Work:
         scale: Of sums that leave as they are, a channel; None: bytes leave.
         table: What bytes become before they are written.
         part: Where the first channel that is made lies among the output's, a multiple of 4.
+        begin: The first place of the output that is made, (row, column).
+        step: From one such place to the next.
     """
 
     name: str
@@ -99,6 +102,8 @@ class Work:
     scale: NDArray[np.float32] | None = None
     table: bytes | None = None
     part: int = 0
+    begin: tuple[int, int] = (0, 0)
+    step: tuple[int, int] = (1, 1)
 
     @property
     def count(self) -> int:
@@ -185,11 +190,69 @@ def _on_sums(step: QuantizedConv) -> bool:
 
 
 def _conv(program: Program, step: QuantizedConv) -> list[Work]:
-    zero = _zero(program, step.inputs[0])
-    channels, height, width = _value(program, step.inputs[0]).shape
-    outputs = len(step.weights)
+    _, height, width = _value(program, step.inputs[0]).shape
     rows, columns = step.window.rows, step.window.columns
     places = rows.output(height), columns.output(width)
+    before = rows.before, columns.before
+    return [_products(program, step, places, before, program.multiply_adds(step))]
+
+
+def _conv_transpose(program: Program, step: QuantizedConvTranspose) -> list[Work]:
+    """Divide a transposed convolution into convolutions, one for each phase of its stride."""
+    if step.groups != 1:
+        raise refused(step, f"{step.groups} groups", "weights in groups")
+    if isinstance(step.result, ToFloat):
+        raise refused(step, "its result is real numbers", "sums that leave out of order")
+    rows, columns = step.window.rows, step.window.columns
+    weights = step.weights.transpose(1, 0, 2, 3)
+    if max(rows.dilation, columns.dilation) > 1:
+        weights = _dilated(weights, (rows.dilation, columns.dilation))
+    _, height, width = _value(program, step.output).shape
+    works = []
+    for y in range(min(rows.stride, height)):
+        for x in range(min(columns.stride, width)):
+            down, up = _phase(weights.shape[2], rows, y)
+            across, left = _phase(weights.shape[3], columns, x)
+            mine = np.ascontiguousarray(weights[:, :, down][:, :, :, across])
+            if not mine.size:  # no tap reaches these places
+                mine, up, left = np.zeros((*weights.shape[:2], 1, 1), np.int8), 0, 0
+            window = Window(Axis(mine.shape[2]), Axis(mine.shape[3]))
+            part = QuantizedConv(
+                step.name, step.inputs, step.output, mine, step.bias, window, 1, step.result
+            )
+            places = ceil_div(height - y, rows.stride), ceil_div(width - x, columns.stride)
+            work = _products(program, part, places, (up, left), mine.size * places[0] * places[1])
+            works.append(
+                replace(
+                    work, operator="QuantizedConvTranspose", begin=(y, x),
+                    step=(rows.stride, columns.stride),
+                )
+            )  # fmt: skip
+    return works
+
+
+def _phase(kernel: int, axis: Axis, place: int) -> tuple[list[int], int]:
+    """Find the taps that reach every ``stride``-th output from a place on, and their padding.
+
+    Output ``place + stride * q`` sees input ``q + whole - t`` through tap ``over + stride * t``.
+    """
+    whole, over = divmod(place + axis.before, axis.stride)
+    taps = list(range(over, kernel, axis.stride))[::-1]
+    return taps, len(taps) - 1 - whole
+
+
+def _products(
+    program: Program,
+    step: QuantizedConv,
+    places: tuple[int, int],
+    before: tuple[int, int],
+    products: int,
+) -> Work:
+    """Make the work of a convolution whose window begins at a padding, which may be below 0."""
+    zero = _zero(program, step.inputs[0])
+    channels = _value(program, step.inputs[0]).shape[0]
+    outputs = len(step.weights)
+    rows, columns = step.window.rows, step.window.columns
     pool = step.pool is not None
     assert not pool or _on_sums(step)
     if step.groups not in (1, channels) or (step.groups == channels > 1 and outputs != channels):
@@ -230,15 +293,13 @@ def _conv(program: Program, step: QuantizedConv) -> list[Work]:
     if max(piece) > 255 or pieces[0] * piece[0] > 255 or pieces[1] * piece[1] > 255:
         raise refused(step, f"a window of {spread[0]} x {spread[1]}", "wider counters")
     walk = Walk(
-        spread, (2, 2) if pool else (rows.stride, columns.stride), (rows.before, columns.before),
+        spread, (2, 2) if pool else (rows.stride, columns.stride), before,
         (places[0] // 2, places[1] // 2) if pool else places,
         depth, pieces, (piece[0], piece[1]),
     )  # fmt: skip
     if by_channel:
-        return [
-            _by_channel(step, walk, {**fields, "pool": int(pool)}, made, weights,
-                        program.multiply_adds(step), _bound(start, size))
-        ]  # fmt: skip
+        return _by_channel(step, walk, {**fields, "pool": int(pool)}, made, weights,
+                           products, _bound(start, size))  # fmt: skip
 
     def steps_of(place: Place) -> int:
         return ceil_div(place.words, 9) if depth else place.words
@@ -246,15 +307,12 @@ def _conv(program: Program, step: QuantizedConv) -> list[Work]:
     def rows_of(core: Core, place: Place, first: int) -> NDArray[np.int8]:
         return _weight_rows(core, place, weights, first, depth)
 
-    return [
-        Work(
-            step.name, "QuantizedConv", step.inputs, step.output, walk,
-            {**fields, "pool": int(pool)}, made, rows_of,
-            lambda core, place: pieces[0] * pieces[1] * steps_of(place),
-            program.multiply_adds(step), _bound(start, size),
-            result.scale if isinstance(result, ToFloat) else None,
-        )
-    ]  # fmt: skip
+    return Work(
+        step.name, "QuantizedConv", step.inputs, step.output, walk,
+        {**fields, "pool": int(pool)}, made, rows_of,
+        lambda core, place: pieces[0] * pieces[1] * steps_of(place),
+        products, _bound(start, size), result.scale if isinstance(result, ToFloat) else None,
+    )  # fmt: skip
 
 
 def _bound(start: Int64, size: Int64) -> int:
@@ -498,6 +556,7 @@ def _table(program: Program, step: Table) -> list[Work]:
 
 _WORK: Mapping[str, Callable[[Program, Any], list[Work]]] = {
     "QuantizedConv": _conv,
+    "QuantizedConvTranspose": _conv_transpose,
     "MaxPool": _max_pool,
     "QuantizedAdd": _add,
     "QuantizedExtreme": _extreme,

@@ -46,6 +46,8 @@ from tatami.ship.rtl.engine_steps import Work, copy_of, refused, unfused, work_o
 from tatami.ship.rtl.place import Place, ceil_div, target_fields
 
 Array = NDArray[Any]
+LEAVING = "Leaving"
+"""What a layer is called that only lets a map leave."""
 ALIGNMENT = 64
 """Bytes, of whatever lies in DDR."""
 
@@ -322,6 +324,9 @@ def works_of(program: Program, steps: Iterable[Step], copied: set[tuple[str, int
     for step in steps:
         if not isinstance(step, Concat):
             made = work_of(program, step)
+            if not isinstance(step, SpaceToDepth):
+                works += made
+                continue
             width = words_of(homes[step.inputs[0]].lies) * 4  # of a part, where there are several
             works += [replace(work, part=index * width) for index, work in enumerate(made)]
             continue
@@ -355,6 +360,21 @@ def _fused(program: Program, works: Sequence[Work]) -> list[Work]:
     return fused
 
 
+def _leaving(
+    program: Program, works: Sequence[Work], wanted: set[str], *, observe: bool
+) -> list[Work]:
+    """Let maps that are made out of order leave when they are whole."""
+    last = {work.output: index for index, work in enumerate(works)}
+    found = []
+    for index, work in enumerate(works):
+        found.append(work)
+        out_of_order = work.step != (1, 1) and last[work.output] == index
+        if out_of_order and (observe or work.output in wanted):
+            copied = copy_of(program, work.output, work.output, 0)
+            found.append(replace(copied, operator=LEAVING))
+    return found
+
+
 # The whole ----------------------------------------------------------------------------------------
 
 
@@ -382,15 +402,19 @@ def lower(program: Program, core: Core, *, observe: bool = False, ahead: bool = 
     works = works_of(program, steps, copied, homes)
     if not observe:
         works = _fused(program, works)
-    used = [name for name in program.inputs if any(name in work.inputs for work in works)]
     wanted = _wanted(program, steps, tail)
+    works = _leaving(program, works, wanted, observe=observe)
+    used = [name for name in program.inputs if any(name in work.inputs for work in works)]
     again = _again(program, core, works, used) if ahead else None
     places, words, least = _place_all(program, works, homes, used, again)
     rows = max(work.tile_rows(core, places[work.inputs[0]]) for work in works) + 1
     bits = max(work.bound for work in works).bit_length() + 1
     core = _fitting(sized(core, map_words=words, ring_rows=rows, acc=bits), words, rows, bits)
     # what a concatenation copies leaves as what it was copied from
-    stream = [observe or (work.output in wanted and work.operator != "Concat") for work in works]
+    stream = [
+        work.step == (1, 1) and (observe or (work.output in wanted and work.operator != "Concat"))
+        for work in works
+    ]
     commands: list[Command] = []
     constants: list[bytes] = []
     runs: list[Run] = []
@@ -420,7 +444,8 @@ def lower(program: Program, core: Core, *, observe: bool = False, ahead: bool = 
             address = _aligned(address + out.size)
             streams.setdefault(work.output, []).append(out)
             commands.append(Transfer(MAPS_OUT, out.address, out.plane, out.count, out.plane))
-        target = None if work.scale is not None else places[work.output]
+        lays = work.scale is None and work.operator != LEAVING
+        target = places[work.output] if lays else None
         layer = layer_of(core, work, places, target, stream=leaves, flags=waits)
         if work.table is not None and work.table != table:
             commands.append(Lookup(work.table))
@@ -616,7 +641,8 @@ def layer_of(
         values["second"] = other.corner(0, 0) - source.corner(0, 0)
         values["second_g9"] = (other.first - source.first) % 9
     if target is not None:
-        values |= target_fields(replace(target, first=target.first + work.part // 4))
+        lies = replace(target, first=target.first + work.part // 4)
+        values |= target_fields(lies, begin=work.begin, step=work.step)
     else:
         values["to_map"] = 0
     return Layer(values, flags)

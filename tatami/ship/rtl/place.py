@@ -124,16 +124,27 @@ class Walk:
         }  # fmt: skip
 
 
-def target_fields(target: Place, first_row: int = 0) -> dict[str, int]:
+def target_fields(
+    target: Place,
+    first_row: int = 0,
+    begin: tuple[int, int] = (0, 0),
+    step: tuple[int, int] = (1, 1),
+) -> dict[str, int]:
     """Give the fields of a layer that say where its result is laid.
 
     Args:
         target: Where.
         first_row: The first row that is written, of a strip.
+        begin: The first place, from there on.
+        step: From one place to the next.
     """
-    row = first_row - target.row
+    row, column = first_row - target.row + begin[0], begin[1]
     return {
         "to_map": 1,
-        "out_ym": row % 3, "out_xm": 0, "out_g9": target.first % 9,
-        "out_base": target.corner(row, 0), "out_pitch": target.pitch, "out_groups": target.groups,
+        "out_ym": row % 3, "out_xm": column % 3, "out_g9": target.first % 9,
+        "out_base": target.corner(row, column),
+        "out_pitch": target.pitch, "out_groups": target.groups,
+        "out_step_ym": step[0] % 3, "out_step_xm": step[1] % 3,
+        "out_step_row": step[0] // 3 * target.pitch,
+        "out_step_column": step[1] // 3 * target.groups,
     }  # fmt: skip

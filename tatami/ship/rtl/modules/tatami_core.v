@@ -86,10 +86,12 @@ module tatami_core #(
     wire [1:0] first_ym = d[14*32 +: 2], first_xm = d[14*32+2 +: 2];
     wire [1:0] out_ym = d[14*32+4 +: 2], out_xm = d[14*32+6 +: 2];
     wire [3:0] out_g9 = d[14*32+8 +: 4];
+    wire [1:0] out_step_ym = d[14*32+12 +: 2], out_step_xm = d[14*32+14 +: 2];
     wire [AD-1:0] out_base = d[15*32 +: AD];
     wire [AD-1:0] out_pitch = d[16*32 +: AD], out_groups = d[16*32+16 +: AD];
     wire [7:0] fill = d[17*32 +: 8], zero = d[17*32+8 +: 8], low = d[17*32+16 +: 8], high = d[17*32+24 +: 8];
     wire signed [22:0] factor = d[18*32 +: 23], second_factor = d[19*32 +: 23];
+    wire [AD-1:0] out_step_row = d[20*32 +: AD], out_step_column = d[20*32+16 +: AD];
     wire unused = ^d;
 
     // -- constants ----------------------------------------------------------------------------------------------
@@ -187,7 +189,8 @@ module tatami_core #(
     writer #(.LANES(LANES), .RQ(RQ), .AD(AD)) back (.clk(clk), .start(begin_layer), .to_map(to_map),
         .full_words(STEPS[7:0]), .always_full(to_stream), .groups_written(out_words),
         .last_row(out_rows - 16'd1), .last_column(out_columns - 16'd1), .base(out_base),
-        .pitch(out_pitch), .groups(out_groups), .first_ym(out_ym), .first_xm(out_xm), .first_g9(out_g9),
+        .pitch(out_pitch), .groups(out_groups), .step_ym(out_step_ym), .step_xm(out_step_xm),
+        .step_row(out_step_row), .step_column(out_step_column), .first_ym(out_ym), .first_xm(out_xm), .first_g9(out_g9),
         .valid(bytes_valid), .bytes(bytes), .write(write), .bank(write_bank), .address(write_address),
         .data(write_data));
     wire outlet_empty;

@@ -15,6 +15,8 @@ module writer #(
     input  wire [15:0]        groups_written,
     input  wire [15:0]        last_row, last_column,
     input  wire [AD-1:0]      base, pitch, groups,
+    input  wire [1:0]         step_ym, step_xm,   // to the next row, column that is written, mod 3
+    input  wire [AD-1:0]      step_row, step_column,   // and in whole thirds
     input  wire [1:0]         first_ym, first_xm,
     input  wire [3:0]         first_g9,    // of the first group, mod 9
     // results
@@ -42,9 +44,9 @@ module writer #(
     wire [1:0] ym_next, xm_next;
     wire [AD-1:0] row_next, column_next;
     wire [3:0] g9_next, tile_g9_next;
-    thirds #(.AD(AD)) down (.mod(ym), .address(row), .step_mod(2'd1), .step_address({AD{1'b0}}),
+    thirds #(.AD(AD)) down (.mod(ym), .address(row), .step_mod(step_ym), .step_address(step_row),
         .third(pitch), .next_mod(ym_next), .next_address(row_next));
-    thirds #(.AD(AD)) right (.mod(xm), .address(column), .step_mod(2'd1), .step_address({AD{1'b0}}),
+    thirds #(.AD(AD)) right (.mod(xm), .address(column), .step_mod(step_xm), .step_address(step_column),
         .third(groups), .next_mod(xm_next), .next_address(column_next));
     mod9 word_turn (.a(g9), .b(RW_9[3:0]), .sum(g9_next));
     mod9 tile_turn (.a(tile_g9), .b(PER_TILE_9[3:0]), .sum(tile_g9_next));
