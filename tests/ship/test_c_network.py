@@ -187,7 +187,7 @@ def test_long_loops_give_the_same_bits_whatever_they_are_compiled_for(tmp_path):
     network = read(tmp_path / "n.onnx")
     program = lower(network)
     source = emit(program, "net").files
-    assert source["net.c"].count(b"NET_IN_VARIANTS(net_step") == 3
+    assert source["net.c"].count(b"NET_IN_VARIANTS(net_step") == 2  # tanh is a kernel
     for file, content in source.items():
         (tmp_path / file).write_bytes(content)
     x = np.random.default_rng(0).normal(0, 3, (16, 32, 32)).astype(np.float32)
