@@ -14,7 +14,12 @@ from tatami.tasks.recognition import RECOGNITION
 from tatami.tasks.segmentation import SEGMENTATION
 from tatami.types import Spec
 
-TASKS: tuple[Task[Any, Any, Any], ...] = (DETECTION, CLASSIFICATION, SEGMENTATION, RECOGNITION)
+TASKS: tuple[Task[Any, Any, Any], ...] = (
+    DETECTION,
+    CLASSIFICATION,
+    SEGMENTATION,
+    RECOGNITION,
+)
 """Every task."""
 
 

@@ -486,7 +486,13 @@ def _check_maps(shapes: Sequence[Shape], decoding: Decoding, classes: int, size:
 
 SPECS: dict[str, type[Spec]] = {
     spec.task: spec
-    for spec in (DetectionSpec, ClassificationSpec, SegmentationSpec, TwoStageSpec, SoundSpec)
+    for spec in (
+        DetectionSpec,
+        ClassificationSpec,
+        SegmentationSpec,
+        TwoStageSpec,
+        SoundSpec,
+    )
 }
 """What a network can be for, by what its file calls it."""
 
