@@ -14,6 +14,7 @@ EXAMPLES = {
         "tatami summary yolov2-tiny",
         "tatami summary resnet18 --size 160x160 --width 0.25",
         "tatami summary RUN --rtl LANES=16",
+        "tatami summary yolov2-tiny --size 352x288 --fit zynq-7020",
     ),
 }
 """What --help ends with, for each command of this file."""
@@ -47,20 +48,24 @@ def summary(
         Path | None, typer.Option("--csv", help="Write the layers here as a table.")
     ] = None,
     rtl: Rtl = "",
+    fit: Annotated[
+        str, typer.Option(help="An FPGA, as zynq-7020: the fastest engine in Verilog for it.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Count multiply-adds, parameters and bytes of every layer.
 
     One multiply-add is two operations. A normalization or activation belongs to the layer before.
     Bytes are those of the weights as stored, and of the maps that a layer reads and writes. With
-    --rtl: the cycles and DDR bytes of every layer on that engine, as its counters will say.
+    --rtl or --fit: the cycles and DDR bytes of every layer on that engine, as its counters will
+    say.
     """
     from tatami.cli.output import print_json, print_lines, print_table
     from tatami.pipeline.summary import summary as count
     from tatami.types import Size
 
     wanted = None if size is None else Size.parse(size)
-    if rtl:
+    if rtl or fit:
         from tatami.errors import TatamiError
         from tatami.pipeline.engine import engine_summary
 
@@ -69,7 +74,7 @@ def summary(
                 raise TatamiError(
                     "an engine has no use for it", hint="leave it out", setting=setting
                 )
-        engine = engine_summary(network, rtl, size=wanted, width=width)
+        engine = engine_summary(network, rtl, fit=fit, size=wanted, width=width)
         if as_json:
             print_json(engine.to_json())
             return

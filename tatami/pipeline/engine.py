@@ -17,8 +17,11 @@ from tatami.program.steps import Program
 from tatami.see.html import result_html
 from tatami.ship.rtl.backend import CLOCK
 from tatami.ship.rtl.core import core_of
+from tatami.ship.rtl.fit import Fit
+from tatami.ship.rtl.fit import fit as fit_device
 from tatami.ship.rtl.lower import lower
 from tatami.ship.rtl.model import FrameTime, frame_time
+from tatami.ship.rtl.strips import lower_in_strips
 from tatami.train.run import SETTINGS
 from tatami.types import Size
 from tatami.types.table import Table, numbers, words
@@ -33,16 +36,19 @@ class EngineSummary:
         time: What the counters of a frame will say.
         ahead: The same where the picture of the next frame comes in meanwhile; None: it has no
             time to.
+        fit: What the engine takes of a device, where it was chosen for one.
     """
 
     network: str
     time: FrameTime
     ahead: FrameTime | None
+    fit: Fit | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Give all as plain values."""
         ahead = None if self.ahead is None else self.ahead.to_json()
-        return {"network": self.network, **self.time.to_json(), "ahead": ahead}
+        fit = {} if self.fit is None else {"fit": self.fit.to_json()}
+        return {"network": self.network, **self.time.to_json(), "ahead": ahead, **fit}
 
     def tables(self) -> list[Table]:
         """Lay out a row a layer."""
@@ -70,6 +76,8 @@ class EngineSummary:
     def lines(self) -> list[str]:
         """Say the sums in words."""
         lines = [f"engine {self.time.core}", *self.time.lines(CLOCK)]
+        if self.fit is not None:
+            lines.append(f"on {self.fit.device}: {self.fit.line()}")
         if self.ahead is not None:
             used = self.ahead.products / self.ahead.core.products / self.ahead.cycles
             lines.append(
@@ -84,22 +92,38 @@ class EngineSummary:
 
 
 def engine_summary(
-    network: Source, rtl: str, *, size: Size | None = None, width: float | None = None
+    network: Source,
+    rtl: str = "",
+    *,
+    fit: str = "",
+    size: Size | None = None,
+    width: float | None = None,
 ) -> EngineSummary:
     """Count the cycles of a frame on an engine, and the bytes that it moves, layer by layer.
 
     Args:
         network: A model's name, which is quantized without having been trained; a quantized ONNX
             file; or a run folder, of which the network in 8 bits is taken.
-        rtl: The engine's parameters, as "LANES=16".
+        rtl: The engine's parameters, as "LANES=16". With MAP, in strips where whole maps need more.
+        fit: A device, as "zynq-7020", for which the parameters are chosen instead.
         size: For a model's name, of the input; None: the paper's.
         width: For a model's name, multiplies every layer's channels; None: 1.
 
     Raises:
-        TatamiError: For a network that is not in 8 bits, or that the engine cannot do.
+        TatamiError: For a network that is not in 8 bits, or that the engine cannot do, and for a
+            device that holds no engine for it.
     """
+    if rtl and fit:
+        raise TatamiError(
+            "a device chooses the engine's parameters", hint="leave one out", setting="fit"
+        )
     core = core_of(rtl)
     program = _program(network, size, width)
+    if fit:
+        found = fit_device(fit, program)
+        return EngineSummary(str(network), found.time, None, found)
+    if core.map:
+        return EngineSummary(str(network), frame_time(lower_in_strips(program, core)), None)
     lowered = lower(program, core)
     ahead = None
     with contextlib.suppress(TatamiError):  # a small network, whose picture is most of its time

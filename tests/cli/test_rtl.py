@@ -88,3 +88,18 @@ def test_what_the_engine_cannot_do_is_said(
         assert named in error
         assert error.count("\n") == 1
     assert not folder.exists()
+
+
+def test_the_engine_that_fits_a_device(command, integers, capsys):
+    assert command("summary", integers, "--fit", "zynq-7020", "--json") == 0
+    fit = json.loads(capsys.readouterr().out)["fit"]
+    assert fit["device"] == "zynq-7020"
+    for what in ("multipliers", "blocks_of_18_kbit"):
+        assert 0 < fit[what][0] <= fit[what][1]
+    assert command("summary", integers, "--fit", "zynq-7020") == 0
+    out = capsys.readouterr().out
+    assert f"on zynq-7020: {fit['multipliers'][0]} of 220 multipliers" in out
+    assert command("summary", integers, "--fit", "z80") == 2
+    assert "--fit: no device is called 'z80' (there are zynq-7020" in capsys.readouterr().err
+    assert command("summary", integers, "--fit", "zynq-7020", "--rtl", "LANES=4") == 2
+    assert "--fit: a device chooses the engine's parameters" in capsys.readouterr().err

@@ -154,6 +154,15 @@ class Fit:
         """Frames a second."""
         return self.time.rate(self.clock)
 
+    def line(self) -> str:
+        """Say what it takes of the device, and of how much."""
+        device, needs = DEVICES[self.device], self.needs
+        return (
+            f"{needs.multipliers} of {device.multipliers} multipliers, {needs.blocks} of "
+            f"{device.blocks} blocks of 18 Kbit; {self.rate:.2f} frames a second at "
+            f"{self.clock / 1e6:g} MHz"
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Give all as plain values."""
         device = DEVICES[self.device]

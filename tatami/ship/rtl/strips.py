@@ -198,7 +198,8 @@ def _joined(
         if number == 0:
             commands += _load(given, now[0], 0)
         for index, run in enumerate(chain):
-            work = replace(run.work, products=_share(run.work.products, number, len(strips)))
+            made = [each.rows[index + 1][1] for each in strips]
+            work = replace(run.work, products=_share(run.work.products, number, made))
             layer = _layer(core, work, now[index], now[index + 1], strip.rows[index + 1], index)
             content = constants_of(core, work, now[index])
             constants.append(content)
@@ -269,5 +270,13 @@ def _layer(core: Core, work: Work, source: Place, target: Place, rows: Rows, ind
     return Layer({**values, **target_fields(target, rows[0])}, flags)
 
 
-def _share(products: int, number: int, count: int) -> int:
-    return products * (number + 1) // count - products * number // count
+def _share(products: int, number: int, made: Sequence[int]) -> int:
+    """Give a strip the products of the rows that no strip before it has made.
+
+    Args:
+        products: Of the whole layer.
+        number: Of the strip.
+        made: The row at which each strip ends.
+    """
+    before = made[number - 1] if number else 0
+    return products * made[number] // made[-1] - products * before // made[-1]
