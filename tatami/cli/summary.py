@@ -11,7 +11,6 @@ from tatami.cli.options import AsJson, Rtl
 
 EXAMPLES = {
     "summary": (
-        "tatami summary yolov2-tiny",
         "tatami summary resnet18 --size 160x160 --width 0.25",
         "tatami summary RUN --rtl LANES=16",
         "tatami summary yolov2-tiny --size 352x288 --fit zynq-7020",
