@@ -27,8 +27,16 @@ highlight_language = "none"
 CONTENTS = {
     "Start": ("quickstart", "guide/*", "glossary"),
     "Reference": (
-        *("api", "operators", "importing", "darknet-to-c", "rtl", "class-sets", "mask-sets"),
-        *("results", "tree", "picture-rule", "sound-rule", "segmentation-rule", "box-rule"),
+        *("api", "operators", "importing", "networks", "darknet-to-c", "rtl", "class-sets"),
+        *(
+            "mask-sets",
+            "results",
+            "tree",
+            "picture-rule",
+            "sound-rule",
+            "segmentation-rule",
+            "box-rule",
+        ),
         *("metrics-rule", "integer-arithmetic", "winograd"),
     ),
     "Add": ("add/README", "add/*"),
