@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,39 +22,32 @@ from tatami.see.class_activation import Target, target_in_scores
 from tatami.see.draw import draw_classes
 from tatami.see.report import Report
 from tatami.ship.c.tasks.classification import CLASSIFICATION_IN_C
-from tatami.tasks.base import Answer, Difference, Evaluated, Merit, Opened, Task
+from tatami.tasks.base import Answer, Difference, Evaluated, Opened
 from tatami.tasks.classification_report import classification_page
 from tatami.tasks.inside import Inside
 from tatami.tasks.inspected import Inspected, InspectedClasses
-from tatami.tasks.scores import compare_scores, evaluate_scores
-from tatami.tasks.settings import number, read_settings
-from tatami.tasks.walk import figure, timed
+from tatami.tasks.scores import NamesWhole, compare_scores, evaluate_scores
+from tatami.tasks.settings import number
+from tatami.tasks.walk import timed
 from tatami.types import (
     Boxes,
     ClassificationSpec,
     Classifier,
     Float32,
     Forward,
-    Int64,
     LabeledPictures,
     Picture,
     Size,
 )
 from tatami.types.progress import Progress, quiet
-from tatami.types.table import Column, Table, numbers, words
 
 if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
-    from torch import nn
-
-    from tatami.models.classifier import Classifier as Module
     from tatami.train.batches import Examples
     from tatami.train.recipe import Recipe
     from tatami.train.run import Run
 
 TOP = 5
 """Classes that are named of a picture."""
-SHOWN = 15
-"""Classes up to which the confusion matrix is among the tables; JSON always has it."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +77,11 @@ class ClassificationOptions:
     """Say how classes are measured: there is nothing to choose."""
 
 
-class Classification(Task[LabeledPictures, Classifier, Figures]):
+class Classification(NamesWhole[LabeledPictures, Classifier]):
     """Name what a picture shows."""
 
     name = "classify"
     noun = "classifier"
-    measure = "top-1"
     specs = (ClassificationSpec,)
     augmentation = replace(Augmentation(), mosaic=0.0, scale=(0.8, 1.25), translate=0.1, aspect=1.1)
     """The one thing in a picture stays in sight."""
@@ -99,10 +91,6 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
     labels = "classes"
     doing = "Classifying"
     finds = "classes"
-    merits = (
-        Merit("top1", "top1", "top-1 accuracy", "top-1", lambda result: result.top1),
-        Merit("top5", "top5", "top-5 accuracy", "top-5", lambda result: result.top5),
-    )
     answers_file = "classes.json"
     unvaried = ("mosaic",)
 
@@ -119,25 +107,9 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
         opened = open_labeled(root, split=split, format=format, skip=skip)
         return Opened(opened.pictures, opened.skipped, opened.notes)
 
-    def strata(self, data: LabeledPictures) -> Sequence[int]:
-        """Give each picture its class."""
-        return [int(label) for label in data.labels]
-
     def fingerprint(self, data: LabeledPictures) -> str:
         """Give one number for the names, the pictures and the classes of a split."""
         return labeled_fingerprint(data)
-
-    def select(self, data: LabeledPictures, places: Int64) -> LabeledPictures:
-        """Give the pictures at these places as a split."""
-        return data.select(places)
-
-    def picture(self, data: LabeledPictures, place: int) -> Picture:
-        """Read the picture at a place."""
-        return data.read(place)
-
-    def identity(self, data: LabeledPictures, place: int) -> str:
-        """Name the picture at a place."""
-        return data.ids[place]
 
     def inspect(
         self,
@@ -191,11 +163,6 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
             return canvas, int(data.labels[index])
 
         return Examples(len(data), draw, stacked)
-
-    def prepare_model(self, model: nn.Module, run: Run) -> None:
-        """Let the loss smooth its targets."""
-        settings: ClassificationSettings = read_settings(self.settings, run.settings)
-        cast("Module", model).label_smoothing = settings.label_smoothing
 
     # Answers -------------------------------------------------------------------------------------
 
@@ -251,28 +218,6 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
             stage=stage or self.doing,
         )
 
-    def figure(self, result: Figures) -> float:
-        """Give the top-1 accuracy."""
-        return result.top1
-
-    def row(self, result: Figures) -> dict[str, float]:
-        """Give the top-1 accuracy for evaluations.jsonl."""
-        return {"top1": round(result.top1, 5)}
-
-    def tables(self, result: Figures) -> list[Table]:
-        """Lay out a row a class, and what else there is."""
-        tables = [_per_class(result)]
-        return [*tables, _confusion(result)] if len(result.classes) <= SHOWN else tables
-
-    def lines(self, result: Figures) -> list[str]:
-        """Say the figures over all classes."""
-        error = 100 * (1 - result.top1)
-        return [
-            f"{result.pictures} pictures",
-            f"top-1 {figure(result.top1)} (error {error:.2f} %)   "
-            f"top-5 {figure(result.top5)}   mean AUC {figure(result.auc)}",
-        ]
-
     def page(
         self,
         page: Report,
@@ -291,28 +236,3 @@ class Classification(Task[LabeledPictures, Classifier, Figures]):
 
 
 CLASSIFICATION = Classification()
-
-
-def _per_class(result: Figures) -> Table:
-    rows = tuple(
-        (
-            one.name,
-            f"{one.pictures:,}",
-            f"{one.predicted:,}",
-            *map(figure, (one.precision, one.recall, one.f1, one.roc.auc)),
-        )
-        for one in result.classes
-    )
-    heads = numbers("pictures", "predicted", "precision", "recall", "F1", "AUC")
-    return Table((words("class", flexible=True), *heads), rows)
-
-
-def _confusion(result: Figures) -> Table:
-    """Count the pictures of each class, a row each, by the class that is predicted."""
-    names = [one.name for one in result.classes]
-    rows = tuple(
-        (name, *(f"{count}" if count else "" for count in row))
-        for name, row in zip(names, result.confusion.tolist(), strict=True)
-    )
-    heads = (Column(name, flexible=True) for name in names)
-    return Table((words("true, predicted", flexible=True), *heads), rows)

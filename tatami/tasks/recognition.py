@@ -26,18 +26,17 @@ from tatami.see.draw import draw_classes
 from tatami.see.report import Report
 from tatami.see.spectrogram import spectrogram
 from tatami.ship.c.tasks.recognition import RECOGNITION_IN_C
-from tatami.tasks.base import Answer, Difference, Evaluated, Merit, Opened, Task
-from tatami.tasks.classification import CLASSIFICATION, TOP, ClassificationOptions
+from tatami.tasks.base import Answer, Difference, Evaluated, Opened
+from tatami.tasks.classification import TOP, ClassificationOptions
 from tatami.tasks.classification_report import classification_page
 from tatami.tasks.inspected import Inspected
 from tatami.tasks.inspected_sounds import InspectedSounds
-from tatami.tasks.scores import compare_scores, evaluate_scores
+from tatami.tasks.scores import NamesWhole, compare_scores, evaluate_scores
 from tatami.tasks.settings import number, read_settings
 from tatami.tasks.walk import timed
 from tatami.types import (
     Float32,
     Forward,
-    Int64,
     LabeledPictures,
     LabeledSounds,
     Recognizer,
@@ -48,13 +47,11 @@ from tatami.types import (
 )
 from tatami.types.progress import Progress, quiet, tracked
 from tatami.types.sound import Gain
-from tatami.types.table import Table
 
 if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
     from numpy.typing import NDArray
-    from torch import Tensor, nn
+    from torch import Tensor
 
-    from tatami.models.classifier import Classifier as Module
     from tatami.train.batches import Examples
     from tatami.train.recipe import Recipe
     from tatami.train.run import Run
@@ -124,12 +121,11 @@ def heard(texts: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-class Recognition(Task[LabeledSounds, Recognizer, Figures]):
+class Recognition(NamesWhole[LabeledSounds, Recognizer]):
     """Name what a sound is."""
 
     name = "recognize"
     noun = "recognizer"
-    measure = "top-1"
     specs = (SoundSpec,)
     augmentation = replace(
         Augmentation(),
@@ -152,10 +148,6 @@ class Recognition(Task[LabeledSounds, Recognizer, Figures]):
     units = "sounds"
     rule = "sound rule"
     finds = "classes"
-    merits = (
-        Merit("top1", "top1", "top-1 accuracy", "top-1", lambda result: result.top1),
-        Merit("top5", "top5", "top-5 accuracy", "top-5", lambda result: result.top5),
-    )
     answers_file = "sounds.json"
 
     # Data ----------------------------------------------------------------------------------------
@@ -171,25 +163,9 @@ class Recognition(Task[LabeledSounds, Recognizer, Figures]):
         opened = open_sounds(root, split=split, format=format, skip=skip)
         return Opened(opened.sounds, opened.skipped, opened.notes)
 
-    def strata(self, data: LabeledSounds) -> Sequence[int]:
-        """Give each sound its class."""
-        return [int(label) for label in data.labels]
-
     def fingerprint(self, data: LabeledSounds) -> str:
         """Give one number for the names, the sounds and the classes of a split."""
         return sound_fingerprint(data)
-
-    def select(self, data: LabeledSounds, places: Int64) -> LabeledSounds:
-        """Give the sounds at these places as a split."""
-        return data.select(places)
-
-    def picture(self, data: LabeledSounds, place: int) -> Samples:
-        """Read the sound at a place."""
-        return data.read(place)
-
-    def identity(self, data: LabeledSounds, place: int) -> str:
-        """Name the sound at a place."""
-        return data.ids[place]
 
     def is_input(self, file: Path) -> bool:
         """Tell whether a file's name is a sound's."""
@@ -288,11 +264,6 @@ class Recognition(Task[LabeledSounds, Recognizer, Figures]):
 
         return Examples(len(data), draw, stacked, images)
 
-    def prepare_model(self, model: nn.Module, run: Run) -> None:
-        """Let the loss smooth its targets."""
-        settings: RecognitionSettings = read_settings(self.settings, run.settings)
-        cast("Module", model).label_smoothing = settings.label_smoothing
-
     # Answers -------------------------------------------------------------------------------------
 
     def image(self, picture: Samples, spec: SoundSpec) -> Float32:
@@ -344,23 +315,6 @@ class Recognition(Task[LabeledSounds, Recognizer, Figures]):
             progress=progress,
             stage=stage or self.doing,
         )
-
-    def figure(self, result: Figures) -> float:
-        """Give the top-1 accuracy."""
-        return result.top1
-
-    def row(self, result: Figures) -> dict[str, float]:
-        """Give the top-1 accuracy for evaluations.jsonl."""
-        return CLASSIFICATION.row(result)
-
-    def tables(self, result: Figures) -> list[Table]:
-        """Lay out a row a class, and what else there is."""
-        return CLASSIFICATION.tables(result)
-
-    def lines(self, result: Figures) -> list[str]:
-        """Say the figures over all classes."""
-        first, *rest = CLASSIFICATION.lines(result)
-        return [first.replace("pictures", "sounds"), *rest]
 
     def page(
         self,
