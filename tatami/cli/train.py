@@ -25,9 +25,9 @@ PANELS = {
              "clip", "background"),
     "Network": ("size", "width", "anchors", "min_scale", "nms", "initial", "partial",
                 "freeze"),
-    "Training": ("epochs", "batch", "learning_rate", "layer_rate", "multi_scale", "alternating",
-                 "label_smoothing", "class_weights", "hearing", "closing_epochs", "patience",
-                 "seed"),
+    "Training": ("epochs", "batch", "learning_rate", "optimizer", "layer_rate", "multi_scale",
+                 "alternating", "label_smoothing", "class_weights", "hearing", "closing_epochs",
+                 "patience", "seed"),
     "Augmentation": ("augment",),
     "Run": ("out", "resume", "checkpoint_seconds", "evaluate_every", "tensorboard"),
     "Machine": ("device", "threads", "precision"),
@@ -35,8 +35,8 @@ PANELS = {
 """Where --help shows which option."""
 OF_TASK = ("anchors", "min_scale", "nms", "label_smoothing", "class_weights")
 OF_RECIPE = (
-    *("size", "epochs", "batch", "learning_rate", "multi_scale", "layer_rate", "seed"),
-    *("closing_epochs", "precision", "checkpoint_seconds", "evaluate_every", "patience"),
+    *("size", "epochs", "batch", "learning_rate", "optimizer", "multi_scale", "layer_rate"),
+    *("seed", "closing_epochs", "precision", "checkpoint_seconds", "evaluate_every", "patience"),
 )
 """Options that go on as they are: to the task's settings, and to the recipe."""
 
@@ -60,6 +60,7 @@ def train(
     ] = None,
     batch: Annotated[int, typer.Option(help="Pictures a step, over all processes.")] = 16,
     learning_rate: Annotated[float, typer.Option(help="The highest, after warm-up.")] = 0.01,
+    optimizer: Annotated[str, typer.Option(help="sgd or adamw.")] = "sgd",
     anchors: Annotated[
         str | None,
         typer.Option(help="For YOLO: how many to find by k-means, or 'w,h w,h ...' in cells."),

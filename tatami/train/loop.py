@@ -23,7 +23,8 @@ from tatami.train.distributed import (
     mean_over_team,
     synchronize_normalization,
 )
-from tatami.train.layers import freeze, parameter_groups
+from tatami.train.layers import freeze
+from tatami.train.optimizer import fill, optimizer_of, state_of
 from tatami.train.recipe import Recipe
 from tatami.train.run import CHECKPOINTS, LOG
 
@@ -86,7 +87,7 @@ def train(
     synchronize_normalization(model, team)
     freeze(model, recipe.freeze)
     loss_of = cast(Trainable, model).loss
-    optimizer = torch.optim.SGD(parameter_groups(model, recipe), lr=0.0, momentum=recipe.momentum)
+    optimizer = optimizer_of(model, recipe)
     start = _resume(model, average, optimizer, run)
     log = Log(run / LOG, start)
     saved = time.monotonic()
@@ -167,30 +168,24 @@ def _autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
 
 
 def _state(
-    step: int, model: nn.Module, average: nn.Module, optimizer: torch.optim.SGD
+    step: int, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
 ) -> checkpoint.Checkpoint:
-    names: dict[Tensor, str] = {p: name for name, p in model.named_parameters()}
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
-    tensors |= {
-        f"momentum.{names[parameter]}": state["momentum_buffer"]
-        for parameter, state in optimizer.state.items()
-    }
+    tensors |= state_of(optimizer, model)
     return checkpoint.Checkpoint(step, tensors)
 
 
-def _resume(model: nn.Module, average: nn.Module, optimizer: torch.optim.SGD, run: Path) -> int:
+def _resume(
+    model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer, run: Path
+) -> int:
     """Put everything back as it was after the newest checkpoint; return the steps done by then."""
     latest = checkpoint.load_latest(run / CHECKPOINTS)
     if latest is None:
         return 0
     for part, module in (("model", model), ("average", average)):
         checkpoint.fill(module, latest.part(part), run / CHECKPOINTS)
-    momentum = latest.part("momentum")
-    for name, parameter in model.named_parameters():
-        if name in momentum:
-            buffer = torch.empty_like(parameter).copy_(momentum[name])  # the parameter's layout
-            optimizer.state[parameter]["momentum_buffer"] = buffer
+    fill(optimizer, model, latest)
     return latest.step
 
 

@@ -13,6 +13,7 @@ from tatami.errors import TatamiError
 from tatami.types import Size
 
 Precision = Literal["auto", "float32", "bfloat16"]
+Optimizer = Literal["sgd", "adamw"]
 
 _POSITIVE = ("epochs", "batch", "learning_rate", "clip_norm")
 _FROM_ZERO = (
@@ -40,7 +41,11 @@ class Recipe:
     learning_rate: float = 0.01
     """The highest rate, reached after the warm-up; then a half cosine down to 1 % of it."""
     warmup_epochs: float = 2.0
+    optimizer: Optimizer = "sgd"
+    """sgd: with momentum, and weight decay in the gradient. adamw: Loshchilov and Hutter 2019; its
+    steps do not grow with the loss, and its rates are a tenth of SGD's or less."""
     momentum: float = 0.9
+    """Of the mean gradient; AdamW's beta_1."""
     weight_decay: float = 5e-4
     """On convolution weights alone: biases and normalization are left free."""
     clip_norm: float = 20.0
@@ -87,10 +92,10 @@ class Recipe:
                 raise TatamiError(f"{name} is {value}", hint="give a number from 0 to below 1")
         if not 0 < self.layer_rate <= 1:
             raise TatamiError(f"layer_rate is {self.layer_rate}", hint="give a factor from 0 to 1")
-        if self.precision not in get_args(Precision):
-            raise TatamiError(
-                f"no precision '{self.precision}'", hint=f"give {', '.join(get_args(Precision))}"
-            )
+        for name, choices in (("precision", Precision), ("optimizer", Optimizer)):
+            if getattr(self, name) not in get_args(choices):
+                hint = f"give {', '.join(get_args(choices))}"
+                raise TatamiError(f"no {name} '{getattr(self, name)}'", hint=hint)
 
     def learning_rate_at(self, step: int, steps_an_epoch: int) -> float:
         """Give the rate of a step: linear warm-up, then half a cosine down to 1 %.

@@ -20,7 +20,7 @@ from tatami.train import checkpoint
 from tatami.train.batches import Batches, Examples
 from tatami.train.distributed import Team
 from tatami.train.loop import Step, train
-from tatami.train.recipe import Recipe
+from tatami.train.recipe import Optimizer, Recipe
 from tatami.train.run import CHECKPOINTS, LOG, read_rows
 from tatami.types import Boxes, Decoding, InputSpec, Picture, Size
 
@@ -65,8 +65,12 @@ def steps(run: Path, recipe: Recipe = RECIPE, model: nn.Module | None = None) ->
     return train(model or network(), network(1), batches(recipe), recipe, run, Team())
 
 
-def test_the_loss_falls_on_one_batch_repeated(tmp_path: Path) -> None:
-    recipe = replace(RECIPE, epochs=60, batch=8, checkpoint_seconds=1e6)
+@pytest.mark.parametrize(("optimizer", "rate"), [("sgd", 0.02), ("adamw", 0.002)])
+def test_the_loss_falls_on_one_batch_repeated(
+    tmp_path: Path, optimizer: Optimizer, rate: float
+) -> None:
+    learns = replace(RECIPE, optimizer=optimizer, learning_rate=rate)
+    recipe = replace(learns, epochs=60, batch=8, checkpoint_seconds=1e6)
     losses = [step.row["loss"] for step in steps(tmp_path, recipe)]
     assert len(losses) == 60
     assert np.mean(losses[-5:]) < 0.2 * np.mean(losses[:5])
@@ -88,15 +92,19 @@ def test_the_log_says_each_step(tmp_path: Path) -> None:
         assert row["gradient_norm"] > 0
 
 
-def test_stopped_anywhere_and_gone_on_with_gives_the_same(tmp_path: Path) -> None:
-    for _ in steps(tmp_path / "whole"):
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_stopped_anywhere_and_gone_on_with_gives_the_same(
+    tmp_path: Path, optimizer: Optimizer
+) -> None:
+    recipe = replace(RECIPE, optimizer=optimizer)
+    for _ in steps(tmp_path / "whole", recipe):
         pass
     for stop in (1, 2, 7, 24):
         run = tmp_path / f"stop{stop}"
-        for step in steps(run):
+        for step in steps(run, recipe):
             if step.done > stop:
                 break
-        for _ in steps(run, model=network(seed=99)):  # the weights it starts with do not matter
+        for _ in steps(run, recipe, network(seed=99)):  # the weights it starts with do not matter
             pass
         for name in (LOG, f"{CHECKPOINTS}/step-00000024/state.safetensors"):
             assert (run / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

@@ -15,7 +15,7 @@ from tatami.types import Size
 
 
 def test_json_round_trip() -> None:
-    recipe = Recipe(Size(352, 288), epochs=3, learning_rate=0.1, precision="float32", seed=2**40)
+    recipe = Recipe(Size(352, 288), epochs=3, learning_rate=0.1, optimizer="adamw", seed=2**40)
     assert Recipe.from_json(json.loads(json.dumps(recipe.to_json()))) == recipe
     assert recipe.to_json()["size"] == "352x288"
     assert Recipe.from_json({}) == Recipe()
