@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tatami.models.detector import Detector
-from tatami.models.overlap import paired_iou
+from tatami.models.overlap import complete_iou, paired_iou
+from tatami.models.task_aligned import BOX_WEIGHT, CLASS_WEIGHT, Truths, assign, cell_middles
 from tatami.rules.boxes import iou_xyxy
 from tatami.types import AnchorGrid, Boxes, Decoding, Float64, Int64, Size
 
@@ -35,6 +36,7 @@ class RegionDetector(Detector):
         super().__init__(classes, decoding, width)
         (grid,) = decoding.grids
         self.anchors: Pairs = tuple((w / self.stride, h / self.stride) for w, h in grid.anchors)
+        self.xy_scale = grid.xy_scale
 
     @classmethod
     def plan(cls, size: Size, anchors: Sequence[tuple[float, float]]) -> Decoding:
@@ -43,9 +45,15 @@ class RegionDetector(Detector):
         return Decoding("yolov2", (AnchorGrid(tuple(anchors), cell),), "softmax")
 
     def loss(self, raw: Tensor, targets: Sequence[Boxes]) -> dict[str, Tensor]:
-        """``region_loss``. raw: (n, A * (5 + K), rows, columns)."""
+        """Compute ``region_loss``, or ``aligned_region_loss`` where centers may leave their cells.
+
+        raw: (n, A * (5 + K), rows, columns).
+        """
         in_cells = [target.xyxy / self.stride for target in targets]
-        return region_loss(raw, in_cells, [target.labels for target in targets], self.anchors)
+        labels = [target.labels for target in targets]
+        if self.xy_scale > 1:
+            return aligned_region_loss(raw, in_cells, labels, self.anchors, self.xy_scale)
+        return region_loss(raw, in_cells, labels, self.anchors)
 
 
 def init_near_anchors(last: nn.Conv2d, anchors: Pairs) -> None:
@@ -106,6 +114,49 @@ def region_loss(
         "objectness": 5 * 0.5 * hit.sum() / pictures,
         "background": 0.5 * (objectness[background] ** 2).sum() / pictures,
         "classes": classes / pictures,
+    }
+
+
+def aligned_region_loss(
+    raw: Tensor,
+    truths: Sequence[Float64],
+    labels: Sequence[Int64],
+    anchors: Pairs,
+    xy_scale: float,
+) -> dict[str, Tensor]:
+    """Compute the loss of today for YOLOv2's raw map: ``task_aligned.assign`` and CIoU.
+
+    raw: (n, A * (5 + K), rows, columns).  truths: n pictures' boxes (m, 4), xyxy in cells.
+    labels: their classes (m,).  xy_scale: over 1; a predictor may answer for a truth whose center
+    is within half of it, in cells, of the middle of the predictor's cell, either way.
+
+    Returns the parts ``boxes``, ``objectness``, ``classes``: their sum is the loss. The objectness
+    is to be the agreement that ``assign`` says, the classes have cross-entropy by it.
+    """
+    pictures, _, rows, columns = raw.shape
+    maps = raw.view(pictures, len(anchors), -1, rows, columns)
+    xy = maps[:, :, 0:2].sigmoid() * xy_scale - (xy_scale - 1) / 2
+    boxes = _boxes(xy, maps[:, :, 2:4], anchors).flatten(1, 3)  # (n, p, 4)
+    numbers = maps.permute(0, 1, 3, 4, 2).flatten(1, 3)[..., 4:]  # (n, p, 1 + K)
+    sure, names = numbers[..., 0], numbers[..., 1:]
+
+    there = Truths.of(truths, labels, raw.device)
+    middles = cell_middles(rows, columns, raw.device).repeat(len(anchors), 1)  # (p, 2) x and y
+    centers = (there.xyxy[..., :2] + there.xyxy[..., 2:]) / 2
+    able = ((centers[:, :, None] - middles).abs() < xy_scale / 2).all(-1)
+    with torch.no_grad():
+        scores = sure.sigmoid()[..., None] * names.softmax(-1)
+    given = assign(scores, boxes.detach(), able, there)
+    reach, at = given.scores.sum(-1), given.positive
+    total = reach.sum().clamp(min=1.0)
+    overlap = complete_iou(boxes[at], given.boxes[at])
+    wanted = given.scores[at].argmax(-1)
+    entropy = F.cross_entropy(names[at], wanted, reduction="none")
+    objectness = F.binary_cross_entropy_with_logits(sure, reach, reduction="sum")
+    return {
+        "boxes": BOX_WEIGHT * ((1 - overlap) * reach[at]).sum() / total,
+        "objectness": CLASS_WEIGHT * objectness / total,
+        "classes": CLASS_WEIGHT * (entropy * reach[at]).sum() / total,
     }
 
 

@@ -49,6 +49,7 @@ if TYPE_CHECKING:  # each needs torch, and is imported when a row first asks for
     import tatami.models.segnet
     import tatami.models.sppnet
     import tatami.models.ssd300
+    import tatami.models.tatami_nano
     import tatami.models.unet
     import tatami.models.vgg
     import tatami.models.xception
@@ -97,6 +98,7 @@ class Model(ABC, Generic[S]):
         anchor_count: How many anchors k-means finds unless others are given; 0 for a network
             without anchors, or whose paper has laid its boxes down.
         default_boxes: Whether it is an SSD, the scale of whose smallest boxes can be chosen.
+        alignable: Whether its loss may be models/task_aligned.py's in place of its paper's.
         finds_regions: Whether it has a first stage that proposes regions, and can learn its stages
             in turns.
         whole_at_last: Whether it can answer only when the training is over.
@@ -110,6 +112,7 @@ class Model(ABC, Generic[S]):
     multi_scale: float = 0.0
     anchor_count: int = 0
     default_boxes: bool = False
+    alignable: bool = False
     finds_regions: bool = False
     whole_at_last: bool = False
 
@@ -369,6 +372,7 @@ class SegmenterModel(Model[SegmentationSpec]):
 
 _YOLO = "Redmon et al., You Only Look Once, CVPR 2016"
 _YOLO9000 = "Redmon and Farhadi, YOLO9000, CVPR 2017"
+_TATAMI = "Tatami 2026, docs/decisions/0021"
 _SSD = "Liu et al., SSD: Single Shot MultiBox Detector, ECCV 2016"
 _MOBILENET = "Howard et al., MobileNets, 2017"
 _DSSD = "Fu et al., DSSD: Deconvolutional Single Shot Detector, 2017"
@@ -395,7 +399,9 @@ def _yolov1(make: Callable[[], type[Detector]]) -> DetectorModel:
 
 def _yolov2(make: Callable[[], type[Detector]]) -> DetectorModel:
     size = Size(416, 416)
-    return DetectorModel(make, size, _YOLO9000, stride=32, multi_scale=0.25, anchor_count=5)
+    return DetectorModel(
+        make, size, _YOLO9000, stride=32, multi_scale=0.25, anchor_count=5, alignable=True
+    )
 
 
 def _ssd(make: Callable[[], type[Detector]], side: int, paper: str) -> DetectorModel:
@@ -455,6 +461,10 @@ def _fcn(finest: int, norm: bool = False) -> SegmenterModel:
     )
 
 
+def _tatami(make: Callable[[], type[Detector]]) -> DetectorModel:
+    return DetectorModel(make, Size(416, 416), _TATAMI, stride=32, multi_scale=0.25)
+
+
 def _unet_same(norm: bool) -> SegmenterModel:
     return _segmenter(
         lambda: partial(models.unet.UNet, same=True, norm=norm), Size(576, 576), _UNET, 2, 16
@@ -475,6 +485,8 @@ MODELS: dict[str, Model[Any]] = {
     "yolov1-tiny": _yolov1(lambda: models.yolov1.TinyYoloV1),
     "yolov2": _yolov2(lambda: models.yolov2.YoloV2),
     "yolov2-tiny": _yolov2(lambda: models.yolov2_tiny.YoloV2Tiny),
+    "tatami-nano": _tatami(lambda: models.tatami_nano.TatamiNano),
+    "tatami-small": _tatami(lambda: models.tatami_nano.TatamiSmall),
     "ssd300": _ssd(lambda: models.ssd300.SSD300, 300, _SSD),
     "ssd300-bn": _ssd(lambda: models.ssd300.SSD300Norm, 300, _SSD),
     "mobilenet-ssd": _ssd(lambda: models.mobilenet_ssd.MobileNetSSD, 300, f"{_SSD}; {_MOBILENET}"),

@@ -69,6 +69,8 @@ if TYPE_CHECKING:
 
 BOX_BOUND = 0.0
 """Largest difference of an edge, in pixels: the decoding rule is the same operations everywhere."""
+ALIGNED_SCALE = 2.0
+"""YOLOv4's scale_x_y where the loss is aligned: from half a cell before a cell to half after."""
 
 
 class Detection(Task[Dataset, Detector, Evaluation]):
@@ -186,6 +188,8 @@ class Detection(Task[Dataset, Detector, Evaluation]):
             raise TatamiError("it is for an SSD", hint="leave it out", setting="min_scale")
         if settings.alternating and not model.finds_regions:
             raise TatamiError("it is for Faster R-CNN", hint="leave it out", setting="alternating")
+        if settings.loss == "aligned" and not model.alignable:
+            raise TatamiError("the network has its own loss", hint="leave it out", setting="loss")
         if recipe.evaluate_every and (settings.alternating or model.whole_at_last):
             raise TatamiError(
                 "the network is whole only when the training is over",
@@ -214,6 +218,9 @@ class Detection(Task[Dataset, Detector, Evaluation]):
             anchors = tuple((width * stride, height * stride) for width, height in asked)
         spec = model.spec(data.classes, recipe.size, anchors, settings.min_scale)
         decoding = replace(spec.decoding, agnostic=settings.nms == "agnostic")
+        if settings.loss == "aligned":  # a center may be predicted from the cells around it, too
+            grids = tuple(replace(grid, xy_scale=ALIGNED_SCALE) for grid in decoding.grids)
+            decoding = replace(decoding, grids=grids)
         return replace(spec, decoding=decoding), settings
 
     def examples(self, data: Dataset, run: Run) -> Examples:

@@ -28,15 +28,18 @@ class DetectionSettings:
             None: the paper's.
         nms: Whether a box suppresses those of its "class" alone, or is "agnostic" of classes.
         alternating: For Faster R-CNN: train its two parts in turns, four times through the epochs.
+        loss: "paper", the network's own; "aligned", for YOLOv2's kind of network: several places
+            answer for an object, those that suit it best, and boxes learn by their overlap.
 
     Source:
-        Ren et al. 2015, section 3.2, for ``alternating``.
+        Ren et al. 2015, section 3.2, for ``alternating``; models/task_aligned.py for "aligned".
     """
 
     anchors: int | str | tuple[tuple[float, float], ...] | None = None
     min_scale: float | None = None
     nms: Literal["class", "agnostic"] = "class"
     alternating: bool = False
+    loss: Literal["paper", "aligned"] = "paper"
 
     def __post_init__(self) -> None:
         if isinstance(self.anchors, str):
@@ -50,6 +53,10 @@ class DetectionSettings:
         if self.nms not in ("class", "agnostic"):
             raise TatamiError(
                 f"'{self.nms}' is no way to suppress", hint="give class or agnostic", setting="nms"
+            )
+        if self.loss not in ("paper", "aligned"):
+            raise TatamiError(
+                f"'{self.loss}' is no loss", hint="give paper or aligned", setting="loss"
             )
         if type(self.alternating) is not bool:
             raise TatamiError(

@@ -50,6 +50,7 @@ CASES = {
     "yolov1-fast": Case(Size(128, 64), Size(64, 64), width=0.05, learning_rate=0.003, steps=30),
     "yolov1-tiny": Case(Size(128, 64), Size(64, 64), width=0.05),
     "yolov2": Case(Size(96, 64), Size(64, 160), width=0.05),
+    "tatami-nano": Case(learning_rate=0.02, steps=30),
     "ssd300": Case(Size(96, 64), Size(163, 130), learning_rate=0.05, steps=30),
     "ssd300-bn": Case(Size(96, 64), Size(163, 130), learning_rate=0.05, steps=30),
     "mobilenet-ssd": Case(Size(96, 64), Size(163, 130), learning_rate=0.05, steps=30),
@@ -94,7 +95,7 @@ def batch(size: Size, seed: int = 0) -> tuple[Tensor, list[Boxes]]:
 
 
 def of_every_map(decoding: Decoding, size: Size) -> Boxes:
-    """A box for each map of an SSD to answer for: its first anchor, in the middle."""
+    """A box for each map to answer for: its first anchor, in the middle."""
     found = []
     for grid in decoding.grids:
         stride, sides = np.array(grid.stride), np.array(grid.anchors[0])
@@ -187,7 +188,7 @@ def test_the_loss_falls_on_one_batch(trained: Trained) -> None:
 def test_every_part_of_the_loss_is_a_number_and_every_weight_has_a_gradient(name: str) -> None:
     model = build(name).train()
     images, targets = batch(case_of(name).size)
-    if model.decoding.kind == "ssd":
+    if model.decoding.kind in ("ssd", "distance"):
         targets[0] = of_every_map(model.decoding, case_of(name).size)
     parts = model.loss(model(images), targets)
     assert all(part.ndim == 0 and part >= 0 for part in parts.values())
