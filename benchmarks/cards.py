@@ -12,7 +12,7 @@ those of the test pictures others than those of the training pictures.
 from __future__ import annotations
 
 import sys
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -40,12 +40,12 @@ MIN_VISIBLE = 0.3
 """A card of which others leave less is neither a truth nor in the picture's hand: it is redrawn."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def font(size: int, bold: bool = True) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(f"DejaVuSans{'-Bold' if bold else ''}.ttf", size)
 
 
-@lru_cache(maxsize=None)
+@cache
 def card(rank: str, suit: str) -> Image.Image:
     """Draw a card, straight: RGBA, transparent outside its round corners."""
     width, height = CARD
@@ -111,13 +111,15 @@ def table(rng: np.random.Generator, split: str) -> Image.Image:
     photo = _photo(str(rng.choice(TABLES[split])))
     side = rng.uniform(0.5, 1.0)
     width, height = (max(8, int(side * length)) for length in photo.size)
-    x, y = (int(rng.integers(0, a - b + 1)) for a, b in zip(photo.size, (width, height)))
+    x, y = (
+        int(rng.integers(0, a - b + 1)) for a, b in zip(photo.size, (width, height), strict=True)
+    )
     part = photo.crop((x, y, x + width, y + height)).resize(PICTURE)
     tint = rng.uniform(0.5, 1.2, 3)
     return Image.fromarray(np.clip(np.asarray(part) * tint, 0, 255).astype(np.uint8))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _photo(name: str) -> Image.Image:
     return Image.fromarray(getattr(skimage.data, name)()).convert("RGB")
 
@@ -127,7 +129,7 @@ def laid(face: Image.Image, corners: NDArray[np.float64]) -> tuple[Image.Image, 
     width, height = CARD
     source = [(0, 0), (width, 0), (width, height), (0, height)]
     rows, right = [], []
-    for (x, y), (u, v) in zip(corners.tolist(), source):
+    for (x, y), (u, v) in zip(corners.tolist(), source, strict=True):
         rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
         right += [u, v]
     plane = np.linalg.solve(np.array(rows), np.array(right)).tolist()
