@@ -35,6 +35,7 @@ from tatami.program.steps import (
     Concat,
     Conv,
     ConvTranspose,
+    Delay,
     Dequantize,
     Function,
     L2Norm,
@@ -311,6 +312,13 @@ def _evaluate(program: Program, step: Mapped, given: list[Array]) -> Array:
         case Dequantize():
             assert source is not None
             return fixed_point.dequantize(x, source.scale, source.zero_point)
+        case Delay():
+            _, ring, place = given
+            at = int(place.flat[0])
+            oldest = ring[..., at].copy()
+            ring[..., at] = x[..., 0]
+            place[...] = (at + 1) % step.calls
+            return oldest[..., None]
 
 
 def _quantization(program: Program, name: str) -> Quantization:

@@ -580,6 +580,24 @@ class Apply:
     products: int = 0
 
 
+@dataclass(frozen=True)
+class Delay:
+    """What a value was so many calls ago; before the first call, what stands for 0.
+
+    Inputs are (x, ring, place). The ring holds x of the last calls, a column each; place, one int32,
+    is the column of the oldest. The result is that column, which x then takes. Both live from call
+    to call and are changed here: each is its own next value.
+
+    Args:
+        calls: How many; the ring has as many columns.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    calls: int
+
+
 Mapped = (
     Conv
     | QuantizedConv
@@ -608,6 +626,7 @@ Mapped = (
     | Pad
     | Quantize
     | Dequantize
+    | Delay
 )
 """What works on (channels, rows, columns)."""
 Step = Mapped | Apply
@@ -647,6 +666,8 @@ class Program:
         states: What lives from call to call: the value that a call finds, and the value that the
             next one finds, of the same kind, by name. At first, and after a reset, it is zero. No
             input and no output is among them, and no found value is what another becomes.
+        moments: Values that are one column of many, of which each call makes the next
+            (program/stream.py): back ends add up for them as they do for all columns at once.
     """
 
     steps: tuple[Step, ...]
@@ -656,6 +677,7 @@ class Program:
     spec: Spec | None = None
     constants: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     states: Mapping[str, str] = field(default_factory=dict)
+    moments: frozenset[str] = frozenset()
 
     def lifetimes(self) -> dict[str, Lifetime]:
         """Find when each value is alive, in the order in which they are born.

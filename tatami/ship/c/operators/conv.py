@@ -246,7 +246,12 @@ def is_one_row(step: Conv | QuantizedConv) -> bool:
 
 
 def is_small_dense(program: Program, step: Conv) -> bool:
-    """Say whether each output sees the whole input, and there is little of both."""
+    """Say whether each output sees the whole input, and there is little of both.
+
+    A column of many is none: it is added up as all of them are.
+    """
+    if step.output in program.moments:
+        return False
     axes = (step.window.rows, step.window.columns)
     sides = program.values[step.inputs[0]].shape[1:]
     whole = all(

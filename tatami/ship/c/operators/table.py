@@ -14,6 +14,7 @@ from tatami.program.steps import (
     Concat,
     Conv,
     ConvTranspose,
+    Delay,
     Dequantize,
     L2Norm,
     MaxPool,
@@ -48,6 +49,7 @@ from tatami.ship.c.operators import (
     concat,
     conv,
     conv_transpose,
+    delay,
     l2_norm,
     max_pool,
     max_tap,
@@ -104,6 +106,7 @@ OPERATORS: Mapping[type, InC] = {
     Pad: pad,
     Quantize: quantize,
     Dequantize: quantize,
+    Delay: delay,
     Apply: apply,
 }
 """The file of each kind of step."""
