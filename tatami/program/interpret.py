@@ -15,7 +15,7 @@ from tatami.errors import TatamiError
 from tatami.graph.attributes import weight
 from tatami.graph.network import shape_of
 from tatami.graph.operators import OPERATORS
-from tatami.ops import exponential, fixed_point, quantized
+from tatami.ops import exponential, fixed_point, quantized, quantized_attention
 from tatami.ops.activation import clip, leaky_relu, softmax, tanh
 from tatami.ops.conv import convolve
 from tatami.ops.conv_transpose import convolve_transposed
@@ -53,6 +53,8 @@ from tatami.program.steps import (
     QuantizedConv,
     QuantizedConvTranspose,
     QuantizedExtreme,
+    QuantizedLayerNorm,
+    QuantizedMatMul,
     QuantizedMultiply,
     QuantizedSoftmax,
     Requantize,
@@ -289,7 +291,30 @@ def _evaluate(program: Program, step: Mapped, given: list[Array]) -> Array:
             return l2_norm(x, (step.axis + 1,))
         case QuantizedSoftmax():
             assert to is not None
-            return quantized.softmax(x, step.table, step.ratio, to.zero_point, step.axis + 1)
+            if len(given) == 1:
+                return quantized.softmax(x, step.table, step.ratio, to.zero_point, step.axis + 1)
+            return quantized_attention.masked_softmax(
+                x, given[1], step.table, step.ratio, to.zero_point, step.axis + 1
+            )
+        case QuantizedMatMul():
+            zero_points = [_quantization(program, name).zero_point for name in step.inputs]
+            assert to is not None
+            a, b, _ = step.sides
+            product = quantized_attention.multiply_matrices(
+                given[0].reshape(a),
+                given[1].reshape(b),
+                step.multiplier,
+                step.shift,
+                (zero_points[0], zero_points[1], to.zero_point),
+                step.low,
+                step.high,
+            )
+            return product.reshape(1, *shape)
+        case QuantizedLayerNorm():
+            assert to is not None
+            return quantized_attention.layer_normalize(
+                x, step.constants, to.zero_point, step.axis + 1
+            )
         case Reshape():
             return x.reshape(1, *shape)
         case Transpose():

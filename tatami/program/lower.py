@@ -33,11 +33,13 @@ from tatami.graph.attributes import (
 )
 from tatami.graph.costs import products_of
 from tatami.graph.functions import functions_of
+from tatami.graph.linear import bias_after, bias_place
 from tatami.graph.network import Network, shape_of
 from tatami.graph.operators import OPERATORS
 from tatami.graph.state import states_of
 from tatami.ops.window import Axis, Window
-from tatami.program.lower_quantized import lower_quantized, pool_window
+from tatami.program.lower_attention import lower_attention
+from tatami.program.lower_quantized import lower_quantized, only_reader, pool_window
 from tatami.program.lower_samples import lower_samples
 from tatami.program.lowering import (
     Array,
@@ -114,7 +116,7 @@ def lower(network: Network) -> Program:
         if name not in states:
             inputs.append(name)
     for node in graph:
-        if node in state.done or lower_samples(state, node) or lower_quantized(state, node):
+        if node in state.done or any(make(state, node) for make in _INTEGERS):
             continue
         output = node.outputs[0]
         if OPERATORS[node.op_type].role == "name":  # a second name for a value is no step
@@ -168,6 +170,8 @@ def _lower_plain(state: Lowering, node: ir.Node) -> None:
         state.floats[value] = state.add(each, shape, dtype=dtype_of(value))
 
 
+_INTEGERS = (lower_samples, lower_attention, lower_quantized)
+"""What makes the integer step of a node, where it has one."""
 _PACKED = ("GRU", "LSTM", "RNN")
 """What is run once for all of its outputs."""
 
@@ -347,12 +351,26 @@ def _batch_normalization(state: Lowering, node: ir.Node) -> Step:
 def _fully_connected(state: Lowering, node: ir.Node) -> Step:
     weights, bias = matrix_of(node)
     tokens, name, source = tokens_of(node), output_name(node), state.float_input(node, 0)
+    behind = bias_after(node)
+    if behind is not None:
+        row = weight(behind, bias_place(behind, node))
+        assert row is not None
+        bias, name = np.asarray(row, np.float32).reshape(-1), output_name(behind)
+        state.done.add(behind)
+        state.floats[behind.outputs[0]] = name
     if tokens is None:
         return Conv(label(node), (source,), name, weights, bias, Window.square(1), 1)
+    last = node if behind is None else behind
+    reader = only_reader(last.outputs[0])
+    activation = None if reader is None else activation_of(reader)
+    if reader is not None and activation is not None:
+        name = output_name(reader)
+        state.done.add(reader)
+        state.floats[reader.outputs[0]] = name
     turned, product = f"{source} as channels for {name}", f"{name} as channels"
     shape = (weights.shape[1], *tokens.shape)
     state.add(Transpose(turned, (source,), turned, tokens.there), shape)
-    step = Conv(label(node), (turned,), product, weights, bias, Window.square(1), 1)
+    step = Conv(label(node), (turned,), product, weights, bias, Window.square(1), 1, activation)
     state.add(step, (len(weights), *tokens.shape))
     return Transpose(name, (product,), name, tokens.back)
 

@@ -31,6 +31,7 @@ from tatami.graph.attributes import (
     weight,
 )
 from tatami.graph.functions import slopes_of, varying
+from tatami.graph.linear import bias_after, bias_place
 from tatami.graph.network import shape_of
 from tatami.graph.operators import OPERATORS
 from tatami.ops.fixed_point import (
@@ -43,8 +44,6 @@ from tatami.ops.fixed_point import (
 from tatami.ops.quantized import (
     WEIGHT_BITS,
     average_multipliers,
-    softmax_ratio,
-    softmax_table,
     table,
 )
 from tatami.ops.window import Axis, Window
@@ -85,7 +84,6 @@ from tatami.program.steps import (
     QuantizedAveragePool,
     QuantizedConv,
     QuantizedConvTranspose,
-    QuantizedSoftmax,
     Requantize,
     Reshape,
     Resize,
@@ -96,6 +94,7 @@ from tatami.program.steps import (
     Table,
     ToFloat,
     Transpose,
+    Value,
 )
 from tatami.types import Float64
 
@@ -205,17 +204,44 @@ def rescaled(state: Lowering, source: str, to: Quantization, name: str) -> str:
     return state.add(Table(name, (source,), name, entries), state.values[source].shape, to)
 
 
+def stored_bytes(state: Lowering, node: ir.Node, index: int) -> str | None:
+    """Give the program's name of a constant that a file holds as bytes of one scale.
+
+    Args:
+        state: The program in the making; the constant becomes one of its.
+        node: The node that reads it.
+        index: Which of its inputs it is.
+
+    Returns:
+        None for anything else.
+    """
+    value = node.inputs[index]
+    maker = None if value is None else value.producer()
+    stored = None if maker is None else constant(maker, 0)
+    if value is None or maker is None or maker.op_type != "DequantizeLinear" or stored is None:
+        return None
+    given = quantization_of(maker)
+    if given is None or stored.dtype != np.uint8:
+        return None
+    name = str(value.name)
+    shape = stored_shape(stored.shape)
+    state.values[name] = Value(shape, given)
+    state.constants[name] = stored.reshape(shape)
+    return name
+
+
 # What follows a node -----------------------------------------------------------------------------
 
 
-def _only_reader(value: ir.Value) -> ir.Node | None:
+def only_reader(value: ir.Value) -> ir.Node | None:
+    """Find the node that alone reads a value, which is no output."""
     uses = list(value.uses())
     return uses[0].node if len(uses) == 1 and not value.is_graph_output() else None
 
 
 def _quantized_after(node: ir.Node) -> ir.Node | None:
     """Find the QuantizeLinear that alone reads a node's output."""
-    reader = _only_reader(node.outputs[0])
+    reader = only_reader(node.outputs[0])
     if reader is None or reader.op_type != "QuantizeLinear":
         return None
     return reader if quantization_of(reader) is not None else None
@@ -238,7 +264,7 @@ class Result:
         self.activation: Activation | Slopes | None = None
         self.last = node
         self.quantizer = _quantized_after(node)
-        reader = _only_reader(node.outputs[0])
+        reader = only_reader(node.outputs[0])
         if self.quantizer is None and reader is not None:
             found = activation_of(reader) or _slopes(reader)
             after = _quantized_after(reader)
@@ -326,8 +352,11 @@ def _integers(node: ir.Node, axis: int) -> tuple[Array, Float64] | None:
 
 
 def _bias(node: ir.Node, outputs: int, scale: Float64) -> Array:
-    """Read the bias in steps of ``scale``, (outputs,) int32."""
-    value = node.inputs[2] if len(node.inputs) > 2 else None
+    """Read the bias in steps of ``scale``, (outputs,) int32: of a product, what is added behind."""
+    behind, index = bias_after(node), 2
+    if behind is not None:
+        node, index = behind, bias_place(behind, node)
+    value = node.inputs[index] if len(node.inputs) > index else None
     if value is None:
         return np.zeros(outputs, np.int32)
     maker = value.producer()
@@ -335,10 +364,11 @@ def _bias(node: ir.Node, outputs: int, scale: Float64) -> Array:
         found = dequantized(maker)
         assert found is not None
         exact = found[0] * found[1].astype(np.float64)
-        if np.allclose(found[1], scale.astype(np.float32), rtol=1e-6, atol=0):
+        row = found[0].ndim == 1
+        if row and np.allclose(found[1], scale.astype(np.float32), rtol=1e-6, atol=0):
             return found[0].astype(np.int32)
     else:
-        array = constant(node, 2)
+        array = constant(node, index)
         if array is None:
             raise TatamiError(
                 f"{place(node)} has a bias that is computed", hint="ship constants only"
@@ -413,7 +443,10 @@ def _convolution(
     given = state.quantization(source)
     bias = _bias(node, len(weights), np.float64(np.float32(given.scale)) * scales)
     _check_sums(node, weights, bias, given.zero_point)
-    result = Result(node, _in_sum)
+    behind = bias_after(node)
+    result = Result(behind or node, _in_sum)
+    if behind is not None:
+        state.done.add(behind)
     name = result.name
     quantization = None if result.quantizer is None else result.quantization
     if tokens is not None:
@@ -724,28 +757,6 @@ def _concat(state: Lowering, node: ir.Node) -> bool:
     return result.take(state, state.add(step, value_shape(node.outputs[0]), to))
 
 
-def _softmax(state: Lowering, node: ir.Node) -> bool:
-    result = Result(node, lambda _: False)
-    if result.quantizer is None:
-        return False
-    source = state.bytes[_input(node)]
-    try:
-        ratio = softmax_ratio(result.quantization.scale)
-    except TatamiError as error:
-        raise TatamiError(f"'{label(node)}': {error.reason}", hint=error.hint) from error
-    step = QuantizedSoftmax(
-        label(node),
-        (source,),
-        result.name,
-        softmax_table(state.quantization(source).scale),
-        ratio,
-        axis_of(node, -1),
-    )
-    assert batch_axes(node.outputs[0]) <= 1
-    shape = value_shape(node.outputs[0])
-    return result.take(state, state.add(step, shape, result.quantization))
-
-
 _LOWER: Mapping[str, Callable[[Lowering, ir.Node], bool]] = {
     "AveragePool": _average_pool,
     "Concat": _concat,
@@ -764,7 +775,6 @@ _LOWER: Mapping[str, Callable[[Lowering, ir.Node], bool]] = {
     "Reshape": _reshape,
     "Resize": _resize,
     "Slice": _slice,
-    "Softmax": _softmax,
     "SpaceToDepth": _space_to_depth,
     "Squeeze": _reshape,
     "Transpose": _transpose,

@@ -17,7 +17,13 @@ from tatami.graph.attributes import label
 from tatami.graph.functions import FunctionOfOne, varying
 from tatami.ops.fixed_point import multiplier_of
 from tatami.ops.quantized import add_multipliers, table
-from tatami.program.lower_quantized import Result, bounds_of, is_clamp, rescaled
+from tatami.program.lower_quantized import (
+    Result,
+    bounds_of,
+    is_clamp,
+    rescaled,
+    stored_bytes,
+)
 from tatami.program.lowering import Lowering, NotAMap, activation_of, check_axes, value_shape
 from tatami.program.steps import (
     Activation,
@@ -104,16 +110,13 @@ def function_of(activation: Activation) -> Callable[[Float64], Float64]:
 def _pair(state: Lowering, node: ir.Node) -> bool:
     """Make the step of a node with two inputs that change."""
     result = Result(node, is_clamp)
-    values = varying(node)
-    if (
-        result.open
-        or len(values) != 2
-        or len(node.inputs) != 2
-        or not all(value in state.bytes for value in values)
-    ):
+    if result.open or len(node.inputs) != 2 or not varying(node):
+        return False
+    found = [_bytes_of(state, node, index) for index in range(2)]
+    if found[0] is None or found[1] is None:
         return False
     check_axes(node)
-    names = (state.bytes[values[0]], state.bytes[values[1]])
+    names = (found[0], found[1])
     shape = value_shape(node.outputs[0])
     for name in names:
         pairs = zip(state.values[name].shape, shape, strict=True)
@@ -121,6 +124,14 @@ def _pair(state: Lowering, node: ir.Node) -> bool:
             return False
     step = _PAIRS[node.op_type](state, node, names, result)
     return step is not None and result.take(state, state.add(step, shape, result.quantization))
+
+
+def _bytes_of(state: Lowering, node: ir.Node, index: int) -> str | None:
+    """Give the program's name of an input in bytes: a value, or a constant that is held so."""
+    value = node.inputs[index]
+    if value in state.bytes:
+        return state.bytes[value]
+    return stored_bytes(state, node, index)
 
 
 Names = tuple[str, str]

@@ -22,6 +22,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from tatami.ops.conv import multiply_adds
+from tatami.ops.quantized_attention import Normalization
 from tatami.ops.window import Window
 from tatami.types import Float32, Spec
 
@@ -462,7 +463,8 @@ class QuantizedSoftmax:
     """Softmax in integers: docs/integer-arithmetic.md, section 8.
 
     y = clamp(z + (e * ratio + sum * 2^15) // (sum * 2^16)), e = table[max - x], sum of e along the
-    axis
+    axis. Inputs are (samples,) or (samples, mask), where only samples are seen at which the mask
+    is true; it is repeated along axes of length 1.
 
     Args:
         table: uint32 (256,), round(2^20 * exp(-scale * d)).
@@ -476,6 +478,48 @@ class QuantizedSoftmax:
     table: UInt32
     ratio: int
     axis: int = 0
+
+
+
+@dataclass(frozen=True)
+class QuantizedMatMul:
+    """The product of matrices of bytes that both change: docs/integer-arithmetic.md, section 11.
+
+    y = clamp(z + ((sum of (a - za) * (b - zb) * multiplier + 2^(shift - 1)) >> shift), low, high)
+
+    Args:
+        sides: The axes of both inputs and of the output, as ONNX has them: (..., m, k), (..., k, n)
+            and (..., m, n), those in front repeated as in NumPy.
+        multiplier: Below 2^31.
+        shift: 1 to 62.
+        low: The smallest result.
+        high: The largest result.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    sides: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+    multiplier: int
+    shift: int
+    low: int = 0
+    high: int = 255
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedLayerNorm:
+    """Layer normalization along an axis of (channels, rows, columns), in integers: section 12.
+
+    Args:
+        constants: What multiplies and is added.
+        axis: Along which samples share a mean and a variance.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    constants: Normalization
+    axis: int
 
 
 @dataclass(frozen=True)
@@ -619,6 +663,8 @@ Mapped = (
     | Softmax
     | L2Norm
     | QuantizedSoftmax
+    | QuantizedMatMul
+    | QuantizedLayerNorm
     | Reshape
     | Transpose
     | Slice
@@ -721,6 +767,8 @@ class Program:
         """Count multiply-adds: those of products; other steps count 0."""
         if isinstance(step, Apply):
             return step.products
+        if isinstance(step, QuantizedMatMul):
+            return math.prod(step.sides[2]) * step.sides[0][-1]
         if isinstance(step, Conv | QuantizedConv):
             _, rows, columns = self.values[step.output].shape
             if step.pool is not None:  # the convolution's own map

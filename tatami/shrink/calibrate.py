@@ -17,7 +17,7 @@ import numpy as np
 from tatami.errors import TatamiError
 from tatami.graph.network import Network
 from tatami.graph.run import Given, values
-from tatami.types import Float64, Int64
+from tatami.types import Float32, Float64, Int64
 
 Method = Literal["minmax", "percentile", "mse"]
 METHODS: tuple[Method, ...] = ("minmax", "percentile", "mse")
@@ -114,6 +114,17 @@ def observe(
         name: Observation(low[name], high[name], counts[name], sums[name] / len(pictures))
         for name in counts
     }
+
+
+def observation_of(array: Float32) -> Observation:
+    """Observe the numbers of a constant.
+
+    Args:
+        array: Of any shape.
+    """
+    low, high = min(0.0, float(array.min())), max(0.0, float(array.max()))
+    counts, _ = np.histogram(array, BINS, (low, low + max(high - low, 1e-30)))
+    return Observation(low, high, counts, np.array([float(array.mean())]))
 
 
 def merge(observations: Iterable[Observation]) -> Observation:

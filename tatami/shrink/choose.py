@@ -7,16 +7,24 @@ something needs its result as bytes; what only leads to an output stays float.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import onnx_ir as ir
 
 from tatami.graph.attributes import constant, label
 from tatami.graph.functions import SAMPLEWISE, FunctionOfOne, functions_of, slopes_of, varying
+from tatami.graph.linear import bias_after
+from tatami.graph.network import shape_of
 from tatami.graph.operators.row import Role
 from tatami.graph.operators.table import OPERATORS
+from tatami.program.lower_attention import chooses, multiplies, softmax_of, takes_rows
 from tatami.program.lower_samples import PAIRS
+
+SAME_RANGE: tuple[Role, ...] = ("orders", "moves")
+"""They move samples, or take means of them: all of their values share one range."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +59,13 @@ def choose(graph: ir.Graph, kept: Collection[str] = ()) -> Choice:
         kept: The names of layers that stay float.
     """
     sums = {node for node in graph if _is_sum(node) and label(node) not in kept}
-    joined = {node for node in graph if _joins(node, sums, slopes=True)}
+    biases = {add for node in sums if (add := bias_after(node)) is not None}
+    joined = biases | {node for node in graph if _joins(node, sums | biases, slopes=True)}
     inside = {node for part in functions_of(graph, joined) for node in part.nodes}
     pairs = {node for node in graph if _is_pair(node) and node not in inside}
-    joined |= {node for node in graph if _joins(node, pairs, slopes=False)}
+    pairs -= biases
+    products = {node for node in graph if multiplies(node)}
+    joined |= {node for node in graph if _joins(node, pairs | products, slopes=False)}
     parts = functions_of(graph, joined)
     ends = {part.last: part for part in parts}
     inside = {node for part in parts for node in part.nodes}
@@ -62,6 +73,17 @@ def choose(graph: ir.Graph, kept: Collection[str] = ()) -> Choice:
     chosen: set[ir.Node] = set()
     for node in reversed(list(graph)):
         read = any(use.node in chosen for use in node.outputs[0].uses())
+        softmax = softmax_of(node)
+        if node.op_type == "Softmax":  # one that leads to an output stays float
+            read = any(use.node in products & chosen for use in node.outputs[0].uses())
+        if _needs_reader(node) or node in products:
+            if read:
+                chosen.add(node)
+            continue
+        if softmax is not None:
+            if softmax in chosen:
+                chosen.add(node)
+            continue
         if node in outwards or not _is_real(node):
             continue
         if node in inside:
@@ -70,7 +92,7 @@ def choose(graph: ir.Graph, kept: Collection[str] = ()) -> Choice:
                 chosen.update(part.nodes)
         elif node in joined:
             maker = _maker(node)
-            if maker in sums or read or (maker is not None and maker.op_type == "Add"):
+            if maker in sums | biases or read or (maker is not None and maker.op_type == "Add"):
                 chosen.add(node)
         elif node in sums or (node in pairs and (read or node.op_type == "Add")):  # noqa: SIM114
             chosen.add(node)
@@ -94,11 +116,50 @@ def _is_sum(node: ir.Node) -> bool:
 
 
 def _is_pair(node: ir.Node) -> bool:
-    """Tell whether a node may be a step of two values that change."""
+    """Tell whether a node may be a step of two values that change, or of one and a constant map."""
     return (
         node.op_type in PAIRS
         and role_of(node) == "steps"
-        and len(varying(node)) == len(node.inputs) == 2
+        and len(node.inputs) == 2
+        and (len(varying(node)) == 2 or constant_map(node) is not None)
+    )
+
+
+def constant_map(node: ir.Node) -> int | None:
+    """Say which input of an Add, Sub or Mul is a constant with as many samples as the result.
+
+    Of a number, or a number a channel, the node is a function of one number; it is no such map.
+    """
+    result = node.outputs[0]
+    if node.op_type not in ("Add", "Mul", "Sub") or len(node.inputs) != 2 or result.shape is None:
+        return None
+    sides = shape_of(result)
+    for index in range(2):
+        array = constant(node, index)
+        if array is not None and array.dtype == np.float32 and array.size == math.prod(sides):
+            return index if array.size > 1 and _is_map(node, array.shape) else None
+    return None
+
+
+def _is_map(node: ir.Node, sides: tuple[int, ...]) -> bool:
+    """Tell whether a constant is no number a channel of a node's result."""
+    result = shape_of(node.outputs[0])
+    full = (1,) * (len(result) - len(sides)) + sides
+    return len(result) < 2 or full != (1, result[1], *(1,) * (len(result) - 2))
+
+
+def shares_range(node: ir.Node) -> bool:
+    """Tell whether the values of a node share one range: it moves samples, or takes means."""
+    return role_of(node) in SAME_RANGE or chooses(node)
+
+
+def _needs_reader(node: ir.Node) -> bool:
+    """Tell whether a node becomes integer where its result is needed as bytes, and only there."""
+    return (
+        chooses(node)
+        or takes_rows(node)
+        or node.op_type == "Softmax"
+        or (node.op_type == "LayerNormalization" and constant(node, 1) is not None)
     )
 
 

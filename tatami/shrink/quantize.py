@@ -21,18 +21,16 @@ from numpy.typing import NDArray
 
 from tatami.errors import TatamiError
 from tatami.graph.attributes import constant, integer, label, place
+from tatami.graph.linear import bias_after, bias_place
 from tatami.graph.network import Network
-from tatami.graph.operators.row import Role
 from tatami.graph.operators.table import OPERATORS
 from tatami.graph.passes.drop_identity import drop_identity, drop_unused
 from tatami.graph.run import Given, values
 from tatami.ops.fixed_point import MAX_SUM, sum_bounds
-from tatami.shrink.calibrate import Method, Observation, Range, choose_range, merge
-from tatami.shrink.choose import choose, role_of
+from tatami.program.lower_attention import softmax_of, takes_rows
+from tatami.shrink.calibrate import Method, Observation, Range, choose_range, merge, observation_of
+from tatami.shrink.choose import choose, constant_map, role_of, shares_range
 from tatami.types import Float32, Float64, InputSpec, Int64, Spec
-
-SAME_RANGE: tuple[Role, ...] = ("orders", "moves")
-"""They move samples, or take means of them: all of their values share one range."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,8 @@ def quantize(
     kept = set(keep_float)
     while True:
         choice = choose(graph, kept)
-        ranges = _ranges(choice.integer, observations, method, given)
+        known = {**observations, **_constants(choice.integer)}
+        ranges = _ranges(choice.integer, known, method, given)
         work = _Work(graph, ranges, _pictures(network.spec))
         wide = {label(node) for node in choice.sums if not _fits(work, node, means)}
         if not wide:
@@ -106,14 +105,22 @@ def quantize(
             if node in choice.parts:
                 work.quantize(choice.parts[node].source)
             continue
+        if softmax_of(node) is not None:  # it is part of the softmax behind it
+            work.quantize(work.paired_input(node, 1))
+            continue
+        for index in _constant_places(node):
+            work.hold_bytes(node, index)
         inputs = 1 if node in choice.sums or OPERATORS[node.op_type].settings else len(node.inputs)
         for index in range(inputs):  # by index: the first pair of a value serves its second use too
             value = node.inputs[index]
+            maker = None if value is None else value.producer()
+            if maker is not None and softmax_of(maker) is node and maker in choice.integer:
+                continue
             if value is not None and str(value.name) in work.known:
                 work.quantize(value)
         if node in choice.sums:
             _quantize_weights(work, node, means)
-        if role_of(node) in SAME_RANGE:  # its results are bytes already
+        if shares_range(node):  # its results are bytes already
             for value in node.outputs:
                 if value.uses() and str(value.name) in work.known:
                     work.quantize(value)
@@ -202,6 +209,25 @@ def _pictures(spec: Spec | None) -> InputSpec | None:
     return found if isinstance(found, InputSpec) else None
 
 
+def _constant_places(node: ir.Node) -> list[int]:
+    """List the inputs of an integer node that are constants held as bytes of one scale."""
+    if takes_rows(node):
+        return [0]
+    index = constant_map(node)
+    return [] if index is None else [index]
+
+
+def _constants(chosen: Collection[ir.Node]) -> dict[str, Observation]:
+    """Observe the constants that are held as bytes."""
+    found = {}
+    for node in chosen:
+        for index in _constant_places(node):
+            value, array = node.inputs[index], constant(node, index)
+            if value is not None and array is not None:
+                found[str(value.name)] = observation_of(array)
+    return found
+
+
 # Ranges and the nodes that state them ------------------------------------------------------------
 
 
@@ -227,7 +253,7 @@ def _ranges(
         return name
 
     for node in chosen:
-        if role_of(node) in SAME_RANGE:
+        if shares_range(node):
             count = 1 if OPERATORS[node.op_type].settings else len(node.inputs)
             names = [str(value.name) for value in node.inputs[:count] if value is not None]
             results = [str(value.name) for value in node.outputs]
@@ -237,9 +263,7 @@ def _ranges(
     members: dict[str, list[str]] = {}
     for name in observations:
         members.setdefault(root(name), []).append(name)
-    made = {
-        str(value.name) for node in chosen if role_of(node) in SAME_RANGE for value in node.outputs
-    }
+    made = {str(value.name) for node in chosen if shares_range(node) for value in node.outputs}
     found = {}
     for names in members.values():
         sources = [name for name in names if name not in made] or names
@@ -337,6 +361,30 @@ class _Work:
             if use.node is not q:
                 use.node.replace_input_with(use.idx, dq.outputs[0])
         self.scales[dq.outputs[0]] = scale
+
+    def paired_input(self, node: ir.Node, index: int) -> ir.Value:
+        """Give an input that a node must have."""
+        value = node.inputs[index]
+        assert value is not None
+        return value
+
+    def hold_bytes(self, node: ir.Node, index: int) -> None:
+        """Hold a constant input as bytes of one scale, with a DequantizeLinear behind it."""
+        array, name = constant(node, index), str(self.paired_input(node, index).name)
+        if array is None:
+            return  # it is held so
+        scale, zero = scale_of(self.ranges[name])
+        steps = np.clip(np.rint(array / scale) + zero, 0, 255).astype(np.uint8)
+        inputs = [
+            self.initializer(f"{name}_quantized", steps),
+            self.initializer(f"{name}_scale", np.array(scale, np.float32)),
+            self.initializer(f"{name}_zero_point", np.array(zero, np.uint8)),
+        ]
+        dq = ir.Node("", "DequantizeLinear", inputs, num_outputs=1)
+        dq.outputs[0].name = f"{name}_dequantized"
+        dq.outputs[0].shape, dq.outputs[0].dtype = ir.Shape(array.shape), ir.DataType.FLOAT
+        self.graph.insert_before(node, dq)
+        node.replace_input_with(index, dq.outputs[0])
 
     def quantize_output(self, index: int) -> None:
         """Have a pair make an output of the graph, under its name; add one where there is none."""
@@ -442,7 +490,8 @@ def _integers_of(
         observations: Of its input, by name.
     """
     weights = constant(node, 1)
-    bias = constant(node, 2)
+    behind = bias_after(node)
+    bias = constant(node, 2) if behind is None else constant(behind, bias_place(behind, node))
     assert weights is not None
     assert node.inputs[0] is not None
     axis = output_axis(node)
@@ -499,6 +548,14 @@ def _quantize_weights(work: _Work, node: ir.Node, observations: Mapping[str, Obs
     )
     if found.bias is None:
         return
+    behind = bias_after(node)
+    if behind is not None:
+        place = bias_place(behind, node)
+        row = str(work.paired_input(behind, place).name)
+        steps = found.bias.astype(np.int32)
+        value = work.dequantized(behind, row, steps, found.bias_scale, 0)
+        behind.replace_input_with(place, value)
+        return
     named = node.inputs[2] if len(node.inputs) > 2 else None
     bias_name = f"{label(node)}.bias" if named is None else str(named.name)
     steps = found.bias.astype(np.int32)
@@ -533,7 +590,7 @@ def _outputs_of_layers(network: Network, quantized: Network) -> list[tuple[ir.No
     for node in network.graph:
         if role_of(node) != "sum":
             continue
-        value = node.outputs[0]
+        value = (bias_after(node) or node).outputs[0]
         uses = list(value.uses())
         if len(uses) == 1 and role_of(uses[0].node) == "joins" and not value.is_graph_output():
             value = uses[0].node.outputs[0]

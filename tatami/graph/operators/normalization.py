@@ -224,7 +224,13 @@ ROWS = (
             local_response_normalize_backward(x[0], dy, *local_response(node)),
         ),
     ),
-    Operator("LayerNormalization", _layer_normalization, _layer_normalization_backward, outputs=3),
+    Operator(
+        "LayerNormalization",
+        _layer_normalization,
+        _layer_normalization_backward,
+        role="steps",
+        outputs=3,
+    ),
     Operator(
         "LogSoftmax",
         lambda node, x: log_softmax(x[0], axis_of(node)),
@@ -240,5 +246,6 @@ ROWS = (
         "Softmax",
         lambda node, x: softmax(x[0], integer(node, "axis", -1)),
         lambda node, x, y, dy: (softmax_backward(y, dy, integer(node, "axis", -1)),),
+        role="steps",
     ),
 )
