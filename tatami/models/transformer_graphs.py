@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -31,7 +31,16 @@ from tatami.graph.network import Network
 from tatami.graph.read import network_of
 from tatami.graph.state import say_states
 from tatami.models.export import OPSET
-from tatami.models.transformer import HIDDEN, PAD, Attention, PositionWise, Transformer
+from tatami.models.transformer import (
+    HIDDEN,
+    PAD,
+    AddNorm,
+    Attention,
+    DecoderLayer,
+    EncoderLayer,
+    PositionWise,
+    Transformer,
+)
 from tatami.types import Spec
 
 Array = NDArray[Any]
@@ -144,7 +153,7 @@ def encoder_graph(model: Transformer) -> onnx.ModelProto:
     padding = made.node("Equal", ["source", pad], "padding")
     seen = made.node("Not", [padding], "seen")
     mask = made.reshaped(seen, [1, 1, 1, length], "mask")
-    places = _numpy(model.positions)[:length].reshape(1, 1, length, width)
+    places = _numpy(cast(Tensor, model.positions))[:length].reshape(1, 1, length, width)
     rows = made.embedded("source", length, model)
     x = made.node("Add", [rows, made.constant("positions", places)], "encoder.input")
 
@@ -157,7 +166,7 @@ def encoder_graph(model: Transformer) -> onnx.ModelProto:
         value = made.linear(x, layer.value, f"{names[1]}.linear")
         return split(key, names[0], [2, 1, 3, 0]), split(value, names[1], [2, 1, 0, 3])
 
-    for at, layer in enumerate(model.encoder):
+    for at, layer in enumerate(cast(Sequence[EncoderLayer], model.encoder)):
         name = f"encoder.{at}"
         attention = layer.of_itself
         query = made.linear(x, attention.query, f"{name}.query.linear", _factor(model))
@@ -167,10 +176,10 @@ def encoder_graph(model: Transformer) -> onnx.ModelProto:
         beside = made.node("Transpose", [mixed], f"{name}.beside", perm=[2, 1, 0, 3])
         joined = made.reshaped(beside, [1, 1, length, width], f"{name}.joined")
         found = made.linear(joined, attention.output, f"{name}.output")
-        x = made.normalized(x, found, layer.norms[0].norm, f"{name}.norm0")
+        x = made.normalized(x, found, _norm(layer, 0), f"{name}.norm0")
         found = made.position_wise(x, layer.position_wise, name)
-        x = made.normalized(x, found, layer.norms[1].norm, f"{name}.norm1")
-    for at, layer in enumerate(model.decoder):
+        x = made.normalized(x, found, _norm(layer, 1), f"{name}.norm1")
+    for at, layer in enumerate(cast(Sequence[DecoderLayer], model.decoder)):
         keys_and_values(x, layer.of_source, (f"keys{at}", f"values{at}"))
     outputs = [*_of_source(model), ("mask", TensorProto.BOOL, (1, 1, 1, length))]
     return made.model("encoder", [("source", TensorProto.INT64, (1, length))], outputs)
@@ -185,7 +194,9 @@ def decoder_graph(model: Transformer) -> onnx.ModelProto:
     made, length, width, heads = _Graph(), model.max_target, model.width, model.heads
     inner = width // heads
     rows = made.embedded("token", 1, model)
-    table = made.constant("positions", _numpy(model.positions)[:length][:, None, None])
+    table = made.constant(
+        "positions", _numpy(cast(Tensor, model.positions))[:length][:, None, None]
+    )
     at_place = made.node("Gather", [table, made.reshaped("place", [1], "at")], "position", axis=0)
     position = made.reshaped(at_place, [1, 1, 1, width], "position.row")
     x = made.node("Add", [rows, position], "decoder.input")
@@ -194,7 +205,7 @@ def decoder_graph(model: Transformer) -> onnx.ModelProto:
     here = made.node("Equal", [places, "place"], "here")
     here_down = made.reshaped(here, [1, 1, length, 1], "here.down")
     states = {}
-    for at, layer in enumerate(model.decoder):
+    for at, layer in enumerate(cast(Sequence[DecoderLayer], model.decoder)):
         name = f"decoder.{at}"
         attention, of_source = layer.of_itself, layer.of_source
 
@@ -213,14 +224,14 @@ def decoder_graph(model: Transformer) -> onnx.ModelProto:
         mixed = made.mixed(query, keys, values, before, f"{name}.own")
         joined = made.reshaped(mixed, [1, 1, 1, width], f"{name}.own.joined")
         found = made.linear(joined, attention.output, f"{name}.own.output")
-        x = made.normalized(x, found, layer.norms[0].norm, f"{name}.norm0")
+        x = made.normalized(x, found, _norm(layer, 0), f"{name}.norm0")
         query = query_of(x, of_source, f"{name}.source.query")
         mixed = made.mixed(query, f"keys{at}", f"values{at}", "mask", f"{name}.source")
         joined = made.reshaped(mixed, [1, 1, 1, width], f"{name}.source.joined")
         found = made.linear(joined, of_source.output, f"{name}.source.output")
-        x = made.normalized(x, found, layer.norms[1].norm, f"{name}.norm1")
+        x = made.normalized(x, found, _norm(layer, 1), f"{name}.norm1")
         found = made.position_wise(x, layer.position_wise, name)
-        x = made.normalized(x, found, layer.norms[2].norm, f"{name}.norm2")
+        x = made.normalized(x, found, _norm(layer, 2), f"{name}.norm2")
     weights = made.constant("logits.weight", _numpy(model.embedding.weight).T)
     made.node("MatMul", [x, weights], "logits")
     vocabulary = model.embedding.num_embeddings
@@ -257,6 +268,10 @@ def _of_source(model: Transformer) -> list[tuple[str, int, tuple[int, ...]]]:
         *((f"keys{at}", TensorProto.FLOAT, (heads, 1, inner, length)) for at in layers),
         *((f"values{at}", TensorProto.FLOAT, (heads, 1, length, inner)) for at in layers),
     ]
+
+
+def _norm(layer: EncoderLayer | DecoderLayer, at: int) -> nn.LayerNorm:
+    return cast(AddNorm, layer.norms[at]).norm
 
 
 def _factor(model: Transformer) -> float:
