@@ -96,7 +96,7 @@ def check_graph(graph: ir.Graph, contradiction: str | None = None) -> None:
 
 def check_spec(graph: ir.Graph, spec: Spec) -> None:
     """Raise TatamiError where the metadata and the graph tell different stories."""
-    if len(graph.inputs) != 1:
+    if len(graph.inputs) != 1 and not spec.several_inputs:
         raise TatamiError(
             f"the network has {len(graph.inputs)} inputs, its task has one",
             hint="export it with the images as its only input",

@@ -6,7 +6,9 @@ tatami.classes     ["aeroplane", ...]
 tatami.input       {"size": "416x320", "resize": "letterbox", "filter": "triangle", ...}
 tatami.decoding    {"kind": "yolov2", "grids": [{"anchors": [[34.5, 38.1], ...], ...}], ...}
 tatami.proposals   a decoding as that, or null; then tatami.decoding is one of regions
-tatami.part        "features" or "head"
+tatami.part        "features" or "head"; of a translator "encoder" or "decoder"
+tatami.text        of a translator {"merges": [[101, 32], ...], "max_source": 64, ...}
+tatami.search      of a translator {"beam": 4, "penalty": 0.6}
 tatami.provenance  {"recipe": "...", "folded": "...", ...}
 """
 

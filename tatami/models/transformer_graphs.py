@@ -153,7 +153,7 @@ def encoder_graph(model: Transformer) -> onnx.ModelProto:
     padding = made.node("Equal", ["source", pad], "padding")
     seen = made.node("Not", [padding], "seen")
     mask = made.reshaped(seen, [1, 1, 1, length], "mask")
-    places = _numpy(cast(Tensor, model.positions))[:length].reshape(1, 1, length, width)
+    places = _numpy(model.positions)[:length].reshape(1, 1, length, width)
     rows = made.embedded("source", length, model)
     x = made.node("Add", [rows, made.constant("positions", places)], "encoder.input")
 
@@ -179,8 +179,8 @@ def encoder_graph(model: Transformer) -> onnx.ModelProto:
         x = made.normalized(x, found, _norm(layer, 0), f"{name}.norm0")
         found = made.position_wise(x, layer.position_wise, name)
         x = made.normalized(x, found, _norm(layer, 1), f"{name}.norm1")
-    for at, layer in enumerate(cast(Sequence[DecoderLayer], model.decoder)):
-        keys_and_values(x, layer.of_source, (f"keys{at}", f"values{at}"))
+    for at, after in enumerate(cast(Sequence[DecoderLayer], model.decoder)):
+        keys_and_values(x, after.of_source, (f"keys{at}", f"values{at}"))
     outputs = [*_of_source(model), ("mask", TensorProto.BOOL, (1, 1, 1, length))]
     return made.model("encoder", [("source", TensorProto.INT64, (1, length))], outputs)
 
@@ -194,9 +194,7 @@ def decoder_graph(model: Transformer) -> onnx.ModelProto:
     made, length, width, heads = _Graph(), model.max_target, model.width, model.heads
     inner = width // heads
     rows = made.embedded("token", 1, model)
-    table = made.constant(
-        "positions", _numpy(cast(Tensor, model.positions))[:length][:, None, None]
-    )
+    table = made.constant("positions", _numpy(model.positions)[:length][:, None, None])
     at_place = made.node("Gather", [table, made.reshaped("place", [1], "at")], "position", axis=0)
     position = made.reshaped(at_place, [1, 1, 1, width], "position.row")
     x = made.node("Add", [rows, position], "decoder.input")
@@ -204,7 +202,7 @@ def decoder_graph(model: Transformer) -> onnx.ModelProto:
     before = made.node("LessOrEqual", [places, "place"], "before")
     here = made.node("Equal", [places, "place"], "here")
     here_down = made.reshaped(here, [1, 1, length, 1], "here.down")
-    states = {}
+    states: dict[str, str] = {}
     for at, layer in enumerate(cast(Sequence[DecoderLayer], model.decoder)):
         name = f"decoder.{at}"
         attention, of_source = layer.of_itself, layer.of_source

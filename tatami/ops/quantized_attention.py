@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +60,11 @@ def multiply_matrices(
     za, zb, z = zero_points
     assert a.shape[-1] <= MAX_PRODUCTS
     exact = exact_type(a.shape[-1] * 255**2)
-    sums = np.matmul(a.astype(exact) - exact(za), b.astype(exact) - exact(zb)).astype(np.int64)
+    first: NDArray[Any] = a.astype(exact)
+    second: NDArray[Any] = b.astype(exact)
+    first -= exact(za)
+    second -= exact(zb)
+    sums = np.matmul(first, second).astype(np.int64)
     return np.clip(rounding_shift(sums * multiplier, shift) + z, low, high).astype(np.uint8)
 
 
@@ -150,7 +155,7 @@ def normalization_of(
 def _exact_round(value: float, shift: int) -> int:
     """Compute round(value * 2^shift), halves up, in whole numbers."""
     numerator, denominator = value.as_integer_ratio()
-    return (2 * numerator * 2**shift + denominator) // (2 * denominator)
+    return int((2 * numerator * 2**shift + denominator) // (2 * denominator))
 
 
 def layer_normalize(x: UInt8, constants: Normalization, zero_point: int, axis: int) -> UInt8:

@@ -17,7 +17,9 @@ from tatami.types import strict
 from tatami.types.decoding import AnchorGrid, Decoding, RegionDecoding
 from tatami.types.geometry import Size
 from tatami.types.inputs import Input
+from tatami.types.search import Search
 from tatami.types.sound import SoundInput
+from tatami.types.text import TextInput
 
 AGAIN = "export the network again"
 Shape = tuple[int, ...]
@@ -131,6 +133,11 @@ class Spec(ABC):
     def sees_pictures(self) -> bool:
         """Whether the network's input is made of a picture by the picture rule."""
         return True
+
+    @property
+    def several_inputs(self) -> bool:
+        """Whether a network of it has more inputs than one: usually not."""
+        return False
 
     @property
     def output_names(self) -> tuple[str, ...]:
@@ -453,6 +460,79 @@ class TwoStageSpec(Spec):
             )
 
 
+@dataclass(frozen=True)
+class TranslationSpec(Spec):
+    """One of the two networks of a translator. Both files say the rest alike.
+
+    Args:
+        classes: None.
+        input: How text becomes the encoder's input.
+        search: How a translation is searched for.
+        part: Which of the two networks this one is: ``encoder``, or ``decoder``, a step of it.
+        provenance: What it was made by, and of what.
+    """
+
+    task: ClassVar[str] = "translate"
+    keys: ClassVar[tuple[str, ...]] = ("text", "search", "part", "provenance")
+
+    input: TextInput
+
+    search: Search = Search()
+    part: Literal["encoder", "decoder"] = "encoder"
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give a plain value for each of ``keys``."""
+        return {
+            "text": self.input.to_json(),
+            "search": self.search.to_json(),
+            "part": self.part,
+            "provenance": dict(self.provenance),
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Read the plain values of ``keys`` back. Raises TatamiError."""
+        return cls(
+            (),
+            TextInput.from_json(content["text"]),
+            Search.from_json(content["search"]),
+            strict.one_of("tatami.part", "a value", content["part"], ("encoder", "decoder")),
+            _provenance(content),
+        )
+
+    @property
+    def sees_pictures(self) -> bool:
+        """Say no: it reads."""
+        return False
+
+    @property
+    def several_inputs(self) -> bool:
+        """Say whether it is the decoder, which takes what the encoder gives."""
+        return self.part == "decoder"
+
+    def check(self, image: Shape, outputs: Sequence[Shape]) -> None:
+        """Raise TatamiError where the metadata and the network tell different stories."""
+        wanted = (1, self.input.max_source) if self.part == "encoder" else (1, 1)
+        if image != wanted:
+            raise TatamiError(
+                f"the metadata says tokens of the shape {wanted}, the {self.part} takes {image}",
+                hint=AGAIN,
+            )
+        self.check_outputs(outputs)
+
+    def check_outputs(self, shapes: Sequence[Shape]) -> None:
+        """Raise TatamiError unless they are what the encoder gives, or a logit for each token."""
+        encodes = self.part == "encoder"
+        at = -1 if encodes else 0
+        wanted = (1, 1, 1, self.input.max_source if encodes else self.input.vocabulary)
+        if len(shapes) < 3 or shapes[at] != wanted:
+            raise TatamiError(
+                f"the metadata says {wanted} of the {self.part}, the network makes {_said(shapes)}",
+                hint=AGAIN,
+            )
+
+
 def _share_out(grid: AnchorGrid, size: Size, cells: Shape) -> bool:
     """Whether the cells share the sides out, as 300 pixels in 19; else a stride is a stride."""
     rows, columns = cells
@@ -492,6 +572,7 @@ SPECS: dict[str, type[Spec]] = {
         SegmentationSpec,
         TwoStageSpec,
         SoundSpec,
+        TranslationSpec,
     )
 }
 """What a network can be for, by what its file calls it."""

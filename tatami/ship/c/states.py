@@ -12,7 +12,12 @@ from tatami.program.steps import Program
 from tatami.ship.c.operator import c_type, count
 from tatami.ship.c.text import in_comment
 
-RESET = "void net_reset(void);"
+RESET = """void net_reset(void);
+
+/* Copy all of that out, NET_STATE bytes, and back: to go on from where a call left it. */
+#define NET_STATE @bytes@
+void net_save(uint8_t *to);
+void net_restore(const uint8_t *from);"""
 
 PROVED = "    case 'R': net_reset(); return 1;"
 """What proof.c answers to 'R'."""
@@ -28,7 +33,8 @@ def declared(program: Program) -> str:
     for name in program.states:
         lines.append(f" * {in_comment(name)}, {' x '.join(map(str, program.values[name].shape))}")
     lines[-1] += " */"
-    return "\n".join(["", "", *lines, RESET])
+    size = sum(program.values[name].bytes for name in program.states)
+    return "\n".join(["", "", *lines, RESET.replace("@bytes@", str(size))])
 
 
 def defined(program: Program, places: Mapping[str, str]) -> str:
@@ -45,7 +51,21 @@ def defined(program: Program, places: Mapping[str, str]) -> str:
         f"    memset({places[name]}, {program.zero(name)}, {_bytes(program, name)});"
         for name in program.states
     ]
-    return "\n".join([*lines, "    net_begun = 1;", "}", "", ""])
+    lines += ["    net_begun = 1;", "}", ""]
+    return "\n".join([*lines, *_copies(program, places), ""])
+
+
+def _copies(program: Program, places: Mapping[str, str]) -> list[str]:
+    """Write the functions that copy what lives from call to call out and back."""
+    save = ["void net_save(uint8_t *to)", "{", "    if (!net_begun) net_reset();"]
+    restore = ["void net_restore(const uint8_t *from)", "{"]
+    at = 0
+    for name in program.states:
+        size = _bytes(program, name)
+        save.append(f"    memcpy(to + {at}, {places[name]}, {size});")
+        restore.append(f"    memcpy({places[name]}, from + {at}, {size});")
+        at += program.values[name].bytes
+    return [*save, "}", "", *restore, "    net_begun = 1;", "}", ""]
 
 
 def begun(program: Program) -> list[str]:

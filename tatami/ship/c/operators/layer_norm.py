@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from numpy.typing import NDArray
+
 from tatami.program.steps import Program, QuantizedLayerNorm
 from tatami.ship.c.operator import Decision, Options, Places, lines, quantization_of, structure
 
 
 def decide(program: Program, step: QuantizedLayerNorm, options: Options) -> Decision:
     """Ask for the kernel, in place: a sample is read before it is written."""
-    constants = {"multiplier": step.constants.multiplier, "addend": step.constants.addend}
+    constants: dict[str, NDArray[Any]] = {
+        "multiplier": step.constants.multiplier,
+        "addend": step.constants.addend,
+    }
     return Decision(kernels=("int8/layer_norm",), in_place=True, constants=constants)
 
 
