@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -323,7 +323,7 @@ def _run(network: NetworkInC, addresses: Addresses) -> str:
     apart: list[str] = []
     for index, step in enumerate(program.steps):
         call = operators.emit(program, step, addresses.of_step(index), network.options)
-        if _is_long_loop(program, step):
+        if _is_long_loop(program, step, network.layout.decisions[index].kernels):
             begin = f"NET_ALWAYS_INLINE void net_step{index}_body(void)\n{{\n    "
             end = f"\n}}\n\nNET_IN_VARIANTS(net_step{index}, (void), ())\n"
             apart.append(renamed(begin + call + end, name))
@@ -340,11 +340,14 @@ def _run(network: NetworkInC, addresses: Addresses) -> str:
     return "\n".join([reset, *apart, *lines, "}", ""])
 
 
-def _is_long_loop(program: Program, step: Step) -> bool:
+def _is_long_loop(program: Program, step: Step, kernels: Sequence[str]) -> bool:
     """Say whether a step is a loop of its own over samples, no call of a kernel, and a long one."""
-    if not isinstance(step, Apply) or step.node.op_type not in elementwise.ROWS:
+    if not isinstance(step, Apply):
         return False
-    return count(program.values[step.output].shape) >= MANY
+    if step.node.op_type == "MatMul":
+        return not kernels and step.products >= MANY
+    known = step.node.op_type in (*elementwise.ROWS, "Where")
+    return known and count(program.values[step.output].shape) >= MANY
 
 
 def _forward(network: NetworkInC, addresses: Addresses) -> str:

@@ -23,10 +23,21 @@ _EXPRESSIONS: Mapping[str, str] = {
     "LessOrEqual": "{0} <= {1}",
     "Not": "!{0}",
     "Or": "{0} || {1}",
-    "Where": "{0} ? {1} : {2}",
     "Xor": "({0} != 0) != ({1} != 0)",
 }
 """Of samples of the inputs, in their order."""
+
+
+def _where(general: General) -> str:
+    """Write Where: both samples are read, so that a compiler makes vectors of the choice."""
+    kind = general.result.kind
+    return each(
+        general.result,
+        list(general.operands.values()),
+        lambda y, x: (
+            f"const {kind} first = {x[1]}, second = {x[2]};\n\n{y} = {x[0]} ? first : second;"
+        ),
+    )
 
 
 def written(general: General, expression: str) -> str:
@@ -68,4 +79,5 @@ ROWS: Mapping[str, Loops] = {
     **{name: Loops(_expression, in_place=True) for name in _EXPRESSIONS},
     "BitShift": Loops(_shift, in_place=True),
     "IsInf": Loops(_is_infinite),
+    "Where": Loops(_where, in_place=True),
 }
