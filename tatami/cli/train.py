@@ -25,9 +25,9 @@ PANELS = {
              "clip", "background"),
     "Network": ("size", "width", "anchors", "min_scale", "nms", "initial", "partial",
                 "freeze"),
-    "Training": ("epochs", "batch", "learning_rate", "optimizer", "layer_rate", "multi_scale",
-                 "alternating", "label_smoothing", "class_weights", "hearing", "closing_epochs",
-                 "patience", "seed"),
+    "Training": ("recipe", "epochs", "batch", "learning_rate", "optimizer", "layer_rate",
+                 "multi_scale", "alternating", "label_smoothing", "class_weights", "hearing",
+                 "closing_epochs", "patience", "seed"),
     "Augmentation": ("augment",),
     "Run": ("out", "resume", "checkpoint_seconds", "evaluate_every", "tensorboard"),
     "Machine": ("device", "threads", "precision"),
@@ -55,12 +55,20 @@ def train(
     epochs: Annotated[
         int | None,
         typer.Option(
-            help="Times that every picture is shown; 100 if left out. May lengthen --resume."
+            help="Times that every picture is shown; else by the set's size. May lengthen --resume."
         ),
     ] = None,
-    batch: Annotated[int, typer.Option(help="Pictures a step, over all processes.")] = 16,
-    learning_rate: Annotated[float, typer.Option(help="The highest, after warm-up.")] = 0.01,
-    optimizer: Annotated[str, typer.Option(help="sgd or adamw.")] = "sgd",
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="paper: as its paper trains; modern: as is done today, for detectors."),
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(help="Pictures a step, over all processes; 16 in papers' recipes.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="The highest, after warm-up; 0.01 in papers' recipes.")
+    ] = None,
+    optimizer: Annotated[str | None, typer.Option(help="sgd or adamw, else the recipe's.")] = None,
     anchors: Annotated[
         str | None,
         typer.Option(help="For YOLO: how many to find by k-means, or 'w,h w,h ...' in cells."),
@@ -113,8 +121,8 @@ def train(
         typer.Option(help="For sounds: window=40, step=20 (ms), gain=1, masks=2; may be repeated."),
     ] = None,
     closing_epochs: Annotated[
-        int, typer.Option(help="Last epochs, without mosaic and multi-scale.")
-    ] = 5,
+        int | None, typer.Option(help="Last epochs, without mosaic and multi-scale; else 5.")
+    ] = None,
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     checkpoint_seconds: Annotated[float, typer.Option(help="Save the state this often.")] = 30.0,
     evaluate_every: Annotated[
@@ -149,7 +157,6 @@ def train(
     from tatami.cli.output import bars, print_lines, print_table
     from tatami.pipeline import train as pipeline
     from tatami.pipeline.plan import settings_for
-    from tatami.train.recipe import Recipe
 
     if resume is not None:
         refuse_settings_beside_resume(typed)
@@ -162,14 +169,15 @@ def train(
     else:
         asked = {name: typed[name] for name in OF_TASK}
         settings = settings_for(model, {**asked, "alternating": alternating or None}, hearing or ())
-        values = {name: typed[name] for name in OF_RECIPE if typed[name] is not None}
+        changes = {name: typed[name] for name in OF_RECIPE if typed[name] is not None}
         with bars() as progress:
             result = pipeline.train(
                 model,
                 data,
                 out,
                 width=width,
-                recipe=Recipe.from_json({**values, "freeze": freeze or []}),
+                recipe=recipe,
+                changes={**changes, "freeze": freeze or []},
                 settings=settings,
                 augment=augment or (),
                 initial=initial,

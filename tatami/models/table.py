@@ -19,6 +19,7 @@ from tatami.types import (
     ClassificationSpec,
     Decoding,
     DetectionSpec,
+    GenerationSpec,
     InputSpec,
     RegionDecoding,
     SegmentationSpec,
@@ -27,6 +28,7 @@ from tatami.types import (
     SoundSpec,
     Spec,
     TwoStageSpec,
+    WaveInput,
 )
 
 if TYPE_CHECKING:  # each needs torch, and is imported when a row first asks for it
@@ -52,6 +54,7 @@ if TYPE_CHECKING:  # each needs torch, and is imported when a row first asks for
     import tatami.models.tatami_nano
     import tatami.models.unet
     import tatami.models.vgg
+    import tatami.models.wavenet
     import tatami.models.xception
     import tatami.models.xception_chollet
     import tatami.models.yolov1
@@ -61,6 +64,7 @@ if TYPE_CHECKING:  # each needs torch, and is imported when a row first asks for
     from tatami.models.detector import Detector
     from tatami.models.segmenter import Segmenter
     from tatami.models.two_stage import TwoStage
+    from tatami.models.wavenet import WaveNet
 
 S = TypeVar("S", bound=Spec)
 """The spec of a task and structure."""
@@ -99,6 +103,7 @@ class Model(ABC, Generic[S]):
             without anchors, or whose paper has laid its boxes down.
         default_boxes: Whether it is an SSD, the scale of whose smallest boxes can be chosen.
         alignable: Whether its loss may be models/task_aligned.py's in place of its paper's.
+        recipe: The name of the way in which it is trained unless told otherwise.
         finds_regions: Whether it has a first stage that proposes regions, and can learn its stages
             in turns.
         whole_at_last: Whether it can answer only when the training is over.
@@ -113,6 +118,7 @@ class Model(ABC, Generic[S]):
     anchor_count: int = 0
     default_boxes: bool = False
     alignable: bool = False
+    recipe: str = "paper"
     finds_regions: bool = False
     whole_at_last: bool = False
 
@@ -344,6 +350,34 @@ class RecognizerModel(Model[SoundSpec]):
 
 
 @dataclass(frozen=True)
+class GeneratorModel(Model[GenerationSpec]):
+    """Describe a generator of sounds; its size is the samples that it learns from at once, x 1."""
+
+    make: Callable[[], type[WaveNet]]
+    classes: int = 10
+
+    task = "generate"
+    noun = "generator"
+    spec_type = GenerationSpec
+
+    def spec(
+        self,
+        classes: Sequence[str],
+        size: Size | None = None,
+        anchors: Sequence[tuple[float, float]] | None = None,
+        min_scale: float | None = None,
+    ) -> GenerationSpec:
+        """Plan a network; see ``Model.spec``."""
+        self.check_boxes(anchors, min_scale)
+        wave = WaveInput(classes=len(classes), receptive=self.make().receptive())
+        return GenerationSpec(tuple(classes), wave.resized(size or self.size))
+
+    def build(self, spec: GenerationSpec, width: float = 1.0) -> WaveNet:
+        """Make a network; see ``Model.build``."""
+        return self.make()(len(spec.classes), width=width)
+
+
+@dataclass(frozen=True)
 class SegmenterModel(Model[SegmentationSpec]):
     """Describe a segmenter."""
 
@@ -462,7 +496,7 @@ def _fcn(finest: int, norm: bool = False) -> SegmenterModel:
 
 
 def _tatami(make: Callable[[], type[Detector]]) -> DetectorModel:
-    return DetectorModel(make, Size(416, 416), _TATAMI, stride=32, multi_scale=0.25)
+    return DetectorModel(make, Size(416, 416), _TATAMI, stride=32, recipe="modern")
 
 
 def _unet_same(norm: bool) -> SegmenterModel:
@@ -478,6 +512,8 @@ def _deeplab(make: Callable[[], Callable[..., Segmenter]]) -> SegmenterModel:
 def _ds_cnn(make: Callable[[], type[Classifier]]) -> RecognizerModel:
     return RecognizerModel(make, Size(10, 49), "Zhang et al. 2017, Hello Edge")
 
+
+_WAVENET = "van den Oord et al. 2016, WaveNet"
 
 MODELS: dict[str, Model[Any]] = {
     "yolov1": _yolov1(lambda: models.yolov1.YoloV1),
@@ -564,6 +600,8 @@ MODELS: dict[str, Model[Any]] = {
     "ds-cnn": _ds_cnn(lambda: models.ds_cnn.DsCnn),
     "ds-cnn-medium": _ds_cnn(lambda: models.ds_cnn.DsCnnMedium),
     "ds-cnn-large": _ds_cnn(lambda: models.ds_cnn.DsCnnLarge),
+    "wavenet": GeneratorModel(lambda: models.wavenet.WaveNet, Size(4096, 1), _WAVENET),
+    "wavenet-tiny": GeneratorModel(lambda: models.wavenet.WaveNetTiny, Size(512, 1), _WAVENET),
 }
 """Every network by its name."""
 

@@ -67,7 +67,7 @@ class Evaluations:
 
     def due(self, step: int, total: int) -> bool:
         """Say whether there is an evaluation after so many steps: at the end of some epochs."""
-        epoch, within = divmod(step * self.run.recipe.epochs, total)
+        epoch, within = divmod(step * self.run.recipe.whole_epochs, total)
         return bool(self.every) and not within and epoch % self.every == 0
 
     def add(self, step: int, model: nn.Module, watch: Progress) -> Mapping[str, float]:

@@ -18,14 +18,15 @@ from tatami.pipeline.validation import is_part, parted, rule_for
 from tatami.tasks.base import Task
 from tatami.tasks.recognition import RecognitionSettings, heard
 from tatami.tasks.settings import names_of
+from tatami.tasks.style import Style
 from tatami.tasks.table import TASKS, task_named, task_of
 from tatami.tasks.training import new_model
+from tatami.train.recipe import Recipe, epochs_for
 from tatami.train.run import DataSource, Run
 from tatami.types.progress import Progress
 
 if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
     from tatami.train.distributed import Team
-    from tatami.train.recipe import Recipe
 
 
 NOTHING_HELD = (
@@ -71,6 +72,7 @@ class Asked:
         settings: The settings of the network's task; None: the usual ones.
         augment: What is varied otherwise than the task does, as "flip=0".
         source: The data.
+        style: Says what the settings leave open.
         threads: Threads of torch; 0: torch chooses.
         device: "cpu" or "cuda".
     """
@@ -81,8 +83,31 @@ class Asked:
     settings: Any
     augment: Sequence[str]
     source: Source
+    style: Style = Style()
     threads: int = 0
     device: str = "cpu"
+
+
+def style_of(model: str, name: str | None) -> Style:
+    """Give the way in which a network is trained unless told otherwise.
+
+    Args:
+        model: The network's name.
+        name: The way's; None: the network's usual one.
+
+    Raises:
+        TatamiError: Where there is none of that name for its task.
+    """
+    row = model_named(model)
+    styles = task_named(row.task).styles
+    wanted = row.recipe if name is None else name
+    if wanted not in styles:
+        raise TatamiError(
+            f"no recipe '{wanted}' for a {row.noun}",
+            hint=f"give {' or '.join(styles)}",
+            setting="recipe",
+        )
+    return styles[wanted]
 
 
 def settings_for(model: str, asked: Mapping[str, object], hearing: Sequence[str] = ()) -> Any:
@@ -139,6 +164,7 @@ def plan(asked: Asked, team: Team, progress: Progress) -> tuple[Run, Any]:
             hint=f"give {task.settings.__name__}",
             setting="settings",
         )
+    settings = asked.style.completed(settings, row)
     usual = asked.recipe.multi_scale
     recipe = dataclasses.replace(
         asked.recipe,
@@ -173,6 +199,8 @@ def plan(asked: Asked, team: Team, progress: Progress) -> tuple[Run, Any]:
         tell_skipped({"unreadable-picture": unreadable}, progress)
     if validate is None and source.hold_out is None and test_split in (None, split):
         progress(NOTHING_HELD, 0, 0)
+    if recipe.epochs is None:
+        recipe = dataclasses.replace(recipe, epochs=epochs_for(len(data)))
     marks = task.fingerprint(data)
     spec, settings = task.plan(row, data, recipe, settings, progress)
     provenance = {
@@ -200,6 +228,8 @@ def plan(asked: Asked, team: Team, progress: Progress) -> tuple[Run, Any]:
             hint="leave it out",
             setting="patience" if source.validate is None else "validate",
         )
+    if asked.recipe.epochs is None:
+        progress(f"{recipe.epochs} epochs, for {len(data)} to learn from", 0, 0)
     return run, data
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from tatami.pipeline.plan import (
     held_out_of,
     plan,
     reopened,
+    style_of,
     validation_of,
 )
 from tatami.tasks.base import Evaluated
@@ -112,7 +113,8 @@ def train(
     batch: int | None = None,
     learning_rate: float | None = None,
     seed: int | None = None,
-    recipe: Recipe | None = None,
+    recipe: Recipe | str | None = None,
+    changes: Mapping[str, Any] | None = None,
     settings: Any = None,
     augment: Sequence[str] = (),
     initial: Artifact | None = None,
@@ -139,11 +141,14 @@ def train(
         out: The run folder to write; None: runs/MODEL-DATA.
         size: The input, width by height, as "416x320"; None: the network's own.
         width: Multiplies every layer's channels.
-        epochs: How often every picture is seen; None: as the recipe says.
+        epochs: How often every picture is seen; None: as the recipe says, which usually goes by the
+            size of the set.
         batch: Pictures a step, over all processes; None: as the recipe says.
         learning_rate: The highest, after the warm-up; None: as the recipe says.
         seed: Of weights, order and augmentation; None: as the recipe says.
-        recipe: All else of how to train; None: the usual one.
+        recipe: How to train: "paper", as the network's paper, or "modern", as is done today; or a
+            Recipe; None: the network's usual one.
+        changes: Numbers of the recipe that are to be others, as {"momentum": 0.95}.
         settings: What is particular to the task: a DetectionSettings, ClassificationSettings or
             SegmentationSettings; None: the usual ones.
         augment: How pictures are varied otherwise than is usual, as ("flip=0", "scale=0.8,1.25").
@@ -173,11 +178,11 @@ def train(
             nothing has been written.
         Stopped: For Ctrl-C: the run folder is usable then, and can be resumed.
     """
-    given = {"epochs": epochs, "batch": batch, "learning_rate": learning_rate, "seed": seed}
-    given["patience"] = patience
-    changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    if size is not None:
-        changed["size"] = Size.parse(size) if isinstance(size, str) else size
+    given: dict[str, Any] = {"epochs": epochs, "batch": batch, "learning_rate": learning_rate}
+    given |= {"seed": seed, "patience": patience, "size": None if size is None else str(size)}
+    changed = {name: value for name, value in given.items() if value is not None}
+    style = style_of(model, recipe if isinstance(recipe, str) else None)
+    base = recipe if isinstance(recipe, Recipe) else style.recipe
     if partial and initial is None:
         raise TatamiError(
             "it says what to take of other weights",
@@ -189,9 +194,9 @@ def train(
     asked = Asked(
         model,
         width,
-        dataclasses.replace(recipe or Recipe(), **changed),
+        Recipe.from_json({**base.to_json(), **(changes or {}), **changed}),
         settings,
-        augment,
+        (*style.augment, *augment),
         Source(
             root,
             train_split,
@@ -201,6 +206,7 @@ def train(
             held,
             None if validate is None else str(validate),
         ),
+        style,
         threads,
         device,
     )
@@ -263,7 +269,7 @@ def _lengthened(run: Run, folder: Path, epochs: int, progress: Progress) -> Run:
     """
     from tatami.train.checkpoint import steps_done
 
-    before = run.recipe.epochs
+    before = run.recipe.whole_epochs
     if epochs == before:  # lengthened already, perhaps, and stopped then
         return run
     if epochs < before:

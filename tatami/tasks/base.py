@@ -29,6 +29,7 @@ from tatami.see.report import Report
 from tatami.tasks.inside import Inside
 from tatami.tasks.inspected import Inspected
 from tatami.tasks.structure import OneNetwork, Structure, prepared
+from tatami.tasks.style import Style
 from tatami.types import (
     Boxes,
     Detections,
@@ -190,6 +191,8 @@ class Task(ABC, Generic[D, P, R]):
     specs: ClassVar[tuple[type, ...]]
     """The classes of types/specs.py that are its."""
     augmentation: ClassVar[Augmentation]
+    styles: ClassVar[Mapping[str, Style]] = {"paper": Style()}
+    """How its networks are trained unless told otherwise, by name."""
     """How its training pictures are varied where nothing else is asked for."""
     settings: ClassVar[type]
     """A frozen dataclass: what may be set of its training, beside the recipe."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
@@ -43,8 +43,10 @@ from tatami.tasks.inside import Inside
 from tatami.tasks.inspected import Inspected, InspectedBoxes
 from tatami.tasks.settings import check_size
 from tatami.tasks.structure import Structure
+from tatami.tasks.style import Style
 from tatami.tasks.two_stage import TwoStages, proposer
 from tatami.tasks.walk import class_order, timed, walk
+from tatami.train.recipe import Recipe
 from tatami.types import (
     Bool,
     Boxes,
@@ -64,13 +66,25 @@ from tatami.types.table import Table
 
 if TYPE_CHECKING:
     from tatami.train.batches import Examples
-    from tatami.train.recipe import Recipe
     from tatami.train.run import Run
 
 BOX_BOUND = 0.0
 """Largest difference of an edge, in pixels: the decoding rule is the same operations everywhere."""
 ALIGNED_SCALE = 2.0
 """YOLOv4's scale_x_y where the loss is aligned: from half a cell before a cell to half after."""
+
+
+MODERN = Style(
+    Recipe(
+        optimizer="adamw",
+        learning_rate=0.0015,
+        weight_decay=0.05,
+        batch=8,
+        multi_scale=0.0,
+    ),
+    settings={"loss": "aligned"},
+)
+"""How detectors are trained today; chosen on held-out parts of training splits: docs/results.md."""
 
 
 class Detection(Task[Dataset, Detector, Evaluation]):
@@ -81,6 +95,7 @@ class Detection(Task[Dataset, Detector, Evaluation]):
     measure = "mAP"
     specs = (DetectionSpec, TwoStageSpec)
     augmentation = Augmentation()
+    styles: ClassVar[Mapping[str, Style]] = {"paper": Style(), "modern": MODERN}
     settings = DetectionSettings
     options = DetectionOptions
     c = DETECTION_IN_C

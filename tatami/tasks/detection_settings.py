@@ -29,7 +29,8 @@ class DetectionSettings:
         nms: Whether a box suppresses those of its "class" alone, or is "agnostic" of classes.
         alternating: For Faster R-CNN: train its two parts in turns, four times through the epochs.
         loss: "paper", the network's own; "aligned", for YOLOv2's kind of network: several places
-            answer for an object, those that suit it best, and boxes learn by their overlap.
+            answer for an object, those that suit it best, and boxes learn by their overlap; None:
+            as the recipe says.
 
     Source:
         Ren et al. 2015, section 3.2, for ``alternating``; models/task_aligned.py for "aligned".
@@ -39,7 +40,7 @@ class DetectionSettings:
     min_scale: float | None = None
     nms: Literal["class", "agnostic"] = "class"
     alternating: bool = False
-    loss: Literal["paper", "aligned"] = "paper"
+    loss: Literal["paper", "aligned"] | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.anchors, str):
@@ -54,7 +55,7 @@ class DetectionSettings:
             raise TatamiError(
                 f"'{self.nms}' is no way to suppress", hint="give class or agnostic", setting="nms"
             )
-        if self.loss not in ("paper", "aligned"):
+        if self.loss not in (None, "paper", "aligned"):
             raise TatamiError(
                 f"'{self.loss}' is no loss", hint="give paper or aligned", setting="loss"
             )

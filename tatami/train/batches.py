@@ -19,9 +19,11 @@ from tatami.train.recipe import Recipe
 from tatami.types import InputSpec, Int64, Size
 from tatami.types.inputs import Input
 
-Draw = Callable[[int, Size, bool, np.random.Generator], tuple[NDArray[Any], Any]]
+Draw = Callable[[int, Size, bool, np.random.Generator], tuple[Any, Any]]
 """(index of an example, canvas size, closing, random numbers) -> an augmented canvas, and what it
 teaches."""
+GROUP = 40
+"""Batches that are drawn together, where examples of like length share one."""
 
 
 def stacked(targets: Sequence[Any]) -> Tensor:
@@ -55,13 +57,17 @@ class Examples:
         count: How many examples an epoch has.
         draw: Draws one of them.
         together: Makes a batch's targets of those of its pictures.
-        images: Makes a batch's images of its canvases, by the rule of the network's input.
+        images: Makes a batch's images of its canvases, by the rule of the network's input; or all
+            inputs of a network that has several.
+        lengths: Of the examples, (count,), where those of like length are to share a batch; None:
+            any may.
     """
 
     count: int
     draw: Draw
     together: Callable[[Sequence[Any]], Sequence[Any] | Tensor] = list
-    images: Callable[[Sequence[NDArray[Any]], Any], Tensor] = normalized
+    images: Callable[[Sequence[Any], Any], Tensor | tuple[Tensor, ...]] = normalized
+    lengths: Int64 | None = None
 
 
 @dataclass(frozen=True)
@@ -69,11 +75,11 @@ class Batch:
     """What a step learns from.
 
     Args:
-        images: (n, planes, H, W) float32, normalized.
+        images: (n, planes, H, W) float32, normalized; or the inputs of a network that has several.
         targets: What they teach: n values, or a tensor (n, ...).
     """
 
-    images: Tensor
+    images: Tensor | tuple[Tensor, ...]
     targets: Sequence[Any] | Tensor
 
 
@@ -98,7 +104,11 @@ class Batches:
         self.examples, self.spec, self.recipe, self.team = examples, spec, recipe, team
         self.cell, count = cell, examples.count
         self.steps_an_epoch = max(1, count // recipe.batch)
-        self.steps = self.steps_an_epoch * recipe.epochs
+        # A batch of two epochs would mix lengths.
+        whole = self.steps_an_epoch * recipe.batch
+        self.count = count if examples.lengths is None else min(count, whole)
+        self._sorted: tuple[int, Int64] | None = None
+        self.steps = self.steps_an_epoch * recipe.whole_epochs
 
     def batch(self, step: int) -> Batch:
         """Give the batch of a step: the same one, whoever asks and whenever."""
@@ -139,16 +149,36 @@ class Batches:
 
     def _picture(self, place: int, size: Size, closing: bool) -> tuple[NDArray[Any], Any]:
         """Draw the picture at a place of the endless row of shuffled epochs."""
-        epoch, rank = divmod(place, self.examples.count)
-        index = int(_epoch_order(self.recipe.seed, epoch, self.examples.count)[rank])
+        epoch, rank = divmod(place, self.count)
+        index = int(self._order(epoch)[rank])
         return self.examples.draw(index, size, closing, _random(self.recipe.seed, 1, place))
+
+    def _order(self, epoch: int) -> Int64:
+        """Give the order of the examples in an epoch: (count,) int64."""
+        order = _epoch_order(self.recipe.seed, epoch, self.examples.count)
+        if self.examples.lengths is None:
+            return order
+        if self._sorted is None or self._sorted[0] != epoch:
+            batch = self.recipe.batch
+            order = like_lengths(order[: self.count], self.examples.lengths, batch)
+            starts = _random(self.recipe.seed, 3, epoch).permutation(range(0, self.count, batch))
+            parts = [order[start : start + batch] for start in starts]
+            self._sorted = (epoch, np.concatenate(parts))
+        return self._sorted[1]
 
     def _closing(self, step: int) -> bool:
         return step >= self.steps - self.recipe.closing_epochs * self.steps_an_epoch
 
 
+def like_lengths(order: Int64, lengths: Int64, batch: int) -> Int64:
+    """Sort examples by their lengths within GROUP batches: (n,) to (n,)."""
+    span = GROUP * batch
+    groups = [order[start : start + span] for start in range(0, len(order), span)]
+    return np.concatenate([one[np.argsort(lengths[one], kind="stable")] for one in groups])
+
+
 def _random(seed: int, purpose: int, number: int) -> np.random.Generator:
-    """Random numbers for one purpose (0 order, 1 augmentation, 2 size) and one place in the run."""
+    """Random numbers for one purpose (0 order, 1 augmentation, 2 size, 3 batches) and one place."""
     return np.random.default_rng([seed, purpose, number])
 
 

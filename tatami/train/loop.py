@@ -97,11 +97,11 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = rate * group["share"]
 
-        images = batch.images.to(device, memory_format=torch.channels_last)
+        inputs = _placed(batch.images, device)
         labels = batch.targets
         targets = labels.to(device) if isinstance(labels, Tensor) else labels
         with _autocast(recipe, device):
-            raw = model(images)
+            raw = model(*inputs)
         parts = loss_of(_in_float32(raw), targets)
         loss = torch.stack(tuple(parts.values())).sum()
 
@@ -129,6 +129,13 @@ def train(
             saved = time.monotonic()
         if last:
             return
+
+
+def _placed(images: Tensor | tuple[Tensor, ...], device: torch.device) -> tuple[Tensor, ...]:
+    """Bring the inputs of a step to where the model is, images with their channels last."""
+    if isinstance(images, Tensor):
+        return (images.to(device, memory_format=torch.channels_last),)
+    return tuple(one.to(device) for one in images)
 
 
 def _in_float32(raw: Tensor | tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:

@@ -21,8 +21,17 @@ _FROM_ZERO = (
     *("checkpoint_seconds", "evaluate_every", "patience", "seed"),
 )
 _SHARES = ("momentum", "ema_decay", "multi_scale")
-_TYPES: dict[str, type] = {"size": str, "freeze": list, "multi_scale": float}
+_TYPES: dict[str, type] = {"size": str, "epochs": int, "freeze": list, "multi_scale": float}
 """What JSON holds for those fields whose defaults are of another type."""
+
+
+SEEN, LEAST, MOST = 40_000, 30, 300
+"""Pictures that a training sees where no epochs are given, and the bounds on its epochs."""
+
+
+def epochs_for(pictures: int) -> int:
+    """Choose the epochs of a training on a set of so many pictures."""
+    return max(LEAST, min(MOST, math.ceil(SEEN / max(1, pictures))))
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,8 @@ class Recipe:
 
     size: Size | None = None
     """The input, width by height; None: the network's own. A run's recipe says which it was."""
-    epochs: int = 100
+    epochs: int | None = None
+    """How often every picture is seen; None: ``epochs_for`` the set. A run's recipe says it."""
     batch: int = 16
     """Pictures a step, over all processes together."""
 
@@ -97,6 +107,12 @@ class Recipe:
                 hint = f"give {', '.join(get_args(choices))}"
                 raise TatamiError(f"no {name} '{getattr(self, name)}'", hint=hint)
 
+    @property
+    def whole_epochs(self) -> int:
+        """The epochs of a recipe in which every number is decided."""
+        assert self.epochs is not None, "decided where the data are known"
+        return self.epochs
+
     def learning_rate_at(self, step: int, steps_an_epoch: int) -> float:
         """Give the rate of a step: linear warm-up, then half a cosine down to 1 %.
 
@@ -105,7 +121,7 @@ class Recipe:
         warmup = self.warmup_epochs * steps_an_epoch
         if step < warmup:
             return min(self.learning_rate, self.learning_rate * (step + 1) / warmup)
-        total = self.epochs * steps_an_epoch
+        total = self.whole_epochs * steps_an_epoch
         progress = (step - warmup) / max(1.0, total - warmup)
         return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 

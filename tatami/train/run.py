@@ -10,6 +10,7 @@ RUN/tensorboard/          on demand: the same rows for TensorBoard
 RUN/weights.safetensors   the averaged weights, when the run is over or stopped; or the best ones
 RUN/network.onnx          the network itself: what every later stage takes
 RUN/head.onnx             of a detector in two stages: the network that looks at regions
+RUN/decoder.onnx          of a translator: a step of its decoder, network.onnx being its encoder
 RUN/proposals.npz         of one that finds no regions itself: those of the training pictures
 """
 
@@ -33,7 +34,7 @@ from tatami.types import Spec
 SETTINGS, LOG, EVALUATIONS = "run.json", "log.jsonl", "evaluations.jsonl"
 CHECKPOINTS, WEIGHTS, NETWORK = "checkpoints", "weights.safetensors", "network.onnx"
 INITIAL, HEAD, PROPOSALS = "initial.safetensors", "head.onnx", "proposals.npz"
-BEST, EVENTS = "best.safetensors", "tensorboard"
+BEST, EVENTS, DECODER = "best.safetensors", "tensorboard", "decoder.onnx"
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,18 @@ def held(folder: Path) -> Iterator[None]:
             raise TatamiError(
                 "another process is training in it", file=folder, hint="let it end, or end it"
             ) from None
-        names = (SETTINGS, LOG, EVALUATIONS, INITIAL, PROPOSALS, BEST, WEIGHTS, NETWORK, HEAD)
+        names = (
+            SETTINGS,
+            LOG,
+            EVALUATIONS,
+            INITIAL,
+            PROPOSALS,
+            BEST,
+            WEIGHTS,
+            NETWORK,
+            HEAD,
+            DECODER,
+        )
         for name in names:
             for left in folder.glob(f".{name}.*"):
                 shutil.rmtree(left)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tatami.errors import TatamiError
-from tatami.train.recipe import Recipe
+from tatami.train.recipe import Recipe, epochs_for
 from tatami.types import Size
 
 
@@ -20,7 +20,13 @@ def test_json_round_trip() -> None:
     assert recipe.to_json()["size"] == "352x288"
     assert Recipe.from_json({}) == Recipe()
     assert Recipe.from_json({"learning_rate": 1}).learning_rate == 1
-    assert Recipe.from_json({"size": None, "multi_scale": None}) == Recipe()
+    assert Recipe.from_json({"size": None, "epochs": None, "multi_scale": None}) == Recipe()
+
+
+def test_the_epochs_go_by_the_size_of_the_set() -> None:
+    """From 300, for a few pictures, to 30: about as many pictures are seen in between."""
+    found = {count: epochs_for(count) for count in (0, 12, 134, 296, 1000, 1333, 1334, 60_000)}
+    assert found == {0: 300, 12: 300, 134: 299, 296: 136, 1000: 40, 1333: 31, 1334: 30, 60_000: 30}
 
 
 def test_an_unknown_key_names_the_known_ones() -> None:
@@ -43,7 +49,6 @@ def test_it_is_of_training_alone(name: str) -> None:
         ("epochs", "3", "int"),
         ("epochs", 3.0, "int"),
         ("epochs", True, "int"),
-        ("epochs", None, "int"),
         ("learning_rate", "fast", "float"),
         ("learning_rate", [0.1], "float"),
         ("learning_rate", False, "float"),
