@@ -74,6 +74,7 @@ EXAMPLES = {
     "tflite": (
         "tatami import tflite net.tflite",
         "tatami import tflite net.tflite --spec spec.json --out net.onnx",
+        "tatami import tflite net_int8.tflite --round xnnpack --out net.onnx",
     ),
     "onnx": (
         "tatami import onnx exported.onnx --out net.onnx",
@@ -157,13 +158,21 @@ def tflite(
     ] = None,
     size: Sides = None,
     shape: Shapes = None,
+    round: Annotated[
+        str,
+        typer.Option(
+            help="Whose rounding the integers follow: tatami, or LiteRT's, with xnnpack or with "
+            "its reference kernels."
+        ),
+    ] = "tatami",
     task: Task = None,
     pixels: Pixels = None,
     spec: Spec = None,
     as_json: AsJson = False,
 ) -> None:
     """Import a TFLite file, in float32 or in 8 bits."""
-    _import("tflite", [file], out, names, spec, size, as_json, task, pixels, shape=_shapes(shape))
+    said = {"shape": _shapes(shape), "round": round}
+    _import("tflite", [file], out, names, spec, size, as_json, task, pixels, **said)
 
 
 def onnx(

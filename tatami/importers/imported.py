@@ -22,6 +22,7 @@ class Imported:
         input: How pictures become the input; None where the file does not say.
         notes: What a user should know, a line each.
         operators: How many the file has; None where that says nothing.
+        rounded: Layers whose integers are others than the file's.
     """
 
     model: onnx.ModelProto
@@ -30,3 +31,4 @@ class Imported:
     input: InputSpec | None = None
     notes: tuple[str, ...] = ()
     operators: int | None = None
+    rounded: tuple[str, ...] = ()

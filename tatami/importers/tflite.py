@@ -98,12 +98,14 @@ def _imported(
     pictures = _pictures(content.tensors[content.inputs[0]], work.size)
     notes = work.notes(outputs if ssd is None else [])
     if ssd is None:
-        return Imported(model, None, None if names is None else tuple(names), pictures, notes)
+        classes = None if names is None else tuple(names)
+        return Imported(model, None, classes, pictures, notes, rounded=work.rounded_anew())
     classes = None
     if names is not None:
         classes = tuple(_without_background(ssd, names)[index] for index in kept)
     decoding = _decoding(ssd, work)
-    return Imported(model, decoding, classes, pictures, (*notes, *_ssd_notes(ssd, kept)))
+    said = (*notes, *_ssd_notes(ssd, kept))
+    return Imported(model, decoding, classes, pictures, said, rounded=work.rounded_anew())
 
 
 def _shaped(content: Content, shape: Mapping[str, Sequence[int]]) -> Content:

@@ -10,7 +10,7 @@ and are rounded again in the channels that need more than the 127 of an int8.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -299,6 +299,10 @@ class Work:
         place = self.content.tensors[operator.outputs[0]].name if operator.outputs else ""
         return TatamiError(f"{operator.kind} '{place}' {reason}", hint=AGAIN)
 
+    def rounded_anew(self) -> tuple[str, ...]:
+        """Name the layers whose weights are not the file's own integers."""
+        return tuple(each.name for each in self.rounded if each.channels)
+
     def notes(self, outputs: Sequence[int]) -> tuple[str, ...]:
         """Say what a user should know."""
         found = []
@@ -389,12 +393,14 @@ class Rounded:
         scale: (1,) or (outputs,).
         channels: How many of the outputs were not kept bit for bit.
         worst: The largest change, in steps of the file's own scale.
+        name: Of the layer.
     """
 
     weights: NDArray[np.int8]
     scale: Float32
     channels: int
     worst: float
+    name: str = ""
 
 
 def rounded(stored: NDArray[Any], scale: Float32, zero_point: NDArray[np.int64]) -> Rounded:
@@ -467,7 +473,7 @@ def weights_of(
     scale, zero = weights.quantization.scale, weights.quantization.zero_point
     if len(scale) not in (1, len(array)):
         raise work.wrong(operator, f"has {len(scale)} scales for {len(array)} outputs")
-    integers = rounded(array, scale, zero)
+    integers = replace(rounded(array, scale, zero), name=name)
     work.rounded.append(integers)
     q, own = integers.weights, np.broadcast_to(scale, (len(array),)).astype(np.float64)
     new = np.broadcast_to(integers.scale, (len(array),)).astype(np.float64)

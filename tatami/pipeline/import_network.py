@@ -17,6 +17,7 @@ from tatami.files import parse_json, read_text
 from tatami.graph.metadata import from_json
 from tatami.graph.network import Network, shape_of
 from tatami.graph.read import network_of, read
+from tatami.graph.rounding import OWN, ROUNDINGS, rounding_of, say_rounding
 from tatami.graph.state import given_to, made_by, states_of
 from tatami.graph.write import write
 from tatami.importers.caffe import read_caffe
@@ -31,6 +32,7 @@ from tatami.importers.tails import as_classifier, as_segmenter
 from tatami.importers.tflite import read_tflite
 from tatami.importers.torch_state import load_state, read_state, read_table
 from tatami.ops.norm import Epsilon
+from tatami.program.lower import lower
 from tatami.types import (
     ClassificationSpec,
     DetectionSpec,
@@ -80,6 +82,7 @@ class Options:
         table: For a torch state, a file of names that differ.
         shape: Of inputs by name, where the file leaves sides open, the batch included.
         fix: Inputs that are always one number, by name.
+        round: For TFLite, whose rounding the integers follow.
     """
 
     size: Size | None = None
@@ -91,6 +94,7 @@ class Options:
     table: Path | None = None
     shape: Mapping[str, Sequence[int]] = field(default_factory=dict)
     fix: Mapping[str, float] = field(default_factory=dict)
+    round: str = OWN
 
 
 def _darknet(files: tuple[Path, ...], options: Options) -> Imported:
@@ -127,7 +131,17 @@ def _ncnn(files: tuple[Path, ...], options: Options) -> Imported:
 
 
 def _tflite(files: tuple[Path, ...], options: Options) -> Imported:
-    return read_tflite(files[0], options.names, options.size, options.shape)
+    imported = read_tflite(files[0], options.names, options.size, options.shape)
+    if options.round != OWN and imported.rounded:
+        raise TatamiError(
+            f"'{imported.rounded[0]}' has weights that were rounded anew: its sums are not those "
+            f"of {options.round}",
+            hint="take Tatami's own rounding for this network",
+            file=files[0],
+            setting="round",
+        )
+    say_rounding(imported.model, options.round)
+    return imported
 
 
 def _onnx(files: tuple[Path, ...], options: Options) -> Imported:
@@ -234,6 +248,7 @@ class ImportedNetwork:
             "classes": None if self.use is None else len(self.use.classes),
             "task": None if self.use is None else self.use.task,
             "decoding": None if decoding is None else decoding.kind,
+            "rounding": rounding_of(self.network),
             "notes": list(self.notes),
         }
 
@@ -266,6 +281,8 @@ class ImportedNetwork:
             found.append(f"{verb} {len(self.use.classes)} classes{kind}")
             if isinstance(self.use.input, InputSpec):
                 found.append(_pictures(self.use.input))
+        if rounding_of(self.network) != OWN:
+            found.append(f"rounds as {rounding_of(self.network)} does")
         return [*found, *(f"note: {note}" for note in self.notes), f"wrote {self.path}"]
 
 
@@ -312,6 +329,7 @@ def import_network(
     table: str | Path | None = None,
     shape: Mapping[str, Sequence[int]] | None = None,
     fix: Mapping[str, float] | None = None,
+    round: str = OWN,
 ) -> ImportedNetwork:
     """Import a network of another program as an ONNX file.
 
@@ -337,17 +355,20 @@ def import_network(
         shape: Of inputs by name, for sides that an ONNX or TFLite file leaves open and that no
             picture has, the batch included.
         fix: Inputs of an ONNX file that are always one number, by name, as a sample rate.
+        round: For TFLite in 8 bits, whose rounding the integers follow: Tatami's, or LiteRT's with
+            "xnnpack" or with its "reference" kernels (docs/integer-arithmetic.md, section 13).
 
     Raises:
-        TatamiError: For a file that is damaged or not understood, and an operator that is not
-            supported.
+        TatamiError: For a file that is damaged or not understood, an operator that is not
+            supported, and a layer that the rounding asked for does not cover.
     """
+    _check("round", round, ROUNDINGS)
     if task is not None:
         _check("task", task, TASKS)
     sources = tuple(map(Path, files))
     into, table = _path(into), _path(table)
     options = Options(
-        size, _path(names), epsilon, resize, filter, into, table, shape or {}, fix or {}
+        size, _path(names), epsilon, resize, filter, into, table, shape or {}, fix or {}, round
     )
     asked = PROGRAMS[program] if program in PROGRAMS else _recognized(sources, program)
     imported = asked.read(sources, options)
@@ -377,6 +398,8 @@ def import_network(
             setting="spec",
         )
     network = _network(imported, use, sources[0])
+    if round != OWN:
+        _check_rounding(network, round, sources[0])
     write(network, target)
     read(target)  # compares the spec with the network
     known = (
@@ -388,6 +411,20 @@ def import_network(
     return ImportedNetwork(
         target, network, _at_size(use, network), missing, imported.notes, imported.operators
     )
+
+
+def _check_rounding(network: Network, rounding: str, source: Path) -> None:
+    """Refuse a network that a rounding does not cover, before anything is written."""
+    if rounding_of(network) != rounding:
+        raise TatamiError(
+            f"whose rounding a network follows is asked of TFLite's, not of {source.suffix} files",
+            hint="leave it out",
+            setting="round",
+        )
+    try:
+        lower(network)
+    except TatamiError as error:
+        raise error.at(source) from error
 
 
 def _as_detector(imported: Imported, *, asked_for: bool, named: bool) -> Imported:

@@ -15,7 +15,7 @@ from tatami.errors import TatamiError
 from tatami.graph.attributes import weight
 from tatami.graph.network import shape_of
 from tatami.graph.operators import OPERATORS
-from tatami.ops import exponential, fixed_point, quantized, quantized_attention
+from tatami.ops import engines, exponential, fixed_point, quantized, quantized_attention
 from tatami.ops.activation import clip, leaky_relu, softmax, tanh
 from tatami.ops.conv import convolve
 from tatami.ops.conv_transpose import convolve_transposed
@@ -28,6 +28,7 @@ from tatami.ops.window import Window
 from tatami.program.steps import (
     Activate,
     Activation,
+    AddAsReference,
     Apply,
     Arithmetic,
     AveragePool,
@@ -57,16 +58,21 @@ from tatami.program.steps import (
     QuantizedMatMul,
     QuantizedMultiply,
     QuantizedSoftmax,
-    Requantize,
+    RequantizeAsReference,
+    RequantizeInFloat,
     Reshape,
     Resize,
     Sampling,
     Slice,
     Softmax,
+    SoftmaxAsReference,
+    SoftmaxInFloat,
     SpaceToDepth,
     Table,
+    ToBytes,
     ToFloat,
     Transpose,
+    WholeAveragePool,
 )
 from tatami.types import Float32
 
@@ -246,6 +252,8 @@ def _evaluate(program: Program, step: Mapped, given: list[Array]) -> Array:
                 source.zero_point,
                 to.zero_point,
             )
+        case WholeAveragePool():
+            return engines.average_pool_whole(x, step.window)
         case Activate():
             return _activated(x, step.activation)
         case Table():
@@ -262,6 +270,18 @@ def _evaluate(program: Program, step: Mapped, given: list[Array]) -> Array:
                 given[1],
                 step.multipliers,
                 step.shift,
+                (zero_points[0], zero_points[1], to.zero_point),
+                step.low,
+                step.high,
+            )
+        case AddAsReference():
+            zero_points = [_quantization(program, name).zero_point for name in step.inputs]
+            assert to is not None
+            return engines.add_as_reference(
+                given[0],
+                given[1],
+                step.multipliers,
+                step.shifts,
                 (zero_points[0], zero_points[1], to.zero_point),
                 step.low,
                 step.high,
@@ -315,6 +335,10 @@ def _evaluate(program: Program, step: Mapped, given: list[Array]) -> Array:
             return quantized_attention.layer_normalize(
                 x, step.constants, to.zero_point, step.axis + 1
             )
+        case SoftmaxInFloat():
+            return engines.softmax_in_float(x, step.table, step.scale, step.axis + 1)
+        case SoftmaxAsReference():
+            return engines.softmax_as_reference(x, step.table, step.axis + 1)
         case Reshape():
             return x.reshape(1, *shape)
         case Transpose():
@@ -352,20 +376,27 @@ def _quantization(program: Program, name: str) -> Quantization:
     return found
 
 
-def _leave(sums: Array, result: Requantize | ToFloat, pool: Window | None) -> Array:
+def _leave(sums: Array, result: ToBytes | ToFloat, pool: Window | None) -> Array:
     """Turn a convolution's sums into its result."""
     if isinstance(result, ToFloat):
         return fixed_point.to_float(sums, result.scale)
-    y = fixed_point.requantize(
-        sums,
-        result.multiplier,
-        result.negative_multiplier,
-        result.shift,
-        result.zero_point,
-        result.low,
-        result.high,
-    )
+    y = _bytes_of(sums, result)
     return y if pool is None else quantized.max_pool(y, pool)
+
+
+def _bytes_of(sums: Array, result: ToBytes) -> Array:
+    if isinstance(result, RequantizeInFloat):
+        return engines.requantize_in_float(
+            sums, result.factor, result.zero_point, result.low, result.high
+        )
+    ends = result.zero_point, result.low, result.high
+    if isinstance(result, RequantizeAsReference):
+        return engines.requantize_as_reference(
+            sums, result.multiplier, result.shift, *ends, one_rounding=result.one_rounding
+        )
+    return fixed_point.requantize(
+        sums, result.multiplier, result.negative_multiplier, result.shift, *ends
+    )
 
 
 def _activated(x: Float32, activation: Activation | None) -> Float32:

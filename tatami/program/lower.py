@@ -36,15 +36,18 @@ from tatami.graph.functions import functions_of
 from tatami.graph.linear import bias_after, bias_place
 from tatami.graph.network import Network, shape_of
 from tatami.graph.operators import OPERATORS
+from tatami.graph.rounding import ROUNDINGS, rounding_of
 from tatami.graph.state import states_of
 from tatami.ops.window import Axis, Window
 from tatami.program.lower_attention import lower_attention
-from tatami.program.lower_quantized import lower_quantized, only_reader, pool_window
+from tatami.program.lower_litert import Reference, Xnnpack
+from tatami.program.lower_quantized import Own, lower_quantized, only_reader, pool_window
 from tatami.program.lower_samples import lower_samples
 from tatami.program.lowering import (
     Array,
     Lowering,
     NotAMap,
+    Rounding,
     activation_of,
     add_taps,
     axis_of,
@@ -81,7 +84,6 @@ from tatami.program.steps import (
     Program,
     Quantize,
     QuantizedConv,
-    Requantize,
     Reshape,
     Resize,
     Sampling,
@@ -90,6 +92,7 @@ from tatami.program.steps import (
     Softmax,
     SpaceToDepth,
     Step,
+    ToFloat,
     Transpose,
     Value,
 )
@@ -107,7 +110,8 @@ def lower(network: Network) -> Program:
     if network.spec is not None:
         _refuse(graph)
     states = states_of(network)
-    state = Lowering(functions={part.nodes[0]: part for part in functions_of(graph)})
+    rounding = _ROUNDINGS[rounding_of(network)]
+    state = Lowering(rounding, functions={part.nodes[0]: part for part in functions_of(graph)})
     inputs = []
     for value in graph.inputs:
         name = str(value.name)
@@ -116,6 +120,8 @@ def lower(network: Network) -> Program:
         if name not in states:
             inputs.append(name)
     for node in graph:
+        if node not in state.done and rounding.lower(state, node):
+            continue
         if node in state.done or any(make(state, node) for make in _INTEGERS):
             continue
         output = node.outputs[0]
@@ -141,7 +147,15 @@ def lower(network: Network) -> Program:
         tuple(state.steps), state.values, tuple(inputs), outputs, network.spec, state.constants,
         becoming,
     )  # fmt: skip
-    return _tidy(_fuse(_whole_maps(program)))
+    made = _tidy(_fuse(_whole_maps(program)))
+    rounding.check(graph, made)
+    return made
+
+
+_ROUNDINGS: Mapping[str, Rounding] = dict(
+    zip(ROUNDINGS, (Own(), Xnnpack(), Reference()), strict=True)
+)
+"""How each rounding makes steps, by the name that a network's file has for it."""
 
 
 def _lower_plain(state: Lowering, node: ir.Node) -> None:
@@ -621,7 +635,7 @@ def _fuse(program: Program) -> Program:
             and isinstance(step, MaxPool)
             and isinstance(last, Conv | QuantizedConv)
             and last.pool is None
-            and not (isinstance(last, QuantizedConv) and not isinstance(last.result, Requantize))
+            and not (isinstance(last, QuantizedConv) and isinstance(last.result, ToFloat))
             and _halves(step.window, program.values[last.output].shape)
         ):
             steps[-1] = replace(last, output=step.output, pool=step.window)

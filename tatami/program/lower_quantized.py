@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal, cast
 
 import numpy as np
@@ -51,6 +50,8 @@ from tatami.program.lowering import (
     Array,
     Lowering,
     NotAMap,
+    Slopes,
+    Sums,
     Tokens,
     activation_of,
     add_taps,
@@ -79,6 +80,7 @@ from tatami.program.steps import (
     MaxPool,
     MaxUnpool,
     Pad,
+    Program,
     Quantization,
     Quantize,
     QuantizedAveragePool,
@@ -92,6 +94,7 @@ from tatami.program.steps import (
     SpaceToDepth,
     Step,
     Table,
+    ToBytes,
     ToFloat,
     Transpose,
     Value,
@@ -247,13 +250,6 @@ def _quantized_after(node: ir.Node) -> ir.Node | None:
     return reader if quantization_of(reader) is not None else None
 
 
-@dataclass(frozen=True, eq=False)
-class Slopes:
-    """Leaky ReLU with a factor below 0 a channel, (channels,)."""
-
-    alphas: Array
-
-
 class Result:
     """Where the result of a node goes: an activation, and a quantization, that follow it at once.
 
@@ -351,6 +347,14 @@ def _integers(node: ir.Node, axis: int) -> tuple[Array, Float64] | None:
     return stored.astype(np.int8), np.broadcast_to(scale.astype(np.float64), (outputs,))
 
 
+def _has_one_scale(node: ir.Node) -> bool:
+    """Tell whether a layer's int8 weights have one scale, and not one an output."""
+    value = node.inputs[1]
+    maker = None if value is None else value.producer()
+    found = None if maker is None else dequantized(maker)
+    return found is not None and found[1].size == 1
+
+
 def _bias(node: ir.Node, outputs: int, scale: Float64) -> Array:
     """Read the bias in steps of ``scale``, (outputs,) int32: of a product, what is added behind."""
     behind, index = bias_after(node), 2
@@ -387,31 +391,48 @@ def _overflow(node: ir.Node) -> TatamiError:
     )
 
 
-def _check_sums(node: ir.Node, weights: Array, bias: Array, zero_point: int) -> None:
-    """Refuse weights (outputs, ...) whose sums could leave 32 bits."""
-    if int(sum_bounds(weights, bias, zero_point).max(initial=0)) > MAX_SUM:
+def _most(node: ir.Node, weights: Array, bias: Array, zero_point: int) -> int:
+    """Bound the |sums| of weights (outputs, ...); refuse those that could leave 32 bits."""
+    found = int(sum_bounds(weights, bias, zero_point).max(initial=0))
+    if found > MAX_SUM:
         raise _overflow(node)
+    return found
 
 
-def _result_of(
-    node: ir.Node, result: Result, source: Quantization, scales: Float64
-) -> Requantize | ToFloat:
+def _result_of(state: Lowering, node: ir.Node, result: Result, sums: Sums) -> ToBytes | ToFloat:
     """Decide how the sums of a convolution become its result."""
-    factors = np.float64(np.float32(source.scale)) * scales  # of a sum, to a real number
     if result.quantizer is None:
-        return ToFloat(factors.astype(np.float32))
-    to = result.quantization
-    factors = factors / np.float64(np.float32(to.scale))
+        return ToFloat((np.float64(np.float32(sums.scale)) * sums.scales).astype(np.float32))
     try:
+        return state.rounding.requantize(sums, result.quantization, result.activation)
+    except TatamiError as error:
+        reason = f"'{label(node)}': {error.reason}"
+        raise TatamiError(reason, hint=error.hint, setting=error.setting) from error
+
+
+class Own:
+    """Tatami's own rounding: once, halves up. What has no integers stays float, and says so."""
+
+    def lower(self, state: Lowering, node: ir.Node) -> bool:
+        """Leave every node to lower_samples and lower_quantized."""
+        return False
+
+    def requantize(
+        self, sums: Sums, to: Quantization, activation: Activation | Slopes | None
+    ) -> Requantize:
+        """Say how the sums of a layer become bytes: docs/integer-arithmetic.md, section 3."""
+        factors = np.float64(np.float32(sums.scale)) * sums.scales  # of a sum, to a real number
+        factors = factors / np.float64(np.float32(to.scale))
         multiplier, shift = multiplier_of(factors)
         negative = multiplier
-        if isinstance(result.activation, Leaky | Slopes):
-            leaky = result.activation
-            alpha = np.float32(leaky.alphas if isinstance(leaky, Slopes) else leaky.alpha)
-            negative = negative_multiplier_of(multiplier, shift, np.float64(alpha) * factors)
-    except TatamiError as error:
-        raise TatamiError(f"'{label(node)}': {error.reason}", hint=error.hint) from error
-    return Requantize(multiplier, negative, shift, to.zero_point, *bounds_of(result.activation, to))
+        if isinstance(activation, Leaky | Slopes):
+            leaky = activation.alphas if isinstance(activation, Slopes) else activation.alpha
+            alpha = np.float64(np.float32(leaky))
+            negative = negative_multiplier_of(multiplier, shift, alpha * factors)
+        return Requantize(multiplier, negative, shift, to.zero_point, *bounds_of(activation, to))
+
+    def check(self, graph: ir.Graph, program: Program) -> None:
+        """Refuse nothing."""
 
 
 def _conv(state: Lowering, node: ir.Node) -> bool:
@@ -442,7 +463,9 @@ def _convolution(
     source = state.bytes[_input(node)]
     given = state.quantization(source)
     bias = _bias(node, len(weights), np.float64(np.float32(given.scale)) * scales)
-    _check_sums(node, weights, bias, given.zero_point)
+    most = _most(node, weights, bias, given.zero_point)
+    matrix = node.op_type in ("Gemm", "MatMul")
+    sums = Sums(given.scale, scales, _has_one_scale(node), matrix, most)
     behind = bias_after(node)
     result = Result(behind or node, _in_sum)
     if behind is not None:
@@ -461,7 +484,7 @@ def _convolution(
         bias,
         window,
         integer(node, "group", 1),
-        _result_of(node, result, given, scales),
+        _result_of(state, node, result, sums),
     )
     shape = value_shape(result.last.outputs[0])
     if tokens is None:
@@ -484,8 +507,12 @@ def _conv_transpose(state: Lowering, node: ir.Node) -> bool:
     given = state.quantization(source)
     bias = _bias(node, outputs, np.float64(np.float32(given.scale)) * scales)
     by_output = weights.reshape(groups, -1, *weights.shape[1:]).swapaxes(1, 2)
-    _check_sums(node, by_output.reshape(outputs, -1), bias, given.zero_point)
+    most = _most(node, by_output.reshape(outputs, -1), bias, given.zero_point)
+    sums = Sums(given.scale, scales, _has_one_scale(node), False, most)
     result = Result(node, _in_sum)
+    leaving = _result_of(state, node, result, sums)
+    if not isinstance(leaving, Requantize | ToFloat):
+        return False
     step = QuantizedConvTranspose(
         label(node),
         (source,),
@@ -494,7 +521,7 @@ def _conv_transpose(state: Lowering, node: ir.Node) -> bool:
         bias,
         transposed_window_of(node),
         groups,
-        _result_of(node, result, given, scales),
+        leaving,
     )
     quantization = None if result.quantizer is None else result.quantization
     shape = value_shape(result.last.outputs[0])

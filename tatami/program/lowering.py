@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 import onnx_ir as ir
@@ -38,11 +38,14 @@ from tatami.program.steps import (
     Function,
     Leaky,
     MaxTap,
+    Program,
     Quantization,
     Shape,
     Step,
+    ToBytes,
     Value,
 )
+from tatami.types import Float64
 
 Array = NDArray[Any]
 
@@ -51,11 +54,60 @@ class NotAMap(TatamiError):
     """A node that no step of maps can do: its batch, axes or weights are in the way."""
 
 
+@dataclass(frozen=True, eq=False)
+class Slopes:
+    """Leaky ReLU with a factor below 0 a channel, (channels,)."""
+
+    alphas: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """What is known of the sums of a layer, and of what makes them.
+
+    Args:
+        scale: Of the input.
+        scales: Of the weights, (outputs,).
+        one_scale: Whether the file has one scale for all weights, and not one an output.
+        matrix: Whether the layer is fully connected.
+        most: The largest |sum|.
+    """
+
+    scale: float
+    scales: Float64
+    one_scale: bool
+    matrix: bool
+    most: int
+
+
+class Rounding(Protocol):
+    """Whose rounding a network follows: graph/rounding.py lists the names."""
+
+    def lower(self, state: Lowering, node: ir.Node) -> bool:
+        """Make the step of a node that this rounding has steps of its own for, if it is one."""
+        ...
+
+    def requantize(
+        self, sums: Sums, to: Quantization, activation: Activation | Slopes | None
+    ) -> ToBytes:
+        """Say how the sums of a layer become bytes.
+
+        Raises:
+            TatamiError: For factors between scales that cannot be held.
+        """
+        ...
+
+    def check(self, graph: ir.Graph, program: Program) -> None:
+        """Refuse what this rounding does not cover, naming the layer."""
+        ...
+
+
 @dataclass
 class Lowering:
     """A program in the making, and what has become of the ONNX values.
 
     Args:
+        rounding: Whose rounding it follows.
         steps: The steps so far.
         values: The values so far, by name.
         constants: Arrays that no input changes, by name.
@@ -67,6 +119,7 @@ class Lowering:
         functions: Parts of the network that are a function of one number, by their first nodes.
     """
 
+    rounding: Rounding
     steps: list[Step] = field(default_factory=list)
     values: dict[str, Value] = field(default_factory=dict)
     constants: dict[str, Array] = field(default_factory=dict)

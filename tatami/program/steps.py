@@ -143,6 +143,50 @@ class ToFloat:
     scale: Float32
 
 
+@dataclass(frozen=True, eq=False)
+class RequantizeInFloat:
+    """From an int32 sum to uint8 as XNNPACK does: docs/integer-arithmetic.md, section 13.
+
+    y = clamp(zero_point + rint(float32(sum) * factor), low, high)
+
+    Args:
+        factor: (outputs,).
+        zero_point: Of the result.
+        low: The smallest result, as ReLU has it.
+        high: The largest result, as ReLU6 has it.
+    """
+
+    factor: Float32
+    zero_point: int
+    low: int = 0
+    high: int = 255
+
+
+@dataclass(frozen=True, eq=False)
+class RequantizeAsReference:
+    """From an int32 sum to uint8 as LiteRT's reference kernels do: section 13.
+
+    Args:
+        multiplier: (outputs,).
+        shift: (outputs,).
+        zero_point: Of the result.
+        low: The smallest result, as ReLU has it.
+        high: The largest result, as ReLU6 has it.
+        one_rounding: As of a fully connected layer; a convolution's sums are rounded twice.
+    """
+
+    multiplier: Int32
+    shift: Int32
+    zero_point: int
+    low: int = 0
+    high: int = 255
+    one_rounding: bool = False
+
+
+ToBytes = Requantize | RequantizeInFloat | RequantizeAsReference
+"""From an int32 sum to uint8, by one rule or another; a larger sum never gives a smaller byte."""
+
+
 # Steps -------------------------------------------------------------------------------------------
 
 
@@ -190,7 +234,7 @@ class QuantizedConv:
     bias: Int32
     window: Window
     groups: int
-    result: Requantize | ToFloat
+    result: ToBytes | ToFloat
     pool: Window | None = None
 
 
@@ -305,6 +349,19 @@ class QuantizedAveragePool:
 
 
 @dataclass(frozen=True)
+class WholeAveragePool:
+    """The mean of bytes less 128, without the padding, halves away from zero: section 13.
+
+    The result has the input's quantization.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    window: Window
+
+
+@dataclass(frozen=True)
 class Activate:
     """An activation that could not be made part of the step before."""
 
@@ -354,6 +411,26 @@ class QuantizedAdd:
     output: str
     multipliers: tuple[int, int]
     shift: int
+    low: int = 0
+    high: int = 255
+
+
+@dataclass(frozen=True)
+class AddAsReference:
+    """The sum of two values as LiteRT's reference kernels do: section 13; as NumPy repeats axes.
+
+    Args:
+        multipliers: Of a, of b and of their sum.
+        shifts: Likewise.
+        low: The smallest result.
+        high: The largest result.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    multipliers: tuple[int, int, int]
+    shifts: tuple[int, int, int]
     low: int = 0
     high: int = 255
 
@@ -479,6 +556,39 @@ class QuantizedSoftmax:
     ratio: int
     axis: int = 0
 
+
+@dataclass(frozen=True, eq=False)
+class SoftmaxInFloat:
+    """Softmax as LiteRT does beside XNNPACK, in float32 in a stated order: section 13.
+
+    Args:
+        table: float32 (256,), exp(-scale * d).
+        scale: Of the result, whose zero point is 0.
+        axis: Of (channels, rows, columns).
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    table: Float32
+    scale: float
+    axis: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class SoftmaxAsReference:
+    """Softmax as LiteRT's reference kernels do, in fixed point: section 13.
+
+    Args:
+        table: uint32 (256,), exp(-scale * d) in steps of 2^-31.
+        axis: Of (channels, rows, columns).
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    table: UInt32
+    axis: int = 0
 
 
 @dataclass(frozen=True)
@@ -652,10 +762,12 @@ Mapped = (
     | MaxUnpool
     | AveragePool
     | QuantizedAveragePool
+    | WholeAveragePool
     | Activate
     | Table
     | Arithmetic
     | QuantizedAdd
+    | AddAsReference
     | QuantizedMultiply
     | QuantizedExtreme
     | Concat
@@ -663,6 +775,8 @@ Mapped = (
     | Softmax
     | L2Norm
     | QuantizedSoftmax
+    | SoftmaxInFloat
+    | SoftmaxAsReference
     | QuantizedMatMul
     | QuantizedLayerNorm
     | Reshape

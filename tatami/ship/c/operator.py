@@ -17,8 +17,10 @@ from tatami.program.steps import (
     Clamp,
     Leaky,
     Quantization,
-    Requantize,
+    RequantizeAsReference,
+    RequantizeInFloat,
     Shape,
+    ToBytes,
     ToFloat,
     Value,
 )
@@ -196,7 +198,7 @@ def window_rows(window: Window, source: Shape, result: Shape) -> list[dict[str, 
     ]
 
 
-def results(result: Requantize | ToFloat, constants: Mapping[str, str]) -> str:
+def results(result: ToBytes | ToFloat, constants: Mapping[str, str]) -> str:
     """Say what becomes of int32 sums, as an initializer of net_results (kernels/results.c).
 
     Args:
@@ -205,22 +207,42 @@ def results(result: Requantize | ToFloat, constants: Mapping[str, str]) -> str:
     """
     if isinstance(result, ToFloat):
         return f"{{.scale = {constants['scale']}, .size = 4}}"
+    ends = f".zero_point = {result.zero_point}, .low = {result.low}, .high = {result.high}"
+    if isinstance(result, RequantizeInFloat):
+        return f"{{.factor = {constants['factor']},\n                {ends}, .size = 1}}"
+    if isinstance(result, RequantizeAsReference):
+        factors = f".multiplier = {constants['multiplier']}, .shift = {constants['shift']}"
+        last = f".one_rounding = {int(result.one_rounding)}, .size = 1"
+        return "{" + ",\n                ".join((factors, ends, last)) + "}"
     leaky = bool((result.multiplier != result.negative_multiplier).any())
     small = bool((result.shift >= 33).all())
     lines = [
         f".multiplier = {constants['multiplier']}",
         f".negative_multiplier = {constants['negative']}",
         f".shift = {constants['shift']}",
-        f".zero_point = {result.zero_point}, .low = {result.low}, .high = {result.high}",
+        ends,
         f".leaky = {int(leaky)}, .small = {int(small)}, .size = 1",
     ]
     return "{" + ",\n                ".join(lines) + "}"
 
 
-def result_constants(result: Requantize | ToFloat) -> dict[str, NDArray[Any]]:
+def rounding_kernel(result: ToBytes | ToFloat) -> str:
+    """Name the kernel in which a sum becomes a byte: a program has one, as it has one rounding."""
+    if isinstance(result, RequantizeInFloat):
+        return "int8/round_in_float"
+    if isinstance(result, RequantizeAsReference):
+        return "int8/round_as_reference"
+    return "int8/round"
+
+
+def result_constants(result: ToBytes | ToFloat) -> dict[str, NDArray[Any]]:
     """Give the constants that ``results`` names, each (outputs,)."""
     if isinstance(result, ToFloat):
         return {"scale": result.scale}
+    if isinstance(result, RequantizeInFloat):
+        return {"factor": result.factor}
+    if isinstance(result, RequantizeAsReference):
+        return {"multiplier": result.multiplier, "shift": result.shift}
     return {
         "multiplier": result.multiplier,
         "negative": result.negative_multiplier,

@@ -263,6 +263,8 @@ def _products(
     ).sum(1)
     size = np.abs(step.weights.astype(np.int64)).reshape(outputs, -1).sum(1)
     result = step.result
+    if not isinstance(result, Requantize | ToFloat):
+        raise refused(step, "it rounds as LiteRT does", "a multiplier for that rounding")
     fields = {"fill": zero, "high": 255}
     if isinstance(result, Requantize):
         made = Channels(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tatami.program.steps import Conv, Program, QuantizedConv
+from tatami.program.steps import Conv, Program, QuantizedConv, ToBytes, ToFloat
 from tatami.ship.c.operator import (
     Decision,
     Options,
@@ -20,6 +20,7 @@ from tatami.ship.c.operator import (
     quantization_of,
     result_constants,
     results,
+    rounding_kernel,
     structure,
 )
 from tatami.ship.c.operators import depthwise, winograd
@@ -36,7 +37,7 @@ FLOAT_KERNELS = (
     *("float32/conv_avx512", "float32/conv_avx2", "float32/variants"),
 )
 INT8_KERNELS = (
-    *("activate", "results", "conv", "int8/requantize", "int8/requantize_avx512"),
+    *("conv", "int8/requantize", "int8/requantize_avx512"),
     *("int8/requantize_avx2", "int8/conv_portable", "int8/conv_avx512vnni", "int8/conv_avx512"),
     *("int8/conv_avx2", "int8/conv_neon", "int8/conv_dotprod", "int8/conv_dsp", "int8/variants"),
 )
@@ -72,7 +73,12 @@ def decide(program: Program, step: Conv | QuantizedConv, options: Options) -> De
             kernels = (*FLOAT_KERNELS, "float32/winograd")
             return Decision(kernels, blocks.share * options.threads, constants=constants)
         return Decision(FLOAT_KERNELS, scratch, constants=constants)
-    return Decision(INT8_KERNELS, scratch, constants=constants)
+    return Decision(int8_kernels(step.result), scratch, constants=constants)
+
+
+def int8_kernels(result: ToBytes | ToFloat) -> tuple[str, ...]:
+    """Name the kernels of a layer of bytes."""
+    return ("activate", "results", rounding_kernel(result), *INT8_KERNELS)
 
 
 def scratch_of(

@@ -33,6 +33,7 @@ from tatami.ship.c.operator import (
     quantization_of,
     result_constants,
     results,
+    rounding_kernel,
     structure,
     window_rows,
 )
@@ -83,7 +84,9 @@ def decide(program: Program, step: TransposedConvolution, options: Options) -> D
             constants |= {_name(name, index): array for name, array in given.items()}
             inside = _with(program, step, phase)
             scratch = max(scratch, conv.scratch_of(inside, phase.step, options, spread=True))
-        of_kind = conv.FLOAT_KERNELS if isinstance(step, ConvTranspose) else conv.INT8_KERNELS
+        of_kind: tuple[str, ...] = conv.FLOAT_KERNELS
+        if isinstance(step, QuantizedConvTranspose):
+            of_kind = conv.int8_kernels(step.result)
         return Decision(of_kind, scratch, constants=constants)
     groups = step.groups
     channels, outputs, *kernel = step.weights.shape
@@ -95,7 +98,10 @@ def decide(program: Program, step: TransposedConvolution, options: Options) -> D
         )
     constants |= result_constants(step.result)
     return Decision(
-        kernels=("activate", "results", "window", "int8/requantize", "int8/conv_transpose"),
+        kernels=(
+            *("activate", "results", "window", rounding_kernel(step.result)),
+            *("int8/requantize", "int8/conv_transpose"),
+        ),
         scratch=4 * groups * outputs,
         constants=constants,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tatami.program.steps import Conv, Program, QuantizedConv, Requantize
+from tatami.program.steps import Conv, Program, QuantizedConv, ToFloat
 from tatami.ship.c.operator import (
     Decision,
     Options,
@@ -16,6 +16,7 @@ from tatami.ship.c.operator import (
     activation,
     result_constants,
     results,
+    rounding_kernel,
     structure,
 )
 from tatami.ship.c.operators.band import band_bytes, band_rows, needed_columns
@@ -24,7 +25,7 @@ from tatami.ship.c.operators.band import band_bytes, band_rows, needed_columns
 def is_depthwise(step: Conv | QuantizedConv) -> bool:
     """Say whether these kernels run it: one output a channel, no pool, bytes if it is quantized."""
     alone = step.groups == len(step.weights) and step.weights.shape[1] == 1 and step.pool is None
-    return alone and (isinstance(step, Conv) or isinstance(step.result, Requantize))
+    return alone and (isinstance(step, Conv) or not isinstance(step.result, ToFloat))
 
 
 def decide(program: Program, step: Conv | QuantizedConv, options: Options) -> Decision:
@@ -40,15 +41,15 @@ def decide(program: Program, step: Conv | QuantizedConv, options: Options) -> De
             scratch=scratch,
             constants={"weights": taps, "bias": step.bias},
         )
-    assert isinstance(step.result, Requantize)
     quantization = program.values[step.inputs[0]].quantization
     assert quantization is not None
     total = step.weights.reshape(len(step.weights), -1).sum(axis=1, dtype=np.int64)
     bias = (step.bias - quantization.zero_point * total).astype(np.int32)
     return Decision(
         (
-            *("activate", "results", "conv", "int8/requantize", "int8/requantize_avx512"),
-            *("int8/requantize_avx2", "int8/conv_avx512vnni", "int8/depthwise_portable"),
+            *("activate", "results", rounding_kernel(step.result), "conv", "int8/requantize"),
+            *("int8/requantize_avx512", "int8/requantize_avx2", "int8/conv_avx512vnni"),
+            "int8/depthwise_portable",
             *("int8/depthwise_avx512vnni", "int8/depthwise_avx2", "int8/depthwise"),
         ),
         scratch=scratch,
@@ -90,7 +91,6 @@ def emit(program: Program, step: Conv | QuantizedConv, places: Places, options: 
         )
     quantization = program.values[step.inputs[0]].quantization
     assert quantization is not None
-    assert isinstance(step.result, Requantize)
     lines.append({"zero_point": quantization.zero_point})
     return (
         f"net_depthwise({structure('net_depthwise_shape', lines)},\n"

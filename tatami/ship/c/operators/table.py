@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from tatami.errors import TatamiError
 from tatami.program.steps import (
     Activate,
+    AddAsReference,
     Apply,
     Arithmetic,
     AveragePool,
@@ -36,14 +37,18 @@ from tatami.program.steps import (
     Resize,
     Slice,
     Softmax,
+    SoftmaxAsReference,
+    SoftmaxInFloat,
     SpaceToDepth,
     Step,
     Table,
     Transpose,
+    WholeAveragePool,
 )
 from tatami.ship.c.operator import Decision, Options, Places
 from tatami.ship.c.operators import (
     activate,
+    add_as_reference,
     apply,
     arithmetic,
     average_pool,
@@ -65,6 +70,7 @@ from tatami.ship.c.operators import (
     resize,
     slice,
     softmax,
+    softmax_litert,
     space_to_depth,
     transpose,
 )
@@ -92,10 +98,12 @@ OPERATORS: Mapping[type, InC] = {
     MaxUnpool: max_unpool,
     AveragePool: average_pool,
     QuantizedAveragePool: average_pool,
+    WholeAveragePool: average_pool,
     Activate: activate,
     Table: byte_table,
     Arithmetic: arithmetic,
     QuantizedAdd: quantized_pair,
+    AddAsReference: add_as_reference,
     QuantizedMultiply: quantized_pair,
     QuantizedExtreme: quantized_pair,
     Concat: concat,
@@ -104,6 +112,8 @@ OPERATORS: Mapping[type, InC] = {
     QuantizedSoftmax: softmax,
     QuantizedMatMul: matmul,
     QuantizedLayerNorm: layer_norm,
+    SoftmaxInFloat: softmax_litert,
+    SoftmaxAsReference: softmax_litert,
     L2Norm: l2_norm,
     Reshape: reshape,
     Transpose: transpose,
