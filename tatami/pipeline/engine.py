@@ -21,7 +21,7 @@ from tatami.ship.rtl.fit import Fit
 from tatami.ship.rtl.fit import fit as fit_device
 from tatami.ship.rtl.lower import lower
 from tatami.ship.rtl.model import FrameTime, frame_time
-from tatami.ship.rtl.strips import lower_in_strips
+from tatami.ship.rtl.strips import lower_to_fit
 from tatami.train.run import SETTINGS
 from tatami.types import Size
 from tatami.types.table import Table, numbers, words
@@ -123,7 +123,7 @@ def engine_summary(
         found = fit_device(fit, program)
         return EngineSummary(str(network), found.time, None, found)
     if core.map:
-        return EngineSummary(str(network), frame_time(lower_in_strips(program, core)), None)
+        return EngineSummary(str(network), frame_time(lower_to_fit(program, core)), None)
     lowered = lower(program, core)
     ahead = None
     with contextlib.suppress(TatamiError):  # a small network, whose picture is most of its time

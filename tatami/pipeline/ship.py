@@ -203,7 +203,7 @@ class ShipResult:
 
     def _file_sizes(self) -> dict[str, int]:
         files, name = self.shipped.files, self.shipped.name
-        weights = (f"{name}_we", "frame-constants")
+        weights = (f"{name}_we", f"driver/{name}_rtl.bin")
         code = [f for f in files if f in (f"{name}.c", f"{name}.h") or f.endswith(".v")]
         return {
             "weights_files": sum(len(c) for f, c in files.items() if f.startswith(weights)),
@@ -308,6 +308,7 @@ def ship(
         raise TooLargeError(over, limits[over.name] or 0, path, quantized=quantized)
     with folder_written_atomically(folder) as place:
         for written, content in shipped.files.items():
+            (place / written).parent.mkdir(exist_ok=True)
             (place / written).write_bytes(content)
         built = backend.build(plan, shipped, place) if build else None
         recorded = seal(place, [*shipped.files, *([] if built is None else [built])])

@@ -38,6 +38,7 @@ from tatami.program.steps import (
     ConvTranspose,
     Delay,
     Dequantize,
+    Elsewhere,
     Function,
     L2Norm,
     Leaky,
@@ -146,6 +147,10 @@ def values(
     known = computed | dict(program.constants) | found
     for step in program.steps:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # as torch: inf, nan
+            if isinstance(step, Elsewhere):
+                raise TatamiError(
+                    f"'{step.output}' is computed elsewhere", hint="run what computes it"
+                )
             if isinstance(step, Apply):
                 result = _applied(step, [known[name] for name in step.inputs])
             else:  # ops work on (n, c, h, w)

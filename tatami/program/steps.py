@@ -752,6 +752,18 @@ class Delay:
     calls: int
 
 
+@dataclass(frozen=True, eq=False)
+class Elsewhere:
+    """What something beside the processor computes, as an engine in an FPGA.
+
+    A back end puts it in the place of steps that it gives away; no network is lowered to one.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+
+
 Mapped = (
     Conv
     | QuantizedConv
@@ -789,7 +801,7 @@ Mapped = (
     | Delay
 )
 """What works on (channels, rows, columns)."""
-Step = Mapped | Apply
+Step = Mapped | Apply | Elsewhere
 _FLOAT_ARITHMETIC = Conv | ConvTranspose | AveragePool | Activate | Arithmetic | Softmax | L2Norm
 Convolution = Conv | QuantizedConv | ConvTranspose | QuantizedConvTranspose
 

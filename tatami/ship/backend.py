@@ -114,7 +114,7 @@ class Shipped:
 
     Args:
         name: Begins every name in the files.
-        files: Content by file name.
+        files: Content by file name; one in a folder of its own is ``driver/main.c``.
         example: The file that ``build`` makes of the example in it; None where there is none.
     """
 

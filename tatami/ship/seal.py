@@ -42,12 +42,16 @@ def seal(folder: Path, files: Iterable[str]) -> bool:
     Args:
         folder: Where the files are.
         files: Their names: what is compiled, what is read to do so, and the built example, whose
-            name has no suffix. The Makefile is left out: it is the user's, and not run here.
+            name has no suffix. A Makefile is left out: it is the user's, and not run here.
 
     Returns:
         Whether it could be recorded; if not, opening the folder must be asked for.
     """
-    lines = [f"{_sum(folder / name)}  {name}\n" for name in sorted(files) if name != "Makefile"]
+    lines = [
+        f"{_sum(folder / name)}  {name}\n"
+        for name in sorted(files)
+        if Path(name).name != "Makefile"
+    ]
     content = "".join(lines).encode()
     write_atomically(folder / SUMS, content)
     try:

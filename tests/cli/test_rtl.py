@@ -27,7 +27,8 @@ def test_from_a_file_to_a_proved_engine(command, integers, squares_set, tmp_path
     folder = tmp_path / "rtl"
     assert command("ship", integers, "--to", "rtl", "--rtl", ENGINE, "-o", folder, "--json") == 0
     shipped = json.loads(capsys.readouterr().out)
-    assert {"tatami_core.v", "rtl.json", "frame-commands.bin"} <= {f.name for f in folder.iterdir()}
+    written = {str(file.relative_to(folder)) for file in folder.rglob("*")}
+    assert {"tatami_core.v", "rtl.json", "driver/int8_rtl.bin", "driver/main.c"} <= written
     assert f".LANES({4})" in (folder / "README.md").read_text()
 
     assert command("summary", integers, "--rtl", ENGINE, "--json") == 0
@@ -55,10 +56,11 @@ def test_from_a_file_to_a_proved_engine(command, integers, squares_set, tmp_path
 def test_a_wrong_weight_is_found(command, integers, squares_set, tmp_path, capsys):
     folder = tmp_path / "rtl"
     assert command("ship", integers, "--to", "rtl", "--rtl", ENGINE, "-o", folder) == 0
-    constants = folder / "frame-constants.bin"
-    content = bytearray(constants.read_bytes())
-    content[len(content) // 2] ^= 1
-    constants.write_bytes(content)
+    loaded = folder / "driver" / "int8_rtl.bin"
+    content = bytearray(loaded.read_bytes())
+    for place in range(len(content) // 2, len(content) // 2 + 144):  # a row, of all lanes
+        content[place] ^= 1
+    loaded.write_bytes(content)
     capsys.readouterr()
     proving = ("prove", integers, folder, "--data", squares_set, "--pictures", "1")
     assert command(*proving) == 2

@@ -21,6 +21,7 @@ from tatami.program.steps import (
     Requantize,
     Resize,
     Sampling,
+    Slice,
     SpaceToDepth,
     Step,
     Table,
@@ -244,6 +245,16 @@ class Draft:
         self.steps.append(SpaceToDepth(self.name(), (source,), made, block))
         return made
 
+    def crop(self, source: str) -> str | None:
+        channels, height, width = self.values[source].shape
+        top, left = self.number(0, height - 1), self.number(0, width - 1)
+        down, across = self.one_of(1, 1, self.number(1, 3)), self.one_of(1, 1, self.number(1, 3))
+        rows = self.number(1, (height - 1 - top) // down + 1)
+        columns = self.number(1, (width - 1 - left) // across + 1)
+        made = self.like(source, (channels, rows, columns))
+        self.steps.append(Slice(self.name(), (source,), made, (0, top, left), (1, down, across)))
+        return made
+
     def average(self, source: str) -> str | None:
         channels, height, width = self.values[source].shape
         whole = self.rng.random() < 0.7
@@ -280,6 +291,7 @@ KINDS: dict[str, Callable[[Draft, str], str | None]] = {
     "concat": Draft.concat,
     "resize": Draft.resize,
     "reorg": Draft.reorg,
+    "crop": Draft.crop,
     "average": Draft.average,
     "table": Draft.table,
 }

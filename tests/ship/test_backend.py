@@ -46,6 +46,7 @@ def shipped(backend, program, folder, name="blood", task=DETECTION, **settings):
     plan = backend.plan({"": program}, name, backend.options(**settings), task)
     written = backend.emit(plan)
     for file, content in written.files.items():
+        (folder / file).parent.mkdir(exist_ok=True)
         (folder / file).write_bytes(content)
     return plan, written
 

@@ -14,48 +14,49 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tatami import graph
 from tatami.graph import Network
-from tatami.program.lower import lower as program_of
+from tatami.pipeline.ship import ship
 from tatami.ship.rtl import simulate
-from tatami.ship.rtl.core import core_with
-from tatami.ship.rtl.driver import driver_files, memory_word, shape_word
-from tatami.ship.rtl.lower import Lowered, lower
-from tatami.ship.rtl.yosys import has_yosys
+from tatami.ship.rtl.driver import memory_word, shape_word
+from tatami.ship.rtl.frame import Frame
+from tatami.ship.rtl.simulate import has_verilator
 from tatami.types import Size
 
-pytestmark = pytest.mark.skipif(not has_yosys(), reason="needs the extra rtl")
+pytestmark = pytest.mark.skipif(not has_verilator(), reason="needs Verilator and a C++ compiler")
 
 BRIDGE = Path(__file__).parent / "rtl_driver"
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
-SMALL = core_with({"lanes": 4, "bus": 4, "rq": 4})
+ENGINE = "LANES=4,BUS=4,RQ=4"
+"""That of test_rtl_axi.py, whose simulator is built once."""
 
 
 @pytest.fixture(scope="module")
-def network(
+def file(
     tmp_path_factory: pytest.TempPathFactory,
     small_detector: Callable[..., Network],
     small_spec: Callable[..., Any],
     quantized: Callable[[Network], Network],
-) -> Network:
-    path = tmp_path_factory.mktemp("driver") / "small.onnx"
-    return quantized(small_detector(path, small_spec(Size(40, 24)), spread=0.3))
+) -> Path:
+    path = tmp_path_factory.mktemp("driver") / "own.onnx"
+    network = quantized(small_detector(path, small_spec(Size(40, 24)), spread=0.3))
+    graph.write(network, path)
+    return path
 
 
 @pytest.fixture(scope="module")
-def lowered(network: Network) -> Lowered:
-    return lower(program_of(network), SMALL)
+def shipped(file: Path) -> tuple[Path, Frame]:
+    """What ``ship --to rtl`` writes, and the bridge to a simulator beside it."""
+    return shipped_with(file, ENGINE)
 
 
-@pytest.fixture(scope="module")
-def folder(network: Network, lowered: Lowered, module_ship_to: Callable[..., Path]) -> Path:
-    """The network's C, with the driver's files beside it."""
-    place = module_ship_to(network, "own", "array")
-    for name, content in driver_files(lowered, "own").items():
-        (place / name).write_bytes(content)
+def shipped_with(file: Path, parameters: str) -> tuple[Path, Frame]:
+    result = ship(file, file.parent / parameters, to="rtl", rtl=parameters)
+    place = result.path / "driver"
     for name in ("bridge.h", "bridge.c"):
         shutil.copy(BRIDGE / name, place)
-    return place
+    return place, result.plan.networks[""].frame
 
 
 def compiled(compiler: str, place: Path, *arguments: str) -> None:
@@ -64,40 +65,71 @@ def compiled(compiler: str, place: Path, *arguments: str) -> None:
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_clean_for_bare_metal_and_for_linux(compiler: str, folder: Path, tmp_path: Path) -> None:
+def test_clean_for_bare_metal_and_for_linux(
+    compiler: str, shipped: tuple[Path, Frame], tmp_path: Path
+) -> None:
+    place, _ = shipped
     for number, defines in enumerate((["-DTATAMI_RTL_UIO=1"], [])):
-        for source in ("tatami_rtl.c", "main_rtl.c", "own_rtl.c"):
+        for source in sorted(file.name for file in place.glob("*.c") if file.name != "bridge.c"):
             to = str(tmp_path / f"{source}-{number}.o")
-            compiled(compiler, folder, *defines, "-c", source, "-o", to)
+            compiled(compiler, place, *defines, "-c", source, "-o", to)
 
 
-SOURCES = ("main_rtl.c", "own_rtl.c", "tatami_rtl.c", "own_weights.c", "own_rtl_image.S")
+def test_what_was_shipped_is_made(shipped: tuple[Path, Frame]) -> None:
+    """Its Makefile, as it is; on this machine the example finds no engine."""
+    place, _ = shipped
+    subprocess.run(["make", "CFLAGS=-O0"], cwd=place, check=True, capture_output=True)
+    ran = subprocess.run([place / "own_rtl"], capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (2, "the engine does not answer: -6\n")
+    (place / "own_rtl").unlink()
+
+
+SOURCES = ("main.c", "own.c", "own_rtl.c", "tatami_rtl.c", "own_weights.c", "own_rtl_image.S")
 SIMULATED = ('-DTATAMI_RTL_CONFIG="bridge.h"', "-DOPEN_ENGINE=open_simulated")
 
 
-def test_pixels_to_boxes(folder: Path, lowered: Lowered, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The example finds what the network's C finds, to the last digit."""
-    monkeypatch.setattr(simulate, "TOP", "tatami_axi")
-    monkeypatch.setattr(simulate, "BENCH", simulate.BENCH.with_name("axi_bench.cpp"))
-    bench = simulate.build(lowered.core, level="-O0")
-    check = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
-    compiled("gcc", folder, *check, *SIMULATED, *SOURCES, "bridge.c", "-lm", "-o", "on_engine")
-    compiled("gcc", folder, "main.c", "own.c", "own_weights.c", "-lm", "-o", "in_c")
+ASKED = ("--threshold", "0.05", "a.ppm", "b.ppm")
+
+
+@pytest.fixture(scope="module")
+def found_in_c(file: Path) -> bytes:
+    """What the network's C prints of two pictures."""
     rng = np.random.default_rng(3)
     for name, size in (("a.ppm", (53, 31)), ("b.ppm", (40, 24))):
-        Image.fromarray(rng.integers(0, 256, (*size[::-1], 3), np.uint8)).save(folder / name)
-    asked = ["--threshold", "0.05", "a.ppm", "b.ppm"]
-    expected = subprocess.run(
-        [folder / "in_c", *asked], cwd=folder, capture_output=True, check=True
-    )
-    assert len(expected.stdout.splitlines()) > 8
+        Image.fromarray(rng.integers(0, 256, (*size[::-1], 3), np.uint8)).save(file.parent / name)
+    place = ship(file, file.parent / "c", build=False).path
+    subprocess.run(["make", "CFLAGS=-O1"], cwd=place, check=True, capture_output=True)
+    ran = subprocess.run([place / "own_detect", *ASKED], cwd=file.parent, capture_output=True)
+    assert ran.returncode == 0, ran.stderr
+    assert len(ran.stdout.splitlines()) > 8
+    return ran.stdout
+
+
+@pytest.mark.parametrize("words", [0, 210])
+def test_pixels_to_boxes(
+    file: Path,
+    shipped: tuple[Path, Frame],
+    found_in_c: bytes,
+    words: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The example finds what the network's C finds, to the last digit; in strips, too."""
+    monkeypatch.setattr(simulate, "TOP", "tatami_axi")
+    monkeypatch.setattr(simulate, "BENCH", simulate.BENCH.with_name("axi_bench.cpp"))
+    place, frame = shipped
+    bench = simulate.build(frame.core, level="-O0")
+    if words:
+        assert words < frame.core.map
+        place, frame = shipped_with(file, f"{ENGINE},MAP={words}")
+    check = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
+    compiled("gcc", place, *check, *SIMULATED, *SOURCES, "bridge.c", "-lm", "-o", "on_engine")
     to_bench, from_bench = os.pipe(), os.pipe()
     with subprocess.Popen([bench], stdin=to_bench[0], stdout=from_bench[1]) as engine:
         os.close(to_bench[0])
         os.close(from_bench[1])
         ran = subprocess.run(
-            [folder / "on_engine", *asked],
-            cwd=folder,
+            [place / "on_engine", *ASKED],
+            cwd=file.parent,
             capture_output=True,
             pass_fds=(to_bench[1], from_bench[0]),
             env={"BENCH_TO": f"/dev/fd/{to_bench[1]}", "BENCH_FROM": f"/dev/fd/{from_bench[0]}"},
@@ -106,16 +138,17 @@ def test_pixels_to_boxes(folder: Path, lowered: Lowered, monkeypatch: pytest.Mon
         os.close(from_bench[0])
         engine.wait(60)
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout == expected.stdout
+    assert ran.stdout == found_in_c
     assert int(ran.stderr.split()[0]) > 500
 
 
-def test_linux_maps_and_refuses(folder: Path, lowered: Lowered, tmp_path: Path) -> None:
+def test_linux_maps_and_refuses(shipped: tuple[Path, Frame], tmp_path: Path) -> None:
     """With files in place of devices: what is no engine, another shape, an engine that hangs."""
+    folder, frame = shipped
     compiled(
         "gcc", folder, "-DTATAMI_RTL_UIO=1", "-DOWN_RTL_TRIES=3", *SOURCES, "-lm", "-o", "on_linux"
     )
-    core = lowered.core
+    core = frame.core
     registers, memory = tmp_path / "uio0", tmp_path / "udmabuf0"
     memory.write_bytes(bytes(1 << 20))
     picture = tmp_path / "a.ppm"
@@ -144,8 +177,8 @@ def test_linux_maps_and_refuses(folder: Path, lowered: Lowered, tmp_path: Path) 
     assert status == 2
     assert said.splitlines()[0] == "the engine fails: -4, status 0"
     content = memory.read_bytes()
-    at = lowered.constants_at
-    assert content[at : at + len(lowered.constants)] == lowered.constants
+    at = frame.constants_at
+    assert content[at : at + len(frame.constants)] == frame.constants
     begun = struct.unpack("<6I", registers.read_bytes()[0x10:0x28])
     assert begun[0] == 1
     assert begun[4] == 0x10000000

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,24 @@ from tatami.program import interpret
 from tatami.program.lower import lower as program_of
 from tatami.program.steps import Program
 from tatami.ship.rtl.commands import Load
-from tatami.ship.rtl.core import core_with
+from tatami.ship.rtl.core import LARGEST_MAP, core_with
 from tatami.ship.rtl.engine import Engine
-from tatami.ship.rtl.lower import lower
+from tatami.ship.rtl.lower import Lowered, lower
 from tatami.ship.rtl.model import frame_time
-from tatami.ship.rtl.simulate import Bench
-from tatami.ship.rtl.strips import lower_in_strips
-from tatami.ship.rtl.yosys import has_yosys
+from tatami.ship.rtl.simulate import QUICK, Bench, has_verilator
+from tatami.ship.rtl.strips import lower_to_fit, lower_twice
 from tatami.types import Size
+from tests.ship.rtl_random import KINDS, random_program
 
-SMALL = {"lanes": 4, "bus": 4, "rq": 4, "ring": 9}
+pytestmark = pytest.mark.skipif(not has_verilator(), reason="needs Verilator and a C++ compiler")
+ENGINE = core_with({"lanes": 4, "map": 8192, "ring": 11, "acc": 32})
+"""That of test_rtl.py. Programs are lowered for one with fewer words, of which it has enough."""
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    with Bench(ENGINE, level=QUICK) as made:
+        yield made
 
 
 @pytest.fixture
@@ -38,39 +47,75 @@ def program(
     return program_of(quantized(detector))
 
 
-@pytest.mark.skipif(not has_yosys(), reason="needs the extra rtl")
+def loads_of(lowered: Lowered) -> list[Load]:
+    return [command for command in lowered.commands if isinstance(command, Load)]
+
+
 @pytest.mark.parametrize("words", [600, 350])
-def test_strips_give_the_same(program: Program, words: int) -> None:
-    """With half of the memory or a third, and any stall."""
-    whole = lower(program, core_with(SMALL))
+def test_strips_give_the_same(program: Program, bench: Bench, words: int) -> None:
+    """With half of the memory or a third, and any stall; every layer's bytes, too."""
+    whole = lower(program, ENGINE)
     assert whole.map_words == 1080
-    lowered = lower_in_strips(program, core_with({**SMALL, "map": words}))
-    assert lowered.map_words <= words
-    loads = [command for command in lowered.commands if isinstance(command, Load)]
-    assert len(loads) > 2
-    assert sum(load.rows for load in loads) > 88  # some come twice
+    lowered, trace = lower_twice(program, replace(ENGINE, map=words))
+    assert max(lowered.map_words, trace.map_words) <= words
+    assert len(loads_of(lowered)) > 2
+    assert sum(load.rows for load in loads_of(lowered)) > 88  # some come twice
     shape = program.values[program.inputs[0]].shape
     given = np.random.default_rng(7).integers(0, 256, shape, np.uint8)
     expected = interpret.values(program, [given])
-    with Bench(lowered.core, level="-O0") as bench:
-        engine = Engine(lowered, bench)
-        for stall in (0, 300):
-            values, counters = engine.made([given], stall=stall, seed=3)
-            (output,) = program.outputs
-            np.testing.assert_array_equal(values[output], expected[output])
-            if stall == 0:
-                time = frame_time(lowered)
-                # what is loaded gives way to what a layer writes: that wait is no model's
-                assert counters.maps >= time.maps
-                assert counters.cycles - counters.maps == time.cycles - time.maps
-                assert counters.run == time.run
-                assert counters.bytes_in == time.read
-                assert counters.bytes_constants == time.constants
+    engine = Engine(lowered, bench)
+    for stall in (0, 300):
+        values, counters = engine.made([given], stall=stall, seed=3)
+        (output,) = program.outputs
+        np.testing.assert_array_equal(values[output], expected[output])
+        if stall == 0:
+            time = frame_time(lowered)
+            # what is loaded gives way to what a layer writes: that wait is no model's
+            assert counters.maps >= time.maps
+            assert counters.cycles - counters.maps == time.cycles - time.maps
+            assert counters.run == time.run
+            assert counters.bytes_in == time.read
+            assert counters.bytes_constants == time.constants
+    values, _ = Engine(trace, bench).made([given], stall=100)
+    assert {*values} == {*trace.made}
+    for name, value in values.items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
 
 
-def test_whole_where_it_fits_and_refused_where_nothing_does(program: Program) -> None:
-    whole = lower(program, core_with(SMALL))
-    core = core_with({**SMALL, "map": whole.map_words})
-    assert lower_in_strips(program, core).commands == lower(program, core).commands
+def test_random_programs_in_strips(bench: Bench) -> None:
+    """First layers of every kind, in two thirds of the memory; every value that is written."""
+    done = 0
+    for seed in range(800):
+        program, inputs = random_program(seed, [*KINDS][seed % len(KINDS)], more=4)
+        try:
+            whole = lower(program, ENGINE)
+            words = 2 * whole.map_words // 3
+            lowered = lower_to_fit(program, replace(ENGINE, map=words), observe=True)
+        except TatamiError as error:
+            if "strips" not in error.reason and "lie in different ways" not in error.reason:
+                raise
+            continue
+        assert len(loads_of(lowered)) > 1
+        assert lowered.map_words <= words
+        found, _ = Engine(lowered, bench).values(inputs, stall=100 * (seed % 3), seed=seed)
+        expected = interpret.values(lowered.program, inputs)
+        assert {*program.outputs} <= {*found}
+        for name, value in found.items():
+            np.testing.assert_array_equal(value, expected[name], err_msg=f"{seed} {name}")
+        done += 1
+    assert done > 40
+
+
+def test_whole_where_it_fits_and_refused_where_nothing_does(
+    program: Program, tmp_path: Path, small_detector: Any, small_spec: Any, quantized: Any
+) -> None:
+    whole = lower(program, ENGINE)
+    for words in (0, whole.map_words):
+        core = replace(ENGINE, map=words)
+        assert lower_to_fit(program, core).commands == lower(program, core).commands
     with pytest.raises(TatamiError, match="and no strips of the first 4 layers fit"):
-        lower_in_strips(program, core_with({**SMALL, "map": 60}))
+        lower_to_fit(program, replace(ENGINE, map=60))
+    large = small_detector(tmp_path / "large.onnx", small_spec(Size(816, 656)), spread=0.3)
+    lowered = lower_to_fit(program_of(quantized(large)), core_with({"lanes": 8}))
+    assert lowered.core.map == LARGEST_MAP >= lowered.map_words  # more, no address reaches
+    assert len(loads_of(lowered)) > 1

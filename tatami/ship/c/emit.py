@@ -309,10 +309,13 @@ NET_ALIGNED static uint8_t net_arena[{max(1, network.memory)}];
 
 
 def _run(network: NetworkInC, addresses: Addresses) -> str:
-    """Write the function that runs the steps: each a comment, a call, and the hook of the proof."""
+    """Write the function that runs the steps: each a comment, a call, and the hook of the proof.
+
+    It gives 0; where something beside the processor computes steps and fails, another number.
+    """
     program, name = network.program, network.name
     lines = [
-        "static void net_run(void)",
+        "static int net_run(void)",
         "{",
         "    if (net_variant == NET_UNKNOWN) net_kernels(NULL);",
         "    NET_BARRIER();",
@@ -337,7 +340,7 @@ def _run(network: NetworkInC, addresses: Addresses) -> str:
         ]
     lines += [*steps, *(renamed(line, name) for line in states.kept(program, addresses.values))]
     reset = renamed(states.defined(program, addresses.values), name)
-    return "\n".join([reset, *apart, *lines, "}", ""])
+    return "\n".join([reset, *apart, *lines, "    return 0;", "}", ""])
 
 
 def _is_long_loop(program: Program, step: Step, kernels: Sequence[str]) -> bool:

@@ -24,16 +24,22 @@ from tatami.ship.backend import (
     Share,
     Shipped,
 )
+from tatami.ship.c.backend import C
+from tatami.ship.c.emit import PlanInC
+from tatami.ship.c.names import c_name
+from tatami.ship.c.tasks.base import TaskInC
 from tatami.ship.rtl.core import MODULES, Core, core_of
+from tatami.ship.rtl.driver import FOLDER, divided, driver_files, image_file, plan_driver
 from tatami.ship.rtl.frame import Frame, check_tail, frame_from, frame_of
-from tatami.ship.rtl.lower import Lowered, lower
+from tatami.ship.rtl.lower import Lowered
 from tatami.ship.rtl.model import FrameTime, frame_time
 from tatami.ship.rtl.run import SimulatedNetwork, kind_of, running
+from tatami.ship.rtl.strips import lower_twice
 from tatami.types import Spec
 
 MANIFEST = "rtl.json"
 """What says that a folder is of this back end, and all that runs it again."""
-FORMAT = 1
+FORMAT = 2
 """Of the manifest."""
 BANK = 9 * 4
 """Bytes of a word of each of the nine banks."""
@@ -60,13 +66,17 @@ class NetworkInRtl(PlannedNetwork):
 
     Args:
         lowered: What it is told.
+        frame: What runs it.
         trace: The same where every value leaves.
         time: How long a frame takes.
+        beside: The C of what is left to the processor.
     """
 
     lowered: Lowered
-    trace: Lowered
+    frame: Frame
+    trace: Frame
     time: FrameTime
+    beside: PlanInC
 
 
 @dataclass(frozen=True)
@@ -118,6 +128,10 @@ class Rtl(Backend[NetworkInRtl, Options]):
     what = "Verilog, and what its engine is told of one network in 8 bits"
     only_integers = True
 
+    def added_by(self, task: object | None) -> Any:
+        """Give what a task adds in C, which the processor beside the engine runs."""
+        return C().added_by(task)
+
     def targets(self) -> Mapping[str, str]:
         """Name the only target: Verilog is for any part."""
         return {"any": "any FPGA"}
@@ -140,9 +154,8 @@ class Rtl(Backend[NetworkInRtl, Options]):
         return Options(core_of(str(settings.get("rtl", ""))))
 
     def name_of(self, text: str) -> str:
-        """Make a name of letters, digits and underscores."""
-        made = "".join(one if one.isascii() and one.isalnum() else "_" for one in text.lower())
-        return made.strip("_") or "network"
+        """Make a C name, as that of the driver."""
+        return c_name(text)
 
     def plan(
         self,
@@ -151,7 +164,7 @@ class Rtl(Backend[NetworkInRtl, Options]):
         options: Options | None = None,
         task: object | None = None,
     ) -> Plan[NetworkInRtl, Options]:
-        """Lower the only program to what the engine is told."""
+        """Lower the only program to what the engine is told, and plan the C beside it."""
         options = options or self.options()
         if len(programs) != 1:
             raise TatamiError(
@@ -159,14 +172,16 @@ class Rtl(Backend[NetworkInRtl, Options]):
                 hint="it would need a program of several frames, and regions between them",
             )
         ((part, program),) = programs.items()
-        return Plan(name, {part: planned(program, name, options.core)}, options, None)
+        network = planned(program, name, options.core, self.added_by(task))
+        return Plan(name, {part: network}, options, network.beside.added)
 
     def emit(self, plan: Plan[NetworkInRtl, Options]) -> Shipped:
-        """Write the Verilog, commands, constants, the manifest and how to use them."""
+        """Write the Verilog, the driver with what it loads, the manifest and how to use them."""
         (network,) = plan.networks.values()
-        frame, trace = frame_of(network.lowered), frame_of(network.trace)
+        frame, trace = network.frame, network.trace
         verilog = {file.name: file.read_bytes() for file in sorted(MODULES.glob("*.v"))}
-        tables = trace.constants != frame.constants  # those that went with the layer before
+        driver = driver_files(frame, network.beside)
+        same = trace.constants == frame.constants  # but for maps that are copied to leave
         spec = network.program.spec
         manifest = {
             "format": FORMAT,
@@ -179,11 +194,10 @@ class Rtl(Backend[NetworkInRtl, Options]):
         files = {
             **verilog,
             MANIFEST: json.dumps(manifest, ensure_ascii=False, indent=1).encode(),
-            "frame-commands.bin": frame.commands,
-            "frame-constants.bin": frame.constants,
             "trace-commands.bin": trace.commands,
-            **({"trace-constants.bin": trace.constants} if tables else {}),
+            **({} if same else {"trace-constants.bin": trace.constants}),
             "README.md": readme(plan.name, network).encode(),
+            **{f"{FOLDER}/{file}": content for file, content in driver.items()},
         }
         return Shipped(plan.name, files, None)
 
@@ -222,15 +236,21 @@ class Rtl(Backend[NetworkInRtl, Options]):
         return running(spec, SimulatedNetwork(frame, trace, folder), task)
 
 
-def planned(program: Program, name: str, core: Core) -> NetworkInRtl:
+def planned(program: Program, name: str, core: Core, task: TaskInC[Any] | None) -> NetworkInRtl:
     """Lower a program, and say what becomes of each step.
 
+    Args:
+        program: The program.
+        name: Begins every name of the C beside the engine.
+        core: The engine.
+        task: What the network's task adds in C; None: it is bare.
+
     Raises:
-        TatamiError: For a step that the engine cannot do, by its name.
+        TatamiError: For a step that the engine cannot do, by its name, and as C's own plan does.
     """
-    lowered = lower(program, core)
+    lowered, trace = lower_twice(program, core)
     check_tail(lowered)
-    trace = lower(program, lowered.core, observe=True)
+    frame = frame_of(lowered)
     rows = tuple(
         Row(
             step.name, type(step).__name__, step.output, program.values[step.output].shape,
@@ -241,7 +261,8 @@ def planned(program: Program, name: str, core: Core) -> NetworkInRtl:
     )  # fmt: skip
     return NetworkInRtl(
         name, program, rows, lowered.map_words * BANK, lowered.least_words * BANK,
-        len(lowered.constants), lowered, trace, frame_time(lowered),
+        len(lowered.constants), lowered, frame, frame_of(trace), frame_time(lowered),
+        plan_driver(program, frame, name, task),
     )  # fmt: skip
 
 
@@ -262,21 +283,23 @@ def _read(folder: Path) -> tuple[Spec | None, Frame, Frame]:
             )
         metadata = content["metadata"]
         spec = None if metadata is None else from_metadata(metadata)
-        constants = folder / "frame-constants.bin"
+        if not str(content["name"]).isidentifier():
+            raise ValueError("a name that no folder was shipped under")
+        whole = (folder / FOLDER / image_file(content["name"])).read_bytes()
+        frame = frame_from(content["frame"], *divided(content["frame"], whole))
         own = folder / "trace-constants.bin"
-        frames = [
-            frame_from(
-                content[stem], (folder / f"{stem}-commands.bin").read_bytes(), read.read_bytes()
-            )
-            for stem, read in (("frame", constants), ("trace", own if own.is_file() else constants))
-        ]
+        trace = frame_from(
+            content["trace"],
+            (folder / "trace-commands.bin").read_bytes(),
+            own.read_bytes() if own.is_file() else frame.constants,
+        )
     except (ArithmeticError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise TatamiError(f"{MANIFEST} is damaged", hint="ship again", file=path) from None
     except OSError as error:
         raise TatamiError(
             f"cannot be read: {error.strerror}", hint="ship again", file=path
         ) from None
-    return spec, frames[0], frames[1]
+    return spec, frame, trace
 
 
 def readme(name: str, network: NetworkInRtl) -> str:
@@ -312,13 +335,19 @@ What lies in DDR, in bytes from the frame's base:
 | what | at | bytes | as |
 |---|---|---|---|
 {places}
-| frame-constants.bin | {constants_at} | {constants} | rows of weights and of channels' factors |
-| frame-commands.bin | {commands_at} | {commands} | 32-bit words, little-endian |
+| constants | {constants_at} | {constants} | rows of weights and of channels' factors |
+| commands | {commands_at} | {commands} | 32-bit words, little-endian |
 
 A map is planes of a few channels; each plane is its pixels in the order of reading, each pixel its
-channels. rtl.json says the same for programs, and what the sums of an output are multiplied by.
-trace-commands.bin (with trace-constants.bin, where that is not the same) is of a frame in which
-every layer's map leaves, for comparison; the engine does not need it.
+channels. Constants and commands are `driver/{name}_rtl.bin`, from the first constant on. rtl.json
+says the same for programs, and what the sums of an output are multiplied by. trace-commands.bin
+(with trace-constants.bin, where those are not the same) is of a frame in which every layer's map
+leaves, for comparison; the engine does not need it.
+
+`driver/` is C99 for the processor beside the engine. `{name}.c` is its share of the network: how a
+picture is prepared, and what becomes of the engine's outputs. `{name}_rtl.c` says where they lie,
+and `tatami_rtl.c` drives the engine, on bare metal or as a UIO device of Linux. `make` builds the
+example `main.c`; a bare network has none.
 
 By the model, which the counters of the simulated engine equal:
 

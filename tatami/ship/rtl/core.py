@@ -11,6 +11,8 @@ from tatami.errors import TatamiError
 MODULES = Path(__file__).parent / "modules"
 """Where the engine's Verilog lies, a module a file."""
 TOP = "tatami_core"
+LARGEST_MAP = 2**16
+"""Words of a bank: an address has 16 bits."""
 PRODUCTS = 36
 """Of a lane and a pixel in a cycle: 3 x 3 taps of 4 channels."""
 
@@ -25,7 +27,8 @@ class Core:
         rq: Requantizers: so many results leave in a cycle.
         rq_registers: Registers of each.
         bus: Bytes of a beat of its streams.
-        acc: Bits of a sum, its sign included; 32 is always enough.
+        acc: Bits of a sum, its sign included; 0: as many as the network's weights ask for. 32 is
+            always enough.
         map: Words of four bytes in each of the nine banks of the map memory; 0: as many as the
             network takes.
         ring: Base 2 logarithm of the rows of weights that are held; 0: as many as it takes.
@@ -39,7 +42,7 @@ class Core:
     rq: int = 4
     rq_registers: int = 3
     bus: int = 8
-    acc: int = 32
+    acc: int = 0
     map: int = 0
     ring: int = 0
     fifo: int = 6
@@ -53,8 +56,8 @@ class Core:
              "4, 8, 16 or 32, and LANES a multiple of it"),
             ("rq", self.rq in (4, 8, 16) and self.bus % self.rq == 0, "4, 8 or 16, at most BUS"),
             ("rq_registers", self.rq_registers in (3, 5), "3 or 5"),
-            ("acc", 23 <= self.acc <= 32, "23 to 32"),
-            ("map", 0 <= self.map <= 65536, "at most 65536"),
+            ("acc", self.acc == 0 or 23 <= self.acc <= 32, "23 to 32"),
+            ("map", 0 <= self.map <= LARGEST_MAP, f"at most {LARGEST_MAP}"),
             ("ring", self.ring == 0 or 3 <= self.ring <= 14, "3 to 14"),
             ("fifo", 4 <= self.fifo <= 12 and 2**self.fifo >= self.lanes // self.rq * self.pixels,
              "4 to 12"),
@@ -139,4 +142,6 @@ def sized(core: Core, *, map_words: int, ring_rows: int, acc: int) -> Core:
         acc: Bits of the network's largest sum.
     """
     ring = core.ring or max(9, (ring_rows - 1).bit_length())
-    return replace(core, map=core.map or max(256, map_words), ring=ring, acc=max(23, acc))
+    return replace(
+        core, map=core.map or max(256, map_words), ring=ring, acc=core.acc or max(23, acc)
+    )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tatami.ops import fixed_point
 from tatami.program import interpret
 from tatami.ship.rtl.frame import Frame, frame_of
-from tatami.ship.rtl.lower import Lowered
+from tatami.ship.rtl.lower import Lowered, Planes
 from tatami.ship.rtl.simulate import Bench, Counters
 
 Array = NDArray[Any]
@@ -53,29 +53,19 @@ class Engine:
         if frame.first:  # as the frame before would have done
             self.bench.go(frame.first_at, stall=stall, seed=seed)
         counters = self.bench.go(frame.commands_at, stall=stall, seed=seed)
-        left = {name: self._left(name) for name in frame.streams}
-        found: dict[str, Array] = dict(given)
-        for name in frame.values:
-            parts = left.get(name, {})
-            if name in frame.joins:  # a part that was copied, else what it was copied from
-                maps = [parts.get(at, found.get(one)) for at, one in frame.joins[name]]
-            else:
-                maps = list(parts.values())
-            whole = [each for each in maps if each is not None]
-            if whole and len(whole) == len(maps):
-                found[name] = np.concatenate(whole)
-        return {name: array for name, array in found.items() if name not in given}, counters
-
-    def _left(self, name: str) -> dict[int, Array]:
-        """Read the parts of a value, by where they lie in it."""
-        parts = {
-            part.part: part.unpack(self.bench.read(part.address, part.size))
-            for part in self.frame.streams[name]
+        found = {
+            name: self._read(name, parts)
+            for name in frame.values
+            if name not in given and (parts := frame.parts(name))
         }
+        return found, counters
+
+    def _read(self, name: str, parts: Sequence[Planes]) -> Array:
+        """Read a value that has left."""
+        maps = [part.unpack(self.bench.read(part.address, part.size)) for part in parts]
+        whole = np.concatenate(maps)
         scale = self.frame.scales.get(name)
-        if scale is None:
-            return parts
-        return {at: fixed_point.to_float(sums[None], scale)[0] for at, sums in parts.items()}
+        return whole if scale is None else fixed_point.to_float(whole[None], scale)[0]
 
     def values(
         self, inputs: Sequence[Array], *, stall: int = 0, seed: int = 1

@@ -26,6 +26,7 @@ from tatami.program.steps import (
     Requantize,
     Reshape,
     Resize,
+    Slice,
     SpaceToDepth,
     Step,
     Table,
@@ -498,6 +499,18 @@ def _reshape(program: Program, step: Reshape) -> list[Work]:
     ]  # fmt: skip
 
 
+def _slice(program: Program, step: Slice) -> list[Work]:
+    shape, made = _value(program, step.inputs[0]).shape, _value(program, step.output).shape
+    if made[0] != shape[0] or step.steps[0] != 1:
+        raise refused(step, "it takes some channels", "addresses of channels")
+    if min(step.steps) < 1:
+        raise refused(step, "it goes backward", "addresses that count down")
+    walk = Walk((1, 1), step.steps[1:], (-step.starts[1], -step.starts[2]), (made[1], made[2]))
+    return [
+        Work(step.name, "Slice", step.inputs, step.output, walk, _WORDS, Channels.plain(shape[0]))
+    ]
+
+
 def copy_of(program: Program, source: str, output: str, part: int) -> Work:
     """Copy a map to a part of another, as a concatenation does where it cannot be made there."""
     shape = _value(program, source).shape
@@ -564,6 +577,7 @@ _WORK: Mapping[str, Callable[[Program, Any], list[Work]]] = {
     "QuantizedExtreme": _extreme,
     "Reshape": _reshape,
     "Resize": _resize,
+    "Slice": _slice,
     "SpaceToDepth": _space_to_depth,
     "QuantizedAveragePool": _average_pool,
     "Table": _table,

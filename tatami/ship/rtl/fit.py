@@ -15,7 +15,7 @@ from tatami.ship.rtl.core import Core, core_with
 from tatami.ship.rtl.lower import Lowered, lower
 from tatami.ship.rtl.model import FrameTime, frame_time
 from tatami.ship.rtl.place import ceil_div
-from tatami.ship.rtl.strips import lower_in_strips
+from tatami.ship.rtl.strips import lower_to_fit
 
 AHEAD = 7
 """Base 2 logarithm of the beats that each stream of the wrapper may be ahead."""
@@ -253,7 +253,7 @@ def _lowered(device: Device, program: Program, core: Core) -> Lowered:
         if rest <= 0:
             raise _Binds(f"memory blocks: LANES={core.lanes}, PIXELS={core.pixels} takes {least}")
         try:
-            whole = lower_in_strips(program, replace(core, map=rest))
+            whole = lower_to_fit(program, replace(core, map=rest))
         except TatamiError as error:
             raise _Binds(
                 f"memory blocks: LANES={core.lanes}, PIXELS={core.pixels} takes {least}"

@@ -76,6 +76,24 @@ class Frame:
         """Where the words of ``first`` lie in DDR: after the commands."""
         return self.commands_at + len(self.commands)
 
+    def parts(self, name: str) -> tuple[Planes, ...]:
+        """Find where a value lies in DDR, its channels in order; empty: nowhere.
+
+        A concatenation that is only addresses lies where its inputs do.
+        """
+        if name in self.inputs:
+            return (self.inputs[name],)
+        own = {part.part: part for part in self.streams.get(name, ())}
+        if name not in self.joins:
+            return tuple(own.values())
+        found: list[Planes] = []
+        for at, one in self.joins[name]:  # a part that was copied, else what it was copied from
+            part = (own[at],) if at in own else self.parts(one)
+            if not part:
+                return ()
+            found += part
+        return tuple(found)
+
     def after(self, found: Mapping[str, Any]) -> Program:
         """Make a program of the steps after the engine's, of what is there before them."""
         made = tuple(step.output for step in self.tail)

@@ -19,6 +19,7 @@ from tatami.errors import TatamiError
 from tatami.program.memory import Buffer, plan
 from tatami.program.steps import (
     Concat,
+    Dequantize,
     Program,
     QuantizedAdd,
     QuantizedExtreme,
@@ -26,7 +27,6 @@ from tatami.program.steps import (
     SpaceToDepth,
     Step,
     ToFloat,
-    Value,
 )
 from tatami.ship.rtl.commands import (
     AFTER_LAYER,
@@ -93,9 +93,14 @@ class Planes:
         return ceil_div(self.lies[-1] + 1, self.channels)
 
     @property
+    def line(self) -> int:
+        """Bytes of a row of a plane."""
+        return self.shape[2] * self.channels * self.sample
+
+    @property
     def plane(self) -> int:
         """Bytes of a plane."""
-        return self.shape[1] * self.shape[2] * self.channels * self.sample
+        return self.shape[1] * self.line
 
     @property
     def size(self) -> int:
@@ -211,9 +216,12 @@ def divided(program: Program) -> tuple[list[Step], list[Step]]:
     tail: list[Step] = []
     known = {name for name in program.inputs if program.values[name].quantization is not None}
     reasons: dict[str, TatamiError] = {}
+    reals: set[str] = set()
     for step in program.steps:
         after = next((name for name in step.inputs if name in reasons), None)
         error = reasons.get(after or "")
+        if error is not None and after in reals and not isinstance(step, Dequantize):
+            error = refused(step, "it computes with real numbers", "its own form in 8 bits")
         if error is None:
             try:
                 _check(program, step, known)
@@ -231,6 +239,8 @@ def divided(program: Program) -> tuple[list[Step], list[Step]]:
             raise error
         tail.append(step)
         reasons[step.output] = error
+        if isinstance(step, Dequantize):
+            reals.add(step.output)
     if not engine:
         if reasons:
             raise next(iter(reasons.values()))
@@ -378,18 +388,47 @@ def _leaving(
 # The whole ----------------------------------------------------------------------------------------
 
 
-def lower(program: Program, core: Core, *, observe: bool = False, ahead: bool = False) -> Lowered:
-    """Lower a program to what the engine is told.
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Hold what the engine does of a program, and where its maps lie, however large their memory.
 
     Args:
-        program: The program, quantized.
-        core: The engine; what it leaves open is chosen.
-        observe: Whether every value comes to lie in DDR, too, so that it can be compared.
-        ahead: Whether the picture of the next frame comes in while the last layers are computed.
+        program: The program, pools of their own where the engine does not do them on sums.
+        steps: The engine's steps.
+        tail: Those that are left to the processor.
+        homes: Where each value lies in which buffer.
+        works: What the engine does, in order.
+        leaves: Of each of these, whether what it makes leaves as bytes.
+        used: The inputs that it reads.
+        again: The work from which on the next picture comes in; None: it does not.
+        places: Where each value lies in the map memory.
+        words: Of a bank, that the maps take.
+        least: The same of what is alive at once, at most.
+        rows: Of constants, that must be held at once.
+        bits: Of the largest sum.
+    """
+
+    program: Program
+    steps: Sequence[Step]
+    tail: Sequence[Step]
+    homes: Mapping[str, Home]
+    works: Sequence[Work]
+    leaves: Sequence[bool]
+    used: Sequence[str]
+    again: int | None
+    places: Mapping[str, Place]
+    words: int
+    least: int
+    rows: int
+    bits: int
+
+
+def lay_out(program: Program, core: Core, *, observe: bool = False, ahead: bool = False) -> Layout:
+    """Say what the engine does of a program, and where its maps lie; arguments as of ``lower``.
 
     Raises:
-        TatamiError: For a step that the engine cannot do, by name, for a network that does not fit
-            the engine, and for one in which the next picture has no time to come in.
+        TatamiError: For a step that the engine cannot do, by name, and where the next picture has
+            no time to come in.
     """
     if program.states:
         raise TatamiError(
@@ -399,22 +438,49 @@ def lower(program: Program, core: Core, *, observe: bool = False, ahead: bool = 
     program = unfused(program)
     steps, tail = divided(program)
     homes, copied = _homes(program, steps)
-    works = works_of(program, steps, copied, homes)
-    if not observe:
-        works = _fused(program, works)
+    works = _fused(program, works_of(program, steps, copied, homes))
     wanted = _wanted(program, steps, tail)
     works = _leaving(program, works, wanted, observe=observe)
+    # what a concatenation copies leaves as what it was copied from
+    leaves = [
+        work.step == (1, 1) and (observe or (work.output in wanted and work.operator != "Concat"))
+        for work in works
+    ]
     used = [name for name in program.inputs if any(name in work.inputs for work in works)]
     again = _again(program, core, works, used) if ahead else None
     places, words, least = _place_all(program, works, homes, used, again)
     rows = max(work.tile_rows(core, places[work.inputs[0]]) for work in works) + 1
     bits = max(work.bound for work in works).bit_length() + 1
-    core = _fitting(sized(core, map_words=words, ring_rows=rows, acc=bits), words, rows, bits)
-    # what a concatenation copies leaves as what it was copied from
-    stream = [
-        work.step == (1, 1) and (observe or (work.output in wanted and work.operator != "Concat"))
-        for work in works
-    ]
+    return Layout(
+        program, steps, tail, homes, works, leaves, used, again, places, words, least, rows, bits
+    )
+
+
+def lower(program: Program, core: Core, *, observe: bool = False, ahead: bool = False) -> Lowered:
+    """Lower a program to what the engine is told.
+
+    Args:
+        program: The program, quantized.
+        core: The engine; what it leaves open is chosen.
+        observe: Whether every value that is written comes to lie in DDR, too, so that it can be
+            compared.
+        ahead: Whether the picture of the next frame comes in while the last layers are computed.
+
+    Raises:
+        TatamiError: For a step that the engine cannot do, by name, for a network that does not fit
+            the engine, and for one in which the next picture has no time to come in.
+    """
+    return told(lay_out(program, core, observe=observe, ahead=ahead), core)
+
+
+def told(layout: Layout, core: Core) -> Lowered:
+    """Write what the engine is told, once it is known where the maps lie.
+
+    Raises:
+        TatamiError: Where the engine is too small.
+    """
+    core = fitting(core, layout)
+    places, again = layout.places, layout.again
     commands: list[Command] = []
     constants: list[bytes] = []
     runs: list[Run] = []
@@ -423,25 +489,20 @@ def lower(program: Program, core: Core, *, observe: bool = False, ahead: bool = 
     table: bytes | None = None
     loads: list[Command] = []
     address = 0
-    for name in used:
-        inputs[name] = planes = _input_planes(program.values[name], homes[name], core, address)
-        address = _aligned(address + planes.size)
-        loads += _load(core, planes, places[name], AFTER_LAYER if ahead else 0)
+    for name in layout.used:
+        inputs[name] = planes = input_planes(layout, name, core, address)
+        address = aligned(address + planes.size)
+        loads += _load(core, planes, places[name], AFTER_LAYER if again is not None else 0)
     if again is None:
         commands += loads
-    for index, (work, leaves) in enumerate(zip(works, stream, strict=True)):
+    for index, (work, leaves) in enumerate(zip(layout.works, layout.leaves, strict=True)):
         if index == again:
             commands += loads
         waits = AFTER_LAYER | (0 if again is not None and index >= again else AFTER_LOAD)
         source = places[work.inputs[0]]
-        out = None
         if leaves or work.scale is not None:
-            shape = (work.count, *program.values[work.output].shape[1:])
-            by_tile = work.fields.get("by_tile")
-            lies = source.lies if by_tile else tuple(range(work.count))
-            sample = 1 if work.scale is None else 4
-            out = Planes(address, shape, lies, core.lanes, sample, work.part)
-            address = _aligned(address + out.size)
+            out = output_planes(layout, work, core, address)
+            address = aligned(address + out.size)
             streams.setdefault(work.output, []).append(out)
             commands.append(Transfer(MAPS_OUT, out.address, out.plane, out.count, out.plane))
         lays = work.scale is None and work.operator != LEAVING
@@ -455,16 +516,33 @@ def lower(program: Program, core: Core, *, observe: bool = False, ahead: bool = 
         runs.append(Run(work, layer, source, len(content) // core.row))
         commands.append(layer)
     stream_bytes = b"".join(constants)
-    constants_at, address = address, _aligned(address + len(stream_bytes))
+    constants_at, address = address, aligned(address + len(stream_bytes))
     commands = [Constants(constants_at, len(stream_bytes)), *commands, End()]
-    first = (*loads, End()) if ahead else ()
+    first = (*loads, End()) if again is not None else ()
     program_at = address
     end = address + 4 * sum(len(command.words()) for command in (*commands, *first))
     return Lowered(
-        core, program, tuple(commands), stream_bytes, tuple(runs), inputs,
-        {name: tuple(parts) for name, parts in streams.items()}, _joins(steps, homes),
-        tuple(tail), program_at, constants_at, end, words, least, places, first,
+        core, layout.program, tuple(commands), stream_bytes, tuple(runs), inputs,
+        {name: tuple(parts) for name, parts in streams.items()},
+        _joins(layout.steps, layout.homes), tuple(layout.tail), program_at, constants_at, end,
+        layout.words, layout.least, places, first,
     )  # fmt: skip
+
+
+def input_planes(layout: Layout, name: str, core: Core, address: int) -> Planes:
+    """Say how an input lies in DDR."""
+    value = layout.program.values[name]
+    channels = 4 if value.shape[0] <= 4 else core.lanes
+    return Planes(address, value.shape, layout.homes[name].lies, channels)
+
+
+def output_planes(layout: Layout, work: Work, core: Core, address: int) -> Planes:
+    """Say how what some work makes comes to lie in DDR."""
+    shape = (work.count, *layout.program.values[work.output].shape[1:])
+    by_tile = work.fields.get("by_tile")
+    lies = layout.places[work.inputs[0]].lies if by_tile else tuple(range(work.count))
+    sample = 1 if work.scale is None else 4
+    return Planes(address, shape, lies, core.lanes, sample, work.part)
 
 
 def _joins(steps: Sequence[Step], homes: Mapping[str, Home]) -> dict[str, tuple[int, ...]]:
@@ -477,12 +555,17 @@ def _joins(steps: Sequence[Step], homes: Mapping[str, Home]) -> dict[str, tuple[
     return joins
 
 
-def _fitting(core: Core, words: int, rows: int, bits: int) -> Core:
-    """Check that an engine is large enough."""
+def fitting(core: Core, layout: Layout) -> Core:
+    """Choose what an engine leaves open.
+
+    Raises:
+        TatamiError: Where it is too small.
+    """
+    core = sized(core, map_words=layout.words, ring_rows=layout.rows, acc=layout.bits)
     for have, need, what in (
-        (core.map, words, "MAP, words of a bank"),
-        (core.rows, rows, "RING, rows of constants"),
-        (core.acc, bits, "ACC, bits of a sum"),
+        (core.map, layout.words, "MAP, words of a bank"),
+        (core.rows, layout.rows, "RING, rows of constants"),
+        (core.acc, layout.bits, "ACC, bits of a sum"),
     ):
         if need > have:
             raise TatamiError(
@@ -493,7 +576,8 @@ def _fitting(core: Core, words: int, rows: int, bits: int) -> Core:
     return core
 
 
-def _aligned(address: int) -> int:
+def aligned(address: int) -> int:
+    """Give the next address at which something may lie in DDR."""
     return ceil_div(address, ALIGNMENT) * ALIGNMENT
 
 
@@ -587,11 +671,6 @@ def _again(program: Program, core: Core, works: Sequence[Work], inputs: Sequence
         "the next picture has no time to come in while this one is computed",
         hint="load it before its frame",
     )
-
-
-def _input_planes(value: Value, home: Home, core: Core, address: int) -> Planes:
-    channels = 4 if value.shape[0] <= 4 else core.lanes
-    return Planes(address, value.shape, home.lies, channels)
 
 
 def _load(core: Core, planes: Planes, place: Place, flags: int = 0) -> list[Command]:

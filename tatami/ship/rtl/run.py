@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ from tatami.ship.backend import Array, Running, RunningNetwork
 from tatami.ship.rtl.core import MODULES, Core
 from tatami.ship.rtl.engine import Engine
 from tatami.ship.rtl.frame import Frame, check_tail, frame_of
-from tatami.ship.rtl.lower import lower
 from tatami.ship.rtl.simulate import FAST, QUICK, Bench, Counters
+from tatami.ship.rtl.strips import lower_twice
 from tatami.types import Float32, Spec
 
 STALL = 100
@@ -33,15 +33,16 @@ class SimulatedNetwork(RunningNetwork):
     """
 
     def __init__(self, frame: Frame, trace: Frame, modules: Path = MODULES) -> None:
-        self.frame, self.trace = frame, trace
-        level = FAST if frame.core.products > SMALL else QUICK
+        self.frame, self.trace, self.modules = frame, trace, modules
         self.counters: Counters | None = None
-        self._make: Callable[[], Bench] = lambda: Bench(frame.core, level=level, modules=modules)
         self._engines: dict[bool, Engine] = {}
 
     def _engine(self, *, trace: bool) -> Engine:
         if trace not in self._engines:
-            self._engines[trace] = Engine(self.trace if trace else self.frame, self._make())
+            frame = self.trace if trace else self.frame
+            level = FAST if frame.core.products > SMALL else QUICK
+            bench = Bench(frame.core, level=level, modules=self.modules)
+            self._engines[trace] = Engine(frame, bench)
         return self._engines[trace]
 
     @property
@@ -96,9 +97,8 @@ def simulated(program: Program, core: Core) -> SimulatedNetwork:
     Raises:
         TatamiError: As lowering does.
     """
-    lowered = lower(program, core)
+    lowered, trace = lower_twice(program, core)
     check_tail(lowered)
-    trace = lower(program, lowered.core, observe=True)
     return SimulatedNetwork(frame_of(lowered), frame_of(trace))
 
 

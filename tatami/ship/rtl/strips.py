@@ -4,10 +4,13 @@ The first layers, as far as each reads only the one before it, are computed stri
 rows of the picture that a strip of the last one's rows needs are loaded, and all of these layers
 are done for it. Rows that two strips need are computed twice. The next strip is loaded while all
 layers but the first work on this one. The rest of the network has its maps whole.
+
+``lower_to_fit`` is how a network is lowered wherever its engine's map memory may be given.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -17,16 +20,32 @@ from tatami.ship.rtl.commands import (
     AFTER_LAYER,
     AFTER_LOAD,
     MAPS_IN,
+    MAPS_OUT,
     Command,
     Constants,
     End,
     Layer,
     Load,
+    Lookup,
     Transfer,
 )
-from tatami.ship.rtl.core import Core
+from tatami.ship.rtl.core import LARGEST_MAP, Core
 from tatami.ship.rtl.engine_steps import Work
-from tatami.ship.rtl.lower import ALIGNMENT, Lowered, Planes, Run, constants_of, layer_of, lower
+from tatami.ship.rtl.lower import (
+    Layout,
+    Lowered,
+    Planes,
+    Run,
+    aligned,
+    constants_of,
+    fitting,
+    input_planes,
+    lay_out,
+    layer_of,
+    lower,
+    output_planes,
+    told,
+)
 from tatami.ship.rtl.place import Place, ceil_div, target_fields
 
 Rows = tuple[int, int]
@@ -44,34 +63,52 @@ class Strip:
     rows: tuple[Rows, ...]
 
 
-def lower_in_strips(program: Program, core: Core) -> Lowered:
-    """Lower a program for an engine whose map memory holds it whole, or else in strips.
+def lower_to_fit(program: Program, core: Core, *, observe: bool = False) -> Lowered:
+    """Lower a program whole, or in strips where that takes more map memory than the engine has.
 
     Args:
         program: The program, quantized.
-        core: The engine, its MAP chosen.
+        core: The engine. Where it leaves MAP open, the maps are whole, as far as any engine can
+            have them.
+        observe: Whether every value that is written comes to lie in DDR, too.
 
     Raises:
         TatamiError: For a step that the engine cannot do, and where no strips fit.
     """
-    whole = lower(program, replace(core, map=0))
-    if whole.map_words <= core.map:
-        return lower(program, core)
-    chain = _chain(whole)
+    layout = lay_out(program, core, observe=observe)
+    if layout.words <= (core.map or LARGEST_MAP):
+        return told(layout, core)
+    core = fitting(replace(core, map=core.map or LARGEST_MAP), replace(layout, words=0))
+    chain = _chain(layout)
     for count in range(1, len(chain) + 1):
-        found = _with(whole, core, chain[:count])
+        found = _with(layout, core, chain[:count], observe=observe)
         if found is not None:
             return found
     raise TatamiError(
-        f"the network needs {whole.map_words:,} of the engine's MAP, words of a bank; it has "
+        f"the network needs {layout.words:,} of the engine's MAP, words of a bank; it has "
         f"{core.map:,}, and no strips of the first {len(chain)} layers fit",
         hint="give it more, or take a network of a smaller size",
         setting="rtl",
     )
 
 
+def lower_twice(program: Program, core: Core) -> tuple[Lowered, Lowered]:
+    """Lower a program to fit, and once more so that every value that is written leaves.
+
+    Raises:
+        TatamiError: As ``lower_to_fit`` does.
+    """
+    lowered = lower_to_fit(program, core)
+    try:
+        return lowered, lower_to_fit(program, lowered.core, observe=True)
+    except TatamiError:  # what leaves at the end stays longer: some maps more, for this alone
+        return lowered, lower(program, replace(lowered.core, map=0), observe=True)
+
+
 def strips_of(works: Sequence[Work], places: Sequence[Place], count: int) -> list[Strip]:
     """Divide the rows of what the last of some layers makes, and find what each strip needs.
+
+    Rows that no strip needs belong to the strip before them, so that every map is made whole.
 
     Args:
         works: The layers, each of which reads what the one before it makes.
@@ -80,66 +117,67 @@ def strips_of(works: Sequence[Work], places: Sequence[Place], count: int) -> lis
     """
     rows = places[-1].shape[1]
     height = ceil_div(rows, count)
-    strips = []
-    for begin in range(0, rows, height):
-        parts = [(begin, min(begin + height, rows))]
-        for work, source in zip(reversed(works), reversed(places[:-1]), strict=True):
-            first, end = parts[0]
-            stride, span = work.split()
-            low = first * stride - work.walk.before[0]
-            high = (end - 1) * stride - work.walk.before[0] + span
-            parts.insert(0, (max(0, low), min(source.shape[1], high)))
-        strips.append(Strip(tuple(parts)))
-    return strips
+    made = [(begin, min(begin + height, rows)) for begin in range(0, rows, height)]
+    maps = [made]
+    for work, source in zip(reversed(works), reversed(places[:-1]), strict=True):
+        stride, span = work.split()
+        first = [max(0, begin * stride - work.walk.before[0]) for begin, _ in made]
+        last = [(end - 1) * stride - work.walk.before[0] + span for _, end in made]
+        first[0] = 0
+        following = [*first[1:], source.shape[1]]
+        ends = [
+            min(source.shape[1], max(end, begin))
+            for end, begin in zip(last, following, strict=True)
+        ]
+        made = list(zip(first, ends, strict=True))
+        maps.insert(0, made)
+    return [Strip(tuple(parts)) for parts in zip(*maps, strict=True)]
 
 
-def _chain(whole: Lowered) -> list[Run]:
+def _chain(layout: Layout) -> list[Work]:
     """Find the first layers that read only the one before them."""
-    program = whole.program
-    chain: list[Run] = []
+    program = layout.program
+    chain: list[Work] = []
     if len(program.inputs) != 1:
         return chain
-    readers = [name for step in program.steps for name in step.inputs]
-    made = {step.output: step for step in program.steps}
+    readers = Counter(name for step in program.steps for name in step.inputs)
+    made = {step.output for step in program.steps}
     last = program.inputs[0]
-    for run in whole.runs[:-1]:
-        work = run.work
-        simple = work.scale is None and work.table is None and work.walk.repeat == (1, 1)
-        if work.inputs != (last,) or not simple or work.part or work.output not in made:
+    for work in layout.works[:-1]:
+        once = work.step == (1, 1) and work.walk.repeat == (1, 1) and not work.part
+        if work.inputs != (last,) or work.scale is not None or not once or work.output not in made:
             break
-        place = whole.places[last]
-        if readers.count(last) != 1 or last in program.outputs or place.groups != place.words:
+        place = layout.places[last]
+        if readers[last] != 1 or last in program.outputs or place.groups != place.words:
             break
         if work.count != program.values[work.output].shape[0]:
             break
-        chain.append(run)
+        chain.append(work)
         last = work.output
     return chain
 
 
-def _with(whole: Lowered, core: Core, chain: Sequence[Run]) -> Lowered | None:
+def _with(layout: Layout, core: Core, chain: Sequence[Work], *, observe: bool) -> Lowered | None:
     """Lower with some layers in strips, as few strips as possible; None: they do not fit."""
-    program = whole.program
-    last = chain[-1].work.output
+    program = layout.program
+    last = chain[-1].output
     after = next(i for i, step in enumerate(program.steps) if step.output == last) + 1
     rest = replace(program, steps=program.steps[after:], inputs=(last,))
     try:
-        suffix = lower(rest, core)
+        suffix = lower(rest, core, observe=observe)
     except TatamiError:
         return None
     if last in program.outputs or any(last in step.inputs for step in suffix.tail):
         return None
     target = suffix.places[last]
-    names = [whole.program.inputs[0], *(run.work.output for run in chain)]
-    places = [whole.places[name] for name in names[:-1]] + [target]
-    works = [run.work for run in chain]
-    given = whole.inputs[names[0]]
-    columns = given.shape[2] * given.channels
-    if columns % core.bus:
+    names = [program.inputs[0], *(work.output for work in chain)]
+    places = [layout.places[name] for name in names[:-1]] + [target]
+    given = input_planes(layout, names[0], core, 0)
+    if given.line % core.bus:
         return None
     room = _Room(core.map, target)
     for count in range(2, target.shape[1] + 1):
-        strips = strips_of(works, places, count)
+        strips = strips_of(chain, places, count)
         sizes = [
             max(replace(place, rows=strip.rows[i][1] - strip.rows[i][0]).size for strip in strips)
             for i, place in enumerate(places[:-1])
@@ -147,7 +185,13 @@ def _with(whole: Lowered, core: Core, chain: Sequence[Run]) -> Lowered | None:
         bases = room.place(sizes)
         if bases is not None:
             bottom = [replace(place, base=base) for place, base in zip(places, bases, strict=False)]
-            return _joined(whole, suffix, chain, [*bottom, target], strips)
+            outputs: list[Planes] = []
+            address = aligned(given.size)
+            for work in chain if observe else ():
+                outputs.append(output_planes(layout, work, core, address))
+                address = aligned(address + outputs[-1].size)
+            begun = _Begun(program, chain, [*bottom, target], strips, given, outputs, address)
+            return _joined(begun, suffix)
     return None
 
 
@@ -172,60 +216,87 @@ class _Room:
         return bases
 
 
-def _joined(
-    whole: Lowered,
-    suffix: Lowered,
-    chain: Sequence[Run],
-    places: Sequence[Place],
-    strips: Sequence[Strip],
-) -> Lowered:
+@dataclass(frozen=True)
+class _Begun:
+    """Hold the layers that are done in strips.
+
+    Args:
+        program: The whole program.
+        chain: The layers.
+        places: Of the input and of what each makes; the last one is whole.
+        strips: Of them.
+        given: The input in DDR.
+        outputs: The same of what each makes, where it is observed.
+        end: Where these end in DDR.
+    """
+
+    program: Program
+    chain: Sequence[Work]
+    places: Sequence[Place]
+    strips: Sequence[Strip]
+    given: Planes
+    outputs: Sequence[Planes]
+    end: int
+
+
+def _joined(begun: _Begun, suffix: Lowered) -> Lowered:
     """Put the strips before the rest."""
-    of = whole.core
-    core = replace(suffix.core, acc=of.acc, ring=max(suffix.core.ring, of.ring))
-    (name,) = whole.program.inputs
-    given = replace(whole.inputs[name], address=0)
-    offset = ceil_div(given.size, ALIGNMENT) * ALIGNMENT
+    core, given, chain, strips = suffix.core, begun.given, begun.chain, begun.strips
     commands: list[Command] = []
     constants: list[bytes] = []
     runs: list[Run] = []
+    table: bytes | None = None
     top = 0
     for number, strip in enumerate(strips):
         now = [
             replace(place, row=rows[0], rows=rows[1] - rows[0])
-            for place, rows in zip(places[:-1], strip.rows, strict=False)
-        ] + [places[-1]]
+            for place, rows in zip(begun.places[:-1], strip.rows, strict=False)
+        ] + [begun.places[-1]]
         top = max(top, *(place.base + place.size for place in now))
         if number == 0:
             commands += _load(given, now[0], 0)
-        for index, run in enumerate(chain):
-            made = [each.rows[index + 1][1] for each in strips]
-            work = replace(run.work, products=_share(run.work.products, number, made))
-            layer = _layer(core, work, now[index], now[index + 1], strip.rows[index + 1], index)
+        for index, whole in enumerate(chain):
+            ends = [each.rows[index + 1][1] for each in strips]
+            work = replace(whole, products=_share(whole.products, number, ends))
+            rows = strip.rows[index + 1]
+            stream = bool(begun.outputs)
+            layer = _layer(
+                core, work, now[index], now[index + 1], rows, first=index == 0, stream=stream
+            )
+            if stream:
+                commands.append(_rows_of(begun.outputs[index], MAPS_OUT, rows))
+            if work.table is not None and work.table != table:
+                commands.append(Lookup(work.table))
+                table = work.table
             content = constants_of(core, work, now[index])
             constants.append(content)
             runs.append(Run(work, layer, now[index], len(content) // core.row))
             commands.append(layer)
             if index == 0 and number + 1 < len(strips):
-                rows = strips[number + 1].rows[0]
-                following = replace(places[0], row=rows[0], rows=rows[1] - rows[0])
+                begin, end = strips[number + 1].rows[0]
+                following = replace(begun.places[0], row=begin, rows=end - begin)
                 commands += _load(given, following, AFTER_LAYER)
-    moved = _rest(suffix, offset)
-    stream = b"".join(constants) + suffix.constants
-    constants_at = ceil_div(offset + suffix.constants_at, ALIGNMENT) * ALIGNMENT
-    program_at = ceil_div(constants_at + len(stream), ALIGNMENT) * ALIGNMENT
-    all_of = (Constants(constants_at, len(stream)), *commands, *moved, End())
+    stream_bytes = b"".join(constants) + suffix.constants
+    constants_at = aligned(begun.end + suffix.constants_at)
+    program_at = aligned(constants_at + len(stream_bytes))
+    all_of = (
+        Constants(constants_at, len(stream_bytes)), *commands, *_rest(suffix, begun.end), End(),
+    )  # fmt: skip
+    streams: dict[str, tuple[Planes, ...]] = {
+        work.output: (planes,) for work, planes in zip(chain, begun.outputs, strict=False)
+    }
+    streams |= {
+        name: tuple(replace(part, address=part.address + begun.end) for part in parts)
+        for name, parts in suffix.streams.items()
+    }
     return replace(
         suffix,
-        core=core,
-        program=whole.program,
+        program=begun.program,
         commands=all_of,
-        constants=stream,
+        constants=stream_bytes,
         runs=(*runs, *suffix.runs),
-        inputs={name: given},
-        streams={
-            key: tuple(replace(part, address=part.address + offset) for part in parts)
-            for key, parts in suffix.streams.items()
-        },
+        inputs={begun.program.inputs[0]: given},
+        streams=streams,
         program_at=program_at,
         constants_at=constants_at,
         end=program_at + 4 * sum(len(command.words()) for command in all_of),
@@ -249,10 +320,8 @@ def _rest(suffix: Lowered, offset: int) -> list[Command]:
 
 def _load(given: Planes, place: Place, flags: int) -> list[Command]:
     """Bring the rows of a strip in."""
-    line = given.shape[2] * given.channels
-    bytes_of = place.rows * line
     return [
-        Transfer(MAPS_IN, given.address + place.row * line, bytes_of, given.count, given.plane),
+        _rows_of(given, MAPS_IN, (place.row, place.row + place.rows)),
         Load(
             place.base + place.first, place.pitch, place.groups, place.rows, place.shape[2],
             given.count, given.channels // 4, 0, place.first % 9, place.words, flags,
@@ -260,23 +329,37 @@ def _load(given: Planes, place: Place, flags: int) -> list[Command]:
     ]  # fmt: skip
 
 
-def _layer(core: Core, work: Work, source: Place, target: Place, rows: Rows, index: int) -> Layer:
+def _rows_of(planes: Planes, code: int, rows: Rows) -> Transfer:
+    """Say which bytes of DDR are some rows of a map."""
+    begin, end = rows
+    return Transfer(
+        code,
+        planes.address + begin * planes.line,
+        (end - begin) * planes.line,
+        planes.count,
+        planes.plane,
+    )
+
+
+def _layer(
+    core: Core, work: Work, source: Place, target: Place, rows: Rows, *, first: bool, stream: bool
+) -> Layer:
     """Make the command of a layer for some rows of what it makes."""
     # only the first layer reads what is loaded: the others run while the next strip comes
-    flags = AFTER_LAYER | (AFTER_LOAD if index == 0 else 0)
-    of_whole = layer_of(core, work, {work.inputs[0]: source}, target, flags=flags)
+    flags = AFTER_LAYER | (AFTER_LOAD if first else 0)
+    of_whole = layer_of(core, work, {work.inputs[0]: source}, target, stream=stream, flags=flags)
     walk = replace(work.walk, places=(rows[1] - rows[0], work.walk.places[1]))
     values = {**of_whole.values, **walk.fields(source, rows[0]), **work.fields}
     return Layer({**values, **target_fields(target, rows[0])}, flags)
 
 
-def _share(products: int, number: int, made: Sequence[int]) -> int:
+def _share(products: int, number: int, ends: Sequence[int]) -> int:
     """Give a strip the products of the rows that no strip before it has made.
 
     Args:
         products: Of the whole layer.
         number: Of the strip.
-        made: The row at which each strip ends.
+        ends: The row at which each strip ends.
     """
-    before = made[number - 1] if number else 0
-    return products * made[number] // made[-1] - products * before // made[-1]
+    before = ends[number - 1] if number else 0
+    return products * ends[number] // ends[-1] - products * before // ends[-1]

@@ -13,6 +13,6 @@ int net_detect(const uint8_t *rgb, int width, int height, float score_threshold,
         capacity < 0 || (out == NULL && capacity > 0) || isnan(score_threshold))
         return -1;
     net_prepare(rgb, width, height, NET_IMAGES);
-    net_run(); /* which begins with a barrier */
+    if (net_run() != 0) return -2; /* it begins with a barrier */
     return net_read_maps(net_maps, width, height, score_threshold, out, capacity);
 }

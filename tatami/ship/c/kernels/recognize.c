@@ -42,7 +42,7 @@ static int net_answer(float *scores)
 {
     int best = 0, i;
 
-    net_run(); /* which begins with a barrier */
+    if (net_run() != 0) return -2; /* it begins with a barrier */
     net_probabilities(NET_LOGITS, scores);
     for (i = 1; i < NET_CLASSES; i++)
         if (scores[i] > scores[best]) best = i;

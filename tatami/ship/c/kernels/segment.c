@@ -53,7 +53,7 @@ static int net_next(int begin, int answer, int length)
     return begin + 2 * answer < length ? begin + answer : length - answer;
 }
 
-static void net_label_canvas(const uint8_t *rgb, int width, int height)
+static int net_label_canvas(const uint8_t *rgb, int width, int height)
 {
     int y, x, below, right;
 
@@ -63,17 +63,19 @@ static void net_label_canvas(const uint8_t *rgb, int width, int height)
         for (x = 0; x < NET_WIDTH; x = right) {
             right = net_next(x, NET_COLUMNS, NET_WIDTH);
             net_cut(y - (NET_HEIGHT - NET_ROWS) / 2, x - (NET_WIDTH - NET_COLUMNS) / 2);
-            net_run(); /* which begins with a barrier */
+            if (net_run() != 0) return -2; /* it begins with a barrier */
             net_label(y, below, x, right);
         }
     }
+    return 0;
 }
 #else
-static void net_label_canvas(const uint8_t *rgb, int width, int height)
+static int net_label_canvas(const uint8_t *rgb, int width, int height)
 {
     net_prepare(rgb, width, height, NET_IMAGES);
-    net_run(); /* which begins with a barrier */
+    if (net_run() != 0) return -2; /* it begins with a barrier */
     net_label(0, NET_HEIGHT, 0, NET_WIDTH);
+    return 0;
 }
 #endif
 
@@ -85,7 +87,7 @@ int net_segment(const uint8_t *rgb, int width, int height, uint8_t *labels)
     if (rgb == NULL || labels == NULL || width < 1 || height < 1 || width > NET_MAX_SIDE ||
         height > NET_MAX_SIDE)
         return -1;
-    net_label_canvas(rgb, width, height);
+    if (net_label_canvas(rgb, width, height) != 0) return -2;
     place = net_place(width, height);
     for (y = 0; y < height; y++) {
         const int row = place.top + (2 * y + 1) * place.height / (2 * height);

@@ -17,6 +17,7 @@ from tatami.program.steps import (
     ConvTranspose,
     Delay,
     Dequantize,
+    Elsewhere,
     L2Norm,
     MaxPool,
     MaxTap,
@@ -57,6 +58,7 @@ from tatami.ship.c.operators import (
     conv,
     conv_transpose,
     delay,
+    elsewhere,
     l2_norm,
     layer_norm,
     matmul,
@@ -124,6 +126,7 @@ OPERATORS: Mapping[type, InC] = {
     Dequantize: quantize,
     Delay: delay,
     Apply: apply,
+    Elsewhere: elsewhere,
 }
 """The file of each kind of step."""
 

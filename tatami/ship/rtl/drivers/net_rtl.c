@@ -1,9 +1,4 @@
-/* The network on the engine: net.c as it was shipped, whose own loops are not used. What is before
- * and after them, the picture rule and what becomes of the maps, is the same to the bit. */
-#define net_detect net_detect_in_c
-#include "net.c"
-#undef net_detect
-
+/* The engine's share of the network: net.c gives it the inputs, and takes what it makes of them. */
 #include "net_rtl.h"
 
 @tables@
@@ -17,25 +12,19 @@ int net_rtl_open(tatami_rtl *engine)
     return tatami_rtl_load(engine, &net_rtl);
 }
 
-int net_rtl_forward(const NET_INPUT *images@arguments@)
-{
-    tatami_rtl_put(net_engine, &net_rtl_input, images);
-    net_failure = tatami_rtl_run(net_engine, NET_RTL_TRIES);
-    if (net_failure != 0) return net_failure;
-@get@    return 0;
-}
-
 int net_rtl_failure(void) { return net_failure; }
 
-int net_detect(const uint8_t *rgb, int width, int height, float score_threshold,
-               net_detection *out, int capacity)
+void net_engine_give(int input, const void *samples)
 {
-    static NET_INPUT images[NET_HEIGHT * NET_WIDTH * 3];
-@maps@
-    if (rgb == NULL || width < 1 || height < 1 || width > NET_MAX_SIDE || height > NET_MAX_SIDE ||
-        capacity < 0 || (out == NULL && capacity > 0) || isnan(score_threshold))
-        return -1;
-    net_prepare(rgb, width, height, images);
-    if (net_rtl_forward(images@given@)) return -2;
-    return net_read_maps(maps, width, height, score_threshold, out, capacity);
+    tatami_rtl_put(net_engine, &net_rtl_inputs[input], samples);
+}
+
+int net_engine_take(int result, void *samples)
+{
+    int part;
+
+    if (result == 0) net_failure = tatami_rtl_run(net_engine, NET_RTL_TRIES);
+    for (part = net_rtl_parts[result]; part < net_rtl_parts[result + 1] && net_failure == 0; part++)
+        tatami_rtl_get(net_engine, &net_rtl_results[part], samples);
+    return net_failure;
 }

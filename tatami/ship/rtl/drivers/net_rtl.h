@@ -1,5 +1,5 @@
-/* The network on Tatami's engine: open it once, then net_detect of net.h is computed there; it gives
- * -2 where the engine fails. */
+/* The network on Tatami's engine: open it once, then the functions of net.h compute there. They give
+ * -2 where the engine fails; net_forward gives nothing, and net_rtl_failure says why. */
 #ifndef NET_RTL_H
 #define NET_RTL_H
 
@@ -20,6 +20,9 @@ int net_rtl_open(tatami_rtl *engine);
 
 /* 0 where the last frame was computed, else why not: TATAMI_RTL_LATE, TATAMI_RTL_FAILED. */
 int net_rtl_failure(void);
-int net_rtl_forward(const NET_INPUT *images@arguments@);
+
+/* What net.c calls. */
+void net_engine_give(int input, const void *samples);
+int net_engine_take(int result, void *samples);
 
 #endif

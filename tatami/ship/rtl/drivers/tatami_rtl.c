@@ -159,7 +159,7 @@ static size_t bytes_of(const tatami_rtl_map *map)
     const int lies = map->lies == NULL ? last : map->lies[last];
 
     return (size_t)(lies / map->per_plane + 1) * (size_t)map->rows * (size_t)map->columns *
-           (size_t)map->per_plane * (size_t)map->sample;
+           (size_t)map->per_plane * (map->scale == NULL ? 1 : sizeof(int32_t));
 }
 
 void tatami_rtl_put(tatami_rtl *engine, const tatami_rtl_map *map, const uint8_t *samples)
@@ -210,36 +210,40 @@ int tatami_rtl_run(tatami_rtl *engine, uint32_t tries)
     return tatami_rtl_wait(engine, tries);
 }
 
-void tatami_rtl_sums(tatami_rtl *engine, const tatami_rtl_map *map, const float *scale, float *out)
+static void get_sums(const uint8_t *from, const tatami_rtl_map *map, int channel, float *out)
 {
     const size_t pixels = (size_t)map->rows * (size_t)map->columns;
+    const float scale = map->scale[map->first + channel];
     size_t i;
-    int c;
 
-    TATAMI_RTL_INVALIDATE(engine, map->at, bytes_of(map));
-    for (c = 0; c < map->channels; c++) {
-        const uint8_t *from = engine->memory + map->at + place_of(map, c) * sizeof(int32_t);
-        for (i = 0; i < pixels; i++) {
-            int32_t sum;
-            memcpy(&sum, from + i * (size_t)map->per_plane * sizeof sum, sizeof sum);
-            out[i * (size_t)map->whole + (size_t)(map->first + c)] =
-                (float)sum * scale[map->first + c];
-        }
+    from += place_of(map, channel) * sizeof(int32_t);
+    for (i = 0; i < pixels; i++) {
+        int32_t sum;
+        memcpy(&sum, from + i * (size_t)map->per_plane * sizeof sum, sizeof sum);
+        out[i * (size_t)map->whole + (size_t)(map->first + channel)] = (float)sum * scale;
     }
 }
 
-void tatami_rtl_bytes(tatami_rtl *engine, const tatami_rtl_map *map, uint8_t *out)
+static void get_bytes(const uint8_t *from, const tatami_rtl_map *map, int channel, uint8_t *out)
 {
     const size_t pixels = (size_t)map->rows * (size_t)map->columns;
     size_t i;
+
+    from += place_of(map, channel);
+    for (i = 0; i < pixels; i++)
+        out[i * (size_t)map->whole + (size_t)(map->first + channel)] =
+            from[i * (size_t)map->per_plane];
+}
+
+void tatami_rtl_get(tatami_rtl *engine, const tatami_rtl_map *map, void *samples)
+{
+    const uint8_t *from = engine->memory + map->at;
     int c;
 
     TATAMI_RTL_INVALIDATE(engine, map->at, bytes_of(map));
-    for (c = 0; c < map->channels; c++) {
-        const uint8_t *from = engine->memory + map->at + place_of(map, c);
-        for (i = 0; i < pixels; i++)
-            out[i * (size_t)map->whole + (size_t)(map->first + c)] = from[i * (size_t)map->per_plane];
-    }
+    for (c = 0; c < map->channels; c++)
+        if (map->scale != NULL) get_sums(from, map, c, samples);
+        else get_bytes(from, map, c, samples);
 }
 
 uint32_t tatami_rtl_status(const tatami_rtl *engine)

@@ -9,7 +9,7 @@
  *     tatami_rtl_load(&engine, &network);                        once
  *     tatami_rtl_put(&engine, &input, pixels);                   a frame
  *     tatami_rtl_run(&engine, tries);
- *     tatami_rtl_sums(&engine, &output, scale, floats);
+ *     tatami_rtl_get(&engine, &output, samples);
  */
 #ifndef TATAMI_RTL_H
 #define TATAMI_RTL_H
@@ -69,10 +69,10 @@ typedef struct {
     uint32_t at;          /* from the base */
     int channels, rows, columns;
     int per_plane;        /* channels of a plane */
-    int sample;           /* bytes: 1, or 4 of a sum */
     int first;            /* which of the whole map's channels is the first one */
     int whole;            /* channels of the whole map */
     const uint16_t *lies; /* the place of each channel; NULL: in order */
+    const float *scale;   /* of sums, of 4 bytes, for each channel of the whole; NULL: bytes */
 } tatami_rtl_map;
 
 /* A network, lowered for an engine. */
@@ -118,11 +118,8 @@ int tatami_rtl_wait(tatami_rtl *engine, uint32_t tries);
 /* Both. */
 int tatami_rtl_run(tatami_rtl *engine, uint32_t tries);
 
-/* Get a map of sums out as real numbers, sum * scale of its channel: out is [rows][columns][whole]. */
-void tatami_rtl_sums(tatami_rtl *engine, const tatami_rtl_map *map, const float *scale, float *out);
-
-/* Get a map of bytes out: out is [rows][columns][whole]. */
-void tatami_rtl_bytes(tatami_rtl *engine, const tatami_rtl_map *map, uint8_t *out);
+/* Get a map out: samples is [rows][columns][whole], of bytes, or of floats: sum * scale. */
+void tatami_rtl_get(tatami_rtl *engine, const tatami_rtl_map *map, void *samples);
 
 uint32_t tatami_rtl_status(const tatami_rtl *engine);
 tatami_rtl_counters tatami_rtl_count(const tatami_rtl *engine);

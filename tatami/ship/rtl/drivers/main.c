@@ -1,11 +1,10 @@
-/* An example: boxes of pictures, found by the engine; it takes what main.c of the shipped network
- * takes, which it contains.
+/* The network's example, below, on the engine: its main is called by one that opens the engine.
  *
  * On Linux, with -DTATAMI_RTL_UIO=1: the environment says where the engine is,
  *     TATAMI_UIO=/dev/uio0 TATAMI_MEMORY=/dev/udmabuf0 TATAMI_OFFSET=0 TATAMI_ADDRESS=0x3f000000
  * On bare metal: -DREGISTERS=0x43c00000 -DMEMORY=0x3f000000, both as the linker keeps them free. */
 #define main net_example
-#include "main.c"
+@example@
 #undef main
 
 #include "net_rtl.h"
