@@ -8,7 +8,7 @@ target whose compiler or emulator is absent, and say which Debian package brings
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tatami.errors import TatamiError, choose_from
 
@@ -45,7 +45,28 @@ class Target:
     board: tuple[str, ...] = ()
 
 
+def _emulated(board: str) -> tuple[str, ...]:
+    """Give the command that runs a program on a board of Arm's that is emulated."""
+    return (
+        *("qemu-system-arm", "-M", board, "-nographic", "-monitor", "none"),
+        *("-serial", "none", "-semihosting-config", "enable=on,target=native", "-kernel"),
+    )
+
+
 _X86 = ("avx512vnni", "avx512", "avx2")
+_CORTEX_M7 = Target(
+    "cortex-m7",
+    "a microcontroller: Arm Cortex-M7 and M33 with the DSP extension",
+    ("dsp",),
+    ("arm-none-eabi-gcc",),
+    ("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-d16"),
+    _emulated("mps2-an500"),
+    "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm",
+    alignment=8,
+    scratch=8 * 1024,
+    array=True,
+    board=("cortex_m.c", "mps2_an500.ld"),
+)
 _TARGETS = (
     Target(
         "any",
@@ -82,21 +103,13 @@ _TARGETS = (
         ("qemu-riscv64",),
         "gcc-riscv64-linux-gnu libc6-dev-riscv64-cross qemu-user",
     ),
-    Target(
-        "cortex-m7",
-        "a microcontroller: Arm Cortex-M4, M7 and M33 with the DSP extension",
-        ("dsp",),
-        ("arm-none-eabi-gcc",),
-        ("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-d16"),
-        (
-            *("qemu-system-arm", "-M", "mps2-an500", "-nographic", "-monitor", "none"),
-            *("-serial", "none", "-semihosting-config", "enable=on,target=native", "-kernel"),
-        ),
-        "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm",
-        alignment=8,
-        scratch=8 * 1024,
-        array=True,
-        board=("cortex_m.c", "mps2_an500.ld"),
+    _CORTEX_M7,
+    replace(
+        _CORTEX_M7,
+        name="cortex-m4",
+        what="a smaller one: Arm Cortex-M4, whose floats are single",
+        options=("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
+        runner=_emulated("mps2-an386"),
     ),
 )
 TARGETS = {target.name: target for target in _TARGETS}
