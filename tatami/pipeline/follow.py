@@ -26,6 +26,8 @@ if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
 
 TWICE = 1.0
 """Seconds within which a team is told of one Ctrl-C twice: torchrun passes it on."""
+RISING = 0.01
+"""From which gain in its last quarter on a training is said to have been too short."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,29 @@ class Evaluations:
         (name, value), *_ = [pair for pair in rows[-1].items() if pair[0] != "step"]
         best = max(map(_figure, rows))
         return f"  {name} {value:.3f}" + (f", best {best:.3f}" if best > value else "")
+
+    def rising(self, total: int) -> str:
+        """Say how much the figure rose in the last quarter of a whole training.
+
+        Args:
+            total: The steps of the training.
+
+        Returns:
+            A remark; empty where it rose by less than ``RISING``, or was measured too rarely.
+        """
+        late = [row for row in self.rows if row["step"] > 0.75 * total]
+        early = [row for row in self.rows if row["step"] <= 0.75 * total]
+        if not late or len(early) < 3:
+            return ""
+        rose = max(map(_figure, late)) - max(map(_figure, early))
+        if not rose >= RISING:
+            return ""
+        name = next(key for key in late[0] if key != "step")
+        longer = 2 * self.run.recipe.whole_epochs
+        return (
+            f"{name} was still rising, by {rose:.3f} in the last quarter: more epochs would help "
+            f"(resume the run with {longer})"
+        )
 
     def exhausted(self, step: int) -> bool:
         """Say whether the evaluation after this step is the last one that patience allows."""

@@ -34,6 +34,8 @@ NOTHING_HELD = (
     "(hold out a share, as 0.2, or name a test split)"
 )
 """The remark where there is nothing to evaluate on."""
+CURVE = 10
+"""Evaluations of a training whose epochs are chosen by the size of the set."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -229,7 +231,13 @@ def plan(asked: Asked, team: Team, progress: Progress) -> tuple[Run, Any]:
             setting="patience" if source.validate is None else "validate",
         )
     if asked.recipe.epochs is None:
-        progress(f"{recipe.epochs} epochs, for {len(data)} to learn from", 0, 0)
+        progress(f"{run.recipe.epochs} epochs, for {len(data)} to learn from", 0, 0)
+        if not (recipe.evaluate_every or row.whole_at_last or task.structure(spec).in_turns(run)):
+            # Whoever leaves the epochs open is told whether there were enough of them.
+            often = max(1, run.recipe.whole_epochs // CURVE)
+            run = dataclasses.replace(
+                run, recipe=dataclasses.replace(run.recipe, evaluate_every=often)
+            )
     return run, data
 
 

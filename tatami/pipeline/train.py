@@ -504,6 +504,8 @@ def _carry_out(
         if where and ended:
             count = run.recipe.patience
             progress(f"no better figure in {count} evaluations: ended after {where}", 0, 0)
+        if step and not where and (remark := evaluations.rising(step.total)):
+            progress(remark, 0, 0)
         best, spec = evaluations.best(), run.spec
         if best:
             load_weights(average, folder / BEST)

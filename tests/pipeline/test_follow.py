@@ -24,6 +24,7 @@ from tatami.pipeline.run_data import learned_from, measured_on
 from tatami.pipeline.train import CHOSEN_BY, TrainResult, resume, train
 from tatami.pipeline.validation import named, rule_for
 from tatami.tasks.classification import CLASSIFICATION
+from tatami.train import recipe as recipes
 from tatami.train.distributed import Team
 from tatami.train.recipe import Recipe
 from tatami.train.run import load_run, read_rows
@@ -420,3 +421,35 @@ def test_parts_that_are_trained_in_turns(
     monkeypatch.setattr(structure, "in_turns", lambda self, run: True)
     with pytest.raises(TatamiError, match="epochs: its parts are trained in turns"):
         resume(whole, epochs=9)
+
+
+def test_a_figure_that_rose_in_the_last_quarter_is_told(whole: TrainResult, tmp_path: Path) -> None:
+    found = follow.Evaluations(whole.run, tmp_path, None)
+
+    def remark(*figures: float) -> str:
+        found.rows = [{"step": at + 1, "top-1": each} for at, each in enumerate(figures)]
+        return found.rising(len(figures))
+
+    said = remark(0.1, 0.2, 0.4, 0.3, 0.3, 0.4, 0.5, 0.45)
+    assert said.startswith("top-1 was still rising, by 0.100 in the last quarter")
+    assert f"resume the run with {2 * EPOCHS}" in said
+    assert not remark(0.1, 0.2, 0.4, 0.3, 0.3, 0.4, 0.405, 0.4)
+    assert not remark(0.1, 0.5, 0.4, 0.3, 0.3, 0.4, 0.4, 0.4)
+    assert not remark(0.1, 0.9)  # too few to tell
+    assert not remark()
+    assert not remark(0.1, 0.2, 0.3, 0.3, math.nan, math.nan, math.nan, math.nan)
+
+
+def test_who_leaves_the_epochs_open_is_told_how_many_and_gets_a_curve(
+    colors: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipes, "LEAST", 20)
+    monkeypatch.setattr(recipes, "SEEN", 20 * 18)
+    listener = Listener()
+    result = train(
+        "lenet5", colors, tmp_path / "run", threads=1, augment=("flip=0",), progress=listener
+    )
+    assert result.run.recipe.epochs == 20
+    assert result.run.recipe.evaluate_every == 2
+    assert len(read_rows(tmp_path / "run" / "evaluations.jsonl")) == 10
+    assert "20 epochs, for 18 to learn from" in listener.remarks
