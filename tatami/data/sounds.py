@@ -137,9 +137,12 @@ def read_sound(path: Path) -> Samples:
 
 def write_sound(path: Path, samples: Samples, rate: int) -> None:
     """Write samples, int16 (n,), as a WAV file of one channel."""
+    path.write_bytes(sound_bytes(samples, rate))
+
+
+def sound_bytes(samples: Samples, rate: int) -> bytes:
+    """Give samples, int16 (n,), as the bytes of a WAV file of one channel."""
     content = samples.astype("<i2").tobytes()
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, _PCM, 1, rate, 2 * rate, 2, 16)
     data = struct.pack("<4sI", b"data", len(content)) + content
-    path.write_bytes(
-        struct.pack("<4sI4s", b"RIFF", 4 + len(form) + len(data), b"WAVE") + form + data
-    )
+    return struct.pack("<4sI4s", b"RIFF", 4 + len(form) + len(data), b"WAVE") + form + data

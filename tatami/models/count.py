@@ -335,10 +335,15 @@ _UNARY = ("relu", "leaky_relu", "tanh", "sigmoid", "exp", "hardtanh", "clamp")
 """Operators whose result is of their input's shape: torch would import its compiler to say so."""
 
 
+_OWN_PADDING = {"MaxPool": float("-inf"), "Conv": 0.0}
+"""What pads the beginning and the end where an operator does it itself."""
+
+
 def _merged(operators: list[_Operator], answered: Sequence[_Made]) -> list[_Operator]:
     """Merge as the passes of graph/ do.
 
-    A pad goes into its pool, three nodes become SpaceToDepth, and what nobody reads is dropped.
+    A pad goes into its pool or convolution, three nodes become SpaceToDepth, and what nobody reads
+    is dropped.
     """
     readers: dict[_Made, list[_Operator]] = defaultdict(list)
     maker: dict[_Made, _Operator] = {}
@@ -352,7 +357,8 @@ def _merged(operators: list[_Operator], answered: Sequence[_Made]) -> list[_Oper
         before = maker.get(one.inputs[0])
         if before is None or len(readers[one.inputs[0]]) != 1 or one.inputs[0] in answered:
             continue
-        if one.kind == "MaxPool" and before.kind == "Pad" and before.detail[2] == float("-inf"):
+        own = _OWN_PADDING.get(one.kind)
+        if own is not None and before.kind == "Pad" and (*before.detail, 0.0)[2] == own:
             one.inputs[0] = before.inputs[0]
             gone.add(before)
         first = maker.get(before.inputs[0])

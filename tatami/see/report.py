@@ -44,7 +44,7 @@ _OWN = "@own"
 """In an attribute: the name of a picture, until the page is whole and its pictures are numbered."""
 DRAWING_SIZE = Size(800, 800)  # the same of what a network sees: maps side by side
 JPEG_QUALITY = 85
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
 
 
 @dataclass(frozen=True)
@@ -165,6 +165,21 @@ class Drawing:
 
 
 @dataclass(frozen=True)
+class Heard:
+    """A sound that can be played.
+
+    Args:
+        caption: What it is.
+        picture: Its spectrogram, (height, width, 3).
+        wav: A WAV file.
+    """
+
+    caption: str
+    picture: Picture
+    wav: bytes
+
+
+@dataclass(frozen=True)
 class Report:
     """All that a report may show, in the order of the page; what is empty is left out.
 
@@ -180,6 +195,7 @@ class Report:
         pictures: Pictures with what is labeled and what was found.
         pictures_note: Which pictures, and the score above which detections are drawn.
         mistakes: What is wrong in all pictures, those that are not shown too.
+        sounds: Sounds to be seen and played.
         drawings: A picture, the feature maps of some layers, where the network looks.
         drawings_note: Of which network.
         log: Rows as logged, each with ``step``.
@@ -205,6 +221,7 @@ class Report:
     pictures: Sequence[Shown] = ()
     pictures_note: str = ""
     mistakes: Mistakes | None = None
+    sounds: Sequence[Heard] = ()
     drawings: Sequence[Drawing] = ()
     drawings_note: str = ""
     log: Sequence[Mapping[str, float]] = ()
@@ -245,6 +262,7 @@ def render(report: Report) -> str:
             if mistakes
             else "",
         ),
+        ("Sounds", _sounds(report.sounds), sentences.SOUNDS),
         ("What it sees", _seen(report), sentences.SEEN),
         ("Training", _training(report), sentences.of_training(report.log, report.panels)),
         ("Classes", _classes(report), sentences.of_classes(report.per_class)),
@@ -498,6 +516,20 @@ def _seen(report: Report) -> str:
         for one in report.drawings
     )
     return f'{note}\n<div class="pictures">\n{figures}\n</div>'
+
+
+def _sounds(sounds: Sequence[Heard]) -> str:
+    """Make a player and a spectrogram of each sound: a WAV file within the page."""
+    if not sounds:
+        return ""
+    figures = "\n".join(
+        f"<figure>\n<figcaption>{_escaped(one.caption)}</figcaption>\n"
+        f"{_embedded(_bounded(one.picture), _escaped(one.caption))}\n"
+        f'<audio controls preload="none" aria-label="{_escaped(one.caption)}" '
+        f'src="data:audio/wav;base64,{base64.b64encode(one.wav).decode()}"></audio>\n</figure>'
+        for one in sounds
+    )
+    return f'<div class="pictures">\n{figures}\n</div>'
 
 
 def _bounded(picture: Picture) -> Picture:

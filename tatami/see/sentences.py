@@ -16,6 +16,10 @@ SEEN = (
     "What the network makes of one picture: in the map of a channel, light is where it answers "
     "most; click on a picture to enlarge it; another click or Escape goes back."
 )
+SOUNDS = (
+    "For each class a sound of the data and one that the network made, which the same seed makes "
+    "again on every machine."
+)
 PROVENANCE = "With these data, this recipe and these versions the training can be run again."
 
 

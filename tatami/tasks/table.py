@@ -10,6 +10,7 @@ from tatami.errors import TatamiError
 from tatami.tasks.base import Task
 from tatami.tasks.classification import CLASSIFICATION
 from tatami.tasks.detection import DETECTION
+from tatami.tasks.generation import GENERATION
 from tatami.tasks.recognition import RECOGNITION
 from tatami.tasks.segmentation import SEGMENTATION
 from tatami.types import Spec
@@ -19,6 +20,7 @@ TASKS: tuple[Task[Any, Any, Any], ...] = (
     CLASSIFICATION,
     SEGMENTATION,
     RECOGNITION,
+    GENERATION,
 )
 """Every task."""
 

@@ -17,11 +17,12 @@ from tatami.types.arrays import (
 from tatami.types.datasets import Dataset, LabeledMasks, LabeledPictures, LabeledSounds, Sample
 from tatami.types.decoding import AnchorGrid, Decoding, RegionDecoding
 from tatami.types.geometry import Boxes, Detections, Size
-from tatami.types.predictors import Classifier, Detector, Recognizer, Segmenter
-from tatami.types.sound import SoundInput
+from tatami.types.predictors import Classifier, Detector, Generator, Recognizer, Segmenter
+from tatami.types.sound import SoundInput, WaveInput
 from tatami.types.specs import (
     ClassificationSpec,
     DetectionSpec,
+    GenerationSpec,
     InputSpec,
     SegmentationSpec,
     SoundSpec,
@@ -45,6 +46,8 @@ __all__ = [
     "Float32",
     "Float64",
     "Forward",
+    "GenerationSpec",
+    "Generator",
     "InputSpec",
     "Int64",
     "LabeledMasks",
@@ -66,5 +69,6 @@ __all__ = [
     "SoundSpec",
     "Spec",
     "TwoStageSpec",
+    "WaveInput",
     "detector_spec",
 ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from tatami.types.arrays import Float32, Mask, Picture, Samples
+from tatami.types.arrays import Float32, Float64, Mask, Picture, Samples
 from tatami.types.geometry import Detections
 from tatami.types.specs import (
     ClassificationSpec,
     DetectionSpec,
+    GenerationSpec,
     SegmentationSpec,
     SoundSpec,
     TwoStageSpec,
@@ -72,4 +73,21 @@ class Recognizer(Protocol):
 
     def recognize(self, samples: Samples) -> Float32:
         """Give the probability of each class, (classes,), by softmax."""
+        ...
+
+
+class Generator(Protocol):
+    """Anything that makes sound: a run folder, an ONNX file, a compiled C program."""
+
+    @property
+    def spec(self) -> GenerationSpec:
+        """What the network is for."""
+        ...
+
+    def surprise(self, samples: Samples, label: int) -> Float64:
+        """Give -log2 of the probability of every sample (n,), told from those before, in bits."""
+        ...
+
+    def generate(self, label: int, count: int, seed: int = 0, sharpness: float = 1.0) -> Samples:
+        """Draw a sound (count,) of a class; the same seed draws the same sound."""
         ...

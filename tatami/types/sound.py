@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tatami.errors import TatamiError
@@ -15,7 +15,10 @@ MAX_RATE = 192_000
 MAX_WINDOW = 4096
 MAX_BANDS = 128
 MAX_FRAMES = 4096
+MAX_SAMPLES = 1 << 20
+MAX_CLASSES = 4096
 KEY = "tatami.sound"
+WAVE_KEY = "tatami.wave"
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,70 @@ class SoundInput(Input):
             gain=None if gain is None else _gain(gain),
             mean=mean,
             scale=scale,
+        )
+
+
+@dataclass(frozen=True)
+class WaveInput(Input):
+    """How samples themselves become a network's input: parameters of docs/generation-rule.md.
+
+    value = (byte - 128) / 128: plane 0 holds the mu law's codes of the samples before, the other
+    planes the class.
+
+    Args:
+        rate: Samples a second.
+        samples: Samples that the network is given at once, where it is not given one a call.
+        classes: How many there are.
+        receptive: The newest samples from which the next one is told.
+    """
+
+    rate: int = 8000
+    samples: int = 4096
+    classes: int = 1
+    receptive: int = 1
+
+    def __post_init__(self) -> None:
+        for name, value, low, high in (
+            ("rate", self.rate, 1000, MAX_RATE),
+            ("classes", self.classes, 1, MAX_CLASSES),
+            ("receptive", self.receptive, 1, MAX_SAMPLES),
+            ("samples", self.samples, 1, MAX_SAMPLES),
+        ):
+            if not low <= value <= high:
+                raise TatamiError(
+                    f"a wave input has {value} as its {name}", hint=f"give {low} to {high}"
+                )
+
+    @property
+    def size(self) -> Size:  # type: ignore[override]  # it follows from the other members
+        """Samples across, and one row."""
+        return Size(self.samples, 1)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """A plane of sound and one for each class, each of one row."""
+        return 1 + self.classes, 1, self.samples
+
+    def resized(self, size: Size) -> WaveInput:
+        """Give the same rule for another number of samples."""
+        if size.height != 1:
+            raise TatamiError(
+                f"a wave input of {size} has more than one row",
+                hint=f"give it as {size.width}x1",
+                setting="size",
+            )
+        return replace(self, samples=size.width)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give its members as plain values."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(value: object) -> WaveInput:
+        """Read what a file's metadata says of it. Raises TatamiError."""
+        found = strict.members(WAVE_KEY, value, WaveInput)
+        return WaveInput(
+            **{name: strict.whole(WAVE_KEY, name, found[name], 1, MAX_SAMPLES) for name in found}
         )
 
 

@@ -18,7 +18,7 @@ from tatami.types.decoding import AnchorGrid, Decoding, RegionDecoding
 from tatami.types.geometry import Size
 from tatami.types.inputs import Input
 from tatami.types.search import Search
-from tatami.types.sound import SoundInput
+from tatami.types.sound import SoundInput, WaveInput
 from tatami.types.text import TextInput
 
 AGAIN = "export the network again"
@@ -320,6 +320,55 @@ class SoundSpec(Spec):
 
 
 @dataclass(frozen=True)
+class GenerationSpec(Spec):
+    """A network whose one output is a logit for each code of every next sample: (n, 256, 1, n).
+
+    Args:
+        classes: Their names.
+        input: How samples become its input.
+        provenance: What it was made by, and of what.
+    """
+
+    task: ClassVar[str] = "generate"
+    keys: ClassVar[tuple[str, ...]] = ("classes", "wave", "provenance")
+
+    input: WaveInput
+
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give a plain value for each of ``keys``."""
+        values = super().to_json()
+        values["wave"] = values.pop("input")
+        return values
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Read the plain values of ``keys`` back. Raises TatamiError."""
+        names = strict.names("tatami.classes", content["classes"])
+        wave = WaveInput.from_json(content["wave"])
+        if wave.classes != len(names):
+            raise TatamiError(
+                f"the metadata names {len(names)} classes, its input has {wave.classes}", hint=AGAIN
+            )
+        return cls(names, wave, _provenance(content))
+
+    @property
+    def sees_pictures(self) -> bool:
+        """Say no: it hears."""
+        return False
+
+    def check_outputs(self, shapes: Sequence[Shape]) -> None:
+        """Raise TatamiError unless the one output is a logit for each code of every sample."""
+        if list(shapes) != [(1, 256, 1, self.input.samples)]:
+            raise TatamiError(
+                f"the metadata says a choice of 256 for each of {self.input.samples} samples, the "
+                f"network makes {_said(shapes)}",
+                hint=AGAIN,
+            )
+
+
+@dataclass(frozen=True)
 class SegmentationSpec(Spec):
     """A network whose one output is a map a class: (n, classes, rows, columns).
 
@@ -573,6 +622,7 @@ SPECS: dict[str, type[Spec]] = {
         TwoStageSpec,
         SoundSpec,
         TranslationSpec,
+        GenerationSpec,
     )
 }
 """What a network can be for, by what its file calls it."""

@@ -19,7 +19,7 @@ TWINS = frozenset(
         *("vgg19", "vgg19-bn", "resnet34", "resnet101", "resnet152"),
         *("densenet169", "densenet201", "densenet264"),
         *("fcn-32s", "fcn-16s", "fcn-8s", "segnet", "unet-same", "deeplabv3plus"),
-        *("ds-cnn-large", "tatami-small"),
+        *("ds-cnn-large", "tatami-small", "wavenet"),
         *("fast-rcnn", "fast-rcnn-vgg16-bn", "fast-rcnn-resnet50", "fast-rcnn-mobilenet-v1"),
         *("faster-rcnn", "faster-rcnn-resnet18", "faster-rcnn-resnet50", "faster-rcnn-resnet101"),
     )

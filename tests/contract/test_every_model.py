@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import tests.contract.test_classifiers as classifiers
+import tests.contract.test_generators as generators
 import tests.contract.test_models as detectors
 import tests.contract.test_recognizers as recognizers
 import tests.contract.test_segmenters as segmenters
@@ -25,6 +26,7 @@ from tatami.models.table import (
     MODELS,
     ClassifierModel,
     DetectorModel,
+    GeneratorModel,
     Model,
     RecognizerModel,
     SegmenterModel,
@@ -41,8 +43,11 @@ SUITES: dict[type[Model[Any]], tuple[Any, str]] = {
     ClassifierModel: (classifiers, "mobilenet-v1"),
     SegmenterModel: (segmenters, "fcn-8s-bn"),
     RecognizerModel: (recognizers, "ds-cnn"),
+    GeneratorModel: (generators, "wavenet-tiny"),
 }
 """The suite of each kind of row, and a row that needs no word of its own there."""
+ORDER = ("detect", "classify", "segment", "recognize", "generate", "translate")
+"""The tasks as the table lists them."""
 NAMES = names()
 EVERY = names(twins=())
 
@@ -70,7 +75,7 @@ def test_the_table_needs_no_torch() -> None:
 def test_every_name_is_listed_once_its_task_s_together() -> None:
     assert sorted(table.names()) == sorted(MODELS)
     tasks = [MODELS[name].task for name in table.names()]
-    assert tasks == sorted(tasks, key=("detect", "classify", "segment", "recognize").index)
+    assert tasks == sorted(tasks, key=ORDER.index)
     assert table.names("segment") == tuple(n for n in table.names() if MODELS[n].task == "segment")
     with pytest.raises(TatamiError, match="no model 'perceptron'") as found:
         table.model_named("perceptron")

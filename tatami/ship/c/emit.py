@@ -126,6 +126,7 @@ def plan_network(
     if task is None or program.spec is None:
         task, program = None, replace(program, spec=None)
     else:
+        program = task.arranged(program, program.spec)
         task.check(program, program.spec)
     layout = lay_out(program, options)
     rows = tuple(

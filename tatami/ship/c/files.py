@@ -188,6 +188,7 @@ def description(
             "inputs": list(program.inputs),
             "outputs": list(program.outputs),
             **({"states": list(program.states)} if program.states else {}),
+            **({"moments": sorted(program.moments)} if program.moments else {}),
             "values": [
                 _value(value, program.values[value], layout.offsets.get(value, -1))
                 for value in (*made, *fixed)

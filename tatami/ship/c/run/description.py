@@ -30,6 +30,7 @@ class Description:
         outputs: Names of the outputs.
         steps: The value that each step makes, in order.
         states: Names of what lives from call to call.
+        moments: Names of the values that are one column of many, of which each call makes the next.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Description:
     outputs: tuple[str, ...]
     steps: tuple[str, ...]
     states: tuple[str, ...] = ()
+    moments: frozenset[str] = frozenset()
 
 
 def describe(folder: Path, part: str = "") -> Description:
@@ -83,6 +85,7 @@ def _checked(content: Mapping[str, Any]) -> Description:
         outputs=tuple(map(str, content["outputs"])),
         steps=tuple(str(step["output"]) for step in content["steps"]),
         states=tuple(map(str, content.get("states", ()))),
+        moments=frozenset(map(str, content.get("moments", ()))),
     )
     name = about.name
     if not isinstance(name, str) or not name.replace("_", "a").isalnum() or not name.isascii():

@@ -58,6 +58,8 @@ class Compiled(ABC, Generic[S]):
 
     use: ClassVar[str]
     """The example is called NAME_detect for "detect"."""
+    network_type: ClassVar[type[CompiledNetwork]] = CompiledNetwork
+    """What runs its network."""
 
     def __init__(
         self,
@@ -67,7 +69,8 @@ class Compiled(ABC, Generic[S]):
         target: str = HOST,
         threads: int | None = None,
     ) -> None:
-        self.network = CompiledNetwork(folder, variant=variant, target=target, threads=threads)
+        network = self.network_type(folder, variant=variant, target=target, threads=threads)
+        self.network = network
         self.folder = folder
         self.name = self.network.description.name
         spec = self.network.description.spec

@@ -67,6 +67,14 @@ class TaskInC(ABC, Generic[S]):
         """
         return None
 
+    def arranged(self, program: Program, spec: S) -> Program:
+        """Give the program that is written: usually the network's own.
+
+        Raises:
+            TatamiError: Where it cannot be made.
+        """
+        return program
+
     # What it checks ------------------------------------------------------------------------------
 
     @abstractmethod
