@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tatami.errors import TatamiError
 from tatami.types import Dataset, LabeledMasks, LabeledPictures, LabeledSounds
+from tatami.types.datasets import LabeledTexts
 
 
 def fingerprint(dataset: Dataset) -> str:
@@ -71,6 +72,19 @@ def sound_fingerprint(sounds: LabeledSounds) -> str:
         samples = sounds.read(index)
         whole.update(json.dumps(len(samples)).encode())
         whole.update(samples.astype("<i2").tobytes())
+    return whole.hexdigest()
+
+
+def text_fingerprint(texts: LabeledTexts) -> str:
+    """Hash sentences with their translations: what is translated into what, and every letter.
+
+    Returns:
+        SHA-256, 64 hex digits.
+    """
+    whole = hashlib.sha256(json.dumps(texts.directions).encode())
+    for one in texts.pairs:
+        row = [one.source_language, one.target_language, one.source, one.target]
+        whole.update(json.dumps(row).encode())
     return whole.hexdigest()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from tatami.data.formats import class_folders
 from tatami.data.formats.apart import Apart
 from tatami.data.formats.found import LABEL_FOLDERS, PICTURE_FOLDERS
+from tatami.data.formats.parallel import Directions
 from tatami.data.formats.table import (
     BOX_FORMATS,
     CLASS_FORMATS,
@@ -18,15 +19,24 @@ from tatami.data.formats.table import (
     FORMATS,
     MASK_FORMATS,
     SOUND_FORMATS,
+    TEXT_FORMATS,
     BoxFormat,
     Format,
     Labels,
 )
-from tatami.data.problems import LABELS_ALONE, REPAIRS, Problem, check_kinds, repairs_of
+from tatami.data.problems import (
+    LABELS_ALONE,
+    REPAIRS,
+    Problem,
+    TextReading,
+    check_kinds,
+    repairs_of,
+)
 from tatami.data.seen import RECORD_ENDINGS, RECORDS, files_seen, labels_seen
 from tatami.data.split_names import same_split
 from tatami.errors import TatamiError, choose_from
 from tatami.types import Dataset, LabeledMasks, LabeledPictures, LabeledSounds
+from tatami.types.datasets import LabeledTexts
 
 NO_CLASS = frozenset({*PICTURE_FOLDERS, *LABEL_FOLDERS})
 """Names of folders, in lower case, that hold pictures or labels of all classes."""
@@ -88,6 +98,21 @@ class OpenedSounds:
     """
 
     sounds: LabeledSounds
+    skipped: Counter[str]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OpenedTexts:
+    """One split of sentences with their translations, in order.
+
+    Args:
+        texts: The split.
+        skipped: How many problems of each accepted kind were left out of it.
+        notes: What was understood otherwise than may be expected.
+    """
+
+    texts: LabeledTexts
     skipped: Counter[str]
     notes: tuple[str, ...] = ()
 
@@ -211,8 +236,35 @@ def open_sounds(
     return OpenedSounds(reading.sounds, skipped, reading.notes)
 
 
+def open_texts(
+    root: Path,
+    *,
+    split: str | None = None,
+    format: str | None = None,
+    skip: Collection[str] = (),
+) -> OpenedTexts:
+    """Open one split of sentences with their translations.
+
+    Args:
+        root: The folder of the set.
+        split: Which split; None where the set has only one.
+        format: What is translated into what, as en-de.
+        skip: Kinds of problems to accept. Each leaves out its sentence.
+
+    Raises:
+        TatamiError: As for ``open_dataset``, and where no direction is named.
+    """
+    check_kinds(skip)
+    reader = text_reader(root, format)
+    reading = reader.read(root, chosen_split(root, split, reader.splits(root)))
+    skipped = _accepted(reading.problems, skip)
+    if not len(reading.texts):
+        raise _empty(root, reading.texts.split, "no sentence with a translation")
+    return OpenedTexts(reading.texts, skipped, reading.notes)
+
+
 def kind_of(root: Path, format: str | None = None) -> Labels:
-    """Tell what a set labels: boxes, classes, masks or sounds.
+    """Tell what a set labels: boxes, classes, masks, sounds or texts.
 
     Args:
         root: The folder or file of the set.
@@ -225,6 +277,8 @@ def kind_of(root: Path, format: str | None = None) -> Labels:
     """
     if Apart.parse(format) is not None:
         return "boxes"
+    if Directions.parse(format) is not None:
+        return "texts"
     if format is None and root.exists():
         for kind, formats in FORMATS.items():
             if any(one.recognizes(root) for one in formats.values()):
@@ -270,6 +324,29 @@ def sound_splits(root: Path, format: str | None = None) -> tuple[str, ...]:
         TatamiError: For a set that is not recognized.
     """
     return SOUND_FORMATS[sound_format_of(root, format)].splits(root)
+
+
+def text_splits(root: Path, format: str | None = None) -> tuple[str, ...]:
+    """Name the splits of sentences with their translations.
+
+    Raises:
+        TatamiError: For a set that is not recognized.
+    """
+    return text_reader(root, format).splits(root)
+
+
+def text_reader(root: Path, format: str | None = None) -> Format[TextReading]:
+    """Find what reads sentences with their translations.
+
+    Args:
+        root: The folder of the set.
+        format: What is translated into what, as en-de; None: the set is recognized.
+
+    Raises:
+        TatamiError: As for ``format_of``.
+    """
+    ways = Directions.parse(format)
+    return ways or TEXT_FORMATS[_format_of(root, format, TEXT_FORMATS)]
 
 
 def box_reader(root: Path, format: str | None = None) -> BoxFormat:

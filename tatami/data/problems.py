@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tatami.errors import TatamiError, choose_from, printable
 from tatami.types import Dataset, LabeledMasks, LabeledPictures, LabeledSounds
+from tatami.types.datasets import LabeledTexts
 
 KINDS: dict[str, str] = {
     # findings that leave out one box
@@ -33,6 +34,9 @@ KINDS: dict[str, str] = {
     "unreadable-sound": "a sound that cannot be read, is cut short, is empty, or is too large",
     "other-rate": "a sound of another number of samples a second than most of its set",
     "duplicate-sound": "the same sound in two splits, or twice in one",
+    # findings that leave out one sentence
+    "empty-text": "a sentence that is empty in one of its languages",
+    "duplicate-text": "the same sentence in two splits, in all languages",
     # findings that touch no picture of the split
     "orphan-label": "a label whose picture is not there",
     "missing-split": "a split that the set names but does not hold",
@@ -152,6 +156,21 @@ class SoundReading:
     """
 
     sounds: LabeledSounds
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TextReading:
+    """One split of sentences with their translations as its format reads it.
+
+    Args:
+        texts: The part that is in order.
+        problems: What is wrong.
+        notes: What was understood otherwise than a reader of the files may expect.
+    """
+
+    texts: LabeledTexts
     problems: tuple[Problem, ...]
     notes: tuple[str, ...] = ()
 

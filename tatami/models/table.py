@@ -30,6 +30,8 @@ from tatami.types import (
     TwoStageSpec,
     WaveInput,
 )
+from tatami.types.specs import TranslationSpec
+from tatami.types.text import TextInput
 
 if TYPE_CHECKING:  # each needs torch, and is imported when a row first asks for it
     from torch import nn
@@ -42,6 +44,7 @@ if TYPE_CHECKING:  # each needs torch, and is imported when a row first asks for
     import tatami.models.fast_rcnn
     import tatami.models.faster_rcnn
     import tatami.models.fcn
+    import tatami.models.fcn_time
     import tatami.models.googlenet
     import tatami.models.lenet5
     import tatami.models.mobilenet_ssd
@@ -52,6 +55,7 @@ if TYPE_CHECKING:  # each needs torch, and is imported when a row first asks for
     import tatami.models.sppnet
     import tatami.models.ssd300
     import tatami.models.tatami_nano
+    import tatami.models.transformer
     import tatami.models.unet
     import tatami.models.vgg
     import tatami.models.wavenet
@@ -63,6 +67,7 @@ if TYPE_CHECKING:  # each needs torch, and is imported when a row first asks for
     from tatami.models.classifier import Classifier
     from tatami.models.detector import Detector
     from tatami.models.segmenter import Segmenter
+    from tatami.models.transformer import Transformer
     from tatami.models.two_stage import TwoStage
     from tatami.models.wavenet import WaveNet
 
@@ -320,10 +325,17 @@ class ClassifierModel(Model[ClassificationSpec]):
 
 @dataclass(frozen=True)
 class RecognizerModel(Model[SoundSpec]):
-    """Describe a recognizer of sounds; its size is features and frames."""
+    """Describe a recognizer of sounds; its size is features and frames.
+
+    Args:
+        make: Imports the network.
+        classes: As published.
+        told: Whether its constructor is told how many features a frame has.
+    """
 
     make: Callable[[], Callable[..., Classifier]]
     classes: int = 12
+    told: bool = False
 
     task = "recognize"
     noun = "recognizer"
@@ -346,7 +358,8 @@ class RecognizerModel(Model[SoundSpec]):
 
     def build(self, spec: SoundSpec, width: float = 1.0) -> Classifier:
         """Make a network; see ``Model.build``."""
-        return self.make()(len(spec.classes), width=width)
+        more = {"features": spec.input.size.width} if self.told else {}
+        return self.make()(len(spec.classes), width=width, **more)
 
 
 @dataclass(frozen=True)
@@ -375,6 +388,43 @@ class GeneratorModel(Model[GenerationSpec]):
     def build(self, spec: GenerationSpec, width: float = 1.0) -> WaveNet:
         """Make a network; see ``Model.build``."""
         return self.make()(len(spec.classes), width=width)
+
+
+@dataclass(frozen=True)
+class TranslatorModel(Model[TranslationSpec]):
+    """Describe a translator; its size is the longest source x the longest target, in tokens."""
+
+    make: Callable[[], type[Transformer]]
+    classes: int = 0
+
+    task = "translate"
+    noun = "translator"
+    spec_type = TranslationSpec
+
+    def spec(
+        self,
+        classes: Sequence[str],
+        size: Size | None = None,
+        anchors: Sequence[tuple[float, float]] | None = None,
+        min_scale: float | None = None,
+    ) -> TranslationSpec:
+        """Plan a network that knows bytes alone; see ``Model.spec``."""
+        self.check_boxes(anchors, min_scale)
+        size = size or self.size
+        return TranslationSpec((), TextInput((), size.width, size.height))
+
+    def build(self, spec: TranslationSpec, width: float = 1.0) -> Transformer:
+        """Make a network; see ``Model.build``."""
+        from tatami.models.blocks import scale_channels
+
+        rule, channels = spec.input, scale_channels(WIDTH, width)
+        return self.make()(
+            rule.vocabulary,
+            channels,
+            hidden=4 * channels,
+            max_source=rule.max_source,
+            max_target=rule.max_target,
+        )
 
 
 @dataclass(frozen=True)
@@ -515,6 +565,9 @@ def _ds_cnn(make: Callable[[], type[Classifier]]) -> RecognizerModel:
 
 _WAVENET = "van den Oord et al. 2016, WaveNet"
 
+WIDTH = 256
+"""Of a Transformer of width 1: half of the paper's base."""
+
 MODELS: dict[str, Model[Any]] = {
     "yolov1": _yolov1(lambda: models.yolov1.YoloV1),
     "yolov1-fast": _yolov1(lambda: models.yolov1.FastYoloV1),
@@ -600,8 +653,14 @@ MODELS: dict[str, Model[Any]] = {
     "ds-cnn": _ds_cnn(lambda: models.ds_cnn.DsCnn),
     "ds-cnn-medium": _ds_cnn(lambda: models.ds_cnn.DsCnnMedium),
     "ds-cnn-large": _ds_cnn(lambda: models.ds_cnn.DsCnnLarge),
+    "fcn-time": RecognizerModel(
+        lambda: models.fcn_time.FcnTime, Size(10, 49), "Wang et al. 2017, Time Series", told=True
+    ),
     "wavenet": GeneratorModel(lambda: models.wavenet.WaveNet, Size(4096, 1), _WAVENET),
     "wavenet-tiny": GeneratorModel(lambda: models.wavenet.WaveNetTiny, Size(512, 1), _WAVENET),
+    "transformer": TranslatorModel(
+        lambda: models.transformer.Transformer, Size(64, 64), "Vaswani et al. 2017, Transformer"
+    ),
 }
 """Every network by its name."""
 

@@ -1,4 +1,4 @@
-"""Labeled sets, one split each: boxes, one class a picture, or a class a pixel."""
+"""Labeled sets, one split each: boxes, one class a picture, a class a pixel, or translations."""
 
 from __future__ import annotations
 
@@ -159,6 +159,56 @@ class LabeledSounds:
             labels=self.labels[places],
             read=lambda index: self.read(places[index]),
         )
+
+
+@dataclass(frozen=True)
+class TextPair:
+    """A sentence and its translation.
+
+    Args:
+        line: Where both stand in their files, from 1.
+        source: The sentence.
+        target: Its translation.
+        source_language: As en.
+        target_language: As de.
+    """
+
+    line: int
+    source: str
+    target: str
+    source_language: str
+    target_language: str
+
+
+@dataclass(frozen=True)
+class LabeledTexts:
+    """One split of a set of sentences with their translations.
+
+    Args:
+        root: The folder of the set.
+        split: The split's name.
+        directions: What is translated into what, as en-de.
+        pairs: The sentences.
+        classes: None: what is written has no classes.
+    """
+
+    root: Path
+    split: str
+    directions: tuple[str, ...]
+    pairs: tuple[TextPair, ...]
+    classes: tuple[str, ...] = ()
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The languages that are translated into, each once."""
+        return tuple(dict.fromkeys(one.partition("-")[2] for one in self.directions))
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def select(self, which: Int64) -> LabeledTexts:
+        """Give the pairs at these places (m,), in that order."""
+        return replace(self, pairs=tuple(self.pairs[int(place)] for place in which))
 
 
 @dataclass(frozen=True)

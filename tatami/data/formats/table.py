@@ -20,13 +20,21 @@ from tatami.data.formats import (
     labelme,
     mask_folders,
     mnist,
+    parallel,
     via,
     voc,
     voc_masks,
     wav,
     yolo,
 )
-from tatami.data.problems import LabeledReading, MaskReading, Problem, Reading, SoundReading
+from tatami.data.problems import (
+    LabeledReading,
+    MaskReading,
+    Problem,
+    Reading,
+    SoundReading,
+    TextReading,
+)
 
 R_co = TypeVar("R_co", covariant=True)
 """What a format reads a split as."""
@@ -101,7 +109,10 @@ MASK_FORMATS: dict[str, Format[MaskReading]] = {
 SOUND_FORMATS: dict[str, Format[SoundReading]] = {"wav": wav}
 """Formats of one class a sound."""
 
-Labels = Literal["boxes", "masks", "classes", "sounds"]
+TEXT_FORMATS: dict[str, Format[TextReading]] = {"parallel": parallel}
+"""Formats of sentences with their translations; which way is named as en-de."""
+
+Labels = Literal["boxes", "masks", "classes", "sounds", "texts"]
 """What a set labels."""
 
 FORMATS: dict[Labels, Mapping[str, Format[Any]]] = {
@@ -109,6 +120,7 @@ FORMATS: dict[Labels, Mapping[str, Format[Any]]] = {
     "masks": MASK_FORMATS,
     "classes": CLASS_FORMATS,
     "sounds": SOUND_FORMATS,
+    "texts": TEXT_FORMATS,
 }
 """Every format, by what it labels, in the order in which a set is tried for them: VOC's photos lie
 in a folder, too."""

@@ -1,0 +1,111 @@
+"""Translation through the pipeline: a tiny language is learned, written, opened and measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tatami.errors import TatamiError
+from tatami.pipeline.artifact import open_artifact
+from tatami.pipeline.evaluate import evaluate
+from tatami.pipeline.inspect import inspect
+from tatami.pipeline.train import train
+from tatami.rules.text import Tokens
+from tatami.see.attention import attention_map, by_word
+from tatami.tasks.translating import Graphs, SearchTranslator
+from tatami.tasks.translation import TranslationSettings, grouped, looked
+from tatami.train.batches import like_lengths
+from tatami.types.text import END, TextInput
+
+WORDS = {"dog": "Hund", "cat": "Katze", "man": "Mann", "bus": "Bus", "sees": "sieht", "and": "und"}
+
+
+def sentences(count: int, seed: int) -> tuple[list[str], list[str]]:
+    """Draw sentences of 2 to 5 words, and their translations: the words in reverse."""
+    rng = np.random.default_rng(seed)
+    drawn = [rng.choice(list(WORDS), rng.integers(2, 6)).tolist() for _ in range(count)]
+    return (
+        [" ".join(one) for one in drawn],
+        [" ".join(WORDS[word] for word in reversed(one)) for one in drawn],
+    )
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("text")
+    for seed, (split, count) in enumerate((("train", 1000), ("val", 20))):
+        for language, lines in zip(("en", "de"), sentences(count, seed), strict=True):
+            (root / f"{split}.{language}").write_text("".join(f"{one}\n" for one in lines))
+    return root
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(
+        "transformer",
+        data,
+        tmp_path_factory.mktemp("run") / "run",
+        size="8x8",
+        width=0.125,
+        epochs=7,
+        batch=32,
+        learning_rate=8e-3,
+        settings=TranslationSettings(merges=60, dropout=0.0),
+        format="en-de",
+        threads=1,
+    ).path
+
+
+def test_it_learns(run: Path, data: Path) -> None:
+    found = evaluate(run)
+    assert found.result.to_json()["bleu"] > 90
+    assert found.lines()[0] == "20 sentences"
+    beam = evaluate(run, options={"beam": 3})
+    assert beam.result.to_json()["bleu"] > 90
+    artifact = open_artifact(run)
+    assert isinstance(artifact.predictor, SearchTranslator)
+    assert artifact.predictor.translate("Cat sees DOG") == "hund sieht katze"
+
+
+def test_its_two_graphs_translate_as_torch_does(run: Path, data: Path) -> None:
+    torch_, numpy_ = open_artifact(run).predictor, open_artifact(run / "network.onnx").predictor
+    assert isinstance(torch_, SearchTranslator)
+    assert isinstance(numpy_, SearchTranslator)
+    assert isinstance(numpy_.networks, Graphs)
+    for text in (data / "val.en").read_text().splitlines():
+        assert numpy_.found(text).tolist() == torch_.found(text).tolist()
+
+
+def test_attention_is_drawn_over_words(run: Path) -> None:
+    predictor = open_artifact(run).predictor
+    assert isinstance(predictor, SearchTranslator)
+    drawn = looked(predictor, "man sees dog", None)
+    assert drawn.shape[2] == 3
+    assert min(drawn.shape[:2]) > 4 * 28  # a row and a column for each of three words and the end
+    known = Tokens(TextInput((), languages=("de",)))
+    words = grouped(known.source("ab c", "de"), known)
+    assert words == [("<2de>", [0]), ("ab", [1, 2, 3]), ("c", [4, 5]), ("<end>", [6])]
+    assert known.source("ab c", "de")[-1] == END
+    weights = np.array([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]], np.float32)
+    merged = by_word(weights, [[0, 1]], [[0], [1, 2]])
+    np.testing.assert_allclose(merged, [[0.3, 0.7]], rtol=1e-6)
+    dark, light = (attention_map(np.array([[one]], np.float32), ["x"], ["y"]) for one in (1, 0))
+    assert dark[-10, -10].sum() < light[-10, -10].sum()
+
+
+def test_what_is_in_the_set(data: Path) -> None:
+    found = inspect(data)
+    assert "1,520 sentences in de, en" in found.heading()
+    with pytest.raises(TatamiError, match="is there in de, en"):
+        train("transformer", data, "nowhere")
+
+
+def test_batches_hold_sentences_of_like_length() -> None:
+    lengths = np.random.default_rng(0).integers(1, 60, 4000)
+    order = np.random.default_rng(1).permutation(4000)
+    found = like_lengths(order, lengths, 50)
+    assert sorted(found.tolist()) == [*range(4000)]
+    spread = lengths[found].reshape(-1, 50)
+    assert (spread.max(1) - spread.min(1)).max() <= 4
