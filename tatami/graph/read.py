@@ -232,6 +232,9 @@ def network_of(proto: onnx.ModelProto) -> Network:
     except (*REFUSALS, ir.serde.SerdeError) as error:
         raise TatamiError(f"ONNX refuses the network: {first_line(error)}", hint=AGAIN) from None
     lift_constants(model)
+    for value in model.graph.initializers.values():  # decoded once, and not whenever one is read
+        if value.const_value is not None:
+            value.const_value = ir.Tensor(value.const_value.numpy(), name=value.name)
     check_graph(model.graph, contradiction)
     spec = from_metadata(entries)
     if spec is not None:
