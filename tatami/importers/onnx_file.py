@@ -91,6 +91,7 @@ def _drop_weights_from_inputs(model: onnx.ModelProto) -> None:
     images = [value for value in model.graph.input if value.name not in weights]
     del model.graph.input[:]
     model.graph.input.extend(images)
+    model.ir_version = max(model.ir_version, 4)  # the first in which a weight need be no input
     _drop_unused(model)
 
 
@@ -110,7 +111,6 @@ def _converted(model: onnx.ModelProto) -> onnx.ModelProto:
         return model
     check_sizes(model)
     try:
-        # The converter asks for weights among the inputs, as the old sets had them.
         return version_converter.convert_version(model, OPSET)
     except (version_converter.ConvertError, *REFUSALS) as error:
         raise TatamiError(
