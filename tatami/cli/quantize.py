@@ -57,6 +57,13 @@ def quantize(
     keep_float: Annotated[
         list[str] | None, typer.Option(help="A layer that stays float; may be repeated.")
     ] = None,
+    pairs: Annotated[
+        str,
+        typer.Option(
+            help="fewest, or everywhere: also between a layer and its leaky ReLU, which other "
+            "programs run faster."
+        ),
+    ] = "fewest",
     as_json: options.AsJson = False,
 ) -> None:
     """Quantize a network to standard QDQ ONNX, and print each layer's signal to noise ratio."""
@@ -78,6 +85,7 @@ def quantize(
             bias_correction=bias_correction,
             equalize=equalize,
             keep_float=keep_float or (),
+            pairs=pairs,
             progress=progress,
         )
     if as_json:

@@ -43,6 +43,8 @@ from tatami.types import Float32, Int64
 from tatami.types.progress import Progress, quiet, tracked
 from tatami.types.table import Table, numbers, words
 
+PAIRS = ("fewest", "everywhere")
+"""Where values become bytes: see ``quantize``."""
 PICTURES = 32
 MEASURED = 4
 """Calibration pictures on which the noise of every layer is measured."""
@@ -179,6 +181,7 @@ def quantize(
     bias_correction: bool = True,
     equalize: bool | None = None,
     keep_float: Sequence[str] = (),
+    pairs: str = "fewest",
     progress: Progress = quiet,
 ) -> QuantizeResult:
     """Quantize a network to standard QDQ ONNX, and measure the noise of each layer.
@@ -201,6 +204,9 @@ def quantize(
             convolutions is quantized both ways, and the one stays whose outputs are less noisy on
             calibration pictures; others are not equalized.
         keep_float: Names of layers that stay float.
+        pairs: Where bytes are made: "fewest", once for a layer and its activation; "everywhere",
+            also between a layer and an activation that does not clamp, as leaky ReLU. Other
+            programs run such a file faster, our own slower.
         progress: Takes up how far it is.
 
     Raises:
@@ -211,6 +217,11 @@ def quantize(
         raise TatamiError(
             f"no method '{method}'", hint=f"give {', '.join(METHODS)}", setting="method"
         )
+    if pairs not in PAIRS:
+        raise TatamiError(
+            f"'{pairs}' is no choice", hint=f"give {' or '.join(PAIRS)}", setting="pairs"
+        )
+    everywhere = pairs == "everywhere"
     if is_bare(path_of(network)):
         if inputs is None:
             raise TatamiError(
@@ -220,7 +231,7 @@ def quantize(
                 "it again with a task",
                 setting="inputs",
             )
-        work = _Work(method, bias_correction, tuple(keep_float), str(inputs), None)
+        work = _Work(method, bias_correction, tuple(keep_float), everywhere, str(inputs), None)
         return _quantize_bare(path_of(network), inputs, pictures, out, work, equalize, progress)
     used = learned_from(
         path_of(network), data, split=split, format=format, skip=skip, hold_out=hold_out
@@ -251,7 +262,7 @@ def quantize(
                 file=part.file,
             )
     note = f"{len(seen)} pictures {task.fingerprint(dataset)[:12]}"
-    work = _Work(method, bias_correction, tuple(keep_float), note, structure)
+    work = _Work(method, bias_correction, tuple(keep_float), everywhere, note, structure)
     done = work.quantize(parts, images, targets, equalize, progress)
     more = dict(zip((part.name for part in parts[1:]), targets[1:], strict=True))
     skipped = Counter(opened.skipped) + Counter({"unreadable-picture": unreadable})
@@ -318,6 +329,7 @@ class _Work:
         method: How ranges are chosen.
         bias_correction: Whether the mean error of rounded weights is taken off the biases.
         kept: Names of layers that stay float.
+        everywhere: Whether activations that do not clamp are rounded apart from their layers.
         note: How they were calibrated, for the provenance.
         structure: How they belong together; None: the only one, without a task.
     """
@@ -325,6 +337,7 @@ class _Work:
     method: Method
     bias_correction: bool
     kept: tuple[str, ...]
+    everywhere: bool
     note: str
     structure: Structure | None
 
@@ -396,6 +409,7 @@ class _Work:
                         method=self.method,
                         bias_correction=self.bias_correction,
                         keep_float=self._kept_of(sources, place),
+                        pairs_everywhere=self.everywhere,
                         shared=shared,
                         note=f"{self.note}{more}",
                     )

@@ -25,6 +25,8 @@ from tatami.program.lower_samples import PAIRS
 
 SAME_RANGE: tuple[Role, ...] = ("orders", "moves")
 """They move samples, or take means of them: all of their values share one range."""
+CLAMPS = ("Relu", "Clip")
+"""Activations that are no more than the bounds of the bytes behind them."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +53,23 @@ def role_of(node: ir.Node) -> Role:
     return OPERATORS[node.op_type].role
 
 
-def choose(graph: ir.Graph, kept: Collection[str] = ()) -> Choice:
+def choose(graph: ir.Graph, kept: Collection[str] = (), pairs_everywhere: bool = False) -> Choice:
     """Choose the nodes that become integer.
 
     Args:
         graph: The float network.
         kept: The names of layers that stay float.
+        pairs_everywhere: Whether a sum takes only those activations with it that clamp, as every
+            reader of QDQ files does; others are rounded to bytes on both sides.
     """
     sums = {node for node in graph if _is_sum(node) and label(node) not in kept}
     biases = {add for node in sums if (add := bias_after(node)) is not None}
-    joined = biases | {node for node in graph if _joins(node, sums | biases, slopes=True)}
+    joined = biases | {
+        node
+        for node in graph
+        if _joins(node, sums | biases, slopes=True)
+        and (node.op_type in CLAMPS or not pairs_everywhere)
+    }
     inside = {node for part in functions_of(graph, joined) for node in part.nodes}
     pairs = {node for node in graph if _is_pair(node) and node not in inside}
     pairs -= biases

@@ -60,6 +60,7 @@ def quantize(
     method: Method = "mse",
     bias_correction: bool = True,
     keep_float: Collection[str] = (),
+    pairs_everywhere: bool = False,
     shared: Mapping[str, Range] | None = None,
     note: str = "",
 ) -> Network:
@@ -72,6 +73,8 @@ def quantize(
         bias_correction: Whether what rounding a layer's weights adds on average to its outputs is
             taken off its bias.
         keep_float: The names of layers that stay float.
+        pairs_everywhere: Whether activations that do not clamp are rounded apart from the layer
+            before them, as ``choose`` says.
         shared: The ranges of inputs and outputs, by name, that go from one network to another. Such
             an output stays float32, but holds only values that are steps of its bytes.
         note: How it was calibrated, for the provenance.
@@ -92,7 +95,7 @@ def quantize(
     means = observations if bias_correction else {}
     kept = set(keep_float)
     while True:
-        choice = choose(graph, kept)
+        choice = choose(graph, kept, pairs_everywhere)
         known = {**observations, **_constants(choice.integer)}
         ranges = _ranges(choice.integer, known, method, given)
         work = _Work(graph, ranges, _pictures(network.spec))

@@ -9,6 +9,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tatami import graph
 from tatami.errors import TatamiError
+from tatami.program import interpret
+from tatami.program.lower import lower
 from tatami.shrink.calibrate import Observation, Range, choose_range, merge, observe
 from tatami.shrink.equalize import equalize
 from tatami.shrink.quantize import input_scale, measure, quantize, scale_of, to_integers
@@ -145,6 +147,27 @@ def test_a_quantized_network_is_standard_and_near_the_float_one(tmp_path, exact_
         (expected,) = graph.run(network, image)
         for found in (graph.run(result, image)[0], session.run(None, {"images": image})[0]):
             assert np.abs(found - expected).max() < 0.03 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize(("activation", "between"), [("LeakyRelu", True), ("Relu", False)])
+def test_pairs_everywhere_are_those_that_another_program_wants(
+    tmp_path, exact_sums, activation, between
+):
+    """A pair stands behind every layer but one that is clamped, and ours is their answer."""
+    runtime = pytest.importorskip("onnxruntime")
+    network = two_layers(tmp_path, activation=activation)
+    found = observe(network, images(), 6)
+    quantized = quantize(network, found, pairs_everywhere=True)
+    kinds = [use.node.op_type for node in quantized.graph if node.op_type == "Conv"
+             for use in node.outputs[0].uses()]  # fmt: skip
+    assert kinds == [("QuantizeLinear" if between else activation)] * 2
+    graph.write(quantized, tmp_path / "everywhere.onnx")
+    session = runtime.InferenceSession(tmp_path / "everywhere.onnx", exact_sums)
+    for image in images(3, seed=1):
+        (theirs,) = session.run(None, {"images": image})
+        (ours,) = interpret.run(lower(quantized), image)
+        assert np.abs(ours - theirs).max() <= 0.02 * np.abs(theirs).max()
+        assert np.abs(ours - graph.run(network, image)[0]).max() <= 0.1 * np.abs(theirs).max()
 
 
 def test_the_ratio_is_what_it_says(tmp_path):
