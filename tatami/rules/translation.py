@@ -104,10 +104,14 @@ def _beam(networks: EncoderDecoder, memory: Any, longest: int, search: Search) -
                 made = _Hypothesis((*one.tokens, token), scores[token], memory)
                 candidates.append((key, made))
         alive = []
-        for _, one in sorted(candidates, key=lambda candidate: candidate[0]):
+        candidates.sort(key=lambda candidate: candidate[0])
+        for rank, (_, one) in enumerate(candidates):
             if len(alive) == search.beam:
                 break
-            (finished if one.tokens[-1] == END else alive).append(one)
+            if one.tokens[-1] != END:
+                alive.append(one)
+            elif rank < search.beam:
+                finished.append(one)
         if len(finished) >= search.beam:
             break
     else:

@@ -148,7 +148,7 @@ static int net_searched(int32_t *tokens)
             if (choice->token == NET_END) {
                 const float worth = choice->score / net_weights[place + 1];
 
-                if (finished++ == 0 || worth > value) {
+                if (i < NET_BEAM && (finished++ == 0 || worth > value)) {
                     value = worth;
                     answer = place;
                     memcpy(tokens, parent->tokens, (size_t)place * sizeof *tokens);

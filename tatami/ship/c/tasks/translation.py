@@ -15,6 +15,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tatami.errors import TatamiError
 from tatami.program.join import as_given
 from tatami.program.steps import Program
@@ -27,7 +29,7 @@ from tatami.ship.c.run.description import describe_joined
 from tatami.ship.c.run.network import HOST
 from tatami.ship.c.run.predictor import Machine
 from tatami.ship.c.targets import target_of
-from tatami.ship.c.tasks.base import Macro, StructureInC
+from tatami.ship.c.tasks.base import Macro, StructureInC, TaskInC
 from tatami.ship.c.tasks.text import text_macros, text_rule
 from tatami.ship.c.text import (
     banner,
@@ -38,7 +40,9 @@ from tatami.ship.c.text import (
     renamed,
     text,
 )
-from tatami.types.specs import Spec, TranslationSpec
+from tatami.types import Int64
+from tatami.types.search import Search
+from tatami.types.specs import TranslationSpec
 from tatami.types.text import TextInput
 
 ENCODER, DECODER = "encoder", "decoder"
@@ -47,7 +51,7 @@ MAX_TEXT = 1 << 20
 """Bytes of a text that is translated at once, at most."""
 
 
-class TranslationInC(StructureInC):
+class TranslatorInC(StructureInC):
     """Two networks with a search between them: net_translate, kernels/translation.c."""
 
     name = "translate"
@@ -85,7 +89,48 @@ class TranslationInC(StructureInC):
         )
 
 
-TRANSLATION_JOINED = TranslationInC()
+TRANSLATOR_IN_C = TranslatorInC()
+
+
+class TranslationInC(TaskInC[TranslationSpec]):
+    """Translation: two networks are joined, and none of them is shipped as a task's by itself."""
+
+    name = "translate"
+    noun = "translator"
+    letter = "T"
+
+    def structure(self, spec: TranslationSpec) -> StructureInC:
+        """Give what joins the encoder and the decoder."""
+        return TRANSLATOR_IN_C
+
+    def maps(self, spec: TranslationSpec) -> int:
+        """Refuse one network."""
+        raise _half()
+
+    def results(self, program: Program) -> Mapping[str, str]:
+        """Refuse one network."""
+        raise _half()
+
+    def source(self, spec: TranslationSpec) -> tuple[str, ...]:
+        """Refuse one network."""
+        raise _half()
+
+    def example(self) -> str:
+        """Give a program that translates lines."""
+        return text("main_translate.c")
+
+    def open(self, folder: Path, machine: Machine) -> Any:
+        """Refuse one network."""
+        raise _half()
+
+
+TRANSLATION_IN_C = TranslationInC()
+
+
+def _half() -> TatamiError:
+    return TatamiError(
+        "the network is half of a translator", hint="ship its encoder and its decoder"
+    )
 
 
 def joined_files(
@@ -211,7 +256,7 @@ class CompiledTranslator:
         self.folder = folder
         self._built, self.target, self.variant = built, target, variant
         about = describe_joined(folder)
-        if about is None:
+        if about is None or not isinstance(about.spec, TranslationSpec):
             raise TatamiError(
                 "network.json is damaged", hint="ship again", file=folder / DESCRIPTION
             )
@@ -229,7 +274,7 @@ class CompiledTranslator:
         return build_translator(self.folder, self.name, program, self.target, self._threads)
 
     @property
-    def spec(self) -> Spec:
+    def spec(self) -> TranslationSpec:
         """Say what its networks are for."""
         return self._spec
 
@@ -238,13 +283,36 @@ class CompiledTranslator:
         """Give None: tokens are compared as answers."""
         return None
 
-    def tokens(self, texts: Sequence[str], language: int = 0) -> list[list[int]]:
-        """Give the tokens of the translations of texts.
+    def found(self, text: str, language: str | None = None, search: Search | None = None) -> Int64:
+        """Give the tokens of the translation of a sentence, without those around it.
+
+        Args:
+            text: The sentence.
+            language: The target language, for a network that knows several.
+            search: None, or that of the spec: it is compiled in.
 
         Raises:
-            TatamiError: Where the program fails.
+            TatamiError: For an unknown language and another search, and where the program fails.
         """
-        return asked(self._command, self.folder, texts, language, self.variant)
+        languages = self._spec.input.languages
+        if languages and language not in languages:
+            raise TatamiError(
+                f"the network does not translate into '{language}'",
+                hint=f"it knows {', '.join(languages)}",
+            )
+        if search not in (None, self._spec.search):
+            raise TatamiError(
+                "the program searches as it was shipped", hint="ship it with another search"
+            )
+        number = languages.index(str(language)) if languages else 0
+        (tokens,) = asked(self._command, self.folder, [text], number, self.variant)
+        return np.array(tokens, np.int64)
+
+    def translate(
+        self, text: str, language: str | None = None, search: Search | None = None
+    ) -> str:
+        """Translate a sentence; arguments and errors as of ``found``."""
+        return Tokens(self._spec.input).decode(self.found(text, language, search).tolist())
 
 
 def build_translator(
