@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tatami.pipeline.evaluate import evaluate as evaluate
     from tatami.pipeline.explain import explain as explain
     from tatami.pipeline.fold import fold as fold
+    from tatami.pipeline.generate import generate as generate
     from tatami.pipeline.predict import predict as predict
     from tatami.pipeline.prove import prove as prove
     from tatami.pipeline.quantize import quantize as quantize
@@ -40,6 +41,7 @@ __all__ = [
     "evaluate",
     "explain",
     "fold",
+    "generate",
     "list_models",
     "open",
     "predict",
@@ -60,6 +62,7 @@ _WHERE = {
     "evaluate": "pipeline.evaluate",
     "explain": "pipeline.explain",
     "fold": "pipeline.fold",
+    "generate": "pipeline.generate",
     "list_models": "pipeline.catalog",
     "open": "pipeline.artifact:open_artifact",
     "predict": "pipeline.predict",

@@ -159,6 +159,11 @@ COMMANDS: Mapping[str, Command | Group] = {
         "predict",
         "Find what is in pictures; write them with it drawn, and a JSON that lists it.",
     ),
+    "generate": Command(
+        "generate",
+        "generate",
+        "Make a sound of a class, sample by sample, and write it as a WAV file.",
+    ),
     "see": Group(
         "Look inside networks and at data.",
         {

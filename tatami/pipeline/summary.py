@@ -10,7 +10,7 @@ import csv
 import html
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from tatami.errors import TatamiError, choose_from, printable
 from tatami.files import write_atomically
 from tatami.ops.counting import Cost, total
 from tatami.see.text import count, ending, readable
-from tatami.types import Size
+from tatami.types import Size, Spec
 from tatami.types.table import Column, Table, words
 
 if TYPE_CHECKING:  # a model's name needs torch alone, and nothing of ONNX
@@ -87,6 +87,31 @@ class NetworkCosts:
 
 
 @dataclass(frozen=True)
+class EachSample:
+    """What a network that makes sound costs, where it is given a sample a call.
+
+    Args:
+        receptive: The newest samples from which the next one is told.
+        multiply_adds: Of a sample.
+    """
+
+    receptive: int
+    multiply_adds: int
+
+    @staticmethod
+    def of(spec: Spec | None, part: NetworkCosts) -> EachSample | None:
+        """Count it by the layers of a network; None for one that makes no sound."""
+        if spec is None or spec.looks_back is None:
+            return None
+        columns = part.input[-1]
+        one = (
+            layer.multiply_adds // (columns if layer.shape[-1] == columns else 1)
+            for layer in part.layers
+        )
+        return EachSample(spec.looks_back, sum(one))
+
+
+@dataclass(frozen=True)
 class Summary:
     """What a predictor costs.
 
@@ -94,11 +119,13 @@ class Summary:
         network: What was asked for: the name of a model, or a path.
         parts: Its networks, in the order in which they run.
         regions: How often the last of them runs for a picture, at most; None where it is once.
+        sample: What a sample costs, of a network that makes sound.
     """
 
     network: str
     parts: tuple[NetworkCosts, ...]
     regions: int | None = None
+    sample: EachSample | None = None
 
     @property
     def parameters(self) -> int:
@@ -114,7 +141,8 @@ class Summary:
     def to_json(self) -> dict[str, Any]:
         """Give the figures as plain values."""
         if self.regions is None:
-            return {"network": self.network, **self.parts[0].to_json()}
+            sample = {} if self.sample is None else {"sample": asdict(self.sample)}
+            return {"network": self.network, **self.parts[0].to_json(), **sample}
         return {
             "network": self.network,
             **{part.name: part.to_json() for part in self.parts},
@@ -168,7 +196,12 @@ class Summary:
         ]
 
     def lines(self) -> list[str]:
-        """Say what all networks cost together, where there are several."""
+        """Say what all networks cost together, where there are several, and what a sample does."""
+        if self.sample is not None:
+            return [
+                f"a sample a call: {self.sample.multiply_adds:,} multiply-adds; it is told from "
+                f"the {self.sample.receptive:,} before (the receptive field)"
+            ]
         if self.regions is None:
             return []
         return [
@@ -261,7 +294,7 @@ def _of_file(source: Source, size: Size | None) -> Summary:
         NetworkCosts(part.name, shape_of(part.network.graph.inputs[0]), costs(part.network))
         for part in parts
     )
-    return Summary(str(path), counted, regions)
+    return Summary(str(path), counted, regions, EachSample.of(network.spec, counted[0]))
 
 
 def _of_model(
@@ -290,7 +323,7 @@ def _of_model(
         NetworkCosts(one.part, one.shape, one.layers, one.learned)
         for one in count_model(model, spec, width)
     )
-    return Summary(name, counted, model.regions(spec))
+    return Summary(name, counted, model.regions(spec), EachSample.of(spec, counted[0]))
 
 
 def _table(layers: Sequence[Cost]) -> Table:

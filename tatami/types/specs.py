@@ -140,6 +140,11 @@ class Spec(ABC):
         return False
 
     @property
+    def looks_back(self) -> int | None:
+        """How many columns, moments of sound, the next one is told from; None: they are no such."""
+        return None
+
+    @property
     def output_names(self) -> tuple[str, ...]:
         """What an exported network's outputs are called."""
         return ("logits",)
@@ -357,6 +362,11 @@ class GenerationSpec(Spec):
     def sees_pictures(self) -> bool:
         """Say no: it hears."""
         return False
+
+    @property
+    def looks_back(self) -> int:
+        """How many samples the next one is told from."""
+        return self.input.receptive
 
     def check_outputs(self, shapes: Sequence[Shape]) -> None:
         """Raise TatamiError unless the one output is a logit for each code of every sample."""
