@@ -34,6 +34,7 @@ CONTENTS = {
             "tree",
             "picture-rule",
             "sound-rule",
+            "generation-rule",
             "segmentation-rule",
             "box-rule",
         ),

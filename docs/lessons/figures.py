@@ -317,6 +317,32 @@ def receptive() -> str:
     return d.svg()
 
 
+def causal() -> str:
+    """Draw which samples an output of dilated causal convolutions sees."""
+    step, count, dilations = 34, 16, (1, 2, 4, 8)
+    d = Drawing(680, 330, "an output sees sixteen samples through four causal layers of two taps")
+
+    def place(index: int, level: int) -> tuple[float, float]:
+        return 150 + index * step, 40 + 60 * level
+
+    seen = {count - 1}
+    levels = [seen]
+    for level, dilation in enumerate(reversed(dilations)):
+        for i in sorted(seen):
+            for t in (0, dilation):
+                d.line([place(i, level), place(i - t, level + 1)], GREY, 1)
+        seen = {i - t for i in seen for t in (0, dilation)}
+        levels.append(seen)
+    for level, seen in enumerate(levels):
+        for i in range(count):
+            d.dot(*place(i, level), 7, ORANGE if i in seen else "#ffffff", GREY)
+        said = f"dilation {dilations[-1 - level]}" if level < len(dilations) else "sound"
+        d.text(20, place(0, level)[1] + 5, said, 14, "start")
+    d.arrow((place(0, 0)[0], 316), (place(count - 1, 0)[0], 316))
+    d.text(20, 321, "time", 14, "start")
+    return d.svg()
+
+
 def transposed() -> str:
     """Draw how samples spread kernels."""
     x = np.array([[1, 2], [3, 4]], np.float32)
@@ -512,6 +538,7 @@ FIGURES: dict[str, Callable[[], str]] = {
     "folding": folding,
     "separable": separable,
     "receptive-field": receptive,
+    "causal-convolution": causal,
     "transposed": transposed,
     "normalizations": normalizations,
     "iou": overlap,

@@ -24,8 +24,9 @@ def test_outputs_are_compared():
     assert not execute.same_output("a\n...\nd\n", "a\nb\nc\n")
 
 
-def test_there_are_thirteen_lessons():
-    assert [page.name[:2] for page in PAGES] == [f"{n:02}" for n in range(1, 14)]
+def test_lessons_are_numbered_from_the_first_on():
+    assert len(PAGES) >= 14
+    assert [page.name[:2] for page in PAGES] == [f"{n:02}" for n in range(1, len(PAGES) + 1)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
