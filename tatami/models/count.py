@@ -57,6 +57,11 @@ def count_model(model: Model[Any], spec: Spec, width: float = 1.0) -> tuple[Coun
     Raises:
         TatamiError: For what the model refuses, and for an operator that is not known here.
     """
+    if model.several_inputs:
+        raise TatamiError(
+            f"a {model.noun} is not counted before it is trained",
+            hint="train it, and give its run folder",
+        )
     with _WithoutMemory():
         module = model.build(spec, width)
     parts = model.parts(module, spec)

@@ -133,6 +133,8 @@ class Model(ABC, Generic[S]):
     """What a network of this kind is: "detector"."""
     spec_type: ClassVar[type]
     """The class of its specs."""
+    several_inputs: ClassVar[bool] = False
+    """Whether a module takes more than images, or tokens: then it is counted by its files alone."""
 
     def input_spec(self, size: Size) -> InputSpec:
         """Say how a picture becomes an input of that size."""
@@ -392,14 +394,20 @@ class GeneratorModel(Model[GenerationSpec]):
 
 @dataclass(frozen=True)
 class TranslatorModel(Model[TranslationSpec]):
-    """Describe a translator; its size is the longest source x the longest target, in tokens."""
+    """Describe a translator; its size is the longest source x the longest target, in tokens.
+
+    Args:
+        make: Imports the network.
+        classes: Tokens of the paper's vocabulary.
+    """
 
     make: Callable[[], type[Transformer]]
-    classes: int = 0
+    classes: int = 37_000
 
     task = "translate"
     noun = "translator"
     spec_type = TranslationSpec
+    several_inputs = True
 
     def spec(
         self,

@@ -32,11 +32,14 @@ def names(
     twins: Collection[str] = TWINS,
     table: Mapping[str, Model[Any]] = MODELS,
 ) -> list[ParameterSet]:
-    """The names of a kind of network, or of all, as a test's parameters."""
+    """The names of a kind of network, or of all with one input, as a test's parameters.
+
+    Translators, which have two networks of several inputs, have tests/tasks/test_translation.py.
+    """
     return [
         pytest.param(name, marks=pytest.mark.slow if name in twins else ())
         for name, row in table.items()
-        if kind is None or isinstance(row, kind)
+        if (kind is None and not row.several_inputs) or (kind and isinstance(row, kind))
     ]
 
 

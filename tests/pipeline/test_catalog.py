@@ -79,7 +79,7 @@ def test_what_fits_is_the_largest_form_that_does() -> None:
     [
         ({"fit": "512K"}, "fit: 512K is not two sizes"),
         ({"fit": "512K,much"}, "fit: much is no"),
-        ({"task": "translate"}, "task: no task 'translate'"),
+        ({"task": "dream"}, "task: no task 'dream'"),
     ],
 )
 def test_bad_requests(arguments: dict[str, str], said: str) -> None:
