@@ -119,8 +119,10 @@ def _check_constant(value: ir.Value) -> None:
     if array.dtype != np.float32:
         return
     # Minus infinity is how a Pad in front of a max pool, and a mask of attention, is written; one
-    # number is a bound that nothing reaches.
-    if np.isnan(array).any() or (array.size > 1 and np.isposinf(array).any()):
+    # number is a bound that nothing reaches. The largest number is NaN where any is.
+    with np.errstate(invalid="ignore"):
+        largest = array.max(initial=-math.inf)
+    if np.isnan(largest) or (array.size > 1 and largest == math.inf):
         raise TatamiError(
             f"weight '{value.name}' holds a NaN or an infinity",
             hint="train again with a lower learning rate, or take an earlier checkpoint",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import onnx
@@ -15,15 +16,20 @@ from tatami.graph.check import check_graph, check_operators, check_spec
 from tatami.graph.form import check_form
 from tatami.graph.metadata import from_metadata
 from tatami.graph.network import Network
+from tatami.graph.operators.table import OPERATORS
 from tatami.graph.passes.expand_functions import expand_functions
 from tatami.graph.passes.lift_constants import lift_constants
 from tatami.graph.passes.qoperators_to_qdq import qoperators_to_qdq
 from tatami.graph.passes.upgrade import FIRST, upgrade
 from tatami.graph.passes.widen_halves import widen_halves
 from tatami.graph.shapes import REFUSALS, first_line, infer_shapes
+from tatami.graph.weights import put_back, read_weights, show_as_inputs, without_weights
+from tatami.types import Float32
 
 MAX_BYTES = 1 << 30
 """The largest file, and the largest sum of external data, that is read."""
+CURRENT = 18
+"""The operator set from which on no pass looks at weights before shapes are known."""
 OPSETS = range(13, 29)
 """Versions of the ONNX operator set whose meaning of the table's operators is the same."""
 
@@ -81,6 +87,9 @@ def read(path: Path) -> Network:
         OSError: Where it cannot be opened.
     """
     try:
+        apart = _parse_apart(path)
+        if apart is not None:
+            return network_of(*apart)
         proto = _parse(path)
         # What is unknown is told before gigabytes of external data are read.
         _check_kinds(proto)
@@ -112,6 +121,30 @@ def _check_kinds(proto: onnx.ModelProto) -> None:
     _check_opset(proto)
 
 
+def _parse_apart(path: Path) -> tuple[onnx.ModelProto, dict[str, Float32]] | None:
+    """Parse a file without its large weights, and read these; None where it must be read whole.
+
+    That is a file without large weights, a damaged one, and one of which a pass may want to see the
+    weights, as those that bring old operators up to date.
+    """
+    if not 0 < path.stat().st_size <= MAX_BYTES:
+        return None
+    skeleton = without_weights(path)
+    if skeleton is None:
+        return None
+    proto = _proto_of(skeleton.content)
+    kinds = {node.op_type for node in proto.graph.node}
+    sets = {opset.domain: opset.version for opset in proto.opset_import}
+    if proto.functions or set(sets) - {"", "ai.onnx"} or max(sets.values()) < CURRENT:
+        return None
+    if not kinds <= set(OPERATORS) | {"Constant"}:
+        return None
+    try:
+        return proto, read_weights(path, skeleton, proto)
+    except ValueError:
+        return None
+
+
 def _parse(path: Path) -> onnx.ModelProto:
     size = path.stat().st_size
     if size > MAX_BYTES:
@@ -120,7 +153,10 @@ def _parse(path: Path) -> onnx.ModelProto:
         )
     if size == 0:
         raise TatamiError("the file is empty", hint=AGAIN)
-    data = path.read_bytes()
+    return _proto_of(path.read_bytes())
+
+
+def _proto_of(data: bytes) -> onnx.ModelProto:
     try:
         proto: onnx.ModelProto | None = onnx.ModelProto.FromString(data)
     except DecodeError:
@@ -208,11 +244,12 @@ def _is_number(text: str) -> bool:
     return text.isdecimal() and text.isascii() and len(text) < 20
 
 
-def network_of(proto: onnx.ModelProto) -> Network:
+def network_of(proto: onnx.ModelProto, weights: Mapping[str, Float32] | None = None) -> Network:
     """Make a network of an ONNX model, checked as ``read`` does.
 
     Args:
         proto: The model, which is changed.
+        weights: What initializers hold that are empty in the model, by name.
 
     Raises:
         TatamiError: As for ``read``; it names no file.
@@ -220,6 +257,9 @@ def network_of(proto: onnx.ModelProto) -> Network:
     _check_kinds(proto)
     if proto.graph.sparse_initializer:
         raise TatamiError("the network has sparse weights", hint="export it with dense weights")
+    apart = weights or {}
+    order = [str(tensor.name) for tensor in proto.graph.initializer]
+    show_as_inputs(proto, apart)
     _check_sizes(proto)
     widen_halves(proto)
     _renew_groups(proto)
@@ -231,6 +271,8 @@ def network_of(proto: onnx.ModelProto) -> Network:
         model = ir.from_proto(proto)
     except (*REFUSALS, ir.serde.SerdeError) as error:
         raise TatamiError(f"ONNX refuses the network: {first_line(error)}", hint=AGAIN) from None
+    if apart:
+        put_back(model.graph, apart, order)
     lift_constants(model)
     for value in model.graph.initializers.values():  # decoded once, and not whenever one is read
         if value.const_value is not None:
