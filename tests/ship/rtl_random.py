@@ -327,3 +327,33 @@ def random_program(seed: int, first: str, more: int = 1) -> tuple[Program, list[
         if rng.random() < 0.1:
             x = rng.choice([0, 255], shape)
         return program, [x.astype(np.uint8)]
+
+
+def yolov2_tiny(rng: np.random.Generator, size: tuple[int, int]) -> Program:
+    """Draw a program of YOLOv2-tiny's steps, for three classes; size is (rows, columns)."""
+    draft = Draft(rng)
+    source = now = draft.value((3, *size))
+    for outputs, kernel, after in (
+        *((16 << index, 3, Window.square(2, 2)) for index in range(5)),
+        (512, 3, None), (1024, 3, None), (1024, 3, None), (40, 1, None),
+    ):  # fmt: skip
+        channels, height, width = draft.values[now].shape
+        if outputs == 512:
+            pooled = draft.like(now)
+            axis = Axis(2, 1, 0, 1)
+            draft.steps.append(MaxPool(draft.name(), (now,), pooled, Window(axis, axis)))
+            now = pooled
+        weights = rng.integers(-127, 128, (outputs, channels, kernel, kernel)).astype(np.int8)
+        bias = rng.integers(-(2**16), 2**16, outputs).astype(np.int32)
+        scale = 2 if after else 1
+        made = draft.value((outputs, height // scale, width // scale))
+        result: Requantize | ToFloat = draft.requantize(outputs, channels * kernel**2 * 127 * 60)
+        if kernel == 1:
+            draft.values[made] = Value(draft.values[made].shape)
+            result = ToFloat(rng.uniform(1e-6, 1e-2, outputs).astype(np.float32))
+        window = Window.square(kernel, 1, kernel // 2)
+        draft.steps.append(
+            QuantizedConv(draft.name(), (now,), made, weights, bias, window, 1, result, after)
+        )
+        now = made
+    return Program(tuple(draft.steps), draft.values, (source,), (now,))

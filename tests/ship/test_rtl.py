@@ -11,7 +11,6 @@ import pytest
 
 from tatami.errors import TatamiError
 from tatami.ops.window import Window
-from tatami.pipeline.needs import lowered_model
 from tatami.program import interpret
 from tatami.program.steps import (
     MaxPool,
@@ -29,8 +28,7 @@ from tatami.ship.rtl.engine import Engine
 from tatami.ship.rtl.lower import Lowered, lower
 from tatami.ship.rtl.model import frame_time
 from tatami.ship.rtl.simulate import QUICK, Bench, Counters, has_verilator, verilator
-from tatami.types import Size
-from tests.ship.rtl_random import KINDS, Draft, random_program
+from tests.ship.rtl_random import KINDS, Draft, random_program, yolov2_tiny
 
 pytestmark = pytest.mark.skipif(not has_verilator(), reason="needs Verilator and a C++ compiler")
 SMALL = core_with({"lanes": 4, "map": 8192, "ring": 11, "acc": 32})
@@ -225,22 +223,23 @@ def test_parameters_are_written_as_they_are_read() -> None:
     assert Core(lanes=32, bus=8).products == 1152
 
 
-@pytest.mark.slow
 def test_a_whole_frame() -> None:
     """YOLOv2-tiny at 352x288, random weights: simulated on 576 multipliers; counted on more."""
-    _, programs = lowered_model("yolov2-tiny", Size(352, 288))
-    (program,) = programs.values()
+    rng = np.random.default_rng(0)
+    program = yolov2_tiny(rng, (288, 352))
     for parameters, used in (("LANES=16,PIXELS=2", 0.97), ("LANES=32,PIXELS=2", 0.94)):
         time = frame_time(lower(program, core_of(parameters), ahead=True))
         assert time.products > used * time.core.products * time.cycles
     lowered = lower(program, core_of("LANES=16"), ahead=True)
     time = frame_time(lowered)
+    assert time.products == 2_033_197_056
     assert time.products > 0.98 * time.core.products * time.cycles
-    assert time.bytes < 1.02 * (405_504 + 15_867_885 + 4 * 125 * 99)
-    picture = np.random.default_rng(0).integers(0, 256, (3, 288, 352)).astype(np.uint8)
-    with Bench(lowered.core) as bench:
+    assert time.bytes < 1.02 * (4 * 352 * 288 + 15_771_592 + 4 * 40 * 99)
+    picture = rng.integers(0, 256, (3, 288, 352)).astype(np.uint8)
+    with Bench(lowered.core, level=QUICK) as bench:
         found, counters = Engine(lowered, bench).values([picture])
     assert counters == counted(program, lowered)
     expected = interpret.values(program, [picture])
+    assert {*found} == {*program.outputs}
     for name, values in found.items():
         np.testing.assert_array_equal(values, expected[name])

@@ -23,7 +23,7 @@ from tatami.ship.rtl.model import frame_time
 from tatami.ship.rtl.simulate import QUICK, Bench, has_verilator
 from tatami.ship.rtl.strips import lower_to_fit, lower_twice
 from tatami.types import Size
-from tests.ship.rtl_random import KINDS, random_program
+from tests.ship.rtl_random import KINDS, random_program, yolov2_tiny
 
 pytestmark = pytest.mark.skipif(not has_verilator(), reason="needs Verilator and a C++ compiler")
 ENGINE = core_with({"lanes": 4, "map": 8192, "ring": 11, "acc": 32})
@@ -104,6 +104,22 @@ def test_random_programs_in_strips(bench: Bench) -> None:
             np.testing.assert_array_equal(value, expected[name], err_msg=f"{seed} {name}")
         done += 1
     assert done > 40
+
+
+@pytest.mark.slow
+def test_a_whole_frame(bench: Bench) -> None:
+    """YOLOv2-tiny at 352x288 on 144 multipliers, its first layers in strips."""
+    rng = np.random.default_rng(0)
+    program = yolov2_tiny(rng, (288, 352))
+    lowered = lower_to_fit(program, ENGINE)
+    assert len(loads_of(lowered)) > 1
+    picture = rng.integers(0, 256, (3, 288, 352)).astype(np.uint8)
+    found, counters = Engine(lowered, bench).values([picture])
+    time = frame_time(lowered)
+    assert counters.cycles - counters.maps == time.cycles - time.maps
+    assert time.bytes < 1.15 * (4 * 352 * 288 + 15_771_592 + 4 * 40 * 99)
+    (output,) = program.outputs
+    np.testing.assert_array_equal(found[output], interpret.values(program, [picture])[output])
 
 
 def test_whole_where_it_fits_and_refused_where_nothing_does(
