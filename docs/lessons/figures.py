@@ -528,6 +528,54 @@ def engine() -> str:
     return d.svg()
 
 
+def attention() -> str:
+    """Draw who looks at what: words that are written at themselves, and at words that are read."""
+    drawing = Drawing(560, 240, "Attention: rows look at columns")
+    written, read = ("ein", "roter", "Hund"), ("a", "red", "dog")
+    looks = np.array([[0.8, 0.1, 0.1], [0.1, 0.7, 0.2], [0.05, 0.15, 0.8]])
+    for left, columns, shares in ((90, written, None), (360, read, looks)):
+        for i, word in enumerate(written):
+            drawing.text(left - 10, 85 + 50 * i, word, 14, "end")
+            for j in range(3):
+                hidden = shares is None and j > i
+                share = 1 / (i + 1) if shares is None else shares[i, j]
+                shade = 255 - round(155 * (0 if hidden else share))
+                fill = PALE if hidden else f"#{shade - 30:02x}{shade:02x}ff"
+                drawing.rect(left + 50 * j, 55 + 50 * i, 50, 50, fill, GREY)
+                text = "–" if hidden else f"{share:.2f}"
+                middle = (left + 50 * j + 25, 85 + 50 * i)
+                drawing.text(*middle, text, 13, ink=GREY if hidden else INK)
+        for j, word in enumerate(columns):
+            drawing.text(left + 50 * j + 25, 45, word, 14)
+    drawing.text(165, 228, "Q: decoder   K, V: decoder", 13, ink=GREY)
+    drawing.text(435, 228, "Q: decoder   K, V: encoder", 13, ink=GREY)
+    return drawing.svg()
+
+
+def bleu() -> str:
+    """Draw the runs of a translation that stand in the reference."""
+    drawing = Drawing(640, 230, "Runs of words that stand in the reference")
+    written = ("a", "man", "rides", "a", "bike", "in", "a", "park", ".")
+    runs = {
+        1: (0, 1, 2, 3, 4, 5, 7, 8),
+        2: (0, 1, 2, 4, 7),
+        3: (0, 1),
+        4: (0,),
+    }
+    for at, word in enumerate(written):
+        drawing.text(75 + 62 * at, 30, word, 15, bold=True)
+    heights = {1: (50,), 2: (75, 90), 3: (115, 130), 4: (155,)}
+    for n, color in zip(runs, FOUR, strict=True):
+        drawing.text(30, heights[n][0] + 6, str(n), 14, ink=color, bold=True)
+        for number, start in enumerate(runs[n]):
+            y = heights[n][number % len(heights[n])]
+            ends = (50 + 62 * start, 100 + 62 * (start + n - 1))
+            drawing.line([(ends[0], y), (ends[1], y)], color, 5)
+    found = "8/9   5/8   2/7   1/6"
+    drawing.text(320, 205, found, 15)
+    return drawing.svg()
+
+
 FIGURES: dict[str, Callable[[], str]] = {
     "convolution": convolution,
     "padding-stride": padding_stride,
@@ -546,6 +594,8 @@ FIGURES: dict[str, Callable[[], str]] = {
     "average-precision": average_precision,
     "banks": banks,
     "engine": engine,
+    "attention": attention,
+    "bleu": bleu,
 }
 
 
