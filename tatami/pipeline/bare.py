@@ -32,8 +32,9 @@ from tatami.pipeline.ledger import (
 from tatami.program import interpret
 from tatami.program.forward import is_quantized
 from tatami.program.lower import lower
-from tatami.program.steps import Value
+from tatami.program.steps import Program, Value
 from tatami.rules.picture import prepare
+from tatami.ship.backend import RunningNetwork
 from tatami.ship.seal import check
 from tatami.ship.table import backend_of
 from tatami.types import InputSpec, Size
@@ -228,39 +229,69 @@ def open_bare(
         if variant is not None:
             variant = network.kernels  # compiled now: an error says what is missing
         kind = [backend.name.upper(), path.resolve().stem, target or "", variant or ""]
-        return _form(
-            " ".join(word for word in kind if word),
-            network.run_calls,
-            network.values_of_calls,
-            network.known,
-            (network.inputs, network.outputs),
-            None,
-            compiled=True,
-            size=running.size,
-            remembers=network.remembers,
-        )
+        return form_of_running(" ".join(word for word in kind if word), network, running.size)
     onnx = graph.read(path)
     name, size = path.stem, path.stat().st_size
-    if is_quantized(onnx):
-        program = lower(onnx)
-        return _form(
-            name,
-            lambda calls: interpret.run_calls(program, calls),
-            lambda calls: interpret.values_of_calls(program, calls),
-            program.values,
-            (program.inputs, program.outputs),
-            program.rounded(),
-            compiled=False,
-            size=size,
-            remembers=bool(program.states),
-        )
+    return (
+        form_of_program(name, lower(onnx), size)
+        if is_quantized(onnx)
+        else form_of_network(name, onnx, size)
+    )
+
+
+def form_of_running(name: str, network: RunningNetwork, size: int) -> BareForm:
+    """Take a shipped network that runs as a form.
+
+    Args:
+        name: What the ledger calls it.
+        network: What runs.
+        size: Bytes of what it is.
+    """
+    return _form(
+        name,
+        network.run_calls,
+        network.values_of_calls,
+        network.known,
+        (network.inputs, network.outputs),
+        None,
+        compiled=True,
+        size=size,
+        remembers=network.remembers,
+    )
+
+
+def form_of_program(name: str, program: Program, size: int) -> BareForm:
+    """Take a program, run by the interpreter, as a form; arguments as of ``form_of_running``."""
+    return _form(
+        name,
+        lambda calls: interpret.run_calls(program, calls),
+        lambda calls: interpret.values_of_calls(program, calls),
+        program.values,
+        (program.inputs, program.outputs),
+        program.rounded(),
+        compiled=False,
+        size=size,
+        remembers=bool(program.states),
+    )
+
+
+def form_of_network(name: str, onnx: Network, size: int) -> BareForm:
+    """Take a float network, run by graph/run, as a form; arguments as of ``form_of_running``."""
     places = [place for place, value in enumerate(onnx.graph.outputs) if value in made_by(onnx)]
+    shapes = [shape_of(value) for value in given_to(onnx)]
+
+    def whole(calls: Calls) -> list[Sample]:
+        fitted = [
+            [array.reshape(shape) for array, shape in zip(each, shapes, strict=True)]
+            for each in calls
+        ]
+        return whole_calls(onnx, fitted)
 
     def values(calls: Calls) -> dict[str, Array]:
-        return _joined(graph.values(onnx, each) for each in whole_calls(onnx, calls))
+        return _joined(graph.values(onnx, each) for each in whole(calls))
 
     def forward(calls: Calls) -> list[Array]:
-        runs = (graph.run(onnx, each) for each in whole_calls(onnx, calls))
+        runs = (graph.run(onnx, each) for each in whole(calls))
         return list(_joined({at: each[at] for at in places} for each in runs).values())
 
     return BareForm(

@@ -328,7 +328,7 @@ def _compare(stage: Stage, reference: Stage | None, pictures: Sequence[Picture])
     if reference is None:
         return Row(stage.name)
     _check_same_use(stage, reference)
-    if stage.parts:
+    if stage.parts or stage.spec.several_calls:
         rounded = stage.integers is not None and reference.integers is None
         return Row(stage.name, reference.name, loss=QUANTIZATION_LOSS if rounded else None)
     return _compare_maps(
@@ -338,6 +338,9 @@ def _compare(stage: Stage, reference: Stage | None, pictures: Sequence[Picture])
 
 def _compare_parts(stage: Stage, reference: Stage, pictures: Sequence[Picture]) -> list[Row]:
     """Compare each part by what the reference's parts give it."""
+    alike = _compare_tokens(stage, reference, pictures)
+    if alike and not (stage.parts and reference.parts):
+        return alike
     if len(stage.parts) != len(reference.parts):
         raise TatamiError(
             f"{stage.name} and {reference.name} are not of one kind",
@@ -346,12 +349,30 @@ def _compare_parts(stage: Stage, reference: Stage, pictures: Sequence[Picture]) 
     if not stage.parts:
         return []
     structure = _structure(reference)
+    calls = structure.calls(reference.spec, reference.parts, pictures[:REGIONS])
+    if calls is not None:
+        several = zip(stage.parts, reference.parts, calls, strict=True)
+        return [*(_compare_maps(part, other, given) for part, other, given in several), *alike]
     forwards = [part.forward for part in reference.parts]
     inputs = structure.inputs(reference.spec, forwards, pictures, REGIONS)
     return [
         _compare_maps(part, other, [one[None] for several in given for one in several])
         for part, other, given in zip(stage.parts, reference.parts, inputs, strict=True)
     ]
+
+
+def _compare_tokens(stage: Stage, reference: Stage, pictures: Sequence[Picture]) -> list[Row]:
+    """Compare the answers of two forms of a predictor that answers by many calls.
+
+    Where one of them is in integers and the other is not, answers may differ: the figure is
+    bounded.
+    """
+    if not stage.spec.several_calls:
+        return []
+    found = stage.task.compare(stage.predictor, reference.predictor, pictures)
+    rounded = (stage.integers is None) != (reference.integers is None)
+    bound = None if rounded else found.bound
+    return [Row(f"{stage.name} {found.what}", reference.name, found.worst, found.unit, bound)]
 
 
 def _compare_maps(stage: Stage, reference: Stage, images: Sequence[Float32]) -> Row:
@@ -368,8 +389,8 @@ def _compare_maps(stage: Stage, reference: Stage, images: Sequence[Float32]) -> 
 
 def _compare_rules(stage: Stage, pictures: Sequence[Picture]) -> list[Row]:
     """Compare a stage's own rules for pictures and answers with the written ones."""
-    if not stage.compiled:
-        return []
+    if not stage.compiled or stage.spec.several_calls:
+        return []  # its answers are compared with those of its reference
     rows = []
     if stage.prepare is not None and stage.taken is not None:
         expected = [stage.taken(stage.task.image(each, stage.spec)[0]) for each in pictures]

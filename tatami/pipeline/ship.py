@@ -177,6 +177,8 @@ class ShipResult:
     def _about(self) -> list[str]:
         if self._parted:
             last = list(self.plan.networks)[-1]
+            if self.regions is None:
+                return [f"the {last}'s are of one call"]
             return [f"the {last}'s are of one region; at most {self.regions} a picture"]
         network = self.plan.networks[""]
         needs = self.footprint.to_json()

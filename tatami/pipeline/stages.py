@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from tatami.errors import TatamiError
 from tatami.graph.network import Network
 from tatami.ops.fixed_point import dequantize
 from tatami.pipeline.artifact import load_model, read_parts, run_shipped, spec_of
+from tatami.pipeline.bare import BareForm, form_of_network, form_of_program, form_of_running
 from tatami.pipeline.ledger import Array, Stage
 from tatami.program import interpret
 from tatami.program.forward import is_quantized, numpy_forward
@@ -77,8 +78,12 @@ def _torch_stage(folder: Path) -> Stage:
         name = f"{part} of torch" if part else "torch"
         return Stage(name, task_of(spec), spec, predictor, forward, None, None, 0)
 
-    parts = [stage(*each) for each in zip(structure.names(spec), forwards, strict=True)]
-    return _whole("torch", parts, (folder / WEIGHTS).stat().st_size)
+    size = (folder / WEIGHTS).stat().st_size
+    names = structure.names(spec)
+    if len(forwards) < len(names):  # the model as a whole: it is compared by its answers
+        return replace(stage("", forwards[0]), size=size)
+    parts = [stage(*each) for each in zip(names, forwards, strict=True)]
+    return _whole("torch", parts, size)
 
 
 def _onnx_stage(path: Path, name: str) -> Stage:
@@ -98,11 +103,35 @@ def _onnx_stage(path: Path, name: str) -> Stage:
     for place, (part, forward) in enumerate(zip(parts, forwards, strict=True)):
         called = f"{part.name} of {name}" if part.name else name
         size = part.file.stat().st_size
-        if programs:
+        if spec.several_calls:
+            form = (
+                form_of_program(called, programs[place], size)
+                if programs
+                else form_of_network(called, part.network, size)
+            )
+            stages.append(_called(form, spec, predictor))
+        elif programs:
             stages.append(_integer_stage(called, spec, predictor, forward, programs[place], size))
         else:
             stages.append(_float_stage(called, spec, predictor, forward, part.network, size))
     return _whole(name, stages, sum(stage.size for stage in stages))
+
+
+def _called(form: BareForm, spec: Spec, predictor: Any) -> Stage:
+    """Take a form that is given calls as a part of a stage."""
+    return Stage(
+        form.name,
+        task_of(spec),
+        spec,
+        predictor,
+        cast(Any, form.forward),
+        cast(Any, form.values),
+        None,
+        form.size,
+        cast(Any, form.integers),
+        form.compiled,
+        form.rounded,
+    )
 
 
 def _float_stage(
@@ -181,6 +210,8 @@ def simulated_stage(paths: Sequence[Path], parameters: str) -> Stage:
 
 def _shipped_part(spec: Spec, running: Running, network: RunningNetwork, name: str) -> Stage:
     known = network.known
+    if spec.several_calls:
+        return _called(form_of_running(name, network, network.size), spec, running.predictor)
     first = known[network.inputs[0]]
 
     def forward(images: Float32) -> tuple[Float32, ...]:

@@ -878,11 +878,17 @@ class Program:
                 arithmetic = (
                     isinstance(step, _FLOAT_ARITHMETIC)
                     or (isinstance(step, Resize) and self.values[step.output].quantization is None)
-                    or (isinstance(step, Apply) and not step.exact)
+                    or (isinstance(step, Apply) and not step.exact and self._is_real(step))
                 )
                 if arithmetic or any(name in found for name in step.inputs):
                     found.add(step.output)
         return frozenset(found)
+
+    def _is_real(self, step: Step) -> bool:
+        """Tell whether a step reads or makes real numbers: whole ones are exact."""
+        return any(
+            self.values[name].dtype.startswith("float") for name in (*step.inputs, step.output)
+        )
 
     def zero(self, name: str) -> int:
         """Give what each sample of a value holds where it stands for 0."""

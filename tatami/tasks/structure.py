@@ -166,6 +166,21 @@ class Structure(ABC):
             most: Regions of a picture, at most, where a part looks at regions.
         """
 
+    def calls(
+        self, spec: Any, parts: Sequence[Any], pictures: Sequence[Any]
+    ) -> tuple[list[Any], ...] | None:
+        """Give lists of calls of each part by what is looked at, where a call has several inputs.
+
+        Two forms of such a predictor then answer alike, to the last token. Usually there is one
+        input: None.
+
+        Args:
+            spec: The spec of the first part.
+            parts: The forms of the parts of the reference; their ``forward`` takes calls.
+            pictures: What is looked at.
+        """
+        return None
+
     @abstractmethod
     def folded(self, parts: Sequence[Part]) -> tuple[Part, ...]:
         """Fold normalization into the parts, where a user cannot do so with ``fold``."""

@@ -13,15 +13,18 @@ from numpy.typing import NDArray
 from tatami.errors import TatamiError
 from tatami.graph.network import Network
 from tatami.graph.read import read
-from tatami.graph.state import states_of
+from tatami.graph.run import run
+from tatami.graph.state import states_of, whole_calls
 from tatami.graph.write import write
 from tatami.program import interpret
+from tatami.program.join import as_given
 from tatami.program.lower import lower
 from tatami.program.steps import Program
 from tatami.rules.text import Tokens
 from tatami.rules.translation import EncoderDecoder, fitted, translate
 from tatami.shrink.calibrate import Method, Observation, Range, choose_range, merge
 from tatami.tasks.structure import Part, Structure
+from tatami.tasks.translation_calls import calls_of
 from tatami.train.run import DECODER, NETWORK
 from tatami.types import Float32, Forward, Int64, Size
 from tatami.types.search import Search
@@ -206,16 +209,41 @@ class EncoderAndDecoder(Structure):
 
     def inputs(
         self, spec: TranslationSpec, forwards: Sequence[Forward], pictures: Sequence[Any], most: int
-    ) -> tuple[list[Float32], ...]:
-        """Refuse: a decoder takes several inputs a call.
+    ) -> tuple[list[Any], ...]:
+        """Give what each network is fed with by pairs of sentences: every input of every call.
 
-        Raises:
-            TatamiError: Always.
+        Args:
+            spec: The encoder's.
+            forwards: Both networks in float32, in NumPy.
+            pictures: The pairs.
+            most: Nothing.
         """
-        raise TatamiError(
-            "the networks of a translator are not fed one by one here",
-            hint="translate sentences with the folder that holds both",
-        )
+        encoder, decoder = (cast("Any", one).network for one in forwards)
+        given: tuple[list[Any], list[Any]] = ([], [])
+        for pair in pictures:
+            first, steps = calls_of(spec, lambda source: run(encoder, [source]), pair)
+            given[0].extend(first)
+            given[1].extend(whole_calls(decoder, steps))
+        return given
+
+    def calls(
+        self, spec: TranslationSpec, parts: Sequence[Any], pictures: Sequence[Any]
+    ) -> tuple[list[Any], ...]:
+        """Give the calls of both networks by pairs, one after another.
+
+        What the memory holds of the pair before is behind the place of a step, where none looks.
+
+        Args:
+            spec: The encoder's.
+            parts: The forms of both networks, whose ``forward`` takes calls.
+            pictures: The pairs.
+        """
+        given: tuple[list[Any], list[Any]] = ([], [])
+        for pair in pictures:
+            both = calls_of(spec, lambda source: parts[0].forward([[source]]), pair)
+            for one, several in zip(given, both, strict=True):
+                one.extend(several)
+        return [given[0]], [given[1]]
 
     def folded(self, parts: Sequence[Part]) -> tuple[Part, ...]:
         """Leave the networks as they are: layer normalization is not folded."""
@@ -240,8 +268,13 @@ class EncoderAndDecoder(Structure):
         return found
 
     def programs(self, programs: Sequence[Program]) -> tuple[Program, ...]:
-        """Leave the programs as they are."""
-        return tuple(programs)
+        """Let the encoder end in the bytes that the decoder takes.
+
+        Raises:
+            TatamiError: Where the two were quantized apart.
+        """
+        encoder, decoder = programs
+        return as_given(encoder, decoder), decoder
 
 
 TRANSLATING = EncoderAndDecoder()

@@ -21,6 +21,7 @@ from tatami.rules.text import Tokens, learn_merges
 from tatami.see.attention import attention_map, by_word
 from tatami.see.plots import Panel
 from tatami.see.report import Drawing, Report
+from tatami.ship.c.tasks.translation import TRANSLATION_IN_C
 from tatami.tasks.base import Answer, Difference, Evaluated, Merit, Opened, Task
 from tatami.tasks.inspected import Inspected
 from tatami.tasks.inspected_texts import InspectedTexts
@@ -160,6 +161,7 @@ class Translation(Task[LabeledTexts, SearchTranslator, TranslationFigures]):
             "bleu", "bleu", "BLEU, without case", "BLEU", lambda result: result.whole.score / 100
         ),
     )
+    c = TRANSLATION_IN_C
     answers_file = "translations.json"
 
     # Data ----------------------------------------------------------------------------------------

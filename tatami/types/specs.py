@@ -140,6 +140,11 @@ class Spec(ABC):
         return False
 
     @property
+    def several_calls(self) -> bool:
+        """Whether an answer takes several calls of its networks, of several inputs: usually not."""
+        return False
+
+    @property
     def looks_back(self) -> int | None:
         """How many columns, moments of sound, the next one is told from; None: they are no such."""
         return None
@@ -569,6 +574,11 @@ class TranslationSpec(Spec):
     def several_inputs(self) -> bool:
         """Say whether it is the decoder, which takes what the encoder gives."""
         return self.part == "decoder"
+
+    @property
+    def several_calls(self) -> bool:
+        """Say yes: the decoder makes a token a call."""
+        return True
 
     def check(self, image: Shape, outputs: Sequence[Shape]) -> None:
         """Raise TatamiError where the metadata and the network tell different stories."""

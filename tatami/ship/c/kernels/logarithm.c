@@ -6,7 +6,7 @@ static float net_log(float x)
     int32_t bits, exponent;
 
     memcpy(&bits, &x, sizeof bits);
-    exponent = (int32_t)((uint32_t)(bits - 0x3F3504F3) + 0x80000000u >> 23) - 256;
+    exponent = (int32_t)(((uint32_t)(bits - 0x3F3504F3) + 0x80000000u) >> 23) - 256;
     bits -= exponent * (1 << 23);
     memcpy(&m, &bits, sizeof m);
     s = (m - 1.0f) / (m + 1.0f);
