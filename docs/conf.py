@@ -35,6 +35,8 @@ CONTENTS = {
             "picture-rule",
             "sound-rule",
             "generation-rule",
+            "text-rule",
+            "translation-rule",
             "segmentation-rule",
             "box-rule",
         ),
