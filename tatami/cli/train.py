@@ -58,16 +58,9 @@ def train(
             help="Times that every picture is shown; else by the set's size. May lengthen --resume."
         ),
     ] = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option(help="paper: as its paper trains; modern: as is done today, for detectors."),
-    ] = None,
-    batch: Annotated[
-        int | None, typer.Option(help="Pictures a step, over all processes; 16 in papers' recipes.")
-    ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(help="The highest, after warm-up; 0.01 in papers' recipes.")
-    ] = None,
+    recipe: Annotated[str | None, typer.Option(help="paper or, for detectors, modern.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Pictures a step; usually 16.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Usually 0.01 at most.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="sgd or adamw, else the recipe's.")] = None,
     anchors: Annotated[
         str | None,
