@@ -85,7 +85,7 @@ def about_module(path: Path) -> str:
 def about_c(path: Path) -> str:
     """Give the first sentence of the first comment of a file in C."""
     found = re.search(r"/\*+(.*?)\*/", path.read_text("utf-8"), re.DOTALL)
-    return sentence(found[1]) if found else ""
+    return sentence(re.sub(r"\n \*", "\n", found[1])) if found else ""
 
 
 def cell(text: str) -> str:

@@ -1,3 +1,4 @@
+/* The driver of Tatami's engine: tatami_rtl.h says what each function does. */
 #if TATAMI_RTL_UIO && !defined(_POSIX_C_SOURCE)
 #define _POSIX_C_SOURCE 200809L
 #define _FILE_OFFSET_BITS 64
