@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from tatami.program.steps import Program
 from tatami.ship.c.emit import emit
 from tatami.ship.c.operator import Options
 from tatami.ship.c.run.network import CompiledNetwork
+from tatami.ship.c.targets import TARGETS, missing
 
 litert = pytest.importorskip("ai_edge_litert.interpreter", reason="LiteRT is not here")
 KERNELS = {
@@ -68,13 +69,18 @@ def ours(program: Program, run: Callable[[np.ndarray], list[np.ndarray]]) -> Run
 
 
 @contextlib.contextmanager
-def compiled(program: Program, folder: Path):
-    if shutil.which("cc") is None:
-        pytest.skip("no C compiler")
-    options = Options(target="portable", weights="array")
+def compiled(
+    program: Program, folder: Path, target: str | None = None
+) -> Iterator[CompiledNetwork]:
+    """The program in C, on this machine or on a target's emulator."""
+    lacking = missing(TARGETS[target or "portable"])
+    if lacking is not None or shutil.which("cc") is None:
+        pytest.skip(f"there is no {lacking or 'cc'}")
+    options = Options(target=target or "portable", weights="array")
     for file, content in emit(program, "net", options).files.items():
         (folder / file).write_bytes(content)
-    with CompiledNetwork(folder, options=("-O2",)) as network:
+    on = {} if target is None else {"target": target}
+    with CompiledNetwork(folder, options=("-O2",), **on) as network:
         yield network
 
 
@@ -178,6 +184,23 @@ def test_the_official_keywords(rounding: str, shared_data: Path, tmp_path: Path)
         run = ours(program, lambda x: c.run([x]))
         found = np.stack([run(row[None]) for row in rows])
     np.testing.assert_array_equal(found, known[f"litert_{rounding}_int8"].reshape(found.shape))
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "rounding"),
+    [("sww", "cortex-m4", "xnnpack"), ("ad", "cortex-m7", "reference")],
+)
+def test_an_emulated_board_answers_as_litert(
+    name: str, target: str, rounding: str, shared_data: Path, tmp_path: Path
+) -> None:
+    file = shared_data / "weights" / "mlperf-tiny" / f"{name}_int8.tflite"
+    program = lower(import_network(file, out=tmp_path / "net.onnx", round=rounding).network)
+    theirs = litert_of(file.read_bytes(), rounding)
+    shape = {"sww": (1, 30, 1, 40), "ad": (1, 640)}[name]
+    rows = np.random.default_rng(1).integers(-128, 128, (6, *shape)).astype(np.int8)
+    with compiled(program, tmp_path, target) as board:
+        run = ours(program, lambda x: board.run([x]))
+        np.testing.assert_array_equal([run(row) for row in rows], [theirs(row) for row in rows])
 
 
 # What is refused ----------------------------------------------------------------------------------
