@@ -30,7 +30,7 @@ from tatami.ops.fixed_point import MAX_SUM, sum_bounds
 from tatami.program.lower_attention import softmax_of, takes_rows
 from tatami.shrink.calibrate import Method, Observation, Range, choose_range, merge, observation_of
 from tatami.shrink.choose import choose, constant_map, role_of, shares_range
-from tatami.types import Float32, Float64, InputSpec, Int64, Spec
+from tatami.types import Float32, Float64, InputSpec, Int64, Spec, WaveInput
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def quantize(
     drop_identity(model)
     graph = model.graph
     _refuse(graph, keep_float)
-    given = shared or {}
+    given = {**_of_codes(network), **(shared or {})}
     means = observations if bias_correction else {}
     kept = set(keep_float)
     while True:
@@ -301,6 +301,14 @@ def input_scale(spec: InputSpec) -> tuple[np.float32, int] | None:
     if not (middle == round(middle) and 0 <= middle <= 255 and factor > 0):
         return None
     return np.float32(factor), int(middle)
+
+
+def _of_codes(network: Network) -> dict[str, Range]:
+    """Give an input of a sound's codes the range in which its bytes are the codes themselves."""
+    spec = network.spec
+    if spec is None or not isinstance(spec.input, WaveInput):
+        return {}
+    return {str(value.name): Range(-1.0, 127 / 128) for value in network.graph.inputs}
 
 
 class _Work:

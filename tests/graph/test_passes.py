@@ -240,6 +240,25 @@ def test_merge_pad(network_of, pad_inputs, mode, pool_node, expected):
         assert tuple(network.graph.node(0).attributes["pads"].as_ints()) == expected
 
 
+@pytest.mark.parametrize(("value", "left"), [("zero", ["Conv"]), ("one", ["Pad", "Conv"])])
+def test_merge_pad_of_a_causal_convolution(network_of, value, left):
+    nodes = [
+        node("Pad", ["images", "pads", value], ["padded"], mode="constant"),
+        node("Conv", ["padded", "w"], ["map"], dilations=[1, 4], pads=[0, 1, 0, 0]),
+    ]
+    rng = np.random.default_rng(0)
+    weights = {
+        "pads": np.array([0, 0, 0, 3, 0, 0, 0, 0]),
+        "zero": ZERO,
+        "one": np.array(1, np.float32),
+        "w": rng.normal(0, 1, (2, 3, 1, 2)).astype(np.float32),
+    }
+    network = network_of(nodes, weights)
+    assert same_after(network, merge_pad) == left
+    if left == ["Conv"]:
+        assert tuple(network.graph.node(0).attributes["pads"].as_ints()) == (0, 4, 0, 0)
+
+
 def test_a_pad_that_is_used_twice_stays(network_of):
     nodes = [
         node("Pad", ["images", "pads", "low"], ["padded"]),
