@@ -224,7 +224,10 @@ BELOW = [file for file in FILES if file.parts[0] not in ("cli", "__main__.py")]
 FLAG = re.compile(r"(?<![\w-])(?<!torchrun )--[a-z][a-z-]+|`tatami ")
 OF_OTHERS = (
     *("ship/c/build.py", "ship/c/targets.py", "ship/rtl/simulate.py"),
-    *(f"ship/c/tasks/{task}.py" for task in ("classification", "detection", "two_stage")),
+    *(
+        f"ship/c/tasks/{task}.py"
+        for task in ("classification", "detection", "translation", "two_stage")
+    ),
 )
 """Files whose flags are a compiler's, or a shipped program's."""
 TASK_TYPES = {

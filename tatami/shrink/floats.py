@@ -15,6 +15,7 @@ from tatami.graph.attributes import label, weight
 from tatami.graph.functions import varying
 from tatami.graph.network import Network
 from tatami.program.lower import lower
+from tatami.program.lower_attention import multiplies
 from tatami.program.lower_samples import PAIRS
 from tatami.program.steps import (
     Activate,
@@ -41,6 +42,7 @@ OUTPUT = "it only leads to an output, and outputs stay float32"
 NO_FORM = "its operator has no integer form"
 PAIR = "of two values that change its operator has no integer form"
 READS = "what it reads stays float"
+WEIGHS = "a softmax is integer where a product of two values reads it"
 UNFIT = "its axes, batch or constants fit no integer step"
 
 
@@ -133,7 +135,7 @@ def _reason(node: ir.Node, kept: Collection[str]) -> str:
     if label(node) in kept:
         return ASKED
     role = role_of(node)
-    if role == "sum":
+    if role == "sum" and not multiplies(node):
         if weight(node, 1) is None:
             return COMPUTED
         value = node.inputs[1]
@@ -146,10 +148,22 @@ def _reason(node: ir.Node, kept: Collection[str]) -> str:
     values = varying(node)
     if len(values) > 1 and role == "steps" and node.op_type not in PAIRS:
         return PAIR
+    if node.op_type == "Softmax" and not _weighs(node):
+        return WEIGHS
     makers = [value.producer() for value in values]
     if any(maker is not None and maker.op_type != "DequantizeLinear" for maker in makers):
         return READS
     return UNFIT
+
+
+def _weighs(node: ir.Node) -> bool:
+    """Tell whether a product of two values reads what a node makes, or the bytes of it."""
+    readers = [use.node for use in node.outputs[0].uses()]
+    return any(
+        multiplies(reader)
+        or (reader.op_type in ("QuantizeLinear", "DequantizeLinear") and _weighs(reader))
+        for reader in readers
+    )
 
 
 def _leads_to_bytes(node: ir.Node) -> bool:
