@@ -13,6 +13,7 @@ from tatami.errors import TatamiError
 from tatami.ops.window import Window
 from tatami.program import interpret
 from tatami.program.steps import (
+    Concat,
     MaxPool,
     Program,
     Quantization,
@@ -164,11 +165,12 @@ def test_what_it_cannot_do_is_refused_by_name(step: Step, why: str) -> None:
     assert "it would need" in str(refused.value)
 
 
-def test_the_next_picture_comes_in_meanwhile(bench: Bench) -> None:
+@pytest.mark.parametrize("joined", [False, True])
+def test_the_next_picture_comes_in_meanwhile(bench: Bench, joined: bool) -> None:
     """Frame after frame: the picture that a frame loads is the next one's."""
     draft = Draft(np.random.default_rng(3))
     first = draft.value((3, 12, 15))
-    now = draft.max_pool(first)
+    now = draft.max_pool(draft.concat(first) or first) if joined else draft.max_pool(first)
     for _ in range(3):
         assert now is not None
         now = draft.conv_like(now, outputs=24)
@@ -192,6 +194,32 @@ def test_the_next_picture_comes_in_meanwhile(bench: Bench) -> None:
     assert counters.maps == 0 < frame_time(together).maps
     values, _ = engine.values([pictures[0]])
     np.testing.assert_array_equal(values[now], interpret.values(program, [pictures[0]])[now])
+
+
+def test_inputs_that_are_only_joined(bench: Bench) -> None:
+    """They are loaded where their concatenation lies, also beside one that is made there."""
+    draft = Draft(np.random.default_rng(5))
+    first = draft.value((5, 7, 8), 0)
+    second, third = draft.like(first, (6, 7, 8)), draft.like(first, (2, 7, 8))
+    joined = draft.like(first, (14, 7, 8))
+    inputs = (first, second, draft.conv_like(third, 3))
+    draft.steps.append(Concat("join", inputs, joined))
+    made = draft.like(first, (14, 3, 4))
+    window = Window.square(2, 2)
+    draft.steps.append(MaxPool("pool", (joined,), made, window))
+    program = Program(tuple(draft.steps), draft.values, (first, second, third), (made,))
+    lowered = lower(program, SMALL, observe=True)
+    assert [*lowered.inputs] == [first, second, third]
+    given = [
+        draft.rng.integers(0, 256, draft.values[name].shape).astype(np.uint8)
+        for name in program.inputs
+    ]
+    found, counters = Engine(lowered, bench).values(given)
+    expected = interpret.values(program, given)
+    assert {*found} == {step.output for step in program.steps}
+    for name, values in found.items():
+        np.testing.assert_array_equal(values, expected[name])
+    assert counters == counted(program, lowered)
 
 
 def test_a_wrong_weight_is_seen(bench: Bench) -> None:

@@ -446,8 +446,8 @@ def lay_out(program: Program, core: Core, *, observe: bool = False, ahead: bool 
         work.step == (1, 1) and (observe or (work.output in wanted and work.operator != "Concat"))
         for work in works
     ]
-    used = [name for name in program.inputs if any(name in work.inputs for work in works)]
-    again = _again(program, core, works, used) if ahead else None
+    used = _used(program, steps, works)
+    again = _again(program, core, works, homes, used) if ahead else None
     places, words, least = _place_all(program, works, homes, used, again)
     rows = max(work.tile_rows(core, places[work.inputs[0]]) for work in works) + 1
     bits = max(work.bound for work in works).bit_length() + 1
@@ -611,7 +611,7 @@ def _place_all(
 
     From the work ``again`` on the input's place is free for the next picture, which lies there.
     """
-    born: dict[str, int] = {}
+    born = {homes[name].buffer: -1 for name in inputs}
     died: dict[str, int] = {}
     groups: dict[str, int] = {}
     on_map = [
@@ -655,13 +655,38 @@ def _place_all(
     return places, planned.size, planned.lower_bound
 
 
-def _again(program: Program, core: Core, works: Sequence[Work], inputs: Sequence[str]) -> int:
+def _used(program: Program, steps: Sequence[Step], works: Sequence[Work]) -> list[str]:
+    """Find the inputs that some work reads, or a concatenation that is addresses."""
+    read = {name for work in works for name in work.inputs}
+    for step in reversed(steps):
+        if isinstance(step, Concat) and step.output in read:
+            read |= {*step.inputs}
+    return [name for name in program.inputs if name in read]
+
+
+def _again(
+    program: Program,
+    core: Core,
+    works: Sequence[Work],
+    homes: Mapping[str, Home],
+    inputs: Sequence[str],
+) -> int:
     """Find the latest work from which on there is time for the next picture to come in.
 
     Raises:
         TatamiError: Where there is none.
     """
-    used = [index for index, work in enumerate(works) if {*work.inputs} & {*inputs}]
+    if len(inputs) != 1:
+        raise TatamiError(
+            f"the network reads {len(inputs)} inputs, and one can come in meanwhile",
+            hint="load them before their frame",
+        )
+    mine = homes[inputs[0]].buffer  # where a concatenation may lie that it belongs to
+    used = [
+        index
+        for index, work in enumerate(works)
+        if any(homes[name].buffer == mine for name in (*work.inputs, work.output) if name in homes)
+    ]
     channels, rows, columns = program.values[inputs[0]].shape
     asked = rows * columns * ceil_div(channels, 4) * 5 // 4  # a word may wait for a result
     for index in range(len(works) - 1, used[-1], -1):
