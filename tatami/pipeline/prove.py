@@ -367,7 +367,7 @@ def _compare_tokens(stage: Stage, reference: Stage, pictures: Sequence[Picture])
     Where one of them is in integers and the other is not, answers may differ: the figure is
     bounded.
     """
-    if not stage.spec.several_calls:
+    if not stage.spec.several_calls or stage.predictor is None:  # a board reads no lines
         return []
     found = stage.task.compare(stage.predictor, reference.predictor, pictures)
     rounded = (stage.integers is None) != (reference.integers is None)

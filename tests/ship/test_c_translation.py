@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from tatami.errors import TatamiError
 from tatami.program import interpret
 from tatami.program.lower import lower
 from tatami.rules.translation import translate
@@ -127,6 +128,13 @@ def test_every_value_of_every_step_bit_for_bit(tmp_path):
         for right, left in zip(interpret.values_of_calls(program, bytes_), found, strict=True):
             for name, array in left.items():
                 assert array.tobytes() == right[name].tobytes(), name
+
+
+def test_a_text_that_is_no_line_is_refused(tmp_path):
+    with pytest.raises(TatamiError, match="holds a 0"):
+        asked(["true"], tmp_path, ["a\0b"])
+    with pytest.raises(TatamiError, match="the program failed"):
+        asked(["false"], tmp_path, ["a"])
 
 
 def decoder_inputs():

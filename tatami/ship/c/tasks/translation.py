@@ -353,7 +353,9 @@ def asked(
         TatamiError: Where it fails.
     """
     kernels = [] if variant is None else ["--kernels", variant]
-    lines = "".join(" ".join(one.split()) + "\n" for one in texts)
+    if any("\0" in one for one in texts):
+        raise TatamiError("a text holds a 0, which ends a line in C", hint="leave it out")
+    lines = "".join(one.replace("\n", " ") + "\n" for one in texts)
     line = [*command, *kernels, "--tokens", str(language)]
     done = subprocess.run(line, input=lines.encode(), capture_output=True, check=False)
     found = done.stdout.decode(errors="replace").split("\n")[:-1]
