@@ -166,7 +166,6 @@ def plan(asked: Asked, team: Team, progress: Progress) -> tuple[Run, Any]:
             hint=f"give {task.settings.__name__}",
             setting="settings",
         )
-    settings = asked.style.completed(settings, row)
     usual = asked.recipe.multi_scale
     recipe = dataclasses.replace(
         asked.recipe,
@@ -175,6 +174,7 @@ def plan(asked: Asked, team: Team, progress: Progress) -> tuple[Run, Any]:
     )
     augmentation = task.augmentation.with_settings(asked.augment)
     task.check_training(row, recipe, settings, augmentation)
+    settings = asked.style.completed(settings)
     if source.hold_out is not None and source.test_split is not None:
         raise TatamiError(
             "a test split is named, too", hint="give one of the two", setting="hold_out"

@@ -233,6 +233,8 @@ class Detection(Task[Dataset, Detector, Evaluation]):
             anchors = tuple((width * stride, height * stride) for width, height in asked)
         spec = model.spec(data.classes, recipe.size, anchors, settings.min_scale)
         decoding = replace(spec.decoding, agnostic=settings.nms == "agnostic")
+        if not model.alignable:
+            settings = replace(settings, loss=None)  # a recipe may say "aligned" of all detectors
         if settings.loss == "aligned":  # a center may be predicted from the cells around it, too
             grids = tuple(replace(grid, xy_scale=ALIGNED_SCALE) for grid in decoding.grids)
             decoding = replace(decoding, grids=grids)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tatami.models.table import Model
 from tatami.train.recipe import Recipe
 
 
@@ -24,11 +23,9 @@ class Style:
     settings: Mapping[str, Any] = field(default_factory=dict)
     augment: tuple[str, ...] = ()
 
-    def completed(self, settings: Any, model: Model[Any]) -> Any:
-        """Decide what the settings of a training leave open, as far as the network has it."""
+    def completed(self, settings: Any) -> Any:
+        """Decide what the settings of a training leave open."""
         left_open = {
-            name: value
-            for name, value in self.settings.items()
-            if getattr(settings, name) is None and (name != "loss" or model.alignable)
+            name: value for name, value in self.settings.items() if getattr(settings, name) is None
         }
-        return replace(settings, **left_open) if left_open else settings
+        return replace(settings, **left_open)
