@@ -20,7 +20,13 @@ from tatami.graph.linear import bias_after
 from tatami.graph.network import shape_of
 from tatami.graph.operators.row import Role
 from tatami.graph.operators.table import OPERATORS
-from tatami.program.lower_attention import chooses, multiplies, softmax_of, takes_rows
+from tatami.program.lower_attention import (
+    UNSEEN,
+    chooses,
+    multiplies,
+    softmax_of,
+    takes_rows,
+)
 from tatami.program.lower_samples import PAIRS
 
 SAME_RANGE: tuple[Role, ...] = ("orders", "moves")
@@ -83,8 +89,9 @@ def choose(graph: ir.Graph, kept: Collection[str] = (), pairs_everywhere: bool =
     for node in reversed(list(graph)):
         read = any(use.node in chosen for use in node.outputs[0].uses())
         softmax = softmax_of(node)
-        if node.op_type == "Softmax":  # one that leads to an output stays float
+        if node.op_type == "Softmax":  # any other stays float
             read = any(use.node in products & chosen for use in node.outputs[0].uses())
+            read = read and _scored_by(node) in products
         if _needs_reader(node) or node in products:
             if read:
                 chosen.add(node)
@@ -146,6 +153,8 @@ def constant_map(node: ir.Node) -> int | None:
     for index in range(2):
         array = constant(node, index)
         if array is not None and array.dtype == np.float32 and array.size == math.prod(sides):
+            if not np.abs(array).max(initial=0) < -UNSEEN:  # a mask
+                return None
             return index if array.size > 1 and _is_map(node, array.shape) else None
     return None
 
@@ -160,6 +169,20 @@ def _is_map(node: ir.Node, sides: tuple[int, ...]) -> bool:
 def shares_range(node: ir.Node) -> bool:
     """Tell whether the values of a node share one range: it moves samples, or takes means."""
     return role_of(node) in SAME_RANGE or chooses(node)
+
+
+def _scored_by(softmax: ir.Node) -> ir.Node | None:
+    """Find the node that makes what a softmax looks at, but for a mask and factors.
+
+    A mask that is added would be in the range of what is looked at, which bytes cannot hold.
+    """
+    maker = _maker(softmax)
+    if maker is not None and softmax_of(maker) is softmax:
+        value = maker.inputs[1]
+        maker = None if value is None else value.producer()
+    while maker is not None and maker.op_type in ("Mul", "Div") and len(varying(maker)) == 1:
+        maker = varying(maker)[0].producer()
+    return maker
 
 
 def _needs_reader(node: ir.Node) -> bool:

@@ -250,3 +250,28 @@ def test_a_layer_that_is_kept_is_named():
     images = [rng.normal(size=SHAPE).astype(np.float32) for _ in range(4)]
     simulated = quantize(network, observe(network, images, 4), keep_float=("b",))
     assert floats_of(simulated, ("b",)) == [Float("b", "Conv", "kept in float32, as asked")]
+
+
+@pytest.mark.parametrize("adds", [False, True])
+def test_a_mask_that_is_added_stays_float_and_one_that_chooses_does_not(adds):
+    """Bytes over the range of a mask would tell no two scores apart."""
+    mask = np.triu(np.full((1, 1, 6, 6), -1e9, np.float32), 1)
+    weights = WEIGHTS | {"mask": mask, "low": np.array(-1e9)}
+    seen = [node("Cast", ["seen?"], ["seen"], to=onnx.TensorProto.BOOL)]
+    masked = (
+        [node("Add", ["s", "mask"], ["m"])]
+        if adds
+        else [*seen, node("Where", ["seen", "s", "low"], ["m"])]
+    )
+    weights |= {} if adds else {"seen?": (mask == 0)}
+    network = between(
+        node("MatMul", ["a", "a"], ["s"]),
+        *masked,
+        node("Softmax", ["m"], ["p"], axis=-1),
+        node("MatMul", ["p", "a"], ["y"]),
+        weights=weights,
+    )
+    simulated, images = quantized(network)
+    found = [each.operator for each in floats_of(simulated)]
+    assert found == (["MatMul", "Add", "Softmax"] if adds else [])
+    assert output_sqnr(network, simulated, images) > 15
