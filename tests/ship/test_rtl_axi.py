@@ -18,11 +18,11 @@ from tatami.graph import Network
 from tatami.program import interpret
 from tatami.program.lower import lower as program_of
 from tatami.ship.rtl import simulate
-from tatami.ship.rtl.core import Core, core_with
+from tatami.ship.rtl.core import MODULES, Core, core_with
 from tatami.ship.rtl.engine import Engine
 from tatami.ship.rtl.lower import Lowered, lower
 from tatami.ship.rtl.simulate import Bench, Counters, verilator
-from tatami.ship.rtl.yosys import MODULES, has_yosys, run
+from tatami.ship.rtl.yosys import has_yosys, run
 from tatami.types import Size
 
 pytestmark = pytest.mark.skipif(not has_yosys(), reason="needs the extra rtl")

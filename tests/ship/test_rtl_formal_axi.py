@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tatami.ship.rtl.yosys import MODULES, Ran, has_yosys, run
+from tatami.ship.rtl.core import MODULES
+from tatami.ship.rtl.yosys import Ran, has_yosys, run
 
 pytestmark = pytest.mark.skipif(not has_yosys(), reason="needs pyosys")
 

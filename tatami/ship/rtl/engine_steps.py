@@ -583,4 +583,3 @@ _WORK: Mapping[str, Callable[[Program, Any], list[Work]]] = {
     "Table": _table,
 }
 """What the engine does of each kind of step. Concat is addresses, as far as it can be."""
-OPERATORS = (*_WORK, "Concat")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -106,6 +106,14 @@ class Planes:
     def size(self) -> int:
         """Bytes of all planes."""
         return self.count * self.plane
+
+    def transfer(self, code: int, rows: tuple[int, int] | None = None) -> Transfer:
+        """Say which bytes of DDR are some of its rows, from one on to before another; None: all."""
+        begin, end = rows or (0, self.shape[1])
+        return Transfer(
+            code, self.address + begin * self.line, (end - begin) * self.line, self.count,
+            self.plane,
+        )  # fmt: skip
 
     def pack(self, array: Array) -> bytes:
         """Lay a map (channels, rows, columns) out as it lies in DDR."""
@@ -473,6 +481,44 @@ def lower(program: Program, core: Core, *, observe: bool = False, ahead: bool = 
     return told(lay_out(program, core, observe=observe, ahead=ahead), core)
 
 
+@dataclass
+class Telling:
+    """Collect what the engine is told, in order.
+
+    Args:
+        core: The engine.
+        commands: So far.
+        constants: So far, of one layer after another.
+        runs: The layers so far.
+        table: What the engine's table holds.
+    """
+
+    core: Core
+    commands: list[Command] = field(default_factory=list)
+    constants: list[bytes] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    table: bytes | None = None
+
+    def layer(self, work: Work, layer: Layer, source: Place, out: Transfer | None) -> None:
+        """Add a layer, with what must be there before it.
+
+        Args:
+            work: What it does.
+            layer: Its command.
+            source: The map that it reads.
+            out: Where what it makes comes to lie in DDR; None: it does not leave.
+        """
+        if out is not None:
+            self.commands.append(out)
+        if work.table is not None and work.table != self.table:
+            self.commands.append(Lookup(work.table))
+            self.table = work.table
+        content = constants_of(self.core, work, source)
+        self.constants.append(content)
+        self.runs.append(Run(work, layer, source, len(content) // self.core.row))
+        self.commands.append(layer)
+
+
 def told(layout: Layout, core: Core) -> Lowered:
     """Write what the engine is told, once it is known where the maps lie.
 
@@ -481,48 +527,43 @@ def told(layout: Layout, core: Core) -> Lowered:
     """
     core = fitting(core, layout)
     places, again = layout.places, layout.again
-    commands: list[Command] = []
-    constants: list[bytes] = []
-    runs: list[Run] = []
+    telling = Telling(core)
     inputs: dict[str, Planes] = {}
     streams: dict[str, list[Planes]] = {}
-    table: bytes | None = None
     loads: list[Command] = []
     address = 0
     for name in layout.used:
         inputs[name] = planes = input_planes(layout, name, core, address)
         address = aligned(address + planes.size)
-        loads += _load(core, planes, places[name], AFTER_LAYER if again is not None else 0)
+        size = ceil_div(planes.size, core.bus) * core.bus
+        loads += [
+            Transfer(MAPS_IN, planes.address, size),
+            load_of(planes, places[name], AFTER_LAYER if again is not None else 0),
+        ]
     if again is None:
-        commands += loads
+        telling.commands += loads
     for index, (work, leaves) in enumerate(zip(layout.works, layout.leaves, strict=True)):
         if index == again:
-            commands += loads
+            telling.commands += loads
         waits = AFTER_LAYER | (0 if again is not None and index >= again else AFTER_LOAD)
-        source = places[work.inputs[0]]
+        out = None
         if leaves or work.scale is not None:
-            out = output_planes(layout, work, core, address)
-            address = aligned(address + out.size)
-            streams.setdefault(work.output, []).append(out)
-            commands.append(Transfer(MAPS_OUT, out.address, out.plane, out.count, out.plane))
+            planes = output_planes(layout, work, core, address)
+            address = aligned(address + planes.size)
+            streams.setdefault(work.output, []).append(planes)
+            out = planes.transfer(MAPS_OUT)
         lays = work.scale is None and work.operator != LEAVING
         target = places[work.output] if lays else None
         layer = layer_of(core, work, places, target, stream=leaves, flags=waits)
-        if work.table is not None and work.table != table:
-            commands.append(Lookup(work.table))
-            table = work.table
-        content = constants_of(core, work, source)
-        constants.append(content)
-        runs.append(Run(work, layer, source, len(content) // core.row))
-        commands.append(layer)
-    stream_bytes = b"".join(constants)
+        telling.layer(work, layer, places[work.inputs[0]], out)
+    stream_bytes = b"".join(telling.constants)
     constants_at, address = address, aligned(address + len(stream_bytes))
-    commands = [Constants(constants_at, len(stream_bytes)), *commands, End()]
+    commands = [Constants(constants_at, len(stream_bytes)), *telling.commands, End()]
     first = (*loads, End()) if again is not None else ()
     program_at = address
     end = address + 4 * sum(len(command.words()) for command in (*commands, *first))
     return Lowered(
-        core, layout.program, tuple(commands), stream_bytes, tuple(runs), inputs,
+        core, layout.program, tuple(commands), stream_bytes, tuple(telling.runs), inputs,
         {name: tuple(parts) for name, parts in streams.items()},
         _joins(layout.steps, layout.homes), tuple(layout.tail), program_at, constants_at, end,
         layout.words, layout.least, places, first,
@@ -698,16 +739,12 @@ def _again(
     )
 
 
-def _load(core: Core, planes: Planes, place: Place, flags: int = 0) -> list[Command]:
-    """Bring a map in."""
-    per_pixel = planes.channels // 4
-    return [
-        Transfer(MAPS_IN, planes.address, ceil_div(planes.size, core.bus) * core.bus),
-        Load(
-            place.corner(0, 0), place.pitch, place.groups, place.rows, place.shape[2],
-            planes.count, per_pixel, 0, place.first % 9, place.words, flags,
-        ),
-    ]  # fmt: skip
+def load_of(planes: Planes, place: Place, flags: int = 0) -> Load:
+    """Make the command that takes the rows of a place in."""
+    return Load(
+        place.base + place.first, place.pitch, place.groups, place.rows, place.shape[2],
+        planes.count, planes.channels // 4, 0, place.first % 9, place.words, flags,
+    )  # fmt: skip
 
 
 def layer_of(
@@ -771,8 +808,3 @@ def constants_of(core: Core, work: Work, source: Place) -> bytes:
         if work.rows is not None:
             made.append(work.rows(core, source, tile * core.lanes).tobytes())
     return b"".join(made)
-
-
-def products(lowered: Lowered) -> int:
-    """Count the multiply-adds that the engine is asked for."""
-    return sum(run.work.products for run in lowered.runs)

@@ -61,15 +61,6 @@ class Place:
         return self.base + y // 3 * self.pitch + x // 3 * self.groups + self.first
 
 
-def place_of(shape: Shape, base: int = 0, row: int = 0, rows: int | None = None) -> Place:
-    """Place a map that has its buffer to itself."""
-    channels = shape[0]
-    lies = tuple(range(channels))
-    return Place(
-        shape, base, ceil_div(channels, 4), 0, lies, row, shape[1] if rows is None else rows
-    )
-
-
 @dataclass(frozen=True)
 class Walk:
     """Say how a window walks over a map, both axes as (rows, columns).

@@ -26,7 +26,6 @@ from tatami.ship.rtl.commands import (
     End,
     Layer,
     Load,
-    Lookup,
     Transfer,
 )
 from tatami.ship.rtl.core import LARGEST_MAP, Core
@@ -35,13 +34,13 @@ from tatami.ship.rtl.lower import (
     Layout,
     Lowered,
     Planes,
-    Run,
+    Telling,
     aligned,
-    constants_of,
     fitting,
     input_planes,
     lay_out,
     layer_of,
+    load_of,
     lower,
     output_planes,
     told,
@@ -242,10 +241,7 @@ class _Begun:
 def _joined(begun: _Begun, suffix: Lowered) -> Lowered:
     """Put the strips before the rest."""
     core, given, chain, strips = suffix.core, begun.given, begun.chain, begun.strips
-    commands: list[Command] = []
-    constants: list[bytes] = []
-    runs: list[Run] = []
-    table: bytes | None = None
+    telling = Telling(core)
     top = 0
     for number, strip in enumerate(strips):
         now = [
@@ -254,7 +250,7 @@ def _joined(begun: _Begun, suffix: Lowered) -> Lowered:
         ] + [begun.places[-1]]
         top = max(top, *(place.base + place.size for place in now))
         if number == 0:
-            commands += _load(given, now[0], 0)
+            telling.commands += _load(given, now[0], 0)
         for index, whole in enumerate(chain):
             ends = [each.rows[index + 1][1] for each in strips]
             work = replace(whole, products=_share(whole.products, number, ends))
@@ -263,25 +259,17 @@ def _joined(begun: _Begun, suffix: Lowered) -> Lowered:
             layer = _layer(
                 core, work, now[index], now[index + 1], rows, first=index == 0, stream=stream
             )
-            if stream:
-                commands.append(_rows_of(begun.outputs[index], MAPS_OUT, rows))
-            if work.table is not None and work.table != table:
-                commands.append(Lookup(work.table))
-                table = work.table
-            content = constants_of(core, work, now[index])
-            constants.append(content)
-            runs.append(Run(work, layer, now[index], len(content) // core.row))
-            commands.append(layer)
+            out = begun.outputs[index].transfer(MAPS_OUT, rows) if stream else None
+            telling.layer(work, layer, now[index], out)
             if index == 0 and number + 1 < len(strips):
                 begin, end = strips[number + 1].rows[0]
                 following = replace(begun.places[0], row=begin, rows=end - begin)
-                commands += _load(given, following, AFTER_LAYER)
-    stream_bytes = b"".join(constants) + suffix.constants
+                telling.commands += _load(given, following, AFTER_LAYER)
+    stream_bytes = b"".join(telling.constants) + suffix.constants
     constants_at = aligned(begun.end + suffix.constants_at)
     program_at = aligned(constants_at + len(stream_bytes))
-    all_of = (
-        Constants(constants_at, len(stream_bytes)), *commands, *_rest(suffix, begun.end), End(),
-    )  # fmt: skip
+    rest = _rest(suffix, begun.end)
+    all_of = (Constants(constants_at, len(stream_bytes)), *telling.commands, *rest, End())
     streams: dict[str, tuple[Planes, ...]] = {
         work.output: (planes,) for work, planes in zip(chain, begun.outputs, strict=False)
     }
@@ -294,7 +282,7 @@ def _joined(begun: _Begun, suffix: Lowered) -> Lowered:
         program=begun.program,
         commands=all_of,
         constants=stream_bytes,
-        runs=(*runs, *suffix.runs),
+        runs=(*telling.runs, *suffix.runs),
         inputs={begun.program.inputs[0]: given},
         streams=streams,
         program_at=program_at,
@@ -320,25 +308,8 @@ def _rest(suffix: Lowered, offset: int) -> list[Command]:
 
 def _load(given: Planes, place: Place, flags: int) -> list[Command]:
     """Bring the rows of a strip in."""
-    return [
-        _rows_of(given, MAPS_IN, (place.row, place.row + place.rows)),
-        Load(
-            place.base + place.first, place.pitch, place.groups, place.rows, place.shape[2],
-            given.count, given.channels // 4, 0, place.first % 9, place.words, flags,
-        ),
-    ]  # fmt: skip
-
-
-def _rows_of(planes: Planes, code: int, rows: Rows) -> Transfer:
-    """Say which bytes of DDR are some rows of a map."""
-    begin, end = rows
-    return Transfer(
-        code,
-        planes.address + begin * planes.line,
-        (end - begin) * planes.line,
-        planes.count,
-        planes.plane,
-    )
+    rows = place.row, place.row + place.rows
+    return [given.transfer(MAPS_IN, rows), load_of(given, place, flags)]
 
 
 def _layer(

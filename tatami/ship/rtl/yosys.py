@@ -14,9 +14,6 @@ from pathlib import Path
 
 from tatami.errors import TatamiError
 
-MODULES = Path(__file__).parent / "modules"
-"""Where the engine's Verilog lies, a module a file."""
-
 _CHILD = """
 import sys
 from pyosys import libyosys
