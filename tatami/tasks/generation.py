@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -30,7 +30,9 @@ from tatami.tasks.base import Answer, Difference, Evaluated, Merit, Opened, Task
 from tatami.tasks.classification import TOP
 from tatami.tasks.inspected import Inspected
 from tatami.tasks.inspected_sounds import InspectedSounds
+from tatami.tasks.style import Style
 from tatami.tasks.walk import class_order, timed
+from tatami.train.recipe import Recipe
 from tatami.types import (
     Float32,
     Forward,
@@ -52,7 +54,6 @@ if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
     from torch import Tensor
 
     from tatami.train.batches import Examples
-    from tatami.train.recipe import Recipe
     from tatami.train.run import Run
 
 COMPARED = 256
@@ -61,6 +62,20 @@ SHOWN = 10
 """Classes of which a report's page has a sound that was made."""
 SECONDS = 1.0
 """Of a sound on a report's page, at most."""
+PAPER = Style(
+    Recipe(
+        epochs=8,
+        batch=1,
+        learning_rate=0.002,
+        warmup_epochs=0.25,
+        optimizer="adamw",
+        weight_decay=0.0,
+        clip_norm=1.0,
+        multi_scale=0.0,
+        closing_epochs=0,
+    )
+)
+"""How generators are trained; docs/results.md."""
 PANELS = (
     Panel("Loss, nats a sample", ("loss",)),
     Panel("Learning rate", ("learning_rate",)),
@@ -86,6 +101,7 @@ class Generation(Task[LabeledSounds, Generator, Likelihood]):
     measure = "bits saved"
     specs = (GenerationSpec,)
     augmentation = Augmentation.none()
+    styles: ClassVar[Mapping[str, Style]] = {"paper": PAPER}
     settings = GenerationSettings
     options = GenerationOptions
     c = GENERATION_IN_C
