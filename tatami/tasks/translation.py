@@ -354,7 +354,12 @@ class Translation(Task[LabeledTexts, SearchTranslator, TranslationFigures]):
         pair: TextPair = picture
         language = _target(predictor, pair)
         text, seconds = timed(lambda: predictor.translate(pair.source, language))
-        content = {"source": " ".join(pair.source.split()), "translation": text, "seconds": seconds}
+        content = {
+            "size": f"{len(predictor.tokens.encode(pair.source))} tokens",
+            "seconds": seconds,
+            "source": " ".join(pair.source.split()),
+            "translation": text,
+        }
         return Answer(looked(predictor, pair.source, language), content, text, seconds)
 
     def heading(self, spec: Any, score: float | None = None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tatami.errors import TatamiError
+from tatami.models.table import model_named
 from tatami.pipeline.artifact import open_artifact
 from tatami.pipeline.evaluate import evaluate
 from tatami.pipeline.inspect import inspect
@@ -15,8 +16,10 @@ from tatami.pipeline.train import train
 from tatami.rules.text import Tokens
 from tatami.see.attention import attention_map, by_word
 from tatami.tasks.translating import Graphs, SearchTranslator
-from tatami.tasks.translation import TranslationSettings, grouped, looked
+from tatami.tasks.translation import TRANSLATION, TranslationSettings, grouped, looked
 from tatami.train.batches import like_lengths
+from tatami.train.recipe import Recipe
+from tatami.types import Size
 from tatami.types.text import END, TextInput
 
 WORDS = {"dog": "Hund", "cat": "Katze", "man": "Mann", "bus": "Bus", "sees": "sieht", "and": "und"}
@@ -35,7 +38,7 @@ def sentences(count: int, seed: int) -> tuple[list[str], list[str]]:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("text")
-    for seed, (split, count) in enumerate((("train", 1000), ("val", 20))):
+    for seed, (split, count) in enumerate((("train", 1500), ("val", 20))):
         for language, lines in zip(("en", "de"), sentences(count, seed), strict=True):
             (root / f"{split}.{language}").write_text("".join(f"{one}\n" for one in lines))
     return root
@@ -49,9 +52,9 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         tmp_path_factory.mktemp("run") / "run",
         size="8x8",
         width=0.125,
-        epochs=7,
+        epochs=10,
         batch=32,
-        learning_rate=8e-3,
+        learning_rate=5e-3,
         settings=TranslationSettings(merges=60, dropout=0.0),
         format="en-de",
         threads=1,
@@ -93,6 +96,33 @@ def test_attention_is_drawn_over_words(run: Path) -> None:
     np.testing.assert_allclose(merged, [[0.3, 0.7]], rtol=1e-6)
     dark, light = (attention_map(np.array([[one]], np.float32), ["x"], ["y"]) for one in (1, 0))
     assert dark[-10, -10].sum() < light[-10, -10].sum()
+
+
+def test_a_text_file_is_translated(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text("man and\ndog\n")
+    found = open_artifact(run).predict(tmp_path / "one.txt")
+    assert found.content["source"] == "man and dog"
+    assert found.line == found.content["translation"] == "hund und mann"
+
+
+def test_several_directions_share_one_network(data: Path) -> None:
+    row, ways = model_named("transformer"), "en-de,de-en"
+    opened = TRANSLATION.open(data, split="val", format=ways).data
+    spec, _ = TRANSLATION.plan(
+        row, opened, Recipe(size=Size(16, 16)), TranslationSettings(merges=9)
+    )
+    assert spec.input.languages == ("de", "en")
+    single, _ = TRANSLATION.plan(
+        row,
+        TRANSLATION.open(data, split="val", format="en-de").data,
+        Recipe(size=Size(16, 16)),
+        TranslationSettings(merges=9),
+    )
+    assert single.input.merges == spec.input.merges  # each sentence counts once
+    translator = SearchTranslator(spec, Graphs.__new__(Graphs))
+    assert translator.source("dog", "en")[0] == translator.source("dog", "de")[0] + 1
+    with pytest.raises(TatamiError, match="does not translate into 'fr'"):
+        translator.source("dog", "fr")
 
 
 def test_what_is_in_the_set(data: Path) -> None:
