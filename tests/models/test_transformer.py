@@ -94,7 +94,7 @@ def test_it_learns_to_copy_and_to_reverse(reverse: bool) -> None:
     model, generator = small(), torch.Generator().manual_seed(1)
     model.label_smoothing = 0.1
     optimizer = torch.optim.Adam(model.parameters(), lr=0.0, betas=(0.9, 0.98), eps=1e-9)
-    steps = 500
+    steps = 350
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = 3e-3 * min((step + 1) / 50, (steps - step) / (steps - 50))
