@@ -2,12 +2,14 @@
 
 An example becomes the middle of a small network: what it is given is bytes (a map by way of a 1 x 1
 convolution that changes nothing), and what it makes goes through a 1 x 1 convolution. Nothing in
-between may be float, the C has the interpreter's bytes, and the whole is near the float network.
+between may be float, the C and the engine in Verilog have the interpreter's bytes, and the whole is
+near the float network. What the engine cannot do it refuses by name.
 """
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +18,31 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from tatami.errors import TatamiError
 from tatami.graph.network import Network
 from tatami.graph.operators import OPERATORS
 from tatami.graph.read import network_of
 from tatami.program import interpret
 from tatami.program.lower import lower
-from tatami.program.steps import Apply, Dequantize, Quantize
+from tatami.program.steps import Apply, Dequantize, Program, Quantize
 from tatami.ship.c.emit import emit
 from tatami.ship.c.run.network import CompiledNetwork
+from tatami.ship.rtl.core import core_with
+from tatami.ship.rtl.engine import Engine
+from tatami.ship.rtl.lower import lower as lower_for_engine
+from tatami.ship.rtl.simulate import QUICK, Bench, has_verilator
 from tatami.shrink.calibrate import observe
 from tatami.shrink.floats import COMPUTED, PAIR, READS, UNFIT, WEIGHS, floats_of
 from tatami.shrink.quantize import output_sqnr, quantize
 from tests.operators.example import Example, given, model_of
 from tests.operators.test_every_operator import EXAMPLES
 
+ENGINE = core_with({"lanes": 4, "map": 8192, "ring": 11, "acc": 32})
+ON_ENGINE = (
+    "Add", "Conv", "ConvTranspose", "GlobalAveragePool", "HardSwish", "LeakyRelu", "MaxPool",
+    "Mish", "ReduceMean", "Relu", "Sigmoid", "Sub", "Swish",
+)  # fmt: skip
+"""Operators that the engine never refuses."""
 MAP = (1, 3, 4, 5)
 MORE = {
     "Div": [Example([MAP], [np.float32(3)]), Example([MAP], [np.full((3, 1, 1), 0.7, "f4")])],
@@ -125,9 +138,35 @@ def in_bytes(name: str, index: int) -> tuple[Network, Network, list[Any]]:
     return network, quantize(network, observe(network, samples, len(samples))), samples
 
 
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench | None]:
+    """The simulated engine of tests/ship/test_rtl.py; None where nothing can be simulated."""
+    if not has_verilator():
+        yield None
+        return
+    with Bench(ENGINE, level=QUICK) as made:
+        yield made
+
+
+def check_engine(name: str, program: Program, bench: Bench, given: list[Any]) -> None:
+    """Hold the simulated engine to the interpreter, value by value, or a refusal to its words."""
+    try:
+        lowered = lower_for_engine(program, ENGINE, observe=True)
+    except TatamiError as refused:
+        said = refused.reason.startswith("the engine cannot do ") and "would need" in refused.hint
+        if name in ON_ENGINE or not said:
+            raise
+        return
+    found, _ = Engine(lowered, bench).values(given, stall=50)
+    expected = interpret.values(lowered.program, given)
+    assert {*program.outputs} <= {*found}
+    for value, array in found.items():
+        np.testing.assert_array_equal(array, expected[value], err_msg=f"engine: {value}")
+
+
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 @pytest.mark.parametrize(("name", "index"), CASES)
-def test_in_8_bits(name: str, index: int, tmp_path: Path) -> None:
+def test_in_8_bits(name: str, index: int, tmp_path: Path, bench: Bench | None) -> None:
     network, simulated, samples = in_bytes(name, index)
     program = lower(simulated)
     floats = floats_of(simulated)
@@ -156,6 +195,8 @@ def test_in_8_bits(name: str, index: int, tmp_path: Path) -> None:
                 else array.reshape(program.values[value].shape)
                 for array, value in zip(sample, program.inputs, strict=True)
             ]
+            if bench is not None:
+                check_engine(name, program, bench, fitted)
             expected = interpret.values(program, fitted)
             found = compiled.values(fitted)
             for value, array in found.items():
