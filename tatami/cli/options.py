@@ -56,7 +56,9 @@ Tta = Annotated[
 ]
 Rtl = Annotated[
     str,
-    typer.Option(help="The engine in Verilog: its parameters, as LANES=16 or LANES=16,PIXELS=2."),
+    typer.Option(
+        help="The engine in Verilog: LANES=16,PIXELS=2. With MAP, larger maps come in strips."
+    ),
 ]
 Trust = Annotated[
     bool,

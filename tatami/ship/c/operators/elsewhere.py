@@ -1,4 +1,7 @@
-"""What something beside the processor computes, in C: kernels/elsewhere.c says who defines it."""
+"""What something beside the processor computes, in C: kernels/elsewhere.c says who defines it.
+
+docs/decisions/0023 says why.
+"""
 
 from __future__ import annotations
 
