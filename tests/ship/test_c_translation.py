@@ -150,8 +150,8 @@ def test_the_same_tokens_on_every_machine(machine, tmp_path):
     for beam in (1, 4):
         folder = tmp_path / str(beam)
         folder.mkdir()
-        arranged = shipped("int8", beam, folder, replace(DEFAULT, weights="array"))
-        command = build_translator(folder, "net", folder / "program", machine)
+        arranged = shipped("int8", 2, folder, replace(DEFAULT, weights="array"))
+        command = build_translator(folder, "net", folder / "program", machine, beam=beam)
         own = Programs(*arranged.values())
         expected = [translate(own, each, RULE.max_target, Search(beam)) for each in SOURCES]
         assert asked(command, folder, TEXTS) == expected

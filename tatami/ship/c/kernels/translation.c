@@ -1,6 +1,10 @@
 /* The translation rule, docs/translation-rule.md, around an encoder and a step of a decoder.
  * tatami/rules/translation.py is the same in Python. */
 
+#if NET_BEAM < 1 || NET_BEAM > 16
+#error "give a beam of 1 to 16"
+#endif
+
 const char *net_kernels(const char *name)
 {
     const char *chosen = net_encoder_kernels(name);

@@ -41,7 +41,7 @@ from tatami.ship.c.text import (
     text,
 )
 from tatami.types import Int64
-from tatami.types.search import Search
+from tatami.types.search import MAX_BEAM, Search
 from tatami.types.specs import TranslationSpec
 from tatami.types.text import TextInput
 
@@ -157,12 +157,22 @@ def _header(spec: TranslationSpec, name: str) -> str:
     macros = [
         *text_macros(rule),
         Macro("LANGUAGES", len(rule.languages), "that a source names; 0 where there is one"),
-        Macro("BEAM", spec.search.beam, "hypotheses that are followed at once"),
         Macro("MAX_TEXT", MAX_TEXT, "bytes of a text"),
         Macro("LONGEST", longest, "bytes of a token"),
     ]
-    lines = "\n".join(macro.line() for macro in macros)
+    lines = "\n".join([*(macro.line() for macro in macros), *_beam(spec.search)])
     return banner() + renamed(filled(text("translation.h"), constants=lines), name)
+
+
+def _beam(search: Search) -> list[str]:
+    """Write how many hypotheses are followed at once, which whoever compiles may choose."""
+    return [
+        f"/* Hypotheses that are followed at once: 1 is greedy; another by -DNET_BEAM=..., to"
+        f" {MAX_BEAM}. */",
+        "#ifndef NET_BEAM",
+        f"#define NET_BEAM {search.beam}",
+        "#endif",
+    ]
 
 
 def _bytes_of(rule: TextInput) -> Sequence[bytes]:
@@ -261,17 +271,20 @@ class CompiledTranslator:
                 "network.json is damaged", hint="ship again", file=folder / DESCRIPTION
             )
         self.name, self._spec, self._threads = about.name, about.spec, about.threads
-        self._command = self._compiled()
+        self._commands = {self._spec.search.beam: self._compiled(self._spec.search.beam)}
 
-    def _compiled(self) -> list[str]:
+    def _compiled(self, beam: int) -> list[str]:
         """Give the command that runs the program of the folder on its machine."""
         shipped = self.folder / f"{self.name}_translate"
-        if self._built and self.target == HOST and shipped.is_file():
+        usual = beam == self._spec.search.beam
+        if usual and self._built and self.target == HOST and shipped.is_file():
             return [str(shipped.resolve())]
         temporary = tempfile.mkdtemp(prefix="tatami-")
         weakref.finalize(self, shutil.rmtree, temporary, ignore_errors=True)
         program = Path(temporary) / "translate"
-        return build_translator(self.folder, self.name, program, self.target, self._threads)
+        return build_translator(
+            self.folder, self.name, program, self.target, self._threads, None if usual else beam
+        )
 
     @property
     def spec(self) -> TranslationSpec:
@@ -289,10 +302,10 @@ class CompiledTranslator:
         Args:
             text: The sentence.
             language: The target language, for a network that knows several.
-            search: None, or that of the spec: it is compiled in.
+            search: None: as the spec says. Another beam is compiled anew, once.
 
         Raises:
-            TatamiError: For an unknown language and another search, and where the program fails.
+            TatamiError: For an unknown language and another penalty, and where the program fails.
         """
         languages = self._spec.input.languages
         if languages and language not in languages:
@@ -300,12 +313,16 @@ class CompiledTranslator:
                 f"the network does not translate into '{language}'",
                 hint=f"it knows {', '.join(languages)}",
             )
-        if search not in (None, self._spec.search):
+        wanted = self._spec.search if search is None else search
+        if wanted.beam > 1 and wanted.penalty != self._spec.search.penalty:
             raise TatamiError(
-                "the program searches as it was shipped", hint="ship it with another search"
+                f"the program searches with a penalty of {self._spec.search.penalty:g}",
+                hint="search with that, or in another form of the network",
             )
+        if wanted.beam not in self._commands:
+            self._commands[wanted.beam] = self._compiled(wanted.beam)
         number = languages.index(str(language)) if languages else 0
-        (tokens,) = asked(self._command, self.folder, [text], number, self.variant)
+        (tokens,) = asked(self._commands[wanted.beam], self.folder, [text], number, self.variant)
         return np.array(tokens, np.int64)
 
     def translate(
@@ -316,7 +333,12 @@ class CompiledTranslator:
 
 
 def build_translator(
-    folder: Path, name: str, program: Path, target: str = HOST, threads: int = 1
+    folder: Path,
+    name: str,
+    program: Path,
+    target: str = HOST,
+    threads: int = 1,
+    beam: int | None = None,
 ) -> list[str]:
     """Compile the example of a shipped translator, and give the command that runs it.
 
@@ -326,6 +348,7 @@ def build_translator(
         program: The file that is made.
         target: "host", or one of ship/c/targets.py.
         threads: As many as it was shipped for.
+        beam: Hypotheses that are followed at once; None: as it was shipped.
 
     Raises:
         TatamiError: Where it cannot be compiled, and for a board, whose program reads no lines.
@@ -336,7 +359,8 @@ def build_translator(
             f"a {machine.name} reads no lines here", hint="run its networks by themselves"
         )
     parts = tuple(f"{name}_{part}" for part in PARTS)
-    build_for(machine, folder, name, program, threads=threads, networks=parts)
+    options = ("-O3", *([] if beam is None else [f"-D{name.upper()}_BEAM={beam}"]))
+    build_for(machine, folder, name, program, options=options, threads=threads, networks=parts)
     return [*machine.runner, str(program)]
 
 
