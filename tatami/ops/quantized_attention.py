@@ -22,7 +22,7 @@ from tatami.ops.fixed_point import (
     rounding_shift,
 )
 from tatami.ops.quantized import MAX_RATIO, MAX_SOFTMAX, exact_type
-from tatami.types import Float32, Int64
+from tatami.types import Float32, Float64, Int64
 
 MAX_PRODUCTS = MAX_SUM // 255**2
 """Products that a sum of two values may have: 33,025."""
@@ -30,6 +30,13 @@ NORMAL_BITS = 16
 """Fraction bits of a normalized sample."""
 MAX_LINE = 2**15
 """Samples that share a mean and a variance, at most."""
+
+SUM_BITS = 8
+"""Fraction bits of a byte's step, in which a byte and a sum are added before a normalization."""
+MAX_TOTAL = 2**19 - 1
+"""Such a total is held within it."""
+MAX_SUMMED = 2**10
+"""Totals that share a mean and a variance, at most."""
 
 Bool = NDArray[np.bool_]
 
@@ -167,7 +174,12 @@ def layer_normalize(x: UInt8, constants: Normalization, zero_point: int, axis: i
         zero_point: Of the result.
         axis: Along which samples share a mean and a variance.
     """
-    lines = np.moveaxis(x, axis, -1).astype(np.int64)
+    y = _normalized(np.moveaxis(x, axis, -1).astype(np.int64), constants, zero_point)
+    return np.ascontiguousarray(np.moveaxis(y, -1, axis))
+
+
+def _normalized(lines: Int64, constants: Normalization, zero_point: int) -> UInt8:
+    """Normalize lines of whole numbers along the last axis."""
     count = lines.shape[-1]
     total = lines.sum(axis=-1, keepdims=True)
     off = count * lines - total
@@ -178,7 +190,66 @@ def layer_normalize(x: UInt8, constants: Normalization, zero_point: int, axis: i
     normal = rounding_shift(off * inverse, 61 - NORMAL_BITS - places)
     sums = normal * constants.multiplier.astype(np.int64) + constants.addend
     y = np.clip(rounding_shift(sums, constants.shift) + zero_point, 0, 255)
-    return np.ascontiguousarray(np.moveaxis(y.astype(np.uint8), -1, axis))
+    return np.asarray(y, np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class Sum:
+    """Hold how a byte and a sum are added before they are normalized; section 12.
+
+    Args:
+        first: Multiplies the byte less its zero point.
+        second: int32 (n,), multiplies the sums.
+        shift: Of both.
+    """
+
+    first: int
+    second: Int32
+    shift: int
+
+
+def sum_of(scale: float, factors: Float64) -> Sum:
+    """Make the constants of a sum in steps of 2^-8 of the byte's; section 12.
+
+    Args:
+        scale: Of the byte.
+        factors: Of a sum, to a real number, (n,).
+
+    Raises:
+        TatamiError: For factors that integers cannot hold.
+    """
+    second = factors / np.float64(np.float32(scale)) * 2**SUM_BITS
+    largest = max(float(2**SUM_BITS), float(second.max(initial=0)))
+    if not largest < 2**28 or len(factors) > MAX_SUMMED:
+        raise TatamiError(
+            f"a sum of {len(factors)} samples with steps of {scale:g} cannot be held in integers",
+            hint="calibrate again",
+        )
+    shift = 30 - math.frexp(largest)[1]
+    return Sum(
+        1 << (shift + SUM_BITS), round_half_up(np.ldexp(second, shift)).astype(np.int32), shift
+    )
+
+
+def add_and_normalize(
+    x: UInt8, sums: Float32, how: Sum, constants: Normalization, zero_points: tuple[int, int],
+    axis: int,
+) -> UInt8:  # fmt: skip
+    """Add bytes and the sums of a layer, and normalize the lines; section 12.
+
+    Args:
+        x: Any shape, n samples along the axis.
+        sums: Whole numbers, of the same shape.
+        how: From ``sum_of``.
+        constants: From ``normalization_of``, for the scale of x divided by 2^8.
+        zero_points: Of x and of the result.
+        axis: Along which samples share a mean and a variance.
+    """
+    wide = np.moveaxis(sums, axis, -1).astype(np.int64) * how.second.astype(np.int64)
+    wide = wide + (np.moveaxis(x, axis, -1).astype(np.int64) - zero_points[0]) * how.first
+    lines = np.clip(rounding_shift(wide, how.shift), -MAX_TOTAL, MAX_TOTAL)
+    y = _normalized(lines, constants, zero_points[1])
+    return np.ascontiguousarray(np.moveaxis(y, -1, axis))
 
 
 def _fourths(x: Int64) -> Int64:

@@ -51,6 +51,7 @@ from tatami.program.steps import (
     Quantization,
     Quantize,
     QuantizedAdd,
+    QuantizedAddNorm,
     QuantizedAveragePool,
     QuantizedConv,
     QuantizedConvTranspose,
@@ -339,6 +340,13 @@ def _evaluate(program: Program, step: Mapped, given: list[Array]) -> Array:
             assert to is not None
             return quantized_attention.layer_normalize(
                 x, step.constants, to.zero_point, step.axis + 1
+            )
+        case QuantizedAddNorm():
+            assert source is not None
+            assert to is not None
+            ends = source.zero_point, to.zero_point
+            return quantized_attention.add_and_normalize(
+                x, given[1], step.sum, step.constants, ends, step.axis + 1
             )
         case SoftmaxInFloat():
             return engines.softmax_in_float(x, step.table, step.scale, step.axis + 1)

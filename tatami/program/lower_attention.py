@@ -14,15 +14,33 @@ import onnx_ir as ir
 
 from tatami.errors import TatamiError
 from tatami.graph.attributes import constant, integer, label, real, weight
+from tatami.graph.functions import varying
+from tatami.graph.linear import bias_after
 from tatami.graph.network import shape_of
 from tatami.ops.fixed_point import multiplier_of
 from tatami.ops.quantized import softmax_ratio, softmax_table
-from tatami.ops.quantized_attention import MAX_PRODUCTS, normalization_of
-from tatami.program.lower_quantized import Result, bounds_of, is_clamp, rescaled, stored_bytes
+from tatami.ops.quantized_attention import (
+    MAX_PRODUCTS,
+    MAX_SUMMED,
+    SUM_BITS,
+    normalization_of,
+    sum_of,
+)
+from tatami.program.lower_quantized import (
+    Result,
+    bounds_of,
+    int8_weights,
+    is_clamp,
+    layer_sums,
+    only_reader,
+    rescaled,
+    stored_bytes,
+)
 from tatami.program.lowering import Lowering, NotAMap, axis_of, map_shape, stored_shape
 from tatami.program.steps import (
     Apply,
     Quantization,
+    QuantizedAddNorm,
     QuantizedLayerNorm,
     QuantizedMatMul,
     QuantizedSoftmax,
@@ -89,10 +107,95 @@ def multiplies(node: ir.Node) -> bool:
     return node.op_type == "MatMul" and weight(node, 0) is None and weight(node, 1) is None
 
 
+def norm_after(node: ir.Node) -> ir.Node | None:
+    """Find the layer normalization of what a layer of rows is added to.
+
+    Args:
+        node: A product with a constant matrix.
+
+    Returns:
+        The normalization; None where anything else reads the layer or the sum, and for more samples
+        than section 12 of docs/integer-arithmetic.md can add.
+    """
+    if node.op_type != "MatMul" or weight(node, 1) is None:
+        return None
+    last = bias_after(node) or node
+    add = only_reader(last.outputs[0])
+    norm = None if add is None else only_reader(add.outputs[0])
+    if add is None or norm is None or add.op_type != "Add":
+        return None
+    sides = shape_of(norm.outputs[0])
+    whole = (
+        norm.op_type == "LayerNormalization"
+        and norm.inputs[0] is add.outputs[0]
+        and len(varying(add)) == 2
+        and integer(norm, "axis", -1) % len(sides) == len(sides) - 1
+        and weight(norm, 1) is not None
+        and (len(norm.inputs) < 3 or norm.inputs[2] is None or weight(norm, 2) is not None)
+        and all(value is not None and shape_of(value) == sides for value in add.inputs)
+        and map_shape(sides) is not None
+        and 1 < sides[-1] <= MAX_SUMMED
+    )
+    return norm if whole else None
+
+
+def other_of(norm: ir.Node, node: ir.Node) -> ir.Value:
+    """Give what a layer is added to before a normalization.
+
+    Args:
+        norm: The normalization.
+        node: The layer, a product.
+    """
+    value = norm.inputs[0]
+    add = None if value is None else value.producer()
+    assert add is not None
+    last = (bias_after(node) or node).outputs[0]
+    (other,) = (each for each in add.inputs if each is not last)
+    assert other is not None
+    return other
+
+
+def _layer_and_norm(state: Lowering, node: ir.Node) -> bool:
+    """Make the steps of a layer of rows, what it is added to, and the normalization of both."""
+    norm, found = norm_after(node), int8_weights(node, 1)
+    value = node.inputs[0]
+    if norm is None or found is None or value not in state.bytes:
+        return False
+    other, result = other_of(norm, node), Result(norm, lambda _: False)
+    if result.open or other not in state.bytes:
+        return False
+    gamma, beta = weight(norm, 1), weight(norm, 2)
+    sides = shape_of(norm.outputs[0])
+    assert gamma is not None
+    beta = np.zeros(sides[-1], np.float32) if beta is None else beta
+    residual = state.bytes[other]
+    scale = state.quantization(residual).scale
+    given = np.float64(np.float32(state.quantization(state.bytes[value]).scale))
+    try:
+        how = sum_of(scale, given * found[1])
+        fine = float(np.float32(scale)) / 2**SUM_BITS
+        constants = normalization_of(
+            gamma.reshape(-1), beta.reshape(-1), real(norm, "epsilon", 1e-5), fine,
+            result.quantization.scale,
+        )  # fmt: skip
+    except TatamiError as error:
+        raise TatamiError(f"'{label(norm)}': {error.reason}", hint=error.hint) from error
+    sums = layer_sums(state, node, f"{label(node)} as sums")
+    shape = state.values[residual].shape
+    axis = axis_of(norm, -1)
+    step = QuantizedAddNorm(label(norm), (residual, sums), result.name, how, constants, axis)
+    behind, total = bias_after(node), norm.inputs[0]
+    assert total is not None
+    state.done.update(each for each in (behind, total.producer(), norm) if each is not None)
+    return result.take(state, state.add(step, shape, result.quantization))
+
+
 # Products of two values --------------------------------------------------------------------------
 
 
 def _matmul(state: Lowering, node: ir.Node) -> bool:
+    if _layer_and_norm(state, node):
+        return True
     values = [node.inputs[0], node.inputs[1]]
     result = Result(node, is_clamp)
     if result.open or not multiplies(node) or not all(value in state.bytes for value in values):

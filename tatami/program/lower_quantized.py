@@ -331,7 +331,7 @@ def bounds_of(activation: Activation | Slopes | None, to: Quantization) -> tuple
 # Convolutions ------------------------------------------------------------------------------------
 
 
-def _integers(node: ir.Node, axis: int) -> tuple[Array, Float64] | None:
+def int8_weights(node: ir.Node, axis: int) -> tuple[Array, Float64] | None:
     """Read a convolution's int8 weights and their scales, (outputs,); None where they are float."""
     value = node.inputs[1]
     maker = None if value is None else value.producer()
@@ -436,12 +436,12 @@ class Own:
 
 
 def _conv(state: Lowering, node: ir.Node) -> bool:
-    return _convolution(state, node, _integers(node, 0), picture_window(node))
+    return _convolution(state, node, int8_weights(node, 0), picture_window(node))
 
 
 def _fully_connected(state: Lowering, node: ir.Node) -> bool:
     axis = 0 if integer(node, "transB", 0) else 1
-    found = _integers(node, axis)
+    found = int8_weights(node, axis)
     if found is None or (real(node, "alpha", 1.0), real(node, "beta", 1.0)) != (1.0, 1.0):
         return False
     matrix_of(node)  # refuses what is not a fully connected layer
@@ -494,10 +494,46 @@ def _convolution(
     return result.take(state, state.add(back, shape, quantization))
 
 
+def layer_sums(state: Lowering, node: ir.Node, name: str) -> str:
+    """Make the step of a layer of rows whose sums stay whole numbers, in float32; name them.
+
+    Args:
+        state: The program in the making.
+        node: A product with a constant matrix, int8.
+        name: Of the sums.
+
+    Raises:
+        NotAMap: Where it is no layer of rows.
+    """
+    found = int8_weights(node, 1)
+    assert found is not None
+    matrix_of(node)
+    tokens = tokens_of(node)
+    weights, scales = np.ascontiguousarray(found[0].T)[:, :, None, None], found[1]
+    source = state.bytes[_input(node)]
+    given = state.quantization(source)
+    bias = _bias(node, len(weights), np.float64(np.float32(given.scale)) * scales)
+    _most(node, weights, bias, given.zero_point)
+    result = ToFloat(np.ones(len(weights), np.float32))
+    if tokens is None:
+        step = QuantizedConv(
+            label(node), (source,), name, weights, bias, Window.square(1), 1, result
+        )
+        return state.add(step, value_shape(node.outputs[0]))
+    turned, product = f"{source} as channels for {name}", f"{name} as channels"
+    there = Transpose(turned, (source,), turned, tokens.there)
+    state.add(there, (weights.shape[1], *tokens.shape), given)
+    step = QuantizedConv(
+        label(node), (turned,), product, weights, bias, Window.square(1), 1, result
+    )
+    state.add(step, (len(weights), *tokens.shape))
+    return state.add(Transpose(name, (product,), name, tokens.back), value_shape(node.outputs[0]))
+
+
 def _conv_transpose(state: Lowering, node: ir.Node) -> bool:
     picture_of(node)
     groups = integer(node, "group", 1)
-    found = _integers(node, 1)
+    found = int8_weights(node, 1)
     if found is None or (groups > 1 and len(set(found[1])) > 1):
         return False
     weights, scales = found

@@ -22,7 +22,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from tatami.ops.conv import multiply_adds
-from tatami.ops.quantized_attention import Normalization
+from tatami.ops.quantized_attention import Normalization, Sum
 from tatami.ops.window import Window
 from tatami.types import Float32, Spec
 
@@ -632,6 +632,26 @@ class QuantizedLayerNorm:
     axis: int
 
 
+@dataclass(frozen=True, eq=False)
+class QuantizedAddNorm:
+    """Layer normalization of a byte and the sum of a layer, added: section 12.
+
+    Inputs are (bytes, sums); the sums are whole numbers as float32 holds them.
+
+    Args:
+        sum: How both are added.
+        constants: What multiplies and is added.
+        axis: Of (channels, rows, columns), along which samples share a mean and a variance.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    sum: Sum
+    constants: Normalization
+    axis: int
+
+
 @dataclass(frozen=True)
 class Reshape:
     """The same samples in the order of (channels, rows, columns), under another shape."""
@@ -791,6 +811,7 @@ Mapped = (
     | SoftmaxAsReference
     | QuantizedMatMul
     | QuantizedLayerNorm
+    | QuantizedAddNorm
     | Reshape
     | Transpose
     | Slice

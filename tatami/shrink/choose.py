@@ -24,6 +24,7 @@ from tatami.program.lower_attention import (
     UNSEEN,
     chooses,
     multiplies,
+    norm_after,
     softmax_of,
     takes_rows,
 )
@@ -45,6 +46,8 @@ class Choice:
         joined: Those that the sum before takes with it.
         parts: The functions of one number, by their first nodes.
         inside: The nodes of these.
+        summed: The sums of a layer and what it is added to that the normalization behind takes with
+            it, each with the layer.
     """
 
     integer: tuple[ir.Node, ...]
@@ -52,6 +55,7 @@ class Choice:
     joined: frozenset[ir.Node]
     parts: Mapping[ir.Node, FunctionOfOne]
     inside: frozenset[ir.Node]
+    summed: Mapping[ir.Node, ir.Node]
 
 
 def role_of(node: ir.Node) -> Role:
@@ -85,9 +89,15 @@ def choose(graph: ir.Graph, kept: Collection[str] = (), pairs_everywhere: bool =
     ends = {part.last: part for part in parts}
     inside = {node for part in parts for node in part.nodes}
     outwards = _outwards(graph)
+    before_norms = {_maker(norm): node for node in sums if (norm := norm_after(node)) is not None}
+    summed: dict[ir.Node, ir.Node] = {}
     chosen: set[ir.Node] = set()
     for node in reversed(list(graph)):
         read = any(use.node in chosen for use in node.outputs[0].uses())
+        if node in before_norms and read:
+            chosen.add(node)
+            summed[node] = before_norms[node]
+            continue
         softmax = softmax_of(node)
         if node.op_type == "Softmax":  # any other stays float
             read = any(use.node in products & chosen for use in node.outputs[0].uses())
@@ -121,9 +131,10 @@ def choose(graph: ir.Graph, kept: Collection[str] = (), pairs_everywhere: bool =
     return Choice(
         tuple(node for node in graph if node in chosen),
         frozenset(sums & chosen),
-        frozenset(joined),
+        frozenset(joined | set(summed)),
         {part.nodes[0]: part for part in parts if part.last in chosen},
         frozenset(inside),
+        summed,
     )
 
 

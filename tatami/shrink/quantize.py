@@ -27,7 +27,7 @@ from tatami.graph.operators.table import OPERATORS
 from tatami.graph.passes.drop_identity import drop_identity, drop_unused
 from tatami.graph.run import Given, values
 from tatami.ops.fixed_point import MAX_SUM, sum_bounds
-from tatami.program.lower_attention import softmax_of, takes_rows
+from tatami.program.lower_attention import other_of, softmax_of, takes_rows
 from tatami.shrink.calibrate import Method, Observation, Range, choose_range, merge, observation_of
 from tatami.shrink.choose import choose, constant_map, role_of, shares_range
 from tatami.types import Float32, Float64, InputSpec, Int64, Spec, WaveInput
@@ -107,6 +107,9 @@ def quantize(
         if node in choice.joined or node in choice.inside:
             if node in choice.parts:
                 work.quantize(choice.parts[node].source)
+            if node in choice.summed:  # the layer's sums are not rounded before they are added
+                (norm,) = (use.node for use in node.outputs[0].uses())
+                work.quantize(other_of(norm, choice.summed[node]))
             continue
         if softmax_of(node) is not None:  # it is part of the softmax behind it
             work.quantize(work.paired_input(node, 1))
@@ -118,6 +121,8 @@ def quantize(
             value = node.inputs[index]
             maker = None if value is None else value.producer()
             if maker is not None and softmax_of(maker) is node and maker in choice.integer:
+                continue
+            if maker in choice.summed:
                 continue
             if value is not None and str(value.name) in work.known:
                 work.quantize(value)

@@ -10,10 +10,12 @@ from tatami.errors import TatamiError
 from tatami.ops.logarithm import log
 from tatami.ops.quantized import softmax, softmax_ratio, softmax_table
 from tatami.ops.quantized_attention import (
+    add_and_normalize,
     layer_normalize,
     masked_softmax,
     multiply_matrices,
     normalization_of,
+    sum_of,
 )
 
 RNG = np.random.default_rng(0)
@@ -43,6 +45,27 @@ def test_a_line_is_normalized_as_the_page_says(count):
     normal = off / np.sqrt((off**2).mean(axis=1, keepdims=True) + np.float32(1e-5))
     steps = np.clip((normal * gamma + beta) / np.float64(np.float32(TO)) + 120, 0, 255)
     assert np.abs(found - steps).max() < 0.51
+
+
+def test_a_byte_and_a_sum_are_added_finely():
+    """As the page says, and within a step of the real sum's normalization."""
+    x = RNG.integers(0, 256, (9, 64)).astype(np.uint8)
+    sums = RNG.integers(-40_000, 40_000, (9, 64)).astype(np.float32)
+    factors = RNG.uniform(1e-5, 1e-4, 64)
+    gamma, beta = (RNG.normal(1, 0.4, 64).astype(np.float32) for _ in range(2))
+    how = sum_of(SCALE, factors)
+    constants = normalization_of(gamma, beta, 1e-5, float(np.float32(SCALE)) / 2**8, TO)
+    found = add_and_normalize(x, sums, how, constants, (99, 120), 1)
+    whole = (x.astype(object) - 99) * how.first + sums.astype(np.int64) * how.second.astype(object)
+    totals = np.array([[(v + 2 ** (how.shift - 1)) >> how.shift for v in line] for line in whole])
+    real = (x - 99.0) * np.float64(np.float32(SCALE)) + sums * factors
+    assert np.abs(totals * (np.float64(np.float32(SCALE)) / 2**8) - real).max() < SCALE / 2**8
+    off = real - real.mean(axis=1, keepdims=True)
+    normal = off / np.sqrt((off**2).mean(axis=1, keepdims=True) + np.float32(1e-5))
+    steps = np.clip((normal * gamma + beta) / np.float64(np.float32(TO)) + 120, 0, 255)
+    assert np.abs(found - steps).max() < 0.8
+    with pytest.raises(TatamiError, match="a sum of 2000 samples"):
+        sum_of(SCALE, np.ones(2000))
 
 
 def test_constants_that_do_not_fit_are_refused():
