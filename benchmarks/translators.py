@@ -16,6 +16,7 @@ import json
 import resource
 import statistics
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,15 +30,22 @@ from tatami import graph
 from tatami.graph.state import states_of
 from tatami.rules.text import Tokens
 from tatami.rules.translation import fitted
+from tatami.ship.c.run.description import describe_joined
+from tatami.ship.c.tasks.translation import build_translator
 from tatami.types.specs import TranslationSpec
 from tatami.types.text import BEGIN, END
 
 Translations = list[list[int]]
 
 
-def in_c(folder: Path, texts: list[str]) -> Callable[[], tuple[float, Translations]]:
-    """The shipped program; its time is that of its process."""
-    (program,) = folder.glob("*_translate")
+def in_c(
+    folder: Path, texts: list[str], temporary: str
+) -> Callable[[], tuple[float, Translations]]:
+    """The shipped program, compiled with a beam of 1; its time is that of its process."""
+    about = describe_joined(folder)
+    assert about is not None
+    program = Path(temporary) / folder.name
+    build_translator(folder, about.name, program, beam=1)
     lines = "".join(f"{text}\n" for text in texts).encode()
 
     def run() -> tuple[float, Translations]:
@@ -106,10 +114,11 @@ def main() -> None:
     asked = parser.parse_args()
     texts = asked.sentences.read_text(encoding="utf-8").splitlines()[: asked.count]
     run: Path = asked.run
+    temporary = tempfile.TemporaryDirectory()
     engines = {
-        "Tatami float32": in_c(run / "c", texts),
+        "Tatami float32": in_c(run / "c", texts, temporary.name),
         "ORT float32": in_onnx_runtime(run / "network.onnx", run / "decoder.onnx", texts),
-        "Tatami int8": in_c(run / "c-int8", texts),
+        "Tatami int8": in_c(run / "c-int8", texts, temporary.name),
         "ORT int8": in_onnx_runtime(run / "network-int8.onnx", run / "decoder-int8.onnx", texts),
     }
     times: dict[str, list[float]] = {name: [] for name in engines}
