@@ -30,7 +30,12 @@ def merge_pad(model: ir.Model) -> None:
     for pool in list(graph):
         image = pool.inputs[0] if pool.inputs else None
         pad = None if image is None else image.producer()
-        if pool.op_type not in ("MaxPool", "Conv") or pad is None or pad.op_type != "Pad" or image is None:
+        if (
+            pool.op_type not in ("MaxPool", "Conv")
+            or pad is None
+            or pad.op_type != "Pad"
+            or image is None
+        ):
             continue
         if len(shape_of(image)) != 4 or constant(pad, 1) is None:
             continue
