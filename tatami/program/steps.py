@@ -758,9 +758,9 @@ class Apply:
 class Delay:
     """What a value was so many calls ago; before the first call, what stands for 0.
 
-    Inputs are (x, ring, place). The ring holds x of the last calls, a column each; place, one int32,
-    is the column of the oldest. The result is that column, which x then takes. Both live from call
-    to call and are changed here: each is its own next value.
+    Inputs are (x, ring, place). The ring holds x of the last calls, a column each; place, one
+    int32, is the column of the oldest. The result is that column, which x then takes. Both live
+    from call to call and are changed here: each is its own next value.
 
     Args:
         calls: How many; the ring has as many columns.
