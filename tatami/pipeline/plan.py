@@ -74,9 +74,9 @@ class Asked:
         settings: The settings of the network's task; None: the usual ones.
         augment: What is varied otherwise than the task does, as "flip=0".
         source: The data.
-        style: Says what the settings leave open.
         threads: Threads of torch; 0: torch chooses.
         device: "cpu" or "cuda".
+        style: Says what the settings leave open.
     """
 
     model: str
@@ -85,9 +85,9 @@ class Asked:
     settings: Any
     augment: Sequence[str]
     source: Source
-    style: Style = Style()
     threads: int = 0
     device: str = "cpu"
+    style: Style = Style()
 
 
 def style_of(model: str, name: str | None) -> Style:

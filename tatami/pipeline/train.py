@@ -206,9 +206,9 @@ def train(
             held,
             None if validate is None else str(validate),
         ),
-        style,
         threads,
         device,
+        style,
     )
 
     def prepare(team: Team, progress: Progress) -> _Prepared:

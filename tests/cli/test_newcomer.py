@@ -71,6 +71,7 @@ def test_what_is_named_wins(command: Command, run: Path, halves: Path, capsys: C
     assert "data of the run" not in written.err
 
 
+@pytest.mark.slow
 def test_the_same_in_python(run: Path, halves: Path) -> None:
     """Quantizing folds by itself, and shipping writes both; a file in the run knows the data."""
     told: list[str] = []

@@ -196,7 +196,7 @@ def hold(program, inputs, folder, **how):
 
 
 @pytest.mark.parametrize("quantized", [False, True], ids=["float32", "int8"])
-@settings(max_examples=3, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32))
 def test_any_convolution(tmp_path_factory, quantized, seed):
     program, inputs = random_program(seed, quantized)
@@ -204,7 +204,16 @@ def test_any_convolution(tmp_path_factory, quantized, seed):
     assert "portable" in hold(program, inputs, folder, options=("-O2",))
 
 
-@pytest.mark.parametrize("quantized", [False, True], ids=["float32", "int8"])
+@pytest.mark.parametrize(
+    ("each_compiler", "quantized"),
+    [
+        pytest.param("gcc", False, id="gcc-float32"),
+        pytest.param("clang", True, id="clang-int8"),
+        pytest.param("clang", False, id="clang-float32", marks=pytest.mark.slow),
+        pytest.param("gcc", True, id="gcc-int8", marks=pytest.mark.slow),
+    ],
+    indirect=["each_compiler"],
+)
 def test_each_compiler_without_a_warning_and_without_a_wrong_access(
     tmp_path, each_compiler, quantized, monkeypatch
 ):

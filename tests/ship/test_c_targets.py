@@ -39,7 +39,7 @@ def written(files, folder):
     return sorted(file for file in files if file.endswith((".c", ".S")))
 
 
-@pytest.mark.parametrize("shipped_for", ["own", "any"])
+@pytest.mark.parametrize("shipped_for", ["own", pytest.param("any", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("machine", APART)
 def test_no_warning_for_any_machine(
     machine, shipped_for, tmp_path, small_detector, small_spec, quantized
