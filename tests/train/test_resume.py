@@ -23,7 +23,7 @@ Tatami = Callable[..., "subprocess.CompletedProcess[str]"]
 Command = Callable[[Path], list[str]]
 
 STEPS = 45
-MOMENTS = 24
+MOMENTS = 32
 RESULTS = ("weights.safetensors", "network.onnx", "log.jsonl", "evaluations.jsonl", "run.json")
 
 FORKS = """
