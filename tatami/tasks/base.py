@@ -191,9 +191,9 @@ class Task(ABC, Generic[D, P, R]):
     specs: ClassVar[tuple[type, ...]]
     """The classes of types/specs.py that are its."""
     augmentation: ClassVar[Augmentation]
+    """How its training pictures are varied where nothing else is asked for."""
     styles: ClassVar[Mapping[str, Style]] = {"paper": Style()}
     """How its networks are trained unless told otherwise, by name."""
-    """How its training pictures are varied where nothing else is asked for."""
     settings: ClassVar[type]
     """A frozen dataclass: what may be set of its training, beside the recipe."""
     options: ClassVar[type]

@@ -6,16 +6,12 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from tatami.data.augment import Augmentation
-from tatami.data.fingerprint import sound_fingerprint
-from tatami.data.inspect_sounds import inspect_sounds
-from tatami.data.open import open_sounds, sound_splits
-from tatami.data.sounds import is_sound_name, read_sound, sound_bytes
+from tatami.data.sounds import sound_bytes
 from tatami.errors import TatamiError
 from tatami.evaluate.likelihood import Likelihood, evaluate
 from tatami.models.table import Model
@@ -26,10 +22,10 @@ from tatami.see.plots import Panel
 from tatami.see.report import Heard, Report
 from tatami.see.spectrogram import spectrogram
 from tatami.ship.c.tasks.generation import GENERATION_IN_C
-from tatami.tasks.base import Answer, Difference, Evaluated, Merit, Opened, Task
+from tatami.tasks.base import Answer, Difference, Evaluated, Merit
 from tatami.tasks.classification import TOP
-from tatami.tasks.inspected import Inspected
-from tatami.tasks.inspected_sounds import InspectedSounds
+from tatami.tasks.settings import refuse_variations
+from tatami.tasks.sounds import OfSounds
 from tatami.tasks.style import Style
 from tatami.tasks.walk import class_order, timed
 from tatami.train.recipe import Recipe
@@ -93,7 +89,7 @@ class GenerationOptions:
     """Say what may be set of a generator's evaluation: nothing may."""
 
 
-class Generation(Task[LabeledSounds, Generator, Likelihood]):
+class Generation(OfSounds[Generator, Likelihood]):
     """Make a sound."""
 
     name = "generate"
@@ -105,69 +101,13 @@ class Generation(Task[LabeledSounds, Generator, Likelihood]):
     settings = GenerationSettings
     options = GenerationOptions
     c = GENERATION_IN_C
-    labels = "sounds"
     doing = "Listening"
-    units = "sounds"
     rule = "generation rule"
     finds = "samples"
     merits = (
         Merit("saved", "saved", "share of 8 bits saved", "saved", lambda result: result.saved),
     )
     answers_file = "likelihoods.json"
-
-    # Data ----------------------------------------------------------------------------------------
-
-    def splits(self, root: Path, format: str | None) -> tuple[str, ...]:
-        """Name the splits of a set of sounds."""
-        return sound_splits(root, format)
-
-    def open(
-        self, root: Path, *, split: str | None, format: str | None, skip: Collection[str] = ()
-    ) -> Opened[LabeledSounds]:
-        """Open one split of a set of sounds."""
-        opened = open_sounds(root, split=split, format=format, skip=skip)
-        return Opened(opened.sounds, opened.skipped, opened.notes)
-
-    def strata(self, data: LabeledSounds) -> Sequence[int]:
-        """Give each sound its class."""
-        return [int(label) for label in data.labels]
-
-    def fingerprint(self, data: LabeledSounds) -> str:
-        """Give one number for the names, the sounds and the classes of a split."""
-        return sound_fingerprint(data)
-
-    def select(self, data: LabeledSounds, places: Int64) -> LabeledSounds:
-        """Give the sounds at these places as a split."""
-        return data.select(places)
-
-    def picture(self, data: LabeledSounds, place: int) -> Samples:
-        """Read the sound at a place."""
-        return data.read(place)
-
-    def identity(self, data: LabeledSounds, place: int) -> str:
-        """Name the sound at a place."""
-        return data.ids[place]
-
-    def is_input(self, file: Path) -> bool:
-        """Tell whether a file's name is a sound's."""
-        return is_sound_name(file)
-
-    def read(self, file: Path) -> Samples:
-        """Read a sound file."""
-        return read_sound(file)
-
-    def inspect(
-        self,
-        root: Path,
-        *,
-        split: str | None,
-        format: str | None,
-        repairs: Collection[str] = (),
-        progress: Progress = quiet,
-    ) -> Inspected:
-        """Read all of a set of sounds, and find everything that is wrong with it."""
-        told = partial(progress, "Checking")
-        return InspectedSounds(inspect_sounds(root, split=split, format=format, progress=told))
 
     # Training ------------------------------------------------------------------------------------
 
@@ -179,14 +119,7 @@ class Generation(Task[LabeledSounds, Generator, Likelihood]):
         augmentation: Augmentation,
     ) -> None:
         """Refuse variations: what is learned is how sounds are."""
-        nothing = Augmentation.none()
-        for name in vars(augmentation):
-            if getattr(augmentation, name) != getattr(nothing, name):
-                raise TatamiError(
-                    f"a generator learns sounds as they are, without {name}",
-                    hint="leave it out",
-                    setting="augment",
-                )
+        refuse_variations(augmentation, "a generator learns sounds as they are, without")
 
     def plan(
         self,

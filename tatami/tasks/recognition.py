@@ -5,18 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from tatami.data.augment import Augmentation
 from tatami.data.augment.sound import USED, varied_sound
-from tatami.data.fingerprint import sound_fingerprint
-from tatami.data.inspect_sounds import inspect_sounds
-from tatami.data.open import open_sounds, sound_splits
-from tatami.data.sounds import is_sound_name, read_sound
 from tatami.errors import TatamiError
 from tatami.evaluate.classification import Classification as Figures
 from tatami.models.table import Model
@@ -26,13 +20,12 @@ from tatami.see.draw import draw_classes
 from tatami.see.report import Report
 from tatami.see.spectrogram import spectrogram
 from tatami.ship.c.tasks.recognition import RECOGNITION_IN_C
-from tatami.tasks.base import Answer, Difference, Evaluated, Opened
+from tatami.tasks.base import Answer, Difference, Evaluated
 from tatami.tasks.classification import TOP, ClassificationOptions
 from tatami.tasks.classification_report import classification_page
-from tatami.tasks.inspected import Inspected
-from tatami.tasks.inspected_sounds import InspectedSounds
 from tatami.tasks.scores import NamesWhole, compare_scores, evaluate_scores
 from tatami.tasks.settings import number, read_settings
+from tatami.tasks.sounds import OfSounds
 from tatami.tasks.walk import timed
 from tatami.types import (
     Float32,
@@ -121,7 +114,7 @@ def heard(texts: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-class Recognition(NamesWhole[LabeledSounds, Recognizer]):
+class Recognition(OfSounds[Recognizer, Figures], NamesWhole[LabeledSounds, Recognizer]):
     """Name what a sound is."""
 
     name = "recognize"
@@ -143,50 +136,10 @@ class Recognition(NamesWhole[LabeledSounds, Recognizer]):
     settings = RecognitionSettings
     options = ClassificationOptions
     c = RECOGNITION_IN_C
-    labels = "sounds"
     doing = "Recognizing"
-    units = "sounds"
     rule = "sound rule"
     finds = "classes"
     answers_file = "sounds.json"
-
-    # Data ----------------------------------------------------------------------------------------
-
-    def splits(self, root: Path, format: str | None) -> tuple[str, ...]:
-        """Name the splits of a set of sounds."""
-        return sound_splits(root, format)
-
-    def open(
-        self, root: Path, *, split: str | None, format: str | None, skip: Collection[str] = ()
-    ) -> Opened[LabeledSounds]:
-        """Open one split of a set of sounds."""
-        opened = open_sounds(root, split=split, format=format, skip=skip)
-        return Opened(opened.sounds, opened.skipped, opened.notes)
-
-    def fingerprint(self, data: LabeledSounds) -> str:
-        """Give one number for the names, the sounds and the classes of a split."""
-        return sound_fingerprint(data)
-
-    def is_input(self, file: Path) -> bool:
-        """Tell whether a file's name is a sound's."""
-        return is_sound_name(file)
-
-    def read(self, file: Path) -> Samples:
-        """Read a sound file."""
-        return read_sound(file)
-
-    def inspect(
-        self,
-        root: Path,
-        *,
-        split: str | None,
-        format: str | None,
-        repairs: Collection[str] = (),
-        progress: Progress = quiet,
-    ) -> Inspected:
-        """Read all of a set of sounds, and find everything that is wrong with it."""
-        told = partial(progress, "Checking")
-        return InspectedSounds(inspect_sounds(root, split=split, format=format, progress=told))
 
     # Training ------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from tatami.data.augment import Augmentation
 from tatami.errors import TatamiError
 from tatami.types import Size
 
@@ -57,6 +58,22 @@ def check_size(size: Size, stride: int) -> None:
             hint=f"give sides that divide by {stride}, as {width}x{height}",
             setting="size",
         )
+
+
+def refuse_variations(augmentation: Augmentation, what: str) -> None:
+    """Refuse every variation of what is learned as it is.
+
+    Args:
+        augmentation: What is asked for.
+        what: What the error says before the variation's name, as "sentences have no".
+
+    Raises:
+        TatamiError: Where anything is varied.
+    """
+    nothing = Augmentation.none()
+    for name in vars(augmentation):
+        if getattr(augmentation, name) != getattr(nothing, name):
+            raise TatamiError(f"{what} {name}", hint="leave it out", setting="augment")
 
 
 def number(value: Any) -> bool:

@@ -25,7 +25,7 @@ from tatami.ship.c.tasks.translation import TRANSLATION_IN_C
 from tatami.tasks.base import Answer, Difference, Evaluated, Merit, Opened, Task
 from tatami.tasks.inspected import Inspected
 from tatami.tasks.inspected_texts import InspectedTexts
-from tatami.tasks.settings import number, read_settings
+from tatami.tasks.settings import number, read_settings, refuse_variations
 from tatami.tasks.structure import Structure
 from tatami.tasks.style import Style
 from tatami.tasks.translating import TRANSLATING, SearchTranslator
@@ -233,12 +233,7 @@ class Translation(Task[LabeledTexts, SearchTranslator, TranslationFigures]):
         augmentation: Augmentation,
     ) -> None:
         """Refuse variations: a sentence is learned as it is."""
-        nothing = Augmentation.none()
-        for name in vars(augmentation):
-            if getattr(augmentation, name) != getattr(nothing, name):
-                raise TatamiError(
-                    f"sentences have no {name}", hint="leave it out", setting="augment"
-                )
+        refuse_variations(augmentation, "sentences have no")
 
     def plan(
         self,
