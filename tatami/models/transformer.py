@@ -246,10 +246,16 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
         """Mix what x attends to: x (N, T, W), the rest as ``attend`` has it -> (N, T, W)."""
-        mixed, _ = attend(self._split(self.query(x)), key, value, mask)
+        mixed, _ = self.by_heads(x, key, value, mask)
         n, heads, t, d = mixed.shape
         joined: Tensor = self.output(mixed.transpose(1, 2).reshape(n, t, heads * d))
         return joined
+
+    def by_heads(
+        self, x: Tensor, key: Tensor, value: Tensor, mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Give each head's mixture (N, H, T, D) and weights (N, H, T, S), as ``attend`` does."""
+        return attend(self._split(self.query(x)), key, value, mask)
 
     def keys_and_values(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Give what x offers to be attended to: (N, S, W) -> twice (N, H, S, D)."""

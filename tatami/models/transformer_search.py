@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tatami.models.transformer import PAD, Attention, DecoderLayer, Transformer, attend
+from tatami.models.transformer import PAD, Attention, DecoderLayer, Transformer
 from tatami.types import Float32, Int64
 
 Memory = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
@@ -61,11 +61,10 @@ class TorchNetworks:
         tokens = source[source != PAD]
         found: list[Tensor] = []
 
-        def keep(module: Attention, given: tuple[Tensor, ...], result: Tensor) -> None:
-            x, key, value, mask = given
-            n, t, width = x.shape
-            query = module.query(x).reshape(n, t, module.heads, width // module.heads)
-            found.append(attend(query.transpose(1, 2), key, value, mask)[1][0])
+        def keep(
+            module: Attention, given: tuple[Tensor, Tensor, Tensor, Tensor], result: Tensor
+        ) -> None:
+            found.append(module.by_heads(*given)[1][0])
 
         layers = [cast("DecoderLayer", layer) for layer in self.model.decoder]
         kept: Callable[..., None] = keep

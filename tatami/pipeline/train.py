@@ -196,7 +196,7 @@ def train(
         width,
         Recipe.from_json({**base.to_json(), **(changes or {}), **changed}),
         settings,
-        (*style.augment, *augment),
+        augment,
         Source(
             root,
             train_split,
