@@ -426,12 +426,17 @@ def _deterministic() -> Iterator[None]:
     """Let torch take algorithms of one result alone, and whatever it took before when this ends."""
     import torch
 
-    before = torch.are_deterministic_algorithms_enabled()
+    memory = torch.utils.deterministic
+    before = torch.are_deterministic_algorithms_enabled(), memory.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True)
+    # torch would write NaN into all that it allocates, to show operations that read it unwritten:
+    # none of ours does, and the writing takes up to an eighth of a step.
+    memory.fill_uninitialized_memory = False
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before)
+        torch.use_deterministic_algorithms(before[0])
+        memory.fill_uninitialized_memory = before[1]
 
 
 def _carry_out(
