@@ -106,7 +106,7 @@ def test_bad_requests(command, stages, square_finder, squares_set, tmp_path, cap
     assert "differ in their decoding" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("target", ["aarch64"])
+@pytest.mark.parametrize("target", ["aarch64", "wasm"])
 def test_another_machine_is_proved_by_emulation(command, stages, squares_set, capsys, target):
     lacks = missing(TARGETS[target])
     if lacks is not None:

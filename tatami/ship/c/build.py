@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tatami.errors import TatamiError
-from tatami.ship.c.targets import Target, check_there
+from tatami.ship.c.targets import BOARDS, Target, check_there
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
-BOARDS = Path(__file__).parent / "kernels" / "board"
 
 
 def compiler() -> list[str]:
@@ -102,13 +101,12 @@ def build_for(
     if not target.compiler:
         build(folder, name, program, main=main, options=options, threads=threads, networks=networks)
         return
-    alone: tuple[str, ...] = ("-static",)
+    alone = target.link
     if target.board:
-        scripts = [str(BOARDS / file) for file in target.board if file.endswith(".ld")]
+        scripts = [f"-T{BOARDS / file}" for file in target.board if file.endswith(".ld")]
         starts = [str(BOARDS / file) for file in target.board if file.endswith(".c")]
-        alone = ("--specs=rdimon.specs", "-nostartfiles", *(f"-T{s}" for s in scripts), *starts)
         threads = 1
-        alone = (f"-D{name.upper()}_THREADS=1", *alone)
+        alone = (f"-D{name.upper()}_THREADS=1", *alone, *scripts, *starts)
     build(
         folder,
         name,

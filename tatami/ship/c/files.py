@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -142,7 +143,7 @@ def makefile(name: str, example: str | None, sources: Sequence[str], options: Op
         lines += [
             "# `make` compiles what a program of your own is linked with; or: make CC=clang",
             *_elsewhere(target),
-            f"CC = {target.compiler[0] if target.board else 'cc'}",
+            f"CC = {' '.join(target.compiler) if target.board else 'cc'}",
             f"CFLAGS = {' '.join(('-O3', *target.options))}",
             "",
         ]
@@ -164,7 +165,8 @@ def _elsewhere(target: Target) -> list[str]:
         flags = f" CFLAGS='{' '.join(('-O3', *each.options))}'" if each.options else ""
         goal = "make objects" if each.board else "make"
         if not (each is target and each.board):  # its compiler stands below
-            lines.append(f"# for {each.name}, here: {goal} CC={each.compiler[0]}{flags}")
+            compiler = shlex.quote(" ".join(each.compiler))
+            lines.append(f"# for {each.name}, here: {goal} CC={compiler}{flags}")
     return lines
 
 

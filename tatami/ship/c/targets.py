@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from tatami.errors import TatamiError, choose_from
 
@@ -30,6 +31,8 @@ class Target:
         scratch: Bytes that one step may take for itself where it has the choice.
         array: Whether the weights are a C array by default, whatever their size.
         board: Files of kernels/board/ that a machine without an operating system starts with.
+        link: For the compiler, where it links a program that starts by itself.
+        tools: Commands that the compiler calls and that may be missing beside it.
     """
 
     name: str
@@ -43,6 +46,8 @@ class Target:
     scratch: int = 256 * 1024
     array: bool = False
     board: tuple[str, ...] = ()
+    link: tuple[str, ...] = ("-static",)
+    tools: tuple[str, ...] = ()
 
 
 def _emulated(board: str) -> tuple[str, ...]:
@@ -53,6 +58,7 @@ def _emulated(board: str) -> tuple[str, ...]:
     )
 
 
+BOARDS = Path(__file__).parent / "kernels" / "board"
 _X86 = ("avx512vnni", "avx512", "avx2")
 _CORTEX_M7 = Target(
     "cortex-m7",
@@ -66,12 +72,13 @@ _CORTEX_M7 = Target(
     scratch=8 * 1024,
     array=True,
     board=("cortex_m.c", "mps2_an500.ld"),
+    link=("--specs=rdimon.specs", "-nostartfiles"),
 )
 _TARGETS = (
     Target(
         "any",
         "every kernel there is, the best chosen at run time",
-        (*_X86, "dotprod", "neon", "dsp"),
+        (*_X86, "dotprod", "neon", "dsp", "simd128"),
     ),
     Target("portable", "plain C99 alone, on any machine", ()),
     Target("x86-64", "AVX2, AVX-512 and AVX-512 VNNI, chosen at run time", _X86),
@@ -111,6 +118,19 @@ _TARGETS = (
         options=("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
         runner=_emulated("mps2-an386"),
     ),
+    Target(
+        "wasm",
+        "a browser: WebAssembly with 128-bit SIMD, run here by Node.js",
+        ("simd128",),
+        ("clang", "--target=wasm32-wasi"),
+        ("-msimd128",),
+        ("node", str(BOARDS / "answer.mjs")),
+        "clang lld wasi-libc libclang-rt-14-dev-wasm32 nodejs",
+        alignment=16,
+        board=("memory.c",),
+        link=("-nostartfiles", "-Wl,--no-entry", "-Wl,-z,stack-size=1048576"),
+        tools=("wasm-ld",),
+    ),
 )
 TARGETS = {target.name: target for target in _TARGETS}
 """The visible table of targets, by name."""
@@ -129,10 +149,8 @@ def target_of(name: str) -> Target:
 
 def missing(target: Target) -> str | None:
     """Name the command that this machine lacks to build and run a target's program, or None."""
-    for command in (target.compiler[:1], target.runner[:1]):
-        if command and shutil.which(command[0]) is None:
-            return command[0]
-    return None
+    commands = (*target.compiler[:1], *target.tools, *target.runner[:1])
+    return next((each for each in commands if shutil.which(each) is None), None)
 
 
 def check_there(target: Target) -> None:

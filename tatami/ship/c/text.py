@@ -54,6 +54,7 @@ def beginning(options: Options, target: Target) -> str:
         "NEON": "neon" in target.variants,
         "DOTPROD": "dotprod" in target.variants,
         "DSP": "dsp" in target.variants,
+        "SIMD128": "simd128" in target.variants,
     }
     return filled(
         text("beginning.c"),

@@ -33,7 +33,8 @@ static int choose(void)
     if (fgets(name, sizeof name, requests) == NULL) return 0;
     name[strcspn(name, "\n")] = '\0';
     chosen = net_kernels(name[0] == '\0' ? NULL : name);
-    fprintf(answers, "%s\n", chosen == NULL ? "-" : chosen);
+    fputs(chosen == NULL ? "-" : chosen, answers);
+    putc('\n', answers);
     return 1;
 }
 

@@ -22,6 +22,11 @@
 #else
 #define NET_ARM_DSP 0
 #endif
+#if NET_FOR_SIMD128 && defined(__wasm_simd128__)
+#define NET_WASM_SIMD 1
+#else
+#define NET_WASM_SIMD 0
+#endif
 
 enum {
     NET_UNKNOWN,
@@ -32,6 +37,7 @@ enum {
     NET_NEON,
     NET_DOTPROD,
     NET_DSP,
+    NET_SIMD128,
     NET_VARIANTS
 };
 
@@ -75,6 +81,10 @@ static int net_has(int variant)
     case NET_DSP:
         return 1;
 #endif
+#if NET_WASM_SIMD
+    case NET_SIMD128:
+        return 1; /* a browser without it would have refused the module */
+#endif
     default:
         return 0;
     }
@@ -83,7 +93,8 @@ static int net_has(int variant)
 const char *net_kernels(const char *name)
 {
     static const char *const names[NET_VARIANTS] = {
-        "", "portable", "avx2", "avx512", "avx512vnni", "neon", "dotprod", "dsp",
+        "",     "portable", "avx2", "avx512",  "avx512vnni",
+        "neon", "dotprod",  "dsp",  "simd128",
     };
     int variant;
 

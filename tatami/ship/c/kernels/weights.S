@@ -9,6 +9,14 @@
     .globl _net_weights
 _net_weights:
     .incbin "net_weights.bin"
+#elif defined(__wasm__)
+    .section .rodata.net_weights, "", @
+    .p2align 6
+    .globl net_weights
+    .type net_weights, @object
+net_weights:
+    .incbin "net_weights.bin"
+    .size net_weights, . - net_weights
 #else
     .section .rodata
     .balign 64

@@ -48,9 +48,9 @@ def decide(program: Program, step: Conv | QuantizedConv, options: Options) -> De
     return Decision(
         (
             *("activate", "results", rounding_kernel(step.result), "conv", "int8/requantize"),
-            *("int8/requantize_avx512", "int8/requantize_avx2", "int8/conv_avx512vnni"),
-            "int8/depthwise_portable",
-            *("int8/depthwise_avx512vnni", "int8/depthwise_avx2", "int8/depthwise"),
+            *("int8/requantize_avx512", "int8/requantize_avx2", "int8/requantize_simd128"),
+            *("int8/conv_avx512vnni", "int8/depthwise_portable", "int8/depthwise_avx512vnni"),
+            *("int8/depthwise_avx2", "int8/depthwise_simd128", "int8/depthwise"),
         ),
         scratch=scratch,
         constants={

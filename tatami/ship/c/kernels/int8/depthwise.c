@@ -19,14 +19,13 @@ static void net_depthwise_band(const net_depthwise_shape *s, const uint8_t *in, 
     }
 }
 
-/* Every band whose number is `part` modulo `parts`. */
-static void net_depthwise_part(const void *context, int part, int parts)
+/* Bands from ... to - 1. */
+static void net_depthwise_part(void *context, int from, int to, int thread)
 {
     const net_depthwise_step *d = context;
     const net_depthwise_shape *s = d->shape;
-    const int bands = (s->out_rows + s->band_rows - 1) / s->band_rows;
     net_depthwise_rows *work = net_depthwise_portable;
-    uint8_t *band = d->scratch + (size_t)part * d->share;
+    uint8_t *band = d->scratch + (size_t)thread * d->share;
     int i;
 
 #if NET_X86
@@ -35,7 +34,12 @@ static void net_depthwise_part(const void *context, int part, int parts)
         if (net_variant == NET_AVX512 || net_variant == NET_AVX2) work = net_depthwise_avx2;
     }
 #endif
-    for (i = part; i < bands; i += parts) {
+#if NET_WASM_SIMD
+    if (d->results->small && s->kernel_rows * s->kernel_columns <= NET_DEPTHWISE_TAPS &&
+        net_variant == NET_SIMD128 && net_shifts_simd128(d->results->shift, s->channels))
+        work = net_depthwise_simd128;
+#endif
+    for (i = from; i < to; i++) {
         const int first = i * s->band_rows;
         const int rows = s->out_rows - first < s->band_rows ? s->out_rows - first : s->band_rows;
         const int seen = (rows - 1) * s->stride_rows + (s->kernel_rows - 1) * s->dilation_rows + 1;
@@ -50,7 +54,11 @@ static void net_depthwise(const net_depthwise_shape *shape, const uint8_t *in,
                           const int8_t *weights, const int32_t *bias, const net_results *results,
                           uint8_t *scratch, size_t share, uint8_t *out)
 {
-    const net_depthwise_step step = {shape, weights, bias, results, in, scratch, share, out};
+    net_depthwise_step step = {shape, weights, bias, results, in, scratch, share, out};
 
-    net_parallel(net_depthwise_part, &step);
+    const int bands = (shape->out_rows + shape->band_rows - 1) / shape->band_rows;
+
+    net_parallel(net_depthwise_part, &step, bands,
+                 (int64_t)shape->band_rows * shape->out_columns * ((shape->channels + 15) / 16) *
+                     shape->kernel_rows * shape->kernel_columns);
 }

@@ -28,5 +28,10 @@ static const net_conv_kernels *net_int8_kernels(void)
 
     if (net_variant == NET_DSP) return &dsp;
 #endif
+#if NET_WASM_SIMD
+    static const net_conv_kernels simd128 = {net_tile_int8_simd128, net_store_int8_simd128, 6, 1, 0};
+
+    if (net_variant == NET_SIMD128) return &simd128;
+#endif
     return &portable;
 }
