@@ -34,6 +34,7 @@ CONTENTS = {
             "tree",
             "picture-rule",
             "sound-rule",
+            "series-rule",
             "generation-rule",
             "text-rule",
             "translation-rule",

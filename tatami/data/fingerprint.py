@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from tatami.errors import TatamiError
-from tatami.types import Dataset, LabeledMasks, LabeledPictures, LabeledSounds
+from tatami.types import Dataset, LabeledMasks, LabeledPictures, LabeledSeries, LabeledSounds
 from tatami.types.datasets import LabeledTexts
 
 
@@ -72,6 +72,20 @@ def sound_fingerprint(sounds: LabeledSounds) -> str:
         samples = sounds.read(index)
         whole.update(json.dumps(len(samples)).encode())
         whole.update(samples.astype("<i2").tobytes())
+    return whole.hexdigest()
+
+
+def series_fingerprint(data: LabeledSeries) -> str:
+    """Hash a set with one class a series: names, ids, channels, labels and every number.
+
+    Returns:
+        SHA-256, 64 hex digits.
+    """
+    whole = hashlib.sha256(json.dumps([data.classes, data.ids, data.channels]).encode())
+    whole.update(data.labels.astype("<i8").tobytes())
+    for one in data.series:
+        whole.update(json.dumps(len(one)).encode())
+        whole.update(one.astype("<f4").tobytes())
     return whole.hexdigest()
 
 

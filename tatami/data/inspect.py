@@ -15,7 +15,7 @@ from tatami.data.fingerprint import file_digest
 from tatami.data.formats.table import CLASS_FORMATS, BoxFormat
 from tatami.data.open import beside, box_reader, chosen_split, format_of, labeled_format_of
 from tatami.data.pictures import read_picture
-from tatami.data.problems import MaskReading, Problem, Reading, SoundReading
+from tatami.data.problems import MaskReading, Problem, Reading, SeriesReading, SoundReading
 from tatami.errors import TatamiError
 from tatami.types import Dataset, Float64, Int64, LabeledPictures, Picture, Sample, Size
 
@@ -106,7 +106,7 @@ def _mended(reader: BoxFormat, repairs: Collection[str], root: Path, split: str)
     return reader.read(root, split, repairs)
 
 
-Read = TypeVar("Read", Reading, MaskReading, SoundReading)
+Read = TypeVar("Read", Reading, MaskReading, SeriesReading, SoundReading)
 
 
 def readings(

@@ -18,6 +18,7 @@ from tatami.data.formats.table import (
     DERIVED,
     FORMATS,
     MASK_FORMATS,
+    SERIES_FORMATS,
     SOUND_FORMATS,
     TEXT_FORMATS,
     BoxFormat,
@@ -35,7 +36,7 @@ from tatami.data.problems import (
 from tatami.data.seen import RECORD_ENDINGS, RECORDS, files_seen, labels_seen
 from tatami.data.split_names import same_split
 from tatami.errors import TatamiError, choose_from
-from tatami.types import Dataset, LabeledMasks, LabeledPictures, LabeledSounds
+from tatami.types import Dataset, LabeledMasks, LabeledPictures, LabeledSeries, LabeledSounds
 from tatami.types.datasets import LabeledTexts
 
 NO_CLASS = frozenset({*PICTURE_FOLDERS, *LABEL_FOLDERS})
@@ -98,6 +99,21 @@ class OpenedSounds:
     """
 
     sounds: LabeledSounds
+    skipped: Counter[str]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OpenedSeries:
+    """One split of a set with one class a series, in order.
+
+    Args:
+        series: The split.
+        skipped: How many problems of each accepted kind were left out of it.
+        notes: What was understood otherwise than may be expected.
+    """
+
+    series: LabeledSeries
     skipped: Counter[str]
     notes: tuple[str, ...] = ()
 
@@ -236,6 +252,33 @@ def open_sounds(
     return OpenedSounds(reading.sounds, skipped, reading.notes)
 
 
+def open_series(
+    root: Path,
+    *,
+    split: str | None = None,
+    format: str | None = None,
+    skip: Collection[str] = (),
+) -> OpenedSeries:
+    """Open one split of a set with one class a vector or a series.
+
+    Args:
+        root: The folder or file of the set.
+        split: Which split; None where the set has only one.
+        format: A key of SERIES_FORMATS; None: whichever recognizes the set.
+        skip: Kinds of problems to accept. Each leaves out its series.
+
+    Raises:
+        TatamiError: As for ``open_dataset``.
+    """
+    check_kinds(skip)
+    reader = SERIES_FORMATS[series_format_of(root, format)]
+    reading = reader.read(root, chosen_split(root, split, reader.splits(root)))
+    skipped = _accepted(reading.problems, skip)
+    if not len(reading.series):
+        raise _empty(root, reading.series.split, "no series with a class")
+    return OpenedSeries(reading.series, skipped, reading.notes)
+
+
 def open_texts(
     root: Path,
     *,
@@ -264,7 +307,7 @@ def open_texts(
 
 
 def kind_of(root: Path, format: str | None = None) -> Labels:
-    """Tell what a set labels: boxes, classes, masks, sounds or texts.
+    """Tell what a set labels: boxes, classes, masks, sounds, texts or series.
 
     Args:
         root: The folder or file of the set.
@@ -324,6 +367,15 @@ def sound_splits(root: Path, format: str | None = None) -> tuple[str, ...]:
         TatamiError: For a set that is not recognized.
     """
     return SOUND_FORMATS[sound_format_of(root, format)].splits(root)
+
+
+def series_splits(root: Path, format: str | None = None) -> tuple[str, ...]:
+    """Name the splits of a set with one class a series.
+
+    Raises:
+        TatamiError: For a set that is not recognized.
+    """
+    return SERIES_FORMATS[series_format_of(root, format)].splits(root)
 
 
 def text_splits(root: Path, format: str | None = None) -> tuple[str, ...]:
@@ -414,6 +466,15 @@ def sound_format_of(root: Path, format: str | None = None) -> str:
     return _format_of(root, format, SOUND_FORMATS)
 
 
+def series_format_of(root: Path, format: str | None = None) -> str:
+    """Find the format of a set with one class a series, a key of SERIES_FORMATS.
+
+    Raises:
+        TatamiError: As for ``format_of``.
+    """
+    return _format_of(root, format, SERIES_FORMATS)
+
+
 def _format_of(root: Path, format: str | None, formats: Mapping[str, Format[Any]]) -> str:
     if format is not None and format not in formats:
         hint = choose_from(format, formats, "the formats are")
@@ -462,7 +523,7 @@ def _refuse_labels(root: Path, formats: Mapping[str, Format[Any]]) -> None:
     hint = "name its format, 'folders', if the folders are classes all the same"
     for kind, others in FORMATS.items():
         named = [name for name, one in others.items() if one.recognizes(root)]
-        if kind != "classes" and named:
+        if kind not in ("classes", "series") and named:  # a table may stand beside pictures
             raise TatamiError(
                 f"labels {kind}, in the format {named[0]}: its folders are no classes",
                 hint=f"train a network for {kind} on it, or {hint}",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tatami.errors import TatamiError, choose_from, printable
-from tatami.types import Dataset, LabeledMasks, LabeledPictures, LabeledSounds
+from tatami.types import Dataset, LabeledMasks, LabeledPictures, LabeledSeries, LabeledSounds
 from tatami.types.datasets import LabeledTexts
 
 KINDS: dict[str, str] = {
@@ -34,6 +34,13 @@ KINDS: dict[str, str] = {
     "unreadable-sound": "a sound that cannot be read, is cut short, is empty, or is too large",
     "other-rate": "a sound of another number of samples a second than most of its set",
     "duplicate-sound": "the same sound in two splits, or twice in one",
+    # findings that leave out one series, be it a row of a table, several, or a file
+    "ragged-row": "a row with more or fewer cells than the first of its file",
+    "bad-number": "a cell that is empty, not a number, NaN, infinite, or larger than 1e30",
+    "missing-class": "a row whose class or id is empty",
+    "unreadable-series": "a file of a series that cannot be read, is empty, or is too large",
+    "other-channels": "a series whose channels are not those of most of its set",
+    "duplicate-series": "the same numbers in two splits, or twice in one",
     # findings that leave out one sentence
     "empty-text": "a sentence that is empty in one of its languages",
     "duplicate-text": "the same sentence in two splits, in all languages",
@@ -156,6 +163,21 @@ class SoundReading:
     """
 
     sounds: LabeledSounds
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SeriesReading:
+    """One split with one class a series as its format reads it.
+
+    Args:
+        series: The part that is in order.
+        problems: What is wrong.
+        notes: What was understood otherwise than a reader of the files may expect.
+    """
+
+    series: LabeledSeries
     problems: tuple[Problem, ...]
     notes: tuple[str, ...] = ()
 

@@ -1,4 +1,4 @@
-"""FCN over time, a recognizer.
+"""FCN over time, a recognizer of sounds and a classifier of series.
 
 Z. Wang, W. Yan and T. Oates, "Time Series Classification from Scratch with Deep Neural Networks: A
 Strong Baseline", IJCNN 2017, section II.B and figure 1(b): three convolutions along time, each with

@@ -23,6 +23,7 @@ from tatami.types import (
     InputSpec,
     RegionDecoding,
     SegmentationSpec,
+    SeriesSpec,
     Size,
     SoundInput,
     SoundSpec,
@@ -30,6 +31,7 @@ from tatami.types import (
     TwoStageSpec,
     WaveInput,
 )
+from tatami.types.series import plain
 from tatami.types.specs import TranslationSpec
 from tatami.types.text import TextInput
 
@@ -47,6 +49,7 @@ if TYPE_CHECKING:  # each needs torch, and is imported when a row first asks for
     import tatami.models.fcn_time
     import tatami.models.googlenet
     import tatami.models.lenet5
+    import tatami.models.mlp
     import tatami.models.mobilenet_ssd
     import tatami.models.mobilenet_v1
     import tatami.models.rcnn
@@ -365,6 +368,44 @@ class RecognizerModel(Model[SoundSpec]):
 
 
 @dataclass(frozen=True)
+class SeriesModel(Model[SeriesSpec]):
+    """Describe a classifier of vectors and series; its size is channels and steps.
+
+    Args:
+        make: Imports the network.
+        classes: As published.
+        told: What its constructor is told of the input: ``features``, the channels of a step, or
+            ``numbers``, those of all steps.
+    """
+
+    make: Callable[[], Callable[..., Classifier]]
+    classes: int = 2
+    told: str = "numbers"
+
+    task = "classify-series"
+    noun = "series classifier"
+    spec_type = SeriesSpec
+
+    def spec(
+        self,
+        classes: Sequence[str],
+        size: Size | None = None,
+        anchors: Sequence[tuple[float, float]] | None = None,
+        min_scale: float | None = None,
+    ) -> SeriesSpec:
+        """Plan a network whose channels have numbers for names; see ``Model.spec``."""
+        self.check_boxes(anchors, min_scale)
+        size = size or self.size
+        return SeriesSpec(tuple(classes), plain(map(str, range(size.width)), size.height))
+
+    def build(self, spec: SeriesSpec, width: float = 1.0) -> Classifier:
+        """Make a network; see ``Model.build``."""
+        size = spec.input.size
+        told = {"features": size.width, "numbers": size.width * size.height}[self.told]
+        return self.make()(len(spec.classes), width=width, **{self.told: told})
+
+
+@dataclass(frozen=True)
 class GeneratorModel(Model[GenerationSpec]):
     """Describe a generator of sounds; its size is the samples that it learns from at once, x 1."""
 
@@ -463,6 +504,7 @@ class SegmenterModel(Model[SegmentationSpec]):
 
 
 _YOLO = "Redmon et al., You Only Look Once, CVPR 2016"
+_TIME_SERIES = "Wang et al. 2017, Time Series"
 _YOLO9000 = "Redmon and Farhadi, YOLO9000, CVPR 2017"
 _TATAMI = "Tatami 2026, docs/decisions/0021"
 _SSD = "Liu et al., SSD: Single Shot MultiBox Detector, ECCV 2016"
@@ -662,7 +704,11 @@ MODELS: dict[str, Model[Any]] = {
     "ds-cnn-medium": _ds_cnn(lambda: models.ds_cnn.DsCnnMedium),
     "ds-cnn-large": _ds_cnn(lambda: models.ds_cnn.DsCnnLarge),
     "fcn-time": RecognizerModel(
-        lambda: models.fcn_time.FcnTime, Size(10, 49), "Wang et al. 2017, Time Series", told=True
+        lambda: models.fcn_time.FcnTime, Size(10, 49), _TIME_SERIES, told=True
+    ),
+    "mlp": SeriesModel(lambda: models.mlp.Mlp, Size(1, 150), _TIME_SERIES),
+    "fcn-series": SeriesModel(
+        lambda: models.fcn_time.FcnTime, Size(1, 150), _TIME_SERIES, told="features"
     ),
     "wavenet": GeneratorModel(lambda: models.wavenet.WaveNet, Size(4096, 1), _WAVENET),
     "wavenet-tiny": GeneratorModel(lambda: models.wavenet.WaveNetTiny, Size(512, 1), _WAVENET),

@@ -110,7 +110,8 @@ class Artifact:
 
         Args:
             picture: A file, a PIL image, or an array (height, width, 3) of uint8 in RGB; for a
-                network that hears, a file or an array (n,) of int16.
+                network that hears, a file or an array (n,) of int16; for one of series, a CSV file
+                or an array (steps, channels), several of them (n, steps, channels).
             min_score: For detection, boxes below it are left out; None: the network's own
                 threshold.
 
@@ -118,7 +119,7 @@ class Artifact:
             TatamiError: For a picture that cannot be read.
         """
         if isinstance(picture, str | Path):
-            seen = self.task.read(Path(picture))
+            seen = self.task.read(Path(picture), self.spec)
         else:
             seen = as_picture(picture) if self.spec.sees_pictures else np.asarray(picture)
         found = self.task.answer(self.predictor, seen, min_score)

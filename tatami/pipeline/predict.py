@@ -175,7 +175,7 @@ def predict(
         for one in walk(
             lambda picture: task.answer(predictor, picture, min_score),
             paths,
-            task.read,
+            lambda path: task.read(path, network.spec),
             unreadable,
             file=paths[0],
             skip=skip,

@@ -328,8 +328,12 @@ class Task(ABC, Generic[D, P, R]):
         """Tell whether a file's name is that of what the task looks at: usually a picture's."""
         return is_picture_name(file)
 
-    def read(self, file: Path) -> Seen:
+    def read(self, file: Path, spec: Any) -> Seen:
         """Read a file of what the task looks at: usually a picture.
+
+        Args:
+            file: The file.
+            spec: That of the network which will look.
 
         Raises:
             TatamiError: For a file that cannot be read.

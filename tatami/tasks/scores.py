@@ -1,4 +1,4 @@
-"""What tasks share that give a probability to each class of a whole picture or sound."""
+"""What tasks share that give a probability to each class of a whole picture, sound or series."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tatami.evaluate.classification import Classification, evaluate
 from tatami.tasks.base import Difference, Evaluated, Merit, P, Task
 from tatami.tasks.settings import read_settings
 from tatami.tasks.walk import class_order, figure, walk
-from tatami.types import Float32, Int64, LabeledPictures, LabeledSounds, Seen
+from tatami.types import Float32, Int64, LabeledPictures, LabeledSeries, LabeledSounds, Seen
 from tatami.types.progress import Progress, quiet
 from tatami.types.table import Column, Table, numbers, words
 
@@ -28,8 +28,8 @@ Look = Callable[[Seen], Float32]
 
 SHOWN = 15
 """Classes up to which the confusion matrix is among the tables; JSON always has it."""
-N = TypeVar("N", LabeledPictures, LabeledSounds)
-"""A split with one class for each picture or sound."""
+N = TypeVar("N", LabeledPictures, LabeledSounds, LabeledSeries)
+"""A split with one class for each picture, sound or series."""
 
 
 class NamesWhole(Task[N, P, Classification]):
@@ -91,7 +91,7 @@ class NamesWhole(Task[N, P, Classification]):
 def evaluate_scores(
     look: Look,
     classes: Sequence[str],
-    data: LabeledPictures | LabeledSounds,
+    data: LabeledPictures | LabeledSounds | LabeledSeries,
     *,
     skip: Collection[str] = (),
     progress: Progress = quiet,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tatami.data.fingerprint import sound_fingerprint
 from tatami.data.inspect_sounds import inspect_sounds
@@ -58,7 +59,7 @@ class OfSounds(Task[LabeledSounds, P, R]):
         """Tell whether a file's name is a sound's."""
         return is_sound_name(file)
 
-    def read(self, file: Path) -> Samples:
+    def read(self, file: Path, spec: Any) -> Samples:
         """Read a sound file."""
         return read_sound(file)
 

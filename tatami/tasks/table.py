@@ -13,6 +13,7 @@ from tatami.tasks.detection import DETECTION
 from tatami.tasks.generation import GENERATION
 from tatami.tasks.recognition import RECOGNITION
 from tatami.tasks.segmentation import SEGMENTATION
+from tatami.tasks.series import SERIES_CLASSIFICATION
 from tatami.tasks.translation import TRANSLATION
 from tatami.types import Spec
 
@@ -21,6 +22,7 @@ TASKS: tuple[Task[Any, Any, Any], ...] = (
     CLASSIFICATION,
     SEGMENTATION,
     RECOGNITION,
+    SERIES_CLASSIFICATION,
     GENERATION,
     TRANSLATION,
 )

@@ -197,7 +197,7 @@ class Translation(Task[LabeledTexts, SearchTranslator, TranslationFigures]):
         """Tell whether a file's name is a text's."""
         return file.suffix.lower() == ".txt" and not file.name.startswith(".")
 
-    def read(self, file: Path) -> Any:
+    def read(self, file: Path, spec: Any) -> Any:
         """Read a file as one sentence, which nobody has translated.
 
         Raises:

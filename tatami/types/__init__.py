@@ -14,10 +14,25 @@ from tatami.types.arrays import (
     Samples,
     Seen,
 )
-from tatami.types.datasets import Dataset, LabeledMasks, LabeledPictures, LabeledSounds, Sample
+from tatami.types.datasets import (
+    Dataset,
+    LabeledMasks,
+    LabeledPictures,
+    LabeledSeries,
+    LabeledSounds,
+    Sample,
+)
 from tatami.types.decoding import AnchorGrid, Decoding, RegionDecoding
 from tatami.types.geometry import Boxes, Detections, Size
-from tatami.types.predictors import Classifier, Detector, Generator, Recognizer, Segmenter
+from tatami.types.predictors import (
+    Classifier,
+    Detector,
+    Generator,
+    Recognizer,
+    Segmenter,
+    SeriesClassifier,
+)
+from tatami.types.series import SeriesInput
 from tatami.types.sound import SoundInput, WaveInput
 from tatami.types.specs import (
     ClassificationSpec,
@@ -25,6 +40,7 @@ from tatami.types.specs import (
     GenerationSpec,
     InputSpec,
     SegmentationSpec,
+    SeriesSpec,
     SoundSpec,
     Spec,
     TwoStageSpec,
@@ -52,6 +68,7 @@ __all__ = [
     "Int64",
     "LabeledMasks",
     "LabeledPictures",
+    "LabeledSeries",
     "LabeledSounds",
     "Mask",
     "Picture",
@@ -64,6 +81,9 @@ __all__ = [
     "Seen",
     "SegmentationSpec",
     "Segmenter",
+    "SeriesClassifier",
+    "SeriesInput",
+    "SeriesSpec",
     "Size",
     "SoundInput",
     "SoundSpec",

@@ -19,7 +19,7 @@ Picture = NDArray[np.uint8]
 Samples = NDArray[np.int16]
 """Sound: int16, shape (n,), one channel."""
 Seen = NDArray[Any]
-"""What a network of any task looks at: a Picture, or Samples."""
+"""What a network of any task looks at: a Picture, Samples, or a series of numbers."""
 Mask = NDArray[np.uint8]
 """A class for every pixel of a picture: uint8, shape (height, width); VOID where none is stated."""
 VOID = 255

@@ -1,4 +1,4 @@
-"""Labeled sets, one split each: boxes, one class a picture, a class a pixel, or translations."""
+"""Labeled sets, one split each: boxes, one class a picture, a class a pixel, a translation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from tatami.types.arrays import Int64, Mask, Picture, Samples
+from tatami.types.arrays import Float32, Int64, Mask, Picture, Samples
 from tatami.types.geometry import Boxes, Size
 
 
@@ -158,6 +158,49 @@ class LabeledSounds:
             ids=tuple(self.ids[place] for place in places),
             labels=self.labels[places],
             read=lambda index: self.read(places[index]),
+        )
+
+
+@dataclass(frozen=True)
+class LabeledSeries:
+    """One split of a set with one class a series; a vector is a series of one step.
+
+    Args:
+        root: The folder or file of the set.
+        split: The split's name.
+        classes: The names of the classes.
+        channels: The names of the numbers of a step.
+        ids: A name for each series, unique within the split.
+        places: The file of each, and where it begins: a line of it, from 1, or all of the file.
+        labels: (n,) int64, index into ``classes``.
+        series: Each (steps, channels).
+    """
+
+    root: Path
+    split: str
+    classes: tuple[str, ...]
+    channels: tuple[str, ...]
+    ids: tuple[str, ...]
+    places: tuple[tuple[Path, int | None], ...]
+    labels: Int64
+    series: tuple[Float32, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def read(self, place: int) -> Float32:
+        """Give the series at a place, (steps, channels)."""
+        return self.series[place]
+
+    def select(self, which: Int64) -> LabeledSeries:
+        """Give the series at these places (m,), in that order."""
+        chosen = [int(place) for place in which]
+        return replace(
+            self,
+            ids=tuple(self.ids[place] for place in chosen),
+            places=tuple(self.places[place] for place in chosen),
+            labels=self.labels[chosen],
+            series=tuple(self.series[place] for place in chosen),
         )
 
 

@@ -11,6 +11,7 @@ from tatami.types.specs import (
     DetectionSpec,
     GenerationSpec,
     SegmentationSpec,
+    SeriesSpec,
     SoundSpec,
     TwoStageSpec,
 )
@@ -73,6 +74,19 @@ class Recognizer(Protocol):
 
     def recognize(self, samples: Samples) -> Float32:
         """Give the probability of each class, (classes,), by softmax."""
+        ...
+
+
+class SeriesClassifier(Protocol):
+    """Anything that names a series: a run folder, an ONNX file, a compiled C program."""
+
+    @property
+    def spec(self) -> SeriesSpec:
+        """What the network is for."""
+        ...
+
+    def classify_series(self, series: Float32) -> Float32:
+        """Give the probability of each class, (classes,), of a series (steps, channels)."""
         ...
 
 

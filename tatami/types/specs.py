@@ -18,6 +18,7 @@ from tatami.types.decoding import AnchorGrid, Decoding, RegionDecoding
 from tatami.types.geometry import Size
 from tatami.types.inputs import Input
 from tatami.types.search import Search
+from tatami.types.series import SeriesInput
 from tatami.types.sound import SoundInput, WaveInput
 from tatami.types.text import TextInput
 
@@ -322,6 +323,45 @@ class SoundSpec(Spec):
     @property
     def sees_pictures(self) -> bool:
         """Say no: it hears."""
+        return False
+
+    def check_outputs(self, shapes: Sequence[Shape]) -> None:
+        """Raise TatamiError unless the one output is a logit a class."""
+        _check_logits(shapes, len(self.classes))
+
+
+@dataclass(frozen=True)
+class SeriesSpec(Spec):
+    """A network whose one output is a logit for each class of a series: (n, classes).
+
+    Args:
+        classes: Their names.
+        input: How a series becomes its input.
+        provenance: What it was made by, and of what.
+    """
+
+    task: ClassVar[str] = "classify-series"
+    keys: ClassVar[tuple[str, ...]] = ("classes", "series", "provenance")
+
+    input: SeriesInput
+
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give a plain value for each of ``keys``."""
+        values = super().to_json()
+        values["series"] = values.pop("input")
+        return values
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Read the plain values of ``keys`` back. Raises TatamiError."""
+        names = strict.names("tatami.classes", content["classes"])
+        return cls(names, SeriesInput.from_json(content["series"]), _provenance(content))
+
+    @property
+    def sees_pictures(self) -> bool:
+        """Say no: it takes numbers."""
         return False
 
     def check_outputs(self, shapes: Sequence[Shape]) -> None:
@@ -641,6 +681,7 @@ SPECS: dict[str, type[Spec]] = {
         SegmentationSpec,
         TwoStageSpec,
         SoundSpec,
+        SeriesSpec,
         TranslationSpec,
         GenerationSpec,
     )

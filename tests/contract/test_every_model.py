@@ -16,6 +16,7 @@ import tests.contract.test_generators as generators
 import tests.contract.test_models as detectors
 import tests.contract.test_recognizers as recognizers
 import tests.contract.test_segmenters as segmenters
+import tests.contract.test_series as series
 import tests.contract.test_two_stage as two_stage
 from tatami.errors import TatamiError
 from tatami.graph.costs import costs
@@ -30,6 +31,7 @@ from tatami.models.table import (
     Model,
     RecognizerModel,
     SegmenterModel,
+    SeriesModel,
     TwoStageModel,
 )
 from tatami.ops.counting import Cost
@@ -43,10 +45,11 @@ SUITES: dict[type[Model[Any]], tuple[Any, str]] = {
     ClassifierModel: (classifiers, "mobilenet-v1"),
     SegmenterModel: (segmenters, "fcn-8s-bn"),
     RecognizerModel: (recognizers, "ds-cnn"),
+    SeriesModel: (series, "mlp"),
     GeneratorModel: (generators, "wavenet-tiny"),
 }
 """The suite of each kind of row, and a row that needs no word of its own there."""
-ORDER = ("detect", "classify", "segment", "recognize", "generate", "translate")
+ORDER = ("detect", "classify", "segment", "recognize", "classify-series", "generate", "translate")
 """The tasks as the table lists them."""
 NAMES = names()
 EVERY = names(twins=())

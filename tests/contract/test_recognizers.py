@@ -25,7 +25,7 @@ from tatami.ship.c.run.network import CompiledNetwork
 from tatami.shrink.calibrate import observe
 from tatami.shrink.fold import fold
 from tatami.shrink.quantize import quantize
-from tatami.types import Size
+from tatami.types import Size, Spec
 from tests.contract.rows import names, without_dropout
 
 CLASSES = ("along", "across", "both", "none")
@@ -65,7 +65,11 @@ def batch(size: Size) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("name", NAMES)
 def test_it_learns_and_every_form_gives_one_answer(name: str, tmp_path: Path) -> None:
     spec = MODELS[name].spec(CLASSES, case_of(name).size)
-    model = build(name).train()
+    check_forms(spec, build(name).train(), tmp_path)
+
+
+def check_forms(spec: Spec, model: Classifier, tmp_path: Path) -> None:
+    """Train a model on the batch; its ONNX, folded, int8 and C forms give one answer."""
     images, labels = batch(spec.input.size)
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
     losses = []

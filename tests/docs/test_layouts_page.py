@@ -42,6 +42,13 @@ TEXTS = {
     "obj.names": "cat\n",
     "obj.data": "train = data/train.txt\nnames = data/obj.names\n",
     "labelmap.txt": "background:0,0,0::\ncat:9,9,9::\n",
+    "train.csv": "a,b,class\n1,2,x\n",
+    "test.csv": "a,b,class\n3,4,x\n",
+    "GunPoint_TRAIN.tsv": "1\t0.5\t0.25\n",
+    "GunPoint_TEST.tsv": "1\t0.5\t0.5\n",
+    **dict.fromkeys(
+        ("train/circle/a.csv", "train/line/b.csv", "test/circle/c.csv"), "x,y\n1,2\n3,4\n"
+    ),
     "train_labels.csv": "filename,width,height,class,xmin,ymin,xmax,ymax\n"
     "a.jpg,20,10,cat,1,1,8,7\n",
 }
@@ -110,8 +117,9 @@ def test_a_tree_of_the_page_opens(heading: str, names: list[str], tmp_path: Path
     else:
         assert kind == heading.lower()
     splits = task.splits(tmp_path, None)
+    endings = (".csv", ".tsv") if kind == "series" else (".jpg", ".wav")  # a row, or a file each
     assert sum(len(task.open(tmp_path, split=split, format=None).data) for split in splits) == len(
-        [name for name in names if name.endswith((".jpg", ".wav"))]
+        [name for name in names if name.endswith(endings)]
     )
 
 

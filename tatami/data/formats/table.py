@@ -21,6 +21,8 @@ from tatami.data.formats import (
     mask_folders,
     mnist,
     parallel,
+    series_folders,
+    series_table,
     via,
     voc,
     voc_masks,
@@ -32,6 +34,7 @@ from tatami.data.problems import (
     MaskReading,
     Problem,
     Reading,
+    SeriesReading,
     SoundReading,
     TextReading,
 )
@@ -109,10 +112,16 @@ MASK_FORMATS: dict[str, Format[MaskReading]] = {
 SOUND_FORMATS: dict[str, Format[SoundReading]] = {"wav": wav}
 """Formats of one class a sound."""
 
+SERIES_FORMATS: dict[str, Format[SeriesReading]] = {
+    "table": series_table,
+    "series": series_folders,
+}
+"""Formats of one class a vector or a series."""
+
 TEXT_FORMATS: dict[str, Format[TextReading]] = {"parallel": parallel}
 """Formats of sentences with their translations; which way is named as en-de."""
 
-Labels = Literal["boxes", "masks", "classes", "sounds", "texts"]
+Labels = Literal["boxes", "masks", "classes", "sounds", "texts", "series"]
 """What a set labels."""
 
 FORMATS: dict[Labels, Mapping[str, Format[Any]]] = {
@@ -121,6 +130,7 @@ FORMATS: dict[Labels, Mapping[str, Format[Any]]] = {
     "classes": CLASS_FORMATS,
     "sounds": SOUND_FORMATS,
     "texts": TEXT_FORMATS,
+    "series": SERIES_FORMATS,
 }
 """Every format, by what it labels, in the order in which a set is tried for them: VOC's photos lie
 in a folder, too."""
