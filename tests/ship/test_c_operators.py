@@ -328,11 +328,25 @@ VARIANTS = ("portable", "avx2", "avx512", "avx512vnni", "neon", "dotprod", "simd
 @pytest.mark.parametrize("threads", [1, 3])
 def test_every_step_equals_the_interpreter(shipped, threads):
     program, inputs, expected, folder = shipped
-    with CompiledNetwork(folder, threads=threads) as compiled:
+    options = ("-O3", "-DNET_GRAIN=1")  # however small a step is, its work is cut up
+    with CompiledNetwork(folder, threads=threads, options=options) as compiled:
         assert_agree(program, compiled.values(inputs), expected)
         outputs = compiled.run(inputs)
         for name, found in zip(program.outputs, outputs, strict=True):
             assert found.tobytes() == compiled.values(inputs)[name].tobytes()
+
+
+def test_threads_do_not_race(shipped, monkeypatch):
+    monkeypatch.setenv("TSAN_OPTIONS", "halt_on_error=1")
+    program, inputs, expected, folder = shipped
+    options = ("-O1", "-g", "-fsanitize=thread", "-DNET_GRAIN=1")
+    with CompiledNetwork(folder, threads=3, options=options) as compiled:
+        try:
+            assert_agree(program, compiled.values(inputs), expected)
+        except TatamiError as error:
+            if "memory mapping" in str(error) or "libtsan" in str(error):
+                pytest.skip(f"ThreadSanitizer does not run here: {error}")
+            raise
 
 
 def test_nothing_undefined_happens(shipped, each_compiler, monkeypatch):

@@ -67,3 +67,28 @@ NET_ALWAYS_INLINE void net_activate_body(net_activation activation, const float 
 NET_IN_VARIANTS(net_activate,
                 (net_activation activation, const float *in, int count, float *out),
                 (activation, in, count, out))
+
+typedef struct {
+    net_activation activation;
+    const float *in;
+    float *out;
+    int count;
+} net_activate_job;
+
+static void net_activate_part(void *context, int from, int to, int thread)
+{
+    const net_activate_job *job = context;
+    const int first = from * NET_PIECE;
+
+    (void)thread;
+    net_activate(job->activation, job->in + first, net_samples(job->count, from, to),
+                 job->out + first);
+}
+
+/* A whole map. */
+static void net_activate_map(net_activation activation, const float *in, int count, float *out)
+{
+    net_activate_job job = {activation, in, out, count};
+
+    net_parallel(net_activate_part, &job, net_pieces(count), NET_PIECE / 4);
+}

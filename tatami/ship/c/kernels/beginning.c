@@ -8,6 +8,9 @@
 #if NET_THREADS > 1 && !defined(_POSIX_C_SOURCE)
 #define _POSIX_C_SOURCE 200112L
 #endif
+#if NET_THREADS > 1 && defined(__linux__) && !defined(_GNU_SOURCE)
+#define _GNU_SOURCE /* which core a thread is on */
+#endif
 
 #include "net.h"
 

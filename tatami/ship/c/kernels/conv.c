@@ -76,6 +76,9 @@ typedef struct {
     const uint8_t *in;
     uint8_t *scratch;
     void *out;
+    int bands;               /* in all groups; or pieces of the only row */
+    int span, spans;         /* blocks of panels that are a unit; units of a band */
+    int filled[NET_THREADS]; /* the band that a thread's scratch has; -1 is none */
 } net_conv_job;
 
 /* The input rows of output rows `first` ... `end` - 1, padded: [rows][columns][channels]. */
@@ -120,14 +123,15 @@ static void net_conv_function(const net_conv_layer *l, int count, void *sums)
         net_activate(l->results.activation, sums, count, sums);
 }
 
-/* Output rows first ... end - 1 of panels `panel` ... panel + panels - 1 of a group. */
+/* Output rows first ... end - 1, of them the (pooled) columns left ... right - 1, of panels `panel` ...
+ * panel + panels - 1 of a group. */
 static void net_conv_block(const net_conv_layer *l, const net_conv_kernels *kernels,
-                           const net_taps *t, const uint8_t *band, int first, int end, int group,
-                           int panel, int panels, void *out)
+                           const net_taps *t, const uint8_t *band, int first, int end, int left,
+                           int right, int group, int panel, int panels, void *out)
 {
     const int all_panels = (l->outputs + 15) / 16;
     const int most = l->pool == 2 ? kernels->pixels / 2 : kernels->pixels;
-    const int width = l->out_columns / l->pool;
+    const int width = right - left;
     const int tiles = (width + most - 1) / most; /* as even as can be */
     const ptrdiff_t down = l->stride_rows * (t->row_step / l->dilation_rows);
     const ptrdiff_t step = l->step, size = l->results.size;
@@ -141,7 +145,8 @@ static void net_conv_block(const net_conv_layer *l, const net_conv_kernels *kern
         const uint8_t *line = band + (y - first) * down;
 
         for (tile = 0; tile < tiles; tile++) {
-            const int x = tile * width / tiles, pixels = (tile + 1) * width / tiles - x;
+            const int x = left + tile * width / tiles;
+            const int pixels = left + (tile + 1) * width / tiles - x;
             const int seen = pixels * l->pool;
             const uint8_t *in = line + x * l->pool * t->pixel_step;
             char *to = (char *)out +
@@ -182,38 +187,50 @@ static net_taps net_taps_of(const net_conv_layer *l, int columns)
     return t;
 }
 
-/* All units of work are numbered: groups, in them bands, in them blocks of panels. */
-static void net_conv_part(const void *context, int part, int parts)
+/* Units are numbered: groups, in them bands, in them blocks of panels, `span` together. */
+static void net_conv_part(void *context, int from, int to, int thread)
 {
-    const net_conv_job *job = context;
+    net_conv_job *job = context;
     const net_conv_layer *l = job->layer;
     const net_conv_kernels *kernels = job->kernels;
     const int banded = l->band_rows > 0;
     const int band_rows = banded ? l->band_rows : l->out_rows;
-    const int bands = (l->out_rows + band_rows - 1) / band_rows;
+    const int pieces = l->out_rows == 1 ? job->bands / l->groups : 1;
+    const int bands = l->out_rows == 1 ? 1 : job->bands / l->groups;
     const int panels = (l->outputs + 15) / 16;
-    const int blocks = (panels + kernels->panels - 1) / kernels->panels;
-    const int units = l->groups * bands * blocks;
-    const int from = (int)((int64_t)units * part / parts);
-    const int to = (int)((int64_t)units * (part + 1) / parts);
+    uint8_t *band = job->scratch + thread * l->band_bytes;
     const int columns = banded ? (l->out_columns - 1) * l->stride_columns +
                                      (l->kernel_columns - 1) * l->dilation_columns + 1
                                : l->columns;
     const net_taps t = net_taps_of(l, columns);
-    int unit;
+    const int width = l->out_columns / l->pool;
+    int unit, panel;
 
     for (unit = from; unit < to; unit++) {
-        const int group = unit / (bands * blocks);
-        const int first = unit / blocks % bands * band_rows;
+        const int number = unit / job->spans, group = number / (bands * pieces);
+        const int piece = number % pieces, filled = number / pieces;
+        const int first = filled % bands * band_rows;
         const int end = net_least(first + band_rows, l->out_rows);
-        const int panel = unit % blocks * kernels->panels;
-        uint8_t *band = job->scratch + part * l->band_bytes;
+        const int begin = unit % job->spans * job->span * kernels->panels;
+        const int beyond = net_least(begin + job->span * kernels->panels, panels);
 
-        if (banded && (unit == from || panel == 0))
+        if (banded && job->filled[thread] != filled) {
             net_fill_band(l, job->in + group * l->bytes, first, end, columns, band);
-        net_conv_block(l, kernels, &t, banded ? band : job->in, first, end, group, panel,
-                            net_least(kernels->panels, panels - panel), job->out);
+            job->filled[thread] = filled;
+        }
+        for (panel = begin; panel < beyond; panel += kernels->panels)
+            net_conv_block(l, kernels, &t, banded ? band : job->in, first, end,
+                           (int)((int64_t)width * piece / pieces),
+                           (int)((int64_t)width * (piece + 1) / pieces), group, panel,
+                           net_least(kernels->panels, beyond - panel), job->out);
     }
+}
+
+/* How many blocks are a unit: all of a band, where there are bands enough for all threads, which
+ * then fill each but once. */
+static int net_span(int bands, int blocks)
+{
+    return NET_THREADS == 1 || bands >= 8 * NET_THREADS ? blocks : 1;
 }
 
 /* The only pixel of the only group, where the input is its own band: a dense layer. In a small
@@ -240,11 +257,33 @@ static void net_conv_pixel(const net_conv_job *job)
 static void net_conv(const net_conv_layer *layer, const net_conv_kernels *kernels, const void *in,
                      void *scratch, void *out)
 {
-    const net_conv_job job = {layer, kernels, in, scratch, out};
+    const net_conv_layer *l = layer;
+    const int rows = l->band_rows > 0 ? l->band_rows : l->out_rows;
+    const int panels = (l->outputs + 15) / 16;
+    const int blocks = (panels + kernels->panels - 1) / kernels->panels;
+    net_conv_job job = {.layer = l, .kernels = kernels, .in = in, .scratch = scratch, .out = out};
+    int64_t cost;
+    int thread;
 
-    if (layer->outputs <= 16 * NET_FEW_PANELS && layer->out_rows * layer->out_columns == 1 &&
-        layer->groups == 1 && layer->band_rows == 0 && layer->pool == 1)
+    if (l->outputs <= 16 * NET_FEW_PANELS && l->out_rows * l->out_columns == 1 &&
+        l->groups == 1 && l->band_rows == 0 && l->pool == 1) {
         net_conv_pixel(&job);
-    else
-        net_parallel(net_conv_part, &job);
+        return;
+    }
+    for (thread = 0; thread < NET_THREADS; thread++) job.filled[thread] = -1;
+    cost = (int64_t)rows * l->out_columns * l->kernel_rows * l->kernel_columns;
+    cost *= (l->bytes + 3) / 4;
+    job.bands = l->groups * ((l->out_rows + rows - 1) / rows);
+    if (NET_THREADS > 1 && l->out_rows == 1) { /* pieces of whole tiles */
+        const int pieces = net_least(8 * NET_THREADS, l->out_columns / l->pool / kernels->pixels);
+
+        if (pieces > 1) {
+            job.bands *= pieces;
+            cost /= pieces;
+        }
+    }
+    job.span = net_span(job.bands, blocks);
+    job.spans = (blocks + job.span - 1) / job.span;
+    net_parallel(net_conv_part, &job, job.bands * job.spans,
+                 cost * net_least(job.span * kernels->panels, panels));
 }

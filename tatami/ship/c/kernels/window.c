@@ -22,3 +22,9 @@ static net_inside net_taps_inside(int start, int kernel, int dilation, int lengt
     while (inside.end > inside.first && start + (inside.end - 1) * dilation >= length) inside.end--;
     return inside;
 }
+
+/* Vector instructions of a row of outputs, about. */
+static int64_t net_window_cost(const net_window *s)
+{
+    return (int64_t)s->out_columns * s->kernel_rows * s->kernel_columns * ((s->channels + 15) / 16);
+}

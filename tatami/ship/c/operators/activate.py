@@ -14,7 +14,7 @@ def decide(program: Program, step: Activate, options: Options) -> Decision:
 def emit(program: Program, step: Activate, places: Places, options: Options) -> str:
     """Write the call of the kernel."""
     return (
-        f"net_activate({activation(step.activation)},\n"
+        f"net_activate_map({activation(step.activation)},\n"
         f"        {places.values[step.inputs[0]]}, {count(program.values[step.output].shape)},"
         f" {places.values[step.output]});"
     )

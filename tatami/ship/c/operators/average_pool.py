@@ -16,7 +16,7 @@ Pool = AveragePool | QuantizedAveragePool | WholeAveragePool
 
 
 def decide(program: Program, step: Pool, options: Options) -> Decision:
-    """Ask for the kernel; for bytes, with the sums of one output place, an int32 a channel."""
+    """Ask for the kernel; for bytes, with sums of a place for each thread, an int32 a channel."""
     if isinstance(step, AveragePool):
         return Decision(kernels=("window", "float32/average_pool"))
     sums = 4 * program.values[step.output].shape[0]
@@ -24,7 +24,7 @@ def decide(program: Program, step: Pool, options: Options) -> Decision:
         return Decision(kernels=("window", "int8/average_pool_whole"), scratch=sums)
     return Decision(
         kernels=("window", "int8/average_pool"),
-        scratch=sums,
+        scratch=sums * options.threads,
         constants={"multiplier": step.multiplier},
     )
 

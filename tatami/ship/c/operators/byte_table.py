@@ -21,6 +21,6 @@ def emit(program: Program, step: Table, places: Places, options: Options) -> str
             f" {rows * columns}, {channels}, {places.values[step.output]});"
         )
     return (
-        f"net_table({places.constants['table']}, {places.values[step.inputs[0]]},"
+        f"net_table_map({places.constants['table']}, {places.values[step.inputs[0]]},"
         f" {channels * rows * columns}, {places.values[step.output]});"
     )

@@ -17,7 +17,7 @@ def emit(program: Program, step: Quantize | Dequantize, places: Places, options:
     forward = isinstance(step, Quantize)
     quantization = quantization_of(result if forward else source)
     return (
-        f"net_{'quantize' if forward else 'dequantize'}({number(quantization.scale)},"
+        f"net_{'quantize' if forward else 'dequantize'}_map({number(quantization.scale)},"
         f" {quantization.zero_point}, {places.values[step.inputs[0]]}, {count(result.shape)},"
         f" {places.values[step.output]});"
     )

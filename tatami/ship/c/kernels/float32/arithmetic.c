@@ -41,22 +41,48 @@ NET_ALWAYS_INLINE void net_arithmetic_line(net_operation operation, int count, c
 
 #undef NET_LINE
 
-/* out: [rows][columns][channels]; may be one of the two, where that is as large. */
-NET_ALWAYS_INLINE void net_arithmetic_body(const net_arithmetic_shape *s, const float *a,
-                                           const float *b, net_activation activation, float *out)
-{
-    const int count = s->rows * s->columns * s->channels;
-    float *to = out;
-    int y, x;
+typedef struct {
+    const net_arithmetic_shape *shape;
+    const float *a, *b;
+    net_activation activation;
+    float *out;
+    int line; /* samples that a unit has: all channels of a place, or a piece of the only place's */
+} net_arithmetic_job;
 
-    for (y = 0; y < s->rows; y++)
-        for (x = 0; x < s->columns; x++, to += s->channels)
-            net_arithmetic_line(s->operation, s->channels, a + y * s->a_row + x * s->a_column,
-                                s->a_channel, b + y * s->b_row + x * s->b_column, s->b_channel, to);
-    net_activate_body(activation, out, count, out);
+NET_ALWAYS_INLINE void net_arithmetic_part_body(void *context, int from, int to, int thread)
+{
+    const net_arithmetic_job *job = context;
+    const net_arithmetic_shape *s = job->shape;
+    const int places = s->rows * s->columns;
+    int unit, first, end;
+
+    (void)thread;
+    for (unit = from; unit < to; unit++) {
+        const int place = places == 1 ? 0 : unit, channel = places == 1 ? unit * job->line : 0;
+        const int left = s->channels - channel, count = left < job->line ? left : job->line;
+        const int y = place / s->columns, x = place % s->columns;
+        float *out = job->out + place * s->channels + channel;
+
+        net_arithmetic_line(
+            s->operation, count,
+            job->a + y * s->a_row + x * s->a_column + channel * s->a_channel, s->a_channel,
+            job->b + y * s->b_row + x * s->b_column + channel * s->b_channel, s->b_channel, out);
+    }
+    first = from * job->line;
+    end = to * job->line < places * s->channels ? to * job->line : places * s->channels;
+    net_activate_body(job->activation, job->out + first, end - first, job->out + first);
 }
 
-NET_IN_VARIANTS(net_arithmetic,
-                (const net_arithmetic_shape *s, const float *a, const float *b,
-                 net_activation activation, float *out),
-                (s, a, b, activation, out))
+NET_IN_VARIANTS(net_arithmetic_part, (void *context, int from, int to, int thread),
+                (context, from, to, thread))
+
+/* out: [rows][columns][channels]; may be one of the two, where that is as large. */
+static void net_arithmetic(const net_arithmetic_shape *s, const float *a, const float *b,
+                           net_activation activation, float *out)
+{
+    const int places = s->rows * s->columns;
+    net_arithmetic_job job = {s, a, b, activation, out, places == 1 ? NET_PIECE : s->channels};
+
+    net_parallel(net_arithmetic_part, &job, places == 1 ? net_pieces(s->channels) : places,
+                 job.line / 4 + 8);
+}

@@ -1,12 +1,24 @@
 /* The mean under each place of the window; with `count_padding` the zeros around the map count, too.
  * in: [rows][columns][channels].  out: [out_rows][out_columns][channels]. */
-NET_ALWAYS_INLINE void net_average_pool_body(const net_window *s, int count_padding,
-                                             const float *in, float *out)
+typedef struct {
+    const net_window *window;
+    int count_padding;
+    const float *in;
+    float *out;
+} net_average_pool_step;
+
+/* Output rows from ... to - 1. */
+NET_ALWAYS_INLINE void net_average_pool_part_body(void *context, int from, int to, int thread)
 {
-    const int channels = s->channels;
+    const net_average_pool_step *step = context;
+    const net_window *s = step->window;
+    const int count_padding = step->count_padding, channels = s->channels;
+    const float *in = step->in;
+    float *out = step->out + from * s->out_columns * channels;
     int y, x, u, v, c;
 
-    for (y = 0; y < s->out_rows; y++) {
+    (void)thread;
+    for (y = from; y < to; y++) {
         const int top = y * s->stride_rows - s->top;
         const net_inside rows = net_taps_inside(top, s->kernel_rows, s->dilation_rows, s->rows);
 
@@ -31,6 +43,13 @@ NET_ALWAYS_INLINE void net_average_pool_body(const net_window *s, int count_padd
     }
 }
 
-NET_IN_VARIANTS(net_average_pool,
-                (const net_window *s, int count_padding, const float *in, float *out),
-                (s, count_padding, in, out))
+NET_IN_VARIANTS(net_average_pool_part, (void *context, int from, int to, int thread),
+                (context, from, to, thread))
+
+static void net_average_pool(const net_window *window, int count_padding, const float *in,
+                             float *out)
+{
+    net_average_pool_step step = {window, count_padding, in, out};
+
+    net_parallel(net_average_pool_part, &step, window->out_rows, net_window_cost(window));
+}

@@ -18,15 +18,14 @@ static void net_depthwise_f32_band(const net_depthwise_f32_shape *s, const float
     }
 }
 
-/* Every band whose number is `part` modulo `parts`. */
-static void net_depthwise_f32_part(const void *context, int part, int parts)
+/* Bands from ... to - 1. */
+static void net_depthwise_f32_part(void *context, int from, int to, int thread)
 {
     const net_depthwise_f32_step *d = context;
     const net_depthwise_f32_shape *s = d->shape;
-    const int bands = (s->out_rows + s->band_rows - 1) / s->band_rows;
     const int line = s->out_columns * s->channels;
     net_depthwise_f32_rows *work = net_depthwise_f32_portable;
-    float *band = d->scratch + (size_t)part * d->share;
+    float *band = d->scratch + (size_t)thread * d->share;
     int i;
 
 #if NET_X86
@@ -34,7 +33,7 @@ static void net_depthwise_f32_part(const void *context, int part, int parts)
     if (net_variant == NET_AVX512 || net_variant == NET_AVX512VNNI)
         work = net_depthwise_f32_avx512;
 #endif
-    for (i = part; i < bands; i += parts) {
+    for (i = from; i < to; i++) {
         const int first = i * s->band_rows;
         const int rows = s->out_rows - first < s->band_rows ? s->out_rows - first : s->band_rows;
         const int seen = (rows - 1) * s->stride_rows + (s->kernel_rows - 1) * s->dilation_rows + 1;
@@ -55,8 +54,12 @@ static void net_depthwise_f32(const net_depthwise_f32_shape *shape, const float 
     const net_bounds bounds = {activation.kind == NET_LEAKY ? activation.alpha : 1.0f,
                                clamps ? activation.low : -INFINITY,
                                clamps ? activation.high : INFINITY};
-    const net_depthwise_f32_step step = {shape,      in,      weights, bias, bounds,
+    net_depthwise_f32_step step = {shape,      in,      weights, bias, bounds,
                                          activation, scratch, share,   out};
 
-    net_parallel(net_depthwise_f32_part, &step);
+    const int bands = (shape->out_rows + shape->band_rows - 1) / shape->band_rows;
+
+    net_parallel(net_depthwise_f32_part, &step, bands,
+                 (int64_t)shape->band_rows * shape->out_columns * ((shape->channels + 15) / 16) *
+                     shape->kernel_rows * shape->kernel_columns);
 }

@@ -5,15 +5,16 @@ typedef struct {
     float *out;
 } net_max_pool_step;
 
-/* Every output row whose number is `part` modulo `parts`. */
-NET_ALWAYS_INLINE void net_max_pool_part_body(const void *context, int part, int parts)
+/* Output rows from ... to - 1. */
+NET_ALWAYS_INLINE void net_max_pool_part_body(void *context, int from, int to, int thread)
 {
     const net_max_pool_step *step = context;
     const net_window *s = step->window;
     const int channels = s->channels;
     int y, x, u, v, c;
 
-    for (y = part; y < s->out_rows; y += parts) {
+    (void)thread;
+    for (y = from; y < to; y++) {
         const int top = y * s->stride_rows - s->top;
         const net_inside rows = net_taps_inside(top, s->kernel_rows, s->dilation_rows, s->rows);
 
@@ -36,13 +37,12 @@ NET_ALWAYS_INLINE void net_max_pool_part_body(const void *context, int part, int
 }
 
 NET_IN_VARIANTS(net_max_pool_part,
-                (const void *context, int part, int parts),
-                (context, part, parts))
+                (void *context, int from, int to, int thread), (context, from, to, thread))
 
 /* in: [rows][columns][channels].  out: [out_rows][out_columns][channels]. */
 static void net_max_pool(const net_window *window, const float *in, float *out)
 {
-    const net_max_pool_step step = {window, in, out};
+    net_max_pool_step step = {window, in, out};
 
-    net_parallel(net_max_pool_part, &step);
+    net_parallel(net_max_pool_part, &step, window->out_rows, net_window_cost(window));
 }

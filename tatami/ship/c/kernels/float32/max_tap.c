@@ -6,15 +6,16 @@ typedef struct {
     uint8_t *out;
 } net_max_tap_step;
 
-/* Every output row whose number is `part` modulo `parts`. */
-static void net_max_tap_part(const void *context, int part, int parts)
+/* Output rows from ... to - 1. */
+static void net_max_tap_part(void *context, int from, int to, int thread)
 {
     const net_max_tap_step *step = context;
     const net_window *s = step->window;
     const int channels = s->channels;
     int y, x, u, v, c;
 
-    for (y = part; y < s->out_rows; y += parts) {
+    (void)thread;
+    for (y = from; y < to; y++) {
         const int top = y * s->stride_rows - s->top;
         const net_inside rows = net_taps_inside(top, s->kernel_rows, s->dilation_rows, s->rows);
 
@@ -48,7 +49,7 @@ static void net_max_tap_part(const void *context, int part, int parts)
 /* in: [rows][columns][channels].  out: [out_rows][out_columns][channels]. */
 static void net_max_tap(const net_window *window, const float *in, uint8_t *out)
 {
-    const net_max_tap_step step = {window, in, out};
+    net_max_tap_step step = {window, in, out};
 
-    net_parallel(net_max_tap_part, &step);
+    net_parallel(net_max_tap_part, &step, window->out_rows, net_window_cost(window));
 }

@@ -15,20 +15,21 @@ typedef struct {
     float *y;
 } net_product_job;
 
-static void net_product_part(const void *context, int part, int parts)
+/* Rows from ... to - 1. */
+static void net_product_part(void *context, int from, int to, int thread)
 {
     static const float nothing[16 * NET_TILE_PANELS];
     const net_product_job *job = context;
     const net_product *p = job->product;
     const net_conv_kernels *kernels = net_float_kernels();
     const int panels = (p->columns + 15) / 16;
-    const int from = (int)((int64_t)p->rows * part / parts);
-    const int rows = (int)((int64_t)p->rows * (part + 1) / parts) - from;
+    const int rows = to - from;
     const int tiles = (rows + kernels->pixels - 1) / kernels->pixels;
     float sums[NET_TILE_PANELS * NET_PANEL_SUMS];
     net_taps t;
     int panel, tile, i, j;
 
+    (void)thread;
     t.rows = t.runs = 1;
     t.dwords = p->length;
     t.row_step = t.run_step = 0;
@@ -96,5 +97,5 @@ static void net_multiply(const net_product *p, const float *a, const float *b, f
     job.a_row = 4 * (p->a_step == 1 ? p->a_row : p->length);
     job.weights = (const uint8_t *)scratch;
     job.y = y;
-    net_parallel(net_product_part, &job);
+    net_parallel(net_product_part, &job, p->rows, (int64_t)p->length * panels);
 }

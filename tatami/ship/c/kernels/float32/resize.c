@@ -10,12 +10,24 @@ typedef struct {
 } net_sampling;
 
 /* in: [rows][columns][channels].  out: [out_rows][out_columns][channels]. */
-NET_ALWAYS_INLINE void net_resize_body(const net_sampling *s, const float *in, float *out)
+typedef struct {
+    const net_sampling *sampling;
+    const float *in;
+    float *out;
+} net_resize_step;
+
+/* Output rows from ... to - 1. */
+NET_ALWAYS_INLINE void net_resize_part_body(void *context, int from, int to, int thread)
 {
+    const net_resize_step *step = context;
+    const net_sampling *s = step->sampling;
     const int channels = s->channels, pitch = s->columns * s->channels;
+    const float *in = step->in;
+    float *out = step->out + from * s->out_columns * channels;
     int y, x, c;
 
-    for (y = 0; y < s->out_rows; y++) {
+    (void)thread;
+    for (y = from; y < to; y++) {
         const float *upper = in + s->row[y] * pitch, *lower = in + s->row2[y] * pitch;
         const float down = s->down[y], up = 1.0f - down;
 
@@ -32,4 +44,13 @@ NET_ALWAYS_INLINE void net_resize_body(const net_sampling *s, const float *in, f
     }
 }
 
-NET_IN_VARIANTS(net_resize, (const net_sampling *s, const float *in, float *out), (s, in, out))
+NET_IN_VARIANTS(net_resize_part, (void *context, int from, int to, int thread),
+                (context, from, to, thread))
+
+static void net_resize(const net_sampling *sampling, const float *in, float *out)
+{
+    net_resize_step step = {sampling, in, out};
+
+    net_parallel(net_resize_part, &step, sampling->out_rows,
+                 (int64_t)sampling->out_columns * sampling->channels / 4);
+}

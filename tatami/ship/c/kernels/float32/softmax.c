@@ -57,24 +57,42 @@ NET_ALWAYS_INLINE void net_softmax_columns(int columns, int length, int step, fl
 }
 
 /* Along the middle axis of [outer][length][inner]. in and out may be the same samples. */
-NET_ALWAYS_INLINE void net_softmax_body(int outer, int length, int inner, const float *in,
-                                        float *out)
+typedef struct {
+    int length, inner;
+    const float *in;
+    float *out;
+} net_softmax_step;
+
+/* Lines from ... to - 1, of `outer`. */
+NET_ALWAYS_INLINE void net_softmax_part_body(void *context, int from, int to, int thread)
 {
+    const net_softmax_step *s = context;
+    const int length = s->length, inner = s->inner;
+    const ptrdiff_t whole = (ptrdiff_t)length * inner;
+    float *out = s->out + from * whole;
     int line, i;
 
-    if (in != out) memcpy(out, in, (size_t)outer * (size_t)(length * inner) * sizeof *out);
+    (void)thread;
+    if (s->in != s->out)
+        memcpy(out, s->in + from * whole, (size_t)((to - from) * whole) * sizeof *out);
     if (inner == 1) {
-        for (line = 0; line < outer; line += NET_SOFTMAX_LINES)
-            net_softmax_lines(outer - line < NET_SOFTMAX_LINES ? outer - line : NET_SOFTMAX_LINES,
-                              length, out + (ptrdiff_t)line * length);
+        for (line = from; line < to; line += NET_SOFTMAX_LINES)
+            net_softmax_lines(to - line < NET_SOFTMAX_LINES ? to - line : NET_SOFTMAX_LINES, length,
+                              s->out + line * whole);
         return;
     }
-    for (line = 0; line < outer; line++, out += length * inner)
+    for (line = from; line < to; line++, out += whole)
         for (i = 0; i < inner; i += NET_SOFTMAX_SIDE)
             net_softmax_columns(inner - i < NET_SOFTMAX_SIDE ? inner - i : NET_SOFTMAX_SIDE, length,
                                 inner, out + i);
 }
 
-NET_IN_VARIANTS(net_softmax,
-                (int outer, int length, int inner, const float *in, float *out),
-                (outer, length, inner, in, out))
+NET_IN_VARIANTS(net_softmax_part, (void *context, int from, int to, int thread),
+                (context, from, to, thread))
+
+static void net_softmax(int outer, int length, int inner, const float *in, float *out)
+{
+    net_softmax_step step = {length, inner, in, out};
+
+    net_parallel(net_softmax_part, &step, outer, (int64_t)length * inner);
+}

@@ -19,6 +19,8 @@ typedef struct {
     const uint8_t *in;
     uint8_t *scratch;
     float *out;
+    int span, spans;         /* blocks of panels that are a unit; units of a block of rows */
+    int filled[NET_THREADS]; /* the block whose transform a thread's scratch has; -1 is none */
 } net_winograd_job;
 
 /* Between the points of v: numbers that keep them off one another's cache lines. */
@@ -200,31 +202,28 @@ static void net_winograd_tiles(const net_winograd_layer *l, const net_conv_kerne
     }
 }
 
-/* All units of work are numbered: blocks of rows of tiles, in them blocks of panels. */
-static void net_winograd_part(const void *context, int part, int parts)
+/* Units are numbered: blocks of rows of tiles, in them blocks of panels, `span` together. */
+static void net_winograd_part(void *context, int from, int to, int thread)
 {
-    const net_winograd_job *job = context;
+    net_winograd_job *job = context;
     const net_winograd_layer *l = job->layer;
     const net_conv_layer *s = &l->conv;
     const int tile_rows = (s->out_rows + 1) / 2, tile_columns = (s->out_columns + 1) / 2;
-    const int blocks = (tile_rows + s->band_rows - 1) / s->band_rows;
-    const int panels = (s->outputs + 15) / 16;
-    const int each = (panels + job->kernels->panels - 1) / job->kernels->panels;
-    const int from = (int)((int64_t)blocks * each * part / parts);
-    const int to = (int)((int64_t)blocks * each * (part + 1) / parts);
-    uint8_t *band = job->scratch + part * l->share;
+    const int panels = (s->outputs + 15) / 16, most = job->kernels->panels;
+    uint8_t *band = job->scratch + thread * l->share;
     float *v = (float *)(void *)(band + l->band);
     float *sums = (float *)(void *)(band + l->band + l->v);
-    int unit, tile;
+    int unit, panel, tile;
 
     for (unit = from; unit < to; unit++) {
-        const int begin = unit / each * s->band_rows;
+        const int begin = unit / job->spans * s->band_rows;
         const int rows = net_least(s->band_rows, tile_rows - begin);
-        const int panel = unit % each * job->kernels->panels;
-        const int tiles = rows * tile_columns, most = job->kernels->pixels;
-        const int groups = (tiles + most - 1) / most; /* as even as can be */
+        const int first = unit % job->spans * job->span * most;
+        const int beyond = net_least(first + job->span * most, panels);
+        const int tiles = rows * tile_columns, pixels = job->kernels->pixels;
+        const int groups = (tiles + pixels - 1) / pixels; /* as even as can be */
 
-        if (unit == from || panel == 0) {
+        if (job->filled[thread] != begin) {
             const float *padded = (const float *)(const void *)band;
             net_fill_band(s, job->in, 2 * begin, 2 * (begin + rows), 2 * tile_columns + 2, band);
             switch (net_variant) {
@@ -237,12 +236,15 @@ static void net_winograd_part(const void *context, int part, int parts)
 #endif
             default: net_winograd_inputs_portable(l, padded, rows, tile_columns, v); break;
             }
+            job->filled[thread] = begin;
         }
-        for (tile = 0; tile < groups; tile++) {
-            const int at = tile * tiles / groups;
-            net_winograd_tiles(l, job->kernels, v, tiles, at, (tile + 1) * tiles / groups - at,
-                               2 * begin, panel, net_least(job->kernels->panels, panels - panel),
-                               sums, job->out);
+        for (panel = first; panel < beyond; panel += most) {
+            for (tile = 0; tile < groups; tile++) {
+                const int at = tile * tiles / groups;
+                net_winograd_tiles(l, job->kernels, v, tiles, at, (tile + 1) * tiles / groups - at,
+                                   2 * begin, panel, net_least(most, beyond - panel), sums,
+                                   job->out);
+            }
         }
     }
 }
@@ -251,7 +253,19 @@ static void net_winograd_part(const void *context, int part, int parts)
 static void net_winograd(const net_winograd_layer *layer, const net_conv_kernels *kernels,
                          const float *in, uint8_t *scratch, float *out)
 {
-    const net_winograd_job job = {layer, kernels, (const uint8_t *)in, scratch, out};
+    const net_conv_layer *s = &layer->conv;
+    const int tile_rows = (s->out_rows + 1) / 2, panels = (s->outputs + 15) / 16;
+    const int blocks = (tile_rows + s->band_rows - 1) / s->band_rows;
+    const int each = (panels + kernels->panels - 1) / kernels->panels;
+    net_winograd_job job = {.layer = layer, .kernels = kernels, .in = (const uint8_t *)in,
+                            .scratch = scratch, .out = out};
+    int64_t cost;
+    int thread;
 
-    net_parallel(net_winograd_part, &job);
+    for (thread = 0; thread < NET_THREADS; thread++) job.filled[thread] = -1;
+    job.span = net_span(blocks, each);
+    job.spans = (each + job.span - 1) / job.span;
+    cost = (int64_t)s->band_rows * ((s->out_columns + 1) / 2) * 16 * (s->bytes / 4);
+    net_parallel(net_winograd_part, &job, blocks * job.spans,
+                 cost * net_least(job.span * kernels->panels, panels));
 }

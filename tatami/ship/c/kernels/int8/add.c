@@ -7,7 +7,7 @@ typedef struct {
 } net_add_layer;
 
 /* out may be one of the two. */
-NET_ALWAYS_INLINE void net_add_u8_body(const net_add_layer *layer, const uint8_t *a,
+NET_ALWAYS_INLINE void net_add_samples_body(const net_add_layer *layer, const uint8_t *a,
                                        const uint8_t *b, int count, uint8_t *out)
 {
     const int32_t ma = layer->a_multiplier, mb = layer->b_multiplier;
@@ -30,7 +30,32 @@ NET_ALWAYS_INLINE void net_add_u8_body(const net_add_layer *layer, const uint8_t
     }
 }
 
-NET_IN_VARIANTS(net_add_u8,
+NET_IN_VARIANTS(net_add_samples,
                 (const net_add_layer *layer, const uint8_t *a, const uint8_t *b, int count,
                  uint8_t *out),
                 (layer, a, b, count, out))
+
+typedef struct {
+    const net_add_layer *layer;
+    const uint8_t *a, *b;
+    uint8_t *out;
+    int count;
+} net_add_job;
+
+static void net_add_part(void *context, int from, int to, int thread)
+{
+    const net_add_job *job = context;
+    const int first = from * NET_PIECE;
+
+    (void)thread;
+    net_add_samples(job->layer, job->a + first, job->b + first, net_samples(job->count, from, to),
+                    job->out + first);
+}
+
+static void net_add_u8(const net_add_layer *layer, const uint8_t *a, const uint8_t *b, int count,
+                       uint8_t *out)
+{
+    net_add_job job = {layer, a, b, out, count};
+
+    net_parallel(net_add_part, &job, net_pieces(count), NET_PIECE / 2);
+}

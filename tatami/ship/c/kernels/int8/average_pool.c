@@ -1,16 +1,32 @@
 /* The mean of bytes: clamp(zero_point + ((sum of (x - in_zero_point) * multiplier[n] + 2^(shift - 1))
  * >> shift)), n being how many samples count. docs/integer-arithmetic.md, section 5.
- * in: [rows][columns][channels].  out: [out_rows][out_columns][channels].  sums: [channels]. */
-NET_ALWAYS_INLINE void net_average_pool_u8_body(const net_window *s, int count_padding,
-                                                const int32_t *multiplier, int shift,
-                                                int in_zero_point, int zero_point, int32_t *sums,
-                                                const uint8_t *in, uint8_t *out)
+ * in: [rows][columns][channels].  out: [out_rows][out_columns][channels].  sums: [channels], a
+ * thread each. */
+typedef struct {
+    const net_window *window;
+    int count_padding;
+    const int32_t *multiplier;
+    int shift, in_zero_point, zero_point;
+    int32_t *sums;
+    const uint8_t *in;
+    uint8_t *out;
+} net_average_pool_u8_step;
+
+/* Output rows from ... to - 1. */
+NET_ALWAYS_INLINE void net_average_pool_u8_part_body(void *context, int from, int to, int thread)
 {
-    const int channels = s->channels;
+    const net_average_pool_u8_step *step = context;
+    const net_window *s = step->window;
+    const int count_padding = step->count_padding, channels = s->channels, shift = step->shift;
+    const int in_zero_point = step->in_zero_point, zero_point = step->zero_point;
     const int64_t half = (int64_t)1 << (shift - 1);
+    const int32_t *multiplier = step->multiplier;
+    const uint8_t *in = step->in;
+    uint8_t *out = step->out + from * s->out_columns * channels;
+    int32_t *sums = step->sums + thread * channels;
     int y, x, u, v, c;
 
-    for (y = 0; y < s->out_rows; y++) {
+    for (y = from; y < to; y++) {
         const int top = y * s->stride_rows - s->top;
         const net_inside rows = net_taps_inside(top, s->kernel_rows, s->dilation_rows, s->rows);
 
@@ -37,7 +53,15 @@ NET_ALWAYS_INLINE void net_average_pool_u8_body(const net_window *s, int count_p
     }
 }
 
-NET_IN_VARIANTS(net_average_pool_u8,
-                (const net_window *s, int count_padding, const int32_t *multiplier, int shift,
-                 int in_zero_point, int zero_point, int32_t *sums, const uint8_t *in, uint8_t *out),
-                (s, count_padding, multiplier, shift, in_zero_point, zero_point, sums, in, out))
+NET_IN_VARIANTS(net_average_pool_u8_part, (void *context, int from, int to, int thread),
+                (context, from, to, thread))
+
+static void net_average_pool_u8(const net_window *window, int count_padding,
+                                const int32_t *multiplier, int shift, int in_zero_point,
+                                int zero_point, int32_t *sums, const uint8_t *in, uint8_t *out)
+{
+    net_average_pool_u8_step step = {window,     count_padding, multiplier, shift, in_zero_point,
+                                     zero_point, sums,          in,         out};
+
+    net_parallel(net_average_pool_u8_part, &step, window->out_rows, net_window_cost(window));
+}

@@ -16,16 +16,38 @@ typedef struct {
 typedef void net_pair_line(const net_pair_layer *layer, const uint8_t *a, int i, const uint8_t *b,
                            int j, int count, uint8_t *out);
 
+typedef struct {
+    net_pair_line *line;
+    const net_pair_layer *layer;
+    const net_pairs *sides;
+    const uint8_t *a, *b;
+    uint8_t *out;
+} net_pairs_job;
+
+/* Places from ... to - 1. */
+static void net_pairs_part(void *context, int from, int to, int thread)
+{
+    const net_pairs_job *job = context;
+    const net_pairs *s = job->sides;
+    int place;
+
+    (void)thread;
+    for (place = from; place < to; place++) {
+        const int y = place / s->columns, x = place % s->columns;
+
+        job->line(job->layer, job->a + y * s->a_row + x * s->a_column, s->a_channel,
+                  job->b + y * s->b_row + x * s->b_column, s->b_channel, s->channels,
+                  job->out + place * s->channels);
+    }
+}
+
 /* Call `line` for each place; out may be one of the two, where that is as large. */
 static void net_pairs_u8(net_pair_line *line, const net_pair_layer *layer, const net_pairs *s,
                          const uint8_t *a, const uint8_t *b, uint8_t *out)
 {
-    int y, x;
+    net_pairs_job job = {line, layer, s, a, b, out};
 
-    for (y = 0; y < s->rows; y++)
-        for (x = 0; x < s->columns; x++, out += s->channels)
-            line(layer, a + y * s->a_row + x * s->a_column, s->a_channel,
-                 b + y * s->b_row + x * s->b_column, s->b_channel, s->channels, out);
+    net_parallel(net_pairs_part, &job, s->rows * s->columns, s->channels / 2 + 8);
 }
 
 /* A line with the steps i and j, 0 or 1, of which at least one is 1, unless there is one sample. What

@@ -34,3 +34,40 @@ NET_ALWAYS_INLINE void net_dequantize_body(float scale, int zero_point, const ui
 NET_IN_VARIANTS(net_dequantize,
                 (float scale, int zero_point, const uint8_t *in, int count, float *out),
                 (scale, zero_point, in, count, out))
+
+typedef struct {
+    float scale;
+    int zero_point, count;
+    const float *floats;
+    const uint8_t *bytes;
+    void *out;
+} net_quantize_job;
+
+static void net_quantize_part(void *context, int from, int to, int thread)
+{
+    const net_quantize_job *job = context;
+    const int first = from * NET_PIECE, count = net_samples(job->count, from, to);
+
+    (void)thread;
+    if (job->floats != NULL)
+        net_quantize(job->scale, job->zero_point, job->floats + first, count,
+                     (uint8_t *)job->out + first);
+    else
+        net_dequantize(job->scale, job->zero_point, job->bytes + first, count,
+                       (float *)job->out + first);
+}
+
+/* Whole maps. */
+static void net_quantize_map(float scale, int zero_point, const float *in, int count, uint8_t *out)
+{
+    net_quantize_job job = {scale, zero_point, count, in, NULL, out};
+
+    net_parallel(net_quantize_part, &job, net_pieces(count), NET_PIECE / 2);
+}
+
+static void net_dequantize_map(float scale, int zero_point, const uint8_t *in, int count, float *out)
+{
+    net_quantize_job job = {scale, zero_point, count, NULL, in, out};
+
+    net_parallel(net_quantize_part, &job, net_pieces(count), NET_PIECE / 8);
+}

@@ -8,13 +8,24 @@ typedef struct {
 } net_sampling_u8;
 
 /* in: [rows][columns][channels].  out: [out_rows][out_columns][channels]. */
-NET_ALWAYS_INLINE void net_resize_u8_body(const net_sampling_u8 *s, const uint8_t *in,
-                                          uint8_t *out)
+typedef struct {
+    const net_sampling_u8 *sampling;
+    const uint8_t *in;
+    uint8_t *out;
+} net_resize_u8_step;
+
+/* Output rows from ... to - 1. */
+NET_ALWAYS_INLINE void net_resize_u8_part_body(void *context, int from, int to, int thread)
 {
+    const net_resize_u8_step *step = context;
+    const net_sampling_u8 *s = step->sampling;
     const int channels = s->channels, pitch = s->columns * s->channels;
+    const uint8_t *in = step->in;
+    uint8_t *out = step->out + from * s->out_columns * channels;
     int y, x, c;
 
-    for (y = 0; y < s->out_rows; y++) {
+    (void)thread;
+    for (y = from; y < to; y++) {
         const uint8_t *upper = in + s->row[y] * pitch, *lower = in + s->row2[y] * pitch;
         const int32_t down = s->down[y], up = 2048 - down;
 
@@ -31,6 +42,13 @@ NET_ALWAYS_INLINE void net_resize_u8_body(const net_sampling_u8 *s, const uint8_
     }
 }
 
-NET_IN_VARIANTS(net_resize_u8,
-                (const net_sampling_u8 *s, const uint8_t *in, uint8_t *out),
-                (s, in, out))
+NET_IN_VARIANTS(net_resize_u8_part, (void *context, int from, int to, int thread),
+                (context, from, to, thread))
+
+static void net_resize_u8(const net_sampling_u8 *sampling, const uint8_t *in, uint8_t *out)
+{
+    net_resize_u8_step step = {sampling, in, out};
+
+    net_parallel(net_resize_u8_part, &step, sampling->out_rows,
+                 (int64_t)sampling->out_columns * sampling->channels / 4);
+}

@@ -32,3 +32,26 @@ static void net_table(const uint8_t *table, const uint8_t *in, int count, uint8_
 #endif
     for (; i < count; i++) out[i] = table[in[i]];
 }
+
+typedef struct {
+    const uint8_t *table, *in;
+    uint8_t *out;
+    int count;
+} net_table_job;
+
+static void net_table_part(void *context, int from, int to, int thread)
+{
+    const net_table_job *job = context;
+    const int first = from * NET_PIECE;
+
+    (void)thread;
+    net_table(job->table, job->in + first, net_samples(job->count, from, to), job->out + first);
+}
+
+/* A whole map. */
+static void net_table_map(const uint8_t *table, const uint8_t *in, int count, uint8_t *out)
+{
+    net_table_job job = {table, in, out, count};
+
+    net_parallel(net_table_part, &job, net_pieces(count), NET_PIECE / 16);
+}
