@@ -205,11 +205,14 @@ class ShipResult:
 
     def _file_sizes(self) -> dict[str, int]:
         files, name = self.shipped.files, self.shipped.name
-        weights = (f"{name}_we", f"driver/{name}_rtl.bin")
-        code = [f for f in files if f in (f"{name}.c", f"{name}.h") or f.endswith(".v")]
+        weights = (f"{name}_we", f"{name}_rtl.bin")
+        sources = (f"{name}.c", f"{name}.h")
+        code = [f for f in files if Path(f).name in sources or f.endswith(".v")]
         return {
-            "weights_files": sum(len(c) for f, c in files.items() if f.startswith(weights)),
-            "code_files": sum(len(files[file]) for file in code),
+            "weights_files": sum(
+                files.size(file) for file in files if Path(file).name.startswith(weights)
+            ),
+            "code_files": sum(files.size(file) for file in code),
         }
 
     def _repr_html_(self) -> str:
@@ -309,9 +312,7 @@ def ship(
         quantized = any(_quantized(program) for program in programs.values())
         raise TooLargeError(over, limits[over.name] or 0, path, quantized=quantized)
     with folder_written_atomically(folder) as place:
-        for written, content in shipped.files.items():
-            (place / written).parent.mkdir(exist_ok=True)
-            (place / written).write_bytes(content)
+        shipped.files.write(place)
         built = backend.build(plan, shipped, place) if build else None
         recorded = seal(place, [*shipped.files, *([] if built is None else [built])])
     return ShipResult(

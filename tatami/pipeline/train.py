@@ -426,7 +426,7 @@ def _deterministic() -> Iterator[None]:
     """Let torch take algorithms of one result alone, and whatever it took before when this ends."""
     import torch
 
-    memory = torch.utils.deterministic
+    memory: Any = torch.utils.deterministic  # whose attributes are made at run time
     before = torch.are_deterministic_algorithms_enabled(), memory.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True)
     # torch would write NaN into all that it allocates, to show operations that read it unwritten:

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tatami.rules.boxes import iou_xyxy
-from tatami.see.draw import class_color, draw_boxes, draw_texts, fit, printable_class
+from tatami.see.draw import draw_boxes, draw_texts, fit, printable_class
 from tatami.types import AnchorGrid, Bool, Boxes, Decoding, Float64, Int64, Picture, Size
+from tatami.types.colors import class_color
 
 IN_REACH = 0.5
 """An anchor with a smaller IoU than this fits a truth badly: SSD's threshold of a match."""

@@ -14,32 +14,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tatami.see.text import shortened
 from tatami.types import Boxes, Detections, Float64, Picture, Size
+from tatami.types.colors import Color, class_color
 
-Color = tuple[int, int, int]
 _Place = tuple[int, int, int, int]
 """A rectangle of pixels, x1, y1, x2, y2, the last two beyond it."""
-
-# Okabe and Ito, "Color universal design" (2008), distinct with any kind of color vision, and three
-# that are as far from these, and from each other, as the nearest two of these (in Oklab, and as
-# people without red or green cones see them). The lining of a box makes the dark ones show on a
-# dark photo, and the light ones on a light one.
-COLORS: tuple[Color, ...] = (
-    (230, 159, 0),  # orange
-    (86, 180, 233),  # sky blue
-    (0, 158, 115),  # bluish green
-    (240, 228, 66),  # yellow
-    (0, 114, 178),  # blue
-    (213, 94, 0),  # vermilion
-    (204, 121, 167),  # reddish purple
-    (120, 60, 255),  # violet
-    (165, 0, 90),  # plum
-    (125, 80, 0),  # brown
-)
-
-
-def class_color(label: int) -> Color:
-    """Give the color of a class; it repeats after ten, so a label names the class too."""
-    return COLORS[label % len(COLORS)]
 
 
 def class_name(label: int, classes: Sequence[str]) -> str:

@@ -18,8 +18,9 @@ from PIL import Image, ImageDraw
 from tatami.errors import TatamiError
 from tatami.rules.picture import Placement
 from tatami.see.contact_sheet import INK, MAX_SIDE, PAPER
-from tatami.see.draw import Color, fit, has_letters, text_font
+from tatami.see.draw import fit, has_letters, text_font
 from tatami.types import Float32, Float64, Picture, Size
+from tatami.types.colors import Color
 
 GAP = 2
 """Pixels between two tiles."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tatami.see.draw import Color
 from tatami.types import VOID, Mask, Picture
+from tatami.types.colors import Color
 
 OPACITY = 128
 """Of 256: how much of an overlay is the class's color; the rest is the picture."""

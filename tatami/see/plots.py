@@ -19,9 +19,9 @@ from xml.etree import ElementTree
 import numpy as np
 
 from tatami.errors import TatamiError
-from tatami.see.draw import COLORS
 from tatami.see.text import count, readable, shortened
 from tatami.types import Float64
+from tatami.types.colors import COLORS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

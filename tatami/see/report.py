@@ -23,7 +23,7 @@ from PIL import Image
 from tatami import __version__
 from tatami.files import write_atomically
 from tatami.see import sentences, text
-from tatami.see.draw import Color, class_color, draw_fitted, fit
+from tatami.see.draw import draw_fitted, fit
 from tatami.see.overlay import overlay
 from tatami.see.plots import (
     Curve,
@@ -37,6 +37,7 @@ from tatami.see.plots import (
 )
 from tatami.see.rows import ClassResult, LedgerRow, Stage
 from tatami.types import VOID, Boxes, Detections, Mask, Picture, Size
+from tatami.types.colors import Color, class_color
 
 PICTURE_SIZE = Size(640, 640)  # as a picture is embedded: large enough for a look from near
 TEXT_HEIGHT = 1 / 24  # of a drawing's width: readable at two pairs a row, some 260 pixels each

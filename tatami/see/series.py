@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from tatami.see.draw import class_color
 from tatami.types import Float32, Float64, Picture
+from tatami.types.colors import class_color
 
 WIDTH, HEIGHT, MARGIN = 480, 240, 8
 """Pixels of the picture, and around what is drawn."""

@@ -23,6 +23,7 @@ MAX_SUMS = 2**20
 """Bytes of it that are read."""
 RECORDS = "~/.local/state/tatami"
 """Where this user's records are, unless ``$XDG_STATE_HOME`` says otherwise."""
+_BUILT = ("", ".wasm")
 _COMPILED = (".c", ".h", ".S", ".s", ".bin", ".json")
 
 
@@ -42,7 +43,7 @@ def seal(folder: Path, files: Iterable[str]) -> bool:
     Args:
         folder: Where the files are.
         files: Their names: what is compiled, what is read to do so, and the built example, whose
-            name has no suffix. A Makefile is left out: it is the user's, and not run here.
+            name has no suffix, or a module's. A Makefile is left out: it is the user's, and not run here.
 
     Returns:
         Whether it could be recorded; if not, opening the folder must be asked for.
@@ -78,14 +79,15 @@ def check(folder: Path) -> bool:
     """
     sums = _recorded(folder)
     names = tuple(Path(name).stem for name in sums if name.endswith(".h"))
-    for path in sorted(folder.iterdir()):
-        if path.name not in sums and path.suffix in _COMPILED and path.name.startswith(names):
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if name not in sums and path.suffix in _COMPILED and path.name.startswith(names):
             raise _refused("is none of the files that were shipped", path)
     built = False
     for name, expected in sums.items():
         path = folder / name
         is_file = _is_plain(path)
-        if not Path(name).suffix:
+        if Path(name).suffix in _BUILT:
             built = is_file and _sum(path) == expected
         elif not is_file:
             missing = "is a symbolic link" if path.is_symlink() else "is missing"

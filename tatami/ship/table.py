@@ -10,8 +10,9 @@ from tatami.errors import TatamiError
 from tatami.ship.backend import Backend
 from tatami.ship.c.backend import C
 from tatami.ship.rtl.backend import Rtl
+from tatami.ship.wasm.backend import Wasm
 
-BACKENDS: Mapping[str, Backend[Any, Any]] = {"c": C(), "rtl": Rtl()}
+BACKENDS: Mapping[str, Backend[Any, Any]] = {"c": C(), "rtl": Rtl(), "wasm": Wasm()}
 """What can be shipped to, by name."""
 
 

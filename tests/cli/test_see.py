@@ -16,8 +16,8 @@ from onnx import helper, numpy_helper
 from PIL import Image
 
 from tatami.graph.metadata import to_metadata
-from tatami.see.draw import class_color
 from tatami.types import ClassificationSpec, Decoding, DetectionSpec, InputSpec, Size
+from tatami.types.colors import class_color
 
 Command = Callable[..., int]
 node = helper.make_node

@@ -7,8 +7,8 @@ import pytest
 
 from tatami.rules.decoding import candidates
 from tatami.see.anchors import anchor_sizes, default_boxes, draw_anchors, draw_matches, match
-from tatami.see.draw import class_color
 from tatami.types import AnchorGrid, Boxes, Decoding, Float64, Size
+from tatami.types.colors import class_color
 
 SIZE = Size(96, 64)
 COARSE = AnchorGrid(((40.0, 30.0),), (32.0, 32.0))

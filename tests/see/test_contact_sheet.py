@@ -7,8 +7,8 @@ import pytest
 
 from tatami.errors import TatamiError
 from tatami.see.contact_sheet import CAPTION_HEIGHT, MARGIN, contact_sheet
-from tatami.see.draw import class_color
 from tatami.types import Boxes, Detections, Size
+from tatami.types.colors import class_color
 
 NONE = Boxes.of([], [])
 

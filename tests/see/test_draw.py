@@ -7,16 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tatami.see.draw import (
-    COLORS,
-    class_color,
-    draw_boxes,
-    draw_detections,
-    draw_fitted,
-    fit,
-    ink_on,
-)
+from tatami.see.draw import draw_boxes, draw_detections, draw_fitted, fit, ink_on
 from tatami.types import Boxes, Detections, Picture, Size
+from tatami.types.colors import COLORS, class_color
 
 CLASSES = ("cat", "dog", "猫")
 

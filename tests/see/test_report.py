@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tatami.see.draw import class_color
 from tatami.see.plots import Curve, Layer, Panel, RocCurve
 from tatami.see.report import (
     PICTURE_SIZE,
@@ -29,6 +28,7 @@ from tatami.see.report import (
 )
 from tatami.see.rows import ClassResult, LedgerRow, Stage
 from tatami.types import Boxes, Detections
+from tatami.types.colors import class_color
 
 HOSTILE = (
     "</td></style><script>alert(1)</script><img src=x onerror='alert(2)'>\"\x00\ud800\u202e&amp;"

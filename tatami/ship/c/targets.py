@@ -33,6 +33,7 @@ class Target:
         board: Files of kernels/board/ that a machine without an operating system starts with.
         link: For the compiler, where it links a program that starts by itself.
         tools: Commands that the compiler calls and that may be missing beside it.
+        framed: Whether the runner takes requests one by one, with their length before them.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Target:
     board: tuple[str, ...] = ()
     link: tuple[str, ...] = ("-static",)
     tools: tuple[str, ...] = ()
+    framed: bool = False
 
 
 def _emulated(board: str) -> tuple[str, ...]:
@@ -128,8 +130,9 @@ _TARGETS = (
         "clang lld wasi-libc libclang-rt-14-dev-wasm32 nodejs",
         alignment=16,
         board=("memory.c",),
-        link=("-nostartfiles", "-Wl,--no-entry", "-Wl,-z,stack-size=1048576"),
+        link=("-nostartfiles", "-Wl,--no-entry,--strip-all,-z,stack-size=1048576"),
         tools=("wasm-ld",),
+        framed=True,
     ),
 )
 TARGETS = {target.name: target for target in _TARGETS}

@@ -20,8 +20,8 @@ from tatami.ship.c.build import build, build_for
 from tatami.ship.c.files import PROOF, part_file
 from tatami.ship.c.run.board import Board
 from tatami.ship.c.run.description import describe
-from tatami.ship.c.run.process import Channel, Process
-from tatami.ship.c.targets import TARGETS, target_of
+from tatami.ship.c.run.process import Channel, Framed, Process
+from tatami.ship.c.targets import TARGETS, Target, target_of
 
 HOST = "host"
 """The target that is this machine itself."""
@@ -62,6 +62,7 @@ class CompiledNetwork(RunningNetwork):
         self.variant = variant
         self.target = target
         self.built = True  # whether the built example in the folder may be run
+        self.program: Path | None = None  # proof.c, compiled already
         self.threads = threads or self.description.threads
         self._options = tuple(options)
         self._temporary = tempfile.TemporaryDirectory(prefix="tatami-")
@@ -179,7 +180,9 @@ class CompiledNetwork(RunningNetwork):
 
     def start(self, command: Sequence[str]) -> Process:
         """Start a process that ends with this network."""
-        process = Process(command, self.folder)
+        return self._kept(Process(command, self.folder))
+
+    def _kept(self, process: Process) -> Process:
         self._processes.append(process)
         return process
 
@@ -214,31 +217,38 @@ class CompiledNetwork(RunningNetwork):
             parts.append(np.ascontiguousarray(native(array, value).transpose(1, 2, 0)).tobytes())
         return b"".join(parts)
 
-    def _proof(self) -> Channel:
-        """Start what answers for the parts: the same net.c, with its trace compiled in."""
-        if self._channel is None:
-            about = self.description
-            program = Path(self._temporary.name) / "proof"
-            options = [
+    def _compiled(self, target: Target) -> Path:
+        """Compile proof.c, and net.c with its trace compiled in."""
+        about = self.description
+        program = Path(self._temporary.name) / "proof"
+        build_for(
+            target,
+            self.folder,
+            about.name,
+            program,
+            main=part_file(self._part, PROOF),
+            options=(
                 *self._options,
                 f"-D{about.name.upper()}_TRACE={about.name}_trace",
                 f"-D{about.name.upper()}_THREADS={self.threads}",
-            ]
+            ),
+            threads=self.threads,
+        )
+        return program
+
+    def _proof(self) -> Channel:
+        """Start what answers for the parts: the same net.c, with its trace compiled in."""
+        if self._channel is None:
             target = TARGETS["any"] if self.target == HOST else target_of(self.target)
-            build_for(
-                target,
-                self.folder,
-                about.name,
-                program,
-                main=part_file(self._part, PROOF),
-                options=options,
-                threads=self.threads,
-            )
+            program = self.program or self._compiled(target)
+            command = [*target.runner, str(program)]
             channel: Channel
-            if target.board:
+            if target.framed:
+                channel = self._kept(Framed(command, self.folder))
+            elif target.board:
                 channel = Board(target, program, self.variant, self.folder)
             else:
-                channel = self.start([*target.runner, str(program)])
+                channel = self.start(command)
             self._kernels = channel.choose(self.variant)
             if self._kernels == "-":
                 raise TatamiError(

@@ -132,6 +132,15 @@ class Process:
         return died(self.folder, self.process.returncode, message)
 
 
+class Framed(Process):
+    """One that must be told how long a request is before it: kernels/board/answer.mjs."""
+
+    def send(self, data: bytes) -> None:
+        """Send a request, if it is one."""
+        if data:
+            super().send(len(data).to_bytes(4, "little") + data)
+
+
 def died(folder: Path, code: int, message: bytes) -> TatamiError:
     """Give the error of a program that ended with a code, by the last line of its complaint."""
     text = message.decode(errors="replace").strip().splitlines()

@@ -1,5 +1,5 @@
-// A network that was shipped as WebAssembly. It imports nothing: requests go into its memory, and
-// answers are read from there, as proof.c beside it says.
+// A network that was shipped as WebAssembly. It imports nothing: requests go into its memory and
+// answers are read from there. What they say stands in proof.c, which is what was compiled.
 export class Network {
   /** Compile and start a module: its bytes, or what `fetch` gives. */
   static async open(source) {

@@ -1,0 +1,1 @@
+"""A page for browsers, which runs the very C that ships, compiled to WebAssembly."""

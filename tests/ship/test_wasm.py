@@ -1,0 +1,216 @@
+"""The page for browsers: its module gives the bits of C, and Chromium shows what Python answers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tatami
+from tatami import graph
+from tatami.errors import TatamiError
+from tatami.pipeline.artifact import run_shipped
+from tatami.pipeline.stages import open_stage
+from tatami.program import interpret
+from tatami.program.lower import lower
+from tatami.ship.c.targets import TARGETS, missing
+from tatami.ship.wasm.backend import Wasm
+
+IMPORTS = """
+import { readFileSync } from "node:fs";
+const module = await WebAssembly.compile(readFileSync(process.argv[1]));
+console.log(JSON.stringify(WebAssembly.Module.imports(module)));
+"""
+CHROMIUM = shutil.which("chromium")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tools():
+    lacks = missing(TARGETS["wasm"])
+    if lacks is not None:
+        pytest.skip(f"no {lacks}: apt-get install {TARGETS['wasm'].package}")
+
+
+@pytest.fixture
+def network(tmp_path, small_detector, quantized):
+    """The file of a small detector in 8 bits."""
+    path = tmp_path / "int8.onnx"
+    graph.write(quantized(small_detector(tmp_path / "float.onnx")), path)
+    return path
+
+
+@pytest.fixture
+def page(network, tmp_path):
+    """The page of that detector."""
+    return tatami.ship(network, tmp_path / "page", to="wasm", name="net").path
+
+
+@pytest.fixture
+def picture(tmp_path):
+    """A picture without loss, and its file."""
+    pixels = np.random.default_rng(5).integers(0, 256, (61, 93, 3), dtype=np.uint8)
+    file = tmp_path / "picture.png"
+    Image.fromarray(pixels).save(file)
+    return pixels, file
+
+
+def test_the_module_imports_nothing(page):
+    line = ["node", "--input-type=module", "-e", IMPORTS, page / "net.wasm"]
+    found = subprocess.run(line, check=True, capture_output=True, text=True)
+    assert json.loads(found.stdout) == []
+
+
+def test_every_value_has_the_bits_of_the_interpreter(network, page):
+    program = lower(graph.read(network))
+    (name,) = program.inputs
+    rng = np.random.default_rng(1)
+    image = rng.integers(0, 256, program.values[name].shape, dtype=np.uint8)
+    expected = interpret.values(program, [image])
+    backend = Wasm()
+    assert backend.wrote(page)
+    assert backend.variants(page) == ("simd128", "portable")
+    for built in (True, False):  # the module that was shipped, and one made of the C beside it
+        for variant in backend.variants(page):
+            with backend.open(page, variant=variant, built=built) as running:
+                found = running.networks[""].values([image])
+                assert running.networks[""].kernels == variant
+            assert set(found) == {step.output for step in program.steps}
+            for key, value in found.items():
+                np.testing.assert_array_equal(value, expected[key], err_msg=key)
+
+
+def test_it_is_a_stage_of_the_ledger_and_sealed(page, picture):
+    stage = open_stage(page)
+    assert stage.name == "WASM page"
+    assert stage.integers is not None
+    spec, running = run_shipped(page)
+    running.close()
+    assert spec == stage.spec
+    for file in ("net.wasm", "c/net.c"):
+        kept = (page / file).read_bytes()
+        (page / file).write_bytes(kept + b"\n")
+        if file.endswith(".c"):
+            with pytest.raises(TatamiError, match="not as it was shipped"):
+                run_shipped(page)
+        else:  # the built module is not run: another is made
+            _, running = run_shipped(page)
+            assert running.networks[""].program is None
+            running.close()
+        (page / file).write_bytes(kept)
+    (page / "c" / "net_weights.S").write_text("# a stranger's")
+    with pytest.raises(TatamiError, match="none of the files"):
+        run_shipped(page)
+
+
+def test_what_the_page_cannot_be_is_refused(network, tmp_path):
+    for setting, value in (("target", "aarch64"), ("threads", 2)):
+        with pytest.raises(TatamiError, match="leave it out") as raised:
+            tatami.ship(network, tmp_path / "out", to="wasm", **{setting: value})
+        assert raised.value.setting == setting
+    assert not (tmp_path / "out").exists()
+
+
+# In a browser ------------------------------------------------------------------------------------
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def served(page):
+    """The page's address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=page))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def tab(served):
+    """The page in Chromium, once its network is there; what it complains of, and what it asks for."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    playwright = pytest.importorskip("playwright.sync_api")
+    fake = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *fake])
+        tab = browser.new_page(locale="en-US", viewport={"width": 1280, "height": 800})
+        tab.complaints, tab.asked = [], []
+        tab.on("console", lambda one: tab.complaints.append(one.text))
+        tab.on("pageerror", lambda one: tab.complaints.append(str(one)))
+        tab.on("request", lambda one: tab.asked.append(one.url))
+        tab.goto(served)
+        tab.wait_for_selector("body[data-ready]")
+        yield tab
+        browser.close()
+        assert tab.complaints == []
+        assert all(url.startswith((served, "data:", "blob:")) for url in tab.asked)
+
+
+def answer(tab):
+    return json.loads(tab.locator("body").get_attribute("data-answer"))
+
+
+def test_the_page_answers_as_c_does_in_both_languages(tab, page, picture):
+    pixels, file = picture
+    threshold = 0.05
+    tab.locator("#threshold").fill(str(threshold))
+    tab.locator("#file").set_input_files(file)
+    tab.wait_for_selector("body[data-answer]")
+    _, running = run_shipped(page)
+    expected = running.predictor.detect(pixels, threshold)
+    running.close()
+    found = answer(tab)
+    assert len(found) == len(expected.scores) > 0
+    for one, box, score, label in zip(
+        found, expected.xyxy, expected.scores, expected.labels, strict=True
+    ):
+        assert [one[key] for key in ("x1", "y1", "x2", "y2")] == box.tolist()
+        assert (one["score"], one["label"]) == (score, label)
+    assert tab.locator("#rows tr").count() == len(found)
+    assert "simd128" in tab.locator("#status").inner_text()
+    tab.locator("#language").click()
+    assert tab.locator("html").get_attribute("lang") == "ja"
+    assert "しきい値" in tab.locator("main").inner_text()
+
+
+def test_the_pad_and_the_camera_are_looked_at(tab):
+    tab.locator("#pad").click()
+    first = answer(tab)
+    box = tab.locator("#stage").bounding_box()
+    tab.mouse.move(box["x"] + 60, box["y"] + 60)
+    tab.mouse.down()
+    tab.mouse.move(box["x"] + 200, box["y"] + 200, steps=5)
+    tab.mouse.up()
+    assert answer(tab) != first
+    tab.locator("#clear").click()
+    assert answer(tab) == first
+    tab.locator("#camera").click()
+    tab.wait_for_selector("#stage[width='640']")
+    tab.locator("#camera").click()
+    assert tab.locator("#camera").get_attribute("aria-pressed") == "false"
+
+
+def test_the_page_is_reachable_by_keyboard_and_by_screen_readers(tab):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    for scheme, width in (("light", 1280), ("dark", 360)):
+        tab.emulate_media(color_scheme=scheme)
+        tab.set_viewport_size({"width": width, "height": 800})
+        found = axe.Axe().run(tab)
+        assert found.violations_count == 0, found.generate_report()
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    reached = []
+    for _ in range(8):
+        tab.keyboard.press("Tab")
+        reached.append(tab.evaluate("document.activeElement.id"))
+    assert {"language", "file", "camera", "pad", "threshold", "stage"} <= set(reached)
