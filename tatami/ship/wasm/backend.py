@@ -78,7 +78,7 @@ class Wasm(C):
         ):
             raise TatamiError(
                 "the page shows detectors with one network, classifiers and segmenters alone",
-                hint="ship it to c: `--target wasm` is the same C for pages of your own",
+                hint="ship C for the target wasm: it is the same, for a page of your own",
                 setting="to",
             )
         return plan
