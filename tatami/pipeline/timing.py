@@ -44,8 +44,7 @@ def compiled(networks: Sequence[Network], *, progress: Progress = quiet) -> Iter
             folder.mkdir()
             plan = backend.plan({"": lower(network)}, "net", options, _task(network))
             shipped = backend.emit(plan)
-            for file, content in shipped.files.items():
-                (folder / file).write_bytes(content)
+            shipped.files.write(folder)
             backend.build(plan, shipped, folder)
             running = stack.enter_context(backend.open(folder, _task(network)))
             predictors.append(running.predictor)

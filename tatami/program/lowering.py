@@ -523,9 +523,11 @@ def matrix_of(node: ir.Node) -> tuple[Array, Array]:
         )
     if not integer(node, "transB", 0):
         weights = weights.T
-    weights = weights * np.float32(real(node, "alpha", 1.0))
+    alpha = real(node, "alpha", 1.0)
+    if alpha != 1.0:  # a product is a copy, and such layers are the largest
+        weights = weights * np.float32(alpha)
     outputs = len(weights)
     shift = np.zeros(outputs, np.float32)
     if bias is not None:
         shift = np.broadcast_to(bias.reshape(-1) * np.float32(real(node, "beta", 1.0)), (outputs,))
-    return np.ascontiguousarray(weights)[:, :, None, None], np.ascontiguousarray(shift)
+    return weights[:, :, None, None], np.ascontiguousarray(shift)

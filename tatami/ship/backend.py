@@ -14,7 +14,7 @@ part to its program, in the order in which they run: ``{"": program}`` for one n
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -109,6 +109,56 @@ class Plan(Generic[N, O_]):
 
 
 @dataclass(frozen=True)
+class Streamed:
+    """Hold the content of a file that is made when it is written: large weights exist once.
+
+    Args:
+        size: In bytes.
+        parts: Gives it, some at a time.
+    """
+
+    size: int
+    parts: Callable[[], Iterable[bytes]]
+
+    def __len__(self) -> int:
+        return self.size
+
+
+class Files(Mapping[str, bytes]):
+    """Hold the content of files by their names.
+
+    Args:
+        contents: Bytes, or what makes them.
+    """
+
+    def __init__(self, contents: Mapping[str, bytes | Streamed]) -> None:
+        self.contents = contents
+
+    def __getitem__(self, name: str) -> bytes:
+        content = self.contents[name]
+        return b"".join(content.parts()) if isinstance(content, Streamed) else content
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.contents)
+
+    def __len__(self) -> int:
+        return len(self.contents)
+
+    def size(self, name: str) -> int:
+        """Count the bytes of a file."""
+        return len(self.contents[name])
+
+    def write(self, folder: Path, names: Iterable[str] | None = None) -> None:
+        """Write files to a folder that there is; None: all of them."""
+        for name in self if names is None else names:
+            path = folder / name
+            path.parent.mkdir(exist_ok=True)
+            content = self.contents[name]
+            with path.open("wb") as file:
+                file.writelines(content.parts() if isinstance(content, Streamed) else (content,))
+
+
+@dataclass(frozen=True)
 class Shipped:
     """Hold a folder that is not written yet.
 
@@ -119,7 +169,7 @@ class Shipped:
     """
 
     name: str
-    files: Mapping[str, bytes]
+    files: Files
     example: str | None
 
 

@@ -1,6 +1,7 @@
 """Emitted C against the NumPy run of the same graph: float32, so within rounding."""
 
 import contextlib
+import tracemalloc
 
 import numpy as np
 import onnx
@@ -222,3 +223,35 @@ def test_functions_are_part_of_the_convolution_before_them(network_around, ship_
         *("silu", "silu", "sigmoid", "tanh"), None,
     ]  # fmt: skip
     check(network, ship_to(network))
+
+
+LARGE = """<ir_version: 9, opset_import: ["" : 20]>
+g (float[1, 512, 6, 6] x) => (float[1, 1000] y) {
+  a = Conv <kernel_shape: ints = [3, 3], pads: ints = [1, 1, 1, 1]> (x, v, c)
+  b = Flatten (a)
+  y = Gemm <transB: int = 1> (b, w, d)
+}"""
+
+
+def test_large_weights_exist_once(tmp_path):
+    rng = np.random.default_rng(0)
+    model = onnx.parser.parse_model(LARGE)
+    sides = {"v": (512, 512, 3, 3), "c": (512,), "w": (1000, 512 * 36), "d": (1000,)}
+    model.graph.initializer.extend(
+        onnx.numpy_helper.from_array(rng.normal(0, 0.01, shape).astype(np.float32), name)
+        for name, shape in sides.items()
+    )
+    onnx.save(model, tmp_path / "n.onnx")
+    network = read(tmp_path / "n.onnx")
+    tracemalloc.start()
+    program = lower(network)
+    shipped = emit(program, "net")
+    shipped.files.write(tmp_path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    size = shipped.files.size("net_weights.bin")
+    assert (tmp_path / "net_weights.bin").stat().st_size == size > 80e6
+    assert peak < size / 3
+    images = images_of(network)
+    with CompiledNetwork(tmp_path) as compiled:
+        assert_close(compiled.run([images[0]])[0].reshape(1, -1), run(network, images)[0])

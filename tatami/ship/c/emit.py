@@ -8,7 +8,15 @@ from typing import Any
 
 from tatami.errors import TatamiError
 from tatami.program.steps import Apply, Convolution, Program, Step, parameters
-from tatami.ship.backend import Plan, PlannedNetwork, Programs, Row, Shipped
+from tatami.ship.backend import (
+    Files,
+    Plan,
+    PlannedNetwork,
+    Programs,
+    Row,
+    Shipped,
+    Streamed,
+)
 from tatami.ship.c import states
 from tatami.ship.c.files import (
     DESCRIPTION,
@@ -161,14 +169,14 @@ def emit_plan(plan: PlanInC) -> Shipped:
         return _emit_joined(plan, plan.added)
     (network,) = plan.networks.values()
     example = None if network.task is None else f"{plan.name}_{network.task.name}"
-    return Shipped(plan.name, _network_files(network), example)
+    return Shipped(plan.name, Files(_network_files(network)), example)
 
 
 def _emit_joined(plan: PlanInC, structure: StructureInC) -> Shipped:
     """Write bare networks, and what joins them."""
     example = f"{plan.name}_{structure.name}"
-    files: dict[str, bytes] = {}
-    proofs: dict[str, bytes] = {}
+    files: dict[str, bytes | Streamed] = {}
+    proofs: dict[str, bytes | Streamed] = {}
     for network in plan.networks.values():
         bare = replace(network, program=replace(network.program, spec=None))
         own = _network_files(bare)
@@ -180,10 +188,10 @@ def _emit_joined(plan: PlanInC, structure: StructureInC) -> Shipped:
         "Makefile": makefile(plan.name, example, [f"{plan.name}.c", *compiled], plan.options),
     }
     joined = {file: content.encode() for file, content in texts.items()}
-    return Shipped(plan.name, {**files, **proofs, **joined}, example)
+    return Shipped(plan.name, Files({**files, **proofs, **joined}), example)
 
 
-def _network_files(network: NetworkInC) -> dict[str, bytes]:
+def _network_files(network: NetworkInC) -> dict[str, bytes | Streamed]:
     """Write the files of one network."""
     program, layout, name, task = network.program, network.layout, network.name, network.task
     target, weights = target_of(network.options.target), network.weights_file
@@ -200,7 +208,9 @@ def _network_files(network: NetworkInC) -> dict[str, bytes]:
         sources = (f"{name}.c", weights)
         texts["Makefile"] = makefile(name, f"{name}_{task.name}", sources, network.options)
         texts["main.c"] = renamed(task.example(), name)
-    encoded = {file: content.encode() for file, content in texts.items()}
+    encoded: dict[str, bytes | Streamed] = {
+        file: content.encode() for file, content in texts.items()
+    }
     if not network.as_array:
         encoded[f"{name}_weights.bin"] = blob(layout)
     return encoded

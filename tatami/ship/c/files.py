@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +13,9 @@ import numpy as np
 from tatami import __version__
 from tatami.graph.metadata import to_metadata
 from tatami.program.steps import Program, Value
-from tatami.ship.backend import Row
+from tatami.ship.backend import Row, Streamed
 from tatami.ship.c.layout import Constant, Layout, constant_type
-from tatami.ship.c.operator import Options, c_type, count
+from tatami.ship.c.operator import Options, c_type, count, parts_of
 from tatami.ship.c.states import PROVED
 from tatami.ship.c.targets import TARGETS, Target, target_of
 from tatami.ship.c.text import banner, filled, number_lines, renamed, text
@@ -38,8 +38,8 @@ def part_file(part: str, file: str) -> str:
 
 def declaration(constant: Constant) -> str:
     """Declare a constant that is a C array."""
-    size = max(1, constant.array.size)
-    return f"extern NET_ALIGNED const {constant_type(constant.array)} {constant.name}[{size}]"
+    size = max(1, constant.numbers.size)
+    return f"extern NET_ALIGNED const {constant_type(constant.numbers)} {constant.name}[{size}]"
 
 
 def arrays(layout: Layout, name: str, target: Target) -> str:
@@ -47,19 +47,27 @@ def arrays(layout: Layout, name: str, target: Target) -> str:
     parts = [filled(text("weights.c"), alignment=str(target.alignment))]
     for constant in layout.constants:
         declared = declaration(constant)
-        numbers = "\n".join(number_lines(constant.array)) or "    0"
+        whole = np.concatenate([part.ravel() for part in parts_of(constant.numbers)])
+        numbers = "\n".join(number_lines(whole)) or "    0"
         definition = declared.removeprefix("extern ")
         parts.append(f"{declared};\n{definition} = {{\n{numbers}\n}};\n")
     return banner() + renamed("\n".join(parts), name)
 
 
-def blob(layout: Layout) -> bytes:
+def blob(layout: Layout) -> Streamed:
     """Write the weights as one file, little-endian, every array where its offset says."""
-    whole = bytearray(max(1, layout.constant_bytes))
-    for constant in layout.constants:
-        data = constant.array.astype(constant.array.dtype.newbyteorder("<"), copy=False).tobytes()
-        whole[constant.offset : constant.offset + len(data)] = data
-    return bytes(whole)
+    size = max(1, layout.constant_bytes)
+
+    def parts() -> Iterator[bytes]:
+        end = 0
+        for constant in layout.constants:
+            yield bytes(constant.offset - end)
+            for numbers in parts_of(constant.numbers):
+                yield numbers.astype(numbers.dtype.newbyteorder("<"), copy=False).tobytes()
+            end = constant.offset + constant.numbers.nbytes
+        yield bytes(size - end)
+
+    return Streamed(size, parts)
 
 
 # To build and to prove ---------------------------------------------------------------------------

@@ -6,13 +6,13 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tatami.errors import TatamiError
-from tatami.ship.backend import Footprint, Need, Share, Shipped
+from tatami.ship.backend import Files, Footprint, Need, Share, Shipped
 from tatami.ship.c.build import compiler
 from tatami.ship.c.emit import NetworkInC, PlanInC
 from tatami.ship.c.targets import Target, target_of
@@ -79,7 +79,8 @@ class FootprintInC(Footprint):
 
     def lines(self) -> list[str]:
         """Say the sums."""
-        how = "as compiled" if self.measured else "without code and tables: there is no compiler"
+        unknown = "without code and tables, which nothing measures here"
+        how = "as compiled" if self.measured else unknown
         return [f"on the device {self.ram:,} bytes of RAM and {self.flash:,} of flash, {how}"]
 
 
@@ -119,7 +120,7 @@ def _planned(network: NetworkInC) -> FootprintInC:
             for name, life in lifetimes.items()
             if life.first <= index <= life.last
         }
-        constants = sum(constant.array.nbytes for constant in layout.step_constants[index].values())
+        constants = sum(one.numbers.nbytes for one in layout.step_constants[index].values())
         values = max(values, sum(alive.values()))
         ram = sum(alive.values()) + decision.scratch
         layers.append(Cost(step.name, type(step).__name__, ram, constants))
@@ -143,9 +144,7 @@ def _measured(planned: FootprintInC, built: tuple[int, int, int] | None) -> Foot
     )
 
 
-def _code(
-    files: Mapping[str, bytes], sources: Sequence[str], target: Target
-) -> tuple[int, int, int] | None:
+def _code(files: Files, sources: Sequence[str], target: Target) -> tuple[int, int, int] | None:
     """Measure bytes of code, of initialized and of other variables; None without tools."""
     try:
         command: Sequence[str] = target.compiler or compiler()
@@ -156,9 +155,7 @@ def _code(
         return None
     with tempfile.TemporaryDirectory(prefix="tatami-") as temporary:
         folder = Path(temporary)
-        for file, content in files.items():
-            if file.endswith((".c", ".h")):
-                (folder / file).write_bytes(content)
+        files.write(folder, [file for file in files if file.endswith((".c", ".h"))])
         line = [*command, "-std=c99", "-O2", *target.options, "-c", *sources]
         built = subprocess.run(line, cwd=folder, capture_output=True, check=False)
         if built.returncode != 0:

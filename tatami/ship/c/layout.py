@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from tatami.program.memory import Buffer, Plan, overlaps, plan
 from tatami.program.steps import Program
-from tatami.ship.c.operator import C_TYPES, DEFAULT, Decision, Options, Places, c_type
+from tatami.ship.c.operator import (
+    C_TYPES,
+    DEFAULT,
+    Decision,
+    Numbers,
+    Options,
+    Places,
+    c_type,
+)
 from tatami.ship.c.operators.table import decide
 from tatami.ship.c.targets import target_of
 
@@ -22,12 +30,12 @@ class Constant:
 
     Args:
         name: In C, of its own.
-        array: The numbers, (n,).
+        numbers: What it holds.
         offset: Where they lie in the binary file, in bytes.
     """
 
     name: str
-    array: NDArray[Any]
+    numbers: Numbers
     offset: int
 
 
@@ -75,10 +83,10 @@ def lay_out(program: Program, options: Options = DEFAULT) -> Layout:
     constants: list[Constant] = []
     end = 0
 
-    def keep(name: str, array: NDArray[Any]) -> Constant:
+    def keep(name: str, numbers: Numbers) -> Constant:
         nonlocal end
-        constants.append(Constant(name, np.ascontiguousarray(array).ravel(), end))
-        end += -(-array.nbytes // 64) * 64
+        constants.append(Constant(name, numbers, end))
+        end += -(-numbers.nbytes // 64) * 64
         return constants[-1]
 
     step_constants = tuple(
@@ -152,9 +160,9 @@ def _scratch_name(index: int) -> str:
     return f"scratch of step {index}"  # no value of an ONNX file from tatami is called so
 
 
-def constant_type(array: NDArray[Any]) -> str:
+def constant_type(numbers: Numbers) -> str:
     """Name the C type of a constant's numbers."""
-    return C_TYPES[array.dtype.name]
+    return C_TYPES[numbers.dtype.name]
 
 
 class Addresses:
@@ -181,7 +189,7 @@ class Addresses:
         """Point to a constant."""
         if self.as_array:
             return constant.name
-        return f"(const {constant_type(constant.array)} *)(net_weights + {constant.offset})"
+        return f"(const {constant_type(constant.numbers)} *)(net_weights + {constant.offset})"
 
     def of_step(self, index: int) -> Places:
         """Point to all that a step reads and writes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -50,6 +50,40 @@ DEFAULT = Options()
 
 
 @dataclass(frozen=True)
+class Packed:
+    """Hold numbers that are put in order when they are written, so that large ones exist once.
+
+    Args:
+        shape: Of all of them.
+        dtype: Their kind.
+        parts: Gives them in their order, some at a time.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    parts: Callable[[], Iterable[NDArray[Any]]]
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes they take."""
+        return self.size * self.dtype.itemsize
+
+
+Numbers = NDArray[Any] | Packed
+"""The numbers of a constant."""
+
+
+def parts_of(numbers: Numbers) -> Iterable[NDArray[Any]]:
+    """Give numbers in their order, some at a time."""
+    return numbers.parts() if isinstance(numbers, Packed) else (numbers,)
+
+
+@dataclass(frozen=True)
 class Decision:
     """Say what a step needs.
 
@@ -63,7 +97,7 @@ class Decision:
     kernels: tuple[str, ...]
     scratch: int = 0
     in_place: bool = False
-    constants: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    constants: Mapping[str, Numbers] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

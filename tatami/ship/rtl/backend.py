@@ -14,6 +14,7 @@ from tatami.program.steps import Program, parameters
 from tatami.rules.regions import Propose
 from tatami.ship.backend import (
     Backend,
+    Files,
     Footprint,
     Need,
     Plan,
@@ -199,7 +200,7 @@ class Rtl(Backend[NetworkInRtl, Options]):
             "README.md": readme(plan.name, network).encode(),
             **{f"{FOLDER}/{file}": content for file, content in driver.items()},
         }
-        return Shipped(plan.name, files, None)
+        return Shipped(plan.name, Files(files), None)
 
     def footprint(self, plan: Plan[NetworkInRtl, Options], shipped: Shipped) -> FootprintInRtl:
         """Say what the engine keeps in block RAM and in DDR, and what a frame takes."""

@@ -5,6 +5,7 @@ A depthwise one has kernels of its own: depthwise.py.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,9 @@ from numpy.typing import NDArray
 from tatami.program.steps import Conv, Program, QuantizedConv, ToBytes, ToFloat
 from tatami.ship.c.operator import (
     Decision,
+    Numbers,
     Options,
+    Packed,
     Places,
     activation,
     quantization_of,
@@ -26,6 +29,8 @@ from tatami.ship.c.operator import (
 from tatami.ship.c.operators import depthwise, winograd
 from tatami.ship.c.operators.band import band_bytes, band_rows, needed_columns, needs_band
 
+AT_ONCE = 2**22
+"""Bytes of weights that are put in order at once."""
 PANEL = 16
 """Outputs whose weights lie together, and whose sums a tile computes at once."""
 
@@ -70,7 +75,7 @@ def decide(program: Program, step: Conv | QuantizedConv, options: Options) -> De
             return Decision(DENSE_KERNELS, constants=constants)
         blocks = winograd.blocks_of(program, step, options)
         if blocks is not None:
-            constants["weights"] = winograd.transformed(step)
+            constants["weights"] = winograd.transformed(step, panels_at_once(step))
             kernels = (*FLOAT_KERNELS, "float32/winograd")
             return Decision(kernels, blocks.share * options.threads, constants=constants)
         return Decision(FLOAT_KERNELS, scratch, constants=constants)
@@ -89,10 +94,10 @@ def scratch_of(
     return _band(program, step, options, spread=spread)[1] * options.threads
 
 
-def constants_of(program: Program, step: Conv | QuantizedConv) -> dict[str, NDArray[Any]]:
+def constants_of(program: Program, step: Conv | QuantizedConv) -> dict[str, Numbers]:
     """Lay weights, bias and what becomes of sums as kernels/conv.c reads them."""
     groups = step.groups
-    constants: dict[str, NDArray[Any]] = {"weights": packed(step)}
+    constants: dict[str, Numbers] = {"weights": packed(step)}
     if isinstance(step, Conv):
         constants["bias"] = in_panels(step.bias, groups)
         return constants
@@ -206,7 +211,7 @@ def call(
     return f"net_conv({layer},\n        net_{kind}_kernels(), {ends});"
 
 
-def packed(step: Conv | QuantizedConv) -> NDArray[Any]:
+def packed(step: Conv | QuantizedConv) -> Packed:
     """Pack weights as the tiles read them.
 
     A kernel row is one run of (columns, channels) where its columns are neighbors, else every tap
@@ -218,16 +223,29 @@ def packed(step: Conv | QuantizedConv) -> NDArray[Any]:
     groups, each = step.groups, 4 // _sample(step)
     outputs = len(step.weights) // groups
     _, channels, rows, columns = step.weights.shape
-    weights = step.weights.reshape(groups, outputs, channels, rows, columns)
-    weights = weights.transpose(0, 1, 3, 4, 2)  # (groups, outputs, rows, columns, channels)
-    if step.window.columns.dilation == 1:
-        weights = weights.reshape(groups, outputs, rows, 1, columns * channels)
-    runs, length = weights.shape[3:]
+    all_weights = step.weights.reshape(groups, outputs, channels, rows, columns)
+    together = step.window.columns.dilation == 1
+    runs, length = (1, columns * channels) if together else (columns, channels)
     panels, dwords = -(-outputs // PANEL), -(-length // each)
-    whole = np.zeros((groups, panels * PANEL, rows, runs, dwords * each), weights.dtype)
-    whole[:, :outputs, :, :, :length] = weights
-    split = whole.reshape(groups, panels, PANEL, rows, runs, dwords, each)
-    return np.ascontiguousarray(split.transpose(0, 1, 3, 4, 5, 2, 6))
+
+    def some(begin: int, end: int) -> NDArray[Any]:
+        weights = all_weights[:, begin * PANEL : end * PANEL].transpose(0, 1, 3, 4, 2)
+        there = weights.shape[1]
+        whole = np.zeros((groups, (end - begin) * PANEL, rows, runs, dwords * each), weights.dtype)
+        whole[:, :there, :, :, :length] = weights.reshape(groups, there, rows, runs, length)
+        split = whole.reshape(groups, end - begin, PANEL, rows, runs, dwords, each)
+        return np.ascontiguousarray(split.transpose(0, 1, 3, 4, 5, 2, 6))
+
+    def parts() -> Iterator[NDArray[Any]]:
+        at_once = panels if groups > 1 else panels_at_once(step)
+        return (some(p, min(p + at_once, panels)) for p in range(0, panels, at_once))
+
+    return Packed((groups, panels, rows, runs, dwords, PANEL, each), step.weights.dtype, parts)
+
+
+def panels_at_once(step: Conv | QuantizedConv) -> int:
+    """Say how many panels of weights are put in order at once: a few megabytes."""
+    return max(1, AT_ONCE * len(step.weights) // step.weights.nbytes // PANEL)
 
 
 def in_panels(numbers: NDArray[Any], groups: int, filling: int = 0) -> NDArray[Any]:

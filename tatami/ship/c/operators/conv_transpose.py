@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tatami.ops.window import Axis, Window
 from tatami.program.steps import (
@@ -27,6 +25,7 @@ from tatami.program.steps import (
 )
 from tatami.ship.c.operator import (
     Decision,
+    Numbers,
     Options,
     Places,
     activation,
@@ -77,7 +76,7 @@ def decide(program: Program, step: TransposedConvolution, options: Options) -> D
     """
     phases = phases_of(program, step)
     if phases is not None:
-        constants: dict[str, NDArray[Any]] = {}
+        constants: dict[str, Numbers] = {}
         scratch = 0
         for index, phase in enumerate(phases):
             given = conv.constants_of(program, phase.step)

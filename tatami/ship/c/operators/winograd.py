@@ -9,13 +9,14 @@ Source:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from tatami.ops.window import Axis
 from tatami.program.steps import Conv, Program
-from tatami.ship.c.operator import Options
+from tatami.ship.c.operator import Options, Packed
 from tatami.ship.c.operators.band import WHOLE, room
 from tatami.ship.c.targets import target_of
 from tatami.types import Float32
@@ -84,15 +85,28 @@ def blocks_of(program: Program, step: Conv, options: Options) -> Blocks | None:
     return cut(-(-tile_rows // count))
 
 
-def transformed(step: Conv) -> Float32:
-    """Transform the weights to (panels, 16 points, channels, 16 outputs), rounded once."""
+def transformed(step: Conv, at_once: int) -> Packed:
+    """Transform the weights to (panels, 16 points, channels, 16 outputs), rounded once.
+
+    Args:
+        step: The layer.
+        at_once: Panels that are transformed at a time.
+    """
     outputs, channels = step.weights.shape[:2]
-    points = np.einsum("iu,ocuv,jv->ijco", G, step.weights.astype(np.float64), G)
     panels = -(-outputs // PANEL)
-    whole = np.zeros((POINTS, channels, panels * PANEL))
-    whole[:, :, :outputs] = points.reshape(POINTS, channels, outputs)
-    split = whole.reshape(POINTS, channels, panels, PANEL)
-    return np.ascontiguousarray(split.transpose(2, 0, 1, 3), np.float32)
+
+    def some(begin: int, end: int) -> Float32:
+        weights = step.weights[begin * PANEL : end * PANEL].astype(np.float64)
+        points = np.einsum("iu,ocuv,jv->ijco", G, weights, G)
+        whole = np.zeros((POINTS, channels, (end - begin) * PANEL))
+        whole[:, :, : len(weights)] = points.reshape(POINTS, channels, len(weights))
+        split = whole.reshape(POINTS, channels, end - begin, PANEL)
+        return np.ascontiguousarray(split.transpose(2, 0, 1, 3), np.float32)
+
+    def parts() -> Iterator[Float32]:
+        return (some(p, min(p + at_once, panels)) for p in range(0, panels, at_once))
+
+    return Packed((panels, POINTS, channels, PANEL), np.dtype(np.float32), parts)
 
 
 def _whole(size: int) -> int:
