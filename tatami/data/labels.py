@@ -162,8 +162,8 @@ def names_a_path(text: str) -> bool:
 
 def stays_inside(text: str) -> bool:
     """Tell whether a text is a relative path that does not climb out of its folder."""
-    path = PurePosixPath(text.replace("\\", "/"))
-    return names_a_path(text) and not path.is_absolute() and ".." not in path.parts
+    path = text.replace("\\", "/")
+    return names_a_path(text) and path[:1] != "/" and ".." not in path.split("/")
 
 
 def pictures_in(folder: Path) -> list[Path]:

@@ -433,6 +433,8 @@ def beside(root: Path, format: str | None = None) -> tuple[str, ...]:
     """Say which of two forms of labels is read, where a table of boxes stands beside others."""
     if format is not None:
         return ()
+    if not any(BOX_FORMATS[name].recognizes(root) for name in DERIVED if name in BOX_FORMATS):
+        return ()
     found = [name for name, reader in BOX_FORMATS.items() if reader.recognizes(root)]
     left = [name for name in found if name in DERIVED and len(found) > 1]
     read = ", ".join(name for name in found if name not in left)

@@ -168,7 +168,7 @@ def read(root: Path, split: str, repairs: Collection[str] = ()) -> Reading:
 def _tables(root: Path) -> list[Path]:
     if root.is_file():
         return [root] if root.suffix.lower() == ".csv" and is_table(root) else []
-    files = [path for path in files_in(root) if path.suffix.lower() == ".csv"]
+    files = list(files_in(root, (".csv",)))
     return [path for path in files if is_table(path)]
 
 

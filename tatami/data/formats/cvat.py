@@ -88,7 +88,7 @@ def _files(root: Path) -> Iterator[Path]:
     if root.is_file():
         yield from [root] if root.suffix.lower() == ".xml" and is_file(root) else []
         return
-    seen = (path for path in files_in(root) if path.suffix.lower() == ".xml")
+    seen = files_in(root, (".xml",))
     yield from (path for path in seen if is_file(path))
 
 

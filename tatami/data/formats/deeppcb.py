@@ -76,8 +76,8 @@ def _classes(root: Path) -> tuple[str, ...]:
 def _lists(root: Path) -> dict[str, Path]:
     """Find the lists by their splits."""
     found: dict[str, Path] = {}
-    for path in files_in(root):
-        split = split_named(path.stem) if path.suffix.lower() == ".txt" else None
+    for path in files_in(root, (".txt",)):
+        split = split_named(path.stem)
         deep = len(path.relative_to(root).parts) > _SEARCHED
         if split is None or deep or split in found:
             continue

@@ -46,8 +46,13 @@ class Part:
     moved: list[Path] = field(default_factory=list)
 
 
-def files_in(root: Path) -> Iterator[Path]:
-    """List the files in a folder and in its folders, sorted, without hidden ones."""
+def files_in(root: Path, suffixes: tuple[str, ...] = ()) -> Iterator[Path]:
+    """List the files in a folder and in its folders, sorted, without hidden ones.
+
+    Args:
+        root: The folder.
+        suffixes: What their names end with, in lower case, as (".xml",); none: whatever.
+    """
     if not root.is_dir():
         return
     base = len(root.parts)
@@ -61,7 +66,7 @@ def files_in(root: Path) -> Iterator[Path]:
         deep = len(Path(folder).parts) - base >= MAX_DEPTH
         inner[:] = [] if deep else sorted(n for n in inner if n[0] != "." and n != "__MACOSX")
         for name in sorted(names):
-            if not name.startswith("."):
+            if name[0] != "." and (not suffixes or name.lower().endswith(suffixes)):
                 yield Path(folder, name)
 
 

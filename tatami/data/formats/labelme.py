@@ -42,7 +42,7 @@ _FLAT = ("point", "points", "line", "linestrip")
 
 def recognizes(root: Path) -> bool:
     """Tell whether a folder holds LabelMe's files."""
-    seen = (path for path in files_in(root) if path.suffix.lower() == ".json")
+    seen = files_in(root, (".json",))
     return any(is_label(path) for path in itertools.islice(seen, _SNIFFED))
 
 
@@ -134,7 +134,7 @@ def read(
 
 
 def _parts(root: Path) -> dict[str, Part]:
-    files = [path for path in files_in(root) if path.suffix.lower() == ".json"]
+    files = list(files_in(root, (".json",)))
     return parts(root, ".json", {path for path in files if is_label(path)})
 
 

@@ -88,7 +88,7 @@ def _files(root: Path) -> Iterator[Path]:
     if root.is_file():
         yield from [root] if root.suffix.lower() in (".json", ".csv") and is_file(root) else []
         return
-    seen = (path for path in files_in(root) if path.suffix.lower() in (".json", ".csv"))
+    seen = files_in(root, (".json", ".csv"))
     yield from (path for path in seen if is_file(path))
 
 

@@ -18,14 +18,12 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
-from xml.etree.ElementTree import ParseError
+from xml.parsers.expat import ExpatError, ParserCreate
 
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import DefusedXMLParser
+import numpy as np
 
 from tatami.data.formats.found import (
     PICTURE_FOLDERS,
@@ -67,7 +65,7 @@ _MANY = 0.01
 """Share of boxes at 0 from which a set is said to count from 0."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Element:
     """One XML element.
 
@@ -85,7 +83,10 @@ class Element:
 
     def first(self, name: str) -> Element | None:
         """Find the first child of that name; None where there is none."""
-        return next((child for child in self.children if child.name == name), None)
+        for child in self.children:
+            if child.name == name:
+                return child
+        return None
 
     def needed(self, name: str) -> Element:
         """Find the first child of that name.
@@ -133,7 +134,7 @@ def recognizes(root: Path) -> bool:
     """Tell whether a folder holds annotations in VOC's form."""
     if (root / "Annotations").is_dir() and (root / "JPEGImages").is_dir():
         return True
-    seen = (path for path in files_in(root) if path.suffix.lower() == ".xml")
+    seen = files_in(root, (".xml",))
     return any(is_annotation(path) for path in itertools.islice(seen, _SNIFFED))
 
 
@@ -214,6 +215,14 @@ def _inner(folder: Path, name: str) -> Path:
     return next((path for path in sorted(inner) if path.name.lower() == name), folder / name)
 
 
+def _listed_names(root: Path) -> tuple[str, ...] | None:
+    """Read the list of classes beside the annotations; None where there is none."""
+    for name in ("labels.txt", "classes.txt"):
+        if (root / name).is_file():
+            return read_class_names(root / name)
+    return None
+
+
 def classes(root: Path, every: Mapping[str, Part] | None = None) -> tuple[str, ...]:
     """Name the classes, by the rule above.
 
@@ -224,9 +233,9 @@ def classes(root: Path, every: Mapping[str, Part] | None = None) -> tuple[str, .
     Raises:
         TatamiError: Where there is none; the first annotation that cannot be read is the reason.
     """
-    for name in ("labels.txt", "classes.txt"):
-        if (root / name).is_file():
-            return read_class_names(root / name)
+    listed = _listed_names(root)
+    if listed is not None:
+        return listed
     folders = _folders(root) if every is None else None
     found: set[str] = set()
     refused: TatamiError | None = None
@@ -236,13 +245,17 @@ def classes(root: Path, every: Mapping[str, Part] | None = None) -> tuple[str, .
         except TatamiError as error:
             refused = refused or error
             continue  # reported when its split is read
-        for thing in annotation.children:
-            named = thing.first("name") if thing.name == "object" else None
-            if named is not None and printable(named.text.strip()):
-                found.add(named.text.strip())
-    if not found - {""} and refused is not None:
+        found |= _names(annotation)
+    if not found and refused is not None:
         raise refused
-    return checked_names(sorted(found - {""}), root if folders is None else folders.labels)
+    return checked_names(sorted(found), root if folders is None else folders.labels)
+
+
+def _names(annotation: Element) -> set[str]:
+    """Give the classes that an annotation names."""
+    names = (thing.first("name") for thing in annotation.children if thing.name == "object")
+    said = {name.text.strip() for name in names if name is not None}
+    return {name for name in said if name and printable(name)}
 
 
 def _annotations(
@@ -294,7 +307,9 @@ def read(
     Raises:
         TatamiError: Where the set has no such list or no classes.
     """
-    names = classes(root, every)
+    listed = _listed_names(root)
+    numbers = {name: at for at, name in enumerate(listed or ())}
+    seen: dict[Path, TatamiError | None] = {}
     problems: list[Problem] = []
     folders = _folders(root) if every is None else None
     if folders is None:
@@ -322,7 +337,12 @@ def read(
             annotation = parse(one.label)
         except TatamiError as error:
             problems.append(Problem.of("bad-label", error, one.label))
+            seen[one.label] = error
             continue
+        seen[one.label] = None
+        if listed is None:
+            for name in _names(annotation):
+                numbers.setdefault(name, len(numbers))
         picture = _picture(annotation, one.pictures)
         if not one.pictures and LABELS_ALONE in repairs:
             picture = one.label.with_suffix(".jpg")
@@ -336,10 +356,14 @@ def read(
             problems.append(Problem(kind, one.where or one.label, one.line, reason, hint))
             continue
         sample = _sample(
-            one.id, picture, annotation, names, one.label, problems, repairs, starts, first
+            one.id, picture, annotation, numbers, one.label, problems, repairs, starts, first
         )
         if sample is not None:
             samples.append(sample)
+    if listed is None:
+        rest = _annotations(root, every if folders is None else None, folders)
+        listed = _all_names(rest, numbers, seen, root if folders is None else folders.labels)
+        samples = _renumbered(samples, numbers, listed)
     zeros = sum(starts)
     if first == 0:
         notes.append("the set counts pixels from 0, VOC from 1: its boxes are read from 0")
@@ -354,7 +378,52 @@ def read(
             else problem
             for problem in problems
         ]
-    return Reading(Dataset(root, split, names, tuple(samples)), in_order(problems), tuple(notes))
+    return Reading(Dataset(root, split, listed, tuple(samples)), in_order(problems), tuple(notes))
+
+
+def _all_names(
+    files: Iterable[Path],
+    known: Collection[str],
+    seen: Mapping[Path, TatamiError | None],
+    place: Path,
+) -> tuple[str, ...]:
+    """Name the classes of a set of which some annotations were read: each is read but once.
+
+    Args:
+        files: The annotations of all splits.
+        known: The classes of those that were read.
+        seen: These, and why one could not be read.
+        place: The set, for errors.
+
+    Raises:
+        TatamiError: As ``classes`` does.
+    """
+    found = set(known)
+    refused = [error for error in seen.values() if error is not None]
+    for path in files:
+        if path in seen:
+            continue
+        try:
+            found |= _names(parse(path))
+        except TatamiError as error:
+            refused.append(error)  # reported when its split is read
+    if not found and refused:
+        raise min(refused, key=lambda error: str(error.file))
+    return checked_names(sorted(found), place)
+
+
+def _renumbered(
+    samples: Sequence[Sample], numbers: Mapping[str, int], names: Sequence[str]
+) -> list[Sample]:
+    """Give the classes their numbers, which are known when all annotations were read."""
+    place = {name: at for at, name in enumerate(names)}
+    table = np.array([place[name] for name in numbers], np.int64)
+    return [
+        replace(sample, boxes=replace(sample.boxes, labels=table[sample.boxes.labels]))
+        if len(sample.boxes)
+        else sample
+        for sample in samples
+    ]
 
 
 def _without_label(
@@ -416,6 +485,10 @@ def strays(root: Path) -> list[Problem]:
     ]
 
 
+class _Doctype(Exception):
+    """A document type declaration."""
+
+
 def parse(path: Path) -> Element:
     """Read the root element of an annotation, with line numbers.
 
@@ -423,64 +496,61 @@ def parse(path: Path) -> Element:
         TatamiError: For malformed XML, with the line, and for any document type declaration: entity
             bombs and external entities need one.
     """
-    target = _Target()
-    parser = DefusedXMLParser(target=target, forbid_dtd=True)
-    target.parser = parser.parser
+    content = read_bytes(path, MAX_LABEL_BYTES)
+    # As defusedxml does it, without the two layers of Python that it has between.
+    parser = ParserCreate(namespace_separator="}")
+    parser.buffer_text = True
+    top = Element("", 0, "", [])
+    open_ones = [top]
+    count = 0
+
+    def start(name: str, _attributes: object) -> None:
+        nonlocal count
+        count += 1
+        if count > _MAX_ELEMENTS:
+            raise ValueError(f"more than {_MAX_ELEMENTS} elements")
+        element = Element(name, parser.CurrentLineNumber, "", [])
+        open_ones[-1].children.append(element)
+        open_ones.append(element)
+
+    def end(_name: str) -> None:
+        open_ones.pop()
+
+    def text(more: str) -> None:
+        open_ones[-1].text += more
+
+    def doctype(*_said: object) -> None:
+        raise _Doctype
+
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = text, doctype
     try:
-        parser.feed(read_bytes(path, MAX_LABEL_BYTES))
-        parser.close()
-    except DefusedXmlException as error:
+        parser.Parse(content, True)
+    except _Doctype as error:
         raise TatamiError(
-            f"declares a document type or entities ({type(error).__name__})",
+            "declares a document type or entities (DTDForbidden)",
             hint="delete the DOCTYPE: annotations need none, and hostile files use it",
             file=path,
-            line=target.parser.CurrentLineNumber,
+            line=parser.CurrentLineNumber,
         ) from error
-    except ParseError as error:
+    except ExpatError as error:
         raise TatamiError(
             f"malformed XML: {error}",
             hint="fix or export it again",
             file=path,
-            line=error.position[0],
+            line=error.lineno,
         ) from error
     except (ValueError, LookupError) as error:  # too many elements, an encoding nobody knows
         raise TatamiError(
             f"malformed XML: {error}",
             hint="fix or export it again",
             file=path,
-            line=target.parser.CurrentLineNumber,
+            line=parser.CurrentLineNumber,
         ) from error
-    return target.stack[0].children[0]
-
-
-class _Target:
-    """Builds Elements from the parser's events (the target interface of XMLParser)."""
-
-    def __init__(self) -> None:
-        self.stack = [Element("", 0)]
-        self.count = 0
-        self.parser: Any = None  # the expat parser beneath, which knows the line
-
-    def start(self, name: str, _attributes: dict[str, str]) -> None:
-        """Begin an element."""
-        self.count += 1
-        if self.count > _MAX_ELEMENTS:
-            raise ValueError(f"more than {_MAX_ELEMENTS} elements")
-        element = Element(name, self.parser.CurrentLineNumber)
-        self.stack[-1].children.append(element)
-        self.stack.append(element)
-
-    def data(self, text: str) -> None:
-        """Add text to the element that is open."""
-        self.stack[-1].text += text
-
-    def end(self, _name: str) -> None:
-        """End the element that is open."""
-        self.stack.pop()
-
-    def close(self) -> None:
-        """Give the root."""
-        ...
+    finally:  # they know the parser, and it knows them
+        parser.StartElementHandler = parser.EndElementHandler = None
+        parser.CharacterDataHandler = parser.StartDoctypeDeclHandler = None
+    return top.children[0]
 
 
 def _identities(
@@ -552,7 +622,7 @@ def _sample(
     identity: str,
     picture: Path,
     annotation: Element,
-    names: tuple[str, ...],
+    numbers: Mapping[str, int],
     label: Path,
     problems: list[Problem],
     repairs: Collection[str],
@@ -565,7 +635,7 @@ def _sample(
         identity: The picture's name.
         picture: The picture.
         annotation: The annotation's content.
-        names: The classes.
+        numbers: Of the classes.
         label: The annotation's file.
         problems: Gets what is wrong.
         repairs: Keys of REPAIRS to carry out.
@@ -586,7 +656,7 @@ def _sample(
     rows = []
     things = [child for child in annotation.children if child.name == "object"]
     for at, thing in enumerate(things, 1):
-        row = _row(thing, f"box {at}", names, label, problems, first)
+        row = _row(thing, f"box {at}", numbers, label, problems, first)
         if row is not None:
             rows.append(row)
     starts += [min(row.xyxy[:2]) == -first for row in rows]
@@ -596,7 +666,7 @@ def _sample(
 def _row(
     thing: Element,
     title: str,
-    names: tuple[str, ...],
+    numbers: Mapping[str, int],
     label: Path,
     problems: list[Problem],
     first: int,
@@ -622,17 +692,16 @@ def _row(
             Problem("bad-label", label, thing.line, f"{title}: {reason}", "fix the object")
         )
         return None
-    if name not in names:
+    if name not in numbers:
         reason = f"{title}: its class is not in the set's list"
-        problems.append(
-            Problem("unknown-class", label, thing.line, reason, f"one of {', '.join(names[:20])}")
-        )
+        hint = f"one of {', '.join(list(numbers)[:20])}"
+        problems.append(Problem("unknown-class", label, thing.line, reason, hint))
         return None
     if xmax <= xmin or ymax <= ymin:
         problems.append(degenerate(title, xmax - xmin, ymax - ymin, label, box.line))
         return None
     edges = (xmin - first, ymin - first, xmax, ymax)
-    return Row(edges, names.index(name), title, box.line, difficult=difficult == 1.0)
+    return Row(edges, numbers[name], title, box.line, difficult=difficult == 1.0)
 
 
 def _around(polygon: Element) -> list[float]:
