@@ -58,7 +58,7 @@ def train(
             help="Times that every picture is shown; else by the set's size. May lengthen --resume."
         ),
     ] = None,
-    recipe: Annotated[str | None, typer.Option(help="paper or, for detectors, modern.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="paper, or modern where there is.")] = None,
     batch: Annotated[int | None, typer.Option(help="Pictures a step; usually 16.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Usually 0.01 at most.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="sgd or adamw, else the recipe's.")] = None,

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from tatami.errors import TatamiError
 from tatami.types import Boxes, Decoding, InputSpec, Size
 
 
@@ -39,6 +40,18 @@ class Detector(nn.Module):
             size: Of the input.
             anchors: (width, height) pairs in pixels of the input; none for a network with its own.
         """
+
+    @classmethod
+    def aligned(cls, decoding: Decoding) -> Decoding:
+        """Change how raw maps are read to what models/task_aligned.py's loss wants of them.
+
+        Args:
+            decoding: As ``plan`` gives it. By what is changed the same network has another loss.
+
+        Raises:
+            TatamiError: For a network that has its own loss alone.
+        """
+        raise TatamiError("the network has its own loss", hint="leave it out", setting="loss")
 
     @abstractmethod
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:

@@ -7,7 +7,7 @@ Faster, Stronger", CVPR 2017, section 2, as their published training code has it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from tatami.models.task_aligned import BOX_WEIGHT, CLASS_WEIGHT, Truths, assign,
 from tatami.rules.boxes import iou_xyxy
 from tatami.types import AnchorGrid, Boxes, Decoding, Float64, Int64, Size
 
+ALIGNED_SCALE = 2.0
+"""YOLOv4's scale_x_y where the loss is aligned: from half a cell before a cell to half after."""
 Pairs = tuple[tuple[float, float], ...]
 """(width, height) of anchors in cells, as the paper gives them."""
 
@@ -43,6 +45,12 @@ class RegionDetector(Detector):
         """Lay the anchors at every cell of the raw map, whatever the input's size."""
         cell = (float(cls.stride), float(cls.stride))
         return Decoding("yolov2", (AnchorGrid(tuple(anchors), cell),), "softmax")
+
+    @classmethod
+    def aligned(cls, decoding: Decoding) -> Decoding:
+        """Let a center leave its cell by half a cell: the cells around it may predict it, too."""
+        grids = tuple(replace(grid, xy_scale=ALIGNED_SCALE) for grid in decoding.grids)
+        return replace(decoding, grids=grids)
 
     def loss(self, raw: Tensor, targets: Sequence[Boxes]) -> dict[str, Tensor]:
         """Compute ``region_loss``, or ``aligned_region_loss`` where centers may leave their cells.

@@ -6,6 +6,10 @@ K. He, X. Zhang, S. Ren and J. Sun, "Deep Residual Learning for Image Recognitio
 Layers, names and shapes are those of torchvision's ``resnet18`` to ``resnet152``, so that their
 weights load: in bottlenecks the 3x3 convolution has the stride, not the 1x1 before it. 25.6 M
 parameters and 4.1 G multiply-adds for 50 layers at 224x224.
+
+For pictures of some 32 pixels the stem is that of the paper's networks for CIFAR-10 (section 4.2):
+one 3x3 convolution that keeps the size, and no pool. The original stem leaves such a picture a
+single cell before the last stage.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ class ResNet(Classifier):
 
     blocks: in each of the four stages.  bottleneck: blocks of three convolutions, whose output has
     four times the channels, rather than of two.  width: multiplies every layer's channels.
+    small: whether the stem keeps the size of the picture, as section 4.2 has it.
     """
 
     min_side = 32
@@ -34,13 +39,15 @@ class ResNet(Classifier):
         width: float = 1.0,
         blocks: Sequence[int] = (3, 4, 6, 3),
         bottleneck: bool = True,
+        small: bool = False,
     ) -> None:
         super().__init__()
         kind = Bottleneck if bottleneck else BasicBlock
         channels = scale_channels(64, width)
-        self.conv1 = nn.Conv2d(3, channels, kernel_size=7, stride=2, padding=3, bias=False)
+        kernel, stride = (3, 1) if small else (7, 2)
+        self.conv1 = nn.Conv2d(3, channels, kernel, stride, padding=kernel // 2, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
-        self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
+        self.maxpool = nn.Identity() if small else nn.MaxPool2d(3, stride=2, padding=1)
         first, second, third, fourth = blocks
         self.layer1 = stage(kind, channels, scale_channels(64, width), first, stride=1)
         outputs = [kind.expansion * scale_channels(own, width) for own in (64, 128, 256, 512)]
@@ -55,7 +62,7 @@ class ResNet(Classifier):
         check_min_side(images, self.min_side)
         x = self.maxpool(F.relu(self.bn1(self.conv1(images)), inplace=True))  # (n, 64, H/4, W/4)
         x = self.layer2(self.layer1(x))  # (n, 128, H/8, W/8), in bottlenecks four times that
-        x = self.layer4(self.layer3(x))  # (n, 512, H/32, W/32)
+        x = self.layer4(self.layer3(x))  # (n, 512, H/32, W/32); small: all four times as fine
         logits: Tensor = self.fc(average_bins(x, 1, 1).flatten(1))
         return logits
 

@@ -569,10 +569,12 @@ def _vgg(*stages: int, norm: bool = False) -> ClassifierModel:
     return _classifier(lambda: partial(models.vgg.VGG, stages=stages, norm=norm), _VGG)
 
 
-def _resnet(*blocks: int, bottleneck: bool = True) -> ClassifierModel:
-    return _classifier(
-        lambda: partial(models.resnet.ResNet, blocks=blocks, bottleneck=bottleneck), _RESNET
-    )
+def _resnet(*blocks: int, bottleneck: bool = True, small: bool = False) -> ClassifierModel:
+    def make() -> Callable[..., Classifier]:
+        return partial(models.resnet.ResNet, blocks=blocks, bottleneck=bottleneck, small=small)
+
+    side, classes = (32, 10) if small else (224, 1000)
+    return _classifier(make, _RESNET, side, classes)
 
 
 def _densenet(*blocks: int) -> ClassifierModel:
@@ -666,6 +668,7 @@ MODELS: dict[str, Model[Any]] = {
         lambda: models.googlenet.GoogLeNet, "Szegedy et al., Going Deeper, CVPR 2015"
     ),
     "resnet18": _resnet(2, 2, 2, 2, bottleneck=False),
+    "resnet18-small": _resnet(2, 2, 2, 2, bottleneck=False, small=True),
     "resnet34": _resnet(3, 4, 6, 3, bottleneck=False),
     "resnet50": _resnet(3, 4, 6, 3),
     "resnet101": _resnet(3, 4, 23, 3),

@@ -172,7 +172,7 @@ def plan(asked: Asked, team: Team, progress: Progress) -> tuple[Run, Any]:
         size=asked.recipe.size or row.size,
         multi_scale=row.multi_scale if usual is None else usual,
     )
-    augmentation = task.augmentation.with_settings(asked.augment)
+    augmentation = task.augmentation.with_settings((*asked.style.augment, *asked.augment))
     task.check_training(row, recipe, settings, augmentation)
     settings = asked.style.completed(settings)
     if source.hold_out is not None and source.test_split is not None:

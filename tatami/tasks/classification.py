@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -28,7 +28,9 @@ from tatami.tasks.inside import Inside
 from tatami.tasks.inspected import Inspected, InspectedClasses
 from tatami.tasks.scores import NamesWhole, compare_scores, evaluate_scores
 from tatami.tasks.settings import number
+from tatami.tasks.style import Style
 from tatami.tasks.walk import timed
+from tatami.train.recipe import Recipe
 from tatami.types import (
     Boxes,
     ClassificationSpec,
@@ -43,7 +45,6 @@ from tatami.types.progress import Progress, quiet
 
 if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
     from tatami.train.batches import Examples
-    from tatami.train.recipe import Recipe
     from tatami.train.run import Run
 
 TOP = 5
@@ -55,21 +56,36 @@ class ClassificationSettings:
     """Say what is particular to a classifier's training.
 
     Args:
-        label_smoothing: The share of every target that is spread over all classes.
+        label_smoothing: The share of every target that is spread over all classes; None: as the
+            recipe says, which is 0 unless it is modern.
 
     Source:
         Szegedy et al. 2016, section 7.
     """
 
-    label_smoothing: float = 0.0
+    label_smoothing: float | None = None
 
     def __post_init__(self) -> None:
+        if self.label_smoothing is None:
+            return
         if not (number(self.label_smoothing) and 0 <= self.label_smoothing < 1):
             raise TatamiError(
                 f"{self.label_smoothing} is out of range",
                 hint="give a number from 0 to below 1",
                 setting="label_smoothing",
             )
+
+
+MODERN = Style(
+    Recipe(learning_rate=0.05, batch=64, closing_epochs=0),
+    settings={"label_smoothing": 0.1},
+    augment=(
+        *("scale=1,1", "aspect=1", "translate=0.125", "hue=0", "saturation=1", "exposure=1"),
+        *("occlusion=0.5", "occlusion_size=0.05,0.25"),
+    ),
+)
+"""How small pictures are learned today: pad and crop by an eighth, mirror (He et al. 2016, section
+4.2), hide a part (Zhong et al. 2020), smooth the labels (Szegedy et al. 2016, section 7)."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +101,7 @@ class Classification(NamesWhole[LabeledPictures, Classifier]):
     specs = (ClassificationSpec,)
     augmentation = replace(Augmentation(), mosaic=0.0, scale=(0.8, 1.25), translate=0.1, aspect=1.1)
     """The one thing in a picture stays in sight."""
+    styles: ClassVar[Mapping[str, Style]] = {"paper": Style(), "modern": MODERN}
     settings = ClassificationSettings
     options = ClassificationOptions
     c = CLASSIFICATION_IN_C

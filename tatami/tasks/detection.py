@@ -25,7 +25,7 @@ from tatami.evaluate.detections import Evaluation, evaluate
 from tatami.evaluate.diagnosis import similar_classes
 from tatami.evaluate.difficult import treat_difficult
 from tatami.evaluate.results import read_results, write_results
-from tatami.models.table import Model
+from tatami.models.table import DetectorModel, Model
 from tatami.program.forward import numpy_forward
 from tatami.rules.decoding import detections
 from tatami.rules.detection import ForwardDetector
@@ -70,9 +70,6 @@ if TYPE_CHECKING:
 
 BOX_BOUND = 0.0
 """Largest difference of an edge, in pixels: the decoding rule is the same operations everywhere."""
-ALIGNED_SCALE = 2.0
-"""YOLOv4's scale_x_y where the loss is aligned: from half a cell before a cell to half after."""
-
 
 MODERN = Style(
     Recipe(
@@ -235,9 +232,9 @@ class Detection(Task[Dataset, Detector, Evaluation]):
         decoding = replace(spec.decoding, agnostic=settings.nms == "agnostic")
         if not model.alignable:
             settings = replace(settings, loss=None)  # a recipe may say "aligned" of all detectors
-        if settings.loss == "aligned":  # a center may be predicted from the cells around it, too
-            grids = tuple(replace(grid, xy_scale=ALIGNED_SCALE) for grid in decoding.grids)
-            decoding = replace(decoding, grids=grids)
+        if settings.loss == "aligned":
+            assert isinstance(model, DetectorModel), "as the table has it"
+            decoding = model.make().aligned(decoding)
         return replace(spec, decoding=decoding), settings
 
     def examples(self, data: Dataset, run: Run) -> Examples:

@@ -63,7 +63,7 @@ class NamesWhole(Task[N, P, Classification]):
     def prepare_model(self, model: nn.Module, run: Run) -> None:
         """Let the loss smooth its targets."""
         settings = read_settings(self.settings, run.settings)
-        cast("Module", model).label_smoothing = settings.label_smoothing
+        cast("Module", model).label_smoothing = settings.label_smoothing or 0.0
 
     def figure(self, result: Classification) -> float:
         """Give the top-1 accuracy."""

@@ -16,10 +16,12 @@ class Style:
     Args:
         recipe: The numbers of training.
         settings: Those of the task, by name: what they say where a training leaves it open (None).
+        augment: What is varied otherwise than the task does, as typed: ``flip=0``.
     """
 
     recipe: Recipe = Recipe()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    augment: tuple[str, ...] = ()
 
     def completed(self, settings: Any) -> Any:
         """Decide what the settings of a training leave open."""

@@ -60,6 +60,7 @@ CASES = {
     "vgg19": Case(Size(32, 32), Size(64, 96), {"stages": (1, 1, 1, 1, 2)}),
     "vgg19-bn": Case(Size(32, 32), Size(64, 96), {"stages": (1, 1, 1, 2, 2)}),
     "resnet18": Case(short={"blocks": (1, 1, 1, 1)}),
+    "resnet18-small": Case(Size(32, 32), Size(52, 40), {"blocks": (1, 1, 1, 1)}),
     "resnet34": Case(short={"blocks": (1, 1, 2, 1)}),
     "resnet50": Case(short={"blocks": (2, 1, 1, 1)}),
     "resnet101": Case(short={"blocks": (1, 1, 2, 1)}),

@@ -100,6 +100,7 @@ def test_parameters_and_multiply_adds_are_those_published(name: str) -> None:
 def test_every_classifier_is_held_to_a_paper() -> None:
     assert set(names("classify")) == {
         *PUBLISHED,
+        "resnet18-small",
         "lenet5",
         "sppnet",
         "xception-deeplab",
@@ -138,6 +139,23 @@ def test_mobilenet_with_both_multipliers(
 def test_a_resolution_out_of_its_range(resolution: float) -> None:
     with pytest.raises(TatamiError, match="resolution is"):
         MobileNetV1.side(resolution)
+
+
+def test_a_small_resnet_keeps_small_pictures() -> None:
+    """The last stage sees 4x4 cells of CIFAR-10's pictures, where the original stem leaves 1."""
+    sides: dict[str, list[int]] = {}
+    for name in ("resnet18-small", "resnet18"):
+        model = on_paper(name)
+        seen = sides.setdefault(name, [])
+        for part in (model.conv1, model.layer1, model.layer2, model.layer3, model.layer4):
+            assert isinstance(part, nn.Module)
+            part.register_forward_hook(lambda _, __, y, seen=seen: seen.append(y.shape[-1]))
+        model(torch.zeros(1, 3, 32, 32, device="meta"))
+    assert sides == {"resnet18-small": [32, 32, 16, 8, 4], "resnet18": [16, 8, 4, 2, 1]}
+    model = on_paper("resnet18-small")
+    names = on_paper("resnet18").state_dict().keys()
+    assert model.state_dict().keys() == names
+    assert f"{multiply_adds(model, 3, 32, 32) / 1e9:.2f}" == "0.56"
 
 
 def test_lenet_5_layer_by_layer() -> None:

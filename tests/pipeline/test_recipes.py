@@ -11,9 +11,12 @@ import pytest
 from PIL import Image
 
 from tatami.errors import TatamiError
+from tatami.models.region import ALIGNED_SCALE
 from tatami.pipeline.plan import style_of
 from tatami.pipeline.train import TrainResult, resume, train
-from tatami.tasks.detection import ALIGNED_SCALE, MODERN
+from tatami.tasks.classification import MODERN as CLASSES_TODAY
+from tatami.tasks.classification import ClassificationSettings
+from tatami.tasks.detection import MODERN
 from tatami.tasks.detection_settings import DetectionSettings
 from tatami.types import DetectionSpec
 
@@ -77,6 +80,33 @@ def test_yolo_by_both_recipes(squares: Path, tmp_path: Path) -> None:
     assert scales(resume(modern.path, epochs=2)) == {ALIGNED_SCALE}
 
 
+def test_a_classifier_by_both_recipes(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(8):
+        folder = tmp_path / "set" / ("dark", "bright")[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        shades = rng.integers(0, 90, (32, 32, 3)) + 160 * (number % 2)
+        Image.fromarray(shades.astype(np.uint8)).save(folder / f"{number}.png")
+    quick: dict[str, Any] = {"width": 0.1, "epochs": 1, "batch": 4, "threads": 1}
+    runs = {}
+    for recipe in ("paper", "modern"):
+        out = tmp_path / recipe
+        runs[recipe] = train("resnet18-small", tmp_path / "set", out, recipe=recipe, **quick).run
+    assert runs["paper"].settings["label_smoothing"] is None  # which is none
+    assert runs["modern"].settings["label_smoothing"] == CLASSES_TODAY.settings["label_smoothing"]
+    for name, value in (("flip", 0.5), ("translate", 0.125), ("occlusion", 0.5), ("hue", 0.0)):
+        assert runs["modern"].augmentation[name] == value
+    assert runs["paper"].augmentation["occlusion"] == 0.0
+    own = train(
+        *("resnet18-small", tmp_path / "set", tmp_path / "own"),
+        recipe="modern",
+        augment=("occlusion=0",),
+        settings=ClassificationSettings(label_smoothing=0.2),
+        **quick,
+    ).run
+    assert (own.augmentation["occlusion"], own.settings["label_smoothing"]) == (0.0, 0.2)
+
+
 def json_row(result: TrainResult) -> dict[str, float]:
     from tatami.train.run import LOG, read_rows
 
@@ -99,15 +129,15 @@ def test_what_is_said_counts_more_than_a_recipe(squares: Path, tmp_path: Path) -
 
 
 def test_what_is_refused(squares: Path, tmp_path: Path) -> None:
-    with pytest.raises(TatamiError, match="no recipe 'modern' for a classifier") as refused:
-        style_of("lenet5", "modern")
+    with pytest.raises(TatamiError, match="no recipe 'modern' for a segmenter") as refused:
+        style_of("unet", "modern")
     assert refused.value.setting == "recipe"
     assert refused.value.hint == "give paper"
     with pytest.raises(TatamiError, match="no recipe 'new' for a detector"):
         train("yolov2-tiny", squares, tmp_path / "run", recipe="new", **QUICK)
     with pytest.raises(TatamiError, match="the network has its own loss"):
         train(
-            "mobilenet-ssd",
+            "yolov1-tiny",
             squares,
             tmp_path / "run",
             settings=DetectionSettings(loss="aligned"),
