@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated
 
 import typer
 
@@ -17,6 +17,11 @@ EXAMPLES = {
     ),
 }
 """What --help ends with, for each command of this file."""
+OF_TASK = (
+    *("score", "at", "iou", "difficult", "bootstrap", "diagnose", "similar", "curves", "save"),
+    *("absent_classes", "beam", "penalty"),
+)
+"""Options that go on by their names to the task, as far as they are typed."""
 
 
 def evaluate(
@@ -37,34 +42,36 @@ def evaluate(
     hold_out: options.HoldOut = None,
     skip: options.Skip = None,
     score: Annotated[
-        float, typer.Option(help="Detection: evaluate what scores above this.")
-    ] = 0.005,
+        float | None, typer.Option(help="Detection: evaluate what scores above this; else 0.005.")
+    ] = None,
     at: Annotated[
-        float,
-        typer.Option(help="Detection: give precision, recall and F1 of what scores above this."),
-    ] = 0.25,
+        float | None,
+        typer.Option(help="Detection: precision, recall, F1 of what scores above this; else 0.25."),
+    ] = None,
     iou: Annotated[
-        float, typer.Option(help="Detection: count an object as found from this IoU on (not COCO).")
-    ] = 0.5,
+        float | None,
+        typer.Option(help="Detection: an object is found from this IoU on (not COCO); else 0.5."),
+    ] = None,
     difficult: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="Detection: ignore VOC's difficult truths (VOC), drop (darknet) or count them."
+            help="Detection: ignore VOC's difficult truths (VOC), drop (darknet) or count them; "
+            "else ignore."
         ),
-    ] = "ignore",
+    ] = None,
     absent_classes: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="Detection: skip classes without truths in VOC's mAP, or count them as zero "
-            "(darknet)."
+            "(darknet); else skip."
         ),
-    ] = "skip",
+    ] = None,
     bootstrap: Annotated[
-        int,
+        int | None,
         typer.Option(
             help="Detection: number of bootstrap resamples for 95 % intervals of mAP, as 1000."
         ),
-    ] = 0,
+    ] = None,
     diagnose: Annotated[
         bool,
         typer.Option(
@@ -79,6 +86,8 @@ def evaluate(
     ] = None,
     tiling: options.Tiling = None,
     tta: options.Tta = False,
+    beam: options.Beam = None,
+    penalty: options.Penalty = None,
     curves: Annotated[
         Path | None,
         typer.Option(help="Detection: write precision-recall, ROC and reliability curves here."),
@@ -96,10 +105,12 @@ def evaluate(
     For classification: top-1 and top-5, the confusion matrix, precision, recall and AUC of each
     class. For segmentation: IoU, Dice and accuracy of the pixels, the F1 of the boundaries.
     """
+    typed = locals()
     from tatami.cli.output import bars, print_json, print_lines, print_result
     from tatami.pipeline.evaluate import evaluate as evaluate_artifact
-    from tatami.tasks.detection_settings import DetectionOptions
 
+    given = {name: typed[name] for name in OF_TASK}
+    asked = {name: one for name, one in given.items() if one is not None and one is not False}
     with bars() as progress:
         result = evaluate_artifact(
             artifact,
@@ -111,18 +122,7 @@ def evaluate(
             hold_out=hold_out,
             tiling=tiling,
             tta=tta,
-            options=DetectionOptions(
-                score,
-                at,
-                iou,
-                cast(Any, difficult),
-                bootstrap,
-                diagnose,
-                tuple(similar or ()),
-                curves,
-                save,
-                cast(Any, absent_classes),
-            ),
+            options=asked | ({"similar": tuple(similar)} if similar else {}),
             trust=trust,
             progress=progress,
         )

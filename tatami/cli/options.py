@@ -54,6 +54,12 @@ Tta = Annotated[
         help="Average segmentation over flips and 90-degree rotations (test-time augmentation).",
     ),
 ]
+Beam = Annotated[
+    int | None, typer.Option(help="Translation: hypotheses followed at once; 1 is greedy.")
+]
+Penalty = Annotated[
+    float | None, typer.Option(help="Translation: favor longer ones by this, 0 to 2.")
+]
 Rtl = Annotated[
     str,
     typer.Option(

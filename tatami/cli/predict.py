@@ -32,6 +32,8 @@ def predict(
     ] = None,
     tiling: options.Tiling = None,
     tta: options.Tta = False,
+    beam: options.Beam = None,
+    penalty: options.Penalty = None,
     skip: Annotated[
         list[str] | None,
         typer.Option(help="Leave out pictures with a problem: unreadable-picture."),
@@ -56,6 +58,8 @@ def predict(
             min_score=min_score,
             tiling=tiling,
             tta=tta,
+            beam=beam,
+            penalty=penalty,
             skip=skip or (),
             trust=trust,
             progress=progress,

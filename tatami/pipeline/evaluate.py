@@ -112,7 +112,7 @@ def evaluate(
         tta: For segmentation, average over flips and 90-degree rotations.
         options: What else may be chosen, by name: for detection "score", "at", "iou", "difficult",
             "absent_classes", "bootstrap", "diagnose", "similar", "curves" and "save", as
-            DetectionOptions describes them.
+            DetectionOptions describes them; for translation "beam" and "penalty".
         trust: Whether to run a shipped folder that this installation did not write.
         progress: Takes up how far it is.
 
@@ -120,6 +120,7 @@ def evaluate(
         TatamiError: For a bad artifact or set, for classes that are not the same, and for an option
             of another task.
     """
+    options = _by_name(options)
     paths = () if artifact is None else (path_of(artifact),)
     used = measured_on(paths, data, split=split, format=format, skip=skip, hold_out=hold_out)
     root = used.root
@@ -221,6 +222,14 @@ def open_split(
     if hold_out is None:
         return opened
     return Opened(task.hold_out(opened.data, hold_out)[1], opened.skipped, opened.notes)
+
+
+def _by_name(given: Any) -> Any:
+    """Make options of their names where one task has them all: values are checked before a file."""
+    if not isinstance(given, Mapping):
+        return given
+    owner = next((one for one in TASKS if set(given) <= _names(one.options)), None)
+    return given if owner is None else owner.options(**given)
 
 
 def options_of(task: AnyTask, given: Any) -> Any:

@@ -130,6 +130,8 @@ def predict(
     min_score: float | None = None,
     tiling: int | None = None,
     tta: bool = False,
+    beam: int | None = None,
+    penalty: float | None = None,
     skip: Collection[str] = (),
     trust: bool = False,
     progress: Progress = quiet,
@@ -144,6 +146,8 @@ def predict(
         min_score: For detection, boxes below it are left out; None: the network's own threshold.
         tiling: For segmentation, run in tiles at full resolution, overlapping by this many pixels.
         tta: For segmentation, average over flips and 90-degree rotations.
+        beam: For translation, hypotheses that are followed at once; None: as the network says.
+        penalty: For translation, how much longer ones are favored; None: as the network says.
         skip: Kinds of problems to leave out: unreadable-picture.
         trust: Whether to run a shipped folder that this installation did not write.
         progress: Takes up how far it is.
@@ -163,7 +167,7 @@ def predict(
             )
     network = open_artifact(artifact, trust=trust)
     task = network.task
-    predictor = task.adapted(network.predictor, tiling, tta)
+    predictor = task.searching(task.adapted(network.predictor, tiling, tta), beam, penalty)
     paths = listed([pictures] if isinstance(pictures, str | Path) else pictures, task.is_input)
     folder = None if out is None else Path(out)
     if folder is not None:
@@ -185,7 +189,7 @@ def predict(
             yield one.item, one.found
 
     def result(found: list[Predicted]) -> PredictResult:
-        heading = task.heading(network.spec, min_score)
+        heading = task.heading(predictor.spec, min_score)
         return PredictResult(
             network.path, heading, tuple(found), tuple(unreadable), folder, task.answers_file
         )

@@ -468,6 +468,22 @@ class Task(ABC, Generic[D, P, R]):
                 raise TatamiError("only segmentation has it", hint="leave it out", setting=setting)
         return predictor
 
+    def searching(self, predictor: P, beam: int | None, penalty: float | None) -> P:
+        """Let a predictor search for its answers otherwise.
+
+        Args:
+            predictor: What searches.
+            beam: Hypotheses that are followed at once; None: as its network says.
+            penalty: How much longer answers are favored; None: as its network says.
+
+        Raises:
+            TatamiError: Where the task has no search, and for a value that is out of range.
+        """
+        for setting, given in (("beam", beam), ("penalty", penalty)):
+            if given is not None:
+                raise TatamiError("only translation has it", hint="leave it out", setting=setting)
+        return predictor
+
     @abstractmethod
     def look(self, predictor: P, picture: Seen) -> Any:
         """Let a predictor look at a picture (height, width, 3), and give what it finds."""

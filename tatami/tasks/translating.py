@@ -50,6 +50,10 @@ class SearchTranslator:
         self.spec, self.networks = spec, networks
         self.tokens = Tokens(spec.input)
 
+    def searching(self, search: Search) -> SearchTranslator:
+        """Give the same translator with another search."""
+        return SearchTranslator(replace(self.spec, search=search), self.networks)
+
     def source(self, text: str, language: str | None = None) -> Int64:
         """Give the tokens of a source, (max_source,).
 

@@ -90,6 +90,9 @@ class TranslationOptions:
     beam: int | None = None
     penalty: float | None = None
 
+    def __post_init__(self) -> None:
+        self.search(Search())  # raises TatamiError for what is out of range
+
     def search(self, usual: Search) -> Search:
         """Give the search that is asked for."""
         return Search(
@@ -337,6 +340,12 @@ class Translation(Task[LabeledTexts, SearchTranslator, TranslationFigures]):
         """Put the text rule and the search around both networks."""
         return TRANSLATING.predictor(spec, (forward,))
 
+    def searching(
+        self, predictor: SearchTranslator, beam: int | None, penalty: float | None
+    ) -> SearchTranslator:
+        """Let a translator follow as many hypotheses as is asked for."""
+        return predictor.searching(TranslationOptions(beam, penalty).search(predictor.spec.search))
+
     def look(self, predictor: SearchTranslator, picture: Any) -> Int64:
         """Give the tokens of a sentence's translation."""
         pair: TextPair = picture
@@ -484,7 +493,7 @@ def looked(predictor: SearchTranslator, text: str, language: str | None) -> Pict
     Returns:
         (height, width, 3); one white pixel where the networks do not say it.
     """
-    attention = getattr(predictor.networks, "attention", None)
+    attention = getattr(getattr(predictor, "networks", None), "attention", None)
     if attention is None:
         return np.full((1, 1, 3), 255, np.uint8)
     source = predictor.source(text, language)

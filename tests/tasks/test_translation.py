@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tatami.cli.main import main
 from tatami.errors import TatamiError
 from tatami.models.table import model_named
 from tatami.pipeline.artifact import open_artifact
 from tatami.pipeline.evaluate import evaluate
 from tatami.pipeline.inspect import inspect
+from tatami.pipeline.predict import predict
+from tatami.pipeline.ship import ship
 from tatami.pipeline.train import train
 from tatami.rules.text import Tokens
 from tatami.see.attention import attention_map, by_word
@@ -20,6 +26,7 @@ from tatami.tasks.translation import TRANSLATION, TranslationSettings, grouped, 
 from tatami.train.batches import like_lengths
 from tatami.train.recipe import Recipe
 from tatami.types import Size
+from tatami.types.search import Search
 from tatami.types.text import END, TextInput
 
 WORDS = {"dog": "Hund", "cat": "Katze", "man": "Mann", "bus": "Bus", "sees": "sieht", "and": "und"}
@@ -103,6 +110,53 @@ def test_a_text_file_is_translated(run: Path, tmp_path: Path) -> None:
     found = open_artifact(run).predict(tmp_path / "one.txt")
     assert found.content["source"] == "man and dog"
     assert found.line == found.content["translation"] == "hund und mann"
+
+
+def test_a_beam_is_asked_for(
+    run: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def tatami(*typed: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["tatami", *map(str, typed)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capsys.readouterr()
+        return int(ended.value.code or 0), told.err if ended.value.code else told.out
+
+    file, own = tmp_path / "one.txt", open_artifact(run).predictor
+    assert isinstance(own, SearchTranslator)
+    file.write_text("man and dog sees cat\n")
+    for beam, penalty in ((3, 1.5), (1, 0.0)):
+        found = predict(run, file, beam=beam, penalty=penalty)
+        search = Search(beam, penalty)
+        assert found.heading["search"] == search.to_json()
+        expected = own.translate("man and dog sees cat", search=search)
+        assert found.pictures[0].content["translation"] == expected
+        measured = evaluate(run, options={"beam": beam, "penalty": penalty}).result.to_json()
+        code, out = tatami("evaluate", run, "--beam", beam, "--penalty", penalty, "--json")
+        assert (code, json.loads(out)["bleu"]) == (0, measured["bleu"])
+    code, out = tatami("predict", run, file, "--out", tmp_path / "out", "--beam", 2, "--json")
+    assert (code, json.loads(out)["search"]) == (0, {"beam": 2, "penalty": 0.6})
+    for typed in (("evaluate", run), ("predict", run, file)):
+        code, said = tatami(*typed, "--beam", 17)
+        assert code == 2
+        assert "a beam of 17" in said
+
+
+def test_a_beam_is_asked_for_of_the_shipped_program(run: Path, tmp_path: Path) -> None:
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+    file, shipped = tmp_path / "one.txt", ship(run / "network.onnx", tmp_path / "c").path
+    file.write_text("man and dog sees cat\n")
+    for beam in (None, 2):
+        found = predict(shipped, file, beam=beam)
+        expected = predict(run / "network.onnx", file, beam=beam)
+        assert found.heading == expected.heading
+        assert found.pictures[0].line == expected.pictures[0].line
+    with pytest.raises(TatamiError, match=r"the program searches with a penalty of 0\.6"):
+        predict(shipped, file, beam=2, penalty=1.0)
 
 
 def test_several_directions_share_one_network(data: Path) -> None:

@@ -6,11 +6,13 @@ rule, calls them.
 
 from __future__ import annotations
 
+import copy
 import shutil
 import subprocess
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -271,6 +273,9 @@ class CompiledTranslator:
                 "network.json is damaged", hint="ship again", file=folder / DESCRIPTION
             )
         self.name, self._spec, self._threads = about.name, about.spec, about.threads
+        self._search = about.spec.search
+        self.tokens = Tokens(about.spec.input)
+        self._whose: CompiledTranslator | None = None
         self._commands = {self._spec.search.beam: self._compiled(self._spec.search.beam)}
 
     def _compiled(self, beam: int) -> list[str]:
@@ -288,8 +293,14 @@ class CompiledTranslator:
 
     @property
     def spec(self) -> TranslationSpec:
-        """Say what its networks are for."""
-        return self._spec
+        """Say what its networks are for, and how it searches."""
+        return replace(self._spec, search=self._search)
+
+    def searching(self, search: Search) -> CompiledTranslator:
+        """Give the same program with another search, which it is compiled for when it is used."""
+        other = copy.copy(self)
+        other._search, other._whose = search, self  # whose temporary folders are used, too
+        return other
 
     @property
     def own_rule(self) -> None:
@@ -302,7 +313,7 @@ class CompiledTranslator:
         Args:
             text: The sentence.
             language: The target language, for a network that knows several.
-            search: None: as the spec says. Another beam is compiled anew, once.
+            search: None: as ``spec`` says. Another beam is compiled anew, once.
 
         Raises:
             TatamiError: For an unknown language and another penalty, and where the program fails.
@@ -313,7 +324,7 @@ class CompiledTranslator:
                 f"the network does not translate into '{language}'",
                 hint=f"it knows {', '.join(languages)}",
             )
-        wanted = self._spec.search if search is None else search
+        wanted = self._search if search is None else search
         if wanted.beam > 1 and wanted.penalty != self._spec.search.penalty:
             raise TatamiError(
                 f"the program searches with a penalty of {self._spec.search.penalty:g}",
@@ -329,7 +340,7 @@ class CompiledTranslator:
         self, text: str, language: str | None = None, search: Search | None = None
     ) -> str:
         """Translate a sentence; arguments and errors as of ``found``."""
-        return Tokens(self._spec.input).decode(self.found(text, language, search).tolist())
+        return self.tokens.decode(self.found(text, language, search).tolist())
 
 
 def build_translator(
