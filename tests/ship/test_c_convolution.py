@@ -34,7 +34,7 @@ from tatami.ship.c.targets import TARGETS, missing
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 LAYERS = 12  # convolutions in one program: one compilation proves many
-VARIANTS = ("portable", "avx2", "avx512", "avx512vnni", "neon", "dotprod", "dsp", "simd128")
+VARIANTS = ("portable", "avx2", "avx512", "avx512vnni", "amx", "neon", "dotprod", "dsp", "simd128")
 POOL = Window.square(2, 2)
 
 

@@ -322,7 +322,7 @@ def assert_agree(program, found, expected):
             np.testing.assert_allclose(one, other, rtol=2e-6, atol=2e-6, err_msg=step.name)
 
 
-VARIANTS = ("portable", "avx2", "avx512", "avx512vnni", "neon", "dotprod", "simd128")
+VARIANTS = ("portable", "avx2", "avx512", "avx512vnni", "amx", "neon", "dotprod", "simd128")
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -61,7 +61,7 @@ def _emulated(board: str) -> tuple[str, ...]:
 
 
 BOARDS = Path(__file__).parent / "kernels" / "board"
-_X86 = ("avx512vnni", "avx512", "avx2")
+_X86 = ("amx", "avx512vnni", "avx512", "avx2")
 _CORTEX_M7 = Target(
     "cortex-m7",
     "a microcontroller: Arm Cortex-M7 and M33 with the DSP extension",
@@ -83,7 +83,7 @@ _TARGETS = (
         (*_X86, "dotprod", "neon", "dsp", "simd128"),
     ),
     Target("portable", "plain C99 alone, on any machine", ()),
-    Target("x86-64", "AVX2, AVX-512 and AVX-512 VNNI, chosen at run time", _X86),
+    Target("x86-64", "AVX2, AVX-512, AVX-512 VNNI and AMX, chosen at run time", _X86),
     Target(
         "aarch64",
         "64-bit Arm as in Raspberry Pi 3 to 5: NEON, and dotprod chosen at run time",

@@ -5,6 +5,11 @@
 #else
 #define NET_X86 0
 #endif
+#if NET_X86 && defined(__linux__) && (defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11)
+#define NET_AMX_TILES 1
+#else
+#define NET_AMX_TILES 0
+#endif
 #if NET_FOR_NEON && defined(__GNUC__) && (defined(__aarch64__) || defined(__ARM_NEON)) && \
     defined(__ARMEL__) + defined(__AARCH64EL__)
 #define NET_ARM_NEON 1
@@ -34,6 +39,7 @@ enum {
     NET_AVX2,
     NET_AVX512,
     NET_AVX512VNNI,
+    NET_AMX,
     NET_NEON,
     NET_DOTPROD,
     NET_DSP,
@@ -41,10 +47,32 @@ enum {
     NET_VARIANTS
 };
 
-static int net_variant = NET_UNKNOWN; /* known before any kernel runs */
+static int net_variant = NET_UNKNOWN; /* known before any kernel runs; never NET_AMX: that is */
+static int net_matrices = 0;          /* NET_AVX512VNNI and tiles of matrices */
 
 #if NET_ARM_DOTPROD && defined(__linux__)
 #include <sys/auxv.h>
+#endif
+
+/* AMX, for which Linux must be asked; a thread has what the one that started it had. */
+#if NET_AMX_TILES
+#include <cpuid.h>
+
+static int net_has_matrices(void)
+{
+    const long ask = 158, leave = 0x1023, data_of_tiles = 18; /* arch_prctl, ARCH_REQ_XCOMP_PERM */
+    unsigned a, b, c, d;
+    long refused;
+
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d >> 24 & 3) != 3) return 0;
+    __asm__ volatile("syscall"
+                     : "=a"(refused)
+                     : "0"(ask), "D"(leave), "S"(data_of_tiles)
+                     : "rcx", "r11", "memory");
+    return refused == 0;
+}
+#elif NET_X86
+static int net_has_matrices(void) { return 0; }
 #endif
 
 /* Whether this build has a variant and this processor runs it. */
@@ -62,6 +90,8 @@ static int net_has(int variant)
                __builtin_cpu_supports("avx512vl");
     case NET_AVX512VNNI:
         return net_has(NET_AVX512) && __builtin_cpu_supports("avx512vnni");
+    case NET_AMX:
+        return net_has(NET_AVX512VNNI) && net_has_matrices();
 #endif
 #if NET_ARM_NEON
     case NET_NEON:
@@ -93,15 +123,16 @@ static int net_has(int variant)
 const char *net_kernels(const char *name)
 {
     static const char *const names[NET_VARIANTS] = {
-        "",     "portable", "avx2", "avx512",  "avx512vnni",
-        "neon", "dotprod",  "dsp",  "simd128",
+        "", "portable", "avx2", "avx512", "avx512vnni",
+        "amx", "neon", "dotprod", "dsp", "simd128",
     };
     int variant;
 
     for (variant = NET_VARIANTS - 1; variant > NET_UNKNOWN; variant--) {
         if (name != NULL && strcmp(name, names[variant]) != 0) continue;
         if (!net_has(variant)) continue;
-        net_variant = variant;
+        net_matrices = variant == NET_AMX;
+        net_variant = net_matrices ? NET_AVX512VNNI : variant;
         return names[variant];
     }
     return NULL;

@@ -8,6 +8,14 @@ static const net_conv_kernels *net_int8_kernels(void)
     static const net_conv_kernels avx512 = {net_tile_int8_avx512, net_store_int8_avx512, 8, 1, 0};
     static const net_conv_kernels avx2 = {net_tile_int8_avx2, net_store_int8_avx2, 12, 1, 0};
 
+#if NET_AMX_TILES
+    static const net_conv_kernels amx = {net_tile_int8_amx, net_store_int8_avx512, 14, 2, 0};
+
+    if (net_matrices) {
+        net_forget_shapes();
+        return &amx;
+    }
+#endif
     if (net_variant == NET_AVX512VNNI) return &vnni;
     if (net_variant == NET_AVX512) return &avx512;
     if (net_variant == NET_AVX2) return &avx2;
