@@ -3,7 +3,8 @@
     python worker.py ENGINE FILE THREADS INPUT.npy OUTPUT.npz
 
 prints a line of JSON when it is ready; then for every line "K" on standard input it runs the
-network K times and prints the milliseconds of each: processor time for one thread, else wall time.
+network K times and prints for each the milliseconds, processor time for one thread, else wall time,
+and how often the system took the core away meanwhile. With one thread it stays on one core.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -164,6 +166,8 @@ def main() -> None:
     engine, file, threads, source, target = sys.argv[1:]
     image = np.load(source)
     count = int(threads)
+    if count == 1:
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     clock = time.process_time if count == 1 else time.perf_counter
     run = ENGINES[engine](Path(file), count, image)
     outputs = run()
@@ -176,9 +180,12 @@ def main() -> None:
     for line in sys.stdin:
         times = []
         for _ in range(int(line)):
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
             started = clock()
             run()
-            times.append(1000 * (clock() - started))
+            spent = 1000 * (clock() - started)
+            taken = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - before
+            times.append([spent, taken])
         print(json.dumps(times), flush=True)
 
 
