@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Literal, cast
 
@@ -122,7 +122,11 @@ def lower(network: Network) -> Program:
     for node in graph:
         if node not in state.done and rounding.lower(state, node):
             continue
-        if node in state.done or any(make(state, node) for make in _INTEGERS):
+        if node in state.done:
+            continue
+        if any(make(state, node) for make in _INTEGERS):
+            if node.op_type == "MaxPool":  # the step makes the samples, not where they lay
+                _lower_outputs(state, node, range(1, len(node.outputs)))
             continue
         output = node.outputs[0]
         if OPERATORS[node.op_type].role == "name":  # a second name for a value is no step
@@ -173,11 +177,15 @@ def _lower_plain(state: Lowering, node: ir.Node) -> None:
             step = None  # it fits no step of its own: batches, axes or weights are in the way
     if step is not None:
         state.floats[output] = state.add(step, value_shape(output))
-    for index, value in enumerate(node.outputs):
-        wanted = _wanted(value)
-        if index == 0 and (step is not None or not (wanted or len(node.outputs) == 1)):
-            continue
-        if index > 0 and (not wanted or (value in state.taps and _all_unpool(value))):
+    first = step is None and (_wanted(output) or len(node.outputs) == 1)
+    _lower_outputs(state, node, range(0 if first else 1, len(node.outputs)))
+
+
+def _lower_outputs(state: Lowering, node: ir.Node, places: Iterable[int]) -> None:
+    """Make a step of each of a node's outputs, but for what is not read or read as taps alone."""
+    for index in places:
+        value = node.outputs[index]
+        if index and (not _wanted(value) or (value in state.taps and _all_unpool(value))):
             continue
         each = apply_of(state, node, index)
         shape = stored_shape(shape_of(value))

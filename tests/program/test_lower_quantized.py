@@ -296,6 +296,25 @@ def test_unpooling_slices_and_means_in_bytes(tmp_path, builder):
     assert quantization == program.values[program.steps[6].output].quantization
 
 
+@pytest.mark.parametrize("side", [2, 3])
+def test_where_samples_lay_in_bytes_is_known_to_whoever_reads_it(tmp_path, builder, side):
+    """Indices are an output, or are unpooled to another shape than was pooled, 9 x 9 of 8 x 8."""
+    b = builder()
+    x = b.node("Relu", b.conv("images", 3, 1, kernel=(3, 3), pads=[1, 1, 1, 1]))
+    halves = {"kernel_shape": [2, 2], "strides": [2, 2]}
+    b.nodes.append(helper.make_node("MaxPool", [x], ["pooled", "at"], **halves))
+    back = b.node("MaxUnpool", "pooled", "at", kernel_shape=[side, side], strides=[2, 2])
+    real = b.node("Cast", "at", to=onnx.TensorProto.FLOAT)
+    network = written(tmp_path, b, [b.conv(back, 1, 2, kernel=(1, 1)), real])
+    simulated = quantized(network)
+    program = held_to_simulation(simulated)
+    (image,) = images_of(simulated, 1, seed=5)
+    found = interpret.run(program, [image[0]])[1]
+    assert found.ravel().tolist() == graph.values(simulated, image)[real].ravel().tolist()
+    assert len(set(found.ravel().tolist())) == 16
+    assert ("MaxUnpool" in kinds(program)) == (side == 2)
+
+
 def test_indices_to_another_shape_are_no_step_of_maps(tmp_path, builder):
     b = builder()
     b.nodes.append(
