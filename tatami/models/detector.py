@@ -51,7 +51,7 @@ class Detector(nn.Module):
         Raises:
             TatamiError: For a network that has its own loss alone.
         """
-        raise TatamiError("the network has its own loss", hint="leave it out", setting="loss")
+        raise TatamiError("the network has its own loss", hint="leave the loss as it is")
 
     @abstractmethod
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
