@@ -27,7 +27,7 @@ highlight_language = "none"
 CONTENTS = {
     "Start": ("quickstart", "guide/*", "glossary"),
     "Reference": (
-        *("api", "operators", "importing", "networks", "darknet-to-c", "rtl", "browser", "class-sets"),
+        *("api", "operators", "importing", "networks", "darknet-to-c", "rtl", "browser", "studio", "class-sets"),
         *(
             "mask-sets",
             "results",

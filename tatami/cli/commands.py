@@ -194,6 +194,11 @@ COMMANDS: Mapping[str, Command | Group] = {
         "report",
         "Write report.html: pictures with boxes, curves, the ledger, the layers, the provenance.",
     ),
+    "studio": Command(
+        "studio",
+        "studio",
+        "Show networks in a browser: layers, answers of every stage, trainings as they go on.",
+    ),
     "demo": Command(
         "demo",
         "demo",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from tatami.cli.options import AsJson
-from tatami.errors import TatamiError
 
 Output = Annotated[
     Path | None,
@@ -59,14 +57,8 @@ Fixed = Annotated[
 ]
 
 EXAMPLES = {
-    "darknet": (
-        "tatami import darknet yolov2-tiny.cfg yolov2-tiny.weights --names voc.names",
-        "tatami import darknet net.cfg net.weights --out net.onnx",
-    ),
-    "caffe": (
-        "tatami import caffe net.prototxt net.caffemodel",
-        "tatami import caffe net.prototxt net.caffemodel --out net.onnx",
-    ),
+    "darknet": ("tatami import darknet yolov2-tiny.cfg yolov2-tiny.weights --names voc.names",),
+    "caffe": ("tatami import caffe net.prototxt net.caffemodel",),
     "ncnn": (
         "tatami import ncnn net.param net.bin",
         "tatami import ncnn net.param net.bin --size 320x240 --out net.onnx",
@@ -171,7 +163,7 @@ def tflite(
     as_json: AsJson = False,
 ) -> None:
     """Import a TFLite file, in float32 or in 8 bits."""
-    said = {"shape": _shapes(shape), "round": round}
+    said = {"shape": shape, "round": round}
     _import("tflite", [file], out, names, spec, size, as_json, task, pixels, **said)
 
 
@@ -191,7 +183,7 @@ def onnx(
 
     Its operators are brought up to date, its shapes are fixed.
     """
-    said = {"shape": _shapes(shape), "fix": _fixed(fix)}
+    said = {"shape": shape, "fix": fix}
     _import("onnx", [file], out, names, spec, size, as_json, task, pixels, **said)
 
 
@@ -221,32 +213,6 @@ def torch(
     _import("torch", [state], out, names, spec, size, as_json, task, pixels, into=into, table=table)
 
 
-def _shapes(given: list[str] | None) -> dict[str, tuple[int, ...]]:
-    """Read NAME=SIDES."""
-    found = {}
-    for text in given or ():
-        name, _, sides = text.rpartition("=")
-        numbers = sides.split("x")
-        if not name or not all(one.isdecimal() and one.isascii() for one in numbers):
-            raise TatamiError(f"'{text}' is no NAME=SIDES", hint="as audio=1x512", setting="shape")
-        found[name] = tuple(int(one) for one in numbers)
-    return found
-
-
-def _fixed(given: list[str] | None) -> dict[str, float]:
-    """Read NAME=NUMBER."""
-    found = {}
-    for text in given or ():
-        name, _, said = text.rpartition("=")
-        try:
-            found[name] = float(said)
-        except ValueError:
-            name = ""
-        if not name or not math.isfinite(found[name]):
-            raise TatamiError(f"'{text}' is no NAME=NUMBER", hint="as sr=16000", setting="fix")
-    return found
-
-
 def _import(
     program: str,
     files: list[Path],
@@ -262,7 +228,6 @@ def _import(
     """Import a network and print what it is; ``settings`` go on to the pipeline as they are."""
     from tatami.cli.output import print_json, print_lines
     from tatami.pipeline.import_network import import_network
-    from tatami.types import Size
 
     found = import_network(
         *files,
@@ -272,7 +237,7 @@ def _import(
         names=names,
         pixels=pixels,
         spec=spec,
-        size=None if size is None else Size.parse(size),
+        size=size,
         **settings,
     )
     if as_json:

@@ -28,7 +28,10 @@ from tatami.cli.renamed import current
 from tatami.cli.volume import QUIET, VERBOSE, VOLUME, taken
 from tatami.errors import TatamiError, printable
 
-EXTRAS = {"torch": "train", "onnxscript": "train", "matplotlib": "see"}
+EXTRAS = {
+    **{"torch": "train", "onnxscript": "train", "matplotlib": "see"},
+    **{"starlette": "studio", "uvicorn": "studio"},
+}
 """What an installation of the core may lack, and the extra that brings it."""
 PURPOSE = "Labeled pictures to a convolutional network on small hardware, proved at every step."
 COMPLETE = "_TATAMI_COMPLETE"

@@ -321,14 +321,14 @@ def import_network(
     names: str | Path | None = None,
     pixels: str | None = None,
     spec: str | Path | None = None,
-    size: Size | None = None,
+    size: str | Size | None = None,
     epsilon: str | None = None,
     resize: str = "letterbox",
     filter: str = "darknet",
     into: str | Path | None = None,
     table: str | Path | None = None,
-    shape: Mapping[str, Sequence[int]] | None = None,
-    fix: Mapping[str, float] | None = None,
+    shape: Mapping[str, Sequence[int]] | Sequence[str] | None = None,
+    fix: Mapping[str, float] | Sequence[str] | None = None,
     round: str = OWN,
 ) -> ImportedNetwork:
     """Import a network of another program as an ONNX file.
@@ -353,8 +353,9 @@ def import_network(
         into: For a torch state, the ONNX file of the network whose weights it holds.
         table: For a torch state, a file of names that differ.
         shape: Of inputs by name, for sides that an ONNX or TFLite file leaves open and that no
-            picture has, the batch included.
-        fix: Inputs of an ONNX file that are always one number, by name, as a sample rate.
+            picture has, the batch included; or texts as "audio=1x512".
+        fix: Inputs of an ONNX file that are always one number, by name, as a sample rate; or texts
+            as "sr=16000".
         round: For TFLite in 8 bits, whose rounding the integers follow: Tatami's, or LiteRT's with
             "xnnpack" or with its "reference" kernels (docs/integer-arithmetic.md, section 13).
 
@@ -367,8 +368,11 @@ def import_network(
         _check("task", task, TASKS)
     sources = tuple(map(Path, files))
     into, table = _path(into), _path(table)
+    sides = Size.parse(size) if isinstance(size, str) else size
+    shapes = dict(shape) if isinstance(shape, Mapping) else parse_shapes(shape or ())
+    numbers = dict(fix) if isinstance(fix, Mapping) else parse_numbers(fix or ())
     options = Options(
-        size, _path(names), epsilon, resize, filter, into, table, shape or {}, fix or {}, round
+        sides, _path(names), epsilon, resize, filter, into, table, shapes, numbers, round
     )
     asked = PROGRAMS[program] if program in PROGRAMS else _recognized(sources, program)
     imported = asked.read(sources, options)
@@ -411,6 +415,40 @@ def import_network(
     return ImportedNetwork(
         target, network, _at_size(use, network), missing, imported.notes, imported.operators
     )
+
+
+def parse_shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """Read shapes of inputs as ``audio=1x512``.
+
+    Raises:
+        TatamiError: For anything else.
+    """
+    found = {}
+    for text in texts:
+        name, _, said = text.rpartition("=")
+        sides = said.split("x")
+        if not name or not all(side.isdecimal() and side.isascii() for side in sides):
+            raise TatamiError(f"'{text}' is no NAME=SIDES", hint="as audio=1x512", setting="shape")
+        found[name] = tuple(map(int, sides))
+    return found
+
+
+def parse_numbers(texts: Sequence[str]) -> dict[str, float]:
+    """Read inputs that are always one number as ``sr=16000``.
+
+    Raises:
+        TatamiError: For anything else.
+    """
+    found = {}
+    for text in texts:
+        name, _, said = text.rpartition("=")
+        try:
+            found[name] = float(said)
+        except ValueError:
+            name = ""
+        if not name or not math.isfinite(found[name]):
+            raise TatamiError(f"'{text}' is no NAME=NUMBER", hint="as sr=16000", setting="fix")
+    return found
 
 
 def _check_rounding(network: Network, rounding: str, source: Path) -> None:

@@ -1,0 +1,1 @@
+"""The studio: a page of this machine's own that shows what happens inside networks."""

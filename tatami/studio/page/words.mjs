@@ -1,0 +1,36 @@
+// All that the studio says, in both languages.
+export const WORDS = {
+  en: {
+    studio: "studio", artifact: "Artifact", pages: "Pages", network: "Network", picture: "Picture",
+    training: "Training", choose: "Choose a layer: its maps, filters and numbers are drawn here.",
+    first: "Open a picture on the page “Picture” to see what the layer makes of it.",
+    open: "Open a picture", pad: "Draw", camera: "Camera", score: "Lowest score",
+    drop: "Or drop a picture anywhere on this page.", stage: "Stage", answer: "Answer",
+    milliseconds: "ms", computing: "Computing …", filters: "Filters",
+    looks: "Where the network looks (Grad-CAM)", form: "Form", nothing: "nothing",
+    loses: (layer, db) => `8 bits lose most in ${layer}: ${db} dB of signal to noise.`,
+    shape: (shape, adds, parameters) => `${shape}, ${adds} multiply-adds, ${parameters} parameters`,
+    spread: (range) => `How its numbers are spread: ${range}`,
+    done: (steps, epochs, ended) =>
+      `${steps} steps of ${epochs} epochs${ended ? ", done" : ", still training"}`,
+    norun: "Nothing was trained here: this page is of run folders.",
+    unfinished: "It is still training: its network can be looked at when it is done.",
+    nocamera: "The camera cannot be used.", other: "日本語", otherCode: "ja",
+  },
+  ja: {
+    studio: "スタジオ", artifact: "対象", pages: "ページ", network: "ネットワーク", picture: "画像",
+    training: "学習", choose: "層を選ぶと、特徴マップ、フィルタ、値の分布をここに表示します。",
+    first: "「画像」のページで画像を開くと、この層の出力を表示します。",
+    open: "画像を開く", pad: "手書き", camera: "カメラ", score: "スコアのしきい値",
+    drop: "画像をこのページにドロップしても構いません。", stage: "段階", answer: "結果",
+    milliseconds: "ms", computing: "計算しています…", filters: "フィルタ",
+    looks: "判断の根拠となった場所 (Grad-CAM)", form: "形式", nothing: "なし",
+    loses: (layer, db) => `8ビット化の誤差が最も大きい層は ${layer} です (SN比 ${db} dB)。`,
+    shape: (shape, adds, parameters) => `${shape}、積和 ${adds}、パラメータ ${parameters}`,
+    spread: (range) => `値の分布: ${range}`,
+    done: (steps, epochs, ended) => `${steps} ステップ / ${epochs} エポック、${ended ? "学習済み" : "学習中"}`,
+    norun: "学習した記録がありません。このページは学習フォルダ用です。",
+    unfinished: "学習中です。終わるとネットワークを見られます。",
+    nocamera: "カメラを使えません。", other: "English", otherCode: "en",
+  },
+};
