@@ -57,8 +57,14 @@ Fixed = Annotated[
 ]
 
 EXAMPLES = {
-    "darknet": ("tatami import darknet yolov2-tiny.cfg yolov2-tiny.weights --names voc.names",),
-    "caffe": ("tatami import caffe net.prototxt net.caffemodel",),
+    "darknet": (
+        "tatami import darknet yolov2-tiny.cfg yolov2-tiny.weights --names voc.names",
+        "tatami import darknet net.cfg net.weights --out net.onnx",
+    ),
+    "caffe": (
+        "tatami import caffe net.prototxt net.caffemodel",
+        "tatami import caffe net.prototxt net.caffemodel --out net.onnx",
+    ),
     "ncnn": (
         "tatami import ncnn net.param net.bin",
         "tatami import ncnn net.param net.bin --size 320x240 --out net.onnx",
