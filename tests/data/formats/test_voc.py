@@ -208,6 +208,34 @@ def test_what_is_missing_without_lists(root: Path, save_picture: Save) -> None:
     assert kinds(root) == ["unreadable-picture", "orphan-label"]
 
 
+def test_each_annotation_is_parsed_once_and_classes_are_those_of_all_splits(
+    root: Path, save_picture: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists = root / "ImageSets" / "Main"
+    lists.mkdir(parents=True)
+    for split, stem, name in (("train", "a", "zebra"), ("train", "b", "cat"), ("test", "c", "ant")):
+        with (lists / f"{split}.txt").open("a") as file:
+            file.write(f"{stem}\n")
+        save_picture(root / "JPEGImages" / f"{stem}.png")
+        things = thing(1, 1, 5, 5, name), thing(2, 2, 9, 9, "dog")
+        (root / "Annotations" / f"{stem}.xml").write_text(annotation(*things))
+    (root / "Annotations" / "d.xml").write_text("<annotation>")
+    parsed: list[str] = []
+    parse = voc.parse
+
+    def counted(path: Path) -> voc.Element:
+        parsed.append(path.name)
+        return parse(path)
+
+    monkeypatch.setattr(voc, "parse", counted)
+    reading = voc.read(root, "train")
+    assert sorted(parsed) == ["a.xml", "b.xml", "c.xml", "d.xml"]
+    assert reading.dataset.classes == ("ant", "cat", "dog", "zebra") == voc.classes(root)
+    assert [one.boxes.labels.tolist() for one in reading.dataset.samples] == [[3, 2], [1, 2]]
+    (sample,) = voc.read(root, "test").dataset.samples
+    assert sample.boxes.labels.tolist() == [0, 2]
+
+
 def test_splits_are_lists_of_pictures_and_not_of_classes(root: Path, save_picture: Save) -> None:
     lists = root / "ImageSets" / "Main"
     lists.mkdir(parents=True)
