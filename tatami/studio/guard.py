@@ -19,7 +19,7 @@ TOKEN = "x-tatami-token"
 API = "/api/"
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self' blob: data:; connect-src 'self'; media-src 'self' blob:; "
+    "img-src 'self' blob: data:; connect-src 'self'; media-src 'self' blob:; frame-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
@@ -52,7 +52,8 @@ class Guard(BaseHTTPMiddleware):
             if refused is None
             else PlainTextResponse(refused, status_code=403)
         )
-        response.headers.update(HEADERS)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
         return response
 
     def _refused(self, request: Request) -> str | None:

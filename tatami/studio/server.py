@@ -19,15 +19,17 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
 from tatami.pipeline.artifact import path_of
+from tatami.pipeline.report import report as write_report
 from tatami.pipeline.through import DIFFERENCE, Through
 from tatami.pipeline.watch import is_finished, is_run, watch
+from tatami.see.report import POLICY
 from tatami.studio.guard import Guard
 from tatami.types import Picture
 
@@ -49,6 +51,8 @@ class Room:
 
     def __init__(self, artifacts: Sequence[Path], *, trust: bool = False) -> None:
         self.paths = list(artifacts)
+        self.trust = trust
+        self.reports: dict[str, str] = {}
         self.networks = [
             None if is_run(path) and not is_finished(path) else Through(path, trust=trust)
             for path in artifacts
@@ -134,6 +138,23 @@ def application(room: Room, token: str, hosts: frozenset[str]) -> Starlette:
             raise HTTPException(404, "it is no run: nothing was trained here")
         return watch(path, int(since)).to_json()
 
+    def report(request: Request) -> Any:
+        path = room.paths[room.number(request)]
+        if not is_run(path):
+            raise HTTPException(404, "it is no run: nothing says what to measure it on")
+        with tempfile.TemporaryDirectory(prefix="tatami-") as folder:
+            page = write_report(path, Path(folder) / "report.html", trust=room.trust).path
+            key = secrets.token_urlsafe(24)  # a frame sends no token: its address is one
+            room.reports = {key: page.read_text("utf-8")}
+        return {"page": f"/report/{key}"}
+
+    def reported(request: Request) -> Response:
+        page = room.reports.get(request.path_params["key"])
+        if page is None:
+            raise HTTPException(404, "no such report")
+        policy = f"{POLICY}; frame-ancestors 'self'"
+        return HTMLResponse(page, headers={"Content-Security-Policy": policy})
+
     async def picture(request: Request) -> Response:
         content = await received(request)
         found = await run_in_threadpool(as_picture, content)
@@ -154,6 +175,8 @@ def application(room: Room, token: str, hosts: frozenset[str]) -> Starlette:
             *(Route(f"/api/{name}", told(each, as_json)) for name, each in data.items()),
             *(Route(f"/api/{name}", told(each, as_png)) for name, each in pictures.items()),
             Route("/api/picture", picture, methods=["POST"]),
+            Route("/api/report", told(report, as_json), methods=["POST"]),
+            Route("/report/{key}", reported),
             Mount("/", StaticFiles(directory=page, html=True)),
         ],
         middleware=[Middleware(Guard, token=token, hosts=hosts)],

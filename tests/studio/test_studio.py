@@ -154,6 +154,7 @@ def test_bad_requests_are_refused(address, picture):
         ("../pyproject.toml", None, 404),
         ("%2e%2e/server.py", None, 404),
         ("api/nothing", None, 404),
+        ("report/nothing", None, 404),
     ):
         try:
             status, answer, _ = ask(address, path, body)
@@ -224,6 +225,10 @@ def test_pages_show_layers_answers_and_the_training(tab, run, picture):
     tab.keyboard.press("Enter")
     tab.wait_for_selector("#layer figure:nth-of-type(5) img")  # three forms, the spread, filters
     assert tab.locator("#form option").all_inner_texts() == [*FORMS, DIFFERENCE]
+    tab.locator("nav a[data-page=errors]").click()
+    tab.locator("#measure").click()
+    frame = tab.frame_locator("#report")
+    assert frame.locator("h1").inner_text() == "lenet5 on set"
     tab.locator("nav a[data-page=training]").click()
     tab.wait_for_selector("#curves polyline")
     assert "12 steps of 3 epochs, done" in tab.locator("#progressed").inner_text()
@@ -251,7 +256,7 @@ def test_it_is_reachable_by_keyboard_and_by_screen_readers(tab, picture):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     tab.locator("#file").set_input_files(picture)
     tab.wait_for_selector("#drawn figure:nth-of-type(4)", state="attached")
-    for page in ("network", "picture", "training"):
+    for page in ("network", "picture", "errors", "training"):
         tab.locator(f"nav a[data-page={page}]").click()
         tab.wait_for_selector(f"#{page}:not([hidden])")
         for scheme, width in (("light", 1280), ("dark", 360)):

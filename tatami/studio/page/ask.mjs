@@ -28,5 +28,6 @@ export const values = async (path, given) => (await asked(path, given)).json();
 export const drawing = async (path, given) =>
   URL.createObjectURL(await (await asked(path, given)).blob());
 
-/** Send a picture; its size. */
-export const send = async (blob) => (await asked("picture", {}, { method: "POST", body: blob })).json();
+/** Send a picture, or nothing, where something is to be done. */
+export const send = async (path, given, body) =>
+  (await asked(path, given, { method: "POST", body })).json();

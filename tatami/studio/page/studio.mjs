@@ -95,7 +95,7 @@ async function showLayer(one) {
 // A picture --------------------------------------------------------------------------------------
 
 async function give(blob) {
-  await send(blob);
+  await send("picture", {}, blob);
   given = true;
   await showAnswers();
 }
@@ -186,6 +186,23 @@ function stroke(event) {
   last = here;
 }
 
+// Errors -----------------------------------------------------------------------------------------
+
+async function measure() {
+  const { page } = await send("report", { artifact: chosen });
+  const frame = at("report");
+  frame.hidden = false;
+  frame.title = say("errors");
+  frame.src = page;
+}
+
+function showErrors() {
+  const run = artifacts[chosen].run && artifacts[chosen].stages;
+  at("measure").hidden = !run;
+  at("report").hidden = !run || !at("report").src;
+  if (!run) status(say("norun"));
+}
+
 // A training -------------------------------------------------------------------------------------
 
 async function showTraining() {
@@ -209,7 +226,12 @@ async function showTraining() {
 
 // Pages ------------------------------------------------------------------------------------------
 
-const PAGES = { network: showNetwork, picture: async () => given && showAnswers(), training: showTraining };
+const PAGES = {
+  network: showNetwork,
+  picture: async () => given && showAnswers(),
+  errors: async () => showErrors(),
+  training: showTraining,
+};
 const shown = () => (location.hash.slice(1) in PAGES ? location.hash.slice(1) : "network");
 
 function turn() {
@@ -234,6 +256,7 @@ function wire() {
   at("artifact").addEventListener("change", (event) => {
     chosen = event.target.selectedIndex;
     layer = undefined;
+    at("report").removeAttribute("src");
     turn();
   });
   at("file").addEventListener("change", (event) => {
@@ -243,6 +266,7 @@ function wire() {
   });
   at("pad").addEventListener("click", draw);
   at("camera").addEventListener("click", watch);
+  at("measure").addEventListener("click", () => attempt(measure));
   at("score").addEventListener("input", (event) => {
     at("score-value").textContent = Number(event.target.value).toFixed(2);
   });

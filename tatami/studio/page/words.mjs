@@ -15,6 +15,8 @@ export const WORDS = {
       `${steps} steps of ${epochs} epochs${ended ? ", done" : ", still training"}`,
     norun: "Nothing was trained here: this page is of run folders.",
     unfinished: "It is still training: its network can be looked at when it is done.",
+    errors: "Errors", measure: "Measure",
+    measures: "Measures every stage on the pictures that the run held out: it may take minutes.",
     nocamera: "The camera cannot be used.", other: "日本語", otherCode: "ja",
   },
   ja: {
@@ -31,6 +33,8 @@ export const WORDS = {
     done: (steps, epochs, ended) => `${steps} ステップ / ${epochs} エポック、${ended ? "学習済み" : "学習中"}`,
     norun: "学習した記録がありません。このページは学習フォルダ用です。",
     unfinished: "学習中です。終わるとネットワークを見られます。",
+    errors: "誤りの分析", measure: "測定する",
+    measures: "学習に使わなかった画像で、すべての段階を測定します。数分かかることがあります。",
     nocamera: "カメラを使えません。", other: "English", otherCode: "en",
   },
 };
