@@ -14,7 +14,7 @@ EXAMPLES = {
     "ship": (
         "tatami ship RUN",
         "tatami ship RUN --target cortex-m7 --ram 512K --flash 2M",
-        "tatami ship RUN --to rtl --rtl LANES=16",
+        "tatami ship RUN --to wasm",
     ),
 }
 """What --help ends with, for each command of this file."""
@@ -32,7 +32,7 @@ def ship(
         ),
     ] = None,
     to: Annotated[
-        str, typer.Option(help="What for: c, C99 that needs no runtime, or rtl, Verilog.")
+        str, typer.Option(help="What for: c, C99; wasm, a page for browsers; rtl, Verilog.")
     ] = "c",
     target: Annotated[
         str,

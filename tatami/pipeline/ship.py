@@ -243,7 +243,8 @@ def ship(
             both its folded network, to RUN/c, and that in 8 bits, to RUN/c-int8; of a file that
             lies in a run folder the one of the two that it is. A back end of integers alone takes
             of a run folder the network in 8 bits, to RUN/rtl.
-        to: The back end: "c", C99 that needs no runtime, or "rtl", Verilog.
+        to: The back end: "c", C99 that needs no runtime, "wasm", a page for browsers that runs it,
+            or "rtl", Verilog.
         target: The machine: what it lacks is left out.
         threads: The most threads that it may be compiled for.
         ram: Refuse a program that needs more, as "512K" or in bytes.
