@@ -10,9 +10,10 @@ import pytest
 from tatami.errors import TatamiError
 from tatami.graph import read, run, values
 from tatami.program.lower import lower
+from tatami.program.steps import Quantization, Value
 from tatami.ship.c.emit import emit
 from tatami.ship.c.operator import Options
-from tatami.ship.c.run.network import CompiledNetwork
+from tatami.ship.c.run.network import CompiledNetwork, unpacked, unpacked_calls
 from tatami.ship.c.tasks.detection import CompiledDetector
 from tatami.types import Size
 
@@ -255,3 +256,18 @@ def test_large_weights_exist_once(tmp_path):
     images = images_of(network)
     with CompiledNetwork(tmp_path) as compiled:
         assert_close(compiled.run([images[0]])[0].reshape(1, -1), run(network, images)[0])
+
+
+def test_values_of_calls_are_those_of_each_call():
+    rng = np.random.default_rng(0)
+    values = [Value((2, 1, 3)), Value((3, 2, 1), Quantization(0.5, 3)), Value((1, 1, 2))]
+    size = sum(value.bytes for value in values)
+    answer = rng.integers(0, 256, 4 * size, np.uint8).tobytes()
+    together = unpacked_calls(answer, values, 4)
+    assert [each.shape for each in together] == [(4, *value.shape) for value in values]
+    for call in range(4):
+        alone = unpacked(answer[call * size : (call + 1) * size], values)
+        for each, one in zip(together, alone, strict=True):
+            assert each[call].tobytes() == one.tobytes()
+    first = np.frombuffer(answer, "<f4", 6).reshape(1, 3, 2)  # rows, columns, channels
+    assert together[0][0].tobytes() == first.transpose(2, 0, 1).tobytes()

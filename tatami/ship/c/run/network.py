@@ -129,25 +129,33 @@ class CompiledNetwork(RunningNetwork):
 
     def run_calls(self, calls: Sequence[Sequence[Array]]) -> list[list[Array]]:
         """Compute the outputs of calls one after another, the first of which finds zeros."""
-        return self._answers(b"F", calls, self.description.outputs)
+        found = self._answers(b"F", calls, self.description.outputs)
+        return [[each[at] for each in found] for at in range(len(calls))]
 
     def values_of_calls(self, calls: Sequence[Sequence[Array]]) -> list[dict[str, Array]]:
         """Compute the output of every step of calls one after another."""
         steps = self.description.steps
         found = self._answers(b"T", calls, steps)
-        return [dict(zip(steps, arrays, strict=True)) for arrays in found]
+        return [
+            {name: each[at] for name, each in zip(steps, found, strict=True)}
+            for at in range(len(calls))
+        ]
 
     def _answers(
         self, letter: bytes, calls: Sequence[Sequence[Array]], names: Sequence[str]
-    ) -> list[list[Array]]:
-        """Ask for values of calls one after another, from the beginning."""
+    ) -> list[Array]:
+        """Ask for values of calls one after another, from the beginning.
+
+        Returns:
+            For each name (calls, channels, rows, columns).
+        """
         values = [self.description.values[name] for name in names]
         size = sum(value.bytes for value in values)
         requests = [letter + self._packed(inputs) for inputs in calls]
         if self.description.states:
             requests[0] = b"R" + requests[0]
         answer = self._proof().ask_each(requests, size)
-        return [unpacked(answer[at * size :][:size], values) for at in range(len(calls))]
+        return unpacked_calls(answer, values, len(calls))
 
     def ask(self, request: bytes, size: int) -> bytes:
         """Send proof.c a request, or none, and give the next ``size`` bytes of its answer."""
@@ -272,14 +280,24 @@ def native(array: Array, value: Value) -> Array:
 
 def unpacked(answer: bytes, values: Sequence[Value]) -> list[Array]:
     """Read arrays (channels, rows, columns) from values one after another, channels last."""
+    return [each[0] for each in unpacked_calls(answer, values, 1)]
+
+
+def unpacked_calls(answer: bytes, values: Sequence[Value], calls: int) -> list[Array]:
+    """Read the values of calls one after another, as ``unpacked`` does those of one.
+
+    Returns:
+        For each value (calls, channels, rows, columns).
+    """
+    size = sum(value.bytes for value in values)
+    rows_of_bytes = np.frombuffer(answer, np.uint8, calls * size).reshape(calls, size)
     arrays = []
     at = 0
     for value in values:
         channels, rows, columns = value.shape
-        flat: Array = np.frombuffer(answer, value.dtype, channels * rows * columns, at)
-        arrays.append(
-            np.ascontiguousarray(flat.reshape(rows, columns, channels).transpose(2, 0, 1))
-        )
+        own = np.ascontiguousarray(rows_of_bytes[:, at : at + value.bytes]).view(value.dtype)
+        maps: Array = own.reshape(calls, rows, columns, channels).transpose(0, 3, 1, 2)
+        arrays.append(np.ascontiguousarray(maps))
         at += value.bytes
     return arrays
 

@@ -39,25 +39,23 @@ class StreamedNetwork(CompiledNetwork):
 
     def run_calls(self, calls: Sequence[Sequence[Array]]) -> list[list[Array]]:
         """Compute the outputs of inputs, each by itself."""
-        return [
-            [np.concatenate(each, axis=2) for each in zip(*found, strict=True)]
-            for found in (super(StreamedNetwork, self).run_calls(_columns(one)) for one in calls)
-        ]
+        names = self.description.outputs
+        return [[*self._together(b"F", one, names).values()] for one in calls]
 
     def values_of_calls(self, calls: Sequence[Sequence[Array]]) -> list[dict[str, Array]]:
         """Compute the output of every step of inputs, each by itself."""
+        return [self._together(b"T", one, self.description.steps) for one in calls]
+
+    def _together(
+        self, letter: bytes, inputs: Sequence[Array], names: Sequence[str]
+    ) -> dict[str, Array]:
+        """Ask for values of all columns of an input: those of columns become one map each."""
+        found = self._answers(letter, _columns(inputs), names)
         moments = self.description.moments
-        return [
-            {
-                name: np.concatenate([one[name] for one in found], axis=2)
-                if name in moments
-                else found[-1][name]
-                for name in found[0]
-            }
-            for found in (
-                super(StreamedNetwork, self).values_of_calls(_columns(one)) for one in calls
-            )
-        ]
+        return {
+            name: np.concatenate(each, axis=2) if name in moments or letter == b"F" else each[-1]
+            for name, each in zip(names, found, strict=True)
+        }
 
 
 def _columns(inputs: Sequence[Array]) -> list[list[Array]]:
