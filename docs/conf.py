@@ -27,8 +27,9 @@ highlight_language = "none"
 CONTENTS = {
     "Start": ("quickstart", "guide/*", "glossary"),
     "Reference": (
-        *("api", "operators", "importing", "networks", "darknet-to-c", "rtl", "browser", "studio", "class-sets"),
+        *("api", "operators", "importing", "networks", "darknet-to-c", "rtl", "browser", "studio"),
         *(
+            "class-sets",
             "mask-sets",
             "results",
             "tree",

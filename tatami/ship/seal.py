@@ -43,7 +43,8 @@ def seal(folder: Path, files: Iterable[str]) -> bool:
     Args:
         folder: Where the files are.
         files: Their names: what is compiled, what is read to do so, and the built example, whose
-            name has no suffix, or a module's. A Makefile is left out: it is the user's, and not run here.
+            name has no suffix, or a module's. A Makefile is left out: it is the user's, and is
+            not run here.
 
     Returns:
         Whether it could be recorded; if not, opening the folder must be asked for.

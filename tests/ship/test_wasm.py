@@ -137,7 +137,7 @@ def served(page):
 
 @pytest.fixture
 def tab(served):
-    """The page in Chromium, once its network is there; what it complains of, and what it asks for."""
+    """The page in Chromium, once its network is there; it must not complain or ask others."""
     if CHROMIUM is None:
         pytest.skip("no chromium: apt-get install chromium")
     playwright = pytest.importorskip("playwright.sync_api")
