@@ -185,7 +185,7 @@ class Builder:
         if bias is not None:
             inputs.append(self.weight(f"{name}.bias", bias))
         attributes: dict[str, Attribute] = {
-            **_window_attributes(window),
+            **window_attributes(window),
             "dilations": (window.rows.dilation, window.columns.dilation),
             "group": groups,
         }
@@ -231,7 +231,7 @@ class Builder:
         if bias is not None:
             inputs.append(self.weight(f"{name}.bias", bias))
         attributes: dict[str, Attribute] = {
-            **_window_attributes(window),
+            **window_attributes(window),
             "dilations": (window.rows.dilation, window.columns.dilation),
             "group": groups,
             "output_padding": more,
@@ -396,11 +396,13 @@ class Builder:
             raise _unfit(name, f"works along axis {axis} of a value of shape {shape}")
         return self.add("Softmax", name, [x], shape, {"axis": axis % len(shape)})
 
-    def max_pool(self, name: str, x: str, window: Window) -> str:
-        """Add a max pool; padding counts as minus infinity."""
-        return self._pool("MaxPool", name, x, window, {})
+    def max_pool(self, name: str, x: str, window: Window, *, same: bool = False) -> str:
+        """Add a max pool; padding is minus infinity, ``same`` as in ``window_attributes``."""
+        return self._pool("MaxPool", name, x, window_attributes(window, same), window)
 
-    def average_pool(self, name: str, x: str, window: Window, *, count_padding: bool) -> str:
+    def average_pool(
+        self, name: str, x: str, window: Window, *, count_padding: bool, same: bool = False
+    ) -> str:
         """Add an average pool.
 
         Args:
@@ -408,9 +410,10 @@ class Builder:
             x: A map.
             window: Where it lies.
             count_padding: Whether the divisor is the whole window's, padding being zeros.
+            same: As in ``window_attributes``.
         """
-        more = {"count_include_pad": int(count_padding)}
-        return self._pool("AveragePool", name, x, window, more)
+        more = {**window_attributes(window, same), "count_include_pad": int(count_padding)}
+        return self._pool("AveragePool", name, x, more, window)
 
     def global_pool(self, name: str, x: str, kind: Literal["max", "average"]) -> str:
         """Add a pool of the whole map: (1, channels, rows, columns) -> (1, channels, 1, 1)."""
@@ -614,7 +617,7 @@ class Builder:
             tensor.name = renamed.get(tensor.name, tensor.name)
 
     def _pool(
-        self, operator: str, name: str, x: str, window: Window, more: Mapping[str, Attribute]
+        self, operator: str, name: str, x: str, more: Mapping[str, Attribute], window: Window
     ) -> str:
         channels, _, _ = self._map(name, x)
         for axis in (window.rows, window.columns):
@@ -624,7 +627,7 @@ class Builder:
                 raise _unfit(name, "pads by its whole window: a place would see nothing")
         shape = (1, channels, *self._places(name, x, window))
         kernel = (window.rows.kernel, window.columns.kernel)
-        attributes = {"kernel_shape": kernel, **_window_attributes(window), **more}
+        attributes = {"kernel_shape": kernel, **more}
         return self.add(operator, name, [x], shape, attributes)
 
     def _places(self, name: str, x: str, window: Window) -> tuple[int, int]:
@@ -670,12 +673,19 @@ class Builder:
         return found
 
 
-def _window_attributes(window: Window) -> dict[str, Attribute]:
+def window_attributes(window: Window, same: bool = False) -> dict[str, Attribute]:
+    """Give the attributes of a node for its strides and padding.
+
+    Args:
+        window: Where it lies.
+        same: Whether the padding is a rule, as many outputs as strides fit, the odd sample at the
+            end: at another input size it is another padding.
+    """
     rows, columns = window.rows, window.columns
-    return {
-        "strides": (rows.stride, columns.stride),
-        "pads": (rows.before, columns.before, rows.after, columns.after),
-    }
+    found: dict[str, Attribute] = {"strides": (rows.stride, columns.stride)}
+    if same and max(rows.span, columns.span) > 1:
+        return {**found, "auto_pad": "SAME_UPPER"}
+    return {**found, "pads": (rows.before, columns.before, rows.after, columns.after)}
 
 
 def _unfit(name: str, reason: str) -> TatamiError:

@@ -20,7 +20,7 @@ from tatami.importers import (
     tflite_moves,
     tflite_recurrent,
 )
-from tatami.importers.build import Attribute, Shape
+from tatami.importers.build import Attribute, Shape, window_attributes
 from tatami.importers.tflite_network import Work, weights_of
 from tatami.importers.tflite_options import flag, integer
 from tatami.importers.tflite_schema import Operator
@@ -97,8 +97,7 @@ def _convolution(
     if padded * channels > MAX_ELEMENTS:
         raise work.wrong(operator, "pads its input beyond all bounds")
     attributes: dict[str, Attribute] = {
-        "strides": (down.stride, across.stride),
-        "pads": (down.before, across.before, down.after, across.after),
+        **window_attributes(Window(down, across), same),
         "dilations": (down.dilation, across.dilation),
         "group": groups,
     }
@@ -150,9 +149,9 @@ def _pool(work: Work, operator: Operator) -> None:
     activation = integer(operator, 5, "int8")
     name = work.raw_name(operator, activation)
     if operator.kind == "MAX_POOL_2D":
-        y = work.builder.max_pool(name, x, Window(down, across))
+        y = work.builder.max_pool(name, x, Window(down, across), same=same)
     else:
-        y = work.builder.average_pool(name, x, Window(down, across), count_padding=False)
+        y = work.builder.average_pool(name, x, Window(down, across), count_padding=False, same=same)
     work.finish(operator, y, activation)
 
 

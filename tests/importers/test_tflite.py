@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 
 from tatami import graph
 from tatami.errors import TatamiError
+from tatami.graph.read import network_of
 from tatami.importers.imported import Imported
 from tatami.importers.tflite import read_tflite
 from tatami.importers.tflite_schema import BUILTIN
 from tatami.program.interpret import run
 from tatami.program.lower import lower
+from tatami.shrink.resize import resize
 from tatami.types import Size
 
 flatbuffers = pytest.importorskip("flatbuffers", reason="Google's writer is not here")
@@ -801,6 +803,19 @@ def test_another_size_has_its_own_padding(tmp_path):
     np.testing.assert_allclose(
         outputs_of(found.model, x)[0], convolved(x, w, b, (2, 2)), rtol=1e-5, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("size", [Size(10, 9), Size(7, 1), Size(5, 12)])
+def test_a_network_that_is_resized_later_has_the_padding_of_its_size(size, tmp_path):
+    """SAME is a rule, and not the samples that it pads at the size of the file."""
+    file = File((1, 8, 8, 3))
+    output, _ = conv(file, (2, 2), kernel=(3, 3))
+    network = network_of(imported(file.content(output), tmp_path).model)
+    at_once = network_of(imported(file.content(output), tmp_path, size).model)
+    resized = resize(network, size)
+    x = np.random.default_rng(7).normal(size=(1, 3, size.height, size.width)).astype(np.float32)
+    (found,), (expected,) = graph.run(resized, x), graph.run(at_once, x)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_another_size_needs_a_convolutional_network(tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import threading
 from functools import partial
@@ -22,13 +21,13 @@ from tatami.program import interpret
 from tatami.program.lower import lower
 from tatami.ship.c.targets import TARGETS, missing
 from tatami.ship.wasm.backend import Wasm
+from tests.browser import check_reach, tab_of
 
 IMPORTS = """
 import { readFileSync } from "node:fs";
 const module = await WebAssembly.compile(readFileSync(process.argv[1]));
 console.log(JSON.stringify(WebAssembly.Module.imports(module)));
 """
-CHROMIUM = shutil.which("chromium")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -137,24 +136,9 @@ def served(page):
 
 @pytest.fixture
 def tab(served):
-    """The page in Chromium, once its network is there; it must not complain or ask others."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium: apt-get install chromium")
-    playwright = pytest.importorskip("playwright.sync_api")
-    fake = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *fake])
-        tab = browser.new_page(locale="en-US", viewport={"width": 1280, "height": 800})
-        tab.complaints, tab.asked = [], []
-        tab.on("console", lambda one: tab.complaints.append(one.text))
-        tab.on("pageerror", lambda one: tab.complaints.append(str(one)))
-        tab.on("request", lambda one: tab.asked.append(one.url))
-        tab.goto(served)
-        tab.wait_for_selector("body[data-ready]")
+    """The page in Chromium, once its network is there."""
+    with tab_of(served, served, "body[data-ready]") as tab:
         yield tab
-        browser.close()
-        assert tab.complaints == []
-        assert all(url.startswith((served, "data:", "blob:")) for url in tab.asked)
 
 
 def answer(tab):
@@ -202,13 +186,7 @@ def test_the_pad_and_the_camera_are_looked_at(tab):
 
 
 def test_the_page_is_reachable_by_keyboard_and_by_screen_readers(tab):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    for scheme, width in (("light", 1280), ("dark", 360)):
-        tab.emulate_media(color_scheme=scheme)
-        tab.set_viewport_size({"width": width, "height": 800})
-        found = axe.Axe().run(tab)
-        assert found.violations_count == 0, found.generate_report()
-        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    check_reach(tab)
     reached = []
     for _ in range(8):
         tab.keyboard.press("Tab")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 import subprocess
 import sys
 import urllib.error
@@ -19,9 +18,9 @@ import tatami
 from tatami.errors import TatamiError
 from tatami.pipeline.through import DIFFERENCE, Through
 from tatami.pipeline.watch import watch
+from tests.browser import check_reach, tab_of
 
 FORMS = ["network", "network-folded", "network-int8"]
-CHROMIUM = shutil.which("chromium")
 pytest.importorskip("torch")
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
@@ -189,25 +188,10 @@ def test_it_says_what_the_command_line_says(address, run, picture):
 
 @pytest.fixture
 def tab(address):
-    """The studio in Chromium, and whatever it complains of or asks others."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium: apt-get install chromium")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        fake = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *fake])
-        tab = browser.new_page(locale="en-US", viewport={"width": 1280, "height": 900})
-        complaints, asked = [], []
-        tab.on("console", lambda one: complaints.append(one.text))
-        tab.on("pageerror", lambda one: complaints.append(str(one)))
-        tab.on("request", lambda one: asked.append(one.url))
-        tab.goto("#".join(address))
-        tab.wait_for_selector("#graph g")
+    """The studio in Chromium."""
+    with tab_of(address[0], "#".join(address), "#graph g") as tab:
         assert address[1] not in tab.url
         yield tab
-        browser.close()
-        assert complaints == []
-        assert all(url.startswith((address[0], "data:", "blob:")) for url in asked)
 
 
 def test_pages_show_layers_answers_and_the_training(tab, run, picture):
@@ -253,15 +237,9 @@ def test_a_drawing_and_the_camera_are_answered(tab):
 
 
 def test_it_is_reachable_by_keyboard_and_by_screen_readers(tab, picture):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     tab.locator("#file").set_input_files(picture)
     tab.wait_for_selector("#drawn figure:nth-of-type(4)", state="attached")
     for page in ("network", "picture", "errors", "training"):
         tab.locator(f"nav a[data-page={page}]").click()
         tab.wait_for_selector(f"#{page}:not([hidden])")
-        for scheme, width in (("light", 1280), ("dark", 360)):
-            tab.emulate_media(color_scheme=scheme)
-            tab.set_viewport_size({"width": width, "height": 800})
-            found = axe.Axe().run(tab)
-            assert found.violations_count == 0, found.generate_report()
-            assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        check_reach(tab)

@@ -43,7 +43,7 @@ static void net_depthwise_simd128(const net_depthwise_step *d, const uint8_t *in
             const int y = i / s->out_columns, x = i % s->out_columns;
             const uint8_t *at = in + y * pitch + x * s->stride_columns * s->channels + first;
             uint8_t *to = out + i * s->channels + first;
-            v128_t sums[4], bytes;
+            v128_t sums[4];
 
             for (j = 0; j < 4; j++) sums[j] = bias[j];
             for (g = 0; g < groups; g++) {
@@ -61,14 +61,7 @@ static void net_depthwise_simd128(const net_depthwise_step *d, const uint8_t *in
                                              wasm_i32x4_dot_i16x8(zipped[j], weights[4 * g + j]));
             }
             for (j = 0; j < 4; j++) sums[j] = net_twice_simd128(sums[j], &scales[j]);
-            bytes = net_bytes_simd128(d->results, sums[0], sums[1], sums[2], sums[3]);
-            if (count == 16) {
-                wasm_v128_store(to, bytes);
-            } else {
-                uint8_t some[16];
-                wasm_v128_store(some, bytes);
-                memcpy(to, some, (size_t)count);
-            }
+            net_put_simd128(d->results, sums, count, to);
         }
     }
 }

@@ -48,17 +48,26 @@ static inline v128_t net_twice_simd128(v128_t sum, const net_scales_simd128 *s)
         wasm_i64x2_shr(wasm_i64x2_extmul_high_i32x4(high, s->power), 31), 0, 2, 4, 6);
 }
 
-/* Sixteen bytes of what net_twice_simd128 gave of four sums each. */
-static inline v128_t net_bytes_simd128(const net_results *r, v128_t a, v128_t b, v128_t c, v128_t d)
+/* Store up to sixteen bytes of what net_twice_simd128 gave of four sums each. */
+static inline void net_put_simd128(const net_results *r, const v128_t *twice, int count, uint8_t *to)
 {
     const v128_t half = wasm_i16x8_splat(0x4000), zero_point = wasm_i16x8_splat(r->zero_point);
-    const v128_t low = wasm_i16x8_q15mulr_sat(wasm_i16x8_narrow_i32x4(a, b), half);
-    const v128_t high = wasm_i16x8_q15mulr_sat(wasm_i16x8_narrow_i32x4(c, d), half);
-    const v128_t bytes = wasm_u8x16_narrow_i16x8(wasm_i16x8_add_sat(low, zero_point),
-                                                 wasm_i16x8_add_sat(high, zero_point));
+    const v128_t low =
+        wasm_i16x8_q15mulr_sat(wasm_i16x8_narrow_i32x4(twice[0], twice[1]), half);
+    const v128_t high =
+        wasm_i16x8_q15mulr_sat(wasm_i16x8_narrow_i32x4(twice[2], twice[3]), half);
+    v128_t bytes = wasm_u8x16_narrow_i16x8(wasm_i16x8_add_sat(low, zero_point),
+                                           wasm_i16x8_add_sat(high, zero_point));
 
-    return wasm_u8x16_min(wasm_u8x16_max(bytes, wasm_u8x16_splat(r->low)),
-                          wasm_u8x16_splat(r->high));
+    bytes = wasm_u8x16_min(wasm_u8x16_max(bytes, wasm_u8x16_splat(r->low)),
+                           wasm_u8x16_splat(r->high));
+    if (count == 16) {
+        wasm_v128_store(to, bytes);
+    } else {
+        uint8_t some[16];
+        wasm_v128_store(some, bytes);
+        memcpy(to, some, (size_t)count);
+    }
 }
 
 static inline v128_t net_pooled_simd128(const int32_t *sums, int pool)
@@ -83,18 +92,11 @@ static void net_store_int8_simd128(const net_results *r, int channel, int count,
     }
     for (j = 0; j < 4; j++) scales[j] = net_scales_of_simd128(r, channel + 4 * j, count - 4 * j);
     for (; pixels > 0; pixels--, sums += pool ? 32 : 16, to += step) {
-        v128_t twice[4], bytes;
+        v128_t twice[4];
 
         for (j = 0; j < 4; j++)
             twice[j] = net_twice_simd128(net_pooled_simd128(sums + 4 * j, pool), &scales[j]);
-        bytes = net_bytes_simd128(r, twice[0], twice[1], twice[2], twice[3]);
-        if (count == 16) {
-            wasm_v128_store(to, bytes);
-        } else {
-            uint8_t some[16];
-            wasm_v128_store(some, bytes);
-            memcpy(to, some, (size_t)count);
-        }
+        net_put_simd128(r, twice, count, to);
     }
 }
 #endif
