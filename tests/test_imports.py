@@ -32,7 +32,8 @@ MAY_USE: dict[str, tuple[str, ...]] = {
     **{stage: GROUND for stage in STAGES if stage != "scratch"},
     "tasks": (*STAGES, *GROUND),
     "pipeline": ("tasks", *STAGES, *GROUND),
-    "cli": ("pipeline", "tasks", *STAGES, *GROUND, "__version__"),
+    "studio": ("pipeline", "tasks", *STAGES, *GROUND),
+    "cli": ("studio", "pipeline", "tasks", *STAGES, *GROUND, "__version__"),
     "__init__.py": ("pipeline", "tasks", *STAGES, *GROUND),
     "__main__.py": ("cli",),
 }

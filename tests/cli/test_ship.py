@@ -78,7 +78,7 @@ def test_bad_requests_are_one_line_and_leave_nothing(
         (("ship", square_finder), "-o"),
         (
             ("ship", square_finder, "-o", folder, "--to", "fpga"),
-            "--to: nothing ships to 'fpga' (give one of c, rtl)",
+            "--to: nothing ships to 'fpga' (give one of c, rtl, wasm)",
         ),
         (("ship", square_finder, "-o", folder, "--weights", "text"), "binary"),
         (("ship", square_finder, "-o", folder, "--name", "stdio"), "stdio"),

@@ -11,11 +11,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tatami import graph
-from tatami.cli.importing import _fixed, _shapes
 from tatami.errors import TatamiError
 from tatami.graph.read import network_of
 from tatami.importers.onnx_file import read_onnx
 from tatami.importers.onnx_inputs import Given
+from tatami.pipeline.import_network import parse_numbers, parse_shapes
 from tatami.types import Size
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
@@ -113,7 +113,7 @@ def rate(folder: Path, shapes: tuple[int, int]) -> Path:
     return file_of(folder, nodes, inputs, {"high": np.int64(16000)})
 
 
-def test_an_input_that_chooses_is_fixed(tmp_path: Path) -> None:
+def test_an_input_that_chooses_isparse_numbers(tmp_path: Path) -> None:
     file = rate(tmp_path, (3, 2))
     with pytest.raises(TatamiError, match="decided by its input 'sr'") as refused:
         read_onnx(file)
@@ -132,15 +132,15 @@ def test_branches_of_one_shape_are_both_computed(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, [[0, 4, 8]])
 
 
-def test_what_the_command_line_says_of_inputs() -> None:
-    assert _shapes(["x=1x512", "a=b=2"]) == {"x": (1, 512), "a=b": (2,)}
-    assert _fixed(["sr=16000", "a=b=-0.5"]) == {"sr": 16000.0, "a=b": -0.5}
+def test_what_is_typed_of_inputs() -> None:
+    assert parse_shapes(["x=1x512", "a=b=2"]) == {"x": (1, 512), "a=b": (2,)}
+    assert parse_numbers(["sr=16000", "a=b=-0.5"]) == {"sr": 16000.0, "a=b": -0.5}
     for bad in ("x", "x=", "=1", "x=1x", "x=1x-2"):
         with pytest.raises(TatamiError):
-            _shapes([bad])
+            parse_shapes([bad])
     for bad in ("x", "x=", "=1", "x=nan", "x=1x2"):
         with pytest.raises(TatamiError):
-            _fixed([bad])
+            parse_numbers([bad])
 
 
 def test_weights_that_are_standardized_are_computed_once(tmp_path: Path) -> None:

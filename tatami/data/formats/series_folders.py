@@ -34,8 +34,9 @@ LOOKED_FOR = "SPLIT/CLASS/*.csv, a row a step"
 
 
 def recognizes(root: Path) -> bool:
-    """Tell whether a folder holds folders of CSV files, one a class."""
-    return any(csv_files_in(folder) for _, folder in class_folders(root, csv_files_in))
+    """Tell whether a folder holds folders of CSV files of numbers, one a class."""
+    folders = class_folders(root, csv_files_in)
+    return any(_is_of_numbers(file) for _, folder in folders for file in csv_files_in(folder))
 
 
 def splits(root: Path) -> tuple[str, ...]:
@@ -125,3 +126,12 @@ def _heads(paths: list[Path]) -> list[tuple[str, ...]]:
         with contextlib.suppress(TatamiError):
             found.append(_head(read_rows(path, 1)[0], path)[0])
     return found
+
+
+def _is_of_numbers(file: Path) -> bool:
+    """Tell whether the first row of a file, or the one behind its header, is numbers alone."""
+    try:
+        row = read_rows(file, 2)[-1]
+    except TatamiError:
+        return False
+    return all(is_number(cell) for cell in row.cells)
