@@ -12,7 +12,7 @@ demo: install-demo
 	$(BIN)/tatami demo --out demo
 
 test: install-dev lint
-	$(BIN)/pytest -q -n 2 -m "not slow"
+	$(BIN)/pytest -q -n 2 --dist worksteal -m "not slow"
 
 test-all: install-dev lint
 	$(BIN)/pytest -q

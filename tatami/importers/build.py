@@ -679,11 +679,13 @@ def window_attributes(window: Window, same: bool = False) -> dict[str, Attribute
     Args:
         window: Where it lies.
         same: Whether the padding is a rule, as many outputs as strides fit, the odd sample at the
-            end: at another input size it is another padding.
+            end: at another input size it is another padding. A dilated window keeps the numbers,
+            since ONNX Runtime refuses the rule for it.
     """
     rows, columns = window.rows, window.columns
     found: dict[str, Attribute] = {"strides": (rows.stride, columns.stride)}
-    if same and max(rows.span, columns.span) > 1:
+    plain = max(rows.dilation, columns.dilation) == 1
+    if same and plain and max(rows.span, columns.span) > 1:
         return {**found, "auto_pad": "SAME_UPPER"}
     return {**found, "pads": (rows.before, columns.before, rows.after, columns.after)}
 

@@ -96,6 +96,7 @@ def test_the_same_in_python(run: Path, halves: Path) -> None:
     assert tatami.ship(run, run / "elsewhere", build=False).also is None
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_left_out_and_said(run: Path) -> None:
     alone = tatami.ship(run, build=False).footprint.to_json()
     tatami.quantize(run)

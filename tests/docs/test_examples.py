@@ -16,6 +16,8 @@ import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
+SLOW = ("segment", "classify")
+"""Those whose steps the others have, too."""
 
 
 def read(notebook: Path) -> dict[str, Any]:
@@ -66,7 +68,11 @@ def test_it_is_a_clean_notebook(notebook: Path) -> None:
             assert set(cell) == {"cell_type", "id", "metadata", "source"}
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.stem)
+@pytest.mark.parametrize(
+    "notebook",
+    [pytest.param(one, marks=pytest.mark.slow if one.stem in SLOW else ()) for one in NOTEBOOKS],
+    ids=lambda notebook: notebook.stem,
+)
 def test_it_runs(notebook: Path, tmp_path: Path, one_thread: None) -> None:
     namespace: dict[str, Any] = {}
     drawn = 0

@@ -207,7 +207,7 @@ def test_any_convolution(tmp_path_factory, quantized, seed):
 @pytest.mark.parametrize(
     ("each_compiler", "quantized"),
     [
-        pytest.param("gcc", False, id="gcc-float32"),
+        pytest.param("gcc", False, id="gcc-float32", marks=pytest.mark.slow),
         pytest.param("clang", True, id="clang-int8"),
         pytest.param("clang", False, id="clang-float32", marks=pytest.mark.slow),
         pytest.param("gcc", True, id="gcc-int8", marks=pytest.mark.slow),

@@ -12,7 +12,7 @@ import pytest
 from tatami.ship.c.build import build
 
 HARNESSES = Path(__file__).parent.parent / "fuzz"
-SECONDS = os.environ.get("TATAMI_FUZZ_SECONDS", "5")
+SECONDS = os.environ.get("TATAMI_FUZZ_SECONDS", "3")
 SIDES = np.array([40, 30, 50], np.int16).tobytes() + np.float32(0.1).tobytes()
 SEEDS = {
     "ppm": [b"P6 2 2 255\n" + bytes(12), b"P6\n# a\n1 2 255\n" + bytes(6) + b"P6 1 1 255\nabc"],

@@ -349,6 +349,9 @@ def test_threads_do_not_race(shipped, monkeypatch):
             raise
 
 
+@pytest.mark.parametrize(
+    "each_compiler", [pytest.param("gcc", marks=pytest.mark.slow), "clang"], indirect=True
+)
 def test_nothing_undefined_happens(shipped, each_compiler, monkeypatch):
     program, inputs, expected, folder = shipped
     monkeypatch.setenv("CC", each_compiler[0])

@@ -85,7 +85,7 @@ def proved(data, run):
     return {row.stage: row for row in proof.ledger.rows}
 
 
-@pytest.mark.parametrize("kind", ["digits", "gestures"])
+@pytest.mark.parametrize("kind", [pytest.param("digits", marks=pytest.mark.slow), "gestures"])
 def test_from_csv_to_proved_c(kind, request, tmp_path):
     if shutil.which("cc") is None:
         pytest.skip("no C compiler")

@@ -145,6 +145,7 @@ def test_a_beam_is_asked_for(
         assert "a beam of 17" in said
 
 
+@pytest.mark.slow
 def test_a_beam_is_asked_for_of_the_shipped_program(run: Path, tmp_path: Path) -> None:
     if shutil.which("cc") is None:
         pytest.skip("no C compiler")
