@@ -102,6 +102,8 @@ class Spec(ABC):
     """What a file calls it."""
     keys: ClassVar[tuple[str, ...]]
     """The entries of a file's metadata that say it, beside the task."""
+    input_key: ClassVar[str] = "input"
+    """That of them which says how the input is made; of no picture it has another name."""
 
     classes: tuple[str, ...]
     input: Input
@@ -116,7 +118,7 @@ class Spec(ABC):
         """Give a plain value for each of ``keys``."""
         return {
             "classes": list(self.classes),
-            "input": self.input.to_json(),
+            self.input_key: self.input.to_json(),
             "provenance": dict(self.provenance),
         }
 
@@ -133,7 +135,7 @@ class Spec(ABC):
     @property
     def sees_pictures(self) -> bool:
         """Whether the network's input is made of a picture by the picture rule."""
-        return True
+        return self.input_key == "input"
 
     @property
     def several_inputs(self) -> bool:
@@ -303,27 +305,17 @@ class SoundSpec(Spec):
 
     task: ClassVar[str] = "recognize"
     keys: ClassVar[tuple[str, ...]] = ("classes", "sound", "provenance")
+    input_key = "sound"
 
     input: SoundInput
 
     provenance: Mapping[str, str] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Give a plain value for each of ``keys``."""
-        values = super().to_json()
-        values["sound"] = values.pop("input")
-        return values
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """Read the plain values of ``keys`` back. Raises TatamiError."""
         names = strict.names("tatami.classes", content["classes"])
         return cls(names, SoundInput.from_json(content["sound"]), _provenance(content))
-
-    @property
-    def sees_pictures(self) -> bool:
-        """Say no: it hears."""
-        return False
 
     def check_outputs(self, shapes: Sequence[Shape]) -> None:
         """Raise TatamiError unless the one output is a logit a class."""
@@ -342,27 +334,17 @@ class SeriesSpec(Spec):
 
     task: ClassVar[str] = "classify-series"
     keys: ClassVar[tuple[str, ...]] = ("classes", "series", "provenance")
+    input_key = "series"
 
     input: SeriesInput
 
     provenance: Mapping[str, str] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Give a plain value for each of ``keys``."""
-        values = super().to_json()
-        values["series"] = values.pop("input")
-        return values
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """Read the plain values of ``keys`` back. Raises TatamiError."""
         names = strict.names("tatami.classes", content["classes"])
         return cls(names, SeriesInput.from_json(content["series"]), _provenance(content))
-
-    @property
-    def sees_pictures(self) -> bool:
-        """Say no: it takes numbers."""
-        return False
 
     def check_outputs(self, shapes: Sequence[Shape]) -> None:
         """Raise TatamiError unless the one output is a logit a class."""
@@ -381,16 +363,11 @@ class GenerationSpec(Spec):
 
     task: ClassVar[str] = "generate"
     keys: ClassVar[tuple[str, ...]] = ("classes", "wave", "provenance")
+    input_key = "wave"
 
     input: WaveInput
 
     provenance: Mapping[str, str] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Give a plain value for each of ``keys``."""
-        values = super().to_json()
-        values["wave"] = values.pop("input")
-        return values
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
@@ -402,11 +379,6 @@ class GenerationSpec(Spec):
                 f"the metadata names {len(names)} classes, its input has {wave.classes}", hint=AGAIN
             )
         return cls(names, wave, _provenance(content))
-
-    @property
-    def sees_pictures(self) -> bool:
-        """Say no: it hears."""
-        return False
 
     @property
     def looks_back(self) -> int:
@@ -578,6 +550,7 @@ class TranslationSpec(Spec):
 
     task: ClassVar[str] = "translate"
     keys: ClassVar[tuple[str, ...]] = ("text", "search", "part", "provenance")
+    input_key = "text"
 
     input: TextInput
 
@@ -604,11 +577,6 @@ class TranslationSpec(Spec):
             strict.one_of("tatami.part", "a value", content["part"], ("encoder", "decoder")),
             _provenance(content),
         )
-
-    @property
-    def sees_pictures(self) -> bool:
-        """Say no: it reads."""
-        return False
 
     @property
     def several_inputs(self) -> bool:
