@@ -92,6 +92,18 @@ def read_rows(path: Path, most: int | None = None) -> list[Row]:
     return rows
 
 
+def below_header(path: Path) -> tuple[str, ...]:
+    """Give the cells by which a file is known: its second row's, or the only one's.
+
+    Returns:
+        No cells of a file that is no CSV file.
+    """
+    try:
+        return read_rows(path, 2)[-1].cells
+    except TatamiError:
+        return ()
+
+
 class BadRow(TatamiError):
     """Refuse a row.
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from tatami.data.formats import class_folders
 from tatami.data.formats.apart import Apart
@@ -37,8 +37,18 @@ from tatami.data.seen import RECORD_ENDINGS, RECORDS, files_seen, labels_seen
 from tatami.data.split_names import same_split
 from tatami.errors import TatamiError, choose_from
 from tatami.types import Dataset, LabeledMasks, LabeledPictures, LabeledSeries, LabeledSounds
-from tatami.types.datasets import LabeledTexts
+from tatami.types.datasets import LabeledTexts, Split
 
+
+class _HasProblems(Protocol):
+    @property
+    def problems(self) -> Sequence[Problem]: ...
+
+
+R = TypeVar("R", bound=_HasProblems)
+"""A split as its format reads it."""
+D = TypeVar("D", bound=Split)
+"""The part of it that is in order."""
 NO_CLASS = frozenset({*PICTURE_FOLDERS, *LABEL_FOLDERS})
 """Names of folders, in lower case, that hold pictures or labels of all classes."""
 
@@ -165,10 +175,9 @@ def open_dataset(
     repairs = repairs_of(skip) | ({LABELS_ALONE} if labels_alone else set())
     reading = reader.read(root, chosen, repairs)
     skipped = _accepted(reading.problems, skip)
-    if not len(reading.dataset):
-        raise _empty(root, reading.dataset.split, "no labeled picture")
+    dataset = _some(root, reading.dataset, "no labeled picture")
     notes = (*beside(root, format), *reading.notes, *repaired(reading.problems))
-    return Opened(reading.dataset, skipped, notes)
+    return Opened(dataset, skipped, notes)
 
 
 def open_labeled(
@@ -191,11 +200,10 @@ def open_labeled(
     """
     check_kinds(skip)
     reader = CLASS_FORMATS[labeled_format_of(root, format)]
-    reading = reader.read(root, chosen_split(root, split, reader.splits(root)))
-    skipped = _accepted(reading.problems, skip)
-    if not len(reading.pictures):
-        raise _empty(root, reading.pictures.split, "no labeled picture")
-    return OpenedPictures(reading.pictures, skipped, reading.notes)
+    reading, skipped = _read(reader, root, split, skip)
+    return OpenedPictures(
+        _some(root, reading.pictures, "no labeled picture"), skipped, reading.notes
+    )
 
 
 def open_masks(
@@ -218,11 +226,9 @@ def open_masks(
     """
     check_kinds(skip)
     reader = MASK_FORMATS[mask_format_of(root, format)]
-    reading = reader.read(root, chosen_split(root, split, reader.splits(root)))
-    skipped = _accepted(reading.problems, skip)
-    if not len(reading.masks):
-        raise _empty(root, reading.masks.split, "no picture with a mask")
-    return OpenedMasks(reading.masks, skipped, reading.notes)
+    reading, skipped = _read(reader, root, split, skip)
+    masks = _some(root, reading.masks, "no picture with a mask")
+    return OpenedMasks(masks, skipped, reading.notes)
 
 
 def open_sounds(
@@ -245,11 +251,10 @@ def open_sounds(
     """
     check_kinds(skip)
     reader = SOUND_FORMATS[sound_format_of(root, format)]
-    reading = reader.read(root, chosen_split(root, split, reader.splits(root)))
-    skipped = _accepted(reading.problems, skip)
-    if not len(reading.sounds):
-        raise _empty(root, reading.sounds.split, "no sound with a class")
-    return OpenedSounds(reading.sounds, skipped, reading.notes)
+    reading, skipped = _read(reader, root, split, skip)
+    return OpenedSounds(
+        _some(root, reading.sounds, "no sound with a class"), skipped, reading.notes
+    )
 
 
 def open_series(
@@ -272,11 +277,10 @@ def open_series(
     """
     check_kinds(skip)
     reader = SERIES_FORMATS[series_format_of(root, format)]
-    reading = reader.read(root, chosen_split(root, split, reader.splits(root)))
-    skipped = _accepted(reading.problems, skip)
-    if not len(reading.series):
-        raise _empty(root, reading.series.split, "no series with a class")
-    return OpenedSeries(reading.series, skipped, reading.notes)
+    reading, skipped = _read(reader, root, split, skip)
+    return OpenedSeries(
+        _some(root, reading.series, "no series with a class"), skipped, reading.notes
+    )
 
 
 def open_texts(
@@ -298,12 +302,9 @@ def open_texts(
         TatamiError: As for ``open_dataset``, and where no direction is named.
     """
     check_kinds(skip)
-    reader = text_reader(root, format)
-    reading = reader.read(root, chosen_split(root, split, reader.splits(root)))
-    skipped = _accepted(reading.problems, skip)
-    if not len(reading.texts):
-        raise _empty(root, reading.texts.split, "no sentence with a translation")
-    return OpenedTexts(reading.texts, skipped, reading.notes)
+    reading, skipped = _read(text_reader(root, format), root, split, skip)
+    texts = _some(root, reading.texts, "no sentence with a translation")
+    return OpenedTexts(texts, skipped, reading.notes)
 
 
 def kind_of(root: Path, format: str | None = None) -> Labels:
@@ -603,10 +604,23 @@ def _accepted(problems: Sequence[Problem], skip: Collection[str]) -> Counter[str
     return Counter(problem.kind for problem in left)
 
 
-def _empty(root: Path, split: str, holds: str) -> TatamiError:
-    return TatamiError(
-        f"split '{split}' holds {holds}", hint="check the folder and what was skipped", file=root
-    )
+def _read(
+    reader: Format[R], root: Path, split: str | None, skip: Collection[str]
+) -> tuple[R, Counter[str]]:
+    """Read the split asked for, and count what was accepted."""
+    reading = reader.read(root, chosen_split(root, split, reader.splits(root)))
+    return reading, _accepted(reading.problems, skip)
+
+
+def _some(root: Path, data: D, nothing: str) -> D:
+    """Give a split back; raise TatamiError for an empty one, which holds ``nothing``."""
+    if not len(data):
+        raise TatamiError(
+            f"split '{data.split}' holds {nothing}",
+            hint="check the folder and what was skipped",
+            file=root,
+        )
+    return data
 
 
 def _refusal(problems: list[Problem]) -> TatamiError:

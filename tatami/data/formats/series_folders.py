@@ -17,6 +17,7 @@ import numpy as np
 from tatami.data.csv_rows import (
     BadRow,
     Row,
+    below_header,
     check_width,
     checked_header,
     csv_files_in,
@@ -129,9 +130,6 @@ def _heads(paths: list[Path]) -> list[tuple[str, ...]]:
 
 
 def _is_of_numbers(file: Path) -> bool:
-    """Tell whether the first row of a file, or the one behind its header, is numbers alone."""
-    try:
-        row = read_rows(file, 2)[-1]
-    except TatamiError:
-        return False
-    return all(is_number(cell) for cell in row.cells)
+    """Tell whether a file's last of two rows is numbers alone."""
+    cells = below_header(file)
+    return bool(cells) and all(map(is_number, cells))

@@ -22,6 +22,7 @@ import numpy as np
 from tatami.data.csv_rows import (
     BadRow,
     Row,
+    below_header,
     check_width,
     checked_header,
     csv_files_in,
@@ -249,9 +250,6 @@ def _files(root: Path) -> dict[str, Path]:
 
 def _is_of_numbers(file: Path) -> bool:
     """Tell whether a file's last of two rows holds numbers, and two other cells at most."""
-    try:
-        row = read_rows(file, 2)[-1]
-    except TatamiError:
-        return False
-    others = sum(not is_number(cell) for cell in row.cells)
-    return others <= 2 and len(row.cells) > others
+    cells = below_header(file)
+    others = sum(not is_number(cell) for cell in cells)
+    return others <= 2 and len(cells) > others
