@@ -275,16 +275,16 @@ def explain(
         )
         for name, value in chosen
     )
-    rule = None if opened.spec is None else opened.spec.input
-    bgr = isinstance(rule, InputSpec) and rule.channels == "bgr"
+    named = {name for name, _ in chosen}
     drawn_filters = tuple(
         Filters(
-            name,
-            tuple(kernels.shape),
-            free_name(_plain(f"filters-{name}"), taken),
-            draw_filters(name, kernels, pictures=pictures, bgr=bgr, limit=maps),
+            one.layer,
+            tuple(one.weights.shape),
+            free_name(_plain(f"filters-{one.layer}"), taken),
+            draw_kernels(opened, one, maps),
         )
-        for name, kernels, pictures in _filters(opened, [name for name, _ in chosen])
+        for one in kernels_of(opened)
+        if one.first or one.layer in named
     )
     explained = Explanation(
         file,
@@ -452,20 +452,44 @@ def _find(network: Network, name: str, file: Path) -> tuple[str, str]:
     raise TatamiError(f"no layer '{name}'", hint=f"the layers are {some}", file=file)
 
 
-def _filters(network: Network, names: Sequence[str]) -> list[tuple[str, Float32, bool]]:
-    """Give the filters of the first convolution and of the named ones.
+@dataclass(frozen=True)
+class Kernels:
+    """The weights of a convolution.
 
-    Returns:
-        (layer, weight, whether it looks at the picture) each.
+    Args:
+        layer: What it is called.
+        weights: (outputs, inputs, rows, columns), float32.
+        first: Whether it is the network's first one, which looks at the picture.
     """
+
+    layer: str
+    weights: Float32
+    first: bool
+
+
+def kernels_of(network: Network) -> list[Kernels]:
+    """List the convolutions whose weights are known, in the order in which they run."""
     found = []
     convolutions = [node for node in network.graph if node.op_type == "Conv"]
     for index, node in enumerate(convolutions):
         kernels = weight(node, 1)
-        if kernels is not None and (index == 0 or label(node) in names):
-            pictures = index == 0 and kernels.shape[1] == 3
-            found.append((label(node), np.asarray(kernels, np.float32), pictures))
+        if kernels is not None:
+            found.append(Kernels(label(node), np.asarray(kernels, np.float32), index == 0))
     return found
+
+
+def draw_kernels(network: Network, kernels: Kernels, limit: int) -> Picture:
+    """Draw the kernels of one of a network's convolutions, in the order of its picture's planes.
+
+    Args:
+        network: The network.
+        kernels: Those of one of its convolutions.
+        limit: How many outputs and inputs are drawn.
+    """
+    rule = None if network.spec is None else network.spec.input
+    bgr = isinstance(rule, InputSpec) and rule.channels == "bgr"
+    pictures = kernels.first and kernels.weights.shape[1] == 3
+    return draw_filters(kernels.layer, kernels.weights, pictures=pictures, bgr=bgr, limit=limit)
 
 
 def _plain(stem: str) -> str:

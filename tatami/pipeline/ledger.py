@@ -351,9 +351,27 @@ def compare_quantized(stage: Form, reference: Form, images: Iterable[Any]) -> Ro
     """
     assert stage.values is not None
     assert reference.values is not None
+    values, right = stage.values, reference.values
+    ratios = signal_to_noise(((values(one), right(one)) for one in images), stage.equalized)
+    layer = min(ratios, key=lambda name: ratios[name], default=None)
+    worst = None if layer is None else ratios[layer]
+    return Row(stage.name, reference.name, worst, "dB", None, layer, loss=QUANTIZATION_LOSS)
+
+
+def signal_to_noise(
+    pairs: Iterable[tuple[Mapping[str, Array], Mapping[str, Array]]], equalized: bool
+) -> dict[str, float]:
+    """Measure how much louder each value is than what rounding did to it, in dB.
+
+    Args:
+        pairs: Of each input the values as found and as they should be, by name.
+        equalized: Whether each channel has another factor than its namesake.
+
+    Returns:
+        By the names that both have, but for values without noise or without signal.
+    """
     products: dict[str, NDArray[np.float64]] = {}
-    for image in images:
-        found, expected = stage.values(image), reference.values(image)
+    for found, expected in pairs:
         for name, value in found.items():
             if name in expected and as_maps(expected[name]).shape == as_maps(value).shape:
                 sums = _products(value, expected[name])
@@ -361,15 +379,13 @@ def compare_quantized(stage: Form, reference: Form, images: Iterable[Any]) -> Ro
     ratios = {}
     for name, (of_right, of_both, of_found) in products.items():
         factor = np.ones_like(of_both)
-        if stage.equalized:
+        if equalized:
             np.divide(of_both, of_found, out=factor, where=of_found > 0)
         signal = float(of_right.sum())
         noise = float((of_right - 2 * factor * of_both + factor**2 * of_found).sum())
         if noise > 0 and signal > 0:
             ratios[name] = 10 * float(np.log10(signal / noise))
-    layer = min(ratios, key=lambda name: ratios[name], default=None)
-    worst = None if layer is None else ratios[layer]
-    return Row(stage.name, reference.name, worst, "dB", None, layer, loss=QUANTIZATION_LOSS)
+    return ratios
 
 
 def _products(found: Array, right: Array) -> NDArray[np.float64]:

@@ -11,16 +11,15 @@ from typing import Any
 import numpy as np
 
 from tatami.errors import TatamiError
-from tatami.graph.attributes import label, weight
 from tatami.graph.costs import costs
 from tatami.graph.network import Network
 from tatami.graph.read import read
 from tatami.pipeline.artifact import Source, network_file, path_of
-from tatami.pipeline.explain import activation, look
-from tatami.pipeline.ledger import Stage
+from tatami.pipeline.explain import activation, draw_kernels, kernels_of, look
+from tatami.pipeline.ledger import Stage, signal_to_noise
 from tatami.pipeline.stages import open_stage, stages_of
 from tatami.see.class_activation import in_numbers
-from tatami.see.features import draw_filters, draw_maps, titled, value_range
+from tatami.see.features import draw_maps, titled, value_range
 from tatami.tasks.base import Answer
 from tatami.types import Float32, Picture
 
@@ -168,17 +167,10 @@ class Through:
             plain, integer = self._pair()
         except TatamiError:
             return {}
-        found = {}
-        for layer in self.layers:
-            try:
-                right, given = (self._of(form, layer.value) for form in (plain, integer))
-            except TatamiError:  # fused into another layer
-                continue
-            signal = float((right.astype(np.float64) ** 2).sum())
-            noise = float(((right.astype(np.float64) - given) ** 2).sum())
-            if signal > 0 and noise > 0:
-                found[layer.name] = 10 * float(np.log10(signal / noise))
-        return found
+        values = self._all(integer), self._all(plain)
+        ratios = signal_to_noise([values], self.forms[integer].equalized)
+        # What is fused into another layer has no value of its own.
+        return {one.name: ratios[one.value] for one in self.layers if one.value in ratios}
 
     def filters(self, layer: str, limit: int = 64) -> Picture:
         """Draw the kernels of a convolution.
@@ -187,13 +179,9 @@ class Through:
             TatamiError: For a layer that has none.
         """
         self._layer(layer)
-        for place, node in enumerate(_convolutions(self.network)):
-            kernels = weight(node, 1)
-            if label(node) == layer and kernels is not None:
-                pictures = place == 0 and kernels.shape[1] == 3
-                return draw_filters(
-                    layer, np.asarray(kernels, np.float32), pictures=pictures, limit=limit
-                )
+        for kernels in kernels_of(self.network):
+            if kernels.layer == layer:
+                return draw_kernels(self.network, kernels, limit)
         raise TatamiError(f"'{layer}' has no kernels", hint="name a convolution")
 
     def activation(self, wanted: str | None = None) -> Picture:
@@ -237,7 +225,8 @@ class Through:
             raise TatamiError("there are not both forms", hint="quantize the network first")
         return plain[-1], integer[0]  # what was quantized is the folded one, the last
 
-    def _of(self, form: str, value: str) -> Float32:
+    def _all(self, form: str) -> Mapping[str, Float32]:
+        """Give every value of the picture in a form, computed once."""
         with self._lock:
             stage = self.forms.get(form)
             if stage is None or stage.values is None:
@@ -245,7 +234,10 @@ class Through:
             if form not in self._values:
                 image = stage.task.image(self._given(), stage.spec)
                 self._values[form] = stage.values(image)
-            found = self._values[form].get(value)
+            return self._values[form]
+
+    def _of(self, form: str, value: str) -> Float32:
+        found = self._all(form).get(value)
         if found is None:
             raise TatamiError(
                 f"{form} does not make '{value}' by itself", hint="it is part of the next layer"
@@ -261,7 +253,7 @@ def layers_of(network: Network) -> tuple[Layer, ...]:
     depths: dict[str, int] = {}
     used: dict[int, int] = {}
     layers = []
-    kernels = {label(node) for node in _convolutions(network)}
+    kernels = {one.layer for one in kernels_of(network)}
     for cost in found:
         reads = tuple(dict.fromkeys(_read_by(cost.output, owner, made)))
         depth = 1 + max((depths.get(one, 0) for one in reads), default=0)
@@ -301,7 +293,3 @@ def _read_by(value: str, owner: Mapping[str, str], made: Mapping[str, Any]) -> l
             else:
                 waiting.append(name)
     return reads
-
-
-def _convolutions(network: Network) -> list[Any]:
-    return [node for node in network.graph if node.op_type == "Conv"]

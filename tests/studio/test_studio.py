@@ -80,6 +80,8 @@ def test_every_layer_of_every_form(run, picture):
     assert list(answers) == ["torch", *FORMS]
     assert through.answers() is answers
     assert through.activation().ndim == 3
+    drawn = tatami.explain(run, picture, layers=[first.name]).filters[0].drawn
+    np.testing.assert_array_equal(through.filters(first.name), drawn)
     for layer, form, said in (("none", "network", "no layer"), (first.name, "none", "no form")):
         with pytest.raises(TatamiError, match=said):
             through.maps(layer, form)
