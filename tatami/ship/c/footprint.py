@@ -150,7 +150,9 @@ def _code(files: Files, sources: Sequence[str], target: Target) -> tuple[int, in
         command: Sequence[str] = target.compiler or compiler()
     except TatamiError:
         return None
-    size = re.sub(r"(gcc|clang|cc)(-[\d.]+)?$", "size", command[0])
+    # What one clang makes for many machines, the `size` of this one does not read.
+    of_clang = len(target.compiler) > 1
+    size = "llvm-size" if of_clang else re.sub(r"(gcc|clang|cc)(-[\d.]+)?$", "size", command[0])
     if shutil.which(command[0]) is None or shutil.which(size) is None:
         return None
     with tempfile.TemporaryDirectory(prefix="tatami-") as temporary:

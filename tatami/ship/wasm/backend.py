@@ -106,7 +106,13 @@ class Wasm(C):
 
     def footprint(self, plan: PlanInC, shipped: Shipped) -> FootprintInC:
         """Say how much memory and code there is, as of C."""
-        return footprint(plan, emit_plan(plan))
+        folder = f"{SOURCES}/"
+        code = {
+            file.removeprefix(folder): content
+            for file, content in shipped.files.contents.items()
+            if file.startswith(folder)
+        }
+        return footprint(plan, Shipped(plan.name, Files(code), None))
 
     def build(self, plan: PlanInC, shipped: Shipped, folder: Path) -> str:
         """Compile the module, without which there is no page."""
