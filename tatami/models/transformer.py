@@ -291,8 +291,7 @@ class AddNorm(nn.Module):
 
     def forward(self, x: Tensor, found: Tensor) -> Tensor:
         """Twice (N, T, W) -> (N, T, W)."""
-        # One type before the sum: torch adds bfloat16 to float32 one number at a time.
-        normalized: Tensor = self.norm(x + self.dropout(found).to(x.dtype))
+        normalized: Tensor = self.norm(x + self.dropout(found))
         return normalized
 
 
