@@ -442,7 +442,7 @@ class TranslatorModel(Model[TranslationSpec]):
         classes: Tokens of the paper's vocabulary.
     """
 
-    make: Callable[[], type[Transformer]]
+    make: Callable[[], Callable[..., Transformer]]
     classes: int = 37_000
 
     task = "translate"
@@ -616,6 +616,7 @@ def _ds_cnn(make: Callable[[], type[Classifier]]) -> RecognizerModel:
 
 
 _WAVENET = "van den Oord et al. 2016, WaveNet"
+_TRANSFORMER = "Vaswani et al. 2017, Transformer"
 
 WIDTH = 256
 """Of a Transformer of width 1: half of the paper's base."""
@@ -716,7 +717,12 @@ MODELS: dict[str, Model[Any]] = {
     "wavenet": GeneratorModel(lambda: models.wavenet.WaveNet, Size(4096, 1), _WAVENET),
     "wavenet-tiny": GeneratorModel(lambda: models.wavenet.WaveNetTiny, Size(512, 1), _WAVENET),
     "transformer": TranslatorModel(
-        lambda: models.transformer.Transformer, Size(64, 64), "Vaswani et al. 2017, Transformer"
+        lambda: models.transformer.Transformer, Size(64, 64), _TRANSFORMER
+    ),
+    "transformer-zero-shot": TranslatorModel(
+        lambda: partial(models.transformer.Transformer, freed=1),
+        Size(64, 64),
+        f"{_TRANSFORMER}; Liu et al. 2021, Disentangling Positional Information",
     ),
 }
 """Every network by its name."""

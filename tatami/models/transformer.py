@@ -46,6 +46,11 @@ class Transformer(nn.Module):
         max_source: The longest source, its closing token included.
         max_target: The longest target, its opening token included.
         dropout: Of every sub-layer's output and of the embeddings (section 5.4).
+        freed: The layer of the encoder, from 0, whose attention is not added to what it was given
+            but takes its place; None: none, as in the paper. What the decoder reads is then bound
+            less to the order of the source's words, which helps directions that were never seen
+            (D. Liu, J. Niehues, J. Cross, F. Guzman and X. Li, "Improving Zero-Shot Translation by
+            Disentangling Positional Information", 2021, section 3.1).
 
     Attributes:
         label_smoothing: How much of the target is spread over the vocabulary (section 5.4); whoever
@@ -65,6 +70,7 @@ class Transformer(nn.Module):
         max_source: int = 64,
         max_target: int = 64,
         dropout: float = 0.2,
+        freed: int | None = None,
     ) -> None:
         super().__init__()
         if width % heads or width % 2:
@@ -76,7 +82,8 @@ class Transformer(nn.Module):
         self.max_source, self.max_target = max_source, max_target
         self.embedding = nn.Embedding(vocabulary, width)
         self.encoder = nn.ModuleList(
-            EncoderLayer(width, heads, hidden, dropout) for _ in range(layers)
+            EncoderLayer(width, heads, hidden, dropout, residual=layer != freed)
+            for layer in range(layers)
         )
         self.decoder = nn.ModuleList(
             DecoderLayer(width, heads, hidden, dropout) for _ in range(layers)
@@ -298,16 +305,20 @@ class AddNorm(nn.Module):
 class EncoderLayer(nn.Module):
     """Attention of the source to itself, then the position-wise network (section 3.1)."""
 
-    def __init__(self, width: int, heads: int, hidden: int, dropout: float) -> None:
+    def __init__(
+        self, width: int, heads: int, hidden: int, dropout: float, residual: bool = True
+    ) -> None:
         super().__init__()
         self.of_itself = Attention(width, heads)
         self.position_wise = PositionWise(width, hidden)
         self.norms = nn.ModuleList(AddNorm(width, dropout) for _ in range(2))
+        self.residual = residual
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Encode all places at once: x (N, S, W), mask (N, 1, 1, S) -> (N, S, W)."""
         key, value = self.of_itself.keys_and_values(x)
-        x = self.norms[0](x, self.of_itself(x, key, value, mask))
+        found = self.of_itself(x, key, value, mask)
+        x = self.norms[0](x if self.residual else x.new_zeros(()), found)
         return self.norms[1](x, self.position_wise(x))  # type: ignore[no-any-return]
 
 
