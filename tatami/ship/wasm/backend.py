@@ -27,7 +27,10 @@ from tatami.types.colors import COLORS
 TARGET = "wasm"
 SOURCES = "c"
 """The folder of the C, which the page does not need."""
-PAGE = ("index.html", "style.css", "app.mjs", "tasks.mjs", "network.mjs", "words.mjs")
+PAGE = (
+    *("index.html", "style.css", "app.mjs", "pictures.mjs", "tasks.mjs", "network.mjs"),
+    "words.mjs",
+)
 SETTINGS = "page.json"
 SHOWN = ("detect", "classify", "segment")
 """What page/tasks.mjs can ask: the names of the tasks' examples."""

@@ -1,19 +1,16 @@
 // The page: a picture from a file, the camera or a pad goes to the network, and the answer is drawn.
 import { Network } from "./network.mjs";
+import { Pictures } from "./pictures.mjs";
 import { classify, detect, kernels, segment } from "./tasks.mjs";
 import { WORDS } from "./words.mjs";
 
 const MOST = 4096; // the longest side of a picture that is looked at
-const PAD = { width: 320, height: 320 };
-const PEN = 22; // pixels
 
 const at = (id) => document.getElementById(id);
 const stage = at("stage");
 const pen = stage.getContext("2d", { willReadFrequently: true });
-const pad = document.createElement("canvas");
-const ink = pad.getContext("2d", { willReadFrequently: true });
 let language = navigator.language.startsWith("ja") ? "ja" : "en";
-let network, about, running; // running: "camera", "pad" or undefined
+let network, about;
 let shown; // the ImageData that the answer is of
 let sending; // a message in place of the answer's figures, as a key of WORDS
 
@@ -143,106 +140,29 @@ function pixels(source, width, height) {
   return context.getImageData(0, 0, canvas.width, canvas.height);
 }
 
-async function open(file) {
-  rest();
+/** Look at what the pad, the camera or a file shows. */
+async function take(kind, what) {
+  if (kind === "pad") return look(pixels(what, what.width, what.height));
+  if (kind === "camera") return look(pixels(what, what.videoWidth, what.videoHeight));
   try {
-    const image = await createImageBitmap(file); // upright, as EXIF says
+    const image = await createImageBitmap(what); // upright, as EXIF says
     look(pixels(image, image.width, image.height));
   } catch {
     status("unreadable");
   }
 }
 
-/** Stop the camera and put the pad away. */
-function rest() {
-  running = undefined;
-  for (const id of ["camera", "pad"]) at(id).setAttribute("aria-pressed", "false");
-  at("clear").hidden = true;
-  stage.classList.remove("pad");
-  at("video").srcObject?.getTracks().forEach((track) => track.stop());
-  at("video").srcObject = null;
-}
-
-async function watch() {
-  if (running === "camera") return rest();
-  rest();
-  const video = at("video");
-  try {
-    video.srcObject = await navigator.mediaDevices.getUserMedia({
-      video: { facingMode: "environment" },
-    });
-    await video.play();
-  } catch {
-    return status("nocamera");
-  }
-  running = "camera";
-  at("camera").setAttribute("aria-pressed", "true");
-  const frame = () => {
-    if (running !== "camera") return;
-    if (video.videoWidth) look(pixels(video, video.videoWidth, video.videoHeight));
-    requestAnimationFrame(frame);
-  };
-  frame();
-}
-
-function draw() {
-  if (running === "pad") return rest();
-  rest();
-  running = "pad";
-  at("pad").setAttribute("aria-pressed", "true");
-  at("clear").hidden = false;
-  stage.classList.add("pad");
-  wipe();
-}
-
-function wipe() {
-  Object.assign(pad, PAD);
-  ink.fillStyle = "#fff";
-  ink.fillRect(0, 0, PAD.width, PAD.height);
-  Object.assign(ink, { lineWidth: PEN, lineCap: "round", lineJoin: "round", strokeStyle: "#111" });
-  look(ink.getImageData(0, 0, PAD.width, PAD.height));
-}
-
-let last;
-function stroke(event) {
-  if (running !== "pad") return;
-  if (event.type === "pointerdown") {
-    stage.setPointerCapture(event.pointerId);
-    last = undefined;
-  } else if (!event.buttons) return;
-  const box = stage.getBoundingClientRect();
-  const x = ((event.clientX - box.left) / box.width) * PAD.width;
-  const y = ((event.clientY - box.top) / box.height) * PAD.height;
-  ink.beginPath();
-  ink.moveTo(...(last ?? [x, y]));
-  ink.lineTo(x, y);
-  ink.stroke();
-  last = [x, y];
-  look(ink.getImageData(0, 0, PAD.width, PAD.height));
-}
-
 function wire() {
-  at("file").addEventListener("change", (event) => {
-    if (event.target.files.length) open(event.target.files[0]);
-    event.target.value = "";
+  const [video, file, camera, pad] = ["video", "file", "camera", "pad"].map(at);
+  const pictures = new Pictures({
+    surface: stage, video, file, camera, pad, take,
+    changed: () => (at("clear").hidden = pictures.running !== "pad"),
+    refused: () => status("nocamera"),
   });
-  at("camera").addEventListener("click", watch);
-  at("pad").addEventListener("click", draw);
-  at("clear").addEventListener("click", wipe);
+  at("clear").addEventListener("click", () => pictures.wipe());
   at("threshold").addEventListener("input", (event) => {
     at("threshold-value").textContent = Number(event.target.value).toFixed(2);
     if (shown) look(shown);
-  });
-  for (const type of ["pointerdown", "pointermove"]) stage.addEventListener(type, stroke);
-  document.addEventListener("dragover", (event) => {
-    event.preventDefault();
-    document.body.classList.add("dropping");
-  });
-  document.addEventListener("dragleave", () => document.body.classList.remove("dropping"));
-  document.addEventListener("drop", (event) => {
-    event.preventDefault();
-    document.body.classList.remove("dropping");
-    if (event.dataTransfer.files.length) open(event.dataTransfer.files[0]);
   });
   at("language").addEventListener("click", () => {
     language = say("otherCode");

@@ -1,0 +1,56 @@
+// The page Network: the graph, and all that is known of the chosen layer.
+import { values } from "./ask.mjs";
+import { graph, histogram } from "./draw.mjs";
+import { at, attempt, figure, made, say, state, status } from "./page.mjs";
+
+let layers = [], layer, form;
+
+export async function show() {
+  const { artifacts, chosen, given } = state;
+  if (!artifacts[chosen].stages) return status(say("unfinished"));
+  layers = await values("network", { artifact: chosen });
+  const losses = given ? await values("losses", { artifact: chosen }) : {};
+  at("graph").replaceChildren(graph(layers, losses, (one) => attempt(() => showLayer(one))));
+  at("graph").setAttribute("aria-label", say("network"));
+  const worst = Object.entries(losses).sort((a, b) => a[1] - b[1])[0];
+  if (worst) status(say("loses", worst[0], worst[1].toFixed(1)));
+  if (layer) await showLayer(layers.find((one) => one.name === layer.name) ?? layers[0]);
+}
+
+export function forget() {
+  layer = undefined;
+  at("layer").replaceChildren(made("p", { className: "hint" }, say("choose")));
+}
+
+async function showLayer(one) {
+  layer = one;
+  for (const box of document.querySelectorAll("#graph g"))
+    box.setAttribute("aria-pressed", box.dataset.layer === one.name);
+  const number = new Intl.NumberFormat(state.language);
+  const parts = [
+    made("h2", {}, one.name),
+    made("p", {}, one.operators.join(" → ")),
+    made("p", {}, say("shape", one.shape.join(" × "), number.format(one.multiply_adds),
+      number.format(one.parameters))),
+  ];
+  const query = { artifact: state.chosen, layer: one.name };
+  const pictures = made("div", { className: "pictures" });
+  if (state.given) {
+    const { forms, compared } = state.artifacts[state.chosen];
+    form = forms.includes(form) ? form : forms[0];
+    const choice = made("select", { id: "form" }, ...forms.map((name) => new Option(name)));
+    choice.value = form;
+    choice.addEventListener("change", () => {
+      form = choice.value;
+      attempt(() => showLayer(one));
+    });
+    parts.push(made("label", {}, `${say("form")} `, choice));
+    for (const drawn of new Set([form, ...compared]))
+      pictures.append(await figure(`${one.name}, ${drawn}`, "maps", { ...query, form: drawn }));
+    const spread = await values("spread", { ...query, form });
+    pictures.append(made("figure", {},
+      made("figcaption", {}, say("spread", spread.range)), histogram(spread)));
+  } else parts.push(made("p", { className: "hint" }, say("first")));
+  if (one.filters) pictures.append(await figure(say("filters"), "filters", query));
+  at("layer").replaceChildren(...parts, pictures);
+}
