@@ -16,7 +16,9 @@ from tatami.graph.network import Network
 from tatami.graph.read import read
 from tatami.pipeline.artifact import Source, network_file, path_of
 from tatami.pipeline.explain import activation, draw_kernels, kernels_of, look
+from tatami.pipeline.judge import Judged, judge
 from tatami.pipeline.ledger import Stage, signal_to_noise
+from tatami.pipeline.run_data import UsedData
 from tatami.pipeline.stages import open_stage, stages_of
 from tatami.see.class_activation import in_numbers
 from tatami.see.features import draw_maps, titled, value_range
@@ -197,6 +199,22 @@ class Through:
             look(self.network, self._given(), network_file(self.path)), wanted
         )
         return titled(f"Grad-CAM of {target.name}, score {target.score:.3f}, at {at}", drawn)
+
+    def judged(self, name: str, used: UsedData) -> Judged:
+        """Run a stage over labeled pictures.
+
+        Args:
+            name: Of the stage.
+            used: The pictures.
+
+        Raises:
+            TatamiError: Where there is no such stage, and as ``evaluate`` does.
+        """
+        with self._lock:
+            for stage in self.stages:
+                if stage.name == name:
+                    return judge(stage, used)
+        raise TatamiError(f"no stage '{name}'", hint="name one that is shown")
 
     def close(self) -> None:
         """End what runs."""

@@ -11,9 +11,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from tatami.pipeline.judge import Judged, as_rows
 from tatami.pipeline.report import report as write_report
+from tatami.pipeline.run_data import measured_on
 from tatami.see.report import POLICY
+from tatami.studio.asked import number_of, score_of, text_of
 from tatami.studio.room import Room
+from tatami.types import Picture
 
 REPORT = "report"
 
@@ -39,3 +43,34 @@ def reported(room: Room, request: Request) -> Response:
         raise HTTPException(404, "no such report")
     policy = f"{POLICY}; frame-ancestors 'self'"
     return HTMLResponse(page, headers={"Content-Security-Policy": policy})
+
+
+def judge(room: Room, request: Request) -> Any:
+    """Run a form of a network over the pictures that the first run here held out."""
+    return _judged(room, request).to_json()
+
+
+def mistakes(room: Room, request: Request) -> Any:
+    """List what is wrong in each picture, where answers count above a score."""
+    return as_rows(_judged(room, request).mistakes(score_of(request) or 0.0))
+
+
+def judged(room: Room, request: Request) -> Picture:
+    """Draw a picture as it is labeled, or with what was found."""
+    found, number = _judged(room, request), number_of(request, "picture")
+    if number >= len(found.names):
+        raise HTTPException(404, "no such picture")
+    side = {"labeled": 0, "found": 1}.get(text_of(request, "side"))
+    if side is None:
+        raise HTTPException(404, "no such side")
+    return found.drawn(number, score_of(request) or 0.0)[side]
+
+
+def _judged(room: Room, request: Request) -> Judged:
+    """Find what a form made of the pictures, or make it: it is kept."""
+    network, name = room.network(request), text_of(request, "stage")
+    key = room.number(request), name
+    if key not in room.kept:
+        room.kept[key] = network.judged(name, measured_on([network.path, *room.paths], None))
+    found: Judged = room.kept[key]
+    return found

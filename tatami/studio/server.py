@@ -38,6 +38,7 @@ VALUES: dict[str, Ask] = {
     "spread": network.spread,
     "losses": network.losses,
     "training": training.training,
+    "mistakes": mistaken.mistakes,
 }
 """What is answered by plain values."""
 PICTURES: dict[str, Ask] = {
@@ -45,9 +46,10 @@ PICTURES: dict[str, Ask] = {
     "maps": network.maps,
     "filters": network.filters,
     "activation": network.activation,
+    "judged": mistaken.judged,
 }
 """What is answered by a picture."""
-DEEDS: dict[str, Ask] = {"report": mistaken.report}
+DEEDS: dict[str, Ask] = {"report": mistaken.report, "judge": mistaken.judge}
 """What does something, or takes long: it is asked by POST, and answered by plain values."""
 
 

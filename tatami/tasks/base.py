@@ -23,11 +23,13 @@ from tatami.data.hold_out import HoldOut, held_places
 from tatami.data.labels import is_picture_name
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
+from tatami.evaluate.curve import Curve
 from tatami.models.table import Model
 from tatami.see.class_activation import Target
-from tatami.see.report import Report
+from tatami.see.report import Report, Shown
 from tatami.tasks.inside import Inside
 from tatami.tasks.inspected import Inspected
+from tatami.tasks.mistake import Mistake
 from tatami.tasks.structure import OneNetwork, Structure, prepared
 from tatami.tasks.style import Style
 from tatami.types import (
@@ -214,6 +216,8 @@ class Task(ABC, Generic[D, P, R]):
     """The variations of Augmentation that it has no use for."""
     merits: ClassVar[tuple[Merit[Any], ...]]
     """The figures by which networks are compared, the usual one first."""
+    sure: ClassVar[float] = 0.0
+    """The score above which an answer is held for true where no other is given."""
     answers_file: ClassVar[str]
     """Where a folder of predictions keeps the answers: "detections.json"."""
 
@@ -633,6 +637,46 @@ class Task(ABC, Generic[D, P, R]):
             places: Of the pictures that could be read, (n,).
         """
         return int(places[0])
+
+    def curves(self, data: D, evaluated: Evaluated[R]) -> Mapping[str, Curve]:
+        """Say what a score threshold does: a curve of all classes, named "", and one of each.
+
+        Empty for a task whose answers have no score.
+        """
+        return {}
+
+    def mistakes(
+        self, data: D, evaluated: Evaluated[R], score: float
+    ) -> Sequence[Sequence[Mistake]]:
+        """List what is wrong in each picture that was looked at.
+
+        Args:
+            data: The split.
+            evaluated: What came of it.
+            score: Answers count above it.
+
+        Raises:
+            TatamiError: For a task whose pictures are not judged one by one.
+        """
+        raise TatamiError(
+            f"the pictures of a {self.noun} are not judged one by one", hint="see its report"
+        )
+
+    def shown(self, data: D, evaluated: Evaluated[R], number: int, score: float) -> Shown:
+        """Draw what is labeled in a picture that was looked at, and what was found.
+
+        Args:
+            data: The split.
+            evaluated: What came of it.
+            number: Of the picture among those that were looked at.
+            score: Answers count above it.
+
+        Raises:
+            TatamiError: As for ``mistakes``.
+        """
+        raise TatamiError(
+            f"the pictures of a {self.noun} are not judged one by one", hint="see its report"
+        )
 
     @abstractmethod
     def page(self, page: Report, predictor: P, data: D, evaluated: Evaluated[R]) -> Report:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,16 +18,19 @@ from tatami.data.inspect import inspect_labeled
 from tatami.data.open import labeled_splits, open_labeled
 from tatami.errors import TatamiError
 from tatami.evaluate.classification import Classification as Figures
+from tatami.evaluate.curve import Curve, curve, merged
+from tatami.evaluate.mistakes import MISSED, WRONG_CLASS
 from tatami.models.table import Model
 from tatami.rules.classification import ForwardClassifier
 from tatami.see.class_activation import Target, target_in_scores
 from tatami.see.draw import draw_classes
-from tatami.see.report import Report
+from tatami.see.report import Report, Shown
 from tatami.ship.c.tasks.classification import CLASSIFICATION_IN_C
 from tatami.tasks.base import Answer, Difference, Evaluated, Opened
-from tatami.tasks.classification_report import classification_page
+from tatami.tasks.classification_report import classification_page, shown_class
 from tatami.tasks.inside import Inside
 from tatami.tasks.inspected import Inspected, InspectedClasses
+from tatami.tasks.mistake import Mistake
 from tatami.tasks.scores import NamesWhole, compare_scores, evaluate_scores
 from tatami.tasks.settings import number
 from tatami.tasks.style import Style
@@ -234,6 +239,49 @@ class Classification(NamesWhole[LabeledPictures, Classifier]):
             progress=progress,
             stage=stage or self.doing,
         )
+
+    def curves(self, data: LabeledPictures, evaluated: Evaluated[Figures]) -> Mapping[str, Curve]:
+        """Say what becomes of the answers if those that are not sure enough are left out."""
+        answers = np.stack(evaluated.answers)
+        labels = data.labels[evaluated.places]
+        best, score = answers.argmax(axis=1), answers.max(axis=1).astype(np.float64)
+        found = {}
+        for label, name in enumerate(data.classes):
+            mine = np.flatnonzero(best == label)
+            mine = mine[np.argsort(-score[mine], kind="stable")]
+            hits = labels[mine] == label
+            found[name] = curve(score[mine], hits, int((labels == label).sum()))
+        return {"": merged(list(found.values())), **found}
+
+    def mistakes(
+        self, data: LabeledPictures, evaluated: Evaluated[Figures], score: float
+    ) -> Sequence[Sequence[Mistake]]:
+        """Say of each picture whether its class is missed, or another was found."""
+        return [
+            self._mistake(data, place, scores, score)
+            for place, scores in zip(evaluated.places.tolist(), evaluated.answers, strict=True)
+        ]
+
+    def _mistake(
+        self, data: LabeledPictures, place: int, scores: Float32, least: float
+    ) -> list[Mistake]:
+        best, own = int(scores.argmax()), int(data.labels[place])
+        sure = float(scores[best]) > least
+        if sure and best == own:
+            return []
+        height, width = data.read(place).shape[:2]
+        side = math.sqrt(width * height)
+        if sure:
+            return [Mistake(WRONG_CLASS, best, side, float(scores[best]))]
+        return [Mistake(MISSED, own, side, 1.0)]
+
+    def shown(
+        self, data: LabeledPictures, evaluated: Evaluated[Figures], number: int, score: float
+    ) -> Shown:
+        """Draw the labeled and the found class."""
+        place, scores = int(evaluated.places[number]), evaluated.answers[number]
+        kinds = Counter(one.kind for one in self._mistake(data, place, scores, score))
+        return shown_class(data, place, scores, kinds)
 
     def page(
         self,

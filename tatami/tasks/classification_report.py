@@ -14,7 +14,7 @@ from tatami.see.report import Mistakes, Report, Shown, shown_boxes
 from tatami.see.rows import ClassResult
 from tatami.tasks.base import Evaluated
 from tatami.tasks.walk import CONFUSED, worst_first
-from tatami.types import Boxes, Detections, LabeledPictures
+from tatami.types import Boxes, Detections, Float32, LabeledPictures
 
 ROCS = 10
 """Classes whose curves are drawn; of more, those with the least areas."""
@@ -90,31 +90,38 @@ def _shown(
     for scores, place, one in zip(evaluated.answers, evaluated.places, wrong, strict=True):
         best, own = float(scores.max()), float(scores[data.labels[int(place)]])
         doubt.append(best - own if one[WRONG_CLASS] else -best)
-    shown = []
-    for number in worst_first(wrong, doubt):
-        place, scores = int(evaluated.places[number]), evaluated.answers[number]
-        picture = data.read(place)
-        whole = [[0, 0, picture.shape[1], picture.shape[0]]]
-        best = int(scores.argmax())
-        truth = Boxes.of(whole, [data.labels[place]])
-        found = Detections.of(whole, [scores[best]], [best])
-        label = data.labels[place]
-        words = (
+    return [
+        shown_class(data, int(evaluated.places[number]), evaluated.answers[number], wrong[number])
+        for number in worst_first(wrong, doubt)
+    ]
+
+
+def shown_class(
+    data: LabeledPictures, place: int, scores: Float32, mistakes: Mapping[str, int]
+) -> Shown:
+    """Draw the class of a picture around all of it, and the one that was found.
+
+    Args:
+        data: The split.
+        place: Of the picture in it.
+        scores: Of the classes, (classes,).
+        mistakes: How many of each kind there are.
+    """
+    picture = data.read(place)
+    whole = [[0, 0, picture.shape[1], picture.shape[0]]]
+    best, label = int(scores.argmax()), data.labels[place]
+    return shown_boxes(
+        data.ids[place],
+        picture,
+        Boxes.of(whole, [label]),
+        Detections.of(whole, [scores[best]], [best]),
+        data.classes,
+        words=(
             f"labeled: {data.classes[label]}, at {scores[label]:.2f}",
             f"found: {data.classes[best]}, at {scores[best]:.2f}",
-        )
-        shown.append(
-            shown_boxes(
-                data.ids[place],
-                picture,
-                truth,
-                found,
-                data.classes,
-                words=words,
-                mistakes=wrong[number],
-            )
-        )
-    return shown
+        ),
+        mistakes=mistakes,
+    )
 
 
 def rocs_of(result: Classification) -> list[RocCurve]:

@@ -21,6 +21,7 @@ from tatami.data.inspect import inspect
 from tatami.data.open import open_dataset, splits
 from tatami.data.pictures import read_picture
 from tatami.errors import TatamiError
+from tatami.evaluate.curve import Curve
 from tatami.evaluate.detections import Evaluation, evaluate
 from tatami.evaluate.diagnosis import similar_classes
 from tatami.evaluate.difficult import treat_difficult
@@ -32,15 +33,16 @@ from tatami.rules.detection import ForwardDetector
 from tatami.rules.regions import Regions, TwoStageDetector
 from tatami.see.class_activation import Target, target_in_boxes, target_in_regions
 from tatami.see.draw import draw_detections
-from tatami.see.report import Report
+from tatami.see.report import Report, Shown
 from tatami.ship.c.tasks.detection import DETECTION_IN_C
 from tatami.tasks.base import Answer, Difference, Evaluated, Merit, Opened, Task
 from tatami.tasks.detection_curves import write_curves
-from tatami.tasks.detection_report import detection_page
+from tatami.tasks.detection_report import box_mistakes, detection_page, shown_sample
 from tatami.tasks.detection_settings import DetectionOptions, DetectionSettings
 from tatami.tasks.detection_tables import diagnostics_table, figures_lines, figures_table
 from tatami.tasks.inside import Inside
 from tatami.tasks.inspected import Inspected, InspectedBoxes
+from tatami.tasks.mistake import Mistake
 from tatami.tasks.settings import check_size
 from tatami.tasks.structure import Structure
 from tatami.tasks.style import Style
@@ -103,6 +105,7 @@ class Detection(Task[Dataset, Detector, Evaluation]):
         Merit("voc07", "map_voc07", "mAP (VOC 2007)", "mAP", lambda result: result.map_voc07),
         Merit("ap50", "ap50", "AP50 (COCO)", "AP50", lambda result: result.coco.ap50),
     )
+    sure = DetectionOptions.at
     answers_file = "detections.json"
     unvaried = ("elastic",)
 
@@ -432,6 +435,27 @@ class Detection(Task[Dataset, Detector, Evaluation]):
         """Choose the first picture with boxes."""
         labeled = (at for at in range(len(data)) if len(data.samples[at].boxes))
         return next(labeled, 0)
+
+    def curves(self, data: Dataset, evaluated: Evaluated[Evaluation]) -> Mapping[str, Curve]:
+        """Give the curves of which precision, recall and F1 are points."""
+        result = evaluated.result
+        return {"": result.curve, **{one.name: one.curve for one in result.classes}}
+
+    def mistakes(
+        self, data: Dataset, evaluated: Evaluated[Evaluation], score: float
+    ) -> Sequence[Sequence[Mistake]]:
+        """List the boxes that are wrong, and the truths that are missed."""
+        return [
+            box_mistakes(data.samples[place].boxes, found.select(found.scores > score))
+            for place, found in zip(evaluated.places.tolist(), evaluated.answers, strict=True)
+        ]
+
+    def shown(
+        self, data: Dataset, evaluated: Evaluated[Evaluation], number: int, score: float
+    ) -> Shown:
+        """Draw the labeled and the found boxes, each mistake with its kind."""
+        found = evaluated.answers[number]
+        return shown_sample(data, int(evaluated.places[number]), found.select(found.scores > score))
 
     def page(
         self, page: Report, predictor: Detector, data: Dataset, evaluated: Evaluated[Evaluation]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from tatami.data.pictures import read_picture
 from tatami.evaluate import mistakes
 from tatami.evaluate.detections import Evaluation
@@ -13,8 +15,9 @@ from tatami.see.plots import Curve, Panel
 from tatami.see.report import Mistakes, Report, Shown, shown_boxes
 from tatami.see.rows import ClassResult
 from tatami.tasks.base import Evaluated
+from tatami.tasks.mistake import Mistake
 from tatami.tasks.walk import CONFUSED, worst_first
-from tatami.types import Boxes, Dataset, Detections, Detector
+from tatami.types import Boxes, Dataset, Detections, Detector, Float64
 
 PANELS = (
     Panel(
@@ -72,6 +75,33 @@ def detection_page(
         ],
         confusion=confusion.tolist() if len(data.classes) <= CONFUSED else (),
     )
+
+
+def box_mistakes(truths: Boxes, found: Detections) -> list[Mistake]:
+    """List what is wrong in a picture, what is missed last."""
+    judged = judge(truths, found)
+    columns = judged.kinds, found.labels.tolist(), _sides(found.xyxy), found.scores.tolist()
+    lost = truths.select(judged.missed)
+    return [
+        *(Mistake(*row) for row in zip(*columns, strict=True) if row[0] in KINDS),
+        *(
+            Mistake(MISSED, label, side, 1.0)
+            for label, side in zip(lost.labels.tolist(), _sides(lost.xyxy), strict=True)
+        ),
+    ]
+
+
+def shown_sample(data: Dataset, place: int, found: Detections) -> Shown:
+    """Draw what is labeled in a picture, and what was found, each mistake with its kind."""
+    sample = data.samples[place]
+    judged = judge(sample.boxes, found)
+    return _shown(sample.id, sample.path, sample.boxes, found, judged, data)
+
+
+def _sides(xyxy: Float64) -> list[float]:
+    """Give the square roots of the areas of boxes, in pixels."""
+    sides: list[float] = np.sqrt((xyxy[:, 2:] - xyxy[:, :2]).clip(0).prod(axis=1)).tolist()
+    return sides
 
 
 def _shown(

@@ -92,3 +92,24 @@ export function curve(points, name) {
     element("text", { x: 46, y: 168 }, String(left)),
     element("text", { x: 390, y: 168, "text-anchor": "end" }, String(right)));
 }
+
+/** Precision over recall of several, each with the point of a threshold; they differ in dashes, too. */
+export function traded(several, name) {
+  const x = (recall) => 46 + 340 * recall, y = (precision) => 150 - 135 * precision;
+  const parts = several.flatMap(({ curve, point }, i) => {
+    if (!curve) return [];
+    const points = curve.true_positives.map((hits, k) =>
+      `${x(hits / curve.truths).toFixed(1)},${y(hits / (k + 1)).toFixed(1)}`);
+    const line = element("polyline", { class: `curve of-${i}`, points: points.join(" ") });
+    if (!Number.isFinite(point.precision) || !Number.isFinite(point.recall)) return [line];
+    return [line, element("circle",
+      { class: `dot of-${i}`, cx: x(point.recall), cy: y(point.precision), r: 5 })];
+  });
+  const names = several.map((one, i) =>
+    element("text", { x: 54, y: 132 + 14 * i, class: `name of-${i}` }, `${"●◆"[i]} ${one.name}`));
+  return element("svg", { viewBox: "0 0 400 172", role: "img", "aria-label": name },
+    element("path", { class: "axis", fill: "none", d: "M46 10V152H390" }), ...parts, ...names,
+    ...["1", "0"].map((text, i) =>
+      element("text", { x: 42, y: [20, 152][i], "text-anchor": "end" }, text)),
+    element("text", { x: 390, y: 168, "text-anchor": "end" }, "1"));
+}

@@ -1,0 +1,109 @@
+"""A studio of two small runs, a classifier's and a detector's, as the command serves it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tatami
+from tests.browser import tab_of
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory):
+    """A run of a small classifier of colors, with its network in 8 bits."""
+    pytest.importorskip("torch")
+    root = tmp_path_factory.mktemp("studio")
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 8), ("test", 2)):
+        for channel, name in enumerate(("red", "green", "blue")):
+            (root / "set" / split / name).mkdir(parents=True)
+            for number in range(count):
+                noise = rng.normal(60, 30, (40, 48, 3))
+                noise[..., channel] += 120
+                pixels = noise.clip(0, 255).astype(np.uint8)
+                Image.fromarray(pixels).save(root / "set" / split / name / f"{number}.png")
+    tatami.train("lenet5", root / "set", root / "run", epochs=3, batch=6, threads=1)
+    tatami.quantize(root / "run")
+    return root / "run"
+
+
+@pytest.fixture(scope="session")
+def squares(tmp_path_factory):
+    """A run of a small detector of bright squares, with its network in 8 bits."""
+    pytest.importorskip("torch")
+    root = tmp_path_factory.mktemp("squares")
+    rng = np.random.default_rng(1)
+    for split, count in (("train", 12), ("test", 6)):
+        for part in ("images", "labels"):
+            (root / "set" / split / part).mkdir(parents=True)
+        for number in range(count):
+            picture = rng.integers(20, 60, (64, 64, 3), dtype=np.uint8)
+            side = 16 + 2 * (number % 6)
+            x, y = rng.integers(0, 64 - side, 2).tolist()
+            picture[y : y + side, x : x + side, number % 2] = 250
+            box = (x + side / 2, y + side / 2, side, side)
+            line = " ".join(f"{value / 64:.6f}" for value in box)
+            Image.fromarray(picture).save(root / "set" / split / "images" / f"{number}.png")
+            (root / "set" / split / "labels" / f"{number}.txt").write_text(f"{number % 2} {line}\n")
+    names = "train: train/images\ntest: test/images\nnames: [red, green]\n"
+    (root / "set" / "data.yaml").write_text(names)
+    tatami.train(
+        "yolov2-tiny", root / "set", root / "run", size="64x64", width=0.1, epochs=20, batch=4,
+        augment=("flip=0", "mosaic=0", "scale=1,1"), threads=1,
+    )  # fmt: skip
+    tatami.quantize(root / "run")
+    return root / "run"
+
+
+@pytest.fixture(scope="session")
+def picture(run):
+    """The file of a picture that the classifier's run held out."""
+    return run.parent / "set" / "test" / "green" / "0.png"
+
+
+@pytest.fixture(scope="session")
+def address(run, squares):
+    """The studio of both runs: its address and its token."""
+    pytest.importorskip("starlette")
+    pytest.importorskip("uvicorn")
+    command = [sys.executable, "-m", "tatami", "studio", str(run), str(squares)]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        line = process.stdout.readline().strip()
+        yield line.split("#")
+        process.terminate()
+
+
+@pytest.fixture
+def ask(address):
+    """Ask the studio: the status, the body and the headers of its answer."""
+
+    def answer(path, body=None, **headers):
+        root, token = address
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        given = {"x-tatami-token": token, **names}
+        request = urllib.request.Request(f"{root}{path}", data=body, headers=given)
+        try:
+            with urllib.request.urlopen(request, timeout=120) as answer:
+                return answer.status, answer.read(), answer.headers
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read(), error.headers
+
+    return answer
+
+
+@pytest.fixture
+def tab(address):
+    """The studio in Chromium."""
+    with tab_of(address[0], "#".join(address), "#graph g") as tab:
+        assert address[1] not in tab.url
+        yield tab
