@@ -26,14 +26,14 @@ PANELS = {
     "Network": ("size", "width", "anchors", "min_scale", "nms", "initial", "partial",
                 "freeze"),
     "Training": ("recipe", "epochs", "batch", "learning_rate", "optimizer", "layer_rate",
-                 "multi_scale", "alternating", "label_smoothing", "class_weights", "hearing",
-                 "closing_epochs", "patience", "seed"),
+                 "multi_scale", "alternating", "label_smoothing", "class_weights", "loss",
+                 "hearing", "closing_epochs", "patience", "seed"),
     "Augmentation": ("augment",),
     "Run": ("out", "resume", "checkpoint_seconds", "evaluate_every", "tensorboard"),
     "Machine": ("device", "threads", "precision"),
 }  # fmt: skip
 """Where --help shows which option."""
-OF_TASK = ("anchors", "min_scale", "nms", "label_smoothing", "class_weights")
+OF_TASK = ("anchors", "min_scale", "nms", "label_smoothing", "class_weights", "loss")
 OF_RECIPE = (
     *("size", "epochs", "batch", "learning_rate", "optimizer", "multi_scale", "layer_rate"),
     *("seed", "closing_epochs", "precision", "checkpoint_seconds", "evaluate_every", "patience"),
@@ -85,6 +85,7 @@ def train(
         str | None,
         typer.Option(help="For segmenters: weights of the classes, as 1,0.5,2, or median."),
     ] = None,
+    loss: Annotated[str | None, typer.Option(help="For segmenters: as lovasz.")] = None,
     initial: Annotated[
         Path | None,
         typer.Option(

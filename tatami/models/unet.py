@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from tatami.errors import TatamiError
 from tatami.models.blocks import check_stride, init_he, scale_channels
+from tatami.models.pixel_losses import CROSS_ENTROPY
 from tatami.models.segmenter import Segmenter, center
 from tatami.types import VOID
 
@@ -100,8 +101,9 @@ class UNet(Segmenter):
     def loss(self, raw: Tensor, masks: Tensor) -> dict[str, Tensor]:
         """Compute the cross-entropy, in which the pixels between near cells weigh more.
 
-        It is ``Segmenter.loss`` where ``border`` is 0. Otherwise it is a mean by the weights of the
-        classes alone, so that what a border adds does not take from the rest.
+        It is ``Segmenter.loss`` where ``border`` is 0, or another loss than the cross-entropy is
+        asked for. Otherwise it is a mean by the weights of the classes alone, so that what a border
+        adds does not take from the rest.
 
         Args:
             raw: The logits (n, K, h, w) that ``forward`` gave.
@@ -109,7 +111,7 @@ class UNet(Segmenter):
 
         Source: Section 3, equations 1 and 2.
         """
-        if not self.border:
+        if not self.border or self.criterion != CROSS_ENTROPY:
             return super().loss(raw, masks)
         labels = center(masks, raw)
         extra = center(border_weights(masks, self.border), raw)

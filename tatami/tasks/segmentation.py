@@ -67,12 +67,14 @@ class SegmentationSettings:
     Args:
         class_weights: What a pixel of each class weighs in the loss: a number a class, also as text
             "1,0.5,2"; "median", by the classes' frequencies; or none, all alike.
+        loss: What is lowered: the name of a loss of ``models.pixel_losses``, as "lovasz".
 
     Source:
         Eigen and Fergus 2015, section 4.3.2, for "median".
     """
 
     class_weights: str | tuple[float, ...] = ()
+    loss: str = "cross-entropy"
 
     def __post_init__(self) -> None:
         weights = self.class_weights
@@ -198,6 +200,9 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
         augmentation: Augmentation,
     ) -> None:
         """Refuse variations and settings that such networks have no use for."""
+        from tatami.models.pixel_losses import loss_named
+
+        loss_named(settings.loss)
         if augmentation.mosaic:
             raise TatamiError(
                 "a mosaic is for detectors", hint="leave out mosaic", setting="augment"
@@ -240,10 +245,11 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
         return Examples(len(data), draw, stacked)
 
     def prepare_model(self, model: nn.Module, run: Run) -> None:
-        """Let the loss weigh the classes."""
+        """Let the loss be the one asked for, and weigh the classes."""
         settings: SegmentationSettings = read_settings(self.settings, run.settings)
         assert not isinstance(settings.class_weights, str)
-        cast("Module", model).class_weights = settings.class_weights
+        segmenter = cast("Module", model)
+        segmenter.class_weights, segmenter.criterion = settings.class_weights, settings.loss
 
     def check_model(self, model: nn.Module, run: Run) -> None:
         """Run it once: some take only some sizes, and say so."""

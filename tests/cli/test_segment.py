@@ -176,6 +176,7 @@ def test_a_resumed_run_needs_the_same_masks(
         (("--class-weights", "1,2"), "are no weights of 3 classes"),
         (("--class-weights", "1,2,x"), "are no weights of classes"),
         (("--class-weights", "1,2,-1"), "a weight is below 0"),
+        (("--loss", "hinge"), "--loss: there is no loss 'hinge'"),
         (("--size", "40x32"), "is not a multiple of the stride, 16"),
         (("--train-split", "test"), "no split 'test'"),
     ],

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pytest
 import torch
@@ -13,11 +16,14 @@ from torch import Tensor, nn
 from tatami.errors import TatamiError
 from tatami.models.deeplabv3plus import DeepLabV3Plus
 from tatami.models.fcn import FCN, upsampling
+from tatami.models.pixel_losses import dice
 from tatami.models.segmenter import Segmenter
 from tatami.models.segnet import SegNet, SegNetBasic
 from tatami.models.table import MODELS, names
 from tatami.models.unet import UNet, border_weights, numbered_cells
 from tatami.models.vgg import VGG
+from tatami.tasks.segmentation import SEGMENTATION
+from tatami.train.run import Run
 from tatami.types import VOID
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -319,6 +325,16 @@ def test_unets_loss_is_equations_1_and_2() -> None:
     plain = usual.loss(raw, masks)
     shared = Segmenter.loss(usual, raw, masks)
     assert float(plain["pixels"]) == float(shared["pixels"])
+
+
+def test_a_run_says_which_loss_is_lowered() -> None:
+    masks = torch.from_numpy(masks_of_cells()[:2]).clamp(max=1)
+    raw = torch.randn(2, 2, 40, 55)
+    model = UNet(2, width=0.05, border=10.0)
+    run = cast("Run", SimpleNamespace(settings={"loss": "dice", "class_weights": [0.5, 2.0]}))
+    SEGMENTATION.prepare_model(model, run)
+    found = model.loss(raw, masks)["pixels"]
+    assert float(found) == float(dice(raw, masks, torch.tensor([0.5, 2.0])))
 
 
 # DeepLabv3+ --------------------------------------------------------------------------------------

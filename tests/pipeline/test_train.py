@@ -172,7 +172,7 @@ def test_settings_by_their_names() -> None:
         (DETECTION, {"anchors": 5, "min_scale": 0.1}),
         (CLASSIFICATION, {"label_smoothing": 0.25}),
         (SEGMENTATION, {"class_weights": [1.0, 0.5, 2.0]}),
-        (SEGMENTATION, {"class_weights": []}),
+        (SEGMENTATION, {"class_weights": [], "loss": "lovasz"}),
     ],
     ids=str,
 )
