@@ -116,3 +116,16 @@ def test_sentences_that_are_too_long_are_refused() -> None:
         small()(torch.ones(1, 10, dtype=torch.int64), torch.ones(1, 2, dtype=torch.int64))
     with pytest.raises(TatamiError, match="does not divide by 5 heads"):
         Transformer(15, 32, heads=5)
+
+
+@torch.no_grad()
+def test_a_freed_layer_hands_on_what_attention_found_alone() -> None:
+    """Where attention finds nothing, such a layer forgets its input, and any other does not."""
+    for freed, forgets in ((None, False), (0, True)):
+        model = Transformer(15, 32, 2, 1, 64, 9, 10, dropout=0.0, freed=freed).eval()
+        attention = model.encoder[0].of_itself
+        attention.output.weight.zero_()
+        attention.output.bias.zero_()
+        sources = torch.tensor([[3, 4, 5, 2], [6, 7, 8, 2]])
+        one, other = model.encode(sources)[0][0]
+        assert torch.equal(one, other) == forgets

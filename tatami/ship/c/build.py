@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import shutil
 import subprocess
+import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +16,10 @@ from tatami.errors import TatamiError
 from tatami.ship.c.targets import BOARDS, Target, check_there
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
+READ = (".c", ".h", ".S", ".bin", ".ld")
+"""What the files of a folder that a compiler reads end with."""
+KEPT_BYTES = 1 << 26
+"""How large the programs may be together that are kept to be used again."""
 
 
 def compiler() -> list[str]:
@@ -43,6 +50,9 @@ def build(
 ) -> None:
     """Compile a shipped folder to one program.
 
+    What this process compiled shortly before of the same files in the same way is not compiled
+    again: one program holds the kernels of every instruction set, and each is proved by itself.
+
     Args:
         folder: The folder.
         name: Begins its C names.
@@ -66,16 +76,68 @@ def build(
         if not (folder / source).is_file():
             raise TatamiError(f"{source} is missing", hint="ship again", file=folder)
     libraries = ["-lm", "-lpthread"] if threads > 1 else ["-lm"]
-    line = [*(command or compiler()), "-std=c99", *options, "-o", str(program.resolve())]
+    line = [*(command or compiler()), "-std=c99", *options, *sources, *libraries]
+    digest = _digest(folder, line)
+    if _PROGRAMS.give(digest, program):
+        return
     # The folder is where the compiler runs, so that the assembler finds the weights.
     result = subprocess.run(
-        [*line, *sources, *libraries], cwd=folder, capture_output=True, text=True, check=False
+        [*line, "-o", str(program.resolve())],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if result.returncode != 0:
         message = next((m for m in result.stderr.splitlines() if "error" in m), result.stderr)
         raise TatamiError(
             f"the C compiler failed: {message.strip()[:300]}", hint="ship again", file=folder
         )
+    _PROGRAMS.keep(digest, program)
+
+
+def _digest(folder: Path, line: Sequence[str]) -> bytes:
+    """Give one number for a command and all that it may read in a folder."""
+    digest = hashlib.sha256(repr((shutil.which(line[0]), list(line))).encode())
+    for file in sorted(folder.iterdir()):
+        if file.suffix in READ and file.is_file():
+            content = file.read_bytes()
+            digest.update(f"{file.name} {len(content)} ".encode() + content)
+    return digest.digest()
+
+
+class _Programs:
+    """Keep the programs that were compiled last, until the process ends."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._kept: dict[bytes, Path] = {}  # the last used at its end
+
+    def give(self, digest: bytes, program: Path) -> bool:
+        """Copy a program to where it is wanted; False where there is none."""
+        with self._lock:
+            kept = self._kept.pop(digest, None)
+            if kept is None:
+                return False
+            self._kept[digest] = kept
+            program.unlink(missing_ok=True)  # one that runs cannot be written over
+            shutil.copy(kept, program)
+            return True
+
+    def keep(self, digest: bytes, program: Path) -> None:
+        """Keep a copy of a program, and let go of those that are too many."""
+        if program.stat().st_size > KEPT_BYTES:
+            return
+        with self._lock:
+            if self._folder is None:
+                self._folder = tempfile.TemporaryDirectory(prefix="tatami-")
+            self._kept[digest] = shutil.copy(program, Path(self._folder.name) / digest.hex())
+            while sum(one.stat().st_size for one in self._kept.values()) > KEPT_BYTES:
+                self._kept.pop(next(iter(self._kept))).unlink()
+
+
+_PROGRAMS = _Programs()
 
 
 def build_for(
