@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -111,7 +112,7 @@ class _Programs:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: Path | None = None
         self._kept: dict[bytes, Path] = {}  # the last used at its end
 
     def give(self, digest: bytes, program: Path) -> bool:
@@ -131,8 +132,9 @@ class _Programs:
             return
         with self._lock:
             if self._folder is None:
-                self._folder = tempfile.TemporaryDirectory(prefix="tatami-")
-            self._kept[digest] = shutil.copy(program, Path(self._folder.name) / digest.hex())
+                self._folder = Path(tempfile.mkdtemp(prefix="tatami-"))
+                weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+            self._kept[digest] = shutil.copy(program, self._folder / digest.hex())
             while sum(one.stat().st_size for one in self._kept.values()) > KEPT_BYTES:
                 self._kept.pop(next(iter(self._kept))).unlink()
 
