@@ -134,7 +134,8 @@ class _Programs:
             if self._folder is None:
                 self._folder = Path(tempfile.mkdtemp(prefix="tatami-"))
                 weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-            self._kept[digest] = shutil.copy(program, self._folder / digest.hex())
+            self._kept[digest] = self._folder / digest.hex()
+            shutil.copy(program, self._kept[digest])
             while sum(one.stat().st_size for one in self._kept.values()) > KEPT_BYTES:
                 self._kept.pop(next(iter(self._kept))).unlink()
 
