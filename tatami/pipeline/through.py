@@ -12,16 +12,20 @@ import numpy as np
 
 from tatami.errors import TatamiError
 from tatami.graph.costs import costs
+from tatami.graph.gradient import gradient
 from tatami.graph.network import Network
 from tatami.graph.read import read
+from tatami.graph.receptive import receptive_field
 from tatami.pipeline.artifact import Source, network_file, path_of
 from tatami.pipeline.explain import activation, draw_kernels, kernels_of, look
 from tatami.pipeline.judge import Judged, judge
 from tatami.pipeline.ledger import Stage, signal_to_noise
 from tatami.pipeline.run_data import UsedData
 from tatami.pipeline.stages import open_stage, stages_of
+from tatami.rules.picture import letterbox
 from tatami.see.class_activation import in_numbers
 from tatami.see.features import draw_maps, titled, value_range
+from tatami.see.field import draw_field
 from tatami.tasks.base import Answer
 from tatami.types import Float32, Picture
 
@@ -199,6 +203,34 @@ class Through:
             look(self.network, self._given(), network_file(self.path)), wanted
         )
         return titled(f"Grad-CAM of {target.name}, score {target.score:.3f}, at {at}", drawn)
+
+    def receptive(self, layer: str, row: int, column: int) -> Picture:
+        """Draw on the network's input what a place of a layer can see of it, and what it did see.
+
+        A frame is around what it can see; the brighter a pixel, the more the sum of the place's
+        channels changes with it. A quantized network has no derivative: it has the frame alone.
+
+        Args:
+            layer: The layer.
+            row: Of the place.
+            column: Of the place.
+
+        Raises:
+            TatamiError: Without a picture, and for a place that is not on the layer's maps.
+        """
+        value = self._layer(layer).value
+        field = receptive_field(self.network, value, row, column)
+        with self._lock:
+            picture = self._given()
+            image = self.stages[0].task.image(picture, self.spec)
+            try:
+                seed = np.zeros((1, *self._layer(layer).shape), np.float32)
+                seed[0, :, row, column] = 1
+                name = str(self.network.graph.inputs[0].name)
+                slope = gradient(self.network, image, {value: seed}, (name,))[name][0]
+            except TatamiError:
+                slope = np.zeros(image.shape[1:], np.float32)
+        return draw_field(letterbox(picture, self.spec.input), field, np.abs(slope).sum(axis=0))
 
     def judged(self, name: str, used: UsedData) -> Judged:
         """Run a stage over labeled pictures.

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from tatami.studio.asked import score_of, text_of
+from tatami.studio.asked import number_of, score_of, text_of
 from tatami.studio.room import Room
 from tatami.types import Picture
 
@@ -60,6 +60,12 @@ def filters(room: Room, request: Request) -> Picture:
 def activation(room: Room, request: Request) -> Picture:
     """Draw where the network looks."""
     return room.network(request).activation(request.query_params.get("class"))
+
+
+def receptive(room: Room, request: Request) -> Picture:
+    """Draw what a place of a layer sees of the input."""
+    place = number_of(request, "row"), number_of(request, "column")
+    return room.network(request).receptive(text_of(request, "layer"), *place)
 
 
 def give(room: Room, picture: Picture) -> Any:

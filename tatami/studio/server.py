@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 
 from tatami.errors import TatamiError
 from tatami.pipeline.artifact import path_of
-from tatami.studio import mistaken, network, room, training
+from tatami.studio import data, mistaken, network, room, training
 from tatami.studio.asked import as_picture, in_json, in_png, received
 from tatami.studio.guard import API, Guard
 from tatami.studio.room import Room
@@ -39,6 +39,7 @@ VALUES: dict[str, Ask] = {
     "losses": network.losses,
     "training": training.training,
     "mistakes": mistaken.mistakes,
+    "anchors": data.anchors,
 }
 """What is answered by plain values."""
 PICTURES: dict[str, Ask] = {
@@ -46,10 +47,20 @@ PICTURES: dict[str, Ask] = {
     "maps": network.maps,
     "filters": network.filters,
     "activation": network.activation,
+    "receptive": network.receptive,
     "judged": mistaken.judged,
+    "labeled": data.labeled,
+    "fault": data.fault,
+    "varied": data.varied,
+    "misfit": data.misfit,
 }
 """What is answered by a picture."""
-DEEDS: dict[str, Ask] = {"report": mistaken.report, "judge": mistaken.judge}
+DEEDS: dict[str, Ask] = {
+    "report": mistaken.report,
+    "judge": mistaken.judge,
+    "data": data.data,
+    "embedding": data.embedding,
+}
 """What does something, or takes long: it is asked by POST, and answered by plain values."""
 
 

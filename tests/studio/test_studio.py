@@ -50,6 +50,8 @@ def test_every_layer_of_every_form(run, picture):
     assert list(answers) == ["torch", *FORMS]
     assert through.answers() is answers
     assert through.activation().ndim == 3
+    framed = through.receptive(first.name, 2, 3)
+    assert np.abs(framed.astype(int) - through.receptive(first.name, 9, 9)).max() > 100
     drawn = tatami.explain(run, picture, layers=[first.name]).filters[0].drawn
     np.testing.assert_array_equal(through.filters(first.name), drawn)
     for layer, form, said in (("none", "network", "no layer"), (first.name, "none", "no form")):
@@ -146,7 +148,12 @@ def test_pages_show_layers_answers_and_the_training(tab, run, picture):
     tab.wait_for_selector("#graph .loss")
     boxes.first.focus()
     tab.keyboard.press("Enter")
-    tab.wait_for_selector("#layer figure:nth-of-type(5) img")  # three forms, the spread, filters
+    tab.wait_for_selector("#layer figure:nth-of-type(6) img")  # three forms, spread, field, filters
+    tab.wait_for_selector("#field[src]")
+    seen = tab.locator("#field").get_attribute("src")
+    tab.locator("#field").click(position={"x": 9, "y": 9})
+    tab.wait_for_function("before => document.querySelector('#field').src !== before", arg=seen)
+    assert tab.locator("#row").input_value() == "0"
     assert tab.locator("#form option").all_inner_texts() == [*FORMS, DIFFERENCE]
     tab.locator("nav a[data-page=errors]").click()
     tab.locator("#measure").click()

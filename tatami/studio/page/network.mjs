@@ -1,5 +1,5 @@
 // The page Network: the graph, and all that is known of the chosen layer.
-import { values } from "./ask.mjs";
+import { drawing, values } from "./ask.mjs";
 import { graph, histogram } from "./draw.mjs";
 import { at, attempt, figure, made, say, state, status } from "./page.mjs";
 
@@ -51,6 +51,39 @@ async function showLayer(one) {
     pictures.append(made("figure", {},
       made("figcaption", {}, say("spread", spread.range)), histogram(spread)));
   } else parts.push(made("p", { className: "hint" }, say("first")));
+  if (state.given && one.shape.length === 3) pictures.append(fieldOf(one, query));
   if (one.filters) pictures.append(await figure(say("filters"), "filters", query));
   at("layer").replaceChildren(...parts, pictures);
+}
+
+/** What a place of the layer sees of the input: chosen on the picture, or by its numbers. */
+function fieldOf(one, query) {
+  const [, rows, columns] = one.shape;
+  const place = { row: rows >> 1, column: columns >> 1 };
+  const picture = made("img", { id: "field", alt: say("field") });
+  const inputs = Object.entries({ row: rows, column: columns }).map(([name, count]) => {
+    const input = made("input",
+      { id: name, type: "number", min: 0, max: count - 1, value: place[name] });
+    input.addEventListener("change", () => {
+      place[name] = Math.max(0, Math.min(count - 1, Math.floor(Number(input.value)) || 0));
+      see();
+    });
+    return input;
+  });
+  const see = () => attempt(async () => {
+    inputs.forEach((input) => (input.value = place[input.id]));
+    picture.src = await drawing("receptive", { ...query, ...place });
+  });
+  picture.addEventListener("click", (event) => {
+    const box = picture.getBoundingClientRect();
+    const part = (at, start, length, count) =>
+      Math.max(0, Math.min(count - 1, Math.floor((count * (at - start)) / length)));
+    place.row = part(event.clientY, box.top, box.height, rows);
+    place.column = part(event.clientX, box.left, box.width, columns);
+    see();
+  });
+  see();
+  return made("figure", {}, made("figcaption", {}, say("field")),
+    made("p", { className: "row" }, ...inputs.map((input) =>
+      made("label", {}, `${say(input.id)} `, input))), picture);
 }

@@ -1,5 +1,6 @@
 // The studio: which artifact, which page, which language.
 import { values } from "./ask.mjs";
+import * as data from "./data.mjs";
 import * as errors from "./errors.mjs";
 import * as network from "./network.mjs";
 import { at, attempt, say, state } from "./page.mjs";
@@ -7,7 +8,7 @@ import * as picture from "./picture.mjs";
 import * as training from "./training.mjs";
 
 /** Each page: show() draws it, wire() is called once, forget() for another artifact, leave(). */
-const PAGES = { network, picture, errors, training };
+const PAGES = { network, picture, errors, data, training };
 
 const shown = () => (location.hash.slice(1) in PAGES ? location.hash.slice(1) : "network");
 
