@@ -1,4 +1,4 @@
-"""Two maps of bytes, place by place, in C: kernels/int8/add.c, pairs.c and its kinds of lines."""
+"""Two maps of bytes, place by place, in C: kernels/int8/add*.c, pairs.c and its kinds of lines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def decide(program: Program, step: Pair, options: Options) -> Decision:
         case QuantizedAdd():
             kernels = ("int8/pairs", "int8/pair_clamp", "int8/add_pairs")
             if _alike(program, step):
-                kernels = ("int8/add",)
+                kernels = ("int8/add_portable", "int8/add_avx512", "int8/add")
         case QuantizedMultiply():
             kernels = ("int8/pairs", "int8/pair_clamp", "int8/multiply")
         case QuantizedExtreme():

@@ -1,40 +1,4 @@
-/* The sum of two maps of bytes: docs/integer-arithmetic.md, section 6. All fits 32 bits. */
-typedef struct {
-    int a_zero_point, a_multiplier;
-    int b_zero_point, b_multiplier;
-    int zero_point, shift; /* of the result */
-    int low, high;
-} net_add_layer;
-
-/* out may be one of the two. */
-NET_ALWAYS_INLINE void net_add_samples_body(const net_add_layer *layer, const uint8_t *a,
-                                       const uint8_t *b, int count, uint8_t *out)
-{
-    const int32_t ma = layer->a_multiplier, mb = layer->b_multiplier;
-    const int32_t first = (int32_t)1 << (layer->shift - 1);
-    const int32_t za = layer->a_zero_point, zb = layer->b_zero_point;
-    const int32_t zero_point = layer->zero_point, low = layer->low, high = layer->high;
-    const int shift = layer->shift;
-    uint8_t part[1024]; /* vectors need not know whether out is one of the two */
-    int i;
-
-    for (; count > 0; count -= 1024, a += 1024, b += 1024, out += 1024) {
-        const int here = count < 1024 ? count : 1024;
-
-        for (i = 0; i < here; i++) {
-            const int32_t sum = (a[i] - za) * ma + (b[i] - zb) * mb + first;
-            const int32_t y = zero_point + (sum >> shift);
-            part[i] = (uint8_t)(y < low ? low : y > high ? high : y);
-        }
-        memcpy(out, part, (size_t)here);
-    }
-}
-
-NET_IN_VARIANTS(net_add_samples,
-                (const net_add_layer *layer, const uint8_t *a, const uint8_t *b, int count,
-                 uint8_t *out),
-                (layer, a, b, count, out))
-
+/* Where the samples of add_portable.c are added up, and by whom. */
 typedef struct {
     const net_add_layer *layer;
     const uint8_t *a, *b;
@@ -48,6 +12,13 @@ static void net_add_part(void *context, int from, int to, int thread)
     const int first = from * NET_PIECE;
 
     (void)thread;
+#if NET_X86
+    if (net_variant == NET_AVX512 || net_variant == NET_AVX512VNNI) {
+        net_add_vectors_avx512(job->layer, job->a + first, job->b + first,
+                               net_samples(job->count, from, to), job->out + first);
+        return;
+    }
+#endif
     net_add_samples(job->layer, job->a + first, job->b + first, net_samples(job->count, from, to),
                     job->out + first);
 }
