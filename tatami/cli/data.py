@@ -33,7 +33,6 @@ EXAMPLES = {
         "tatami data katakana katakana --seed 1",
     ),
 }
-"""What --help ends with, for each command of this file."""
 
 
 def show(

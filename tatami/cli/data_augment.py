@@ -15,7 +15,6 @@ EXAMPLES = {
         "tatami data augment DATA --augment rotate=10 --augment flip=0 --out sheet.png",
     ),
 }
-"""What --help ends with, for each command of this file."""
 
 
 def augment(

@@ -16,7 +16,6 @@ EXAMPLES = {
     ),
     "split": ("tatami data split IN --out OUT", "tatami data split IN --hold-out 0.1:7 --out OUT"),
 }
-"""What --help ends with, for each command of this file."""
 Data = Annotated[
     Path, typer.Argument(help="A set with boxes: its folder, or the file that describes it.")
 ]

@@ -18,7 +18,6 @@ EXAMPLES = {
         "tatami demo --out demo --epochs 4 --seed 1",
     ),
 }
-"""What --help ends with, for each command of this file."""
 
 SIZE = "128x128"
 TRAIN, TEST = 3000, 300

@@ -16,7 +16,6 @@ EXAMPLES = {
         "tatami evaluate --detections found.json --data DATA --diagnose",
     ),
 }
-"""What --help ends with, for each command of this file."""
 OF_TASK = (
     *("score", "at", "iou", "difficult", "bootstrap", "diagnose", "similar", "curves", "save"),
     *("absent_classes", "beam", "penalty"),

@@ -16,7 +16,6 @@ EXAMPLES = {
         "tatami fold net.onnx --epsilon darknet:1e-6",
     ),
 }
-"""What --help ends with, for each command of this file."""
 
 
 def fold(

@@ -15,7 +15,6 @@ EXAMPLES = {
         "tatami generate RUN seven --seconds 0.5 --sharpness 1.2",
     ),
 }
-"""What --help ends with, for each command of this file."""
 
 
 def generate(

@@ -84,7 +84,6 @@ EXAMPLES = {
         "tatami import torch net.pth --into resnet18 --names names.txt --out net.onnx",
     ),
 }
-"""What --help ends with, for each command of this file."""
 
 
 def darknet(

@@ -16,7 +16,6 @@ EXAMPLES = {
         "tatami list problems --json",
     ),
 }
-"""What --help ends with, for each command of this file."""
 
 
 def targets(as_json: AsJson = False) -> None:

@@ -15,7 +15,6 @@ EXAMPLES = {
         "tatami models --task classify --json",
     ),
 }
-"""What --help ends with, for each command of this file."""
 
 
 def models(

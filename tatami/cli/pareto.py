@@ -15,7 +15,6 @@ EXAMPLES = {
         "tatami pareto *.onnx --data DATA --no-time --out pareto",
     ),
 }
-"""What --help ends with, for each command of this file."""
 
 
 def pareto(

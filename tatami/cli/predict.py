@@ -15,7 +15,6 @@ EXAMPLES = {
         "tatami predict RUN/c-int8 PICTURE.jpg --score 0.5 --json",
     ),
 }
-"""What --help ends with, for each command of this file."""
 
 
 def predict(

@@ -16,7 +16,6 @@ EXAMPLES = {
         "tatami prove folded.onnx int8.onnx c --data DATA --split test",
     ),
 }
-"""What --help ends with, for each command of this file."""
 
 
 def prove(

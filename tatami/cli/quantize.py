@@ -12,11 +12,10 @@ from tatami.cli import options
 EXAMPLES = {
     "quantize": (
         "tatami quantize RUN",
-        "tatami quantize RUN --equalize",
+        "tatami quantize RUN --accuracy-drop 0.5",
         "tatami quantize folded.onnx --data DATA --split train --out int8.onnx",
     ),
 }
-"""What --help ends with, for each command of this file."""
 
 
 def quantize(
@@ -64,6 +63,10 @@ def quantize(
             "programs run faster."
         ),
     ] = "fewest",
+    accuracy_drop: Annotated[
+        float | None,
+        typer.Option(help="Points that 8 bits may lose, as 0.5: other ways are tried until held."),
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Quantize a network to standard QDQ ONNX, and print each layer's signal to noise ratio."""
@@ -86,9 +89,12 @@ def quantize(
             equalize=equalize,
             keep_float=keep_float or (),
             pairs=pairs,
+            accuracy_drop=accuracy_drop,
             progress=progress,
         )
     if as_json:
         print_json(result.to_json())
     else:
         print_result(result)
+    if result.within is not None and not result.within.reached:
+        raise typer.Exit(1)

@@ -15,7 +15,6 @@ EXAMPLES = {
         "tatami report RUN --out page.html",
     ),
 }
-"""What --help ends with, for each command of this file."""
 
 
 def report(

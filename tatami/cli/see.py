@@ -17,7 +17,6 @@ EXAMPLES = {
         "tatami see features RUN/network.onnx PICTURE.jpg --maps 4",
     ),
 }
-"""What --help ends with, for each command of this file."""
 
 
 def features(

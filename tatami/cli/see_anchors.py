@@ -15,7 +15,6 @@ EXAMPLES = {
         "tatami see anchors RUN --data DATA --split test --pictures 20 --out anchors",
     ),
 }
-"""What --help ends with, for each command of this file."""
 
 
 def anchors(

@@ -17,7 +17,6 @@ EXAMPLES = {
         "tatami ship RUN --to wasm",
     ),
 }
-"""What --help ends with, for each command of this file."""
 
 
 def ship(

@@ -24,7 +24,6 @@ EXAMPLES = {
         "tatami shrink truncate net.onnx --keep fc1=64 --out smaller.onnx",
     ),
 }
-"""What --help ends with, for each command of this file."""
 
 
 def resize(

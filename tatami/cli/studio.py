@@ -10,7 +10,6 @@ import typer
 from tatami.cli import options
 
 EXAMPLES = {"studio": ("tatami studio RUN", "tatami studio RUN network.onnx --port 8800")}
-"""What --help ends with, for each command of this file."""
 
 
 def studio(

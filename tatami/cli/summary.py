@@ -16,7 +16,6 @@ EXAMPLES = {
         "tatami summary yolov2-tiny --size 352x288 --fit zynq-7020",
     ),
 }
-"""What --help ends with, for each command of this file."""
 
 
 def summary(

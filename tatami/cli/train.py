@@ -19,7 +19,6 @@ EXAMPLES = {
         "tatami train --resume RUN",
     ),
 }
-"""What --help ends with, for each command of this file."""
 PANELS = {
     "Data": ("data", "format", "skip", "train_split", "test_split", "hold_out", "validate",
              "clip", "background"),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,75 +12,29 @@ import numpy as np
 
 from tatami import graph
 from tatami.errors import TatamiError
-from tatami.graph.attributes import label
-from tatami.graph.network import Network
-from tatami.graph.state import states_of, whole_calls
+from tatami.graph.state import whole_calls
+from tatami.pipeline.accuracy_control import LARGER, Held, Within, held_places, search
 from tatami.pipeline.artifact import Source, onnx_of, path_of, read_parts, read_run, spec_of
 from tatami.pipeline.bare import is_bare, samples_of
+from tatami.pipeline.quantizing import Calibration, How, Made, Tried, finite
 from tatami.pipeline.run_data import folded_of, is_one_network, learned_from
 from tatami.program.forward import numpy_forward
 from tatami.see.html import result_html
-from tatami.shrink.calibrate import (
-    METHODS,
-    Method,
-    Observation,
-    Range,
-    choose_range,
-    merge,
-    observe,
-)
-from tatami.shrink.equalize import equalize as equalize_network
-from tatami.shrink.equalize import may_help
-from tatami.shrink.floats import Float, floats_of
-from tatami.shrink.quantize import Layer, measure, output_sqnr
-from tatami.shrink.quantize import quantize as quantize_network
-from tatami.tasks.structure import Part, Structure
+from tatami.shrink.calibrate import METHODS, Method
+from tatami.shrink.floats import Float
+from tatami.shrink.quantize import Layer
+from tatami.tasks.structure import Part
 from tatami.tasks.table import task_of
 from tatami.train.run import SETTINGS
-from tatami.types import Float32, Int64
-from tatami.types.progress import Progress, quiet, tracked
+from tatami.types import Int64
+from tatami.types.progress import Progress, quiet
 from tatami.types.table import Table, numbers, words
 
 PAIRS = ("fewest", "everywhere")
 """Where values become bytes: see ``quantize``."""
 PICTURES = 32
-MEASURED = 4
-"""Calibration pictures on which the noise of every layer is measured."""
-CHOSEN = 8
-"""Calibration pictures on which it is chosen whether a network is equalized."""
 REGIONS = 16
 """Of a picture, that a network which looks at regions is calibrated with."""
-
-
-@dataclass(frozen=True)
-class Tried:
-    """What equalization gains a network, by the noise of its outputs on calibration pictures.
-
-    Args:
-        plain: Signal to quantization noise of the outputs without it, in dB.
-        equalized: The same with it.
-        pictures: On how many pictures.
-    """
-
-    plain: float
-    equalized: float
-    pictures: int
-
-    @property
-    def helps(self) -> bool:
-        """Whether it is used: its outputs are less noisy."""
-        return self.equalized > self.plain
-
-    def to_json(self) -> dict[str, Any]:
-        """Give both figures and what was chosen as plain values."""
-        return {**_finite(asdict(self)), "chosen": self.helps}
-
-    def line(self) -> str:
-        """Say both figures and what was chosen."""
-        return (
-            f"equalization: outputs {self.plain:.1f} dB without, {self.equalized:.1f} dB with it, "
-            f"on {self.pictures} calibration pictures: {'used' if self.helps else 'not used'}"
-        )
 
 
 @dataclass(frozen=True)
@@ -98,6 +50,7 @@ class QuantizeResult:
         skipped: How many problems of each accepted kind were left out of the set.
         tried: What equalization gains, where it was for this function to choose.
         floats: The nodes with arithmetic that stay float, and why.
+        within: What was tried to lose no more than was allowed; None where nothing was asked.
     """
 
     path: Path
@@ -108,6 +61,7 @@ class QuantizeResult:
     skipped: Mapping[str, int]
     tried: Tried | None = None
     floats: tuple[Float, ...] = ()
+    within: Within | None = None
 
     @property
     def worst(self) -> Layer | None:
@@ -121,9 +75,10 @@ class QuantizeResult:
             "output": str(self.path),
             **{name: str(path) for name, path in self.more.items()},
             "pictures": self.pictures,
-            "layers": [_finite(asdict(layer)) for layer in self.layers],
+            "layers": [finite(asdict(layer)) for layer in self.layers],
             "floats": [asdict(each) for each in self.floats],
             **({} if self.tried is None else {"equalization": self.tried.to_json()}),
+            **({} if self.within is None else {"accuracy_drop": self.within.to_json()}),
         }
 
     def tables(self) -> list[Table]:
@@ -144,12 +99,14 @@ class QuantizeResult:
         )
         worst = self.worst
         strong = frozenset(place for place, layer in enumerate(self.layers) if layer is worst)
-        layers = Table(columns, rows, strong=strong)
+        tables = [Table(columns, rows, strong=strong)]
+        if self.within is not None:
+            tables.append(self.within.table())
         if not self.floats:
-            return [layers]
+            return tables
         columns = (words("stays float", flexible=True), words("kind"), words("why", flexible=True))
         floats = tuple((each.layer, each.operator, each.reason) for each in self.floats)
-        return [layers, Table(columns, floats)]
+        return [*tables, Table(columns, floats)]
 
     def lines(self) -> list[str]:
         """Say what the numbers are, which layer is worst and what was written."""
@@ -159,6 +116,8 @@ class QuantizeResult:
             lines.append(f"worst: {worst.name}, {worst.sqnr:.1f} dB")
         if self.tried is not None:
             lines.append(self.tried.line())
+        if self.within is not None:
+            lines.append(self.within.line())
         return [*lines, f"wrote {' and '.join(map(str, (self.path, *self.more.values())))}"]
 
     def _repr_html_(self) -> str:
@@ -182,6 +141,7 @@ def quantize(
     equalize: bool | None = None,
     keep_float: Sequence[str] = (),
     pairs: str = "fewest",
+    accuracy_drop: float | None = None,
     progress: Progress = quiet,
 ) -> QuantizeResult:
     """Quantize a network to standard QDQ ONNX, and measure the noise of each layer.
@@ -207,6 +167,10 @@ def quantize(
         pairs: Where bytes are made: "fewest", once for a layer and its activation; "everywhere",
             also between a layer and an activation that does not clamp, as leaky ReLU. Other
             programs run such a file faster, our own slower.
+        accuracy_drop: Points of the task's figure that 8 bits may lose. Other ways are tried until
+            one loses no more, from other ranges to layers that stay float, measured on pictures
+            that validate in the run, else on pictures that it learned from and is not calibrated
+            with. None: nothing is measured, and the way is as asked.
         progress: Takes up how far it is.
 
     Raises:
@@ -221,7 +185,16 @@ def quantize(
         raise TatamiError(
             f"'{pairs}' is no choice", hint=f"give {' or '.join(PAIRS)}", setting="pairs"
         )
-    everywhere = pairs == "everywhere"
+    if accuracy_drop is not None and not accuracy_drop >= 0:
+        raise TatamiError(
+            f"a loss of {accuracy_drop} points",
+            hint="give 0 or more, as 0.5",
+            setting="accuracy_drop",
+        )
+    how = How(
+        method, bias_correction, bool(equalize), tuple(keep_float),
+        pairs == "everywhere",
+    )  # fmt: skip
     if is_bare(path_of(network)):
         if inputs is None:
             raise TatamiError(
@@ -231,8 +204,14 @@ def quantize(
                 "it again with a task",
                 setting="inputs",
             )
-        work = _Work(method, bias_correction, tuple(keep_float), everywhere, str(inputs), None)
-        return _quantize_bare(path_of(network), inputs, pictures, out, work, equalize, progress)
+        if accuracy_drop is not None:
+            raise TatamiError(
+                "no tatami metadata: what it loses cannot be measured",
+                file=path_of(network),
+                hint="import it again with a task",
+                setting="accuracy_drop",
+            )
+        return _quantize_bare(path_of(network), inputs, pictures, out, how, equalize, progress)
     used = learned_from(
         path_of(network), data, split=split, format=format, skip=skip, hold_out=hold_out
     )
@@ -246,30 +225,73 @@ def quantize(
     if used.remark:
         progress(used.remark, 0, 0)
     opened = task.open(used.root, split=used.split, format=used.format, skip=used.skip)
-    held = used.hold_out
-    dataset = opened.data if held is None else task.hold_out(opened.data, held)[0]
-    dataset = task.select(dataset, _spread(len(dataset), pictures))
-    dataset, unreadable = task.readable(dataset, used.skip)
-    seen = [task.picture(dataset, place) for place in range(len(dataset))]
+    parted = None if used.hold_out is None else task.hold_out(opened.data, used.hold_out)
+    dataset = opened.data if parted is None else parted[0]
     parts = structure.folded(parts)
-    forwards = [numpy_forward(part.network) for part in parts]
-    images = structure.inputs(spec, forwards, seen, REGIONS)
-    for part, given in zip(parts, images, strict=True):
-        if not given:
-            raise TatamiError(
-                "not one region is found in the pictures",
-                hint="give others, or train it first",
-                file=part.file,
-            )
-    note = f"{len(seen)} pictures {task.fingerprint(dataset)[:12]}"
-    work = _Work(method, bias_correction, tuple(keep_float), everywhere, note, structure)
-    done = work.quantize(parts, images, targets, equalize, progress)
-    more = dict(zip((part.name for part in parts[1:]), targets[1:], strict=True))
+    places = _spread(len(dataset), pictures)
+
+    def calibrated(places: Int64) -> tuple[Calibration, int, int]:
+        """Look at the pictures at these places; give how many can be read, and cannot."""
+        chosen, unreadable = task.readable(task.select(dataset, places), used.skip)
+        seen = [task.picture(chosen, place) for place in range(len(chosen))]
+        forwards = [numpy_forward(part.network) for part in parts]
+        images = structure.inputs(spec, forwards, seen, REGIONS)
+        for part, given in zip(parts, images, strict=True):
+            if not given:
+                raise TatamiError(
+                    "not one region is found in the pictures",
+                    hint="give others, or train it first",
+                    file=part.file,
+                )
+        note = f"{len(seen)} pictures {task.fingerprint(chosen)[:12]}"
+        return Calibration(parts, images, structure, note, progress), len(seen), unreadable
+
+    calibration, count, unreadable = calibrated(places)
+    within = tried = None
+    if accuracy_drop is None:
+        how, made, tried = _usual(calibration, how, equalize)
+    else:
+        if equalize is None and calibration.may_equalize:
+            how, _, tried = calibration.equalized_or_not(how)
+        if parted is not None and used.validates:
+            data_held, spare = parted[1], np.setdiff1d(np.arange(len(dataset)), places)
+        else:
+            held_at, spare = held_places(len(dataset), places)
+            data_held = task.select(dataset, held_at)
+        held = Held(task, structure, spec, data_held, used.skip, not used.validates, progress)
+        more = np.sort(np.concatenate((places, spare[: (LARGER - 1) * len(places)])))
+
+        def larger() -> tuple[Calibration, int] | None:
+            return calibrated(more)[:2] if len(more) > len(places) else None
+
+        found = search(accuracy_drop, how, calibration, count, larger, held)
+        how, made, calibration, count = found.how, found.made, found.calibration, found.pictures
+        within = found.within
+    layers, floats = _written(calibration, how, made, targets)
+    others = dict(zip((part.name for part in parts[1:]), targets[1:], strict=True))
     skipped = Counter(opened.skipped) + Counter({"unreadable-picture": unreadable})
-    kept = tuple(keep_float)
     return QuantizeResult(
-        targets[0], more, len(seen), done.layers, kept, skipped, done.tried, done.floats
+        targets[0], others, count, layers, how.kept, skipped, tried, floats, within
     )
+
+
+def _usual(
+    calibration: Calibration, how: How, equalize: bool | None
+) -> tuple[How, Made, Tried | None]:
+    """Quantize as was asked; choose whether to equalize where that is open."""
+    if equalize is None and calibration.may_equalize:
+        return calibration.equalized_or_not(how)
+    return how, calibration.made(how), None
+
+
+def _written(
+    calibration: Calibration, how: How, made: Made, targets: Sequence[Path]
+) -> tuple[tuple[Layer, ...], tuple[Float, ...]]:
+    """Write the networks; give the noise of the layers, and what stays float."""
+    floats, layers = calibration.floats(made, how), calibration.layers(made)
+    for result, target in zip(made.results, targets, strict=True):
+        graph.write(result, target)
+    return layers, floats
 
 
 def _quantize_bare(
@@ -277,7 +299,7 @@ def _quantize_bare(
     inputs: str | Path,
     count: int,
     out: str | Path | None,
-    work: _Work,
+    how: How,
     equalize: bool | None,
     progress: Progress,
 ) -> QuantizeResult:
@@ -285,11 +307,10 @@ def _quantize_bare(
     network = graph.read(path)
     samples: list[Any] = whole_calls(network, samples_of(network, inputs, count))
     target = _beside(path) if out is None else Path(out)
-    parts = [Part("", network, path)]
-    done = work.quantize(parts, [samples], [target], equalize, progress)
-    return QuantizeResult(
-        target, {}, len(samples), done.layers, work.kept, {}, done.tried, done.floats
-    )
+    calibration = Calibration([Part("", network, path)], [samples], None, str(inputs), progress)
+    how, made, tried = _usual(calibration, how, equalize)
+    layers, floats = _written(calibration, how, made, [target])
+    return QuantizeResult(target, {}, len(samples), layers, how.kept, {}, tried, floats)
 
 
 def _beside(file: Path) -> Path:
@@ -302,172 +323,6 @@ def _folded(path: Path) -> Path:
     if (path / SETTINGS).is_file() and is_one_network(read_run(path)):
         return folded_of(path)
     return path
-
-
-@dataclass(frozen=True)
-class _Made:
-    """Float networks, and what they are in 8 bits."""
-
-    sources: Sequence[Network]
-    results: Sequence[Network]
-
-
-@dataclass(frozen=True)
-class _Done:
-    """What quantization did: the noise of each layer, what equalization gains, what stays float."""
-
-    layers: tuple[Layer, ...]
-    tried: Tried | None
-    floats: tuple[Float, ...]
-
-
-@dataclass(frozen=True)
-class _Work:
-    """How networks are quantized, as ``quantize`` says.
-
-    Args:
-        method: How ranges are chosen.
-        bias_correction: Whether the mean error of rounded weights is taken off the biases.
-        kept: Names of layers that stay float.
-        everywhere: Whether activations that do not clamp are rounded apart from their layers.
-        note: How they were calibrated, for the provenance.
-        structure: How they belong together; None: the only one, without a task.
-    """
-
-    method: Method
-    bias_correction: bool
-    kept: tuple[str, ...]
-    everywhere: bool
-    note: str
-    structure: Structure | None
-
-    def quantize(
-        self,
-        parts: Sequence[Part],
-        inputs: Sequence[Sequence[Float32]],
-        targets: Sequence[Path],
-        equalize: bool | None,
-        progress: Progress,
-    ) -> _Done:
-        """Calibrate, quantize, measure and write; choose whether to equalize where that is open.
-
-        Raises:
-            TatamiError: Before anything is written; it names the file.
-        """
-        both_ways = equalize is None and any(may_help(part.network) for part in parts)
-        made = self._made(parts, inputs, bool(equalize), progress)
-        tried = None
-        if both_ways:
-            other = self._made(parts, inputs, True, progress)
-            tried = _tried(parts, inputs, made, other)
-            made = other if tried.helps else made
-        layers: list[Layer] = []
-        floats: list[Float] = []
-        for part, result in zip(parts, made.results, strict=True):
-            with _naming(part.file):
-                floats += floats_of(result, self.kept)
-        every = list(zip(made.sources, made.results, inputs, strict=True))
-        for source, result, given in tracked(every, "Measuring", progress):
-            layers += measure(source, result, given[:MEASURED])
-        for result, target in zip(made.results, targets, strict=True):
-            graph.write(result, target)
-        return _Done(tuple(layers), tried, tuple(floats))
-
-    def _made(
-        self,
-        parts: Sequence[Part],
-        inputs: Sequence[Sequence[Float32]],
-        equalize: bool,
-        progress: Progress,
-    ) -> _Made:
-        """Calibrate and quantize, equalized or not."""
-        sources = [equalize_network(part.network) if equalize else part.network for part in parts]
-        more = ", equalized" if equalize else ""
-        observed = []
-        for part, source, given in zip(parts, sources, inputs, strict=True):
-            stage = f"Calibrating the {part.name}{more}" if part.name else f"Calibrating{more}"
-            with _naming(part.file):
-                observed.append(
-                    observe(
-                        source,
-                        given,
-                        len(given),
-                        lambda done, total, stage=stage: progress(stage, done, total),  # type: ignore[misc]
-                    )
-                )
-        joined = self.structure
-        shared = None if joined is None else joined.shared(sources, observed, self.method)
-        if joined is None:
-            shared = _shared_by_calls(sources[0], observed[0], self.method)
-        results = []
-        for place, (part, source) in enumerate(zip(parts, sources, strict=True)):
-            with _naming(part.file):
-                results.append(
-                    quantize_network(
-                        source,
-                        observed[place],
-                        method=self.method,
-                        bias_correction=self.bias_correction,
-                        keep_float=self._kept_of(sources, place),
-                        pairs_everywhere=self.everywhere,
-                        shared=shared,
-                        note=f"{self.note}{more}",
-                    )
-                )
-        return _Made(sources, results)
-
-    def _kept_of(self, networks: Sequence[Any], place: int) -> list[str]:
-        """Give each network the names of its own layers that stay float, the last one the rest.
-
-        A name that none of them has is refused there.
-        """
-        names = [{label(node) for node in network.graph} for network in networks[:-1]]
-
-        def owner(layer: str) -> int:
-            return next((at for at, known in enumerate(names) if layer in known), len(names))
-
-        return [layer for layer in self.kept if owner(layer) == place]
-
-
-def _shared_by_calls(
-    network: Network, observed: Mapping[str, Observation], method: Method
-) -> dict[str, Range]:
-    """Choose a range for what lives from call to call: the same where it is made and found."""
-    found = {}
-    for pair in states_of(network).items():
-        known = [observed[name] for name in pair if name in observed]
-        if known:
-            found.update(dict.fromkeys(pair, choose_range(merge(known), method)))
-    return found
-
-
-def _tried(
-    parts: Sequence[Part], inputs: Sequence[Sequence[Float32]], plain: _Made, equalized: _Made
-) -> Tried:
-    """Compare both ways with the float networks: the mean over parts, on CHOSEN pictures."""
-
-    def noise(made: _Made) -> float:
-        every = zip(parts, made.results, inputs, strict=True)
-        return float(np.mean([output_sqnr(p.network, r, given[:CHOSEN]) for p, r, given in every]))
-
-    return Tried(noise(plain), noise(equalized), min(CHOSEN, *map(len, inputs)))
-
-
-def _finite(values: dict[str, Any]) -> dict[str, Any]:
-    """Give None for a ratio that is not finite: of a layer without noise it is no number."""
-    return {
-        key: None if isinstance(value, float) and not math.isfinite(value) else value
-        for key, value in values.items()
-    }
-
-
-@contextmanager
-def _naming(file: Path) -> Iterator[None]:
-    """Name the file in an error of what is done to its network."""
-    try:
-        yield
-    except TatamiError as error:
-        raise error.at(file) from error
 
 
 def _spread(count: int, wanted: int) -> Int64:

@@ -29,6 +29,7 @@ class UsedData:
         format: The set's format; None: it is recognized.
         skip: Kinds of problems to leave out.
         hold_out: How many pictures are held out of the only split, as "10000"; None: none.
+        validates: Whether what is held out chose the run's weights, and is no test.
         remark: Where the run chose it, what it chose, in words; else "".
     """
 
@@ -37,6 +38,7 @@ class UsedData:
     format: str | None
     skip: tuple[str, ...]
     hold_out: str | None
+    validates: bool = False
     remark: str = ""
 
 
@@ -148,14 +150,16 @@ def _used(
             setting="data",
         )
     kinds = tuple(dict.fromkeys((*known.skip, *skip)))
+    validates = False
     if split is None and hold_out is None:
         split, hold_out, words = _chosen(known, learned=learned)
+        validates = hold_out is not None and known.hold_out is None
     elif split is None:
         split, words = known.split, f"split {known.split}"
     else:
         words = f"split {split}"
     remark = f"data of the run: {root}, {words}"
-    return UsedData(root, split, format or known.format, kinds, hold_out, remark)
+    return UsedData(root, split, format or known.format, kinds, hold_out, validates, remark)
 
 
 def _chosen(known: DataSource, *, learned: bool) -> tuple[str, str | None, str]:

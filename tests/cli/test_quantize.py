@@ -41,6 +41,22 @@ def test_json(command, square_finder, squares_set, tmp_path, capsys):
     assert all(ratio is None or ratio > 15 for ratio in ratios)  # None: without any noise
 
 
+def test_no_more_is_lost_than_is_allowed(command, square_finder, squares_set, tmp_path, capsys):
+    """Of four pictures two calibrate, and of the others two of three, which are all, measure."""
+    target = tmp_path / "q.onnx"
+    arguments = ("quantize", square_finder, "--data", squares_set, "-o", target, "--pictures", 2)
+    assert command(*arguments, "--accuracy-drop", 0.5) == 0
+    text = capsys.readouterr().out
+    assert "points lost in 8 bits (allowed were 0.5), on 2 held-out pictures" in text
+    assert max(map(len, text.splitlines()[:-2])) <= 80
+    assert command(*arguments, "--accuracy-drop", 0.5, "--json") == 0
+    said = json.loads(capsys.readouterr().out)["accuracy_drop"]
+    assert said["reached"]
+    assert said["float"] - said["ways"][-1]["figure"] <= 0.5
+    assert command(*arguments, "--accuracy-drop", -1) == 2
+    assert "a loss of -1.0 points" in capsys.readouterr().err
+
+
 def depthwise(builder, path, spread):
     """A detector with a depthwise layer, whose channels differ by these factors that cancel out."""
     b = builder(3)
