@@ -105,7 +105,7 @@ def evaluate(
     class. For segmentation: IoU, Dice and accuracy of the pixels, the F1 of the boundaries.
     """
     typed = locals()
-    from tatami.cli.output import bars, print_json, print_lines, print_result
+    from tatami.cli.output import bars, print_lines, print_result
     from tatami.pipeline.evaluate import evaluate as evaluate_artifact
 
     given = {name: typed[name] for name in OF_TASK}
@@ -125,8 +125,5 @@ def evaluate(
             trust=trust,
             progress=progress,
         )
-    if as_json:
-        print_json(result.to_json())
-        return
-    print_result(result)
+    print_result(result, as_json)
     print_lines(f"wrote {file}" for file in result.files)

@@ -42,11 +42,8 @@ def fold(
     as_json: AsJson = False,
 ) -> None:
     """Fold normalization, scale and bias into the convolutions, and measure what it changed."""
-    from tatami.cli.output import print_json, print_result
+    from tatami.cli.output import print_result
     from tatami.pipeline.fold import fold as fold_file
 
     result = fold_file(network, out, epsilon=epsilon, depthwise=depthwise)
-    if as_json:
-        print_json(result.to_json())
-    else:
-        print_result(result)
+    print_result(result, as_json)

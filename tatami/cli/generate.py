@@ -33,11 +33,8 @@ def generate(
 
     The same seed makes the same sound on every machine. A shipped folder is the fastest.
     """
-    from tatami.cli.output import print_json, print_result
+    from tatami.cli.output import print_result
     from tatami.pipeline.generate import generate as make
 
     made = make(artifact, label, out, seconds=seconds, seed=seed, sharpness=sharpness, trust=trust)
-    if as_json:
-        print_json(made.to_json())
-    else:
-        print_result(made)
+    print_result(made, as_json)

@@ -124,6 +124,10 @@ class Result(Protocol):
         """How many problems of each accepted kind were left out."""
         ...
 
+    def to_json(self) -> Mapping[str, Any]:
+        """Give the result as plain values."""
+        ...
+
     def tables(self) -> list[Table]:
         """Lay the result out as tables."""
         ...
@@ -133,8 +137,11 @@ class Result(Protocol):
         ...
 
 
-def print_result(result: Result) -> None:
-    """Print a result: its tables, its lines, and what was skipped."""
+def print_result(result: Result, as_json: bool = False) -> None:
+    """Print a result: its tables, its lines, and what was skipped; or all of it as JSON."""
+    if as_json:
+        print_json(result.to_json())
+        return
     for table in result.tables():
         print_table(table)
     print_skipped(result.skipped)

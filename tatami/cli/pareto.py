@@ -51,7 +51,7 @@ def pareto(
     Float networks are measured as they are shipped, with their normalization folded. A time is the
     processor's for one picture, by the C program on one thread; the networks take turns.
     """
-    from tatami.cli.output import bars, print_json, print_lines, print_result
+    from tatami.cli.output import bars, print_lines, print_result
     from tatami.pipeline.compare import CHART, CSV, compare
 
     with bars() as progress:
@@ -70,8 +70,5 @@ def pareto(
             rounds=rounds,
             progress=progress,
         )
-    if as_json:
-        print_json(result.to_json())
-        return
-    print_result(result)
+    print_result(result, as_json)
     print_lines(f"wrote {out / name}" for name in (CSV, CHART))

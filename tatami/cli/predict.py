@@ -46,7 +46,7 @@ def predict(
     OUT/classes.json. For segmentation the classes are laid over the pictures and lie beside them as
     index pictures; the share of each class goes to OUT/segments.json.
     """
-    from tatami.cli.output import bars, print_json, print_result
+    from tatami.cli.output import bars, print_result
     from tatami.pipeline.predict import predict as predict_pictures
 
     with bars() as progress:
@@ -63,7 +63,4 @@ def predict(
             trust=trust,
             progress=progress,
         )
-    if as_json:
-        print_json(result.to_json())
-    else:
-        print_result(result)
+    print_result(result, as_json)

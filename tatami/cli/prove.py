@@ -47,7 +47,7 @@ def prove(
     as_json: options.AsJson = False,
 ) -> None:
     """Print the ledger of a network's stages; exit with 1 where one is outside its bound."""
-    from tatami.cli.output import bars, print_json, print_lines, print_result
+    from tatami.cli.output import bars, print_lines, print_result
     from tatami.pipeline.prove import prove as prove_artifacts
 
     with bars(hidden=as_json) as progress:
@@ -66,10 +66,8 @@ def prove(
             trust=trust,
             progress=progress,
         )
-    if as_json:
-        print_json(proof.to_json())
-    else:
-        print_result(proof)
+    print_result(proof, as_json)
+    if not as_json:
         print_lines(proof.failures(), style="red")
         print_lines(["proved" if proof.passed else "NOT proved"])
     if not proof.passed:

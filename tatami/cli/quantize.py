@@ -70,7 +70,7 @@ def quantize(
     as_json: options.AsJson = False,
 ) -> None:
     """Quantize a network to standard QDQ ONNX, and print each layer's signal to noise ratio."""
-    from tatami.cli.output import bars, print_json, print_result
+    from tatami.cli.output import bars, print_result
     from tatami.pipeline.quantize import quantize as quantize_file
 
     with bars() as progress:
@@ -92,9 +92,6 @@ def quantize(
             accuracy_drop=accuracy_drop,
             progress=progress,
         )
-    if as_json:
-        print_json(result.to_json())
-    else:
-        print_result(result)
+    print_result(result, as_json)
     if result.within is not None and not result.within.reached:
         raise typer.Exit(1)

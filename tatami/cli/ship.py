@@ -57,7 +57,7 @@ def ship(
     as_json: AsJson = False,
 ) -> None:
     """Write a network as C that goes from pixels to boxes or classes, and compile its example."""
-    from tatami.cli.output import print_json, print_result, print_table
+    from tatami.cli.output import print_result, print_table
     from tatami.pipeline.ship import TooLargeError
     from tatami.pipeline.ship import ship as ship_network
 
@@ -78,7 +78,4 @@ def ship(
     except TooLargeError as error:
         print_table(error.table(), error=True)
         raise
-    if as_json:
-        print_json(result.to_json())
-    else:
-        print_result(result)
+    print_result(result, as_json)
