@@ -24,7 +24,8 @@ def from_afar(picture: Picture) -> Float64:
     cells = np.asarray(gray, np.float64).reshape(-1)
     cells = cells - cells.mean()
     length = np.linalg.norm(cells)
-    return cells / length if length > 0 else cells
+    view: Float64 = cells / length if length > 0 else cells
+    return view
 
 
 def near_duplicates(views: Sequence[Float64], most: int) -> list[tuple[int, int, float]]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tatami.files import write_atomically
 from tatami.pipeline.validation import named
 from tatami.tasks.table import task_of
-from tatami.train.run import BEST, EVALUATIONS, Run, read_rows
+from tatami.train.run import BEST, END, EVALUATIONS, Run, read_rows
 from tatami.types.progress import Progress
 
 if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
@@ -69,8 +69,13 @@ class Evaluations:
 
     def due(self, step: int, total: int) -> bool:
         """Say whether there is an evaluation after so many steps: at the end of some epochs."""
-        epoch, within = divmod(step * self.run.recipe.whole_epochs, total)
+        epoch, within = _epochs(self.run, step, total)
         return bool(self.every) and not within and epoch % self.every == 0
+
+    def asked_to_end(self, step: int, total: int) -> bool:
+        """Say whether the file END asks to end the training with the epoch that this step ends."""
+        _, within = _epochs(self.run, step, total)
+        return not within and step < total and (self.folder / END).exists()
 
     def add(self, step: int, model: nn.Module, watch: Progress) -> Mapping[str, float]:
         """Evaluate, write a row of evaluations.jsonl, and keep the weights if they are the best.
@@ -155,6 +160,11 @@ class Evaluations:
         about = read_about(self.folder / BEST)
         pictures = named(str(self.run.data.validate), self.run.data.split)
         return Best(int(about["step"]), about["figure"], float(about["value"]), pictures)
+
+
+def _epochs(run: Run, step: int, total: int) -> tuple[int, int]:
+    """Give the epochs that are over after so many steps; and 0 where one just ended."""
+    return divmod(step * run.recipe.whole_epochs, total)
 
 
 def _figure(row: Mapping[str, float]) -> float:

@@ -27,7 +27,7 @@ from tatami.see.class_activation import in_numbers
 from tatami.see.features import draw_maps, titled, value_range
 from tatami.see.field import draw_field
 from tatami.tasks.base import Answer
-from tatami.types import Float32, Picture
+from tatami.types import Float32, InputSpec, Picture
 
 DIFFERENCE = "difference"
 """What is drawn of a layer beside its forms: 8 bits less float."""
@@ -218,6 +218,9 @@ class Through:
         Raises:
             TatamiError: Without a picture, and for a place that is not on the layer's maps.
         """
+        spec = self.spec.input
+        if not isinstance(spec, InputSpec):
+            raise TatamiError("it looks at no pictures", hint="see its layers' maps")
         value = self._layer(layer).value
         field = receptive_field(self.network, value, row, column)
         with self._lock:
@@ -230,7 +233,7 @@ class Through:
                 slope = gradient(self.network, image, {value: seed}, (name,))[name][0]
             except TatamiError:
                 slope = np.zeros(image.shape[1:], np.float32)
-        return draw_field(letterbox(picture, self.spec.input), field, np.abs(slope).sum(axis=0))
+        return draw_field(letterbox(picture, spec), field, np.abs(slope).sum(axis=0))
 
     def judged(self, name: str, used: UsedData) -> Judged:
         """Run a stage over labeled pictures.

@@ -38,6 +38,7 @@ from tatami.train.recipe import Recipe
 from tatami.train.run import (
     BEST,
     CHECKPOINTS,
+    END,
     EVENTS,
     INITIAL,
     NETWORK,
@@ -480,8 +481,10 @@ def _carry_out(
         latest = load_latest(folder / CHECKPOINTS)
         assert latest is not None
         fill(average, latest.part("average"), folder / CHECKPOINTS)
+    if team.leads:
+        (folder / END).unlink(missing_ok=True)  # of a training before this one
     steps = structure.train(training, data, model, average)
-    step, stop, loss, told = None, False, None, 0.0
+    step, stop, asked, loss, told = None, False, False, None, 0.0
     while not over and (following := sent(steps, stop)):
         step = following
         loss = step.row["loss"] if loss is None else 0.95 * loss + 0.05 * step.row["loss"]
@@ -501,14 +504,18 @@ def _carry_out(
             note = f"loss {loss:.3f}{evaluations.note(step.done)}"
             progress("Training", step.done, step.total, note)
             told = time.monotonic()
-        stop = agreed(hand.asked or (team.leads and evaluations.exhausted(step.done)))
+        asked = team.leads and evaluations.asked_to_end(step.done, step.total)
+        stop = agreed(hand.asked or asked or (team.leads and evaluations.exhausted(step.done)))
     ended = step is not None and evaluations.exhausted(step.done)  # in the process that leads
-    by_hand = hand.asked or (team.leads and stop and not ended)
+    by_hand = hand.asked or (team.leads and stop and not (ended or asked))
     where = f"step {step.done} of {step.total}" if step and step.done < step.total else ""
     if team.leads:
         if where and ended:
             count = run.recipe.patience
             progress(f"no better figure in {count} evaluations: ended after {where}", 0, 0)
+        if where and asked:
+            (folder / END).unlink(missing_ok=True)
+            progress(f"asked to end with its epoch: ended after {where}", 0, 0)
         if step and not where and (remark := evaluations.rising(step.total)):
             progress(remark, 0, 0)
         best, spec = evaluations.best(), run.spec
@@ -516,7 +523,8 @@ def _carry_out(
             load_weights(average, folder / BEST)
         structure.complete(training, data, average)
         save_weights(folder / WEIGHTS, average.state_dict())
-        whose = str(best) if best else f"{where}, where it was stopped" if by_hand and where else ""
+        halted = where and (by_hand or asked)
+        whose = str(best) if best else f"{where}, where it was stopped" if halted else ""
         if whose:
             spec = spec.changed(provenance={**spec.provenance, "weights": whose})
             progress(f"{NETWORK} has the averaged weights of {whose}", 0, 0)

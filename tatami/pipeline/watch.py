@@ -5,8 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tatami.pipeline.artifact import Source, path_of, read_run
-from tatami.train.run import EVALUATIONS, LOG, SETTINGS, WEIGHTS, read_rows
+from tatami.errors import TatamiError
+from tatami.files import write_atomically
+from tatami.pipeline.artifact import Source, path_of, read_run, torch_predictor
+from tatami.pipeline.plan import held_out_of, reopened, validation_of
+from tatami.tasks.table import task_of
+from tatami.tasks.training import new_model
+from tatami.tasks.walk import spread
+from tatami.train.run import (
+    CHECKPOINTS,
+    END,
+    EVALUATIONS,
+    LOG,
+    SETTINGS,
+    WEIGHTS,
+    is_held,
+    read_rows,
+)
+from tatami.types import Picture
 
 MOST = 2000
 """Rows that are given at once: of more, every second one and so on, and the last."""
@@ -23,6 +39,7 @@ class Progressed:
         epochs: How many there are in all.
         steps: How many are done.
         finished: Whether the weights are there.
+        ending: Whether it is asked to end with the epoch that goes on.
     """
 
     rows: tuple[dict[str, Any], ...]
@@ -31,6 +48,7 @@ class Progressed:
     epochs: int
     steps: int
     finished: bool
+    ending: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Give it as plain values."""
@@ -41,6 +59,7 @@ class Progressed:
             "epochs": self.epochs,
             "steps": self.steps,
             "finished": self.finished,
+            "ending": self.ending,
         }
 
 
@@ -64,8 +83,6 @@ def watch(source: Source, since: int = 0) -> Progressed:
     Raises:
         TatamiError: For anything else, and for a damaged run.
     """
-    from tatami.tasks.table import task_of
-
     folder = path_of(source)
     run = read_run(folder)
     logged = read_rows(folder / LOG)
@@ -81,4 +98,60 @@ def watch(source: Source, since: int = 0) -> Progressed:
         run.recipe.epochs or 0,  # the number is known where a run is
         len(logged),
         is_finished(folder),
+        (folder / END).exists(),
     )
+
+
+def end_with_epoch(source: Source) -> None:
+    """Ask a training to end with the epoch that goes on, as if it were its last one.
+
+    Raises:
+        TatamiError: Where nothing is being trained.
+    """
+    folder = path_of(source)
+    if not is_run(folder) or not is_held(folder):
+        raise TatamiError("nothing is being trained in it", hint="resume it first", file=folder)
+    write_atomically(folder / END, b"")
+
+
+class Improving:
+    """Some pictures that were held out, and what a training finds in them as it goes on.
+
+    Args:
+        source: A run folder, whose training may be going on.
+        count: Pictures.
+
+    Raises:
+        TatamiError: For anything else.
+    """
+
+    def __init__(self, source: Source, count: int = 4) -> None:
+        self.folder = path_of(source)
+        self.run = read_run(self.folder)
+        data = held_out_of(self.run)
+        if data is None:
+            data = validation_of(self.run)
+        if data is None:
+            data = reopened(self.run)
+        task = task_of(self.run.spec)
+        self.pictures = [task.picture(data, place) for place in spread(len(data), count)]
+        self.found: dict[int, list[Picture]] = {}
+        """The drawings by the step of the weights that found it."""
+
+    def look(self) -> dict[int, list[Picture]]:
+        """Let the newest checkpoint look, unless it did; give what was found so far.
+
+        Raises:
+            TatamiError: Where a checkpoint is damaged, or holds a part of the network alone.
+        """
+        from tatami.train.checkpoint import fill, load_latest
+
+        latest = load_latest(self.folder / CHECKPOINTS)
+        if latest is not None and latest.step not in self.found:
+            model = new_model(self.run)
+            fill(model, latest.part("average"), self.folder / CHECKPOINTS)
+            predictor = torch_predictor(model.eval(), self.run.spec)
+            task = task_of(self.run.spec)
+            drawn = [task.answer(predictor, picture).drawn for picture in self.pictures]
+            self.found[latest.step] = drawn
+        return self.found

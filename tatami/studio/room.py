@@ -41,7 +41,10 @@ class Room:
         Raises:
             HTTPException: Where there is none.
         """
-        found = self.networks[self.number(request)]
+        number = self.number(request)
+        if self.networks[number] is None and is_finished(self.paths[number]):
+            self.networks[number] = Through(self.paths[number], trust=self.trust)
+        found = self.networks[number]
         if found is None:
             raise HTTPException(409, "it is still training: look at it when it is done")
         return found

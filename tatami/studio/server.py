@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 
 from tatami.errors import TatamiError
 from tatami.pipeline.artifact import path_of
-from tatami.studio import data, mistaken, network, room, training
+from tatami.studio import data, mistaken, network, pareto, room, training
 from tatami.studio.asked import as_picture, in_json, in_png, received
 from tatami.studio.guard import API, Guard
 from tatami.studio.room import Room
@@ -40,6 +40,7 @@ VALUES: dict[str, Ask] = {
     "training": training.training,
     "mistakes": mistaken.mistakes,
     "anchors": data.anchors,
+    "improving": training.improving,
 }
 """What is answered by plain values."""
 PICTURES: dict[str, Ask] = {
@@ -53,6 +54,7 @@ PICTURES: dict[str, Ask] = {
     "fault": data.fault,
     "varied": data.varied,
     "misfit": data.misfit,
+    "improved": training.improved,
 }
 """What is answered by a picture."""
 DEEDS: dict[str, Ask] = {
@@ -60,6 +62,8 @@ DEEDS: dict[str, Ask] = {
     "judge": mistaken.judge,
     "data": data.data,
     "embedding": data.embedding,
+    "end": training.end,
+    "pareto": pareto.pareto,
 }
 """What does something, or takes long: it is asked by POST, and answered by plain values."""
 

@@ -7,6 +7,7 @@ RUN/checkpoints/          the last two states, to go on from
 RUN/initial.safetensors   the weights that a fine-tuning began from
 RUN/best.safetensors      where pictures validate: the averaged weights that were best on them
 RUN/tensorboard/          on demand: the same rows for TensorBoard
+RUN/end                   who makes it ends the training with the epoch that goes on
 RUN/weights.safetensors   the averaged weights, when the run is over or stopped; or the best ones
 RUN/network.onnx          the network itself: what every later stage takes
 RUN/head.onnx             of a detector in two stages: the network that looks at regions
@@ -35,6 +36,7 @@ SETTINGS, LOG, EVALUATIONS = "run.json", "log.jsonl", "evaluations.jsonl"
 CHECKPOINTS, WEIGHTS, NETWORK = "checkpoints", "weights.safetensors", "network.onnx"
 INITIAL, HEAD, PROPOSALS = "initial.safetensors", "head.onnx", "proposals.npz"
 BEST, EVENTS, DECODER = "best.safetensors", "tensorboard", "decoder.onnx"
+END = "end"
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,20 @@ def _as_now(values: dict[str, Any]) -> dict[str, Any]:
     settings = {name: before[name] for name in MOVED if before.get(name)}
     recipe = {name: each for name, each in before.items() if name not in (*MOVED, "stride")}
     return {**values, "recipe": recipe, "settings": settings}
+
+
+def is_held(folder: Path) -> bool:
+    """Say whether a process trains in a run folder."""
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
 
 
 @contextlib.contextmanager

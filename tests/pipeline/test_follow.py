@@ -170,6 +170,26 @@ def test_patience(colors: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert "step 18, the best top1 on val: 0.75" in weights_of(again)
 
 
+def test_asked_to_end_with_its_epoch(whole: TrainResult, colors: Path, tmp_path: Path) -> None:
+    """It ends as a training does, with a network; resumed, it is what it would have been."""
+    run, heard = tmp_path / "run", Listener()
+
+    def ask(stage: str, done: int, total: int, note: str = "") -> None:
+        heard(stage, done, total, note)
+        if (stage, done) == ("Training", 4):  # of three steps an epoch
+            (run / "end").touch()
+
+    result = train("lenet5", colors, run, progress=ask, **QUICK)
+    assert len(read_rows(run / "log.jsonl")) == 6
+    assert "asked to end with its epoch: ended after step 6 of 18" in heard.remarks
+    assert "step 6 of 18, where it was stopped" in weights_of(run)
+    assert result.evaluation is not None
+    assert result.evaluation.result.to_json()["pictures"] == 6
+    assert not (run / "end").exists()
+    resume(run)
+    assert_equal(run, whole.path)
+
+
 class Killed(Exception):
     """As good as a kill: nothing more is written."""
 

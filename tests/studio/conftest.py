@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import urllib.error
@@ -64,17 +65,27 @@ def squares(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def going(squares):
+    """The detector's run as it was before its end: it has a checkpoint and no network yet."""
+    folder = squares.parent / "going"
+    shutil.copytree(squares, folder)
+    for file in ("weights.safetensors", *(one.name for one in squares.glob("*.onnx"))):
+        (folder / file).unlink()
+    return folder
+
+
+@pytest.fixture(scope="session")
 def picture(run):
     """The file of a picture that the classifier's run held out."""
     return run.parent / "set" / "test" / "green" / "0.png"
 
 
 @pytest.fixture(scope="session")
-def address(run, squares):
-    """The studio of both runs: its address and its token."""
+def address(run, squares, going):
+    """The studio of these runs: its address and its token."""
     pytest.importorskip("starlette")
     pytest.importorskip("uvicorn")
-    command = [sys.executable, "-m", "tatami", "studio", str(run), str(squares)]
+    command = [sys.executable, "-m", "tatami", "studio", *map(str, (run, squares, going))]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         line = process.stdout.readline().strip()

@@ -83,7 +83,7 @@ def test_two_forms_are_compared(tab, ask):
     titles = tab.locator("#pairs h3").all_inner_texts()
     assert wrong[judged["pictures"].index(titles[0])] == max(wrong)
     tab.locator("#size").select_option("large")
-    tab.wait_for_function("document.querySelector('#counted').textContent[0] === '0'")
+    tab.wait_for_function("() => document.querySelector('#counted').textContent[0] === '0'")
     tab.locator("#language").click()
     assert "適合率" in tab.locator("#points").inner_text()
     check_reach(tab)

@@ -2,13 +2,15 @@
 import { values } from "./ask.mjs";
 import * as data from "./data.mjs";
 import * as errors from "./errors.mjs";
+import * as lessons from "./lessons.mjs";
 import * as network from "./network.mjs";
 import { at, attempt, say, state } from "./page.mjs";
+import * as pareto from "./pareto.mjs";
 import * as picture from "./picture.mjs";
 import * as training from "./training.mjs";
 
 /** Each page: show() draws it, wire() is called once, forget() for another artifact, leave(). */
-const PAGES = { network, picture, errors, data, training };
+const PAGES = { network, picture, errors, data, training, pareto, lessons };
 
 const shown = () => (location.hash.slice(1) in PAGES ? location.hash.slice(1) : "network");
 
