@@ -10,6 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from onnx import helper
 from PIL import Image
 
 import tatami
@@ -19,8 +20,11 @@ from tatami.pipeline.artifact import run_shipped
 from tatami.pipeline.stages import open_stage
 from tatami.program import interpret
 from tatami.program.lower import lower
+from tatami.ship.c.backend import C
 from tatami.ship.c.targets import TARGETS, missing
 from tatami.ship.wasm.backend import Wasm
+from tatami.shrink.calibrate import observe
+from tatami.shrink.quantize import quantize
 from tests.browser import check_reach, tab_of
 
 IMPORTS = """
@@ -83,6 +87,43 @@ def test_every_value_has_the_bits_of_the_interpreter(network, page):
             assert set(found) == {step.output for step in program.steps}
             for key, value in found.items():
                 np.testing.assert_array_equal(value, expected[key], err_msg=key)
+
+
+def test_layers_of_few_outputs_have_the_same_bits(network_of, tmp_path):
+    """Each is computed in tiles of its own width, alone and under a pool, rows of any rest."""
+    rng = np.random.default_rng(6)
+    nodes, weights, last, channels = [], {}, "images", 3
+    for place, outputs in enumerate((4, 1, 3, 8, 5, 12, 16, 7, 17)):
+        weights[f"w{place}"] = rng.normal(0, 0.3, (outputs, channels, 3, 3)).astype(np.float32)
+        weights[f"b{place}"] = rng.normal(0, 1, outputs).astype(np.float32)
+        given = [last, f"w{place}", f"b{place}"]
+        nodes.append(helper.make_node("Conv", given, [f"c{place}"], pads=[1] * 4))
+        nodes.append(helper.make_node("Relu", [f"c{place}"], [f"r{place}"]))
+        last, channels = f"r{place}", outputs
+        if place in (0, 3):
+            nodes.append(
+                helper.make_node(
+                    "MaxPool", [last], [f"p{place}"], kernel_shape=[2, 2], strides=[2, 2]
+                )
+            )
+            last = f"p{place}"
+    nodes[-1].output[0] = "map"
+    network = network_of(nodes, weights, (1, 3, 36, 44))
+    images = [rng.normal(0, 1, (1, 3, 36, 44)).astype(np.float32) for _ in range(3)]
+    network = quantize(network, observe(network, images, len(images)))
+    path = tmp_path / "few.onnx"
+    graph.write(network, path)
+    program = lower(network)
+    (name,) = program.inputs
+    image = rng.integers(0, 256, program.values[name].shape, dtype=np.uint8)
+    expected = interpret.values(program, [image])
+    folder = tatami.ship(path, tmp_path / "c", target="wasm", name="few").path
+    with C().open(folder, target="wasm") as running:
+        found = running.networks[""].values([image])
+        assert running.networks[""].kernels == "simd128"
+    assert len(found) >= 9
+    for key, value in found.items():
+        np.testing.assert_array_equal(value, expected[key], err_msg=key)
 
 
 def test_it_is_a_stage_of_the_ledger_and_sealed(page, picture):

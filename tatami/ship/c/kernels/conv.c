@@ -19,6 +19,7 @@ typedef struct {
     ptrdiff_t row_step, run_step; /* bytes from a kernel row, a run, to the next */
     ptrdiff_t pixel_step;         /* bytes from an output pixel's input to the next one's */
     ptrdiff_t panel_step;         /* bytes of the weights of a panel */
+    int outputs;                  /* of a panel where there is one alone, else 16 */
 } net_taps;
 
 /* The most that a tile has. */
@@ -31,7 +32,8 @@ enum { NET_FEW_PANELS = 2 }; /* of a dense layer that is too small for threads *
 /* Sums of a panel: two rows of pixels for the pool, and what net_store may read beyond. */
 enum { NET_PANEL_SUMS = 16 * (2 * NET_TILE_PIXELS + 8) };
 
-/* sums[panels][NET_PANEL_SUMS], of which [pixels][16] are written, = bias[panels][16]
+/* sums[panels][NET_PANEL_SUMS], of which [pixels][16] are written (those of `outputs` at least),
+ *     = bias[panels][16]
  *     + sum over rows, runs and dwords k of weights[row][run][k][16] * in[row][run][pixel][k].
  * in: the first tap of the first pixel.  weights, bias: of the first panel. */
 typedef void net_tile(const net_taps *t, const uint8_t *in, int pixels, const void *weights,
@@ -180,6 +182,7 @@ static net_taps net_taps_of(const net_conv_layer *l, int columns)
     t.rows = l->kernel_rows;
     t.runs = together ? 1 : l->kernel_columns;
     t.dwords = (run_bytes + 3) / 4;
+    t.outputs = l->outputs < 16 ? l->outputs : 16;
     t.row_step = (ptrdiff_t)l->dilation_rows * columns * l->bytes;
     t.run_step = l->dilation_columns * l->bytes;
     t.pixel_step = l->stride_columns * l->bytes;

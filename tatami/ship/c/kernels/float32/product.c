@@ -35,6 +35,7 @@ static void net_product_part(void *context, int from, int to, int thread)
     t.row_step = t.run_step = 0;
     t.pixel_step = job->a_row;
     t.panel_step = (ptrdiff_t)p->length * 64;
+    t.outputs = 16;
     for (panel = 0; panel < panels; panel += kernels->panels) {
         const int most = kernels->panels * 16, left = p->columns - 16 * panel;
         const int columns = left < most ? left : most;

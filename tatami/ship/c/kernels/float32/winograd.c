@@ -157,7 +157,7 @@ static void net_winograd_tiles(const net_winograd_layer *l, const net_conv_kerne
     const net_conv_layer *s = &l->conv;
     const int channels = s->bytes / 4, tile_columns = (s->out_columns + 1) / 2;
     const ptrdiff_t one = (ptrdiff_t)channels * 64; /* bytes of weights of a point of a panel */
-    const net_taps t = {1, 1, channels, 0, 0, s->bytes, 16 * one};
+    const net_taps t = {1, 1, channels, 0, 0, s->bytes, 16 * one, 16};
     const ptrdiff_t point = (ptrdiff_t)all_tiles * channels + NET_POINT_GAP;
     const int pooled = s->pool == 2;
     net_results results = s->results;

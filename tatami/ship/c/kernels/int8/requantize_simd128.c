@@ -63,6 +63,10 @@ static inline void net_put_simd128(const net_results *r, const v128_t *twice, in
                            wasm_u8x16_splat(r->high));
     if (count == 16) {
         wasm_v128_store(to, bytes);
+    } else if (count == 8) {
+        wasm_v128_store64_lane(to, bytes, 0);
+    } else if (count == 4) {
+        wasm_v128_store32_lane(to, bytes, 0);
     } else {
         uint8_t some[16];
         wasm_v128_store(some, bytes);
@@ -84,6 +88,8 @@ static void net_store_int8_simd128(const net_results *r, int channel, int count,
     const int32_t *sums = from;
     net_scales_simd128 scales[4];
     uint8_t *to = out;
+    const v128_t zero = wasm_i32x4_splat(0);
+    const int fours = (count + 3) / 4;
     int j;
 
     if (r->scale != NULL || !r->small || !net_shifts_simd128(r->shift + channel, count)) {
@@ -92,9 +98,9 @@ static void net_store_int8_simd128(const net_results *r, int channel, int count,
     }
     for (j = 0; j < 4; j++) scales[j] = net_scales_of_simd128(r, channel + 4 * j, count - 4 * j);
     for (; pixels > 0; pixels--, sums += pool ? 32 : 16, to += step) {
-        v128_t twice[4];
+        v128_t twice[4] = {zero, zero, zero, zero};
 
-        for (j = 0; j < 4; j++)
+        for (j = 0; j < fours; j++)
             twice[j] = net_twice_simd128(net_pooled_simd128(sums + 4 * j, pool), &scales[j]);
         net_put_simd128(r, twice, count, to);
     }
