@@ -52,7 +52,7 @@ system-packages:
 		gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross \
 		gcc-riscv64-linux-gnu libc6-dev-riscv64-cross qemu-user \
 		gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm \
-		lld wasi-libc libclang-rt-14-dev-wasm32 nodejs chromium \
+		lld wasi-libc libclang-rt-14-dev-wasm32 nodejs chromium cmake \
 		fonts-ipafont fonts-noto-cjk
 
 clean:

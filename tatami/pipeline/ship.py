@@ -17,7 +17,7 @@ from tatami.program.forward import is_quantized
 from tatami.program.lower import lower
 from tatami.program.steps import Program
 from tatami.see.html import result_html
-from tatami.ship.backend import Backend, Footprint, Need, Plan, Shipped
+from tatami.ship.backend import Backend, Files, Footprint, Need, Plan, Shipped
 from tatami.ship.seal import RECORDS, seal
 from tatami.ship.table import backend_named
 from tatami.tasks.base import Task
@@ -312,6 +312,8 @@ def ship(
     if over is not None:
         quantized = any(_quantized(program) for program in programs.values())
         raise TooLargeError(over, limits[over.name] or 0, path, quantized=quantized)
+    beside = {file: content.encode() for file, content in backend.beside(plan).items()}
+    shipped = replace(shipped, files=Files({**shipped.files.contents, **beside}))
     with folder_written_atomically(folder) as place:
         shipped.files.write(place)
         built = backend.build(plan, shipped, place) if build else None

@@ -417,6 +417,13 @@ class Backend(ABC, Generic[N, O_]):
     def emit(self, plan: Plan[N, O_]) -> Shipped:
         """Write the files of a plan, in memory."""
 
+    def beside(self, plan: Plan[N, O_]) -> Mapping[str, str]:
+        """Write what a shipped folder has beside the program: a README, files of other builds.
+
+        Usually nothing. It may run the networks once.
+        """
+        return {}
+
     @abstractmethod
     def footprint(self, plan: Plan[N, O_], shipped: Shipped) -> Footprint:
         """Say what the program needs of a device; measured where this machine has the tools."""

@@ -11,6 +11,7 @@ from tatami.errors import TatamiError
 from tatami.rules.regions import Propose
 from tatami.ship.backend import Backend, Programs, Running, Shipped
 from tatami.ship.c.build import build
+from tatami.ship.c.component import component
 from tatami.ship.c.emit import NetworkInC, PlanInC, emit_plan, plan_programs
 from tatami.ship.c.files import DESCRIPTION
 from tatami.ship.c.footprint import FootprintInC, footprint
@@ -78,6 +79,10 @@ class C(Backend[NetworkInC, Options]):
     def emit(self, plan: PlanInC) -> Shipped:
         """Write header, source, weights, example, and what is needed to open the folder again."""
         return emit_plan(plan)
+
+    def beside(self, plan: PlanInC) -> Mapping[str, str]:
+        """Write what makes the folder a component of other builds, and the test of a device."""
+        return component(plan)
 
     def footprint(self, plan: PlanInC, shipped: Shipped) -> FootprintInC:
         """Say how much RAM and flash it takes, measured where there is the target's compiler."""

@@ -22,6 +22,7 @@ from tatami.ship.c.files import (
     DESCRIPTION,
     PROOF,
     PROVING,
+    alone,
     arrays,
     blob,
     declaration,
@@ -199,7 +200,7 @@ def _network_files(network: NetworkInC) -> dict[str, bytes | Streamed]:
         f"{name}.h": _header(network),
         f"{name}.c": _source(network),
         weights: arrays(layout, name, target) if network.as_array else kernel("weights.S", name),
-        PROOF: proof(program, name, None if task is None else task.proof()),
+        PROOF: alone(proof(program, name, None if task is None else task.proof()), name),
         DESCRIPTION: description(program, layout, name, network.options, network.rows),
     }
     if task is None:
@@ -207,7 +208,7 @@ def _network_files(network: NetworkInC) -> dict[str, bytes | Streamed]:
     else:
         sources = (f"{name}.c", weights)
         texts["Makefile"] = makefile(name, f"{name}_{task.name}", sources, network.options)
-        texts["main.c"] = renamed(task.example(), name)
+        texts["main.c"] = alone(renamed(task.example(), name), name)
     encoded: dict[str, bytes | Streamed] = {
         file: content.encode() for file, content in texts.items()
     }
@@ -315,7 +316,10 @@ def _data(network: NetworkInC) -> str:
     return f"""{weights}
 
 /* All values and scratch, where the plan by lifetime puts them. */
-NET_ALIGNED static uint8_t net_arena[{max(1, network.memory)}];
+#ifndef NET_ARENA_ATTRIBUTE
+#define NET_ARENA_ATTRIBUTE
+#endif
+NET_ALIGNED NET_ARENA_ATTRIBUTE static uint8_t net_arena[{max(1, network.memory)}];
 """
 
 

@@ -121,6 +121,12 @@ def proof(program: Program, name: str, own: Answering | None = None) -> str:
     return renamed(whole, name)
 
 
+def alone(program: str, name: str) -> str:
+    """Keep a file with a ``main`` out of Arduino's build, which takes every file of a folder."""
+    nothing = f"typedef int {name}_is_no_program; /* a file must have something */"
+    return f"#ifndef ARDUINO\n{program}\n#else\n{nothing}\n#endif\n"
+
+
 def makefile(name: str, example: str | None, sources: Sequence[str], options: Options) -> str:
     """Write the Makefile of a folder, with what each machine's compiler must be given.
 

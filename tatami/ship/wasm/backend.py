@@ -107,6 +107,10 @@ class Wasm(C):
         sources = {f"{SOURCES}/{file}": content for file, content in code.files.contents.items()}
         return Shipped(plan.name, Files({**page_files, **sources}), _module(plan.name))
 
+    def beside(self, plan: PlanInC) -> Mapping[str, str]:
+        """Write nothing: the C is the page's, not a component."""
+        return {}
+
     def footprint(self, plan: PlanInC, shipped: Shipped) -> FootprintInC:
         """Say how much memory and code there is, as of C."""
         folder = f"{SOURCES}/"

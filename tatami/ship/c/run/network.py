@@ -309,7 +309,7 @@ def source_size(folder: Path, name: str) -> int:
         for file in folder.iterdir()
         if file.name.startswith(name)
         and file.suffix in (".c", ".h", ".S", ".bin")
-        and not file.name.endswith(f"_{PROOF}")
+        and not file.name.endswith((f"_{PROOF}", "_selftest.c"))
     )
 
 
