@@ -258,13 +258,13 @@ def test_a_wrong_bit_would_be_seen(tmp_path):
 @settings(max_examples=2, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32))
 def test_fewer_products_lose_no_more_than_the_bound(tmp_path_factory, seed):
-    """docs/winograd.md: 81 C (C + 8) w x u, of every shape with odd and even sides."""
+    """docs/winograd.md: 81 C (C + 8) w x u of small tiles, 752 C (C + 18) w x u of large ones."""
     rng = np.random.default_rng(seed)
     values: dict[str, Value] = {"big": Value((16, 512, 512)), "end": Value((1, 1, 1))}
     steps = []
-    for index in range(4):
+    for index, ends in enumerate(((3, 9), (3, 9), (17, 30), (17, 30))):  # small tiles, large ones
         channels, outputs = (int(one) for one in rng.integers(16, 70, 2))
-        rows, columns = (int(one) for one in rng.integers(3, 30, 2))
+        rows, columns = (int(one) for one in rng.integers(*ends, 2))
         pads = [int(one) for one in rng.integers(0, 2, 4)]
         window = Window(Axis(3, 1, pads[0], pads[1]), Axis(3, 1, pads[2], pads[3]))
         out = (outputs, window.rows.output(rows), window.columns.output(columns))
@@ -286,6 +286,7 @@ def test_fewer_products_lose_no_more_than_the_bound(tmp_path_factory, seed):
                 (step.output, "big"))
         for step in steps
     ]  # fmt: skip
+    tiles = set()
     for step, one in zip(steps, roomy, strict=True):
         blocks = blocks_of(one, step, Options())
         shape = program.values[step.inputs[0]].shape
@@ -297,10 +298,13 @@ def test_fewer_products_lose_no_more_than_the_bound(tmp_path_factory, seed):
         exact = replace(step, weights=step.weights.astype(np.float64))
         expected = interpret.run(replace(one, steps=(exact,)), [image, big])[0]
         channels = shape[0]
-        bound = 81 * channels * (channels + 8) * 2.0**-24
+        tiles.add(blocks.tile)
+        factor, more = {2: (81, 8), 4: (752, 18)}[blocks.tile]
+        bound = factor * channels * (channels + more) * 2.0**-24
         bound *= float(np.abs(step.weights).max()) * float(np.abs(image).max())
         for variant in ("portable", None):
             with CompiledNetwork(folder, variant=variant, options=("-O1",)) as compiled:
                 found = compiled.run([image, big])[0]
             assert np.abs(found - expected).max() <= bound
             assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
+    assert tiles == {2, 4}

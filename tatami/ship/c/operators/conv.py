@@ -75,7 +75,7 @@ def decide(program: Program, step: Conv | QuantizedConv, options: Options) -> De
             return Decision(DENSE_KERNELS, constants=constants)
         blocks = winograd.blocks_of(program, step, options)
         if blocks is not None:
-            constants["weights"] = winograd.transformed(step, panels_at_once(step))
+            constants["weights"] = winograd.transformed(step, blocks.tile, panels_at_once(step))
             kernels = (*FLOAT_KERNELS, "float32/winograd")
             return Decision(kernels, blocks.share * options.threads, constants=constants)
         return Decision(FLOAT_KERNELS, scratch, constants=constants)
@@ -203,6 +203,7 @@ def call(
             "net_winograd_layer",
             [
                 {"conv": f"{{{conv}}}"},
+                {"tile": blocks.tile},
                 {"band": blocks.band, "v": blocks.v, "share": blocks.share},
             ],
         )
