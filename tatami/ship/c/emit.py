@@ -228,6 +228,7 @@ def _header(network: NetworkInC) -> str:
     else:
         macros = [*task.macros(program, program.spec), arena]
         functions = filled(task.header().rstrip(), forward=_signature(network))
+        functions += f"\n{task.frames(program.spec)}".rstrip()
     lines = "\n".join(macro.line() for macro in macros)
     functions += states.declared(program)
     head = filled(text("head.h"), constants=lines, functions=functions)

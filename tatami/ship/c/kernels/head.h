@@ -1,6 +1,7 @@
 #ifndef NET_H
 #define NET_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus

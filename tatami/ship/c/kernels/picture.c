@@ -39,9 +39,8 @@ static const int net_plane[3] = NET_PLANES;
 /* Of every column of the resized picture: the same for all its lines. */
 static net_filter net_across[NET_WIDTH];
 
-/* One line of the resized picture, in the network's input: [NET_WIDTH][3].
- * stride: the pixels from one line of rgb to the next. */
-static void net_resize_line(const uint8_t *rgb, int stride, int height, net_placement place, int y,
+/* One line of the resized picture, in the network's input: [NET_WIDTH][3]. */
+static void net_resize_from(const net_lines *source, int height, net_placement place, int y,
                             NET_INPUT *images)
 {
     const net_filter down = net_filter_of(height, place.height, y);
@@ -55,10 +54,11 @@ static void net_resize_line(const uint8_t *rgb, int stride, int height, net_plac
 
         for (i = down.first; i <= down.last; i++) {
             const uint64_t row_weight = (uint64_t)net_filter_weight(&down, place.height, i);
-            const uint8_t *pixel = rgb + 3 * ((size_t)i * (size_t)stride + (size_t)across.first);
             uint64_t sum[3] = {0, 0, 0};
+            uint8_t rgb[3];
 
-            for (j = across.first; j <= across.last; j++, pixel += 3) {
+            for (j = across.first; j <= across.last; j++) {
+                const uint8_t *pixel = net_pixel(source, i, j, rgb);
                 const uint64_t w = (uint64_t)net_filter_weight(&across, place.width, j);
                 sum[0] += w * pixel[0];
                 sum[1] += w * pixel[1];
@@ -71,19 +71,49 @@ static void net_resize_line(const uint8_t *rgb, int stride, int height, net_plac
     }
 }
 
-void net_prepare(const uint8_t *rgb, int width, int height, NET_INPUT *images)
+/* stride: the pixels from one line of rgb to the next. */
+static void net_resize_line(const uint8_t *rgb, int stride, int height, net_placement place, int y,
+                            NET_INPUT *images)
 {
-    net_placement place;
+    const net_lines source = {rgb, NULL, 3 * (size_t)stride, 0, 0};
+
+    net_resize_from(&source, height, place, y, images);
+}
+
+static void net_prepare_from(const net_lines *source, int width, int height, NET_INPUT *images)
+{
+    const net_placement place = net_place(width, height);
     int c, i;
 
-    if (rgb == NULL || images == NULL || width < 1 || height < 1 || width > NET_MAX_SIDE ||
-        height > NET_MAX_SIDE)
-        return;
-    place = net_place(width, height);
     if (place.width < NET_WIDTH || place.height < NET_HEIGHT)
         for (i = 0; i < NET_WIDTH * NET_HEIGHT; i++)
             for (c = 0; c < 3; c++) images[3 * i + c] = net_levels[c][NET_PAD];
     for (i = 0; i < place.width; i++) net_across[i] = net_filter_of(width, place.width, i);
-    for (i = 0; i < place.height; i++)
-        net_resize_line(rgb, width, height, place, i, images);
+    for (i = 0; i < place.height; i++) net_resize_from(source, height, place, i, images);
 }
+
+void net_prepare(const uint8_t *rgb, int width, int height, NET_INPUT *images)
+{
+    const net_lines source = {rgb, NULL, 3 * (size_t)(width < 0 ? 0 : width), 0, 0};
+
+    if (rgb == NULL || images == NULL || width < 1 || height < 1 || width > NET_MAX_SIDE ||
+        height > NET_MAX_SIDE)
+        return;
+    net_prepare_from(&source, width, height, images);
+}
+
+#ifdef NET_FRAMES
+int net_prepare_frame(const net_frame *frame, NET_INPUT *images)
+{
+    net_lines source;
+
+    if (!net_is_frame(frame) || images == NULL) return -1;
+    source.data = frame->data;
+    source.chroma = frame->chroma;
+    source.stride = frame->stride;
+    source.chroma_stride = frame->chroma_stride;
+    source.format = frame->format;
+    net_prepare_from(&source, frame->width, frame->height, images);
+    return 0;
+}
+#endif

@@ -117,6 +117,10 @@ class TaskInC(ABC, Generic[S]):
         """Write the functions of the header, with ``@forward@`` where net_forward is declared."""
         return text(f"{self.name}.h")
 
+    def frames(self, spec: S) -> str:
+        """Declare what takes a camera's frame; usually nothing does."""
+        return ""
+
     def macros(self, program: Program, spec: S) -> list[Macro]:
         """List what a caller may want to know, but for the arena."""
         return [*common_macros(program, spec), LARGEST_SIDE]

@@ -10,7 +10,8 @@ import numpy as np
 from tatami.errors import TatamiError
 from tatami.program.steps import Program
 from tatami.ship.c.run.predictor import Compiled, Machine, request
-from tatami.ship.c.tasks.base import TaskInC
+from tatami.ship.c.tasks.base import TaskInC, pictures_of
+from tatami.ship.c.tasks.picture import frame_header
 from tatami.ship.c.text import filled, text
 from tatami.types import ClassificationSpec, Float32, Picture, Spec
 
@@ -51,6 +52,10 @@ class ClassificationInC(TaskInC[ClassificationSpec]):
     def results(self, program: Program) -> Mapping[str, str]:
         """Name the logits."""
         return {"logits": program.outputs[0]}
+
+    def frames(self, spec: ClassificationSpec) -> str:
+        """Declare net_classify_frame."""
+        return frame_header(pictures_of(spec), text("classify_frame.h"))
 
     def source(self, spec: ClassificationSpec) -> tuple[str, ...]:
         """Give softmax and the function."""

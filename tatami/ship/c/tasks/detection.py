@@ -16,8 +16,10 @@ from tatami.ship.c.tasks.base import (
     StructureInC,
     TaskInC,
     common_macros,
+    pictures_of,
 )
 from tatami.ship.c.tasks.boxes import example_of_boxes, grids, score_macros
+from tatami.ship.c.tasks.picture import frame_header
 from tatami.ship.c.tasks.two_stage import TWO_STAGE_IN_C
 from tatami.ship.c.text import defines, text
 from tatami.types import Detections, DetectionSpec, Picture, Spec, TwoStageSpec, detector_spec
@@ -116,6 +118,10 @@ class DetectionInC(TaskInC[DetectionSpec | TwoStageSpec]):
             f"{defines(macros)}\n\nstatic const float *const net_maps[NET_MAPS] = {{{maps}}};\n\n"
             + grids(shapes, decoding)
         )
+
+    def frames(self, spec: DetectionSpec | TwoStageSpec) -> str:
+        """Declare net_detect_frame."""
+        return frame_header(pictures_of(spec), text("detect_frame.h"))
 
     def source(self, spec: DetectionSpec | TwoStageSpec) -> tuple[str, ...]:
         """Give the decoding, NMS and the function."""

@@ -11,13 +11,25 @@ from tatami.ops.fixed_point import quantize
 from tatami.program.steps import Value
 from tatami.rules.picture import normalize
 from tatami.ship.c.operator import number
-from tatami.ship.c.text import number_lines
+from tatami.ship.c.text import filled, number_lines, text
 from tatami.types import InputSpec
 
 
-def picture_files(spec: InputSpec) -> tuple[str, str]:
+def picture_files(spec: InputSpec) -> tuple[str, ...]:
     """Name the files of kernels/ that follow a spec's picture rule."""
-    return "placement.c", "picture_darknet.c" if spec.filter == "darknet" else "picture.c"
+    if spec.filter == "darknet":
+        return "placement.c", "picture_darknet.c"
+    return "placement.c", "frame.c", "picture.c"
+
+
+def frame_header(spec: InputSpec, own: str = "") -> str:
+    """Declare what takes a camera's frame, by docs/camera-rule.md; nothing for darknet's filter.
+
+    Args:
+        spec: How a picture becomes the network's input.
+        own: What the task declares beside.
+    """
+    return "" if spec.filter == "darknet" else filled(text("frame.h"), own=own)
 
 
 def picture_macros(spec: InputSpec, image: Value) -> dict[str, object]:
