@@ -26,7 +26,7 @@ COLUMNS = (
     *("arena", "weights", "ram", "flash"),
 )
 NARROW, SIDE = 0.25, 160
-ORDER = ("classify", "detect", "segment", "recognize", "classify-series", "generate")
+ORDER = ("classify", "detect", "segment", "recognize", "classify-series", "match", "generate")
 
 
 def small(size: Size, stride: int) -> Size:

@@ -84,7 +84,7 @@ def train(
         str | None,
         typer.Option(help="For segmenters: weights of the classes, as 1,0.5,2, or median."),
     ] = None,
-    loss: Annotated[str | None, typer.Option(help="For segmenters: as lovasz.")] = None,
+    loss: Annotated[str | None, typer.Option(help="As lovasz, or aligned for YOLOv2.")] = None,
     initial: Annotated[
         Path | None,
         typer.Option(

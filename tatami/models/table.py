@@ -32,7 +32,7 @@ from tatami.types import (
     WaveInput,
 )
 from tatami.types.series import plain
-from tatami.types.specs import TranslationSpec
+from tatami.types.specs import MatchingSpec, TranslationSpec
 from tatami.types.text import TextInput
 
 if TYPE_CHECKING:  # each needs torch, and is imported when a row first asks for it
@@ -55,6 +55,8 @@ if TYPE_CHECKING:  # each needs torch, and is imported when a row first asks for
     import tatami.models.rcnn
     import tatami.models.resnet
     import tatami.models.segnet
+    import tatami.models.siamese
+    import tatami.models.siamese_conv4
     import tatami.models.sppnet
     import tatami.models.ssd300
     import tatami.models.tatami_nano
@@ -69,6 +71,7 @@ if TYPE_CHECKING:  # each needs torch, and is imported when a row first asks for
     import tatami.models.yolov2_tiny  # noqa: F401  mypy reads models.NAME by these
     from tatami.models.classifier import Classifier
     from tatami.models.detector import Detector
+    from tatami.models.matcher import Matcher
     from tatami.models.segmenter import Segmenter
     from tatami.models.transformer import Transformer
     from tatami.models.two_stage import TwoStage
@@ -406,6 +409,42 @@ class SeriesModel(Model[SeriesSpec]):
 
 
 @dataclass(frozen=True)
+class MatcherModel(Model[MatchingSpec]):
+    """Describe a matcher of pictures: one twin of a siamese network.
+
+    Args:
+        make: Imports the network.
+        classes: Of Omniglot's background alphabets, from whose pairs it learns.
+    """
+
+    make: Callable[[], Callable[..., Matcher]]
+    classes: int = 964
+
+    task = "match"
+    noun = "matcher"
+    spec_type = MatchingSpec
+
+    def input_spec(self, size: Size) -> InputSpec:
+        """Say how a picture becomes an input of that size: handwriting is on white."""
+        return InputSpec(size, mean=MEAN, scale=SCALE, pad=255)
+
+    def spec(
+        self,
+        classes: Sequence[str],
+        size: Size | None = None,
+        anchors: Sequence[tuple[float, float]] | None = None,
+        min_scale: float | None = None,
+    ) -> MatchingSpec:
+        """Plan a network that nothing is enrolled with; see ``Model.spec``."""
+        self.check_boxes(anchors, min_scale)
+        return MatchingSpec(tuple(classes), self.input_spec(size or self.size))
+
+    def build(self, spec: MatchingSpec, width: float = 1.0) -> Matcher:
+        """Make a network; see ``Model.build``."""
+        return self.make()(spec.input.size, width=width)
+
+
+@dataclass(frozen=True)
 class GeneratorModel(Model[GenerationSpec]):
     """Describe a generator of sounds; its size is the samples that it learns from at once, x 1."""
 
@@ -713,6 +752,16 @@ MODELS: dict[str, Model[Any]] = {
     "mlp": SeriesModel(lambda: models.mlp.Mlp, Size(1, 150), _TIME_SERIES),
     "fcn-series": SeriesModel(
         lambda: models.fcn_time.FcnTime, Size(1, 150), _TIME_SERIES, told="features"
+    ),
+    "siamese": MatcherModel(
+        lambda: models.siamese.Siamese,
+        Size(105, 105),
+        "Koch et al., Siamese Neural Networks, ICML Deep Learning Workshop 2015",
+    ),
+    "siamese-conv4": MatcherModel(
+        lambda: models.siamese_conv4.SiameseConv4,
+        Size(28, 28),
+        "Vinyals et al., Matching Networks, NIPS 2016; Koch et al. 2015",
     ),
     "wavenet": GeneratorModel(lambda: models.wavenet.WaveNet, Size(4096, 1), _WAVENET),
     "wavenet-tiny": GeneratorModel(lambda: models.wavenet.WaveNetTiny, Size(512, 1), _WAVENET),

@@ -33,7 +33,6 @@ from tatami.see.text import count, readable
 from tatami.ship.c.build import compiler
 from tatami.shrink.fold import fold
 from tatami.tasks.base import Merit
-from tatami.tasks.walk import class_order
 from tatami.types.progress import Progress, quiet
 from tatami.types.table import Table, numbers, words
 
@@ -394,7 +393,7 @@ def _contestant(name: str, artifact: Artifact, classes: Sequence[str]) -> _Conte
         )
     network = parts[0].network
     try:
-        class_order(artifact.spec.classes, classes)
+        artifact.task.check_classes(artifact.spec, classes)
         shipped = network if is_quantized(network) else fold(network)[0]
         lower(shipped)
     except TatamiError as error:

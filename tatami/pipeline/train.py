@@ -32,7 +32,6 @@ from tatami.pipeline.plan import (
 from tatami.tasks.base import Evaluated
 from tatami.tasks.table import task_of
 from tatami.tasks.training import Training, new_model, sent
-from tatami.tasks.walk import class_order
 from tatami.train.events import EventFile
 from tatami.train.recipe import Recipe
 from tatami.train.run import (
@@ -331,7 +330,7 @@ def _carried_out(
             ready = prepare(team, voice)
             for one in (ready.held_out, ready.validation):
                 if one:  # now, and not when the training is over
-                    class_order(ready.run.spec.classes, one.classes)
+                    task_of(ready.run.spec).check_classes(ready.run.spec, one.classes)
         train_in(
             folder,
             ready.run,

@@ -32,6 +32,7 @@ from tatami.tasks.inspected import Inspected
 from tatami.tasks.mistake import Mistake
 from tatami.tasks.structure import OneNetwork, Structure, prepared
 from tatami.tasks.style import Style
+from tatami.tasks.walk import class_order
 from tatami.types import (
     Boxes,
     Detections,
@@ -550,6 +551,14 @@ class Task(ABC, Generic[D, P, R]):
     def resized_merits(self) -> tuple[Merit[Any], ...]:
         """Name the figures that tell what another input size costs: usually the merits."""
         return self.merits
+
+    def check_classes(self, spec: Any, classes: Sequence[str]) -> None:
+        """Check that a network can be measured on data with these classes: usually its own.
+
+        Raises:
+            TatamiError: Where it cannot; it names the difference.
+        """
+        class_order(spec.classes, classes)
 
     def check_findable(self, data: D) -> None:
         """Check that a split has something to find, before a long evaluation.

@@ -11,6 +11,7 @@ from tatami.tasks.base import Task
 from tatami.tasks.classification import CLASSIFICATION
 from tatami.tasks.detection import DETECTION
 from tatami.tasks.generation import GENERATION
+from tatami.tasks.matching import MATCHING
 from tatami.tasks.recognition import RECOGNITION
 from tatami.tasks.segmentation import SEGMENTATION
 from tatami.tasks.series import SERIES_CLASSIFICATION
@@ -23,6 +24,7 @@ TASKS: tuple[Task[Any, Any, Any], ...] = (
     SEGMENTATION,
     RECOGNITION,
     SERIES_CLASSIFICATION,
+    MATCHING,
     GENERATION,
     TRANSLATION,
 )

@@ -641,6 +641,58 @@ def _check_maps(shapes: Sequence[Shape], decoding: Decoding, classes: int, size:
             )
 
 
+@dataclass(frozen=True)
+class MatchingSpec(Spec):
+    """A network whose one output is an embedding: (n, numbers); docs/matching-rule.md compares two.
+
+    Args:
+        classes: One name, of what two pictures may be: "same".
+        input: How a picture becomes its input.
+        enrolled: The embeddings that are matched with, by their names.
+        provenance: What it was made by, and of what.
+    """
+
+    task: ClassVar[str] = "match"
+    keys: ClassVar[tuple[str, ...]] = ("classes", "input", "enrolled", "provenance")
+
+    input: InputSpec
+    enrolled: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Name the one output."""
+        return ("embedding",)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give a plain value for each of ``keys``."""
+        kept = {name: list(numbers) for name, numbers in self.enrolled.items()}
+        return super().to_json() | {"enrolled": kept}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Read the plain values of ``keys`` back. Raises TatamiError."""
+        key, kept = "tatami.enrolled", content["enrolled"]
+        if not isinstance(kept, dict) or not all(isinstance(one, list) for one in kept.values()):
+            raise strict.refuse(key, "is not a table of lists")
+        if kept:
+            strict.names(key, list(kept))
+        enrolled = {
+            name: strict.finite(key, name, numbers, len(numbers)) for name, numbers in kept.items()
+        }
+        return cls(*_common(content), enrolled, _provenance(content))
+
+    def check_outputs(self, shapes: Sequence[Shape]) -> None:
+        """Raise TatamiError unless the one output is an embedding as long as those enrolled."""
+        one = shapes[0] if len(shapes) == 1 else ()
+        lengths = {len(numbers) for numbers in self.enrolled.values()}
+        if len(one) != 2 or one[0] != 1 or not lengths <= {one[1]}:
+            raise TatamiError(
+                f"a matcher gives one embedding, as long as those enrolled, not {_said(shapes)}",
+                hint=AGAIN,
+            )
+
+
 SPECS: dict[str, type[Spec]] = {
     spec.task: spec
     for spec in (
@@ -652,6 +704,7 @@ SPECS: dict[str, type[Spec]] = {
         SeriesSpec,
         TranslationSpec,
         GenerationSpec,
+        MatchingSpec,
     )
 }
 """What a network can be for, by what its file calls it."""

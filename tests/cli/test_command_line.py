@@ -73,8 +73,6 @@ def test_every_setting_that_an_error_names_is_one_of_a_command():
 PYTHON_ALONE = {
     ("pipeline/import_network.py", "program"),
     ("pipeline/plan.py", "settings"),
-    ("tasks/detection.py", "loss"),
-    ("tasks/detection_settings.py", "loss"),
 }
 """Settings that the command line never lets a user set wrongly."""
 

@@ -13,6 +13,7 @@ import torch
 
 import tests.contract.test_classifiers as classifiers
 import tests.contract.test_generators as generators
+import tests.contract.test_matchers as matchers
 import tests.contract.test_models as detectors
 import tests.contract.test_recognizers as recognizers
 import tests.contract.test_segmenters as segmenters
@@ -28,6 +29,7 @@ from tatami.models.table import (
     ClassifierModel,
     DetectorModel,
     GeneratorModel,
+    MatcherModel,
     Model,
     RecognizerModel,
     SegmenterModel,
@@ -46,10 +48,14 @@ SUITES: dict[type[Model[Any]], tuple[Any, str]] = {
     SegmenterModel: (segmenters, "fcn-8s-bn"),
     RecognizerModel: (recognizers, "ds-cnn"),
     SeriesModel: (series, "mlp"),
+    MatcherModel: (matchers, "siamese-conv4"),
     GeneratorModel: (generators, "wavenet-tiny"),
 }
 """The suite of each kind of row, and a row that needs no word of its own there."""
-ORDER = ("detect", "classify", "segment", "recognize", "classify-series", "generate", "translate")
+ORDER = (
+    *("detect", "classify", "segment", "recognize", "classify-series", "match"),
+    *("generate", "translate"),
+)
 """The tasks as the table lists them."""
 NAMES = names()
 EVERY = names(twins=())

@@ -20,6 +20,7 @@ from tatami.data.formats import (
     labelme,
     mask_folders,
     mnist,
+    omniglot,
     parallel,
     series_folders,
     series_table,
@@ -96,6 +97,7 @@ DERIVED = ("csv",)
 format, too, it is of that one."""
 
 CLASS_FORMATS: dict[str, Format[LabeledReading]] = {
+    "omniglot": omniglot,
     "folders": class_folders,
     "mnist": mnist,
     "cifar": cifar,
