@@ -13,6 +13,7 @@ import sys
 import sysconfig
 import tarfile
 import zipfile
+from collections.abc import Callable
 from email.parser import Parser
 from pathlib import Path
 
@@ -21,6 +22,8 @@ import pytest
 from onnx import TensorProto, helper
 
 import tatami
+from tatami.graph.network import Network
+from tests.browser import tab_of
 
 PROJECT = Path(__file__).resolve().parent.parent
 KEPT = ("tatami", "tests", "docs", "examples", "benchmarks")
@@ -32,10 +35,17 @@ print(getattr(build_meta, sys.argv[1])(sys.argv[2]))
 """
 
 
+def without_paths() -> dict[str, str]:
+    """Give the environment without the paths that tests import by."""
+    return {
+        **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
 def run(*command: str | Path, cwd: Path) -> str:
-    """Run a program that must succeed, without the paths that tests import by."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    """Run a program that must succeed."""
+    done = subprocess.run(command, cwd=cwd, env=without_paths(), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -112,6 +122,27 @@ def test_the_installed_command_runs(installed: Path, tmp_path: Path) -> None:
     )
     found = run(installed / "python", "-c", "import tatami; print(tatami.__file__)", cwd=tmp_path)
     assert Path(found.strip()).is_relative_to(installed.parent)
+
+
+@pytest.mark.slow
+def test_the_installed_studio_opens(
+    installed: Path, tmp_path: Path, small_detector: Callable[..., Network]
+) -> None:
+    """All modules of its page are found where the wheel put them, one beside the other's page."""
+    small_detector(tmp_path / "net.onnx")
+    command = [str(installed / "tatami"), "studio", str(tmp_path / "net.onnx")]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=without_paths()
+    ) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        with tab_of(address.split("#")[0], address, "#graph g") as tab:
+            tab.locator("nav a[data-page=lessons]").click()
+            tab.wait_for_selector("#out")
+            tab.locator("nav a[data-page=picture]").click()
+            tab.locator("#pad").click()  # of pictures.mjs, which the page for browsers has, too
+            assert tab.locator("#canvas").is_visible()
+        process.terminate()
 
 
 def test_the_installed_command_ships_a_network(installed: Path, tmp_path: Path) -> None:

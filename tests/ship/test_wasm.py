@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import threading
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -165,14 +167,21 @@ class Quiet(SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def served(page):
-    """The page's address."""
+@contextmanager
+def serving(page):
+    """Serve a page, and give its address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=page))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def served(page):
+    """The page's address."""
+    with serving(page) as address:
+        yield address
 
 
 @pytest.fixture
@@ -233,3 +242,26 @@ def test_the_page_is_reachable_by_keyboard_and_by_screen_readers(tab):
         tab.keyboard.press("Tab")
         reached.append(tab.evaluate("document.activeElement.id"))
     assert {"language", "file", "camera", "pad", "threshold", "stage"} <= set(reached)
+
+
+@pytest.mark.slow
+def test_a_drawn_seven_is_found(tmp_path):
+    """By the demo's network, half as long trained: one box, a 7, around what was drawn."""
+    line = [sys.executable, "-m", "tatami", "demo", "--out", tmp_path / "demo", "--epochs", "8"]
+    subprocess.run(line, check=True, capture_output=True)
+    network = tmp_path / "demo" / "run" / "network-int8.onnx"
+    page = tatami.ship(network, tmp_path / "page", to="wasm").path
+    with serving(page) as address, tab_of(address, address, "body[data-ready]") as tab:
+        tab.locator("#pad").click()
+        box = tab.locator("#stage").bounding_box()
+        corners = [(110, 90), (210, 90), (145, 240)]
+        for place, (x, y) in enumerate(corners):
+            here = (box["x"] + x * box["width"] / 320, box["y"] + y * box["height"] / 320)
+            tab.mouse.move(*here, steps=8)
+            if not place:
+                tab.mouse.down()
+        tab.mouse.up()
+        (found,) = answer(tab)
+    assert found["label"] == 7
+    assert 0 <= found["x1"] < 160 < found["x2"]
+    assert 0 <= found["y1"] < 160 < found["y2"]

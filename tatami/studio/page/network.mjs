@@ -46,7 +46,7 @@ async function showLayer(one) {
     });
     parts.push(made("label", {}, `${say("form")} `, choice));
     for (const drawn of new Set([form, ...compared]))
-      pictures.append(await figure(`${one.name}, ${drawn}`, "maps", { ...query, form: drawn }));
+      pictures.append(await mapsOf(one, drawn, query));
     const spread = await values("spread", { ...query, form });
     pictures.append(made("figure", {},
       made("figcaption", {}, say("spread", spread.range)), histogram(spread)));
@@ -54,6 +54,16 @@ async function showLayer(one) {
   if (state.given && one.shape.length === 3) pictures.append(fieldOf(one, query));
   if (one.filters) pictures.append(await figure(say("filters"), "filters", query));
   at("layer").replaceChildren(...parts, pictures);
+}
+
+/** The maps of a form; where it has fused the layer into the next one, the words that say so. */
+async function mapsOf(one, form, query) {
+  const caption = `${one.name}, ${form}`;
+  try {
+    return await figure(caption, "maps", { ...query, form });
+  } catch (error) {
+    return made("figure", {}, made("figcaption", {}, caption), made("p", {}, error.message));
+  }
 }
 
 /** What a place of the layer sees of the input: chosen on the picture, or by its numbers. */

@@ -16,6 +16,7 @@ async function give(blob) {
   state.given = true;
   state.picture = blob;
   await showAnswers();
+  if (at("picture").hidden) dispatchEvent(new Event("hashchange")); // another page shows it, too
 }
 
 async function showAnswers() {
