@@ -12,7 +12,8 @@ import pytest
 
 from tatami import graph
 from tatami.pipeline.ship import ship
-from tatami.ship.c.build import WARNINGS, build
+from tatami.ship.c.build import WARNINGS, build_for
+from tatami.ship.c.targets import TARGETS, missing
 from tatami.types import Size
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
@@ -33,15 +34,9 @@ def folder(
     return ship(place / "own.onnx", place / "own", build=False).path
 
 
-def answer(folder: Path, program: Path, *options: str) -> int:
-    strict = ("-O2", *WARNINGS, "-DOWN_SELFTEST_MAIN", *options)
-    build(folder, "own", program, main="own_selftest.c", options=strict)
-    return subprocess.run([program], check=False).returncode
-
-
-def test_the_device_says_whether_it_computes_right(folder: Path, tmp_path: Path) -> None:
-    checks = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-    assert answer(folder, tmp_path / "good", *checks) == 0
+@pytest.fixture
+def damaged(folder: Path, tmp_path: Path) -> Path:
+    """The folder with another digit in the first weight."""
     damaged = tmp_path / "own"
     shutil.copytree(folder, damaged)
     weights = (damaged / "own_weights.c").read_text()
@@ -49,7 +44,28 @@ def test_the_device_says_whether_it_computes_right(folder: Path, tmp_path: Path)
     place = next(at for at in range(first, len(weights)) if weights[at].isdigit())
     other = "1" if weights[place] != "1" else "2"
     (damaged / "own_weights.c").write_text(weights[:place] + other + weights[place + 1 :])
+    return damaged
+
+
+def answer(folder: Path, program: Path, *options: str, target: str = "any") -> int:
+    machine, strict = TARGETS[target], ("-O2", *WARNINGS, "-DOWN_SELFTEST_MAIN", *options)
+    build_for(machine, folder, "own", program, main="own_selftest.c", options=strict)
+    return subprocess.run([*machine.runner, program], check=False).returncode
+
+
+def test_the_machine_says_whether_it_computes_right(
+    folder: Path, damaged: Path, tmp_path: Path
+) -> None:
+    checks = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    assert answer(folder, tmp_path / "good", *checks) == 0
     assert answer(damaged, tmp_path / "bad") == 1
+
+
+def test_a_board_says_so_too(folder: Path, damaged: Path, tmp_path: Path) -> None:
+    if missing(TARGETS["cortex-m7"]) is not None:
+        pytest.skip("there is no compiler or emulator of a Cortex-M7")
+    assert answer(folder, tmp_path / "good", target="cortex-m7") == 0
+    assert answer(damaged, tmp_path / "bad", target="cortex-m7") == 1
 
 
 def test_cmake_takes_it_alone_and_within_another_project(folder: Path, tmp_path: Path) -> None:

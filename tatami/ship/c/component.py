@@ -43,7 +43,7 @@ def component(plan: PlanInC) -> Mapping[str, str]:
     files["CMakeLists.txt"] = renamed(
         filled(
             text("component/CMakeLists.txt"),
-            sources=" ".join(sources),
+            sources=" ".join([*sources, *files]),
             threads=" Threads::Threads" if threads else "",
             find="find_package(Threads REQUIRED)\n" if threads else "",
             example=_EXAMPLE if example else "",
@@ -96,7 +96,7 @@ endif()
 def _what(networks: tuple[NetworkInC, ...]) -> str:
     """Say in a line what the program is, without a mark that any of the formats would read."""
     task = networks[0].task
-    noun = "network" if task is None else task.noun
+    noun = "network" if task is None else task.noun.partition(" with ")[0]
     classes = () if task is None else task.names(networks[0].program.spec)
     of = f" of {len(classes)} classes" if classes else ""
     return f"A {noun}{of} in C99 that needs no runtime"
@@ -148,7 +148,8 @@ _NO_ARDUINO = (
 _TESTED = (
     "`net_selftest()`, in `@name@_selftest.c`, sends one drawn input through the network and "
     "compares what comes out\nwith what came out where the network was shipped. It gives 0 on a "
-    "machine that computes right. Leave the file out of a\nproduct: it has memory for an input and "
-    "the outputs."
+    "machine that computes right, else\nthe number of the first output that is wrong, from 1. "
+    "Declare it where you call it: `int net_selftest(void);`.\nA linker leaves it out where nobody "
+    "calls it."
 )
 _UNTESTED = "This program has no function that tests it: it is of several networks, or too large."
