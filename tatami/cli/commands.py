@@ -159,6 +159,7 @@ COMMANDS: Mapping[str, Command | Group] = {
         "predict",
         "Find what is in pictures; write them with it drawn, and a JSON that lists it.",
     ),
+    "enroll": Command("enroll", "enroll", "Let a matcher know what one picture shows, by a name."),
     "generate": Command(
         "generate",
         "generate",

@@ -70,7 +70,7 @@ def probability(apart: Float32) -> Float32:
     return sigmoid(np.float32(EVEN) - np.asarray(apart, np.float32))
 
 
-def enrolled(spec: MatchingSpec) -> list[Float32]:
+def kept_embeddings(spec: MatchingSpec) -> list[Float32]:
     """Give the embeddings that a network keeps, in the order of their names.
 
     Raises:

@@ -503,6 +503,19 @@ class Task(ABC, Generic[D, P, R]):
             score: For detection, boxes below it are left out; None: the network's own threshold.
         """
 
+    def enrolled(self, predictor: P, picture: Seen, name: str) -> Spec:
+        """Give the spec of a network that knows what a picture shows, by a name.
+
+        Args:
+            predictor: What looks.
+            picture: One picture of it.
+            name: What it is called.
+
+        Raises:
+            TatamiError: Where the task has no such names, and for one that cannot be.
+        """
+        raise TatamiError(f"a {self.noun} knows its classes alone", hint="give a matcher")
+
     def structure(self, spec: Any) -> Structure:
         """Say how the networks of a predictor with this spec belong together: usually it is one."""
         return OneNetwork(self.predictor, self.image)

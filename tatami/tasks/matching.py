@@ -19,7 +19,7 @@ from tatami.rules.matching import (
     ForwardMatcher,
     Matcher,
     distances,
-    enrolled,
+    kept_embeddings,
     probability,
 )
 from tatami.see.draw import draw_classes
@@ -31,6 +31,7 @@ from tatami.tasks.classification import CLASSIFICATION, TOP
 from tatami.tasks.inspected import Inspected
 from tatami.tasks.walk import figure, timed, walk
 from tatami.types import Boxes, Float32, Forward, Int64, LabeledPictures, Picture, Size
+from tatami.types.names import as_class_name
 from tatami.types.progress import Progress, quiet
 from tatami.types.specs import MatchingSpec
 from tatami.types.table import Table, numbers, words
@@ -237,7 +238,7 @@ class Matching(Task[LabeledPictures, Matcher, OneShot]):
         Raises:
             TatamiError: Where nothing is enrolled.
         """
-        kept, names = enrolled(predictor.spec), list(predictor.spec.enrolled)
+        kept, names = kept_embeddings(predictor.spec), list(predictor.spec.enrolled)
         found, seconds = timed(lambda: predictor.embed(picture))
         apart = distances(found, kept)
         scores = probability(apart)
@@ -253,6 +254,19 @@ class Matching(Task[LabeledPictures, Matcher, OneShot]):
         line = ", ".join(f"{names[one]} {scores[one]:.2f}" for one in best[:3])
         drawn = draw_classes(picture, best, scores[best].tolist(), names)
         return Answer(drawn, content, line, seconds)
+
+    def enrolled(self, predictor: Matcher, picture: Picture, name: str) -> MatchingSpec:
+        """Keep the embedding of a picture under a name.
+
+        Raises:
+            TatamiError: For a name that is empty or unprintable.
+        """
+        clean = as_class_name(name)
+        if clean is None:
+            raise TatamiError(f"'{name}' is no name", hint="give letters", setting="name")
+        found = tuple(predictor.embed(picture).tolist())
+        spec = predictor.spec
+        return spec.changed(enrolled={**spec.enrolled, clean: found})
 
     # Metrics -------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from tatami.data.drawings import alphabet_of, drawer_of, drawers_of
 from tatami.errors import TatamiError
 from tatami.evaluate.one_shot import draw_runs, judge
 from tatami.graph.metadata import from_metadata, to_metadata
+from tatami.pipeline.enroll import enroll
 from tatami.rules.matching import EVEN, ForwardMatcher, distance, distances, probability
 from tatami.ship.c.run.predictor import ppm
 from tatami.tasks.matching import MATCHING, MatchingOptions
@@ -91,6 +92,30 @@ def test_from_drawings_to_proved_c(strokes, run, tmp_path):
         assert [np.float32(row[1]) for row in said] == probability(apart).tolist()
     bad = subprocess.run([program, "--enroll", "0", "-"], capture_output=True)
     assert bad.returncode == 2
+
+
+def test_enrolled_by_name_and_found_again(strokes, run, tmp_path):
+    own = tmp_path / "run"
+    shutil.copytree(run, own, ignore=shutil.ignore_patterns("c*"))
+    pictures = sorted((strokes / "images_evaluation" / "New_0").glob("*/*_01.png"))
+    with pytest.raises(TatamiError, match="nothing is enrolled"):
+        tatami.predict(own, pictures[0], tmp_path / "none")
+    for number, picture in enumerate([pictures[1], *pictures[:3]]):
+        told = enroll(own, picture, f" sign {max(0, number - 1)}")  # the first is replaced
+        assert f"{max(1, number)} in all" in told.lines()[0]
+    assert told.to_json()["enrolled"] == ["sign 0", "sign 1", "sign 2"]
+    folded = tatami.fold(own / "network.onnx")
+    for artifact in (own, own / "network.onnx", folded):
+        found = tatami.open(artifact).predict(pictures[1])
+        assert found.content["matches"][0]["name"] == "sign 1"
+        assert found.content["matches"][0]["distance"] < 1e-4
+    assert tatami.predict(own, pictures[:2], tmp_path / "out").pictures
+    with pytest.raises(TatamiError, match="is no name"):
+        enroll(own, pictures[0], " ")
+    onnx = own / "network.onnx"
+    onnx.write_bytes(onnx.read_bytes().replace(b"tatami.task", b"other.task!"))
+    with pytest.raises(TatamiError):
+        enroll(onnx, pictures[0], "a")
 
 
 def test_whole_alphabets_are_held_out(strokes):
