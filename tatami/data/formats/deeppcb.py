@@ -101,8 +101,8 @@ def _pair(text: str) -> tuple[str, str] | None:
 
 def _unlisted(root: Path) -> Iterator[tuple[Path, Path]]:
     """Find labels in folders NAME_not, each with its picture in NAME."""
-    for path in files_in(root):
-        if path.suffix.lower() != ".txt" or not path.parent.name.endswith("_not"):
+    for path in files_in(root, (".txt",)):
+        if not path.parent.name.endswith("_not"):
             continue
         beside = path.parent.parent / path.parent.name.removesuffix("_not")
         for name in (f"{path.stem}_test.jpg", f"{path.stem}.jpg", f"{path.stem}.png"):

@@ -63,11 +63,12 @@ def files_in(root: Path, suffixes: tuple[str, ...] = ()) -> Iterator[Path]:
             inner[:] = []
             continue
         seen.add(real)
-        deep = len(Path(folder).parts) - base >= MAX_DEPTH
+        here = Path(folder)
+        deep = len(here.parts) - base >= MAX_DEPTH
         inner[:] = [] if deep else sorted(n for n in inner if n[0] != "." and n != "__MACOSX")
         for name in sorted(names):
             if name[0] != "." and (not suffixes or name.lower().endswith(suffixes)):
-                yield Path(folder, name)
+                yield here / name
 
 
 def parts(root: Path, suffix: str, is_label: Collection[Path] | None = None) -> dict[str, Part]:

@@ -266,7 +266,7 @@ def _annotations(
     if every is not None:
         files = [path for part in every.values() for path in part.labels]
     elif folders is not None:
-        files = sorted(folders.labels.iterdir())
+        files = sorted(folders.labels.iterdir(), key=lambda path: path.name)
     return (path for path in files if _is_xml(path))
 
 
@@ -502,6 +502,7 @@ def parse(path: Path) -> Element:
     parser.buffer_text = True
     top = Element("", 0, "", [])
     open_ones = [top]
+    texts: list[str] = []  # of the innermost element, since the last tag
     count = 0
 
     def start(name: str, _attributes: object) -> None:
@@ -509,21 +510,25 @@ def parse(path: Path) -> Element:
         count += 1
         if count > _MAX_ELEMENTS:
             raise ValueError(f"more than {_MAX_ELEMENTS} elements")
+        around = open_ones[-1]
+        if texts:
+            around.text += "".join(texts)
+            texts.clear()
         element = Element(name, parser.CurrentLineNumber, "", [])
-        open_ones[-1].children.append(element)
+        around.children.append(element)
         open_ones.append(element)
 
     def end(_name: str) -> None:
-        open_ones.pop()
-
-    def text(more: str) -> None:
-        open_ones[-1].text += more
+        element = open_ones.pop()
+        if texts:
+            element.text += "".join(texts)
+            texts.clear()
 
     def doctype(*_said: object) -> None:
         raise _Doctype
 
     parser.StartElementHandler, parser.EndElementHandler = start, end
-    parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = text, doctype
+    parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = texts.append, doctype
     try:
         parser.Parse(content, True)
     except _Doctype as error:
