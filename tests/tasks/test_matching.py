@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 
 import tatami
 from tatami.data.drawings import alphabet_of, drawer_of, drawers_of
+from tatami.data.formats import omniglot
 from tatami.errors import TatamiError
 from tatami.evaluate.one_shot import draw_runs, judge
 from tatami.graph.metadata import from_metadata, to_metadata
@@ -116,6 +117,29 @@ def test_enrolled_by_name_and_found_again(strokes, run, tmp_path):
     onnx.write_bytes(onnx.read_bytes().replace(b"tatami.task", b"other.task!"))
     with pytest.raises(TatamiError):
         enroll(onnx, pictures[0], "a")
+
+
+def test_omniglot_is_read_as_published(tmp_path):
+    rng = np.random.default_rng(5)
+    write(tmp_path / "images_background", "Old", 2, 3, rng)
+    write(tmp_path / "test", "New", 2, 2, rng)
+    bad = tmp_path / "test" / "New" / "character02" / "0901_02.png"
+    bad.write_bytes(b"no picture")
+    assert MATCHING.splits(tmp_path, None) == ("test", "train")
+    with pytest.raises(TatamiError, match=r"unreadable-picture.*|0901_02") as refused:
+        MATCHING.open(tmp_path, split="test", format=None)
+    assert refused.value.file == bad
+    opened = MATCHING.open(tmp_path, split="test", format=None, skip=["unreadable-picture"])
+    assert opened.data.ids == tuple(
+        f"New/character0{one}.png" for one in ("1/0900_01", "1/0900_02", "2/0901_01")
+    )
+    assert [opened.data.classes[one] for one in opened.data.labels] == [
+        *("New/character01", "New/character01", "New/character02")
+    ]
+    assert drawers_of(opened.data) == ["01", "02", "01"]
+    (tmp_path / "images_background" / "Old" / "character01" / "cat.png").write_bytes(b"")
+    shutil.rmtree(tmp_path / "test")
+    assert not omniglot.recognizes(tmp_path)  # a picture that is not named by its drawer
 
 
 def test_whole_alphabets_are_held_out(strokes):
