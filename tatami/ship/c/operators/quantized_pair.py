@@ -15,7 +15,7 @@ def decide(program: Program, step: Pair, options: Options) -> Decision:
         case QuantizedAdd():
             kernels = ("int8/pairs", "int8/pair_clamp", "int8/add_pairs")
             if _alike(program, step):
-                kernels = ("int8/add_portable", "int8/add_avx512", "int8/add")
+                kernels = ("int8/add_portable", "int8/add_avx512", "int8/add_neon", "int8/add")
         case QuantizedMultiply():
             kernels = ("int8/pairs", "int8/pair_clamp", "int8/multiply")
         case QuantizedExtreme():

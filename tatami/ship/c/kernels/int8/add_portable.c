@@ -11,8 +11,8 @@ NET_ALWAYS_INLINE void net_add_samples_body(const net_add_layer *layer, const ui
                                        const uint8_t *b, int count, uint8_t *out)
 {
     const int32_t ma = layer->a_multiplier, mb = layer->b_multiplier;
-    const int32_t first = (int32_t)1 << (layer->shift - 1);
-    const int32_t za = layer->a_zero_point, zb = layer->b_zero_point;
+    const int32_t start = ((int32_t)1 << (layer->shift - 1)) - layer->a_zero_point * ma -
+                          layer->b_zero_point * mb;
     const int32_t zero_point = layer->zero_point, low = layer->low, high = layer->high;
     const int shift = layer->shift;
     uint8_t part[1024]; /* vectors need not know whether out is one of the two */
@@ -22,7 +22,7 @@ NET_ALWAYS_INLINE void net_add_samples_body(const net_add_layer *layer, const ui
         const int here = count < 1024 ? count : 1024;
 
         for (i = 0; i < here; i++) {
-            const int32_t sum = (a[i] - za) * ma + (b[i] - zb) * mb + first;
+            const int32_t sum = start + a[i] * ma + b[i] * mb;
             const int32_t y = zero_point + (sum >> shift);
             part[i] = (uint8_t)(y < low ? low : y > high ? high : y);
         }
