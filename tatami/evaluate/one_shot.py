@@ -1,4 +1,4 @@
-"""One-shot classification: one picture of each of several characters, and which of them is another?
+"""One-shot classification: of several characters with one picture each, which is in another picture.
 
 A run is of one alphabet, of ``ways`` of its characters, and of two drawers: the first drew the
 supports, one a character, the second the queries, one a character. Each query is a trial. It is
