@@ -1,4 +1,4 @@
-"""One-shot classification: of several characters with one picture each, which is in another picture.
+"""One-shot classification: which of several characters, a picture each, another picture shows.
 
 A run is of one alphabet, of ``ways`` of its characters, and of two drawers: the first drew the
 supports, one a character, the second the queries, one a character. Each query is a trial. It is
