@@ -33,6 +33,7 @@ def network(tab: Any, demo: Path) -> None:
     tab.wait_for_selector("#field[src]", timeout=60_000)
     tab.locator("#field").click(position={"x": 200, "y": 180})
     tab.wait_for_timeout(3000)
+    tab.evaluate("scrollTo(0, 0)")
 
 
 def picture(tab: Any, demo: Path) -> None:
@@ -40,6 +41,7 @@ def picture(tab: Any, demo: Path) -> None:
     go(tab, "picture")
     tab.wait_for_selector("#drawn figure:nth-of-type(3)", timeout=120_000)
     tab.wait_for_timeout(3000)
+    tab.evaluate("scrollTo(0, 0)")
 
 
 def errors(tab: Any, demo: Path) -> None:

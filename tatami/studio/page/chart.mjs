@@ -34,7 +34,7 @@ export function heat(counts, name) {
     element("rect", { class: "frame", width: 240, height: 240 }), ...cells);
 }
 
-const WIDE = 520, HIGH = 320, LEFT = 56, BELOW = 34;
+const WIDE = 520, HIGH = 320, LEFT = 56, BELOW = 34, ABOVE = 26;
 
 /**
  * Points { x, y, label, name } on a plane. chosen(point) is told of what the mouse is over, or the
@@ -45,9 +45,9 @@ export function scatter(points, { name, axes = ["", ""], line = [], logarithmic,
   const [xs, ys] = [points.map(({ x }) => scale(x)), points.map(({ y }) => y)];
   const [left, right] = [Math.min(...xs), Math.max(...xs)];
   const [low, high] = [Math.min(...ys), Math.max(...ys)];
-  const placeX = (x) =>
-    LEFT + 10 + ((WIDE - LEFT - 20) * (scale(x) - left)) / (right - left || 1);
-  const placeY = (y) => HIGH - BELOW - 10 - ((HIGH - BELOW - 20) * (y - low)) / (high - low || 1);
+  const part = (value, from, to) => (to > from ? (value - from) / (to - from) : 0.5);
+  const placeX = (x) => LEFT + 10 + (WIDE - LEFT - 20) * part(scale(x), left, right);
+  const placeY = (y) => HIGH - BELOW - 10 - (HIGH - BELOW - ABOVE - 10) * part(y, low, high);
   const order = points.map((_, i) => i).sort((a, b) => xs[a] - xs[b]);
   const marks = points.map((point, i) => {
     const { fill, d } = look(point.label);
@@ -68,10 +68,10 @@ export function scatter(points, { name, axes = ["", ""], line = [], logarithmic,
   }
   const joined = line.map(({ x, y }) => `${placeX(x).toFixed(1)},${placeY(y).toFixed(1)}`);
   const words = [
-    [LEFT - 6, 18, "end", brief(high)], [LEFT - 6, HIGH - BELOW - 4, "end", brief(low)],
+    [LEFT - 6, ABOVE + 4, "end", brief(high)], [LEFT - 6, HIGH - BELOW - 4, "end", brief(low)],
     [LEFT + 10, HIGH - 20, "middle", brief(Math.min(...points.map(({ x }) => x)))],
     [WIDE - 10, HIGH - 20, "end", brief(Math.max(...points.map(({ x }) => x)))],
-    [(LEFT + WIDE) / 2, HIGH - 4, "middle", axes[0]], [LEFT + 10, 14, "start", axes[1]],
+    [(LEFT + WIDE) / 2, HIGH - 4, "middle", axes[0]], [LEFT + 4, 14, "start", axes[1]],
   ].map(([x, y, anchor, text]) =>
     element("text", { x, y, "text-anchor": anchor, "aria-hidden": true }, text));
   const svg = element("svg",
