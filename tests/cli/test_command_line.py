@@ -73,6 +73,8 @@ def test_every_setting_that_an_error_names_is_one_of_a_command():
 PYTHON_ALONE = {
     ("pipeline/import_network.py", "program"),
     ("pipeline/plan.py", "settings"),
+    ("rules/frame.py", "chroma"),
+    ("rules/frame.py", "stride"),
 }
 """Settings that the command line never lets a user set wrongly."""
 

@@ -19,32 +19,36 @@ from tatami.types import Size
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 
 
-@pytest.fixture(scope="module", params=["int8", "float32"])
-def folder(
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
-    small_detector: Any,
-    small_spec: Any,
-    quantized: Any,
-) -> Path:
-    place = tmp_path_factory.mktemp("component")
-    network = small_detector(place / "own.onnx", small_spec(Size(64, 32)))
-    if request.param == "int8":
-        graph.write(quantized(network), place / "own.onnx")
-    return ship(place / "own.onnx", place / "own", build=False).path
+@pytest.fixture(scope="module")
+def shipped(
+    tmp_path_factory: pytest.TempPathFactory, small_detector: Any, small_spec: Any, quantized: Any
+) -> dict[str, Path]:
+    """The folders of a network in float32 and in 8 bits, both of the name "own"."""
+    place, folders = tmp_path_factory.mktemp("component"), {}
+    for kind in ("float32", "int8"):
+        file = place / kind / "own.onnx"
+        file.parent.mkdir()
+        network = small_detector(file, small_spec(Size(64, 32)))
+        if kind == "int8":
+            graph.write(quantized(network), file)
+        folders[kind] = ship(file, file.parent / "own", build=False).path
+    return folders
 
 
 @pytest.fixture
-def damaged(folder: Path, tmp_path: Path) -> Path:
-    """The folder with another digit in the first weight."""
-    damaged = tmp_path / "own"
-    shutil.copytree(folder, damaged)
-    weights = (damaged / "own_weights.c").read_text()
+def folder(shipped: dict[str, Path]) -> Path:
+    return shipped["int8"]
+
+
+def damaged(folder: Path, place: Path) -> Path:
+    """Copy a folder, with another digit in the first weight."""
+    shutil.copytree(folder, place)
+    weights = (place / "own_weights.c").read_text()
     first = weights.index("{\n") + 2
-    place = next(at for at in range(first, len(weights)) if weights[at].isdigit())
-    other = "1" if weights[place] != "1" else "2"
-    (damaged / "own_weights.c").write_text(weights[:place] + other + weights[place + 1 :])
-    return damaged
+    digit = next(at for at in range(first, len(weights)) if weights[at].isdigit())
+    other = "1" if weights[digit] != "1" else "2"
+    (place / "own_weights.c").write_text(weights[:digit] + other + weights[digit + 1 :])
+    return place
 
 
 def answer(folder: Path, program: Path, *options: str, target: str = "any") -> int:
@@ -53,19 +57,21 @@ def answer(folder: Path, program: Path, *options: str, target: str = "any") -> i
     return subprocess.run([*machine.runner, program], check=False).returncode
 
 
+@pytest.mark.parametrize("kind", ["float32", "int8"])
 def test_the_machine_says_whether_it_computes_right(
-    folder: Path, damaged: Path, tmp_path: Path
+    shipped: dict[str, Path], tmp_path: Path, kind: str
 ) -> None:
     checks = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-    assert answer(folder, tmp_path / "good", *checks) == 0
-    assert answer(damaged, tmp_path / "bad") == 1
+    assert answer(shipped[kind], tmp_path / "good", *checks) == 0
+    assert answer(damaged(shipped[kind], tmp_path / "own"), tmp_path / "bad") == 1
 
 
-def test_a_board_says_so_too(folder: Path, damaged: Path, tmp_path: Path) -> None:
+def test_a_board_says_so_too(folder: Path, tmp_path: Path) -> None:
     if missing(TARGETS["cortex-m7"]) is not None:
         pytest.skip("there is no compiler or emulator of a Cortex-M7")
     assert answer(folder, tmp_path / "good", target="cortex-m7") == 0
-    assert answer(damaged, tmp_path / "bad", target="cortex-m7") == 1
+    changed = damaged(folder, tmp_path / "own")
+    assert answer(changed, tmp_path / "bad", target="cortex-m7") == 1
 
 
 def test_cmake_takes_it_alone_and_within_another_project(folder: Path, tmp_path: Path) -> None:
