@@ -126,4 +126,5 @@ def evaluate(
             progress=progress,
         )
     print_result(result, as_json)
-    print_lines(f"wrote {file}" for file in result.files)
+    if not as_json:
+        print_lines(f"wrote {file}" for file in result.files)

@@ -71,4 +71,5 @@ def pareto(
             progress=progress,
         )
     print_result(result, as_json)
-    print_lines(f"wrote {out / name}" for name in (CSV, CHART))
+    if not as_json:
+        print_lines(f"wrote {out / name}" for name in (CSV, CHART))

@@ -298,8 +298,8 @@ def ship(
         plan = backend.plan(programs, name or backend.name_of(stem), options, task)
     except TatamiError as error:
         raise error if error.setting else error.at(path) from error
-    shipped = backend.emit(plan)
-    footprint = backend.footprint(plan, shipped)
+    program = backend.emit(plan)
+    footprint = backend.footprint(plan, program)
     known = {need.name for need in footprint.needs}
     for name_of_limit, limit in limits.items():
         if limit is not None and name_of_limit not in known:
@@ -313,11 +313,13 @@ def ship(
         quantized = any(_quantized(program) for program in programs.values())
         raise TooLargeError(over, limits[over.name] or 0, path, quantized=quantized)
     beside = {file: content.encode() for file, content in backend.beside(plan).items()}
-    shipped = replace(shipped, files=Files({**shipped.files.contents, **beside}))
+    shipped = replace(program, files=Files({**program.files.contents, **beside}))
     with folder_written_atomically(folder) as place:
         shipped.files.write(place)
         built = backend.build(plan, shipped, place) if build else None
-        recorded = seal(place, [*shipped.files, *([] if built is None else [built])])
+        # Of what lies beside the program, only C is ever compiled.
+        sealed = [*program.files, *(file for file in beside if file.endswith(".c"))]
+        recorded = seal(place, [*sealed, *([] if built is None else [built])])
     return ShipResult(
         folder,
         plan,

@@ -20,6 +20,8 @@ from pathlib import Path
 
 import pytest
 
+from tatami.pipeline.ship import ship
+
 TRAIN = ("train", "yolov2-tiny", "--size", "64x64", "--width", "0.1", "--batch", "2")
 TRAIN += ("--epochs", "1", "--anchors", "1,1", "--threads", "1", "--augment", "mosaic=0")
 DIGITS = ("data", "digits", "--train", "40", "--test", "2", "--size", "96x96")
@@ -501,9 +503,12 @@ def test_a_read_only_disk(writer: str, house: Path, trained: Path, disk: Path, r
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
-def test_a_disk_too_small_for_the_program(house: Path, disk: Path, refused: Refused):
+def test_a_disk_too_small_for_the_program(
+    house: Path, disk: Path, tmp_path: Path, refused: Refused
+):
     """The compiler, not we, meets the full disk: the line names the folder asked for."""
-    sources = [path for path in (house / "c").iterdir() if path.name != "squares_detect"]
+    whole = ship(house / "squares.onnx", tmp_path / "whole", build=False).path
+    sources = [path for path in whole.rglob("*") if path.name != "SHA256SUMS"]
     fill(disk, sum(-(-path.stat().st_size // 4096) * 4096 for path in sources) + 8192)
     line = refused("ship", house / "squares.onnx", "-o", disk / "c", watch=[disk]).line
     assert f"{disk / 'c'}: the C compiler failed" in line

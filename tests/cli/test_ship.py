@@ -23,6 +23,8 @@ def test_a_folder_that_finds_squares(command, square_finder, tmp_path, write_squ
     assert files == {
         "squares.h", "squares.c", "squares_weights.c", "main.c", "proof.c", "Makefile",
         "network.json", "SHA256SUMS", "squares_detect",
+        "README.md", "CMakeLists.txt", "library.json", "library.properties", "idf_component.yml",
+        "zephyr", "squares_selftest.c",
     }  # fmt: skip
 
     write_squares(tmp_path / "one.jpg", [("green", 1, 2)])

@@ -138,7 +138,8 @@ def test_another_installation_s_folder_is_refused_by_every_command(
     (folder / "network.json").write_text(
         json.dumps(json.loads((folder / "network.json").read_text()))
     )
-    names = [path.name for path in folder.iterdir() if path.name not in (seal.SUMS, "Makefile")]
+    others = (seal.SUMS, "Makefile")
+    names = [path.name for path in folder.iterdir() if path.is_file() and path.name not in others]
     sums = [f"{hashlib.sha256((folder / n).read_bytes()).hexdigest()}  {n}\n" for n in names]
     (folder / seal.SUMS).write_text("".join(sums))
     assert runs(folder) == 2

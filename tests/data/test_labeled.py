@@ -165,7 +165,7 @@ def test_cifar_records(tmp_path: Path, name: str, head: int, classes: int) -> No
 def test_a_set_of_no_format(tmp_path: Path) -> None:
     with pytest.raises(TatamiError, match="not a labeled set"):
         open_labeled(tmp_path)
-    with pytest.raises(TatamiError, match="formats are folders, mnist, cifar"):
+    with pytest.raises(TatamiError, match="formats are omniglot, folders, mnist, cifar"):
         open_labeled(tmp_path, format="voc")
 
 
