@@ -10,7 +10,17 @@ import pytest
 PAGES = execute.additions()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+# Of a new task, tests/tasks/test_made_up_task.py goes the same way in a third of the time.
+SLOW = ("task",)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page.stem, marks=[pytest.mark.slow] * (page.stem in SLOW))
+        for page in PAGES
+    ],
+)
 def test_a_page_makes_what_it_says(page: Path, tmp_path: Path) -> None:
     printed = execute.outputs(page, tmp_path)
     for step, output in zip(execute.steps(page), printed, strict=True):

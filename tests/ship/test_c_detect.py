@@ -260,6 +260,9 @@ def test_the_header_is_cpp_too(tmp_path, small_detector, ship_to):
     subprocess.run(command, cwd=folder, check=True)
 
 
+@pytest.mark.parametrize(
+    "each_compiler", ["clang", pytest.param("gcc", marks=pytest.mark.slow)], indirect=True
+)
 def test_nothing_undefined_happens(each_compiler, tmp_path, small_spec, small_detector, ship_to):
     folder = ship_to(small_detector(tmp_path / "n.onnx", small_spec(max_candidates=20)))
     checked = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")

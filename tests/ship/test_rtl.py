@@ -251,6 +251,7 @@ def test_parameters_are_written_as_they_are_read() -> None:
     assert Core(lanes=32, bus=8).products == 1152
 
 
+@pytest.mark.slow  # simulated cycle by cycle; maps of every kind stand above
 def test_a_whole_frame() -> None:
     """YOLOv2-tiny at 352x288, random weights: simulated on 576 multipliers; counted on more."""
     rng = np.random.default_rng(0)
