@@ -16,7 +16,7 @@ import numpy as np
 
 from tatami.errors import TatamiError
 from tatami.graph.network import Network
-from tatami.pipeline.quantizing import Calibration, How, Made
+from tatami.pipeline.quantizing import Calibration, How, Made, spread
 from tatami.program.forward import numpy_forward
 from tatami.shrink.calibrate import METHODS
 from tatami.tasks.base import Task
@@ -281,5 +281,5 @@ def held_places(count: int, calibrated: Int64) -> tuple[Int64, Int64]:
             hint="calibrate with fewer",
             setting="pictures",
         )
-    held = rest[np.unique(np.linspace(0, len(rest) - 1, wanted).astype(np.int64))]
+    held = rest[spread(len(rest), wanted)]
     return held, np.setdiff1d(rest, held)

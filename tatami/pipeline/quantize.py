@@ -16,7 +16,7 @@ from tatami.graph.state import whole_calls
 from tatami.pipeline.accuracy_control import LARGER, Held, Within, held_places, search
 from tatami.pipeline.artifact import Source, onnx_of, path_of, read_parts, read_run, spec_of
 from tatami.pipeline.bare import is_bare, samples_of
-from tatami.pipeline.quantizing import Calibration, How, Made, Tried, finite
+from tatami.pipeline.quantizing import Calibration, How, Made, Tried, finite, spread
 from tatami.pipeline.run_data import folded_of, is_one_network, learned_from
 from tatami.program.forward import numpy_forward
 from tatami.see.html import result_html
@@ -191,10 +191,8 @@ def quantize(
             hint="give 0 or more, as 0.5",
             setting="accuracy_drop",
         )
-    how = How(
-        method, bias_correction, bool(equalize), tuple(keep_float),
-        pairs == "everywhere",
-    )  # fmt: skip
+    everywhere = pairs == "everywhere"
+    how = How(method, bias_correction, bool(equalize), tuple(keep_float), everywhere)
     if is_bare(path_of(network)):
         if inputs is None:
             raise TatamiError(
@@ -228,7 +226,7 @@ def quantize(
     parted = None if used.hold_out is None else task.hold_out(opened.data, used.hold_out)
     dataset = opened.data if parted is None else parted[0]
     parts = structure.folded(parts)
-    places = _spread(len(dataset), pictures)
+    places = spread(len(dataset), pictures)
 
     def calibrated(places: Int64) -> tuple[Calibration, int, int]:
         """Look at the pictures at these places; give how many can be read, and cannot."""
@@ -323,8 +321,3 @@ def _folded(path: Path) -> Path:
     if (path / SETTINGS).is_file() and is_one_network(read_run(path)):
         return folded_of(path)
     return path
-
-
-def _spread(count: int, wanted: int) -> Int64:
-    """Choose places spread over a whole split, the same ones every time."""
-    return np.unique(np.linspace(0, count - 1, min(wanted, count)).astype(np.int64))

@@ -20,7 +20,7 @@ from tatami.shrink.equalize import equalize, may_help
 from tatami.shrink.floats import Float, floats_of
 from tatami.shrink.quantize import Layer, measure, output_sqnr, quantize
 from tatami.tasks.structure import Part, Structure
-from tatami.types import Float32
+from tatami.types import Float32, Int64
 from tatami.types.progress import Progress, tracked
 
 MEASURED = 4
@@ -200,6 +200,11 @@ class Calibration:
                     )
             self._observed[equalized] = sources, observed
         return self._observed[equalized]
+
+
+def spread(count: int, wanted: int) -> Int64:
+    """Choose places spread over a whole split, the same ones every time."""
+    return np.unique(np.linspace(0, count - 1, min(wanted, count)).astype(np.int64))
 
 
 def finite(values: dict[str, Any]) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def build(
     libraries = ["-lm", "-lpthread"] if threads > 1 else ["-lm"]
     line = [*(command or compiler()), "-std=c99", *options, *sources, *libraries]
     digest = _digest(folder, line)
-    if _PROGRAMS.give(digest, program):
+    if digest is not None and _PROGRAMS.give(digest, program):
         return
     # The folder is where the compiler runs, so that the assembler finds the weights.
     result = subprocess.run(
@@ -94,16 +94,24 @@ def build(
         raise TatamiError(
             f"the C compiler failed: {message.strip()[:300]}", hint="ship again", file=folder
         )
-    _PROGRAMS.keep(digest, program)
+    if digest is not None:
+        _PROGRAMS.keep(digest, program)
 
 
-def _digest(folder: Path, line: Sequence[str]) -> bytes:
-    """Give one number for a command and all that it may read in a folder."""
+def _digest(folder: Path, line: Sequence[str]) -> bytes | None:
+    """Give one number for a command and all that it may read in a folder.
+
+    Returns:
+        None where that is so much that the program, which holds the weights, would not be kept:
+        large weights are not read for nothing.
+    """
+    files = [file for file in sorted(folder.iterdir()) if file.suffix in READ and file.is_file()]
+    if sum(file.stat().st_size for file in files) > KEPT_BYTES:
+        return None
     digest = hashlib.sha256(repr((shutil.which(line[0]), list(line))).encode())
-    for file in sorted(folder.iterdir()):
-        if file.suffix in READ and file.is_file():
-            content = file.read_bytes()
-            digest.update(f"{file.name} {len(content)} ".encode() + content)
+    for file in files:
+        content = file.read_bytes()
+        digest.update(f"{file.name} {len(content)} ".encode() + content)
     return digest.digest()
 
 
