@@ -190,6 +190,7 @@ class Chosen:
 def search(
     allowed: float,
     how: How,
+    made: Made,
     calibration: Calibration,
     pictures: int,
     larger: Callable[[], tuple[Calibration, int] | None],
@@ -200,6 +201,7 @@ def search(
     Args:
         allowed: The loss that is allowed, in points of the task's figure.
         how: The first way.
+        made: What comes of it.
         calibration: The networks, with the usual calibration pictures.
         pictures: How many these are.
         larger: Gives the networks with more of them, and how many; None where there are no more.
@@ -212,9 +214,9 @@ def search(
     ways: list[Way] = []
     best: list[tuple[How, Made, Calibration, int]] = []
 
-    def holds(how: How, calibration: Calibration, pictures: int) -> bool:
+    def holds(how: How, calibration: Calibration, pictures: int, made: Made | None = None) -> bool:
         """Try a way, keep it where it is the best so far, and say whether it is good enough."""
-        made = calibration.made(how)
+        made = made or calibration.made(how)
         way = Way(how, pictures, held.figure(made.results, f"Measuring way {len(ways) + 1}"))
         if not ways or way.figure > max(one.figure for one in ways):
             best[:] = [(how, made, calibration, pictures)]
@@ -223,7 +225,7 @@ def search(
 
     def attempts() -> Iterator[bool]:
         """Try one way after another; each stage goes on from what was best before."""
-        yield holds(how, calibration, pictures)
+        yield holds(how, calibration, pictures, made)
         for method in METHODS:
             if method != how.method:
                 yield holds(replace(how, method=method), calibration, pictures)
@@ -241,11 +243,11 @@ def search(
                 yield holds(replace(now, kept=(*now.kept, *order[:kept])), by, count)
 
     any(attempts())
-    way, made, by, count = best[0]
+    way, taken, by, count = best[0]
     measured = Within(
         allowed, held.task.measure, original, len(held.data), held.learned, tuple(ways)
     )
-    return Chosen(way, made, by, count, measured)
+    return Chosen(way, taken, by, count, measured)
 
 
 def layers_by_gain(calibration: Calibration, how: How, progress: Progress) -> tuple[str, ...]:

@@ -245,12 +245,9 @@ def quantize(
         return Calibration(parts, images, structure, note, progress), len(seen), unreadable
 
     calibration, count, unreadable = calibrated(places)
-    within = tried = None
-    if accuracy_drop is None:
-        how, made, tried = _usual(calibration, how, equalize)
-    else:
-        if equalize is None and calibration.may_equalize:
-            how, _, tried = calibration.equalized_or_not(how)
+    how, made, tried = _usual(calibration, how, equalize)
+    within = None
+    if accuracy_drop is not None:
         if parted is not None and used.validates:
             data_held, spare = parted[1], np.setdiff1d(np.arange(len(dataset)), places)
         else:
@@ -262,7 +259,7 @@ def quantize(
         def larger() -> tuple[Calibration, int] | None:
             return calibrated(more)[:2] if len(more) > len(places) else None
 
-        found = search(accuracy_drop, how, calibration, count, larger, held)
+        found = search(accuracy_drop, how, made, calibration, count, larger, held)
         how, made, calibration, count = found.how, found.made, found.calibration, found.pictures
         within = found.within
     layers, floats = _written(calibration, how, made, targets)

@@ -53,7 +53,7 @@ def searched(
     worth: Callable[[How, bool], float], allowed: float = 0.5, more: bool = True
 ) -> Chosen:
     larger: Any = lambda: (Calibration(True), 128) if more else None  # noqa: E731
-    given: Any = (Calibration(), 32, larger, Held(worth))
+    given: Any = (Calibration().made(How()), Calibration(), 32, larger, Held(worth))
     return search(allowed, How(), *given)
 
 
