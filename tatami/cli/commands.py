@@ -1,12 +1,14 @@
-"""The table of commands: where each is, and its line of help. A command is imported when it runs.
+"""The table of commands, and where each is. A command is imported when it runs.
 
-tests/test_imports.py compares every line with the first one of the command's own docstring.
+Its line of help is the first one of its own docstring, which is read without importing it.
 """
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -15,13 +17,24 @@ class Command:
 
     Args:
         module: Its file in tatami/cli/, without the ending.
-        function: The function that it is.
-        help: The first line of the function's docstring.
+        name: The function that it is; "": it is called as the file.
     """
 
     module: str
-    function: str
-    help: str
+    name: str = ""
+
+    @property
+    def function(self) -> str:
+        """The name of the function."""
+        return self.name or self.module
+
+    @property
+    def help(self) -> str:
+        """The first paragraph of the function's docstring; its file is read, and does not run."""
+        tree = ast.parse((Path(__file__).parent / f"{self.module}.py").read_bytes())
+        functions = {one.name: one for one in tree.body if isinstance(one, ast.FunctionDef)}
+        text = ast.get_docstring(functions[self.function]) or ""
+        return " ".join(text.split("\n\n")[0].split())
 
 
 @dataclass(frozen=True)
@@ -37,173 +50,66 @@ class Group:
     commands: Mapping[str, Command]
 
 
-MODELS = Command(
-    "models",
-    "models",
-    "List the networks that can be trained, with what they need of a device and what they reached.",
-)
-"""The table of networks, which `tatami list models` prints, too."""
-
 COMMANDS: Mapping[str, Command | Group] = {
     "data": Group(
         "Look at a labeled set and its variations, or make one.",
         {
-            "show": Command(
-                "data",
-                "show",
-                "Print classes, counts, sizes and everything wrong; exit with 2 if anything is.",
-            ),
-            "formats": Command(
-                "data", "formats", "Print the formats of labeled sets and what each looks like."
-            ),
-            "augment": Command(
-                "data_augment",
-                "augment",
-                "Draw a contact sheet of the training variations, a row for each.",
-            ),
-            "convert": Command(
-                "data_convert",
-                "convert",
-                "Write a set with boxes in another form: what was understood of it.",
-            ),
-            "split": Command(
-                "data_convert",
-                "split",
-                "Part a set with boxes in the splits train and val, in a new folder.",
-            ),
-            "digits": Command(
-                "data",
-                "digits",
-                "Write the embedded set: real handwritten digits drawn onto real photos.",
-            ),
-            "katakana": Command(
-                "data", "katakana", "Render fifteen katakana, ア to ソ, from Japanese fonts."
-            ),
+            "show": Command("data", "show"),
+            "formats": Command("data", "formats"),
+            "augment": Command("data_augment", "augment"),
+            "convert": Command("data_convert", "convert"),
+            "split": Command("data_convert", "split"),
+            "digits": Command("data", "digits"),
+            "katakana": Command("data", "katakana"),
         },
     ),
     "import": Group(
         "Turn networks of other programs into ONNX files that every other command takes.",
         {
-            "darknet": Command(
-                "importing", "darknet", "Import a cfg and weights of darknet: YOLO, classifiers."
-            ),
-            "caffe": Command("importing", "caffe", "Import a prototxt and caffemodel of Caffe."),
-            "ncnn": Command(
-                "importing", "ncnn", "Import a param and bin of ncnn, in float32 or float16."
-            ),
-            "tflite": Command(
-                "importing", "tflite", "Import a TFLite file, in float32 or in 8 bits."
-            ),
-            "onnx": Command("importing", "onnx", "Import an ONNX file of another exporter."),
-            "torch": Command(
-                "importing", "torch", "Put a torch state_dict into a network of the same shape."
-            ),
+            "darknet": Command("importing", "darknet"),
+            "caffe": Command("importing", "caffe"),
+            "ncnn": Command("importing", "ncnn"),
+            "tflite": Command("importing", "tflite"),
+            "onnx": Command("importing", "onnx"),
+            "torch": Command("importing", "torch"),
         },
     ),
-    "models": MODELS,
-    "train": Command(
-        "train",
-        "train",
-        "Train a network on labeled pictures, evaluate it, and leave it as an ONNX file.",
-    ),
-    "evaluate": Command(
-        "evaluate",
-        "evaluate",
-        "Measure a network on labeled pictures: mAP, accuracy or mIoU, and pictures a second.",
-    ),
-    "summary": Command(
-        "summary", "summary", "Count multiply-adds, parameters and bytes of every layer."
-    ),
-    "pareto": Command(
-        "pareto",
-        "pareto",
-        "Compare networks' mAP with their multiply-adds, milliseconds and bytes: table and chart.",
-    ),
+    "models": Command("models"),
+    "train": Command("train"),
+    "evaluate": Command("evaluate"),
+    "summary": Command("summary"),
+    "pareto": Command("pareto"),
     "shrink": Group(
         "Make a network smaller, and measure what that costs.",
         {
-            "resize": Command(
-                "shrink",
-                "resize",
-                "Lower or raise the input size, and measure operations and mAP before and after.",
-            ),
-            "truncate": Command(
-                "shrink",
-                "truncate",
-                "Make fully connected layers two smaller ones each, and tell what that saves.",
-            ),
+            "resize": Command("shrink", "resize"),
+            "truncate": Command("shrink", "truncate"),
         },
     ),
-    "fold": Command(
-        "fold",
-        "fold",
-        "Fold normalization, scale and bias into the convolutions, and measure what it changed.",
-    ),
-    "quantize": Command(
-        "quantize",
-        "quantize",
-        "Quantize a network to standard QDQ ONNX, and print each layer's signal to noise ratio.",
-    ),
-    "ship": Command(
-        "ship",
-        "ship",
-        "Write a network as C that goes from pixels to boxes or classes, and compile its example.",
-    ),
-    "prove": Command(
-        "prove",
-        "prove",
-        "Print the ledger of a network's stages; exit with 1 where one is outside its bound.",
-    ),
-    "predict": Command(
-        "predict",
-        "predict",
-        "Find what is in pictures; write them with it drawn, and a JSON that lists it.",
-    ),
-    "enroll": Command("enroll", "enroll", "Let a matcher know what one picture shows, by a name."),
-    "generate": Command(
-        "generate",
-        "generate",
-        "Make a sound of a class, sample by sample, and write it as a WAV file.",
-    ),
+    "fold": Command("fold"),
+    "quantize": Command("quantize"),
+    "ship": Command("ship"),
+    "prove": Command("prove"),
+    "predict": Command("predict"),
+    "enroll": Command("enroll"),
+    "generate": Command("generate"),
     "see": Group(
         "Look inside networks and at data.",
         {
-            "features": Command(
-                "see",
-                "features",
-                "Draw feature maps, filters and the class activation (Grad-CAM) of a picture.",
-            ),
-            "anchors": Command(
-                "see_anchors", "anchors", "Compare the boxes of a set with a detector's anchors."
-            ),
+            "features": Command("see", "features"),
+            "anchors": Command("see_anchors", "anchors"),
         },
     ),
     "list": Group(
         "List what there is to choose from.",
         {
-            "models": MODELS,
-            "targets": Command("listing", "targets", "List the machines that C is compiled for."),
-            "problems": Command(
-                "listing",
-                "problems",
-                "List the kinds of problems of a labeled set that can be accepted.",
-            ),
+            "models": Command("models"),
+            "targets": Command("listing", "targets"),
+            "problems": Command("listing", "problems"),
         },
     ),
-    "report": Command(
-        "report",
-        "report",
-        "Write report.html: pictures with boxes, curves, the ledger, the layers, the provenance.",
-    ),
-    "studio": Command(
-        "studio",
-        "studio",
-        "Show networks in a browser: layers, answers of every stage, trainings as they go on.",
-    ),
-    "demo": Command(
-        "demo",
-        "demo",
-        "Digits in photos: make them, train, fold, quantize, ship as C, prove, write report.html.",
-    ),
+    "report": Command("report"),
+    "studio": Command("studio"),
+    "demo": Command("demo"),
 }
 """Every command, in the order of ``tatami --help``."""

@@ -41,9 +41,15 @@ INVOKED = "tatami.command"
 
 
 class LazyGroup(typer.core.TyperGroup):
-    """Commands that are imported when they are invoked: their help is in the table."""
+    """Commands that are imported when they are invoked, and described when they are listed."""
 
     table: Mapping[str, Command | Group] = {}
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Name the commands, for a list that says what each is: their files are read now."""
+        for name, entry in self.table.items():
+            self.commands[name].help = entry.help
+        return super().list_commands(ctx)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Import the command that is asked for, and give its arguments their present names."""
@@ -111,8 +117,8 @@ def _group(
     group = typer.main.get_command(app)
     assert isinstance(group, LazyGroup)
     group.table = table
-    for each, entry in table.items():  # for the list of --help, and for what is mistyped
-        group.commands[each] = typer.core.TyperCommand(each, help=entry.help)
+    for each in table:  # for the list of --help, and for what is mistyped
+        group.commands[each] = typer.core.TyperCommand(each)
     return group
 
 

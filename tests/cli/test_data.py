@@ -295,9 +295,9 @@ def test_fix_lists_repairs_and_writes_a_copy(root: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(("typed", "offered"), [("--cl", {"--clip"}), ("--ima", {"--images"})])
 def test_short_forms_are_completed_where_sets_are_opened(typed: str, offered: set[str]) -> None:
-    show = load("show", Command("data", "show", ""))
+    show = load("show", Command("data", "show"))
     context = show.make_context("show", ["set"], resilient_parsing=True)
     assert {item.value for item in show.shell_complete(context, typed)} == offered
-    formats = load("formats", Command("data", "formats", ""))
+    formats = load("formats", Command("data", "formats"))
     context = formats.make_context("formats", [], resilient_parsing=True)
     assert formats.shell_complete(context, typed) == []
