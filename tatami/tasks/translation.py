@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 
 from tatami.data.augment import Augmentation
+from tatami.data.augment.texts import corrupted
 from tatami.data.fingerprint import text_fingerprint
 from tatami.data.inspect_texts import inspect_texts
 from tatami.data.open import open_texts, text_splits
@@ -280,7 +281,8 @@ class Translation(Task[LabeledTexts, SearchTranslator, TranslationFigures]):
     def examples(self, data: LabeledTexts, run: Run) -> Examples:
         """Draw a sentence and its translation, which teaches each of its tokens from those before.
 
-        Sentences of like length share a batch, so that little is filled up.
+        Sentences of like length share a batch, so that little is filled up. A sentence that is
+        told again in its own language is corrupted each time that it is drawn.
         """
         import torch
 
@@ -292,6 +294,7 @@ class Translation(Task[LabeledTexts, SearchTranslator, TranslationFigures]):
             (
                 known.source(one.source, one.target_language if several else None),
                 [BEGIN, *known.encode(one.target), END],
+                one.told_again,
             )
             for one in data.pairs
             if _fits(one, known)
@@ -300,7 +303,10 @@ class Translation(Task[LabeledTexts, SearchTranslator, TranslationFigures]):
         def draw(
             index: int, size: Size, closing: bool, rng: np.random.Generator
         ) -> tuple[tuple[list[int], list[int]], list[int]]:
-            source, target = rows[index]
+            source, target, again = rows[index]
+            if again:
+                begin = 1 if several else 0
+                source = [*source[:begin], *corrupted(source[begin:-1], rng), END]
             return (source, target[:-1]), target[1:]
 
         def filled(lists: Sequence[Sequence[int]]) -> Tensor:
@@ -312,8 +318,8 @@ class Translation(Task[LabeledTexts, SearchTranslator, TranslationFigures]):
         def images(drawn: Sequence[tuple[list[int], list[int]]], rule: Any) -> tuple[Tensor, ...]:
             return filled([one[0] for one in drawn]), filled([one[1] for one in drawn])
 
-        longest = max(len(source) for source, _ in rows) + 1
-        lengths = [len(target) * longest + len(source) for source, target in rows]
+        longest = max(len(source) for source, _, _ in rows) + 1
+        lengths = [len(target) * longest + len(source) for source, target, _ in rows]
         return Examples(len(rows), draw, filled, images, np.array(lengths, np.int64))
 
     def prepare_model(self, model: nn.Module, run: Run) -> None:
@@ -382,7 +388,14 @@ class Translation(Task[LabeledTexts, SearchTranslator, TranslationFigures]):
         progress: Progress = quiet,
         stage: str = "",
     ) -> Evaluated[TranslationFigures]:
-        """Translate a split, and measure BLEU without regard to case."""
+        """Translate a split, and measure BLEU without regard to case.
+
+        Sentences that are only told again in their own language are left out.
+        """
+        kept = np.array(
+            [place for place, pair in enumerate(data.pairs) if not pair.told_again], np.int64
+        )
+        data = data.select(kept)
         search = (options or TranslationOptions()).search(predictor.spec.search)
         answers, seconds = [], 0.0
         for pair in tracked(data.pairs, stage or self.doing, progress):
@@ -391,7 +404,7 @@ class Translation(Task[LabeledTexts, SearchTranslator, TranslationFigures]):
             answers.append(found)
             seconds += taken
         result = figures(answers, data)
-        return Evaluated(result, answers, np.arange(len(data), dtype=np.int64), 0, seconds)
+        return Evaluated(result, answers, kept, 0, seconds)
 
     def figure(self, result: TranslationFigures) -> float:
         """Give BLEU in 0 to 1."""

@@ -77,7 +77,7 @@ class Recipe:
     of the rate of the layer after it; the last at the full rate."""
 
     precision: Precision = "auto"
-    """auto: bfloat16 autocast where the processor computes it natively, else float32."""
+    """auto: bfloat16 autocast where the processor is faster with it, else float32."""
     checkpoint_seconds: float = 30.0
     """A checkpoint after the first step that ends this long after the last; 0: after each."""
     evaluate_every: int = 0

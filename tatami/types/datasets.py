@@ -222,6 +222,11 @@ class TextPair:
     source_language: str
     target_language: str
 
+    @property
+    def told_again(self) -> bool:
+        """Tell whether it is one sentence twice, to be told again from a corrupted source."""
+        return self.source_language == self.target_language != ""
+
 
 @dataclass(frozen=True)
 class LabeledTexts:

@@ -53,6 +53,13 @@ def test_several_directions_and_parts_of_the_lines(root: Path) -> None:
         assert Directions.parse(wrong) is None
 
 
+def test_a_sentence_told_again_in_its_own_language(root: Path) -> None:
+    texts = open_texts(root, split="val", format="en-de,de-de").texts
+    assert texts.directions == ("en-de", "de-de")
+    assert [one.told_again for one in texts.pairs] == [False, False, True, True]
+    assert (texts.pairs[2].source, texts.pairs[2].target) == ("Eine Katze.", "Eine Katze.")
+
+
 def test_what_is_refused(root: Path) -> None:
     with pytest.raises(TatamiError, match="'train' is there in de, en") as caught:
         open_texts(root, split="train")

@@ -6,6 +6,8 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -178,6 +180,36 @@ def test_several_directions_share_one_network(data: Path) -> None:
     assert translator.source("dog", "en")[0] == translator.source("dog", "de")[0] + 1
     with pytest.raises(TatamiError, match="does not translate into 'fr'"):
         translator.source("dog", "fr")
+
+
+def test_a_sentence_told_again_is_corrupted_each_time_and_not_evaluated(data: Path) -> None:
+    opened = TRANSLATION.open(data, split="val", format="en-de,de-en,de-de").data
+    settings = TranslationSettings(merges=9)
+    spec, _ = TRANSLATION.plan(
+        model_named("transformer"), opened, Recipe(size=Size(64, 64)), settings
+    )
+    examples = TRANSLATION.examples(opened, cast(Any, SimpleNamespace(spec=spec)))
+    rng = np.random.default_rng(0)
+    again = [place for place, pair in enumerate(opened.pairs) if pair.told_again]
+    for place in (0, again[0]):
+        drawn = [examples.draw(place, Size(64, 64), False, rng) for _ in range(20)]
+        sources = {tuple(source) for (source, _), _ in drawn}
+        told = Tokens(spec.input).encode(opened.pairs[place].target)
+        assert all(target == [*told, END] for _, target in drawn)
+        assert all(one[0] == drawn[0][0][0][0] and one[-1] == END for one in sources)
+        assert (len(sources) > 1) == (place in again)
+        if place in again:
+            assert all(set(one[1:-1]) <= set(told) for one in sources)
+
+    class Copy:
+        spec = SimpleNamespace(search=Search(), input=SimpleNamespace(languages=("de", "en")))
+
+        def translate(self, text: str, language: str, search: Search) -> str:
+            return text
+
+    result = TRANSLATION.evaluate(cast(Any, Copy()), opened)
+    assert list(result.result.directions) == ["en-de", "de-en"]
+    assert len(result.answers) == len(opened) - len(again)
 
 
 def test_what_is_in_the_set(data: Path) -> None:

@@ -19,7 +19,7 @@ from tatami.models.yolov2_tiny import YoloV2Tiny
 from tatami.train import checkpoint
 from tatami.train.batches import Batches, Examples
 from tatami.train.distributed import Team
-from tatami.train.loop import Step, train
+from tatami.train.loop import Step, quick_bfloat16, train
 from tatami.train.recipe import Optimizer, Recipe
 from tatami.train.run import CHECKPOINTS, LOG, read_rows
 from tatami.types import Boxes, Decoding, InputSpec, Picture, Size
@@ -252,3 +252,17 @@ def test_a_log_that_lost_rows_is_refused(tmp_path: Path) -> None:
     (tmp_path / LOG).write_text(json.dumps({"step": 0}) + "\n")
     with pytest.raises(TatamiError, match="holds 1 rows, though 4 steps are done"):
         next(steps(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("abilities", "quick"),
+    [
+        ({"cpu_name": "AMD EPYC", "avx512_bf16": True}, True),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": False}, False),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": True}, True),
+        ({"bf16": True}, True),
+        ({"avx2": True}, False),
+    ],
+)
+def test_bfloat16_only_where_it_is_faster(abilities: dict[str, Any], quick: bool) -> None:
+    assert quick_bfloat16(abilities) == quick

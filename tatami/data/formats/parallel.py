@@ -3,7 +3,9 @@
 A language is its code of two letters, as in train.en and train.de. Which way is translated cannot
 be seen in the files: it is named as the format, ``en-de``, or several, ``en-de,de-en``. With
 ``en-de@1/3`` a pair takes every third line only, the first of each three, so that pairs can learn
-from sentences that no other pair has.
+from sentences that no other pair has. ``de-de`` has a sentence told again in its own language, from
+a source with words left out and moved: no pair of languages is learned from it, but how a language
+is written.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ class Direction:
 
     Args:
         source: A language.
-        target: Another.
+        target: Another, or the same.
         part: Which of ``parts`` lines is learned from, from 1.
         parts: Of so many lines one is learned from.
     """
@@ -58,16 +60,21 @@ class Directions:
 
     @staticmethod
     def parse(format: str | None) -> Directions | None:
-        """Read ``en-de`` or ``en-de@1/3,de-en``; None for any other format."""
+        """Read ``en-de`` or ``en-de@1/3,de-en``; None for any other format.
+
+        At least one of them is a translation.
+        """
         found = []
         for text in (format or "").split(","):
             match = _PAIR.fullmatch(text)
-            if match is None or match[1] == match[2]:
+            if match is None:
                 return None
             part, parts = int(match[3] or 1), int(match[4] or 1)
             if part > parts:
                 return None
             found.append(Direction(match[1], match[2], part, parts))
+        if all(one.source == one.target for one in found):
+            return None
         return Directions(tuple(found))
 
     def recognizes(self, root: Path, /) -> bool:
