@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -17,7 +18,12 @@ class Matcher(nn.Module):
 
     Args:
         size: Of the images, which fully connected layers fix.
+
+    Attributes:
+        ranked: Whether the loss has the part "nearest", too; whoever trains sets it.
     """
+
+    ranked: bool = False
 
     def __init__(self, size: Size) -> None:
         super().__init__()
@@ -32,14 +38,20 @@ class Matcher(nn.Module):
         """
 
     def loss(self, raw: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Compute the part whose sum is lowered: the cross-entropy of pairs, under "pairs".
+        """Compute the parts whose sum is lowered: the cross-entropy of pairs, under "pairs".
 
         The first n embeddings are compared with the last n, each with each. Pairs of one class
-        weigh as much, all together, as pairs of two.
+        weigh as much, all together, as pairs of two. Where it is ``ranked``, "nearest" is the
+        cross-entropy of the right one among all n that a picture is compared with, likelier as
+        they are nearer, over both halves: what a one-shot trial asks.
 
         Args:
             raw: Embeddings (2 n, numbers).
             labels: The classes (n,), int64: the embeddings i and n + i are of class i's.
+
+        Source:
+            K. Sohn, "Improved Deep Metric Learning with Multi-class N-pair Loss Objective", NIPS
+            2016, equation 7, of distances and in both directions.
         """
         first, second = raw.float().chunk(2)
         apart = (first[:, None] - second[None]).abs().sum(-1)  # (n, n)
@@ -47,7 +59,15 @@ class Matcher(nn.Module):
         surprise = F.binary_cross_entropy_with_logits(EVEN - apart, same, reduction="none")
         of_one = (surprise * same).sum() / same.sum()
         of_two = (surprise * (1 - same)).sum() / (1 - same).sum().clamp(min=1)
-        return {"pairs": (of_one + of_two) / 2}
+        parts = {"pairs": (of_one + of_two) / 2}
+        if self.ranked:
+            # Another pair of the same class is neither right nor wrong: it is left out.
+            other = same.bool() & ~torch.eye(len(same), dtype=torch.bool, device=same.device)
+            scores = (-apart).masked_fill(other, -torch.inf)
+            right = torch.arange(len(same), device=same.device)
+            ways = F.cross_entropy(scores, right) + F.cross_entropy(scores.T, right)
+            parts["nearest"] = ways / 2
+        return parts
 
     def check_size(self, images: Tensor) -> None:
         """Raise TatamiError for images (n, 3, H, W) of another size than the network's."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
 
@@ -29,7 +29,10 @@ from tatami.ship.c.tasks.matching import MATCHING_IN_C
 from tatami.tasks.base import Answer, Difference, Evaluated, Merit, Opened, Task
 from tatami.tasks.classification import CLASSIFICATION, TOP
 from tatami.tasks.inspected import Inspected
+from tatami.tasks.settings import read_settings
+from tatami.tasks.style import Style
 from tatami.tasks.walk import figure, timed, walk
+from tatami.train.recipe import Recipe
 from tatami.types import Boxes, Float32, Forward, Int64, LabeledPictures, Picture, Size
 from tatami.types.names import as_class_name
 from tatami.types.progress import Progress, quiet
@@ -37,10 +40,10 @@ from tatami.types.specs import MatchingSpec
 from tatami.types.table import Table, numbers, words
 
 if TYPE_CHECKING:  # torch is heavy: it is imported where training really starts
-    from torch import Tensor
+    from torch import Tensor, nn
 
+    from tatami.models.matcher import Matcher as Twin
     from tatami.train.batches import Examples
-    from tatami.train.recipe import Recipe
     from tatami.train.run import Run as Training
 
 SAME = "same"
@@ -49,7 +52,33 @@ SAME = "same"
 
 @dataclass(frozen=True)
 class MatchingSettings:
-    """Say what is particular to a matcher's training: there is nothing to choose."""
+    """Say what is particular to a matcher's training; None: as the recipe's style says.
+
+    Args:
+        loss: "pairs", whether two pictures show the same, as in the paper; "nearest", also which of
+            a batch's pictures shows the same.
+        turned: Whether each class turned by 90, 180 and 270 degrees is a class of its own, too
+            (Santoro et al. 2016, "Meta-Learning with Memory-Augmented Neural Networks", section
+            4.1).
+    """
+
+    loss: Literal["pairs", "nearest"] | None = None
+    turned: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.loss not in (None, "pairs", "nearest"):
+            raise TatamiError(
+                f"'{self.loss}' is no loss", hint="give pairs or nearest", setting="loss"
+            )
+        if self.turned not in (None, True, False):
+            raise TatamiError("it is no yes or no", hint="give true or false", setting="turned")
+
+
+MODERN = Style(
+    Recipe(epochs=6, batch=64, learning_rate=3e-3, optimizer="adamw", closing_epochs=0),
+    {"loss": "nearest", "turned": True},
+)
+"""Ranked by a loss that asks what a trial asks, with every character turned four ways."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +107,10 @@ class Matching(Task[LabeledPictures, Matcher, OneShot]):
         Augmentation.none(255), rotate=10.0, scale=(0.8, 1.2), aspect=1.2, translate=0.07
     )
     """Affine distortions, as in Koch et al. 2015, section 4.1, on white."""
+    styles: ClassVar[Mapping[str, Style]] = {
+        "paper": Style(settings={"loss": "pairs", "turned": False}),
+        "modern": MODERN,
+    }
     settings = MatchingSettings
     options = MatchingOptions
     c = MATCHING_IN_C
@@ -190,6 +223,7 @@ class Matching(Task[LabeledPictures, Matcher, OneShot]):
         """Draw a picture and another of its class, by another drawer where that is known.
 
         A batch is of as few alphabets as can be: a character is hardest told from its neighbors.
+        Where classes are turned, a picture is drawn four times an epoch, each turned otherwise.
 
         Raises:
             TatamiError: Where no class has two pictures, or there is one class.
@@ -198,6 +232,8 @@ class Matching(Task[LabeledPictures, Matcher, OneShot]):
 
         from tatami.train.batches import Examples, normalized, stacked
 
+        settings: MatchingSettings = read_settings(self.settings, run.settings)
+        ways = 4 if settings.turned else 1
         varied, drawers = Augmentation(**run.augmentation), drawers_of(data)
         there = places_by_class(data.labels)
         chosen = [one for places in there.values() if len(places) > 1 for one in places]
@@ -207,12 +243,14 @@ class Matching(Task[LabeledPictures, Matcher, OneShot]):
             )
 
         def draw(index: int, size: Size, _: bool, rng: np.random.Generator) -> tuple[Any, int]:
-            place = chosen[index]
+            place, quarter = chosen[index // ways], index % ways
             label, drawer = int(data.labels[place]), drawers[place]
             others = [one for one in there[label] if one != place]
             strangers = [one for one in others if not drawer or drawers[one] != drawer]
             pair = (place, int(rng.choice(strangers or others)))
-            return [augmented_picture(data.read(one), size, varied, rng) for one in pair], label
+            turned = (np.rot90(data.read(one), quarter) for one in pair)
+            drawn = [augmented_picture(one, size, varied, rng) for one in turned]
+            return drawn, ways * label + quarter
 
         def images(pairs: Sequence[Any], rule: Any) -> Tensor:
             return torch.cat([normalized(side, rule) for side in zip(*pairs, strict=True)])
@@ -220,7 +258,16 @@ class Matching(Task[LabeledPictures, Matcher, OneShot]):
         _, alphabets = np.unique(
             [alphabet_of(data.classes[label]) for label in data.labels[chosen]], return_inverse=True
         )
-        return Examples(len(chosen), draw, stacked, images, alphabets if alphabets.any() else None)
+        # An alphabet that is turned is another alphabet.
+        alike = (ways * alphabets[:, None] + np.arange(ways)).ravel()
+        return Examples(
+            ways * len(chosen), draw, stacked, images, alike if alphabets.any() else None
+        )
+
+    def prepare_model(self, model: nn.Module, run: Training) -> None:
+        """Let the loss be the one asked for."""
+        settings: MatchingSettings = read_settings(self.settings, run.settings)
+        cast("Twin", model).ranked = settings.loss == "nearest"
 
     # Answers -------------------------------------------------------------------------------------
 

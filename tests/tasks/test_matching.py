@@ -3,12 +3,15 @@
 import shutil
 import subprocess
 from collections import Counter
+from dataclasses import asdict
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
 import tatami
+from tatami.data.augment import Augmentation
 from tatami.data.drawings import alphabet_of, drawer_of, drawers_of
 from tatami.data.formats import omniglot
 from tatami.errors import TatamiError
@@ -17,7 +20,7 @@ from tatami.graph.metadata import from_metadata, to_metadata
 from tatami.pipeline.enroll import enroll
 from tatami.rules.matching import EVEN, ForwardMatcher, distance, distances, probability
 from tatami.ship.c.run.predictor import ppm
-from tatami.tasks.matching import MATCHING, MatchingOptions
+from tatami.tasks.matching import MATCHING, MatchingOptions, MatchingSettings
 from tatami.train.recipe import Recipe
 from tatami.types import InputSpec, Size
 from tatami.types.specs import MatchingSpec
@@ -150,6 +153,22 @@ def test_whole_alphabets_are_held_out(strokes):
     assert len(rest) == 2 * len(held) == 2 * 12 * 6
     with pytest.raises(TatamiError, match="none would be left"):
         MATCHING.hold_out(data, "3")
+
+
+def test_a_turned_character_is_another(strokes):
+    data = MATCHING.open(strokes, split="train", format=None).data
+    settings = {"loss": "nearest", "turned": True}
+    run = SimpleNamespace(settings=settings, augmentation=asdict(Augmentation.none(255)))
+    examples, rng = MATCHING.examples(data, run), np.random.default_rng(0)
+    assert examples.count == 4 * len(data)
+    drawn = [examples.draw(at, Size(28, 28), False, rng) for at in range(4)]
+    label = int(data.labels[0])
+    assert [one for _, one in drawn] == [4 * label + quarter for quarter in range(4)]
+    assert len({*examples.lengths[:4].tolist()}) == 4  # no batch mixes them if it need not
+    for quarter, ((first, _), _) in enumerate(drawn):
+        np.testing.assert_array_equal(first, np.rot90(drawn[0][0][0], quarter))
+    with pytest.raises(TatamiError, match="'rank' is no loss"):
+        MatchingSettings(loss="rank")
 
 
 def test_runs_are_of_one_alphabet_and_of_two_drawers(strokes):
