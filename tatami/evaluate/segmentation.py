@@ -139,12 +139,16 @@ class Tally:
         self._confusion: Int64 = np.zeros((count, count), np.int64)
         self._boundaries: list[Float64] = []  # (classes,) F1 of each picture, NaN for none
 
-    def add(self, labeled: Mask, found: Mask) -> None:
+    def add(self, labeled: Mask, found: Mask) -> Float64:
         """Count one picture's labels and answers.
 
         Args:
             labeled: (height, width).
             found: (height, width); it may be VOID only where the label is.
+
+        Returns:
+            The IoU of each class in this picture alone, (classes,); NaN for one that is neither
+            labeled nor found in it.
 
         Raises:
             ValueError: For shapes that differ and for a class that there is not.
@@ -156,9 +160,14 @@ class Tally:
         label, answer = labeled[stated].astype(np.int64), found[stated].astype(np.int64)
         if label.size and (label.max() >= count or answer.max() >= count):
             raise ValueError("a class is out of range")
-        pairs = np.bincount(label * count + answer, minlength=count * count)
-        self._confusion += pairs.reshape(count, count)
+        pairs = np.bincount(label * count + answer, minlength=count * count).reshape(count, count)
+        self._confusion += pairs
         self._boundaries.append(boundary_f1(labeled, found, count))
+        right = np.diag(pairs)
+        either = pairs.sum(0) + pairs.sum(1) - right
+        agreed: Float64 = np.full(count, math.nan)
+        np.divide(right, either, out=agreed, where=either > 0)
+        return agreed
 
     def result(self) -> Segmentation:
         """Compute the metrics of all pictures so far."""

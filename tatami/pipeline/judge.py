@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -41,27 +42,48 @@ class Judged:
         """List what is wrong in each picture, where answers count above a score."""
         return self.stage.task.mistakes(self.data, self.evaluated, score)
 
-    def drawn(self, number: int, score: float) -> tuple[Picture, Picture]:
-        """Draw what is labeled in a picture and what was found, both (height, width, 3).
+    def confusion(self, score: float) -> list[list[int]]:
+        """Count [label, answer], where answers count above a score."""
+        found: list[list[int]] = self.stage.task.confusion(
+            self.data, self.evaluated, score
+        ).tolist()
+        return found
+
+    def drawn(self, number: int, score: float) -> list[Picture]:
+        """Draw what is labeled in a picture, what was found and, for some tasks, what is wrong.
 
         Args:
             number: Of the picture among ``names``.
             score: Answers count above it.
+
+        Returns:
+            Pictures (height, width, 3).
         """
         sides = self.stage.task.shown(self.data, self.evaluated, number, score).sides
-        labeled, found = (drawn for _, _, drawn in sides)
-        return labeled, found
+        return [drawn for _, _, drawn in sides]
 
     def to_json(self) -> dict[str, Any]:
-        """Give the metrics, as ``evaluate`` does, and the curves that a score is chosen on."""
-        curves = self.stage.task.curves(self.data, self.evaluated)
+        """Give the metrics, as ``evaluate`` does, and what pictures are chosen and ordered by.
+
+        That are the curves that a score is chosen on, or how far each class agrees in each picture,
+        with the classes' colors.
+        """
+        task = self.stage.task
+        curves = task.curves(self.data, self.evaluated)
+        agreement, colors = None, None
+        if task.judged_by == "agreement":
+            rows = task.agreement(self.data, self.evaluated).tolist()
+            agreement = [[None if math.isnan(one) else one for one in row] for row in rows]
+            colors = [list(color) for color in self.data.colors]
         return {
             "classes": list(self.data.classes),
             "pictures": self.names,
-            "score": self.stage.task.sure,
-            "measure": self.stage.task.measure,
-            "figure": self.stage.task.figure(self.evaluated.result),
+            "score": task.sure,
+            "measure": task.measure,
+            "figure": task.figure(self.evaluated.result),
             "result": self.evaluated.result.to_json(),
+            "agreement": agreement,
+            "colors": colors,
             "curves": [
                 {
                     "name": name,
@@ -83,10 +105,13 @@ def judge(stage: Stage, used: UsedData, progress: Progress = quiet) -> Judged:
         progress: Takes up how far it is.
 
     Raises:
-        TatamiError: As ``evaluate`` does.
+        TatamiError: As ``evaluate`` does, and for a task that judges no picture by itself.
     """
+    stage.task.check_judged()
     data = open_used(stage.task, used).data
-    found = stage.task.evaluate(stage.predictor, data, skip=used.skip, progress=progress)
+    found = stage.task.evaluate(
+        stage.predictor, data, options=stage.task.judging, skip=used.skip, progress=progress
+    )
     return Judged(stage, data, found)
 
 

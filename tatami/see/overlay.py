@@ -14,6 +14,9 @@ OPACITY = 128
 VOID_COLOR: Color = (224, 224, 192)
 """PASCAL VOC's, for pixels without a class."""
 
+WRONG_COLOR: Color = (213, 94, 0)
+"""Of Okabe and Ito's palette the vermilion, dark on the pale picture for any kind of eyes."""
+
 
 def colored(mask: Mask, colors: Sequence[Color]) -> Picture:
     """Color every pixel by its class: (height, width, 3)."""
@@ -36,6 +39,25 @@ def overlay(picture: Picture, mask: Mask, colors: Sequence[Color]) -> Picture:
     over = colored(mask, colors).astype(np.uint16)
     mixed = (picture.astype(np.uint16) * (256 - OPACITY) + over * OPACITY + 128) >> 8
     return np.where((mask == VOID)[..., None], picture, mixed.astype(np.uint8))
+
+
+def wrong_pixels(picture: Picture, truth: Mask, found: Mask) -> Picture:
+    """Show where two masks differ: those pixels in one strong color, the others in pale gray.
+
+    Args:
+        picture: (height, width, 3).
+        truth: (height, width); where it is VOID nothing differs.
+        found: (height, width).
+
+    Raises:
+        ValueError: For masks of another size.
+    """
+    if not truth.shape == found.shape == picture.shape[:2]:
+        raise ValueError(f"masks {truth.shape} and {found.shape} of a picture {picture.shape}")
+    gray = picture.mean(axis=2, dtype=np.float32)[..., None]
+    pale = np.repeat((128 + gray / 2).astype(np.uint8), 3, axis=2)
+    wrong = (truth != VOID) & (truth != found)
+    return np.where(wrong[..., None], np.array(WRONG_COLOR, np.uint8), pale)
 
 
 def palette(colors: Sequence[Color]) -> list[int]:

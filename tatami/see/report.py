@@ -24,7 +24,7 @@ from tatami import __version__
 from tatami.files import write_atomically
 from tatami.see import sentences, text
 from tatami.see.draw import draw_fitted, fit
-from tatami.see.overlay import overlay
+from tatami.see.overlay import overlay, wrong_pixels
 from tatami.see.plots import (
     Curve,
     Layer,
@@ -127,7 +127,7 @@ def shown_masks(
     colors: Sequence[Color],
     said: str = "",
 ) -> Shown:
-    """Lay the labeled and the found classes over a picture (height, width, 3).
+    """Lay the labeled and the found classes over a picture, and show where they differ.
 
     Args:
         caption: What the picture is called.
@@ -138,17 +138,17 @@ def shown_masks(
         said: What else is said of what was found.
 
     Returns:
-        Both drawings, and the share of the labeled pixels that is right.
+        Three drawings, and the share of the labeled pixels that is right.
     """
     right = (truth == found)[truth != VOID]
     share = f"found: {right.mean():.1%} right" if right.size else "found"
-    below = ("labeled", f"{share}; {said}" if said else share)
+    sides = (
+        ("labeled", "labeled", overlay(picture, truth, colors)),
+        (f"{share}; {said}" if said else share, "found", overlay(picture, found, colors)),
+        ("what is wrong", "what is wrong", wrong_pixels(picture, truth, found)),
+    )
     return Shown(
-        caption,
-        [
-            (words, words, fit(overlay(picture, mask, colors), PICTURE_SIZE)[0])
-            for words, mask in zip(below, (truth, found), strict=True)
-        ],
+        caption, [(words, what, fit(drawn, PICTURE_SIZE)[0]) for words, what, drawn in sides]
     )
 
 

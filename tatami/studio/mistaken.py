@@ -20,6 +20,8 @@ from tatami.studio.room import Room
 from tatami.types import Picture
 
 REPORT = "report"
+SIDES = ("labeled", "found", "wrong")
+"""The drawings of a picture, in the order in which a task makes them."""
 
 
 def report(room: Room, request: Request) -> Any:
@@ -55,15 +57,21 @@ def mistakes(room: Room, request: Request) -> Any:
     return as_rows(_judged(room, request).mistakes(score_of(request) or 0.0))
 
 
+def confusion(room: Room, request: Request) -> Any:
+    """Count how often each class is taken for each, where answers count above a score."""
+    return _judged(room, request).confusion(score_of(request) or 0.0)
+
+
 def judged(room: Room, request: Request) -> Picture:
-    """Draw a picture as it is labeled, or with what was found."""
+    """Draw a picture as it is labeled, with what was found, or where these differ."""
     found, number = _judged(room, request), number_of(request, "picture")
     if number >= len(found.names):
         raise HTTPException(404, "no such picture")
-    side = {"labeled": 0, "found": 1}.get(text_of(request, "side"))
-    if side is None:
+    drawn = dict(zip(SIDES, found.drawn(number, score_of(request) or 0.0), strict=False))
+    side = text_of(request, "side")
+    if side not in drawn:
         raise HTTPException(404, "no such side")
-    return found.drawn(number, score_of(request) or 0.0)[side]
+    return drawn[side]
 
 
 def _judged(room: Room, request: Request) -> Judged:

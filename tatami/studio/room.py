@@ -87,14 +87,26 @@ class Room:
 
 def artifacts(room: Room, request: Request) -> Any:
     """List what is shown."""
+    names = names_of([path.resolve() for path in room.paths])
     return [
-        {
-            "name": path.resolve().name,
-            "run": is_run(path),
-            **({} if network is None else about(network)),
-        }
-        for path, network in zip(room.paths, room.networks, strict=True)
+        {"name": name, "run": is_run(path), **({} if network is None else about(network))}
+        for name, path, network in zip(names, room.paths, room.networks, strict=True)
     ]
+
+
+def names_of(paths: Sequence[Path]) -> list[str]:
+    """Name each by its last part, or by as many more as tell it from the others."""
+
+    def tail(path: Path, parts: int) -> str:
+        return "/".join(path.parts[-parts:]).lstrip("/")
+
+    names = []
+    for path in paths:
+        others = [one for one in paths if one != path]
+        lengths = range(1, len(path.parts) + 1)
+        own = (n for n in lengths if all(tail(one, n) != tail(path, n) for one in others))
+        names.append(tail(path, next(own)))
+    return names
 
 
 def about(network: Through) -> dict[str, Any]:
@@ -106,6 +118,7 @@ def about(network: Through) -> dict[str, Any]:
     return {
         "task": task.name,
         "noun": task.noun,
+        "judged_by": task.judged_by,
         "classes": list(getattr(network.spec, "classes", ())),
         "stages": [stage.name for stage in network.stages],
         "forms": [*forms, *compared[1:]],

@@ -39,6 +39,7 @@ VALUES: dict[str, Ask] = {
     "losses": network.losses,
     "training": training.training,
     "mistakes": mistaken.mistakes,
+    "confusion": mistaken.confusion,
     "anchors": data.anchors,
     "improving": training.improving,
 }

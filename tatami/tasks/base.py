@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 
@@ -38,6 +38,7 @@ from tatami.types import (
     Detections,
     DetectionSpec,
     Float32,
+    Float64,
     Forward,
     Int64,
     Mask,
@@ -219,6 +220,10 @@ class Task(ABC, Generic[D, P, R]):
     """The figures by which networks are compared, the usual one first."""
     sure: ClassVar[float] = 0.0
     """The score above which an answer is held for true where no other is given."""
+    judged_by: ClassVar[Literal["mistakes", "agreement"] | None] = None
+    """By which of these methods its pictures are judged one by one; None: they are not."""
+    judging: ClassVar[Any] = None
+    """The options of its evaluation then; None: the usual ones."""
     answers_file: ClassVar[str]
     """Where a folder of predictions keeps the answers: "detections.json"."""
 
@@ -680,8 +685,52 @@ class Task(ABC, Generic[D, P, R]):
         Raises:
             TatamiError: For a task whose pictures are not judged one by one.
         """
-        raise TatamiError(
-            f"the pictures of a {self.noun} are not judged one by one", hint="see its report"
+        raise self._unjudged()
+
+    def agreement(self, data: D, evaluated: Evaluated[R]) -> Float64:
+        """Say how far each class agrees in each picture that was looked at.
+
+        Args:
+            data: The split.
+            evaluated: What came of it.
+
+        Returns:
+            (pictures, classes), in 0 to 1; NaN for a class that is neither labeled nor found.
+
+        Raises:
+            TatamiError: As for ``mistakes``.
+        """
+        raise self._unjudged()
+
+    def confusion(self, data: D, evaluated: Evaluated[R], score: float) -> Int64:
+        """Count how often each class is taken for each, where answers count above a score.
+
+        Args:
+            data: The split.
+            evaluated: What came of it.
+            score: Answers count above it.
+
+        Returns:
+            [label, answer]; with one more row and column than there are classes the last ones are
+            the background: what was found where there is nothing, and what was not found.
+
+        Raises:
+            TatamiError: As for ``mistakes``.
+        """
+        raise self._unjudged()
+
+    def check_judged(self) -> None:
+        """Check that its pictures are judged one by one, before a long evaluation.
+
+        Raises:
+            TatamiError: Where they are not.
+        """
+        if self.judged_by is None:
+            raise self._unjudged()
+
+    def _unjudged(self) -> TatamiError:
+        return TatamiError(
+            f"the {self.units} of a {self.noun} are not judged one by one", hint="see its report"
         )
 
     def shown(self, data: D, evaluated: Evaluated[R], number: int, score: float) -> Shown:
@@ -696,9 +745,7 @@ class Task(ABC, Generic[D, P, R]):
         Raises:
             TatamiError: As for ``mistakes``.
         """
-        raise TatamiError(
-            f"the pictures of a {self.noun} are not judged one by one", hint="see its report"
-        )
+        raise self._unjudged()
 
     @abstractmethod
     def page(self, page: Report, predictor: P, data: D, evaluated: Evaluated[R]) -> Report:

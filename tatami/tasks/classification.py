@@ -42,6 +42,7 @@ from tatami.types import (
     Classifier,
     Float32,
     Forward,
+    Int64,
     LabeledPictures,
     Picture,
     Size,
@@ -111,6 +112,7 @@ class Classification(NamesWhole[LabeledPictures, Classifier]):
     options = ClassificationOptions
     c = CLASSIFICATION_IN_C
     labels = "classes"
+    judged_by = "mistakes"
     doing = "Classifying"
     finds = "classes"
     answers_file = "classes.json"
@@ -261,6 +263,17 @@ class Classification(NamesWhole[LabeledPictures, Classifier]):
             self._mistake(data, place, scores, score)
             for place, scores in zip(evaluated.places.tolist(), evaluated.answers, strict=True)
         ]
+
+    def confusion(
+        self, data: LabeledPictures, evaluated: Evaluated[Figures], score: float
+    ) -> Int64:
+        """Count pictures; the last column is those without an answer above the score."""
+        count = len(data.classes)
+        answers = np.stack(evaluated.answers)
+        found = np.where(answers.max(axis=1) > score, answers.argmax(axis=1), count)
+        counts: Int64 = np.zeros((count + 1, count + 1), np.int64)
+        np.add.at(counts, (data.labels[evaluated.places], found), 1)
+        return counts
 
     def _mistake(
         self, data: LabeledPictures, place: int, scores: Float32, least: float

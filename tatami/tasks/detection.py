@@ -37,7 +37,12 @@ from tatami.see.report import Report, Shown
 from tatami.ship.c.tasks.detection import DETECTION_IN_C
 from tatami.tasks.base import Answer, Difference, Evaluated, Merit, Opened, Task
 from tatami.tasks.detection_curves import write_curves
-from tatami.tasks.detection_report import box_mistakes, detection_page, shown_sample
+from tatami.tasks.detection_report import (
+    box_confusion,
+    box_mistakes,
+    detection_page,
+    shown_sample,
+)
 from tatami.tasks.detection_settings import DetectionOptions, DetectionSettings
 from tatami.tasks.detection_tables import diagnostics_table, figures_lines, figures_table
 from tatami.tasks.inside import Inside
@@ -99,6 +104,8 @@ class Detection(Task[Dataset, Detector, Evaluation]):
     options = DetectionOptions
     c = DETECTION_IN_C
     labels = "boxes"
+    judged_by = "mistakes"
+    judging = DetectionOptions(diagnose=True)
     doing = "Detecting"
     finds = "boxes"
     merits = (
@@ -449,6 +456,14 @@ class Detection(Task[Dataset, Detector, Evaluation]):
             box_mistakes(data.samples[place].boxes, found.select(found.scores > score))
             for place, found in zip(evaluated.places.tolist(), evaluated.answers, strict=True)
         ]
+
+    def confusion(self, data: Dataset, evaluated: Evaluated[Evaluation], score: float) -> Int64:
+        """Count boxes, and truths that no box is at."""
+        return box_confusion(
+            [data.samples[place].boxes for place in evaluated.places.tolist()],
+            [found.select(found.scores > score) for found in evaluated.answers],
+            len(data.classes),
+        )
 
     def shown(
         self, data: Dataset, evaluated: Evaluated[Evaluation], number: int, score: float

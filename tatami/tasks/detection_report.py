@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from tatami.see.rows import ClassResult
 from tatami.tasks.base import Evaluated
 from tatami.tasks.mistake import Mistake
 from tatami.tasks.walk import CONFUSED, worst_first
-from tatami.types import Boxes, Dataset, Detections, Detector, Float64
+from tatami.types import Boxes, Dataset, Detections, Detector, Float64, Int64
 
 PANELS = (
     Panel(
@@ -75,6 +76,21 @@ def detection_page(
         ],
         confusion=confusion.tolist() if len(data.classes) <= CONFUSED else (),
     )
+
+
+def box_confusion(truths: Sequence[Boxes], found: Sequence[Detections], classes: int) -> Int64:
+    """Count how often boxes of a class are found as a class, the last being the background.
+
+    Args:
+        truths: What is labeled in each picture.
+        found: What was found above the threshold in each.
+        classes: How many there are, K.
+
+    Returns:
+        (K + 1, K + 1), as ``evaluate.mistakes.confusion``.
+    """
+    judged = [judge(*pair) for pair in zip(truths, found, strict=True)]
+    return mistakes.confusion(truths, found, judged, classes)
 
 
 def box_mistakes(truths: Boxes, found: Detections) -> list[Mistake]:

@@ -25,17 +25,18 @@ from tatami.models.table import Model
 from tatami.rules.segmentation import ForwardSegmenter, average_over_symmetries
 from tatami.see.class_activation import Target, target_in_pixels
 from tatami.see.overlay import overlay
-from tatami.see.report import Report
+from tatami.see.report import Report, Shown
 from tatami.ship.c.tasks.segmentation import SEGMENTATION_IN_C
 from tatami.tasks.base import Answer, Difference, Evaluated, Merit, Opened, Task
 from tatami.tasks.inside import Inside
 from tatami.tasks.inspected import Inspected, InspectedMasks
-from tatami.tasks.segmentation_report import segmentation_page
+from tatami.tasks.segmentation_report import Segmented, segmentation_page, shown_segments
 from tatami.tasks.settings import check_size, read_settings
 from tatami.tasks.walk import class_order, figure, in_order, timed, walk
 from tatami.types import (
     VOID,
     Boxes,
+    Float64,
     Forward,
     Int64,
     LabeledMasks,
@@ -116,6 +117,7 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
     options = SegmentationOptions
     c = SEGMENTATION_IN_C
     labels = "masks"
+    judged_by = "agreement"
     doing = "Segmenting"
     finds = "classes"
     merits = (
@@ -331,6 +333,7 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
         """Run a predictor over a split and measure its masks."""
         to_data = class_order(predictor.spec.classes, data.classes)
         tally = Tally(data.classes)
+        answers: list[Segmented] = []
         places, seconds = [], 0.0
         unreadable: list[int] = []
         labeled: dict[int, Mask] = {}  # of the picture that is answered next
@@ -349,10 +352,12 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
             stage=stage or self.doing,
             progress=progress,
         ):
-            tally.add(labeled.pop(one.item), in_order(one.found, to_data))
+            found = in_order(one.found, to_data)
+            answers.append(Segmented.of(found, tally.add(labeled.pop(one.item), found)))
             places.append(one.item)
             seconds += one.seconds
-        return Evaluated(tally.result(), (), np.array(places, np.int64), len(unreadable), seconds)
+        chosen = np.array(places, np.int64)
+        return Evaluated(tally.result(), answers, chosen, len(unreadable), seconds)
 
     def figure(self, result: Figures) -> float:
         """Give the mean IoU."""
@@ -391,11 +396,26 @@ class Segmentation(Task[LabeledMasks, Segmenter, Figures]):
             f"boundary F1 {figure(result.boundary_f1)}",
         ]
 
+    def agreement(self, data: LabeledMasks, evaluated: Evaluated[Figures]) -> Float64:
+        """Give the IoU of each class in each picture."""
+        rows = [one.iou for one in evaluated.answers]
+        return np.array(rows, np.float64).reshape(-1, len(data.classes))
+
+    def confusion(self, data: LabeledMasks, evaluated: Evaluated[Figures], score: float) -> Int64:
+        """Count pixels, which have no score."""
+        return evaluated.result.confusion
+
+    def shown(
+        self, data: LabeledMasks, evaluated: Evaluated[Figures], number: int, score: float
+    ) -> Shown:
+        """Draw the labeled and the found classes, and where they differ."""
+        return shown_segments(data, int(evaluated.places[number]), evaluated.answers[number])
+
     def page(
         self, page: Report, predictor: Segmenter, data: LabeledMasks, evaluated: Evaluated[Figures]
     ) -> Report:
         """Add the figures, the pictures and the classes to a report's page."""
-        return segmentation_page(page, predictor, data, evaluated)
+        return segmentation_page(page, data, evaluated)
 
     def compare(
         self, predictor: Segmenter, reference: Segmenter, pictures: Sequence[Picture]

@@ -1,10 +1,11 @@
-"""What a report's page shows of a segmenter."""
+"""What a report's page and the studio show of a segmenter."""
 
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,11 +14,9 @@ from tatami.see.plots import Panel
 from tatami.see.report import Report, Shown, shown_masks
 from tatami.see.rows import ClassResult
 from tatami.tasks.base import Evaluated
-from tatami.tasks.walk import CONFUSED, SHOWN, class_order, in_order, spread
-from tatami.types import VOID, LabeledMasks, Mask, Segmenter
+from tatami.tasks.walk import CONFUSED, SHOWN
+from tatami.types import VOID, Float64, LabeledMasks, Mask
 
-LOOKED = 48
-"""Pictures that are segmented once more for the page, spread over all; the worst are shown."""
 PANELS = (
     Panel("Loss", ("loss",), logarithmic=True),
     Panel("Learning rate", ("learning_rate",)),
@@ -25,12 +24,43 @@ PANELS = (
 )
 
 
+@dataclass(frozen=True)
+class Segmented:
+    """What was found in a picture, small: the masks of a whole split are kept.
+
+    Args:
+        iou: Of each class in this picture, (classes,); NaN for one that is not in it.
+        shape: Of the mask.
+        packed: The mask, deflated.
+    """
+
+    iou: Float64
+    shape: tuple[int, int]
+    packed: bytes
+
+    @classmethod
+    def of(cls, mask: Mask, iou: Float64) -> Segmented:
+        """Pack a mask (height, width)."""
+        height, width = mask.shape
+        return cls(iou, (height, width), zlib.compress(mask.tobytes(), 1))
+
+    @property
+    def mask(self) -> Mask:
+        """The class of each pixel, (height, width)."""
+        return np.frombuffer(zlib.decompress(self.packed), np.uint8).reshape(self.shape)
+
+    @property
+    def mean_iou(self) -> float:
+        """The mean over the classes that are in the picture; NaN for one without any label."""
+        known = self.iou[~np.isnan(self.iou)]
+        return float(known.mean()) if known.size else math.nan
+
+
 def segmentation_page(
-    page: Report, segmenter: Segmenter, data: LabeledMasks, evaluated: Evaluated[Segmentation]
+    page: Report, data: LabeledMasks, evaluated: Evaluated[Segmentation]
 ) -> Report:
     """Add the figures, the worst pictures with their classes, a row a class, what is mistaken."""
     result = evaluated.result
-    places = [int(evaluated.places[number]) for number in spread(len(evaluated.places), LOOKED)]
     return replace(
         page,
         measure="mIoU",
@@ -43,9 +73,9 @@ def segmentation_page(
             **page.summary,
         },
         colors=data.colors,
-        pictures=_shown(segmenter, data, places),
-        pictures_note=f"{page.pictures_note}; of the {len(places)} pictures looked at those with "
-        "the fewest pixels right come first; pixels without a class show the picture alone",
+        pictures=_worst(data, evaluated),
+        pictures_note=f"{page.pictures_note}; those of the lowest mean IoU come first; pixels "
+        "without a class show the picture alone",
         panels=PANELS,
         per_class=[
             ClassResult(
@@ -63,23 +93,28 @@ def segmentation_page(
     )
 
 
-def _shown(segmenter: Segmenter, data: LabeledMasks, places: Sequence[int]) -> list[Shown]:
-    """Lay the classes over the pictures in which the fewest pixels are right."""
-    to_data = class_order(segmenter.spec.classes, data.classes)
-    looked = []
-    for place in places:
-        picture, labeled = data.read(place)
-        found = in_order(segmenter.segment(picture), to_data)
-        known = labeled != VOID
-        right = float((labeled == found)[known].mean()) if known.any() else 1.0
-        looked.append((right, place, found))
-    looked.sort(key=lambda one: one[:2])
-    shown = []
-    for _, place, found in looked[:SHOWN]:
-        picture, labeled = data.read(place)
-        said = _mostly(labeled, found, data.classes)
-        shown.append(shown_masks(data.ids[place], picture, labeled, found, data.colors, said))
-    return shown
+def _worst(data: LabeledMasks, evaluated: Evaluated[Segmentation]) -> list[Shown]:
+    """Draw the pictures of the lowest mean IoU; those without any label come last."""
+    order = np.argsort([one.mean_iou for one in evaluated.answers], kind="stable")[:SHOWN]
+    return [
+        shown_segments(data, int(evaluated.places[number]), evaluated.answers[number])
+        for number in order.tolist()
+    ]
+
+
+def shown_segments(data: LabeledMasks, place: int, answer: Segmented) -> Shown:
+    """Draw the labeled and the found classes of a picture, and where they differ.
+
+    Args:
+        data: The split.
+        place: Of the picture in it.
+        answer: What was found in it.
+    """
+    picture, labeled = data.read(place)
+    found = answer.mask
+    iou = "" if math.isnan(answer.mean_iou) else f"mean IoU {answer.mean_iou:.3f}"
+    said = "; ".join(each for each in (iou, _mostly(labeled, found, data.classes)) if each)
+    return shown_masks(data.ids[place], picture, labeled, found, data.colors, said)
 
 
 def _mostly(labeled: Mask, found: Mask, classes: Sequence[str]) -> str:

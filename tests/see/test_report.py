@@ -253,7 +253,7 @@ def test_masks_are_laid_over_their_picture_in_the_sets_colors() -> None:
     page = render(Report("t", classes=("a", "b"), colors=colors, pictures=[shown]))
     assert "found: 75.0% right" in page  # void is not counted
     assert "rgb(200, 0, 0)" in page
-    first, second = (
+    first, second, wrong = (
         np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))).astype(int)
         for data in re.findall(r"data:image/jpeg;base64,([^\"]+)", page)
     )
@@ -262,6 +262,10 @@ def test_masks_are_laid_over_their_picture_in_the_sets_colors() -> None:
         assert np.abs(right - (150, 50, 50)).max() < 8
         left = drawn[drawn.shape[0] // 2, int(drawn.shape[1] * (column - 0.05))]
         assert np.abs(left - (55, 60, 65)).max() < 8
+    height, width = wrong.shape[:2]
+    for column, color in ((0.4, (178, 178, 178)), (0.6, (213, 94, 0)), (0.9, (178, 178, 178))):
+        assert np.abs(wrong[height // 2, int(width * column)] - color).max() < 8
+    assert np.abs(wrong[1, int(width * 0.6)] - (178, 178, 178)).max() < 8  # void is not wrong
 
 
 def test_the_confusion_matrix_is_in_shares_of_its_rows() -> None:

@@ -1,7 +1,8 @@
-"""A studio of two small runs, a classifier's and a detector's, as the command serves it."""
+"""A studio of small runs, one of each kind of task, as the command serves it."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -75,17 +76,74 @@ def going(squares):
 
 
 @pytest.fixture(scope="session")
+def regions(tmp_path_factory):
+    """A run of a small segmenter of a disk and a square, with its network in 8 bits."""
+    pytest.importorskip("torch")
+    root = tmp_path_factory.mktemp("regions")
+    rng = np.random.default_rng(2)
+    y, x = np.mgrid[:32, :48]
+    for split, count in (("train", 12), ("test", 5)):
+        for part in ("pictures", "masks"):
+            (root / "set" / split / part).mkdir(parents=True)
+        for number in range(count):
+            mask = np.zeros((32, 48), np.uint8)
+            mask[(y - rng.integers(9, 22)) ** 2 + (x - 12) ** 2 < 64] = 1
+            if number % 2:
+                mask[8:22, 30 : 38 + number] = 2
+            noise = rng.normal(60, 25, (32, 48, 3))
+            noise[mask == 1] += (120, 20, 0)
+            noise[mask == 2] += (0, 60, 120)
+            mask[:2] = 255  # void
+            pixels = noise.clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(root / "set" / split / "pictures" / f"{number}.png")
+            Image.fromarray(mask).save(root / "set" / split / "masks" / f"{number}.png")
+    splits = {
+        name: {"pictures": f"{name}/pictures", "masks": f"{name}/masks"}
+        for name in ("train", "test")
+    }
+    said = {"classes": ["ground", "disk", "square"], "splits": splits}
+    (root / "set" / "masks.json").write_text(json.dumps(said))
+    tatami.train(
+        "unet-same-bn", root / "set", root / "run", size="48x32", width=0.1, epochs=4, batch=4,
+        threads=1,
+    )  # fmt: skip
+    tatami.quantize(root / "run")
+    return root / "run"
+
+
+@pytest.fixture(scope="session")
+def vectors(tmp_path_factory):
+    """A run of a small network of rows of numbers, which no page can draw as pictures."""
+    pytest.importorskip("torch")
+    root = tmp_path_factory.mktemp("vectors")
+    rng = np.random.default_rng(3)
+    (root / "set").mkdir()
+    for split, count in (("train", 40), ("test", 20)):
+        rows = rng.normal(size=(count, 3))
+        lines = [f"{a:.4f},{b:.4f},{c:.4f},{'up' if a > b else 'down'}" for a, b, c in rows]
+        (root / "set" / f"{split}.csv").write_text("\n".join(["a,b,c,class", *lines]) + "\n")
+    tatami.train("mlp", root / "set", root / "run", width=0.1, epochs=4, batch=8, threads=1)
+    return root / "run"
+
+
+@pytest.fixture(scope="session")
 def picture(run):
     """The file of a picture that the classifier's run held out."""
     return run.parent / "set" / "test" / "green" / "0.png"
 
 
 @pytest.fixture(scope="session")
-def address(run, squares, going):
+def address(run, squares, going, regions, vectors):
     """The studio of these runs: its address and its token."""
     pytest.importorskip("starlette")
     pytest.importorskip("uvicorn")
-    command = [sys.executable, "-m", "tatami", "studio", *map(str, (run, squares, going))]
+    command = [
+        sys.executable,
+        "-m",
+        "tatami",
+        "studio",
+        *map(str, (run, squares, going, regions, vectors)),
+    ]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         line = process.stdout.readline().strip()

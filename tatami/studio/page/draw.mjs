@@ -94,7 +94,7 @@ export function curve(points, name) {
 }
 
 /** Precision over recall of several, each with the point of a threshold; they differ in dashes, too. */
-export function traded(several, name) {
+export function traded(several, name, [across, up]) {
   const x = (recall) => 46 + 340 * recall, y = (precision) => 150 - 135 * precision;
   const parts = several.flatMap(({ curve, point }, i) => {
     if (!curve) return [];
@@ -109,6 +109,8 @@ export function traded(several, name) {
     element("text", { x: 54, y: 132 + 14 * i, class: `name of-${i}` }, `${"●◆"[i]} ${one.name}`));
   return element("svg", { viewBox: "0 0 400 172", role: "img", "aria-label": name },
     element("path", { class: "axis", fill: "none", d: "M46 10V152H390" }), ...parts, ...names,
+    element("text", { x: 46, y: 8 }, up),
+    element("text", { x: 218, y: 168, "text-anchor": "middle" }, across),
     ...["1", "0"].map((text, i) =>
       element("text", { x: 42, y: [20, 152][i], "text-anchor": "end" }, text)),
     element("text", { x: 390, y: 168, "text-anchor": "end" }, "1"));

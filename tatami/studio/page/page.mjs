@@ -45,9 +45,10 @@ export async function figure(caption, path, query) {
 export function table(heads, rows) {
   const cell = (name, one) =>
     made(name, { className: typeof one === "number" ? "number" : "" }, String(one));
+  const side = (i) => (typeof rows[0]?.[i] === "number" ? "number" : "");
   return made("table", {},
-    made("thead", {}, made("tr", {}, ...heads.map((one) =>
-      made("th", { scope: "col" }, one)))),
+    made("thead", {}, made("tr", {}, ...heads.map((one, i) =>
+      made("th", { scope: "col", className: side(i) }, one)))),
     made("tbody", {}, ...rows.map((row) =>
       made("tr", {}, ...row.map((one) => cell("td", one))))));
 }

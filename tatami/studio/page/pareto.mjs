@@ -74,8 +74,8 @@ function draw() {
 
 /** Show a network on the page Network, where it is one of those that the studio was opened with. */
 function open(one) {
-  const parts = String(one.file ?? "").split("/");
-  const number = one.artifact ?? state.artifacts.findIndex(({ name }) => parts.includes(name));
+  const number = one.artifact
+    ?? state.artifacts.findIndex(({ name }) => `/${one.file ?? ""}/`.includes(`/${name}/`));
   if (!state.artifacts[number]) return status(say("nothere", one.name), true);
   at("artifact").selectedIndex = number;
   at("artifact").dispatchEvent(new Event("change"));
