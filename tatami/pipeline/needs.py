@@ -1,7 +1,8 @@
-"""Say what a network will need of a device in 8 bits, before it is trained.
+"""Say what a network will need of a device, before it is trained.
 
 Neither the bytes of a program nor its memory depend on what the weights are. A network with random
-weights is quantized with the same range for every value, without a picture, and planned as C.
+weights is folded, in 8 bits quantized with the same range for every value, without a picture, and
+planned as C.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ from tatami.train.run import NETWORK
 from tatami.types import Size
 
 TARGET = "cortex-m7"
-"""The machine for which code is measured."""
+"""The machine for which code is measured unless another is named."""
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What a network needs in 8 bits.
+    """What a network needs.
 
     Args:
         parameters: Numbers that training changes, as papers count them.
@@ -41,7 +42,7 @@ class Needs:
         arena: Bytes of the program's memory for values.
         weights: Bytes of its constants.
         ram: The arena with tables and variables.
-        flash: The weights with the code, for TARGET.
+        flash: The weights with the code.
     """
 
     parameters: int
@@ -52,23 +53,34 @@ class Needs:
     flash: int
 
 
-def needs(name: str, size: Size | None = None, width: float = 1.0) -> Needs:
-    """Plan a network that is not trained yet as C in 8 bits.
+def needs(
+    name: str,
+    size: Size | None = None,
+    width: float = 1.0,
+    *,
+    classes: int | None = None,
+    bits: int = 8,
+    target: str = TARGET,
+) -> Needs:
+    """Plan a network that is not trained yet as C.
 
     Args:
         name: Of a network in MODELS.
         size: Of its input; None: the paper's.
         width: Multiplies every layer's channels.
+        classes: How many it tells apart; None: as many as in the paper.
+        bits: 8, or 32 for floats.
+        target: The machine for which code is measured.
 
     Raises:
         TatamiError: For a name that there is not, and a size or width that the network refuses.
     """
     from tatami.pipeline.summary import summary
 
-    counted = summary(name, size=size, width=width)
-    task, programs = lowered_model(name, size, width)
+    counted = summary(name, size=size, width=width, classes=classes)
+    task, programs = lowered_model(name, size, width, classes=classes, bits=bits)
     backend = backend_named("c")
-    options = backend.options(target=TARGET, weights="binary")
+    options = backend.options(target=target, weights="binary")
     plan = backend.plan(programs, "network", options, task)
     needed = {need.name: need.amount for need in
               backend.footprint(plan, backend.emit(plan)).needs}  # fmt: skip
@@ -83,14 +95,21 @@ def needs(name: str, size: Size | None = None, width: float = 1.0) -> Needs:
 
 
 def lowered_model(
-    name: str, size: Size | None = None, width: float = 1.0
+    name: str,
+    size: Size | None = None,
+    width: float = 1.0,
+    *,
+    classes: int | None = None,
+    bits: int = 8,
 ) -> tuple[Task[Any, Any, Any], dict[str, Program]]:
-    """Lower a network that is not trained yet, in 8 bits.
+    """Lower a network that is not trained yet.
 
     Args:
         name: Of a network in MODELS.
         size: Of its input; None: the paper's.
         width: Multiplies every layer's channels.
+        classes: How many it tells apart; None: as many as in the paper.
+        bits: 8, or 32 for floats.
 
     Returns:
         Its task, and its programs by part.
@@ -100,7 +119,7 @@ def lowered_model(
     """
     model = model_named(name)
     task = task_named(model.task)
-    spec = model.spec([f"class {index}" for index in range(model.classes)], size)
+    spec = model.spec([f"class {index}" for index in range(classes or model.classes)], size)
     structure = task.structure(spec)
     module = model.build(spec, width)
     module.eval()
@@ -110,6 +129,10 @@ def lowered_model(
         del module
         parts = structure.parts(graph.read(file), file)
         folded = [fold(part.network)[0] for part in parts]
+        if bits == 32:
+            return task, {
+                part.name: lower(network) for part, network in zip(parts, folded, strict=True)
+            }
         observed = [_same_for_all(network) for network in folded]
         shared = structure.shared(folded, observed, "minmax")
         programs = {
