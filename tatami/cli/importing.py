@@ -231,7 +231,7 @@ def _import(
     **settings: Any,
 ) -> None:
     """Import a network and print what it is; ``settings`` go on to the pipeline as they are."""
-    from tatami.cli.output import print_json, print_lines
+    from tatami.cli.output import print_result
     from tatami.pipeline.import_network import import_network
 
     found = import_network(
@@ -245,7 +245,4 @@ def _import(
         size=size,
         **settings,
     )
-    if as_json:
-        print_json(found.to_json())
-    else:
-        print_lines(found.lines())
+    print_result(found, as_json)

@@ -32,13 +32,7 @@ def models(
     RAM and flash are of C in 8 bits. With --fit each network is shown in the largest form that was
     measured and fits: `tatami train NAME --width W --size SIZE` trains it so.
     """
-    from tatami.cli.output import print_json, print_lines, print_table
+    from tatami.cli.output import print_result
     from tatami.pipeline.catalog import list_models
 
-    found = list_models(task, fit=fit)
-    if as_json:
-        print_json(found.to_json())
-        return
-    for table in found.tables():
-        print_table(table)
-    print_lines(found.lines())
+    print_result(list_models(task, fit=fit), as_json)

@@ -117,19 +117,10 @@ def print_json(content: Mapping[str, Any]) -> None:
 
 
 class Result(Protocol):
-    """A result of the pipeline that is told in tables and lines."""
-
-    @property
-    def skipped(self) -> Mapping[str, int]:
-        """How many problems of each accepted kind were left out."""
-        ...
+    """A result of the pipeline; it may have ``tables``, and ``skipped`` problems by their kind."""
 
     def to_json(self) -> Mapping[str, Any]:
         """Give the result as plain values."""
-        ...
-
-    def tables(self) -> list[Table]:
-        """Lay the result out as tables."""
         ...
 
     def lines(self) -> list[str]:
@@ -142,9 +133,9 @@ def print_result(result: Result, as_json: bool = False) -> None:
     if as_json:
         print_json(result.to_json())
         return
-    for table in result.tables():
+    for table in getattr(result, "tables", list)():
         print_table(table)
-    print_skipped(result.skipped)
+    print_skipped(getattr(result, "skipped", {}))
     print_lines(result.lines())
 
 

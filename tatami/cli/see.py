@@ -43,7 +43,7 @@ def features(
     as_json: AsJson = False,
 ) -> None:
     """Draw feature maps, filters and the class activation (Grad-CAM) of a picture."""
-    from tatami.cli.output import print_json, print_lines, print_table
+    from tatami.cli.output import print_result
     from tatami.pipeline.explain import explain
 
     found = explain(
@@ -55,9 +55,4 @@ def features(
         maps=maps,
         out=out,
     )
-    if as_json:
-        print_json(found.to_json())
-        return
-    for table in found.tables():
-        print_table(table)
-    print_lines(found.lines())
+    print_result(found, as_json)

@@ -104,11 +104,8 @@ def _kept(text: str) -> tuple[str, int]:
 
 
 def _print(result: ResizeResult | TruncateResult, as_json: bool) -> None:
-    from tatami.cli.output import print_json, print_lines, print_table
+    from tatami.cli.output import print_lines, print_result
 
-    if as_json:
-        print_json(result.to_json())
-        return
-    for table in result.tables():
-        print_table(table)
-    print_lines([*result.lines(), f"wrote {result.path}"])
+    print_result(result, as_json)
+    if not as_json:
+        print_lines([f"wrote {result.path}"])

@@ -58,7 +58,7 @@ def summary(
     --rtl or --fit: the cycles and DDR bytes of every layer on that engine, as its counters will
     say.
     """
-    from tatami.cli.output import print_json, print_lines, print_table
+    from tatami.cli.output import print_json, print_lines, print_result, print_table
     from tatami.pipeline.summary import summary as count
     from tatami.types import Size
 
@@ -72,13 +72,7 @@ def summary(
                 raise TatamiError(
                     "an engine has no use for it", hint="leave it out", setting=setting
                 )
-        engine = engine_summary(network, rtl, fit=fit, size=wanted, width=width)
-        if as_json:
-            print_json(engine.to_json())
-            return
-        for layers in engine.tables():
-            print_table(layers)
-        print_lines(engine.lines())
+        print_result(engine_summary(network, rtl, fit=fit, size=wanted, width=width), as_json)
         return
     found = count(network, size=wanted, width=width, classes=classes, anchors=anchors)
     if table is not None:
