@@ -53,7 +53,7 @@ system-packages:
 		gcc-riscv64-linux-gnu libc6-dev-riscv64-cross qemu-user \
 		gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm \
 		lld wasi-libc libclang-rt-14-dev-wasm32 nodejs chromium cmake \
-		fonts-ipafont fonts-noto-cjk
+		fonts-ipafont fonts-noto-cjk postgresql
 
 clean:
 	rm -rf $(VENV) demo build .mypy_cache .pytest_cache .ruff_cache

@@ -8,6 +8,7 @@ ten pictures is for the test split.
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
@@ -17,9 +18,13 @@ from tatami.data.pictures import read_picture
 
 
 def main(root: Path, out: Path) -> None:
-    dataset = open_dataset(root, split="train").dataset
+    cut(root, "train", lambda number: out / ("test" if number % 10 == 0 else "train"))
+
+
+def cut(root: Path, split: str, place: Callable[[int], Path]) -> None:
+    """Cut the objects of a split out; ``place`` says where those of a picture belong."""
+    dataset = open_dataset(root, split=split).dataset
     for number, sample in enumerate(dataset.samples):
-        split = "test" if number % 10 == 0 else "train"
         picture = Image.fromarray(read_picture(sample.path))
         for index, (box, label) in enumerate(
             zip(sample.boxes.xyxy.tolist(), sample.boxes.labels.tolist(), strict=True)
@@ -27,7 +32,7 @@ def main(root: Path, out: Path) -> None:
             x1, y1, x2, y2 = box
             half = 0.75 * max(x2 - x1, y2 - y1)
             x, y = (x1 + x2) / 2, (y1 + y2) / 2
-            folder = out / split / dataset.classes[label]
+            folder = place(number) / dataset.classes[label]
             folder.mkdir(parents=True, exist_ok=True)
             crop = picture.crop(
                 (round(x - half), round(y - half), round(x + half), round(y + half))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tatami.pipeline.quantize import quantize as quantize
     from tatami.pipeline.report import report as report
     from tatami.pipeline.resize import resize as resize
+    from tatami.pipeline.search import search as search
     from tatami.pipeline.ship import ship as ship
     from tatami.pipeline.summary import summary as summary
     from tatami.pipeline.train import resume as resume
@@ -50,6 +51,7 @@ __all__ = [
     "report",
     "resize",
     "resume",
+    "search",
     "ship",
     "summary",
     "train",
@@ -71,6 +73,7 @@ _WHERE = {
     "report": "pipeline.report",
     "resize": "pipeline.resize",
     "resume": "pipeline.train",
+    "search": "pipeline.search",
     "ship": "pipeline.ship",
     "summary": "pipeline.summary",
     "train": "pipeline.train",

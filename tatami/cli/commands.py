@@ -76,6 +76,7 @@ COMMANDS: Mapping[str, Command | Group] = {
     ),
     "models": Command("models"),
     "train": Command("train"),
+    "search": Command("search"),
     "evaluate": Command("evaluate"),
     "summary": Command("summary"),
     "pareto": Command("pareto"),

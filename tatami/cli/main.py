@@ -30,7 +30,7 @@ from tatami.errors import TatamiError, printable
 
 EXTRAS = {
     **{"torch": "train", "onnxscript": "train", "matplotlib": "see"},
-    **{"starlette": "studio", "uvicorn": "studio"},
+    **{"starlette": "studio", "uvicorn": "studio", "optuna": "search"},
 }
 """What an installation of the core may lack, and the extra that brings it."""
 PURPOSE = "Labeled pictures to a convolutional network on small hardware, proved at every step."

@@ -29,3 +29,27 @@ def pareto_front(cost: Float64, score: Float64) -> Bool:
             on_front[index] = True
             best, best_cost = score[index], cost[index]
     return on_front
+
+
+def nondominated(costs: Float64) -> Bool:
+    """Find the points that no other dominates, of any number of costs: less of each is better.
+
+    Equal points do not dominate one another. A point with a NaN is not on the front.
+
+    Args:
+        costs: (n, m): a score is a negative cost.
+
+    Returns:
+        (n,) bool.
+    """
+    points = costs[~np.isnan(costs).any(axis=1)]
+    # A comparison with a NaN is false: such a point is dominated by none, and is left out here.
+    return np.array(
+        [
+            not (
+                np.isnan(point).any() or ((points <= point).all(1) & (points < point).any(1)).any()
+            )
+            for point in costs
+        ],
+        bool,
+    )

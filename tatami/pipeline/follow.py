@@ -96,8 +96,8 @@ class Evaluations:
         found = task.row(task.evaluate(predictor, self.data, progress=watch).result)
         file = self.folder / EVALUATIONS
         rows = [row for row in read_rows(file) if row["step"] < step]
-        value = _figure(found)
-        if self.keeps and value > max(map(_figure, rows), default=-math.inf):
+        value = headline(found)
+        if self.keeps and value > max(map(headline, rows), default=-math.inf):
             # Before the row: a kill between the two has the step evaluated once more.
             about = {"step": str(step), "figure": next(iter(found)), "value": repr(value)}
             save_weights(self.folder / BEST, model.state_dict(), about)
@@ -112,7 +112,7 @@ class Evaluations:
         if not rows:
             return ""
         (name, value), *_ = [pair for pair in rows[-1].items() if pair[0] != "step"]
-        best = max(map(_figure, rows))
+        best = max(map(headline, rows))
         return f"  {name} {value:.3f}" + (f", best {best:.3f}" if best > value else "")
 
     def rising(self, total: int) -> str:
@@ -128,7 +128,7 @@ class Evaluations:
         early = [row for row in self.rows if row["step"] <= 0.75 * total]
         if not late or len(early) < 3:
             return ""
-        rose = max(map(_figure, late)) - max(map(_figure, early))
+        rose = max(map(headline, late)) - max(map(headline, early))
         if not rose >= RISING:
             return ""
         name = next(key for key in late[0] if key != "step")
@@ -143,7 +143,7 @@ class Evaluations:
         rows = [row for row in self.rows if row["step"] <= step]
         if not (self.run.recipe.patience and rows and rows[-1]["step"] == step):
             return False
-        best = max(rows, key=_figure)["step"]  # the first of equal ones
+        best = max(rows, key=headline)["step"]  # the first of equal ones
         since = max([best, *(at for at, _ in self.run.lengthened)])
         return sum(row["step"] > since for row in rows) >= self.run.recipe.patience
 
@@ -167,7 +167,7 @@ def _epochs(run: Run, step: int, total: int) -> tuple[int, int]:
     return divmod(step * run.recipe.whole_epochs, total)
 
 
-def _figure(row: Mapping[str, float]) -> float:
+def headline(row: Mapping[str, float]) -> float:
     """Give the headline figure of a row, the first; one that is no number is the worst."""
     value = next(value for name, value in row.items() if name != "step")
     return -math.inf if math.isnan(value) else value

@@ -180,6 +180,21 @@ class CostPanel:
     on_front: Sequence[bool]
 
 
+@dataclass(frozen=True)
+class Step:
+    """A trial of a search, among those before and after it.
+
+    Args:
+        number: Its number.
+        score: What it reached, in percent.
+        complete: Whether it was trained to its end.
+    """
+
+    number: int
+    score: float
+    complete: bool
+
+
 def training_curve(rows: Sequence[Mapping[str, float]], panel: Panel) -> str:
     """Plot a panel of a training log as SVG.
 
@@ -327,6 +342,41 @@ def pareto_chart(marks: Sequence[Mark], panels: Sequence[CostPanel], score: str)
             figure.draw_without_rendering()  # the layout: then it is known where there is room
             for axes, panel in zip(every, panels, strict=True):
                 _label_points(axes, panel.costs, scores, [mark.name for mark in marks])
+    return _svg(figure, title)
+
+
+def search_chart(steps: Sequence[Step], score: str) -> str:
+    """Plot what the trials of a search reached, one after the other, as SVG.
+
+    Filled circles were trained to their end; the line is the best of these so far.
+
+    Args:
+        steps: The trials, by number.
+        score: What the scores are called.
+    """
+    title = f"{score}, trial by trial"
+    figure, axes = _figure(6.0, 3.2, title)
+    from matplotlib.ticker import MaxNLocator
+
+    color = _line_color(4)
+    with _style():
+        for complete, name in ((True, "to the end"), (False, "ended early")):
+            x = [step.number for step in steps if step.complete is complete]
+            y = [step.score for step in steps if step.complete is complete]
+            fill = color if complete else "none"
+            axes.plot(x, y, ls="", marker="o", ms=5.5, mec=color, mfc=fill, label=name, zorder=2)
+        done = [step for step in steps if step.complete]
+        if done:
+            numbers = [*(step.number for step in done), steps[-1].number]
+            best = np.maximum.accumulate([step.score for step in done])
+            axes.plot(
+                numbers, [*best, best[-1]], color=INK, lw=1, alpha=0.6, drawstyle="steps-post"
+            )
+        axes.set_xlabel("trial")
+        axes.set_ylabel(score)
+        axes.set_title("")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.legend(loc="lower right")
     return _svg(figure, title)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tatami.evaluate.pareto import pareto_front
+from tatami.evaluate.pareto import nondominated, pareto_front
 
 few = st.sampled_from([0.0, 1.0, 1.5, 2.0, np.inf, np.nan])  # few, so that there are ties
 
@@ -46,3 +46,20 @@ def test_the_order_does_not_matter_and_somebody_is_on_it(
 def test_equal_points_are_all_on_it() -> None:
     cost, score = np.array([1.0, 1.0, 2.0, 1.0]), np.array([0.5, 0.5, 0.5, 0.4])
     assert pareto_front(cost, score).tolist() == [True, True, False, False]
+
+
+@given(st.lists(st.tuples(few, few, few), max_size=12))
+def test_of_several_costs_a_point_is_on_the_front_if_no_other_is_better_throughout(
+    points: list[tuple[float, float, float]],
+) -> None:
+    table = np.array(points, float).reshape(-1, 3)
+
+    def beats(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+        pairs = list(zip(one, other, strict=True))
+        return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
+
+    expected = [
+        not np.isnan(point).any() and not any(beats(other, point) for other in points)
+        for point in points
+    ]
+    assert nondominated(table).tolist() == expected
