@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +22,7 @@ from tatami.train.run import (
     SETTINGS,
     WEIGHTS,
     is_held,
+    pace_of,
     read_rows,
 )
 from tatami.types import Picture
@@ -40,6 +43,12 @@ class Progressed:
         steps: How many are done.
         finished: Whether the weights are there.
         ending: Whether it is asked to end with the epoch that goes on.
+        going: Whether a process is training now.
+        total: How many steps there will be; None where that is not known yet.
+        seconds_a_step: The mean since the last checkpoint but one, evaluations included; None where
+            that is not known yet.
+        seconds_left: How long it will take at that pace, from now; None where nothing goes on or
+            the pace is not known yet.
     """
 
     rows: tuple[dict[str, Any], ...]
@@ -49,6 +58,10 @@ class Progressed:
     steps: int
     finished: bool
     ending: bool = False
+    going: bool = False
+    total: int | None = None
+    seconds_a_step: float | None = None
+    seconds_left: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Give it as plain values."""
@@ -60,6 +73,10 @@ class Progressed:
             "steps": self.steps,
             "finished": self.finished,
             "ending": self.ending,
+            "going": self.going,
+            "total": self.total,
+            "seconds_a_step": self.seconds_a_step,
+            "seconds_left": self.seconds_left,
         }
 
 
@@ -91,14 +108,28 @@ def watch(source: Source, since: int = 0) -> Progressed:
     kept = rows[::stride]
     if rows and kept[-1] is not rows[-1]:
         kept.append(rows[-1])
+    epochs = run.recipe.whole_epochs
+    ending, going = (folder / END).exists(), is_held(folder)
+    pace, saved = pace_of(folder) or (None, 0.0)
+    left = None
+    if pace is not None and going:
+        last = pace.total
+        if ending:  # the epoch that goes on is the last one
+            last = math.ceil(len(logged) * epochs / last) * last / epochs
+        ahead = (last - len(logged)) * pace.seconds_a_step
+        left = max(0.0, ahead - (time.time() - saved))
     return Progressed(
         tuple(kept),
         tuple(read_rows(folder / EVALUATIONS)),
         task_of(run.spec).measure,
-        run.recipe.epochs or 0,  # the number is known where a run is
+        epochs,
         len(logged),
         is_finished(folder),
-        (folder / END).exists(),
+        ending,
+        going,
+        None if pace is None else pace.total,
+        None if pace is None else pace.seconds_a_step,
+        left,
     )
 
 

@@ -12,8 +12,9 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 
 from tatami.errors import TatamiError
 from tatami.files import folder_written_atomically, write_atomically
+from tatami.train.run import Pace
 
 KEPT = 2
 
@@ -47,17 +49,26 @@ class Checkpoint:
         }
 
 
-def save(folder: Path, checkpoint: Checkpoint) -> None:
+def save(folder: Path, checkpoint: Checkpoint, pace: Pace | None = None) -> None:
     """Write a checkpoint, then remove all but the last two, and what a killed writer left.
 
     One process writes to a folder at a time.
+
+    Args:
+        folder: Of the checkpoints.
+        checkpoint: The state.
+        pace: How fast the training was until then, for whoever watches it.
 
     Raises:
         OSError: Where it cannot be written; nothing is lost then.
     """
     tensors = {key: tensor.contiguous() for key, tensor in checkpoint.tensors.items()}
     content = safetensors.torch.save(tensors)
-    state = {"step": checkpoint.step, "sha256": hashlib.sha256(content).hexdigest()}
+    state: dict[str, Any] = {
+        "step": checkpoint.step,
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    state |= {} if pace is None else asdict(pace)
     with folder_written_atomically(folder / _name(checkpoint.step)) as temporary:
         write_atomically(temporary / "state.safetensors", content)
         write_atomically(temporary / "state.json", json.dumps(state))

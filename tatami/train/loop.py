@@ -26,7 +26,7 @@ from tatami.train.distributed import (
 from tatami.train.layers import freeze
 from tatami.train.optimizer import fill, optimizer_of, state_of
 from tatami.train.recipe import Recipe
-from tatami.train.run import CHECKPOINTS, LOG
+from tatami.train.run import CHECKPOINTS, LOG, Pace
 
 
 class Trainable(Protocol):
@@ -90,7 +90,7 @@ def train(
     optimizer = optimizer_of(model, recipe)
     start = _resume(model, average, optimizer, run)
     log = Log(run / LOG, start)
-    saved = time.monotonic()
+    saved, since = time.monotonic(), start
 
     for step, batch in batches.from_step(start):
         rate = recipe.learning_rate_at(step, batches.steps_an_epoch)
@@ -125,8 +125,9 @@ def train(
         due = last or time.monotonic() - saved >= recipe.checkpoint_seconds
         if team.leads and due:
             log.write()
-            checkpoint.save(run / CHECKPOINTS, _state(done, model, average, optimizer))
-            saved = time.monotonic()
+            pace = Pace(batches.steps, (time.monotonic() - saved) / (done - since))
+            checkpoint.save(run / CHECKPOINTS, _state(done, model, average, optimizer), pace)
+            saved, since = time.monotonic(), done
         if last:
             return
 

@@ -150,6 +150,34 @@ def load_run(folder: Path) -> Run:
         ) from error
 
 
+@dataclass(frozen=True)
+class Pace:
+    """Say how fast a training is, as a checkpoint keeps it.
+
+    Args:
+        total: How many steps there will be.
+        seconds_a_step: The mean since the checkpoint before, with what was done between steps.
+    """
+
+    total: int
+    seconds_a_step: float
+
+
+def pace_of(folder: Path) -> tuple[Pace, float] | None:
+    """Read how fast a training was until its newest checkpoint.
+
+    Returns:
+        The pace, and when the checkpoint was written, in seconds of Unix; None where none tells it.
+    """
+    states = sorted((folder / CHECKPOINTS).glob("step-*/state.json"))
+    try:
+        content = json.loads(states[-1].read_text())
+        pace = Pace(int(content["total"]), float(content["seconds_a_step"]))
+        return pace, states[-1].stat().st_mtime
+    except (IndexError, OSError, ValueError, KeyError, TypeError):
+        return None  # none yet, one of an older version, or one that a newer one just replaced
+
+
 MOVED = ("label_smoothing", "class_weights", "alternating")
 """Keys of a recipe of version 0.1 that are settings of a task now."""
 

@@ -17,6 +17,9 @@ from PIL import Image
 import tatami
 from tests.browser import tab_of
 
+HALF = {"total": 120, "seconds_a_step": 30.0}
+"""The pace of the training that is half done."""
+
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory):
@@ -59,7 +62,7 @@ def squares(tmp_path_factory):
     (root / "set" / "data.yaml").write_text(names)
     tatami.train(
         "yolov2-tiny", root / "set", root / "run", size="64x64", width=0.1, epochs=20, batch=4,
-        augment=("flip=0", "mosaic=0", "scale=1,1"), threads=1,
+        changes={"evaluate_every": 5}, augment=("flip=0", "mosaic=0", "scale=1,1"), threads=1,
     )  # fmt: skip
     tatami.quantize(root / "run")
     return root / "run"
@@ -67,11 +70,16 @@ def squares(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def going(squares):
-    """The detector's run as it was before its end: it has a checkpoint and no network yet."""
+    """The detector's run as if it were half done: it has a checkpoint and no network yet."""
     folder = squares.parent / "going"
     shutil.copytree(squares, folder)
     for file in ("weights.safetensors", *(one.name for one in squares.glob("*.onnx"))):
         (folder / file).unlink()
+    (state,) = folder.glob("checkpoints/*/state.json")
+    state.write_text(json.dumps(json.loads(state.read_text()) | HALF))
+    settings = json.loads((folder / "run.json").read_text())
+    settings["recipe"]["epochs"] *= 2
+    (folder / "run.json").write_text(json.dumps(settings))
     return folder
 
 

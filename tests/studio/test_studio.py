@@ -161,7 +161,7 @@ def test_pages_show_layers_answers_and_the_training(tab, run, picture):
     assert frame.locator("h1").inner_text() == "lenet5 on set"
     tab.locator("nav a[data-page=training]").click()
     tab.wait_for_selector("#curves polyline")
-    assert "12 steps of 3 epochs, done" in tab.locator("#progressed").inner_text()
+    assert "step 12 of 12, epoch 3.0 of 3, done" in tab.locator("#progressed").inner_text()
     tab.locator("#language").click()
     assert "学習済み" in tab.locator("#progressed").inner_text()
     tab.reload()

@@ -1,6 +1,6 @@
 // Charts: bars in a table, a map of places, points that can be chosen by mouse and by keyboard.
 import { brief, element } from "./draw.mjs";
-import { made } from "./page.mjs";
+import { made, say } from "./page.mjs";
 
 /** The classes' colors, distinct with any kind of color vision: tatami/types/colors.py. */
 const COLORS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7",
@@ -89,6 +89,63 @@ export function scatter(points, { name, axes = ["", ""], line = [], logarithmic,
     event.preventDefault();
   });
   return svg;
+}
+
+const MOST = 200; // points of a curve
+
+/** Means of so many neighbors that few points are left: [points, how many each is of]. */
+function thinned(points) {
+  const each = Math.ceil(points.length / MOST) || 1;
+  const means = Array.from({ length: Math.ceil(points.length / each) }, (_, i) => {
+    const some = points.slice(i * each, (i + 1) * each);
+    return [0, 1].map((k) => some.reduce((sum, point) => sum + point[k], 0) / some.length);
+  });
+  return [means, each];
+}
+
+/**
+ * Runs { name, points, marks } over their steps. points have the left axis, which is logarithmic
+ * where all are above 0 and far apart; marks, in 0 to 1, have the right one, called right.
+ */
+export function course(runs, { name, right }) {
+  const each = runs.map(({ points }) => thinned(points));
+  const ys = each.flatMap(([points]) => points.map(([, y]) => y));
+  const xs = runs.flatMap(({ points, marks }) => [...points, ...marks].map(([x]) => x));
+  const [low, high] = [Math.min(...ys), Math.max(...ys)], last = Math.max(1, ...xs);
+  const scale = low > 0 && high > 5 * low ? Math.log10 : (value) => value;
+  const marked = runs.some(({ marks }) => marks.length);
+  const end = marked ? WIDE - 40 : WIDE - 10, bottom = HIGH - BELOW;
+  const placeX = (x) => (LEFT + ((end - LEFT) * x) / last).toFixed(1);
+  const placeY = (y) => (bottom - 6 - (bottom - ABOVE - 6) *
+    (high > low ? (scale(y) - scale(low)) / (scale(high) - scale(low)) : 0.5)).toFixed(1);
+  const placeMark = (y) => (bottom - (bottom - ABOVE) * y).toFixed(1);
+  const parts = runs.flatMap(({ marks }, i) => {
+    const style = `of-${i % 4}`;
+    return [
+      element("polyline", { class: `curve ${style}`,
+        points: each[i][0].map(([x, y]) => `${placeX(x)},${placeY(y)}`).join(" ") }),
+      element("polyline", { class: `curve thin ${style}`,
+        points: marks.map(([x, y]) => `${placeX(x)},${placeMark(y)}`).join(" ") }),
+      ...marks.map(([x, y]) => element("path", { class: `dot ${style}`, d: SHAPES[i % 4],
+        transform: `translate(${placeX(x)} ${placeMark(y)})` },
+      element("title", {}, `${runs[i].name}, ${x}: ${y.toFixed(4)}`))),
+    ];
+  });
+  const words = [
+    [LEFT - 6, ABOVE + 4, "end", brief(high)], [LEFT - 6, bottom - 4, "end", brief(low)],
+    [LEFT, HIGH - 20, "middle", "0"], [end, HIGH - 20, "end", String(Math.round(last))],
+    [(LEFT + end) / 2, HIGH - 4, "middle", say("step")], [LEFT + 4, 14, "start", name],
+    ...(marked ? [[end + 6, ABOVE + 4, "start", "1"], [end + 6, bottom, "start", "0"],
+      [WIDE - 4, 14, "end", right]] : []),
+  ].map(([x, y, anchor, text]) => element("text", { x, y, "text-anchor": anchor }, text));
+  const names = runs.length < 2 ? [] : runs.map((run, i) =>
+    element("text", { x: end - 8, y: ABOVE + 12 + 14 * i, "text-anchor": "end", class: `name of-${i % 4}` },
+      `${"●■▲◆"[i % 4]} ${run.name}`));
+  const chart = element("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-label": name },
+    element("path", { class: "axis", fill: "none",
+      d: `M${LEFT} ${ABOVE - 6}V${bottom}H${end}${marked ? `V${ABOVE - 6}` : ""}` }),
+    ...parts, ...words, ...names);
+  return { chart, steps: Math.max(...each.map(([, steps]) => steps)) };
 }
 
 /** What the colors and shapes of classes mean. */

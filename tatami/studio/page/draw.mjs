@@ -76,23 +76,6 @@ export function histogram({ edges, counts }) {
     element("text", { x: width - 4, y: 121, "text-anchor": "end" }, brief(edges.at(-1))));
 }
 
-/** A line through [x, y] points. */
-export function curve(points, name) {
-  const [xs, ys] = [0, 1].map((k) => points.map((point) => point[k]));
-  const [left, right] = [Math.min(...xs), Math.max(...xs)];
-  const [low, high] = [Math.min(...ys), Math.max(...ys)];
-  const place = ([x, y]) =>
-    `${(46 + (340 * (x - left)) / (right - left || 1)).toFixed(1)},` +
-    `${(150 - (135 * (y - low)) / (high - low || 1)).toFixed(1)}`;
-  return element("svg", { viewBox: "0 0 400 172", role: "img", "aria-label": name },
-    element("path", { class: "axis", fill: "none", d: "M46 10V152H390" }),
-    element("polyline", { class: "curve", points: points.map(place).join(" ") }),
-    element("text", { x: 42, y: 20, "text-anchor": "end" }, brief(high)),
-    element("text", { x: 42, y: 152, "text-anchor": "end" }, brief(low)),
-    element("text", { x: 46, y: 168 }, String(left)),
-    element("text", { x: 390, y: 168, "text-anchor": "end" }, String(right)));
-}
-
 /** Precision over recall of several, each with the point of a threshold; they differ in dashes, too. */
 export function traded(several, name, [across, up]) {
   const x = (recall) => 46 + 340 * recall, y = (precision) => 150 - 135 * precision;

@@ -11,9 +11,15 @@ export const WORDS = {
     loses: (layer, db) => `8 bits lose most in ${layer}: ${db} dB of signal to noise.`,
     shape: (shape, adds, parameters) => `${shape}, ${adds} multiply-adds, ${parameters} parameters`,
     spread: (range) => `How its numbers are spread: ${range}`,
-    done: (steps, epochs, ended, ending) =>
-      `${steps} steps of ${epochs} epochs, ` +
-      (ending ? "ends with this epoch" : ended ? "done" : "still training"),
+    done: (steps, total, epochs) => total
+      ? `step ${steps} of ${total}, epoch ${((epochs * steps) / total).toFixed(1)} of ${epochs}`
+      : `${steps} steps of ${epochs} epochs`,
+    comma: ", ", trained: "done", ending: "ends with this epoch", going: "still training",
+    halted: "nothing trains it now", step: "step", beside: "Runs beside it",
+    left: (time, each) => `${time} left at ${each} s a step`,
+    trainhint: "A state is saved every 30 seconds unless told otherwise, and the page shows what is saved. The time left is that of the steps to come at the pace measured between the last two saved states, evaluations included.",
+    heldout: (figure, values) => `${figure} of the held-out pictures, on the right: ${values}`,
+    mean_of: (n) => `a point is the mean of ${n} rows of the log`,
     end: "End with this epoch", improving: "What it finds", after: (step) => `after step ${step}`,
     found: (picture, step) => `picture ${picture} after step ${step}`,
     norun: "Nothing was trained here: this page is of run folders.",
@@ -90,8 +96,15 @@ export const WORDS = {
     loses: (layer, db) => `8ビット化の誤差が最も大きい層は ${layer} です (SN比 ${db} dB)。`,
     shape: (shape, adds, parameters) => `${shape}、積和 ${adds}、パラメータ ${parameters}`,
     spread: (range) => `値の分布: ${range}`,
-    done: (steps, epochs, ended, ending) => `${steps} ステップ / ${epochs} エポック、` +
-      (ending ? "このエポックで終了" : ended ? "学習済み" : "学習中"),
+    done: (steps, total, epochs) => total
+      ? `${total} ステップ中 ${steps}、${epochs} エポック中 ${((epochs * steps) / total).toFixed(1)}`
+      : `${steps} ステップ / ${epochs} エポック`,
+    comma: "、", trained: "学習済み", ending: "このエポックで終了", going: "学習中",
+    halted: "いまは学習していません", step: "ステップ", beside: "並べて表示する学習",
+    left: (time, each) => `残り ${time} (1ステップ ${each} 秒)`,
+    trainhint: "状態は (指定がなければ) 30秒ごとに保存され、このページは保存された内容を表示します。残り時間は、最後の2回の保存の間に測った速さ (評価の時間を含む) で残りのステップを計算したものです。",
+    heldout: (figure, values) => `学習に使わなかった画像での ${figure} (右の軸): ${values}`,
+    mean_of: (n) => `1点は記録 ${n} 行の平均`,
     end: "このエポックで終える", improving: "検出の様子", after: (step) => `${step} ステップ後`,
     found: (picture, step) => `画像 ${picture}、${step} ステップ後`,
     norun: "学習した記録がありません。このページは学習フォルダ用です。",
