@@ -52,7 +52,7 @@ def convolution(rng, index, values, quantized):
     """A step with an input of its own, of any geometry; extreme numbers now and then."""
     groups = int(rng.choice([1, 1, 2, 3]))
     each = int(rng.choice([1, 2, 3, 4, 5, 8, 16, 33, 64, 70]))
-    outputs = groups * int(rng.choice([1, 3, 15, 16, 17, 32, 40]))
+    outputs = groups * int(rng.choice([1, 3, 15, 16, 17, 32, 40, 96]))
     channels = groups * each
     if rng.random() < 0.3:  # depthwise
         channels = groups = outputs = int(rng.choice([3, 8, 16, 20, 32, 64, 65, 100]))
@@ -61,6 +61,10 @@ def convolution(rng, index, values, quantized):
     window = Window(axis(rng, shape[1]), axis(rng, shape[2]))
     if rng.random() < 0.2:
         window = Window.square(1)
+    elif rng.random() < 0.4:  # what most layers have; rows of seven pixels now and then
+        window = Window.square(3, int(rng.integers(1, 3)), 1)
+        if rng.random() < 0.5:
+            shape = (channels, shape[1], 7 * window.columns.stride)
     out = (outputs, window.rows.output(shape[1]), window.columns.output(shape[2]))
     pool = None
     if out[1] % 2 == out[2] % 2 == 0 and rng.random() < 0.5:
@@ -85,8 +89,9 @@ def convolution(rng, index, values, quantized):
         return QuantizedConv(
             result, (source,), result, weights, bias, window, groups, ToFloat(scale)
         )
-    values[result] = Value(out, Quantization(0.05, 10))
-    low, high = (0, 255) if rng.random() < 0.5 else (10, 200)
+    zero = int(rng.choice([0, 10, 128]))
+    values[result] = Value(out, Quantization(0.05, zero))
+    low, high = int(rng.choice([0, zero, zero + 5])), int(rng.choice([200, 255]))
     size = float(np.abs(weights.astype(int)).sum(axis=(1, 2, 3)).max()) * 64 + 1
     shift = rng.integers(33, 40, outputs) if rng.random() < 0.8 else rng.integers(20, 62, outputs)
     multiplier = rng.integers(2**30, 2**31, outputs, dtype=np.int64)
@@ -97,7 +102,7 @@ def convolution(rng, index, values, quantized):
         multiplier.astype(np.int32),
         negative.astype(np.int32),
         shift.astype(np.int32),
-        10,
+        zero,
         low,
         high,
     )

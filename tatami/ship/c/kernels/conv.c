@@ -18,7 +18,9 @@ typedef struct {
     int rows, runs, dwords;       /* kernel rows; runs a row; dwords a run */
     ptrdiff_t row_step, run_step; /* bytes from a kernel row, a run, to the next */
     ptrdiff_t pixel_step;         /* bytes from an output pixel's input to the next one's */
+    ptrdiff_t half;               /* those from pixel 0 to pixel 7: another row's, in a folded tile */
     ptrdiff_t panel_step;         /* bytes of the weights of a panel */
+    ptrdiff_t next;               /* to weights that are wanted soon */
     int outputs;                  /* of a panel where there is one alone, else 16 */
 } net_taps;
 
@@ -29,6 +31,7 @@ enum { NET_TILE_PIXELS = 14, NET_TILE_PANELS = 2 };
 enum { NET_TILE_PIXELS = 8, NET_TILE_PANELS = 1 };
 #endif
 enum { NET_FEW_PANELS = 2 }; /* of a dense layer that is too small for threads */
+enum { NET_NEAR = 16384 };   /* bytes of weights that stay in the first cache */
 /* Sums of a panel: two rows of pixels for the pool, and what net_store may read beyond. */
 enum { NET_PANEL_SUMS = 16 * (2 * NET_TILE_PIXELS + 8) };
 
@@ -39,9 +42,9 @@ enum { NET_PANEL_SUMS = 16 * (2 * NET_TILE_PIXELS + 8) };
 typedef void net_tile(const net_taps *t, const uint8_t *in, int pixels, const void *weights,
                       int panels, const void *bias, void *sums);
 
-/* sums: [pixels][16], or pooled: [2 pixels][16] and another such row `pool` pixels on.
- * out: `pixels` pixels, `step` samples apart, of `count` channels, which are those from `channel`
- * on. */
+/* sums: [panels][NET_PANEL_SUMS], of which [pixels][16], or pooled: [2 pixels][16] and another such
+ * row `pool` pixels on.  out: `pixels` pixels, `step` samples apart, of `count` channels, which are
+ * those from `channel` on: at most 16, but of the variants whose tiles have two panels. */
 typedef void net_store(const net_results *r, int channel, int count, const void *sums, int pixels,
                        int pool, void *out, ptrdiff_t step);
 
@@ -52,6 +55,7 @@ typedef struct {
     net_store *store;
     int pixels, panels;
     int is_signed;
+    int folds; /* pixels from 7 on may lie in another row: net_taps.half */
 } net_conv_kernels;
 
 typedef struct {
@@ -118,6 +122,8 @@ static void net_fill_band(const net_conv_layer *l, const uint8_t *in, int first,
     memset(band, 0, 4); /* the last dword may end here */
 }
 
+static int net_least(int a, int b) { return a < b ? a : b; }
+
 /* Functions, which stores do not know, before them. */
 static void net_conv_function(const net_conv_layer *l, int count, void *sums)
 {
@@ -125,52 +131,63 @@ static void net_conv_function(const net_conv_layer *l, int count, void *sums)
         net_activate(l->results.activation, sums, count, sums);
 }
 
-/* Output rows first ... end - 1, of them the (pooled) columns left ... right - 1, of panels `panel` ...
- * panel + panels - 1 of a group. */
-static void net_conv_block(const net_conv_layer *l, const net_conv_kernels *kernels,
-                           const net_taps *t, const uint8_t *band, int first, int end, int left,
-                           int right, int group, int panel, int panels, void *out)
+/* A tile's results of panels `panel` ... beyond - 1 of a group, block by block. in: its first tap, and
+ * `down` bytes on, where there is a pool, that of the row below. to: its first result of the group. */
+static void net_conv_tile(const net_conv_layer *l, const net_conv_kernels *kernels,
+                          const net_taps *t, const uint8_t *in, ptrdiff_t down, int pixels,
+                          int group, int panel, int beyond, char *to)
 {
-    const int all_panels = (l->outputs + 15) / 16;
-    const int most = l->pool == 2 ? kernels->pixels / 2 : kernels->pixels;
-    const int width = right - left;
-    const int tiles = (width + most - 1) / most; /* as even as can be */
-    const ptrdiff_t down = l->stride_rows * (t->row_step / l->dilation_rows);
-    const ptrdiff_t step = l->step, size = l->results.size;
-    const int channel = (group * all_panels + panel) * 16;
-    const uint8_t *weights = l->weights + (group * all_panels + panel) * t->panel_step;
+    const int first = group * ((l->outputs + 15) / 16), seen = pixels * l->pool;
     const uint8_t *bias = kernels->is_signed ? l->bias_signed : l->bias;
-    uint32_t sums[NET_TILE_PANELS * NET_PANEL_SUMS]; /* int32 or float, as the tile says */
-    int y, tile, q;
+    NET_ALIGNED uint32_t sums[NET_TILE_PANELS * NET_PANEL_SUMS]; /* int32 or float, as the tile says */
+    int q;
 
-    for (y = first; y < end; y += l->pool) {
-        const uint8_t *line = band + (y - first) * down;
+    for (; panel < beyond; panel += kernels->panels) {
+        const int panels = net_least(kernels->panels, beyond - panel);
+        const int channel = 16 * (first + panel);
+        const uint8_t *weights = l->weights + (first + panel) * t->panel_step;
 
-        for (tile = 0; tile < tiles; tile++) {
-            const int x = left + tile * width / tiles;
-            const int pixels = left + (tile + 1) * width / tiles - x;
-            const int seen = pixels * l->pool;
-            const uint8_t *in = line + x * l->pool * t->pixel_step;
-            char *to = (char *)out +
-                       (y / l->pool * l->line + x * step + group * l->outputs) * size;
-
-            kernels->tile(t, in, seen, weights, panels, bias + 4 * channel, sums);
-            if (l->pool == 2)
-                kernels->tile(t, in + down, seen, weights, panels,
-                              bias + 4 * channel, sums + 16 * seen);
-            for (q = 0; q < panels; q++) {
-                const int before = (panel + q) * 16;
-                const int count = l->outputs - before < 16 ? l->outputs - before : 16;
-
-                net_conv_function(l, 16 * seen * l->pool, sums + q * NET_PANEL_SUMS);
-                kernels->store(&l->results, channel + 16 * q, count, sums + q * NET_PANEL_SUMS,
-                               pixels, l->pool == 2 ? seen : 0, to + before * size, step);
-            }
-        }
+        kernels->tile(t, in, seen, weights, panels, bias + 4 * channel, sums);
+        if (l->pool == 2)
+            kernels->tile(t, in + down, seen, weights, panels, bias + 4 * channel,
+                          sums + 16 * seen);
+        for (q = 0; q < panels; q++)
+            net_conv_function(l, 16 * seen * l->pool, sums + q * NET_PANEL_SUMS);
+        kernels->store(&l->results, channel, net_least(l->outputs - 16 * panel, 16 * panels), sums,
+                       pixels, l->pool == 2 ? seen : 0, to + 16 * panel * l->results.size,
+                       l->step);
     }
 }
 
-static int net_least(int a, int b) { return a < b ? a : b; }
+/* Output rows first ... end - 1, of them the (pooled) columns left ... right - 1, of panels `panel` ...
+ * beyond - 1 of a group. */
+static void net_conv_block(const net_conv_layer *l, const net_conv_kernels *kernels,
+                           const net_taps *taps, const uint8_t *band, int first, int end, int left,
+                           int right, int group, int panel, int beyond, void *out)
+{
+    const int most = l->pool == 2 ? kernels->pixels / 2 : kernels->pixels;
+    const int width = right - left;
+    const int tiles = (width + most - 1) / most; /* as even as can be */
+    const ptrdiff_t down = l->stride_rows * (taps->row_step / l->dilation_rows);
+    /* Two rows of seven pixels, which are what small maps have, fill a tile. */
+    const int folds = kernels->folds && width == 7 && l->pool == 1 && l->line == 7 * l->step;
+    net_taps folded = *taps;
+    int y, tile, rows;
+
+    folded.half = down;
+    for (y = first; y < end; y += l->pool * rows) {
+        rows = folds && end - y > 1 ? 2 : 1;
+        for (tile = 0; tile < tiles; tile++) {
+            const int x = left + tile * width / tiles;
+            const int pixels = left + (tile + 1) * width / tiles - x;
+            const ptrdiff_t to = y / l->pool * l->line + x * l->step + group * l->outputs;
+
+            net_conv_tile(l, kernels, rows == 2 ? &folded : taps,
+                          band + (y - first) * down + x * l->pool * taps->pixel_step, down,
+                          rows * pixels, group, panel, beyond, (char *)out + to * l->results.size);
+        }
+    }
+}
 
 /* Of a band, or an input that is its own, of so many columns. */
 static net_taps net_taps_of(const net_conv_layer *l, int columns)
@@ -186,7 +203,9 @@ static net_taps net_taps_of(const net_conv_layer *l, int columns)
     t.row_step = (ptrdiff_t)l->dilation_rows * columns * l->bytes;
     t.run_step = l->dilation_columns * l->bytes;
     t.pixel_step = l->stride_columns * l->bytes;
+    t.half = 7 * t.pixel_step;
     t.panel_step = (ptrdiff_t)t.rows * t.runs * t.dwords * 64;
+    t.next = 2 * t.panel_step;
     return t;
 }
 
@@ -207,6 +226,8 @@ static void net_conv_part(void *context, int from, int to, int thread)
                                : l->columns;
     const net_taps t = net_taps_of(l, columns);
     const int width = l->out_columns / l->pool;
+    /* All results of a tile one after the other, where the weights stay near meanwhile. */
+    const int at_once = panels * t.panel_step <= NET_NEAR ? panels : kernels->panels;
     int unit, panel;
 
     for (unit = from; unit < to; unit++) {
@@ -221,11 +242,11 @@ static void net_conv_part(void *context, int from, int to, int thread)
             net_fill_band(l, job->in + group * l->bytes, first, end, columns, band);
             job->filled[thread] = filled;
         }
-        for (panel = begin; panel < beyond; panel += kernels->panels)
+        for (panel = begin; panel < beyond; panel += at_once)
             net_conv_block(l, kernels, &t, banded ? band : job->in, first, end,
                            (int)((int64_t)width * piece / pieces),
                            (int)((int64_t)width * (piece + 1) / pieces), group, panel,
-                           net_least(kernels->panels, beyond - panel), job->out);
+                           net_least(panel + at_once, beyond), job->out);
     }
 }
 
@@ -244,7 +265,7 @@ static void net_conv_pixel(const net_conv_job *job)
     const net_conv_kernels *kernels = job->kernels;
     const net_taps t = net_taps_of(l, l->columns);
     const uint8_t *bias = kernels->is_signed ? l->bias_signed : l->bias, *weights = l->weights;
-    uint32_t sums[NET_TILE_PANELS * NET_PANEL_SUMS];
+    NET_ALIGNED uint32_t sums[NET_TILE_PANELS * NET_PANEL_SUMS];
     char *out = job->out;
     int channel, left;
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tatami.ops.window import Window
-from tatami.program.steps import Conv, Program, QuantizedConv
+from tatami.program.steps import Conv, Program, QuantizedConv, Step, ToFloat
 from tatami.ship.c.operator import Options
 from tatami.ship.c.targets import target_of
 
@@ -48,7 +48,7 @@ def band_rows(program: Program, step: Banded, row: int, options: Options) -> int
     limit = target_of(options.target).scratch
     if step.weights.nbytes > WHOLE and limit > 2**17:
         return out_rows
-    space = min(limit, room(program, step)) // options.threads // row
+    space = min(limit, room(program, step, options)) // options.threads // row
     rows = (space - y.span) // y.stride + 1
     return min(out_rows, max(unit, rows // unit * unit))
 
@@ -76,7 +76,7 @@ def _seen(window: Window, step: Banded, program: Program) -> tuple[int, int]:
     )
 
 
-def room(program: Program, step: Banded) -> int:
+def room(program: Program, step: Banded, options: Options) -> int:
     """Count the bytes that scratch may take at a step without noticeably more memory in all."""
     lifetimes = program.lifetimes()
     alive = [
@@ -87,6 +87,33 @@ def room(program: Program, step: Banded) -> int:
         )
         for index in range(len(program.steps))
     ]
+    for index, other in enumerate(program.steps):
+        taken = other.inputs[0] if overwrites(program, other, options) else ""
+        if taken in lifetimes and lifetimes[taken].last == index:
+            alive[index] -= program.values[taken].bytes
     here = next(index for index, other in enumerate(program.steps) if other is step)
     largest = max(alive)
     return largest + largest // SHARE - alive[here]
+
+
+def is_depthwise(step: Step) -> bool:
+    """Say whether the kernels of depthwise.py run it.
+
+    It has one output a channel and no pool, and gives bytes if it is quantized.
+    """
+    if not isinstance(step, Conv | QuantizedConv):
+        return False
+    alone = step.groups == len(step.weights) and step.weights.shape[1] == 1 and step.pool is None
+    return alone and (isinstance(step, Conv) or not isinstance(step.result, ToFloat))
+
+
+def overwrites(program: Program, step: Step, options: Options) -> bool:
+    """Say whether a step's rows of results may take the place of its input's.
+
+    A depthwise convolution has in its band what it still needs of the input. Row y of the results
+    must lie where row y of the input lay, and one thread must do the work.
+    """
+    if options.threads > 1 or not isinstance(step, Conv | QuantizedConv) or not is_depthwise(step):
+        return False
+    alike = program.values[step.inputs[0]].shape == program.values[step.output].shape
+    return alike and step.window.rows.stride == 1

@@ -27,7 +27,13 @@ from tatami.ship.c.operator import (
     structure,
 )
 from tatami.ship.c.operators import depthwise, winograd
-from tatami.ship.c.operators.band import band_bytes, band_rows, needed_columns, needs_band
+from tatami.ship.c.operators.band import (
+    band_bytes,
+    band_rows,
+    is_depthwise,
+    needed_columns,
+    needs_band,
+)
 
 AT_ONCE = 2**22
 """Bytes of weights that are put in order at once."""
@@ -66,7 +72,7 @@ class Spread:
 
 def decide(program: Program, step: Conv | QuantizedConv, options: Options) -> Decision:
     """Ask for a band of scratch a thread, and weights in panels of sixteen outputs."""
-    if depthwise.is_depthwise(step):
+    if is_depthwise(step):
         return depthwise.decide(program, step, options)
     scratch = scratch_of(program, step, options)
     constants = constants_of(program, step)
@@ -114,7 +120,7 @@ def constants_of(program: Program, step: Conv | QuantizedConv) -> dict[str, Numb
 
 def emit(program: Program, step: Conv | QuantizedConv, places: Places, options: Options) -> str:
     """Write the call of the kernel."""
-    if depthwise.is_depthwise(step):
+    if is_depthwise(step):
         return depthwise.emit(program, step, places, options)
     channels, rows, columns = program.values[step.inputs[0]].shape
     if isinstance(step, Conv) and is_small_dense(program, step):

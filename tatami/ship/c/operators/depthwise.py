@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tatami.program.steps import Conv, Program, QuantizedConv, ToFloat
+from tatami.program.steps import Conv, Program, QuantizedConv
 from tatami.ship.c.operator import (
     Decision,
     Options,
@@ -19,13 +19,7 @@ from tatami.ship.c.operator import (
     rounding_kernel,
     structure,
 )
-from tatami.ship.c.operators.band import band_bytes, band_rows, needed_columns
-
-
-def is_depthwise(step: Conv | QuantizedConv) -> bool:
-    """Say whether these kernels run it: one output a channel, no pool, bytes if it is quantized."""
-    alone = step.groups == len(step.weights) and step.weights.shape[1] == 1 and step.pool is None
-    return alone and (isinstance(step, Conv) or not isinstance(step.result, ToFloat))
+from tatami.ship.c.operators.band import band_bytes, band_rows, needed_columns, overwrites
 
 
 def decide(program: Program, step: Conv | QuantizedConv, options: Options) -> Decision:
@@ -39,6 +33,7 @@ def decide(program: Program, step: Conv | QuantizedConv, options: Options) -> De
                 *("float32/depthwise_avx2", "float32/depthwise"),
             ),
             scratch=scratch,
+            in_place=overwrites(program, step, options),
             constants={"weights": taps, "bias": step.bias},
         )
     quantization = program.values[step.inputs[0]].quantization
@@ -53,6 +48,7 @@ def decide(program: Program, step: Conv | QuantizedConv, options: Options) -> De
             *("int8/depthwise_avx2", "int8/depthwise_simd128", "int8/depthwise"),
         ),
         scratch=scratch,
+        in_place=overwrites(program, step, options),
         constants={
             "weights": taps,
             "bias": bias,

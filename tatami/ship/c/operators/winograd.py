@@ -87,7 +87,7 @@ def blocks_of(program: Program, step: Conv, options: Options) -> Blocks | None:
         return None
     _, rows, columns = program.values[step.inputs[0]].shape
     out_rows, out_columns = y.output(rows), x.output(columns)
-    limit = room(program, step)
+    limit = room(program, step, options)
     if step.weights.nbytes < HUGE:
         limit = min(limit, BLOCK if step.weights.nbytes <= WHOLE else LARGE)
     limit //= options.threads

@@ -5,21 +5,22 @@
 #define NET_FOR_FMA512 __attribute__((target("avx512f,avx512vl,avx512dq")))
 #define NET_FOR_FMA512_INLINE NET_FOR_FMA512 __attribute__((always_inline)) static inline
 
-/* Pixel i lies at q[i / 3] + i % 3 * step: with five pointers every address is one that the
- * processor adds up itself. `pixels` and `panels` are known where this is compiled in, so that all
- * sums are registers: a of the first panel, b of the second. */
+/* Pixels 0 to 6 lie at p, 7 to 13 at q, `step` bytes apart: with multiples of it every address is
+ * one that the processor adds up itself. `pixels` and `panels` are known where this is compiled in,
+ * so that all sums are registers: a of the first panel, b of the second. */
 #define NET_EACH(DO) \
-    DO(0, 0, 0) DO(1, 0, 1) DO(2, 0, 2) DO(3, 1, 0) DO(4, 1, 1) DO(5, 1, 2) DO(6, 2, 0) \
-    DO(7, 2, 1) DO(8, 2, 2) DO(9, 3, 0) DO(10, 3, 1) DO(11, 3, 2) DO(12, 4, 0) DO(13, 4, 1)
-#define NET_BEGIN(i, j, k) __m512 a##i = bias_a, b##i = bias_b;
-#define NET_ADD(i, j, k) \
+    DO(0, p) DO(1, p + step) DO(2, p + 2 * step) DO(3, p + step3) DO(4, p + 4 * step) \
+    DO(5, p + step5) DO(6, p + 2 * step3) DO(7, q) DO(8, q + step) DO(9, q + 2 * step) \
+    DO(10, q + step3) DO(11, q + 4 * step) DO(12, q + step5) DO(13, q + 2 * step3)
+#define NET_BEGIN(i, at) __m512 a##i = bias_a, b##i = bias_b;
+#define NET_ADD(i, at) \
     if (pixels > i) { \
         float one; \
-        memcpy(&one, q##j + k * step, 4); \
+        memcpy(&one, at, 4); \
         a##i = _mm512_fmadd_ps(_mm512_set1_ps(one), wa, a##i); \
         if (panels > 1) b##i = _mm512_fmadd_ps(_mm512_set1_ps(one), wb, b##i); \
     }
-#define NET_END(i, j, k) \
+#define NET_END(i, at) \
     if (pixels > i) { \
         _mm512_storeu_ps(sums + 16 * i, a##i); \
         if (panels > 1) _mm512_storeu_ps(sums + NET_PANEL_SUMS + 16 * i, b##i); \
@@ -29,7 +30,8 @@ NET_FOR_FMA512_INLINE void net_tile_fma512(const net_taps *t, const uint8_t *in,
                                            const uint8_t *weights, const float *bias, float *sums,
                                            const int pixels, const int panels)
 {
-    const ptrdiff_t step = t->pixel_step, panel_step = t->panel_step;
+    const ptrdiff_t step = t->pixel_step, step3 = 3 * step, step5 = 5 * step;
+    const ptrdiff_t panel_step = t->panel_step, half = t->half, next = t->next;
     const __m512 bias_a = _mm512_loadu_ps(bias);
     const __m512 bias_b = panels > 1 ? _mm512_loadu_ps(bias + 16) : bias_a;
     NET_EACH(NET_BEGIN)
@@ -39,14 +41,16 @@ NET_FOR_FMA512_INLINE void net_tile_fma512(const net_taps *t, const uint8_t *in,
         const uint8_t *first = in;
 
         for (run = 0; run < t->runs; run++, first += t->run_step) {
-            const uint8_t *q0 = first, *q1 = q0 + 3 * step, *q2 = q1 + 3 * step;
-            const uint8_t *q3 = q2 + 3 * step, *q4 = q3 + 3 * step;
+            const uint8_t *p = first, *q = first + half;
 
             for (k = t->dwords; k > 0; k--) {
                 const __m512 wa = _mm512_loadu_ps(weights);
                 const __m512 wb = panels > 1 ? _mm512_loadu_ps(weights + panel_step) : wa;
                 NET_EACH(NET_ADD)
-                q0 += 4, q1 += 4, q2 += 4, q3 += 4, q4 += 4, weights += 64;
+                _mm_prefetch((const char *)weights + next, _MM_HINT_T1);
+                if (panels > 1)
+                    _mm_prefetch((const char *)weights + next + panel_step, _MM_HINT_T1);
+                p += 4, q += 4, weights += 64;
             }
         }
     }
@@ -84,9 +88,9 @@ NET_FOR_FMA512_INLINE __m512 net_result_avx512(const float *sums, __m512 slope, 
     return _mm512_min_ps(high, _mm512_max_ps(low, _mm512_mask_mul_ps(x, below, x, slope)));
 }
 
-NET_FOR_FMA512 static void net_store_float_avx512(const net_results *r, int channel, int count,
-                                                  const void *from, int pixels, int pool,
-                                                  void *out, ptrdiff_t step)
+/* Of one panel. */
+NET_FOR_FMA512_INLINE void net_store_sums_avx512(const net_results *r, int count, const float *sums,
+                                                 int pixels, int pool, float *to, ptrdiff_t step)
 {
     const net_activation a = r->activation;
     const int clamps = a.kind == NET_CLAMP;
@@ -94,10 +98,7 @@ NET_FOR_FMA512 static void net_store_float_avx512(const net_results *r, int chan
     const __m512 low = _mm512_set1_ps(clamps ? a.low : -INFINITY);
     const __m512 high = _mm512_set1_ps(clamps ? a.high : INFINITY);
     const __mmask16 there = (__mmask16)((1u << count) - 1);
-    const float *sums = from;
-    float *to = out;
 
-    (void)channel;
     for (; pixels > 0; pixels--, to += step, sums += pool ? 32 : 16) {
         __m512 y = net_result_avx512(sums, slope, low, high);
 
@@ -112,5 +113,16 @@ NET_FOR_FMA512 static void net_store_float_avx512(const net_results *r, int chan
         else
             _mm512_mask_storeu_ps(to, there, y);
     }
+}
+
+NET_FOR_FMA512 static void net_store_float_avx512(const net_results *r, int channel, int count,
+                                                  const void *from, int pixels, int pool,
+                                                  void *out, ptrdiff_t step)
+{
+    (void)channel;
+    net_store_sums_avx512(r, count < 16 ? count : 16, from, pixels, pool, out, step);
+    if (count > 16)
+        net_store_sums_avx512(r, count - 16, (const float *)from + NET_PANEL_SUMS, pixels, pool,
+                              (float *)out + 16, step);
 }
 #endif

@@ -1,4 +1,5 @@
-/* The steps of depthwise_portable.c: bands, and who works them off. */
+/* The steps of depthwise_portable.c: bands, and who works them off. Neighboring bands share rows, which
+ * the second takes from the first: so results may lie where the input lay, one thread at work. */
 typedef void net_depthwise_f32_rows(const net_depthwise_f32_step *d, const float *band, int rows,
                                     float *out);
 
@@ -26,7 +27,8 @@ static void net_depthwise_f32_part(void *context, int from, int to, int thread)
     const int line = s->out_columns * s->channels;
     net_depthwise_f32_rows *work = net_depthwise_f32_portable;
     float *band = d->scratch + (size_t)thread * d->share;
-    int i;
+    const int pitch = net_depthwise_f32_pitch(s), apart = s->band_rows * s->stride_rows;
+    int there = 0, i; /* rows that the band before had */
 
 #if NET_X86
     if (net_variant == NET_AVX2) work = net_depthwise_f32_avx2;
@@ -37,8 +39,13 @@ static void net_depthwise_f32_part(void *context, int from, int to, int thread)
         const int first = i * s->band_rows;
         const int rows = s->out_rows - first < s->band_rows ? s->out_rows - first : s->band_rows;
         const int seen = (rows - 1) * s->stride_rows + (s->kernel_rows - 1) * s->dilation_rows + 1;
+        const int kept = there > apart ? there - apart : 0;
 
-        net_depthwise_f32_band(s, d->in, first * s->stride_rows - s->top, seen, band);
+        if (kept > 0)
+            memmove(band, band + apart * pitch, (size_t)(kept * pitch) * sizeof *band);
+        net_depthwise_f32_band(s, d->in, first * s->stride_rows - s->top + kept, seen - kept,
+                               band + kept * pitch);
+        there = seen;
         work(d, band, rows, d->out + first * line);
         if (d->activation.kind != NET_LEAKY && d->activation.kind != NET_CLAMP)
             net_activate(d->activation, d->out + first * line, rows * line, d->out + first * line);

@@ -25,7 +25,7 @@ static void net_product_part(void *context, int from, int to, int thread)
     const int panels = (p->columns + 15) / 16;
     const int rows = to - from;
     const int tiles = (rows + kernels->pixels - 1) / kernels->pixels;
-    float sums[NET_TILE_PANELS * NET_PANEL_SUMS];
+    NET_ALIGNED float sums[NET_TILE_PANELS * NET_PANEL_SUMS];
     net_taps t;
     int panel, tile, i, j;
 
@@ -34,7 +34,9 @@ static void net_product_part(void *context, int from, int to, int thread)
     t.dwords = p->length;
     t.row_step = t.run_step = 0;
     t.pixel_step = job->a_row;
+    t.half = 7 * t.pixel_step;
     t.panel_step = (ptrdiff_t)p->length * 64;
+    t.next = 2 * t.panel_step;
     t.outputs = 16;
     for (panel = 0; panel < panels; panel += kernels->panels) {
         const int most = kernels->panels * 16, left = p->columns - 16 * panel;

@@ -1,4 +1,5 @@
-/* The steps of depthwise_portable.c: bands, and who works them off. */
+/* The steps of depthwise_portable.c: bands, and who works them off. Neighboring bands share rows, which
+ * the second takes from the first: so results may lie where the input lay, one thread at work. */
 
 /* Rows `first` ... of the input, padded, into the band. */
 static void net_depthwise_band(const net_depthwise_shape *s, const uint8_t *in, int first,
@@ -26,7 +27,8 @@ static void net_depthwise_part(void *context, int from, int to, int thread)
     const net_depthwise_shape *s = d->shape;
     net_depthwise_rows *work = net_depthwise_portable;
     uint8_t *band = d->scratch + (size_t)thread * d->share;
-    int i;
+    const int pitch = net_depthwise_pitch(s), apart = s->band_rows * s->stride_rows;
+    int there = 0, i; /* rows that the band before had */
 
 #if NET_X86
     if (d->results->small && s->kernel_rows * s->kernel_columns <= NET_DEPTHWISE_TAPS) {
@@ -43,8 +45,12 @@ static void net_depthwise_part(void *context, int from, int to, int thread)
         const int first = i * s->band_rows;
         const int rows = s->out_rows - first < s->band_rows ? s->out_rows - first : s->band_rows;
         const int seen = (rows - 1) * s->stride_rows + (s->kernel_rows - 1) * s->dilation_rows + 1;
+        const int kept = there > apart ? there - apart : 0;
 
-        net_depthwise_band(s, d->in, first * s->stride_rows - s->top, seen, band);
+        if (kept > 0) memmove(band, band + apart * pitch, (size_t)(kept * pitch));
+        net_depthwise_band(s, d->in, first * s->stride_rows - s->top + kept, seen - kept,
+                           band + kept * pitch);
+        there = seen;
         work(d, band, rows, d->out + (size_t)first * (size_t)(s->out_columns * s->channels));
     }
 }
