@@ -32,6 +32,7 @@ CONTENTS = {
             "class-sets",
             "mask-sets",
             "results",
+            "search",
             "tree",
             "picture-rule",
             "camera-rule",
