@@ -33,6 +33,7 @@ VARY = (
     "learning_rate=1e-4..1e-1",
     "batch=8,16,32",
     "optimizer=sgd,adamw",
+    "ema_decay=0.9,0.98,0.998",
     "flip=0..0.5",
     "augment=usual,off",
 )

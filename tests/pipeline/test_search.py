@@ -326,7 +326,7 @@ def kill_in_mid_trial(process: subprocess.Popen[bytes], folder: Path) -> int:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process.communicate()
     return max(int(path.name.split("-")[1]) for path in (folder / "checkpoints").glob("step-*"))
 
 
