@@ -7,6 +7,7 @@ words are few, so that a figure serves both languages.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -576,6 +577,38 @@ def bleu() -> str:
     return drawing.svg()
 
 
+def described() -> str:
+    """Draw a digit, and the directions in which the cells of its HOG change."""
+    digit = np.zeros((16, 16))
+    digit[3:5, 4:12] = 1
+    for row in range(5, 14):  # the slanted stroke of a 7
+        digit[row, 14 - row // 2 - 5 : 16 - row // 2 - 4] = 1
+    down, across = np.zeros((2, 16, 16))
+    down[1:-1] = digit[2:] - digit[:-2]
+    across[:, 1:-1] = digit[:, 2:] - digit[:, :-2]
+    which = np.minimum(np.degrees(np.arctan2(down, across)) % 180 // 20, 8).astype(int)
+    votes = np.eye(9)[which] * np.hypot(down, across)[..., None]
+    cells = votes.reshape(4, 4, 4, 4, 9).mean((1, 3))
+    d = Drawing(560, 290, "a digit of 16 x 16 pixels, and the edges that its 16 cells hold")
+    side, top, right = 15, 40, 300
+    for row, column in zip(*np.nonzero(digit), strict=True):
+        d.rect(20 + side * column, top + side * row, side, side, INK, GREY, 0.5)
+    for row in range(4):
+        for column in range(4):
+            x, y = right + 60 * column, top + 60 * row
+            d.rect(20 + 60 * column, y, 60, 60, edge=GREY)
+            d.rect(x, y, 60, 60, PALE, GREY)
+            for turn, share in enumerate(cells[row, column] / cells.max()):
+                along = math.radians(20 * turn + 10 + 90)  # an edge runs across the change
+                a, b = 27 * share * math.cos(along), 27 * share * math.sin(along)
+                if share > 0:
+                    ends = [(x + 30 - a, y + 30 - b), (x + 30 + a, y + 30 + b)]
+                    d.line([(round(u, 1), round(v, 1)) for u, v in ends], BLUE, 3)
+    d.text(140, 24, "16 x 16", 13)
+    d.text(right + 120, 24, "4 x 4 x 9", 13)
+    return d.svg()
+
+
 FIGURES: dict[str, Callable[[], str]] = {
     "convolution": convolution,
     "padding-stride": padding_stride,
@@ -596,6 +629,7 @@ FIGURES: dict[str, Callable[[], str]] = {
     "engine": engine,
     "attention": attention,
     "bleu": bleu,
+    "hog": described,
 }
 
 
