@@ -1,6 +1,6 @@
 """Search against random search and the default recipe, at equal time of the processor.
 
-    taskset -c 0 python benchmarks/search.py FOLDER [--seconds 90] [--seed 0]
+    taskset -c 0 python benchmarks/search.py FOLDER [--seconds 30] [--seed 0]
 
 Each arm may spend as many seconds of one core on crops of the embedded digits, with LeNet-5: TPE
 with successive halving; random search, every training to its end; and one training by the network's
@@ -26,7 +26,7 @@ from tatami.pipeline.search import search
 from tatami.pipeline.search_result import SearchResult
 from tatami.types import Size
 
-TRAIN = TEST = 300
+TRAIN, TEST = 150, 300
 """Pictures, of several digits each."""
 EPOCHS = 9
 VARY = (
@@ -77,7 +77,7 @@ def tested(run: str | Path, data: Path) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--seconds", type=float, default=90)
+    parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     digits, data = given.folder / "digits", given.folder / "crops"

@@ -161,35 +161,51 @@ def search(
             _check(wanted, source)
             labeled = _labeled(wanted.task, source)
             wanted = wanted.on(len(labeled), wanted.task.fingerprint(labeled))
-        with _undisturbed(url):
-            storage, name = connected(url)
-            joint, found, begun = joined(storage, name, wanted, trials)
+        with _joined(url, wanted, trials) as (joint, found, begun):
             if labeled is None:
                 labeled = _labeled(found.task, source)
-                if found.fingerprint != found.task.fingerprint(labeled):
-                    raise TatamiError(
-                        "it is not the labeled set of the study",
-                        hint="name that one, or begin another study",
-                        file=source.root,
-                    )
+            if found.fingerprint != found.task.fingerprint(labeled):
+                raise TatamiError(
+                    "it is not the labeled set of the study",
+                    hint="name that one, or begin another study",
+                    file=source.root,
+                )
+            worker = Worker(folder)
+            trying = Trying(
+                found,
+                replace(source, validate=found.validate),
+                len(labeled.classes),
+                folder,
+                threads,
+                device,
+                worker.name,
+                progress,
+            )
+            joint.sampler = sampler_of(found, 0 if begun else os.getpid())
+            joint.pruner = pruner_of(found)
+            worker.folder.mkdir(parents=True)
+            try:
+                with held(worker.folder):
+                    _go_on(joint, found, trying, worker, minutes, progress)
+            finally:
+                worker.folder.rmdir()
+                result = result_of(folder, hidden(url), joint, found)
+                write_atomically(folder / PAGE, result.page())
+    return result
+
+
+@contextlib.contextmanager
+def _joined(
+    url: str, wanted: Study | None, trials: int | None
+) -> Iterator[tuple[optuna.Study, Study, bool]]:
+    """Join a study for the time being, or begin it with the network's own recipe."""
+    with contextlib.ExitStack() as stack:
+        with _undisturbed(url):
+            storage, name = stack.enter_context(connected(url))
+            joint, found, begun = joined(storage, name, wanted, trials)
             if begun and (point := usual(found.fixed, found.space)):
                 joint.enqueue_trial(point)
-        worker = Worker(folder)
-        worker.folder.mkdir(parents=True)
-        joint.sampler = sampler_of(found, 0 if begun else os.getpid())
-        joint.pruner = pruner_of(found)
-        classes = len(labeled.classes)
-        source = replace(source, validate=found.validate)
-        trying = Trying(found, source, classes, folder, threads, device, worker.name, progress)
-        shown = hidden(url)
-        try:
-            with held(worker.folder):
-                _go_on(joint, found, trying, worker, minutes, progress)
-        finally:
-            worker.folder.rmdir()
-            result = result_of(folder, shown, joint, found)
-            write_atomically(folder / PAGE, result.page())
-    return result
+        yield joint, found, begun
 
 
 def _go_on(

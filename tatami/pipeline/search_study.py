@@ -188,23 +188,34 @@ def calm() -> Iterator[Any]:
         optuna.logging.set_verbosity(before)
 
 
-def connected(url: str) -> tuple[Any, str]:
-    """Open the data base of a study; its tables are made where there are none.
+@contextlib.contextmanager
+def connected(url: str) -> Iterator[tuple[Any, str]]:
+    """Open the data base of a study, for the time being.
 
     Args:
         url: As "sqlite:///search/study.db" or "postgresql://host/base"; "#NAME" tells one of
             several studies from the others.
 
-    Returns:
+    Yields:
         The storage, and the study's name.
 
     Raises:
         TatamiError: Where it cannot be opened.
     """
+    address, _, name = url.partition("#")
+    storage = _storage(address)
+    try:
+        yield storage, name or NAME
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def _storage(address: str) -> Any:
+    """Open a data base; its tables are made where there are none."""
     import optuna
     from sqlalchemy.exc import SQLAlchemyError
 
-    address, _, name = url.partition("#")
     lite = address.startswith("sqlite")
     # Writers of SQLite wait for one another. A server may have closed a connection meanwhile.
     engine = {"connect_args": {"timeout": 300}} if lite else {"pool_pre_ping": True}
@@ -217,7 +228,7 @@ def connected(url: str) -> tuple[Any, str]:
                 heartbeat_interval=BEAT,
                 grace_period=GRACE,
                 heartbeat_stale_trial_callback=retry,
-            ), name or NAME
+            )
         except (SQLAlchemyError, ImportError, ValueError, RuntimeError) as error:
             # Two that make the tables of a data base at the same time: one of them is refused.
             if not left or not isinstance(error, SQLAlchemyError):

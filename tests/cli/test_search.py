@@ -43,8 +43,7 @@ def out(data: Path, tmp_path: Path) -> Path:
         *(CLASSIFICATION.fingerprint(opened), 2),
     )
     out.mkdir()
-    with calm():
-        storage, name = connected(f"sqlite:///{out / 'study.db'}")
+    with calm(), connected(f"sqlite:///{out / 'study.db'}") as (storage, name):
         study = joined(storage, name, description, None)[0]
         width = optuna.distributions.FloatDistribution(0.25, 1)
         for accuracy, ram in ((0.75, 20_000), (0.5, 30_000)):
