@@ -49,7 +49,8 @@ FLOAT_KERNELS = (
 )
 INT8_KERNELS = (
     *("conv", "int8/requantize", "int8/requantize_avx512", "int8/requantize_avx2"),
-    *("int8/requantize_simd128", "int8/conv_portable", "int8/conv_avx512vnni", "int8/conv_amx"),
+    *("int8/requantize_neon", "int8/requantize_simd128", "int8/conv_portable"),
+    *("int8/conv_avx512vnni", "int8/conv_amx"),
     *("int8/conv_avx512", "int8/conv_avx2", "int8/conv_neon", "int8/conv_dotprod"),
     *("int8/conv_dsp", "int8/conv_simd128", "int8/variants"),
 )

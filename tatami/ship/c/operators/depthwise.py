@@ -1,7 +1,8 @@
 """Depthwise convolution in C, in either kind: the files depthwise*.c of kernels/.
 
-A convolution with as many groups as channels and outputs. The quantized rows exist for AVX2
-and AVX-512 VNNI beside portable C, and give the same bits; those of floats for AVX2 and AVX-512.
+A convolution with as many groups as channels and outputs. The quantized rows exist for AVX2,
+AVX-512 VNNI, NEON and WebAssembly beside portable C, and give the same bits; those of floats for
+AVX2 and AVX-512.
 """
 
 from __future__ import annotations
@@ -43,9 +44,10 @@ def decide(program: Program, step: Conv | QuantizedConv, options: Options) -> De
     return Decision(
         (
             *("activate", "results", rounding_kernel(step.result), "conv", "int8/requantize"),
-            *("int8/requantize_avx512", "int8/requantize_avx2", "int8/requantize_simd128"),
-            *("int8/conv_avx512vnni", "int8/depthwise_portable", "int8/depthwise_avx512vnni"),
-            *("int8/depthwise_avx2", "int8/depthwise_simd128", "int8/depthwise"),
+            *("int8/requantize_avx512", "int8/requantize_avx2", "int8/requantize_neon"),
+            *("int8/requantize_simd128", "int8/conv_avx512vnni", "int8/depthwise_portable"),
+            *("int8/depthwise_avx512vnni", "int8/depthwise_avx2", "int8/depthwise_neon"),
+            *("int8/depthwise_simd128", "int8/depthwise"),
         ),
         scratch=scratch,
         in_place=overwrites(program, step, options),

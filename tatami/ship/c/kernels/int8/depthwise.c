@@ -36,6 +36,11 @@ static void net_depthwise_part(void *context, int from, int to, int thread)
         if (net_variant == NET_AVX512 || net_variant == NET_AVX2) work = net_depthwise_avx2;
     }
 #endif
+#if NET_ARM_NEON
+    if (d->results->small && s->kernel_rows * s->kernel_columns <= NET_DEPTHWISE_TAPS &&
+        s->channels >= 16 && (net_variant == NET_NEON || net_variant == NET_DOTPROD))
+        work = net_depthwise_neon;
+#endif
 #if NET_WASM_SIMD
     if (d->results->small && s->kernel_rows * s->kernel_columns <= NET_DEPTHWISE_TAPS &&
         net_variant == NET_SIMD128 && net_shifts_simd128(d->results->shift, s->channels))

@@ -21,13 +21,13 @@ static const net_conv_kernels *net_int8_kernels(void)
     if (net_variant == NET_AVX2) return &avx2;
 #endif
 #if NET_ARM_DOTPROD
-    static const net_conv_kernels dotprod = {net_tile_int8_dotprod, net_store_int8_portable, 8, 1,
+    static const net_conv_kernels dotprod = {net_tile_int8_dotprod, net_store_int8_neon, 8, 1,
                                              1, 0};
 
     if (net_variant == NET_DOTPROD) return &dotprod;
 #endif
 #if NET_ARM_NEON
-    static const net_conv_kernels neon = {net_tile_int8_neon, net_store_int8_portable, 8, 1, 1, 0};
+    static const net_conv_kernels neon = {net_tile_int8_neon, net_store_int8_neon, 8, 1, 1, 0};
 
     if (net_variant == NET_NEON) return &neon;
 #endif
