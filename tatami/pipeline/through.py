@@ -24,7 +24,7 @@ from tatami.pipeline.run_data import UsedData
 from tatami.pipeline.stages import open_stage, stages_of
 from tatami.rules.picture import letterbox
 from tatami.see.class_activation import in_numbers
-from tatami.see.features import draw_maps, titled, value_range
+from tatami.see.features import tiled_maps, titled, value_range
 from tatami.see.field import draw_field
 from tatami.tasks.base import Answer
 from tatami.types import Float32, InputSpec, Picture
@@ -155,8 +155,8 @@ class Through:
         return self._of(form, value)
 
     def maps(self, layer: str, form: str, limit: int = 64) -> Picture:
-        """Draw what a layer makes of the picture, channel by channel."""
-        return draw_maps(f"{layer}, {form}", self.values(layer, form), limit)
+        """Draw what a layer makes of the picture, channel by channel, each on its own scale."""
+        return tiled_maps(self.values(layer, form), limit)
 
     def spread(self, layer: str, form: str) -> Values:
         """Count the numbers of a layer in bars of equal width."""

@@ -82,16 +82,27 @@ def draw_maps(name: str, maps: Float32, limit: int = 64) -> Picture:
         TatamiError: For a limit below 1, and where the picture would be wider or higher than
             MAX_SIDE (before memory is taken).
     """
+    drawn = tiled_maps(maps, limit)
+    shape, count = "x".join(str(side) for side in maps.shape), len(_channels(maps))
+    some = f", the first {limit}" if limit < count else ""
+    return titled(f"{name}: {shape}{some}, {value_range(maps)}", drawn)
+
+
+def tiled_maps(maps: Float32, limit: int = 64) -> Picture:
+    """Draw the feature maps of one value of one picture side by side, without a word.
+
+    Args:
+        maps: As for ``draw_maps``.
+        limit: How many maps are drawn, the first ones.
+
+    Raises:
+        TatamiError: As for ``draw_maps``.
+    """
     if limit < 1:
         raise TatamiError(f"{limit} maps asked for", hint="ask for at least one")
-    shape = "x".join(str(side) for side in maps.shape)
-    channels = _channels(maps)
-    shown = channels[:limit]
+    shown = _channels(maps)[:limit]
     _layout(len(shown), shown.shape[2], shown.shape[1])
-    some = f", the first {len(shown)}" if len(shown) < len(channels) else ""
-    title = f"{name}: {shape}{some}, {value_range(maps)}"
-    tiles = [colors(_own_range(one)) for one in shown]
-    return titled(title, _tiled(tiles))
+    return _tiled([colors(_own_range(one)) for one in shown])
 
 
 def draw_filters(

@@ -34,7 +34,7 @@ export function heat(counts, name) {
     element("rect", { class: "frame", width: 240, height: 240 }), ...cells);
 }
 
-const WIDE = 520, HIGH = 320, LEFT = 56, BELOW = 34, ABOVE = 26;
+const WIDE = 520, HIGH = 320, LEFT = 64, BELOW = 34, ABOVE = 26;
 
 /**
  * Points { x, y, label, name } on a plane. chosen(point) is told of what the mouse is over, or the
@@ -105,9 +105,10 @@ function thinned(points) {
 
 /**
  * Runs { name, points, marks } over their steps. points have the left axis, which is logarithmic
- * where all are above 0 and far apart; marks, in 0 to 1, have the right one, called right.
+ * where all are above 0 and far apart; marks, in 0 to 1, have the right one, called right. named:
+ * whether it is told which run is which.
  */
-export function course(runs, { name, right }) {
+export function course(runs, { name, right, named }) {
   const each = runs.map(({ points }) => thinned(points));
   const ys = each.flatMap(([points]) => points.map(([, y]) => y));
   const xs = runs.flatMap(({ points, marks }) => [...points, ...marks].map(([x]) => x));
@@ -138,7 +139,7 @@ export function course(runs, { name, right }) {
     ...(marked ? [[end + 6, ABOVE + 4, "start", "1"], [end + 6, bottom, "start", "0"],
       [WIDE - 4, 14, "end", right]] : []),
   ].map(([x, y, anchor, text]) => element("text", { x, y, "text-anchor": anchor }, text));
-  const names = runs.length < 2 ? [] : runs.map((run, i) =>
+  const names = !named || runs.length < 2 ? [] : runs.map((run, i) =>
     element("text", { x: end - 8, y: ABOVE + 12 + 14 * i, "text-anchor": "end", class: `name of-${i % 4}` },
       `${"●■▲◆"[i % 4]} ${run.name}`));
   const chart = element("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-label": name },

@@ -124,7 +124,7 @@ async function embed() {
   const chart = scatter(
     points.map((one) => ({ ...one, name: `${classes[one.label] ?? say("nolabel")}, ${one.picture}` })),
     {
-      name: say("map"), axes: share.map((one) => `${(100 * one).toFixed(1)} %`),
+      name: say("map"), axes: share.map((one, i) => say("component", i + 1, (100 * one).toFixed(1))),
       chosen: (point) => {
         wanted = point;
         attempt(async () => {

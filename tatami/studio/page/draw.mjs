@@ -53,7 +53,9 @@ export function graph(layers, losses, choose) {
   });
   const width = 16 + Math.max(...layers.map((one) => one.lane)) * ACROSS + WIDE;
   const height = 16 + (Math.max(...layers.map((one) => one.depth)) - 1) * DOWN + HIGH;
-  return element("svg", { width, height, viewBox: `0 0 ${width} ${height}` }, ...lines, ...boxes);
+  const size = (pixels) => `${(1.2 * pixels) / 16}rem`; // it grows with the page's type
+  return element("svg", { width: size(width), height: size(height), viewBox: `0 0 ${width} ${height}` },
+    ...lines, ...boxes);
 }
 
 /** A number in few letters. */

@@ -45,6 +45,7 @@ async function showLayer(one) {
       attempt(() => showLayer(one));
     });
     parts.push(made("label", {}, `${say("form")} `, choice));
+    parts.push(made("p", { className: "hint" }, say("mapshint")));
     for (const drawn of new Set([form, ...compared]))
       pictures.append(await mapsOf(one, drawn, query));
     const spread = await values("spread", { ...query, form });
@@ -58,9 +59,10 @@ async function showLayer(one) {
 
 /** The maps of a form; where it has fused the layer into the next one, the words that say so. */
 async function mapsOf(one, form, query) {
-  const caption = `${one.name}, ${form}`;
+  const caption = form === "difference" ? say("difference") : form;
   try {
-    return await figure(caption, "maps", { ...query, form });
+    const { range } = await values("spread", { ...query, form });
+    return await figure(`${caption}: ${range}`, "maps", { ...query, form });
   } catch (error) {
     return made("figure", {}, made("figcaption", {}, caption), made("p", {}, error.message));
   }

@@ -82,7 +82,8 @@ function draw(runs) {
       marks: name !== "loss" ? [] : run.evaluations.filter((row) => figure in row)
         .map((row) => [row.step, row[figure]]),
     }));
-    const { chart, steps } = course(lines, { name, right: figure });
+    const { chart, steps } = course(lines,
+      { name, right: figure, named: name === "loss" });
     const last = lines.filter(({ points }) => points.length)
       .map(({ points }) => brief(points.at(-1)[1])).join(" / ");
     const marked = lines.some(({ marks }) => marks.length)
