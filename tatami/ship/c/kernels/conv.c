@@ -20,7 +20,7 @@ typedef struct {
     ptrdiff_t pixel_step;         /* bytes from an output pixel's input to the next one's */
     ptrdiff_t half;               /* those from pixel 0 to pixel 7: another row's, in a folded tile */
     ptrdiff_t panel_step;         /* bytes of the weights of a panel */
-    ptrdiff_t next;               /* to weights that are wanted soon */
+    ptrdiff_t next, next_step;    /* to weights that are wanted soon; from dword to dword there */
     int outputs;                  /* of a panel where there is one alone, else 16 */
 } net_taps;
 
@@ -32,6 +32,7 @@ enum { NET_TILE_PIXELS = 8, NET_TILE_PANELS = 1 };
 #endif
 enum { NET_FEW_PANELS = 2 }; /* of a dense layer that is too small for threads */
 enum { NET_NEAR = 16384 };   /* bytes of weights that stay in the first cache */
+enum { NET_SOON = 4096 };    /* bytes from weights to those that are wanted a microsecond later */
 /* Sums of a panel: two rows of pixels for the pool, and what net_store may read beyond. */
 enum { NET_PANEL_SUMS = 16 * (2 * NET_TILE_PIXELS + 8) };
 
@@ -171,19 +172,24 @@ static void net_conv_block(const net_conv_layer *l, const net_conv_kernels *kern
     const ptrdiff_t down = l->stride_rows * (taps->row_step / l->dilation_rows);
     /* Two rows of seven pixels, which are what small maps have, fill a tile. */
     const int folds = kernels->folds && width == 7 && l->pool == 1 && l->line == 7 * l->step;
-    net_taps folded = *taps;
+    /* Each tile asks for a part of the weights that come next. */
+    const int lines = folds ? 2 : l->pool, all = (end - first + lines - 1) / lines * tiles;
+    const int dwords = taps->rows * taps->runs * taps->dwords;
+    net_taps t = *taps;
     int y, tile, rows;
 
-    folded.half = down;
+    t.next_step = (63 + all) / all;
+    if (all == 1) t.next = NET_SOON; /* weights are read once: there is no time to waste */
     for (y = first; y < end; y += l->pool * rows) {
         rows = folds && end - y > 1 ? 2 : 1;
-        for (tile = 0; tile < tiles; tile++) {
+        if (folds) t.half = rows == 2 ? down : 7 * t.pixel_step;
+        for (tile = 0; tile < tiles; tile++, t.next += dwords * t.next_step) {
             const int x = left + tile * width / tiles;
             const int pixels = left + (tile + 1) * width / tiles - x;
             const ptrdiff_t to = y / l->pool * l->line + x * l->step + group * l->outputs;
 
-            net_conv_tile(l, kernels, rows == 2 ? &folded : taps,
-                          band + (y - first) * down + x * l->pool * taps->pixel_step, down,
+            net_conv_tile(l, kernels, &t,
+                          band + (y - first) * down + x * l->pool * t.pixel_step, down,
                           rows * pixels, group, panel, beyond, (char *)out + to * l->results.size);
         }
     }
@@ -206,6 +212,7 @@ static net_taps net_taps_of(const net_conv_layer *l, int columns)
     t.half = 7 * t.pixel_step;
     t.panel_step = (ptrdiff_t)t.rows * t.runs * t.dwords * 64;
     t.next = 2 * t.panel_step;
+    t.next_step = 64;
     return t;
 }
 

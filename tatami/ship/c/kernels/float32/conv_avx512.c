@@ -31,10 +31,11 @@ NET_FOR_FMA512_INLINE void net_tile_fma512(const net_taps *t, const uint8_t *in,
                                            const int pixels, const int panels)
 {
     const ptrdiff_t step = t->pixel_step, step3 = 3 * step, step5 = 5 * step;
-    const ptrdiff_t panel_step = t->panel_step, half = t->half, next = t->next;
+    const ptrdiff_t panel_step = t->panel_step, half = t->half, later = t->next_step;
     const __m512 bias_a = _mm512_loadu_ps(bias);
     const __m512 bias_b = panels > 1 ? _mm512_loadu_ps(bias + 16) : bias_a;
     NET_EACH(NET_BEGIN)
+    const char *next = (const char *)weights + t->next;
     int row, run, k;
 
     for (row = 0; row < t->rows; row++, in += t->row_step) {
@@ -47,10 +48,9 @@ NET_FOR_FMA512_INLINE void net_tile_fma512(const net_taps *t, const uint8_t *in,
                 const __m512 wa = _mm512_loadu_ps(weights);
                 const __m512 wb = panels > 1 ? _mm512_loadu_ps(weights + panel_step) : wa;
                 NET_EACH(NET_ADD)
-                _mm_prefetch((const char *)weights + next, _MM_HINT_T1);
-                if (panels > 1)
-                    _mm_prefetch((const char *)weights + next + panel_step, _MM_HINT_T1);
-                p += 4, q += 4, weights += 64;
+                _mm_prefetch(next, _MM_HINT_T1);
+                if (panels > 1) _mm_prefetch(next + panel_step, _MM_HINT_T1);
+                p += 4, q += 4, weights += 64, next += later;
             }
         }
     }

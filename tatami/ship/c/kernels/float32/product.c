@@ -37,6 +37,7 @@ static void net_product_part(void *context, int from, int to, int thread)
     t.half = 7 * t.pixel_step;
     t.panel_step = (ptrdiff_t)p->length * 64;
     t.next = 2 * t.panel_step;
+    t.next_step = 64;
     t.outputs = 16;
     for (panel = 0; panel < panels; panel += kernels->panels) {
         const int most = kernels->panels * 16, left = p->columns - 16 * panel;

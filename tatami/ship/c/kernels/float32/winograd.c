@@ -201,7 +201,7 @@ static void net_winograd_tiles(const net_winograd_layer *l, const net_conv_kerne
     const int side = l->tile, points = (side + 2) * (side + 2);
     const int channels = s->bytes / 4, tile_columns = (s->out_columns + side - 1) / side;
     const ptrdiff_t one = (ptrdiff_t)channels * 64; /* bytes of weights of a point of a panel */
-    const net_taps t = {1, 1, channels, 0, 0, s->bytes, 7 * s->bytes, points * one, one, 16};
+    const net_taps t = {1, 1, channels, 0, 0, s->bytes, 7 * s->bytes, points * one, one, 64, 16};
     const ptrdiff_t point = (ptrdiff_t)all_tiles * channels + NET_POINT_GAP;
     int p, i, q;
 
