@@ -338,8 +338,8 @@ def _check(study: Study, source: Source) -> None:
     check_sizes(study.space, study.fixed)
     point = {**study.fixed, **{one.name: one.ends[0] for one in study.space}}
     for dimension in study.space:
-        for value in dimension.ends:
-            asked({**point, dimension.name: value}, source)
+        for end in dimension.ends:
+            asked({**point, dimension.name: end}, source)
 
 
 # Where the study is -------------------------------------------------------------------------------

@@ -228,7 +228,7 @@ def result_of(path: Path, url: str, study: optuna.Study, description: Study) -> 
     every = study.get_trials(deepcopy=False)
     done = [one for one in every if one.state.name == "COMPLETE" and one.values]
     costs = np.array([[-one.values[0], *one.values[1:]] for one in done], float)
-    best = nondominated(costs) if done else []
+    best: list[bool] = nondominated(costs).tolist() if done else []
     front = {one.number for one, on in zip(done, best, strict=True) if on}
     if not description.costs:
         front = {min(front)} if front else set()

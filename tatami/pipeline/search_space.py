@@ -111,7 +111,7 @@ def variables(task: Task[Any, Any, Any]) -> dict[str, Variable]:
                 found.setdefault(field.name, variable)
     for name, value in asdict(task.augmentation).items():
         if name not in task.unvaried and name != "pad":
-            kind_of = "text" if isinstance(value, tuple) else "float"
+            kind_of: Kind = "text" if isinstance(value, tuple) else "float"
             found.setdefault(name, Variable(kind_of, "augmentation"))
     return found
 
@@ -288,7 +288,7 @@ def check_sizes(space: Sequence[Dimension], values: Mapping[str, Value]) -> None
     Raises:
         TatamiError: For the first that does not.
     """
-    every = {**{name: (value,) for name, value in values.items()}}
+    every: dict[str, tuple[Value, ...]] = {name: (value,) for name, value in values.items()}
     every |= {one.name: one.choices for one in space}
     for model in every["model"]:
         for size in every.get("size", ()):

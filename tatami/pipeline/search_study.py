@@ -283,7 +283,8 @@ def joined(
             raise TatamiError(
                 "there is no study yet", hint="name a network and what is to be varied"
             ) from None
-        directions = ["maximize", *("minimize" for _ in wanted.costs)]
+        lower = optuna.study.StudyDirection.MINIMIZE
+        directions = [optuna.study.StudyDirection.MAXIMIZE, *(lower for _ in wanted.costs)]
         try:
             study = optuna.create_study(study_name=name, storage=storage, directions=directions)
             begun = True

@@ -286,7 +286,8 @@ def counted(study: optuna.Study) -> list[Any]:
 def _drawn(trial: optuna.Trial, dimension: Dimension) -> Value:
     """Let a study choose a value."""
     if dimension.choices:
-        return trial.suggest_categorical(dimension.name, dimension.choices)
+        chosen = trial.suggest_categorical(dimension.name, dimension.choices)
+        return next(value for value in dimension.choices if value == chosen)
     low, high = dimension.low, dimension.high
     if dimension.kind == "int":
         return trial.suggest_int(dimension.name, int(low), int(high))
