@@ -21,6 +21,7 @@ from tatami.ops.im2col import im2col
 from tatami.ops.pool import max_pool
 from tatami.ops.window import Axis, Window
 from tatami.rules.boxes import iou_xyxy, nms_xyxy
+from tatami.scratch.neocognitron import SCells, windows
 
 INK, GREY, PALE = "#222222", "#888888", "#eeeeee"
 BLUE, ORANGE, GREEN, RED = "#0072b2", "#e69f00", "#009e73", "#d55e00"  # Okabe and Ito
@@ -609,6 +610,37 @@ def described() -> str:
     return d.svg()
 
 
+def silent() -> str:
+    """Draw four pictures, and where cells are added that no cell before answered to."""
+    d = Drawing(650, 215, "four pictures; a frame stands where a cell is added")
+    cells = SCells(side=3, threshold=0.7)
+    places = {
+        "a bar": [(row, 2) for row in (1, 2, 3, 4)],
+        "moved": [(row, 4) for row in (2, 3, 4, 5)],
+        "across": [(2, column) for column in (1, 2, 3, 4)],
+        "a corner": [(4, 1), (4, 2), (4, 3), (4, 4), (1, 1), (2, 1), (3, 1)],
+    }
+    for at, (name, ink) in enumerate(places.items()):
+        picture = np.zeros((1, 6, 6), np.float32)
+        for place in ink:
+            picture[0][place] = 1
+        before = len(cells.patterns)
+        cells.add_if_silent(picture)
+        seen = windows(picture[None], 3)[0]
+        likest = seen @ cells.patterns.T / np.maximum(np.linalg.norm(seen, axis=2), 1)[..., None]
+        left, side = 20 + 160 * at, 22
+        for row in range(6):
+            for column in range(6):
+                fill = INK if (row, column) in ink else PALE
+                d.rect(left + side * column, 40 + side * row, side, side, fill, GREY, 0.5)
+        for cell in range(before, len(cells.patterns)):
+            row, column = divmod(int(likest[..., cell].argmax()), 6)
+            d.rect(left + side * column + 3, 43 + side * row, 16, 16, edge=ORANGE, wide=3)
+        d.text(left + 66, 26, name, 13)
+        d.text(left + 66, 195, f"+{len(cells.patterns) - before}", 14, ink=RED, bold=True)
+    return d.svg()
+
+
 FIGURES: dict[str, Callable[[], str]] = {
     "convolution": convolution,
     "padding-stride": padding_stride,
@@ -630,6 +662,7 @@ FIGURES: dict[str, Callable[[], str]] = {
     "attention": attention,
     "bleu": bleu,
     "hog": described,
+    "silent": silent,
 }
 
 
