@@ -17,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tatami.data.formats.parallel import files_of, read_lines
+from tatami.data.formats.parallel import Directions, files_of, read_lines
 from tatami.evaluate.bleu import corpus_bleu
 from tatami.evaluate.language import Identifier
 from tatami.pipeline.artifact import open_artifact
@@ -35,12 +35,10 @@ def main() -> None:
     parser.add_argument("--split", default="val")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    learned = [
-        part.partition("@")[0]
-        for part in json.loads((asked.run / SETTINGS).read_text("utf-8"))["data"]["format"].split(
-            ","
-        )
-    ]
+    told = json.loads((asked.run / SETTINGS).read_text("utf-8"))["data"]["format"]
+    ways = Directions.parse(told)
+    assert ways is not None
+    learned = [one for one in ways.directions if one.source != one.target]
     files = files_of(asked.data, asked.split)
     lines = {language: read_lines(file) for language, file in files.items()}
     train = files_of(asked.data, "train")
@@ -57,10 +55,12 @@ def main() -> None:
         return dict(Counter(str(languages.language(text)) for text in answers).most_common())
 
     found: dict[str, dict[str, object]] = {}
-    for direction in learned:
-        source, target = direction.split("-")
-        answers = translated(lines[source], target)
-        found[direction] = {"BLEU": score(answers, target), "languages": spoken(answers)}
+    for one in learned:
+        answers = translated(lines[one.source], one.target)
+        found[f"{one.source}-{one.target}"] = {
+            "BLEU": score(answers, one.target),
+            "languages": spoken(answers),
+        }
     for direction in asked.unseen.split(","):
         source, target = direction.split("-")
         answers = translated(lines[source], target)

@@ -113,7 +113,7 @@ def watch(source: Source, since: int = 0) -> Progressed:
     pace, saved = pace_of(folder) or (None, 0.0)
     left = None
     if pace is not None and going:
-        last = pace.total
+        last: float = pace.total
         if ending:  # the epoch that goes on is the last one
             last = math.ceil(len(logged) * epochs / last) * last / epochs
         ahead = (last - len(logged)) * pace.seconds_a_step

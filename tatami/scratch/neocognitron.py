@@ -131,7 +131,8 @@ class CCells:
             around[axis] = (edge, edge)
             seen = sliding_window_view(np.pad(mean, around), self.side, axis=axis)
             mean = seen @ weights
-        return np.sqrt(mean[:, :, :: self.stride, :: self.stride], dtype=np.float32)
+        kept = mean[:, :, :: self.stride, :: self.stride]
+        return np.asarray(np.sqrt(kept), np.float32)
 
 
 def bell(side: int) -> Float32:

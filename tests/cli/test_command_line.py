@@ -75,6 +75,7 @@ PYTHON_ALONE = {
     ("pipeline/plan.py", "settings"),
     ("rules/frame.py", "chroma"),
     ("rules/frame.py", "stride"),
+    ("tasks/matching.py", "turned"),
 }
 """Settings that the command line never lets a user set wrongly."""
 
