@@ -139,7 +139,7 @@ def bell(side: int) -> Float32:
     """Give the weights of a Gaussian window (side,), whose sum is 1."""
     places = np.arange(side) - side // 2
     weights = np.exp(-0.5 * np.square(places / (side / 4)))
-    return (weights / weights.sum()).astype(np.float32)
+    return np.asarray(weights / weights.sum(), np.float32)
 
 
 # The first layers, which nobody teaches ----------------------------------------------------------
