@@ -4,9 +4,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RELEASE := .venv-release
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-all docs fuzz lint install-demo install-dev system-packages clean
+.PHONY: demo test test-all docs fuzz lint install-demo install-dev install-release \
+	system-packages release audit clean
 
 demo: install-demo
 	$(BIN)/tatami demo --out demo
@@ -27,6 +29,15 @@ docs: install-dev
 fuzz: install-dev
 	TATAMI_FUZZ_SECONDS=60 $(BIN)/pytest -q -n 0 tests/ship/test_c_fuzz.py
 
+# A wheel, a source distribution, a bill of materials and their sums, in dist/: the same bytes from
+# the same commit.
+release: install-release
+	$(RELEASE)/bin/python .ci/release.py dist
+
+# Ask the Python Packaging Advisory Database for known flaws of what is pinned; needs the network.
+audit: install-release
+	$(RELEASE)/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
+
 lint: install-dev
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -34,6 +45,14 @@ lint: install-dev
 
 install-demo: $(VENV)/.demo
 install-dev: $(VENV)/.dev
+
+install-release: $(RELEASE)/.done
+
+$(RELEASE)/.done: Makefile
+	test -x $(RELEASE)/bin/python || $(PYTHON) -m venv $(RELEASE)
+	$(RELEASE)/bin/pip install --quiet --disable-pip-version-check \
+		build==1.6.1 setuptools==84.2.1 cyclonedx-bom==7.5.0 pip-audit==2.10.1
+	touch $@
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -56,4 +75,4 @@ system-packages:
 		fonts-ipafont fonts-noto-cjk postgresql
 
 clean:
-	rm -rf $(VENV) demo build .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(RELEASE) demo build dist .mypy_cache .pytest_cache .ruff_cache
