@@ -76,6 +76,13 @@ def test_two_forms_are_compared(tab, ask, squares):
     assert cells[0] == f"{squares.parent.name}/run: {INTEGERS}"
     assert cells[2:] == expected
     tab.locator("#above").dispatch_event("change")
+    confusion = json.loads(ask(f"api/confusion?{path}&score=0.4")[1])
+    counted = [str(count) for row in confusion for count in row]
+    tab.wait_for_function(  # judged at the new score, and drawn
+        "wanted => JSON.stringify([...document.querySelectorAll('#confusions table')[1]"
+        ".querySelectorAll('td')].map(one => one.title)) === wanted",
+        arg=json.dumps(counted, separators=(",", ":")),
+    )
     tab.locator("#which").select_option("anyWrong")
     mistakes = [
         json.loads(ask(f"api/mistakes?artifact=1&stage={stage}&score=0.4")[1])
@@ -96,12 +103,7 @@ def test_two_forms_are_compared(tab, ask, squares):
     best = dict(row[::2] for row in rows_of(tab.locator("#points table").nth(1)))
     share = expected["diagnostics"]["kinds"]["background"]
     assert best["background"] == f"{100 * share:.1f} %"
-    counts = json.loads(ask(f"api/confusion?{path}&score=0.4")[1])
-    titles = tab.locator("#confusions table >> nth=1").locator("td")
-    assert [one.get_attribute("title") for one in titles.all()] == [
-        str(count) for row in counts for count in row
-    ]
-    truths = [sum(row) for row in counts[:-1]]
+    truths = [sum(row) for row in confusion[:-1]]
     assert truths == [one["truths"] for one in expected["classes"]]
     tab.wait_for_selector("#pairs article:nth-of-type(1) figure:nth-of-type(3) img")
     titles = tab.locator("#pairs h3").all_inner_texts()
