@@ -8,12 +8,12 @@ The first pictures of MNIST's training file are learned from, those from the 10,
 from __future__ import annotations
 
 import argparse
-import gzip
 import time
 from pathlib import Path
 
 import numpy as np
 
+from tatami.data.formats.mnist import read_idx
 from tatami.scratch.neocognitron import Named, Neocognitron
 from tatami.types import Float32, Int64
 
@@ -22,11 +22,9 @@ FIRST_TESTED = 10_000
 
 def opened(folder: Path) -> tuple[Float32, Int64]:
     """Read the pictures, on a margin of 6 pixels and in 0 to 1, and their labels."""
-    pixels, labels = (
-        np.frombuffer(gzip.decompress((folder / name).read_bytes()), np.uint8, offset=offset)
-        for name, offset in (("train-images-idx3-ubyte.gz", 16), ("train-labels-idx1-ubyte.gz", 8))
-    )
-    pictures = np.pad(pixels.reshape(-1, 28, 28), ((0, 0), (6, 6), (6, 6)))
+    pixels = read_idx(folder / "train-images-idx3-ubyte.gz", 3)
+    labels = read_idx(folder / "train-labels-idx1-ubyte.gz", 1)
+    pictures = np.pad(pixels, ((0, 0), (6, 6), (6, 6)))
     return pictures.astype(np.float32) / 255, labels.astype(np.int64)
 
 

@@ -106,11 +106,6 @@ class SearchResult:
         on_front = [one for one in self.trials if one.on_front]
         return tuple(sorted(on_front, key=lambda one: (-(one.accuracy or 0.0), one.number)))
 
-    @property
-    def skipped(self) -> Mapping[str, int]:
-        """Nothing: what a training leaves out is told by its run."""
-        return {}
-
     def to_json(self) -> dict[str, Any]:
         """Give the study, its trials and the front as plain values."""
         return {

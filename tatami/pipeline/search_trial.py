@@ -25,7 +25,7 @@ from tatami.pipeline.timing import compiled, milliseconds
 from tatami.pipeline.train import train_in
 from tatami.tasks.table import task_of
 from tatami.train.run import END, EVALUATIONS, SETTINGS, read_rows
-from tatami.types.progress import Progress
+from tatami.types.progress import Progress, quiet
 
 if TYPE_CHECKING:  # an extra, and torch, which are imported where a search really starts
     import optuna
@@ -172,7 +172,7 @@ class Trying:
                 threads=self.threads,
                 device=self.device,
             )
-            run, data = plan(wanted, team, watch.silent)
+            run, data = plan(wanted, team, quiet)
         else:
             run = read_run(folder)
             data = reopened(run)
@@ -187,7 +187,7 @@ class Trying:
         """Give the figure of the kept weights on what was held out: of 8 bits where it ships so."""
         if values["bits"] == 32:
             return max(map(headline, read_rows(folder / EVALUATIONS)))
-        quantize(folder, progress=_unheard)
+        quantize(folder, progress=quiet)
         task = task_of(run.spec)
         predictor = open_artifact(folder / INTEGERS).predictor
         return task.figure(task.evaluate(predictor, validation_of(run), skip=run.data.skip).result)
@@ -235,9 +235,6 @@ class _Watch:
                 (self.folder / END).write_bytes(b"")
                 self.ended = True
             self.trying.progress(stage, done, total, f"trial {self.trial.number}  {note}")
-
-    def silent(self, stage: str, done: int, total: int, note: str = "") -> None:
-        """Take up what is done before a training, and say nothing of it."""
 
     def look(self) -> bool:
         """Tell the study of new evaluations; say whether the training had better end."""
@@ -297,7 +294,3 @@ def _drawn(trial: optuna.Trial, dimension: Dimension) -> Value:
 def _frozen(trial: optuna.Trial) -> Any:
     """Give what the study holds of a trial."""
     return trial.study.get_trials(deepcopy=False)[trial.number]
-
-
-def _unheard(stage: str, done: int, total: int, note: str = "") -> None:
-    """Ignore how far something short is."""

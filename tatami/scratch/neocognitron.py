@@ -123,15 +123,7 @@ class CCells:
 
     def __call__(self, maps: Float32) -> Float32:
         """Answer to maps (n, k, rows, columns): (n, k, rows / stride, columns / stride)."""
-        weights = bell(self.side)
-        mean = np.square(maps)
-        for axis in (2, 3):
-            edge = self.side // 2
-            around = [(0, 0)] * 4
-            around[axis] = (edge, edge)
-            seen = sliding_window_view(np.pad(mean, around), self.side, axis=axis)
-            mean = seen @ weights
-        kept = mean[:, :, :: self.stride, :: self.stride]
+        kept = blurred(np.square(maps), self.side)[..., :: self.stride, :: self.stride]
         return np.asarray(np.sqrt(kept), np.float32)
 
 
@@ -152,11 +144,11 @@ def contrast(pictures: Float32) -> Float32:
     return both.astype(np.float32)
 
 
-def blurred(pictures: Float32, side: int) -> Float32:
-    """Blur pictures (n, rows, columns) by a Gaussian window."""
-    found = pictures
-    for axis in (1, 2):
-        around = [(0, 0)] * 3
+def blurred(maps: Float32, side: int) -> Float32:
+    """Blur maps (..., rows, columns) by a Gaussian window."""
+    found = maps
+    for axis in (-2, -1):
+        around = [(0, 0)] * maps.ndim
         around[axis] = (side // 2, side // 2)
         found = sliding_window_view(np.pad(found, around), side, axis=axis) @ bell(side)
     return found

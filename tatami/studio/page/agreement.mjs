@@ -1,5 +1,6 @@
 // Segmenters on the page Errors: pictures by how far what was found agrees with what is labeled.
 import { scatter } from "./chart.mjs";
+import { decimals } from "./draw.mjs";
 import { at, made, say, table } from "./page.mjs";
 
 /** How pictures are put in order, by the IoU of the first and of the second form. */
@@ -17,8 +18,6 @@ function iouOf(row, label) {
   const known = (label < 0 ? row : [row[label]]).filter((one) => one !== null);
   return known.reduce((sum, one) => sum + one, 0) / known.length;
 }
-
-const decimals = (value) => (Number.isFinite(value) ? value.toFixed(4) : "-");
 
 /** The figures of both over all pictures: those of tatami evaluate. */
 function figures({ result, measure, figure }, name) {

@@ -58,6 +58,9 @@ export function graph(layers, losses, choose) {
     ...lines, ...boxes);
 }
 
+/** A figure in four decimals; "-" where there is none. */
+export const decimals = (value) => (Number.isFinite(value) ? value.toFixed(4) : "-");
+
 /** A number in few letters. */
 export function brief(value) {
   const size = Math.abs(value);

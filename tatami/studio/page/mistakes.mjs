@@ -1,6 +1,6 @@
 // Detectors and classifiers on the page Errors: pictures by what is wrong in them above a score.
 import { values } from "./ask.mjs";
-import { traded } from "./draw.mjs";
+import { decimals, traded } from "./draw.mjs";
 import { at, made, say, table } from "./page.mjs";
 
 export const SIZES = { all: [0, Infinity], small: [0, 32], medium: [32, 96], large: [96, Infinity] };
@@ -67,7 +67,6 @@ export function describe(compared) {
   at("above-value").textContent = threshold.toFixed(2);
   const curves = compared.map(({ judged }) => judged.curves.find((one) => one.name === name));
   const points = curves.map((one) => one && pointOf(one, threshold));
-  const decimals = (value) => (Number.isFinite(value) ? value.toFixed(4) : "-");
   const { measure } = compared[0].judged;
   at("points").replaceChildren(
     table([say("form"), measure, say("precision"), say("recall"), "F1"],
